@@ -1,0 +1,1 @@
+"""The command line of gapscope: it reads options, calls the library, and shows progress."""

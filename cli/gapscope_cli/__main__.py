@@ -1,0 +1,5 @@
+"""`python -m gapscope_cli` is `gapscope`."""
+
+from gapscope_cli.main import main
+
+main()

@@ -1,0 +1,185 @@
+"""The commands, and what each option means."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gapscope_cli.errors import told
+from gapscope_cli.progress import shown_progress
+from gapscope_cli.summary import print_summary
+
+app = typer.Typer(
+    name="gapscope",
+    help=(
+        "Where, and at which spatial scale, does one image dataset fail to look like another?\n\n"
+        "gapscope embeds every image with a feature pyramid network, draws a 3-D map per pyramid level, and lists the "
+        "images that the other dataset lacks, with calibrated p-values."
+    ),
+    epilog="Start with: gapscope demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+_MODEL = "How images are embedded"
+_MACHINE = "Where it runs"
+_ANSWER = "How datasets are compared"
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"gapscope {version('gapscope')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def compare(
+    datasets: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="NAME=SOURCE...", help="Two or more datasets; a source is a folder of images.", show_default=False
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option(
+            metavar="RUN",
+            help="Folder of the run. The same command on a run that was stopped goes on with it.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str,
+        typer.Option(
+            help="fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), or bundled "
+            "(EfficientNet-Lite0, needs no network).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "fasterrcnn_resnet50_fpn_v2",
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Weights to use in place of the model's own: a state dict or safetensors.",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="P3,P5",
+            help="Levels to keep, from P2 (fine texture) to P6 (whole scene); all by default.",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
+    size: Annotated[
+        int | None,
+        typer.Option(
+            metavar="PIXELS",
+            help="Side of the square the network sees, a multiple of 32; the model's own by default.",
+            rich_help_panel=_MODEL,
+            show_default=False,
+        ),
+    ] = None,
+    fit: Annotated[
+        str, typer.Option(help="How an image becomes that square: crop, stretch or pad.", rich_help_panel=_MODEL)
+    ] = "crop",
+    precision: Annotated[
+        str, typer.Option(help="Arithmetic of the network: float32 or bfloat16.", rich_help_panel=_MODEL)
+    ] = "float32",
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)] = "auto",
+    cluster: Annotated[
+        str,
+        typer.Option(
+            help="auto, inline (this process), local (processes on this machine), cuda (one process per GPU), or the "
+            "address of a running Dask scheduler, such as tcp://host:8786.",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = "auto",
+    k: Annotated[
+        int,
+        typer.Option(
+            "--k",
+            help="An image is outside by its distance to its k-th nearest reference image.",
+            rich_help_panel=_ANSWER,
+        ),
+    ] = 5,
+    fdr: Annotated[
+        float,
+        typer.Option(help="Largest expected share of false entries in an outlier manifest.", rich_help_panel=_ANSWER),
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
+) -> None:
+    """Compare datasets: embed, map, list outliers, and write the report page.
+
+    Example: gapscope compare real=photos synthetic=renders --out run
+    """
+    with told(), shown_progress() as progress:
+        import gapscope
+        from gapscope_cli.sources import parse_datasets
+
+        named = parse_datasets(datasets)
+        run = gapscope.compare(
+            named,
+            out=out,
+            model=model,
+            weights=weights,
+            levels=None if levels is None else [name.strip() for name in levels.split(",") if name.strip()],
+            size=size,
+            fit=fit,  # type: ignore[arg-type]
+            precision=precision,  # type: ignore[arg-type]
+            device=device,
+            cluster=cluster,
+            k=k,
+            fdr=fdr,
+            seed=seed,
+            progress=progress,
+        )
+    print_summary(run)
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
+) -> None:
+    """Write the report page of a finished run again."""
+    with told(), shown_progress() as progress:
+        import gapscope
+        from gapscope.report import write_report
+
+        page = write_report(gapscope.open_run(run), progress)
+    typer.echo(page)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where images and run go.")] = Path("gapscope-demo"),
+) -> None:
+    """Compare a few hundred photographs with rendered images, in minutes and with no download.
+
+    Both are made on the spot. Some kinds of photograph have no rendered counterpart: look how they are found.
+    """
+    with told(), shown_progress() as progress:
+        from gapscope.demo import run_demo
+
+        finished = run_demo(out, progress)
+    print_summary(finished.run)
+    typer.echo(finished.account)

@@ -1,0 +1,33 @@
+"""gapscope: where, and at which spatial scale, does one image dataset fail to look like another?"""
+
+from importlib.metadata import version
+
+from gapscope.errors import (
+    ClusterError,
+    GapscopeError,
+    OptionError,
+    RunError,
+    SourceError,
+    UserError,
+    WeightsError,
+)
+from gapscope.pyramid.models import MODELS
+from gapscope.recipe import compare
+from gapscope.run import Run, open_run
+
+__version__ = version("gapscope")
+
+__all__ = [
+    "MODELS",
+    "ClusterError",
+    "GapscopeError",
+    "OptionError",
+    "Run",
+    "RunError",
+    "SourceError",
+    "UserError",
+    "WeightsError",
+    "__version__",
+    "compare",
+    "open_run",
+]

@@ -1,0 +1,1 @@
+"""Which images does the other dataset lack, and how sure is that?"""

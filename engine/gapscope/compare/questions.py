@@ -1,0 +1,57 @@
+"""The two questions that are asked of every query image, each with a p-value that means what it says."""
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import binom
+
+
+def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return conformal p-values of "this image is like nothing in the reference".
+
+    p(a) = (1 + number of b with s(b) >= s(a)) / (n_B + 1), where s is the distance to the k-th neighbour in the
+    reference, without the image itself (Bates et al. 2023, "Testing for outliers with conformal p-values").
+
+    Args:
+        scores: (n_A,) scores of the query images.
+        reference_scores: (n_B,) scores of the reference images among themselves.
+    """
+    ascending = np.sort(reference_scores)
+    at_least = len(ascending) - np.searchsorted(ascending, scores, side="left")
+    return np.asarray((1.0 + at_least) / (len(ascending) + 1.0), dtype=np.float64)
+
+
+def under_p(from_reference: NDArray[np.int64], crowd: int, query_size: int, reference_size: int) -> NDArray[np.float64]:
+    """Return p-values of "the reference has too few images like this one".
+
+    Where the datasets do not differ, each of an image's nearest images is of the reference with probability
+    n_B / (n_A + n_B - 1), and their number is binomial (Schilling 1986, "Multivariate two-sample tests based on nearest
+    neighbors").
+
+    Args:
+        from_reference: (n_A,) how many of an image's `crowd` nearest images are of the reference.
+        crowd: how many nearest images were looked at.
+        query_size: n_A.
+        reference_size: n_B.
+    """
+    return np.asarray(binom.cdf(from_reference, crowd, reference_size / (query_size + reference_size - 1)))
+
+
+def crowd_from_reference(
+    own: NDArray[np.float32], other: NDArray[np.float32], crowd: int
+) -> tuple[NDArray[np.int64], int]:
+    """Count the reference images among the `crowd` nearest images of both datasets.
+
+    Args:
+        own: (n_A, k) distances to the neighbours in the query dataset, ascending, infinite where there is none.
+        other: (n_A, k) likewise to those in the reference.
+        crowd: at most k.
+
+    Returns:
+        The counts (n_A,), and the size of the crowd, which is smaller where there are fewer images in all.
+    """
+    together = np.concatenate([other, own], axis=1)
+    is_other = np.arange(together.shape[1]) < other.shape[1]
+    size = min(crowd, int(np.isfinite(together).sum(axis=1).min(initial=crowd)))
+    # At equal distances the reference's come first: copies of one image must not look like a lack of it.
+    nearest = np.argsort(together, axis=1, kind="stable")[:, :size]
+    return is_other[nearest].sum(axis=1), size

@@ -1,0 +1,1 @@
+"""Every level as a map in three dimensions."""

@@ -1,0 +1,39 @@
+"""The neighbour graph of all datasets together, merged from that of every ordered pair."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.store.index import rows_read
+from gapscope.store.record import Record
+from gapscope.store.results import read_neighbors
+
+
+def merged_graph(
+    run: Path, record: Record, level: str, n_neighbors: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the distances and indices (n, n_neighbors) of every read image's nearest, itself first.
+
+    Positions count the read images of all datasets, one dataset after the other. `n_neighbors` must not be larger than
+    the number of these images, nor than what the pairs' graphs keep plus one.
+    """
+    rows = {name: rows_read(run, name) for name in record.datasets}
+    first = dict(zip(rows, np.cumsum([0, *map(len, rows.values())])[:-1], strict=True))
+    distances, indices = [], []
+    for query in rows:
+        near, where = (
+            [np.zeros((len(rows[query]), 1), np.float32)],
+            [first[query] + np.arange(len(rows[query]))[:, None]],
+        )
+        for reference in rows:
+            found, listed = read_neighbors(run, level, query, reference)
+            row = listed[rows[query]]
+            near.append(found[rows[query]])
+            where.append(np.where(row >= 0, first[reference] + np.searchsorted(rows[reference], row), -1))
+        together, positions = np.concatenate(near, axis=1), np.concatenate(where, axis=1)
+        # The image itself stays in front of its copies, since the sort is stable.
+        order = np.argsort(together, axis=1, kind="stable")[:, :n_neighbors]
+        distances.append(np.take_along_axis(together, order, axis=1))
+        indices.append(np.take_along_axis(positions, order, axis=1))
+    return np.concatenate(distances), np.concatenate(indices)

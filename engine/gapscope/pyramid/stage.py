@@ -1,0 +1,110 @@
+"""The stage that embeds every image of the run, block by block, over the cluster."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+from gapscope.device import Device
+from gapscope.errors import GapscopeError, SourceError
+from gapscope.progress import Progress
+from gapscope.pyramid.block import Block, embed_block
+from gapscope.pyramid.models import find_model
+from gapscope.settings import EmbedSettings
+from gapscope.sources import Source
+from gapscope.store.atomic import replacing
+from gapscope.store.index import merge_facts, rows_read, rows_rejected
+from gapscope.store.pyramid import create_pyramid, pending_blocks
+from gapscope.store.record import Record
+
+
+def embed_datasets(
+    run: Path,
+    record: Record,
+    sources: Mapping[str, Source],
+    settings: EmbedSettings,
+    device: Device,
+    cluster: str,
+    progress: Progress,
+) -> None:
+    """Embed what is not embedded yet, then put what became of every image into the indexes and rejects.csv.
+
+    Raises:
+        ClusterError: the cluster cannot be had, or fails; finished blocks are kept.
+        SourceError: not one image of a dataset could be read.
+    """
+    channels = {level.name: level.channels for level in find_model(settings.model).levels}
+    pending: dict[str, list[int]] = {}
+    for name, facts in record.datasets.items():
+        create_pyramid(
+            run, name, facts["listed"], record.block_rows, {level: channels[level] for level in settings.levels}
+        )
+        pending[name] = pending_blocks(run, name)
+    images = sum(_rows(record, name, block) for name in pending for block in pending[name])
+    if images:
+        with ExitStack() as stack:
+            client = stack.enter_context(open_cluster(cluster, device.name, images))
+            sharing = workers_per_machine(client)
+            task = stack.enter_context(progress.task("embedding", images, "image"))
+            jobs = _blocks(run, record, pending, sources, settings, device, sharing)
+            for done in run_jobs(client, embed_block, jobs):
+                task.advance(done.rows, done.rejected)
+    for name in record.datasets:
+        merge_facts(run, name, record.block_rows)
+    _count(run, record, progress)
+
+
+def _rows(record: Record, dataset: str, block: int) -> int:
+    listed: int = record.datasets[dataset]["listed"]
+    return min(record.block_rows, listed - block * record.block_rows)
+
+
+def _blocks(
+    run: Path,
+    record: Record,
+    pending: Mapping[str, list[int]],
+    sources: Mapping[str, Source],
+    settings: EmbedSettings,
+    device: Device,
+    sharing: int,
+) -> Iterator[Block]:
+    for name, numbers in pending.items():
+        for number in numbers:
+            start = number * record.block_rows
+            yield Block(
+                run=run,
+                dataset=name,
+                number=number,
+                start=start,
+                stop=start + _rows(record, name, number),
+                source=sources[name],
+                settings=settings,
+                device=device,
+                sharing=sharing,
+            )
+
+
+def _count(run: Path, record: Record, progress: Progress) -> None:
+    _write_rejects(run, record)
+    for name, facts in record.datasets.items():
+        read, rejected = len(rows_read(run, name)), rows_rejected(run, name)
+        refused = sum(status != "listed" for status in rejected["status"].to_pylist())
+        if read + refused != facts["listed"]:
+            raise GapscopeError(
+                f"dataset {name}: {read} rows read and {refused} rejected are not the {facts['listed']} listed: "
+                "the run is damaged; use another --out"
+            )
+        facts["read"], facts["rejected"] = read, refused
+        progress.note(f"{name}: {facts['listed']:,} listed = {read:,} read + {refused:,} rejected")
+        if not read:
+            raise SourceError(f"dataset {name}: none of its {refused} images could be read; see {run / 'rejects.csv'}")
+    record.write(run)
+
+
+def _write_rejects(run: Path, record: Record) -> None:
+    with replacing(run / "rejects.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, ["dataset", "row", "uri", "status", "error"])
+        writer.writeheader()
+        for name in record.datasets:
+            writer.writerows({"dataset": name, **row} for row in rows_rejected(run, name).to_pylist())

@@ -1,0 +1,178 @@
+"""The whole story, top to bottom: from datasets to a report."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from os import PathLike, fspath
+from pathlib import Path
+from typing import Any
+
+from gapscope.cluster import check_cluster
+from gapscope.compare.stage import compare_datasets
+from gapscope.device import choose_device
+from gapscope.errors import OptionError
+from gapscope.layout.stage import lay_out
+from gapscope.neighbors.stage import find_neighbors, measure_rulers
+from gapscope.progress import Progress, Silent
+from gapscope.pyramid.models import find_model
+from gapscope.pyramid.network import load_pyramid
+from gapscope.pyramid.stage import embed_datasets
+from gapscope.pyramid.weights import sha256_of
+from gapscope.report import write_report
+from gapscope.run import Run, open_run
+from gapscope.settings import (
+    DEFAULT_MODEL,
+    CompareSettings,
+    EmbedSettings,
+    Fit,
+    Frame,
+    LayoutSettings,
+    Precision,
+    check_dataset_name,
+)
+from gapscope.sources import open_source
+from gapscope.sources.stage import check_not_empty, list_datasets
+from gapscope.store.record import Record, begin
+
+_VERSIONS = (
+    "gapscope",
+    "torch",
+    "torchvision",
+    "timm",
+    "numpy",
+    "zarr",
+    "dask",
+    "umap-learn",
+    "scikit-learn",
+    "pillow",
+)
+
+
+def compare(
+    datasets: Mapping[str, str | PathLike[str]],
+    *,
+    out: str | PathLike[str],
+    model: str = DEFAULT_MODEL,
+    weights: str | PathLike[str] | None = None,
+    levels: Sequence[str] | None = None,
+    size: int | None = None,
+    fit: Fit = "crop",
+    precision: Precision = "float32",
+    device: str = "auto",
+    cluster: str = "auto",
+    k: int = 5,
+    fdr: float = 0.1,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Run:
+    """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
+
+    The same call on a folder that was begun goes on where it stopped, and gives what an undisturbed run gives.
+
+    Args:
+        datasets: name to source; a source is a folder of images.
+        out: folder of the run; new, empty, or holding this very run.
+        model: a name in `gapscope.MODELS`.
+        weights: a file to use in place of the model's own weights.
+        levels: names of the levels to keep, such as `["P3", "P5"]`; all of them by default.
+        size: side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
+        fit: how an image becomes that square: `crop`, `stretch` or `pad`.
+        precision: arithmetic of the network: `float32` or `bfloat16`.
+        device: `auto`, `cpu` or `cuda`.
+        cluster: `auto`, `inline`, `local`, `cuda`, or the address of a running Dask scheduler.
+        k: an image is outside by its distance to its k-th nearest reference image.
+        fdr: bound on the expected share of false entries in an outlier manifest.
+        seed: of every random choice.
+        progress: what shows long work; nothing is shown by default.
+
+    Raises:
+        UserError: what was asked for cannot be done as it was asked.
+        ClusterError: the cluster cannot be had, or fails; what is finished is kept.
+    """
+    shown = progress or Silent()
+    if len(datasets) < 2:
+        raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
+    locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
+    check_cluster(cluster)
+    embed = _embed_settings(model, weights, levels, size, fit, precision)
+    layout = LayoutSettings(seed=seed)
+    comparison = CompareSettings(k=k, fdr=fdr)
+    on = choose_device(device)
+    sources = {name: open_source(name, location) for name, location in locations.items()}
+    for name, source in sources.items():
+        check_not_empty(name, locations[name], source)
+    shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
+
+    run = _run_folder(out, locations)
+    record = begin(run, _record(locations, embed, layout, comparison))
+    record.device = on.check()
+    list_datasets(run, record, sources, shown)
+    embed_datasets(run, record, sources, embed, on, cluster, shown)
+    measure_rulers(run, record)
+    find_neighbors(run, record, on, comparison.graph_k, shown)
+    lay_out(run, record, layout, on, shown)
+    compare_datasets(run, record, comparison, shown)
+    finished = open_run(run)
+    write_report(finished, shown)
+    return finished
+
+
+def _embed_settings(
+    model: str,
+    weights: str | PathLike[str] | None,
+    levels: Sequence[str] | None,
+    size: int | None,
+    fit: Fit,
+    precision: Precision,
+) -> EmbedSettings:
+    network = find_model(model)
+    chosen = network.choose_levels(None if levels is None else tuple(levels))
+    frame = Frame(size=network.size if size is None else size, fit=fit)
+    file = network.weights() if weights is None else Path(weights).expanduser().absolute()
+    settings = EmbedSettings(
+        model=model,
+        weights=str(file),
+        weights_sha256=sha256_of(file),
+        levels=chosen,
+        frame=frame,
+        precision=precision,
+    )
+    # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
+    load_pyramid(settings)
+    return settings
+
+
+def _run_folder(out: str | PathLike[str], locations: Mapping[str, str]) -> Path:
+    folder = Path(out).expanduser().absolute()
+    for name, location in locations.items():
+        if folder.resolve().is_relative_to(Path(location).expanduser().resolve()):
+            raise OptionError(
+                f"--out {folder} lies inside dataset {name}, whose images it would add to: choose another"
+            )
+    return folder
+
+
+def _record(
+    locations: Mapping[str, str], embed: EmbedSettings, layout: LayoutSettings, comparison: CompareSettings
+) -> Record:
+    network = find_model(embed.model)
+    # The file's place may change between two commands, its content may not.
+    config: dict[str, Any] = {
+        "datasets": {name: str(Path(location).expanduser().absolute()) for name, location in locations.items()},
+        "embed": {name: value for name, value in asdict(embed).items() if name not in ("weights", "frame")},
+        "layout": asdict(layout),
+        "compare": asdict(comparison),
+    }
+    config["embed"] |= {"levels": list(embed.levels), **asdict(embed.frame)}
+    return Record(
+        config=config,
+        model={
+            "name": embed.model,
+            "weights": embed.weights,
+            "weights_sha256": embed.weights_sha256,
+            "levels": [asdict(level) for level in network.levels if level.name in embed.levels],
+            "mean": list(network.mean),
+            "spread": list(network.spread),
+        },
+        versions={name: version(name) for name in _VERSIONS},
+    )

@@ -1,0 +1,5 @@
+"""The page that shows a run: one folder that opens from disk, with no network and no server."""
+
+from gapscope.report.write import write_report
+
+__all__ = ["write_report"]

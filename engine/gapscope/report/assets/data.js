@@ -1,0 +1,58 @@
+"use strict";
+// The page's data arrives as scripts, since a page opened from disk cannot fetch. This file runs first.
+const gapscope = (() => {
+  const received = new Map();
+  const awaited = new Map();
+
+  const receive = (name, value) => received.set(name, value);
+
+  // A promise for the data called `name`, whose script is loaded when it is first asked for.
+  const need = (name) => {
+    if (!awaited.has(name)) {
+      awaited.set(name, received.has(name) ? Promise.resolve(received.get(name)) : load(name));
+    }
+    return awaited.get(name);
+  };
+
+  const load = (name) => new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = `data/${name}.js`;
+    script.onload = () => resolve(received.get(name));
+    script.onerror = () => {
+      awaited.delete(name);
+      reject(new Error(`${script.src} is missing: the report's folder is not whole`));
+    };
+    document.head.append(script);
+  });
+
+  // Arrays come in base64, little-endian.
+  const unpack = (text, Kind) => {
+    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+    return new Kind(bytes.buffer);
+  };
+
+  const remembered = () => {
+    try {
+      return localStorage.getItem("gapscope-theme");
+    } catch {
+      return null;
+    }
+  };
+  const theme = {
+    get dark() {
+      return document.documentElement.dataset.theme === "dark";
+    },
+    set(dark, keep) {
+      document.documentElement.dataset.theme = dark ? "dark" : "light";
+      try {
+        if (keep) localStorage.setItem("gapscope-theme", dark ? "dark" : "light");
+      } catch {
+        // Without storage the choice lasts as long as the page.
+      }
+    },
+  };
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  theme.set(remembered() ? remembered() === "dark" : system.matches, false);
+
+  return { receive, need, unpack, theme, system, remembered };
+})();

@@ -1,0 +1,164 @@
+"use strict";
+// Facts, images and levels as objects, and the small pieces that every part of the page is made of.
+(() => {
+  const g = gapscope;
+
+  // Text from the data becomes text nodes or attributes here, never markup.
+  g.make = (tag, attributes = {}, ...children) => {
+    const element = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (value === undefined || value === null || value === false) continue;
+      if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+      else element.setAttribute(name, value === true ? "" : value);
+    }
+    element.append(...children.filter((child) => child !== null && child !== undefined));
+    return element;
+  };
+  g.byId = (id) => document.getElementById(id);
+
+  // Okabe and Ito's colours, told apart by colour-blind eyes too; three are shifted where the ground would hide them.
+  const LIGHT = ["#0072B2", "#D55E00", "#009E73", "#B8548F", "#C98500", "#2E9BDB", "#111111", "#A79B00"];
+  const DARK = ["#3E9FE0", "#E8702A", "#14B888", "#D58BB4", "#E69F00", "#8CCBF2", "#F2F2F2", "#F0E442"];
+  g.color = (dataset) => (g.theme.dark ? DARK : LIGHT)[dataset % LIGHT.length];
+  g.css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+
+  const whole = new Intl.NumberFormat("en");
+  g.count = (value) => whole.format(value);
+  g.percent = (share) => {
+    if (share > 0 && share < 0.0005) return "<0.1%";
+    return `${(share * 100).toFixed(share === 0 || share === 1 ? 0 : 1)}%`;
+  };
+  g.small = (value) => (value === 0 ? "0" : Number(value.toPrecision(2)).toString());
+  g.shown = (value, format) => {
+    if (value === null || value === undefined) return "–";
+    if (format === "percent") return g.percent(value);
+    return format === "count" ? g.count(value) : Number(value.toPrecision(4)).toString();
+  };
+  g.images = (count) => `${g.count(count)} ${count === 1 ? "image" : "images"}`;
+  g.name = (dataset) => g.facts.datasets[dataset].name;
+
+  g.swatch = (dataset, outlier = false) => {
+    const mark = g.make("span", { class: outlier ? "swatch outlier" : "swatch", "aria-hidden": "true" });
+    mark.style.setProperty("--color", `var(--dataset-${dataset})`);
+    return mark;
+  };
+  g.tag = (dataset) => g.make("span", { class: "tag" }, g.swatch(dataset), g.make("bdi", {}, g.name(dataset)));
+
+  g.paintDatasets = () => {
+    g.facts.datasets.forEach((_, dataset) => {
+      document.documentElement.style.setProperty(`--dataset-${dataset}`, g.color(dataset));
+    });
+  };
+
+  g.open = async () => {
+    g.facts = await g.need("facts");
+    const images = await g.need("images");
+    g.image = {
+      dataset: g.unpack(images.dataset, Uint16Array),
+      drawn: g.unpack(images.drawn, Uint8Array),
+      sizes: g.unpack(images.sizes, Uint8Array),
+      name: (image) => images.names[image],
+      uri: (image) => images.prefixes[g.image.dataset[image]] + images.names[image],
+    };
+  };
+
+  const levels = new Map();
+  g.level = async (number) => {
+    if (!levels.has(number)) levels.set(number, readLevel(await g.need(`level-${number}`)));
+    return levels.get(number);
+  };
+
+  const readLevel = (data) => {
+    const steps = g.unpack(data.points, Uint16Array);
+    const points = new Float32Array(steps.length);
+    for (let at = 0; at < steps.length; at++) points[at] = data.low[at % 3] + (steps[at] / 65535) * data.span;
+    const lists = data.lists.map((list, pair) => ({
+      pair,
+      total: list.total,
+      image: g.unpack(list.image, Int32Array),
+      rank: g.unpack(list.rank, Int32Array),
+      kind: g.unpack(list.kind, Uint8Array),
+      numbers: g.unpack(list.numbers, Float32Array),
+    }));
+    const entries = new Map();
+    for (const list of lists) {
+      list.image.forEach((image, at) => {
+        if (!entries.has(image)) entries.set(image, []);
+        entries.get(image).push(readEntry(list, at));
+      });
+    }
+    return { points, lists, entries, clusters: g.unpack(data.clusters, Int32Array) };
+  };
+
+  const KINDS = ["outside", "under-represented", "both"];
+  const readEntry = (list, at) => ({
+    pair: list.pair,
+    image: list.image[at],
+    rank: list.rank[at],
+    kind: KINDS[list.kind[at]],
+    p: list.numbers[4 * at],
+    q: list.numbers[4 * at + 1],
+    score: list.numbers[4 * at + 2],
+    nearest: list.numbers[4 * at + 3],
+  });
+  g.entry = readEntry;
+
+  // The nearest images are asked for with the first pin: most visits to a level need none.
+  const near = new Map();
+  g.near = async (number) => {
+    if (!near.has(number)) {
+      const { across, pairs } = await g.need(`near-${number}`);
+      near.set(number, { across, pairs: pairs.map((text) => g.unpack(text, Int32Array)) });
+    }
+    return near.get(number);
+  };
+  let places; // of each image among those of its dataset
+  const placeOf = (image) => {
+    if (!places) {
+      const seen = g.facts.datasets.map(() => 0);
+      places = Int32Array.from(g.image.dataset, (dataset) => seen[dataset]++);
+    }
+    return places[image];
+  };
+  g.nearest = ({ across, pairs }, pair, image) => {
+    const at = placeOf(image) * across;
+    return Array.from(pairs[pair].subarray(at, at + across)).filter((found) => found >= 0);
+  };
+  // The pairs that ask about an image's dataset.
+  g.asking = (image) => g.facts.pairs.flatMap(([query], pair) => query === g.image.dataset[image] ? [pair] : []);
+
+  // A thumbnail: one tile of a sheet, cut out by the size and position of a background.
+  const sheetOf = (image) => g.facts.sheets.find(([, start, stop]) => image >= start && image < stop);
+  const lazy = new IntersectionObserver((seen) => {
+    for (const { isIntersecting, target } of seen) {
+      if (!isIntersecting) continue;
+      lazy.unobserve(target);
+      target.style.backgroundImage = target.dataset.sheet;
+    }
+  }, { rootMargin: "300px" });
+
+  g.thumbnail = (image, box, { eager = false } = {}) => {
+    const [sheet, start, , side, across] = sheetOf(image);
+    const [width, height] = [g.image.sizes[2 * image], g.image.sizes[2 * image + 1]];
+    const alt = `${g.image.name(image)}, ${g.name(g.image.dataset[image])}`;
+    if (!width) {
+      const gone = g.make("span", { class: "thumbnail gone", role: "img", "aria-label": `${alt}, no longer readable` }, "not readable");
+      gone.style.width = gone.style.height = `${box}px`;
+      return gone;
+    }
+    const scale = box / Math.max(width, height);
+    const row = Math.floor((image - start) / across);
+    const column = (image - start) % across;
+    const picture = g.make("span", { class: "thumbnail", role: "img", "aria-label": alt });
+    picture.style.width = `${Math.max(2, width * scale)}px`;
+    picture.style.height = `${Math.max(2, height * scale)}px`;
+    picture.style.backgroundSize = `${across * side * scale}px auto`;
+    picture.style.backgroundPosition = `${-column * side * scale}px ${-row * side * scale}px`;
+    picture.dataset.sheet = `url("tiles/${sheet}")`;
+    picture.dataset.image = image;
+    if (eager) picture.style.backgroundImage = picture.dataset.sheet;
+    else lazy.observe(picture);
+    return picture;
+  };
+  g.boxed = (image, box, options) => g.make("span", { class: "box" }, g.thumbnail(image, box, options));
+})();

@@ -1,0 +1,124 @@
+"""Which images the page shows."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from gapscope.report.listed import Listed
+from gapscope.report.places import Places
+
+MAX_DRAWN = 50_000
+"""Points drawn per level. Browsers turn such a map smoothly; past that they begin to stutter."""
+
+MAX_OUTLIERS = 20_000
+"""Outliers drawn, best ranked first; the rest of the points shows what is ordinary."""
+
+MAX_NEIGHBOURS = 10_000
+"""Images that are shown only beside an outlier that they are near to."""
+
+_UNRANKED = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """The images on the page, most important first: listed outliers and their neighbours by rank, then the sample.
+
+    Attributes:
+        image: (n,) int64 positions in `Places`.
+        drawn: (n,) bool, whether the image is a point on the maps, the same on every level.
+        outliers: how many images are listed as an outlier on some level, drawn or not.
+        outliers_drawn: how many of them are drawn.
+    """
+
+    image: NDArray[np.int64]
+    drawn: NDArray[np.bool_]
+    outliers: int
+    outliers_drawn: int
+
+    def numbers(self, places: int) -> NDArray[np.int32]:
+        """Return (places + 1,) the page's number of each image, -1 where it is not there; so position -1 finds -1."""
+        number = np.full(places + 1, -1, dtype=np.int32)
+        number[self.image] = np.arange(len(self.image), dtype=np.int32)
+        return number
+
+
+def choose(
+    places: Places,
+    listed: list[Listed],
+    *,
+    max_drawn: int = MAX_DRAWN,
+    max_outliers: int = MAX_OUTLIERS,
+    max_neighbours: int = MAX_NEIGHBOURS,
+) -> Chosen:
+    """Choose the listed outliers, then a sample of all other images, then the outliers' neighbours.
+
+    The sample is uniform within each dataset, so that a map's densities stay as they are, and it depends on names
+    alone: the order of the images does not change who is in it.
+    """
+    rank = _best_ranks(len(places), listed)
+    hashes = _hashes(places)
+    order = np.lexsort((hashes, rank))
+
+    outliers = int((rank != _UNRANKED).sum())
+    drawn = np.zeros(len(places), dtype=bool)
+    drawn[order[: min(outliers, max_outliers, max_drawn)]] = True
+    outliers_drawn = int(drawn.sum())
+    others = order[outliers:]
+    drawn[_sample(others, places.dataset, len(places.datasets), max_drawn - outliers_drawn)] = True
+
+    # A neighbour is as important as the best outlier that it stands beside, right after that one.
+    beside = np.where(drawn, _UNRANKED, _beside(rank, drawn, listed))
+    extra = np.lexsort((hashes, beside))[: min(max_neighbours, int((beside != _UNRANKED).sum()))]
+    wanted = np.concatenate([np.flatnonzero(drawn), extra])
+    importance = np.minimum(rank, _beside(rank, drawn, listed))
+    image = wanted[np.lexsort((hashes[wanted], rank[wanted] == _UNRANKED, importance[wanted]))]
+    return Chosen(image=image, drawn=drawn[image], outliers=outliers, outliers_drawn=outliers_drawn)
+
+
+def _best_ranks(images: int, listed: list[Listed]) -> NDArray[np.int64]:
+    best = np.full(images, _UNRANKED, dtype=np.int64)
+    for one in listed:
+        np.minimum.at(best, one.image, one.rank)
+    return best
+
+
+def _beside(rank: NDArray[np.int64], drawn: NDArray[np.bool_], listed: list[Listed]) -> NDArray[np.int64]:
+    best = np.full(len(rank), _UNRANKED, dtype=np.int64)
+    for one in listed:
+        there = (one.neighbours >= 0) & drawn[one.image][:, None]
+        owners = np.broadcast_to(rank[one.image][:, None], one.neighbours.shape)
+        np.minimum.at(best, one.neighbours[there], owners[there])
+    return best
+
+
+def _hashes(places: Places) -> NDArray[np.uint64]:
+    hashes = np.zeros(len(places), dtype=np.uint64)
+    for number, name in enumerate(places.datasets):
+        members = places.dataset == number
+        key = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
+        hashes[members] = pd.util.hash_array(places.uri[members], hash_key=key, categorize=False)
+    return hashes
+
+
+def _sample(others: NDArray[np.int64], dataset: NDArray[np.int32], datasets: int, size: int) -> NDArray[np.int64]:
+    """Take the first images of each dataset in `others`, which come in the order of their hashes."""
+    by_dataset = [others[dataset[others] == number] for number in range(datasets)]
+    quotas = _quotas([len(members) for members in by_dataset], size)
+    return np.concatenate([members[:quota] for members, quota in zip(by_dataset, quotas, strict=True)])
+
+
+def _quotas(sizes: list[int], total: int) -> list[int]:
+    """Share `total` out by size, but leave no dataset less than half of an equal share while it has the images.
+
+    By size alone, two thousand real images beside a million rendered ones would be a hundred points, too few to see
+    where the real ones lie.
+    """
+    if sum(sizes) <= total:
+        return sizes
+    floors = [min(size, total // (2 * len(sizes))) for size in sizes]
+    rest = total - sum(floors)
+    above = [size - floor for size, floor in zip(sizes, floors, strict=True)]
+    return [floor + rest * more // sum(above) for floor, more in zip(floors, above, strict=True)]

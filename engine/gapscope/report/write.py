@@ -1,0 +1,33 @@
+"""The report stage, from a run to RUN/report/index.html."""
+
+from pathlib import Path
+
+from gapscope.progress import Progress
+from gapscope.report.folder import replacing_folder
+from gapscope.report.listed import read_listed
+from gapscope.report.page import write_page
+from gapscope.report.places import read_places
+from gapscope.report.sample import choose
+from gapscope.report.tiles import write_tiles
+from gapscope.run import Run
+
+
+def write_report(run: Run, progress: Progress) -> Path:
+    """Write the run's report, in place of an older one, and return the path of its page.
+
+    The same run and the same image files make the same bytes. An image that can no longer be read is shown as such.
+
+    Raises:
+        OSError: the run's folder cannot be written.
+    """
+    with replacing_folder(run.path / "report") as folder:
+        # 1. Every image that has a place on all maps, and every outlier list.
+        places = read_places(run)
+        listed = read_listed(run, places)
+        # 2. Which of them the page shows.
+        chosen = choose(places, listed)
+        # 3. Their thumbnails.
+        tiles = write_tiles(run, places, chosen, folder, progress)
+        # 4. The page and its data.
+        write_page(run, places, listed, chosen, tiles, folder)
+    return run.path / "report" / "index.html"

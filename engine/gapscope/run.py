@@ -1,0 +1,113 @@
+"""A finished run, as arrays and tables."""
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from gapscope.compare.manifest import manifest_path
+from gapscope.errors import OptionError, RunError
+from gapscope.layout.frame import layout_frame
+from gapscope.sources import Source, open_source
+from gapscope.store.index import read_index
+from gapscope.store.pyramid import open_embeddings
+from gapscope.store.record import Record, read_record
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a comparison made.
+
+    Attributes:
+        path: the run's folder.
+        record: the content of its run.json.
+    """
+
+    path: Path
+    record: Record
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The datasets' names, in the order they were given."""
+        return tuple(self.record.config["datasets"])
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels' names, fine to coarse."""
+        return tuple(self.record.config["embed"]["levels"])
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every ordered pair of datasets: query, reference."""
+        return tuple(permutations(self.datasets, 2))
+
+    def source(self, dataset: str) -> Source:
+        """Return where a dataset's images are.
+
+        Raises:
+            SourceError: they are not there any more.
+        """
+        self._check("dataset", dataset, self.datasets)
+        return open_source(dataset, self.record.config["datasets"][dataset])
+
+    def index(self, dataset: str) -> pd.DataFrame:
+        """Return one row per listed image: row, uri, bytes, mtime_ns, format, width, height, status, error."""
+        self._check("dataset", dataset, self.datasets)
+        table: pd.DataFrame = read_index(self.path, dataset).to_pandas()
+        return table
+
+    def embeddings(self, dataset: str, level: str) -> NDArray[np.float16]:
+        """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected."""
+        self._check("dataset", dataset, self.datasets)
+        self._check("level", level, self.levels)
+        return np.asarray(open_embeddings(self.path, dataset, level)[...])
+
+    def layout(self, level: str) -> pd.DataFrame:
+        """Return dataset, row, uri, x, y, z and cluster (-1 for none) of every image that was read."""
+        self._check("level", level, self.levels)
+        return layout_frame(self.path, self.record, level)
+
+    def outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
+        """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first."""
+        self._check("level", level, self.levels)
+        self._check("dataset", query, self.datasets)
+        self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
+        table: pd.DataFrame = pq.read_table(manifest_path(self.path, level, query, reference)).to_pandas()
+        return table
+
+    @cached_property
+    def metrics(self) -> dict[str, Any]:
+        """The content of metrics.json: the numbers per dataset, and per level and pair."""
+        content: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+        return content
+
+    @property
+    def report(self) -> Path:
+        """Path of the report page."""
+        return self.path / "report" / "index.html"
+
+    def _check(self, what: str, name: str, known: tuple[str, ...]) -> None:
+        if name not in known:
+            raise OptionError(f"{what} {name!r}: this run has {', '.join(known)}")
+
+
+def open_run(path: str | Path) -> Run:
+    """Open a finished run.
+
+    Raises:
+        RunError: the folder is no run, or its comparison is not finished.
+    """
+    folder = Path(path).expanduser().absolute()
+    run = Run(folder, read_record(folder))
+    if not (folder / "metrics.json").exists():
+        raise RunError(
+            f"{folder} is not finished: run its `gapscope compare` command again, it goes on where it stopped"
+        )
+    return run

@@ -1,0 +1,124 @@
+"""What a user can choose, one frozen dataclass per stage, checked when it is made."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from gapscope.errors import OptionError
+
+Fit = Literal["crop", "stretch", "pad"]
+Precision = Literal["float32", "bfloat16"]
+
+DEFAULT_MODEL = "fasterrcnn_resnet50_fpn_v2"
+_DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+def check_dataset_name(name: str) -> str:
+    """Return `name` if it can name a dataset, which also names files and Zarr groups.
+
+    Raises:
+        OptionError: the name has other characters, is too long, or holds the word that joins two names.
+    """
+    if not _DATASET_NAME.fullmatch(name):
+        raise OptionError(
+            f"dataset name {name!r}: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
+        )
+    if "-vs-" in name:
+        raise OptionError(f"dataset name {name!r}: '-vs-' joins the two names of a pair, so a name cannot hold it")
+    return name
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise OptionError(f"{option} {value!r}: choose one of {', '.join(choices)}")
+
+
+def _within(option: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise OptionError(f"{option} {value}: must be between {low} and {high}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """How an image becomes the square that the network sees.
+
+    Attributes:
+        size: side of the square, in pixels.
+        fit: `crop` scales the short side to `size` and keeps the centre; `stretch` scales both sides, which changes
+            the aspect ratio; `pad` scales the long side and centres the image on grey.
+    """
+
+    size: int
+    fit: Fit = "crop"
+
+    def __post_init__(self) -> None:
+        _within("--size", self.size, 64, 4096)
+        if self.size % 32:
+            raise OptionError(f"--size {self.size}: must be a multiple of 32, so that every level halves the last")
+        _one_of("--fit", self.fit, get_args(Fit))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedSettings:
+    """How images become embeddings, with nothing left to a default.
+
+    Attributes:
+        model: a name in `gapscope.pyramid.MODELS`.
+        weights: path of the weights file.
+        weights_sha256: the file's SHA-256, in hex.
+        levels: the level names to keep, fine to coarse, such as `("P2", "P5")`.
+        frame: size in pixels and fit.
+        precision: arithmetic of the network; pooling and storage do not change with it.
+    """
+
+    model: str
+    weights: str
+    weights_sha256: str
+    levels: tuple[str, ...]
+    frame: Frame
+    precision: Precision = "float32"
+
+    def __post_init__(self) -> None:
+        _one_of("--precision", self.precision, get_args(Precision))
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutSettings:
+    """How a level's 3-D map is made (McInnes et al. 2018, UMAP).
+
+    Attributes:
+        n_neighbors: neighbours per image in UMAP's graph, the image itself included.
+        min_dist: smallest distance of points in the map, in map units.
+        seed: seed of every random choice.
+    """
+
+    n_neighbors: int = 15
+    min_dist: float = 0.1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _within("--seed", self.seed, 0, 2**31 - 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompareSettings:
+    """How two datasets are compared.
+
+    Attributes:
+        k: an image is outside the reference's support by its distance to its k-th nearest reference image.
+        crowd: an image's kind is under-represented by the datasets of its `crowd` nearest images.
+        fdr: bound on the expected share of false entries in an outlier manifest.
+    """
+
+    k: int = 5
+    crowd: int = 30
+    fdr: float = 0.1
+
+    def __post_init__(self) -> None:
+        _within("--k", self.k, 1, 1000)
+        _within("--fdr", self.fdr, 0.0, 1.0)
+
+    @property
+    def graph_k(self) -> int:
+        """Neighbours that the graph has to keep per ordered pair so that every answer can be read from it."""
+        return max(self.k, self.crowd)

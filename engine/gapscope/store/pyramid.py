@@ -1,0 +1,68 @@
+"""pyramid.zarr: the embeddings of every dataset and level, one shard per block, and a flag per finished block."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+_CHUNK_ROWS = 1024
+
+
+def _path(run: Path) -> Path:
+    return run / "pyramid.zarr"
+
+
+def create_pyramid(run: Path, dataset: str, rows: int, block_rows: int, channels: Mapping[str, int]) -> None:
+    """Make the empty arrays of a dataset, where they are not there yet.
+
+    Args:
+        run: the run's folder.
+        dataset: the dataset's name.
+        rows: rows listed.
+        block_rows: rows per shard, a power of two.
+        channels: level name to embedding length.
+    """
+    group = zarr.open_group(_path(run), mode="a", zarr_format=3).require_group(dataset)
+    for level, length in channels.items():
+        if level not in group:
+            group.create_array(
+                level,
+                shape=(rows, length),
+                dtype="float16",
+                chunks=(min(block_rows, _CHUNK_ROWS), length),
+                shards=(block_rows, length),
+                # Embeddings are close to noise: compressing them costs time and saves next to nothing.
+                compressors=None,
+                fill_value=float("nan"),
+            )
+    # Made last, so that where it exists the others do.
+    if "done" not in group:
+        group.create_array("done", shape=(-(-rows // block_rows),), dtype="uint8", chunks=(1,), fill_value=0)
+
+
+def pending_blocks(run: Path, dataset: str) -> list[int]:
+    """Return the numbers of the dataset's blocks that are not finished, in order."""
+    return [int(block) for block in np.flatnonzero(np.asarray(_array(run, dataset, "done", "r")[:]) == 0)]
+
+
+def write_embeddings(run: Path, dataset: str, start: int, embeddings: Mapping[str, NDArray[np.float16]]) -> None:
+    """Write the embeddings of one block, whose first row is `start`: level to (rows, channels)."""
+    for level, values in embeddings.items():
+        _array(run, dataset, level, "r+")[start : start + len(values)] = values
+
+
+def mark_done(run: Path, dataset: str, block: int) -> None:
+    """Say that everything about a block is on disk."""
+    _array(run, dataset, "done", "r+")[block] = 1
+
+
+def open_embeddings(run: Path, dataset: str, level: str) -> zarr.Array[Any]:
+    """Return the (rows, channels) float16 array of a dataset and level; NaN where an image was rejected."""
+    return _array(run, dataset, level, "r")
+
+
+def _array(run: Path, dataset: str, name: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
+    return zarr.open_array(_path(run), path=f"{dataset}/{name}", mode=mode)

@@ -1,0 +1,113 @@
+"""run.json: what defines a run, written first, and what a later command must agree with."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from gapscope.errors import RunError
+from gapscope.store.atomic import write_json
+
+FORMAT = 1
+"""Version of the run's layout on disk."""
+
+NAME = "run.json"
+
+
+@dataclass(kw_only=True)
+class Record:
+    """The content of run.json.
+
+    Attributes:
+        config: what defines the run; the same command makes the same config. JSON values only.
+        model: the network: name, weights file and its SHA-256, levels with stride and channels, preprocessing.
+        versions: gapscope and the libraries that numbers depend on.
+        device: what the run was last computed on, such as `cpu`.
+        created: time of the first command, ISO 8601.
+        datasets: per dataset: rows listed, digest of the listing, and once embedded, rows read and rejected.
+        block_rows: rows per block, 0 until the datasets are listed.
+        ruler: per level, `mean` and `spread` per dimension over all datasets; empty until embedded.
+    """
+
+    config: dict[str, Any]
+    model: dict[str, Any]
+    versions: dict[str, str]
+    device: str = ""
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    block_rows: int = 0
+    ruler: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+
+    def write(self, run: Path) -> None:
+        """Write run.json into folder `run`."""
+        write_json(run / NAME, {"format": FORMAT, **vars(self)})
+
+
+def read_record(run: Path) -> Record:
+    """Read run.json.
+
+    Raises:
+        RunError: the folder is no run, its run.json is damaged, or another version of gapscope wrote it.
+    """
+    path = run / NAME
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        written_as = content.pop("format")
+        if written_as != FORMAT:
+            raise RunError(f"{path} has format {written_as}, this gapscope reads format {FORMAT}: use another --out")
+        return Record(**content)
+    except FileNotFoundError:
+        raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
+    except OSError as error:
+        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise RunError(f"{path} is damaged ({error}): use another --out, or remove the folder") from error
+
+
+def begin(run: Path, record: Record) -> Record:
+    """Make folder `run` a run described by `record`, or open it if it is that run already.
+
+    Raises:
+        RunError: the folder holds something else, or a run that was made with another config.
+    """
+    if (run / NAME).exists():
+        there = read_record(run)
+        differences = _differences(there.config, record.config)
+        if differences:
+            raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out")
+        return there
+    try:
+        if run.exists() and (not run.is_dir() or any(run.iterdir())):
+            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
+        run.mkdir(parents=True, exist_ok=True)
+        record.write(run)
+    except OSError as error:
+        raise RunError(f"--out {run} cannot be written: {error.strerror}") from error
+    return record
+
+
+def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
+    old, new = dict(_flat(there)), dict(_flat(here))
+    names = list(old) + [name for name in new if name not in old]
+    return [
+        f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
+        for name in names
+        if old.get(name) != new.get(name)
+    ]
+
+
+def _flat(config: dict[str, Any]) -> list[tuple[str, Any]]:
+    flat = []
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat += [(f"{name}.{inner}", deeper) for inner, deeper in _flat(value)]
+        else:
+            flat.append((name, value))
+    return flat
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "not there"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
