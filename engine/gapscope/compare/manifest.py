@@ -68,7 +68,11 @@ def outlier_table(
             "under_p": answers.under_p[listed],
             "under_q": answers.under_q[listed],
             "nearest_distance": answers.nearest_distance[listed],
-            "neighbours": [reference_uris.iloc[nearest[nearest >= 0]].tolist() for nearest in answers.nearest[listed]],
+            # As objects also where there are none, or pandas takes the column for numbers.
+            "neighbours": pd.Series(
+                [reference_uris.iloc[nearest[nearest >= 0]].tolist() for nearest in answers.nearest[listed]],
+                dtype=object,
+            ),
         }
     )
     placed = layout.loc[rows, ["x", "y", "z", "cluster"]].reset_index(drop=True)

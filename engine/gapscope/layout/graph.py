@@ -21,16 +21,14 @@ def merged_graph(
     rows = {name: rows_read(run, name) for name in record.datasets}
     first = dict(zip(rows, np.cumsum([0, *map(len, rows.values())])[:-1], strict=True))
     distances, indices = [], []
-    for query in rows:
-        near, where = (
-            [np.zeros((len(rows[query]), 1), np.float32)],
-            [first[query] + np.arange(len(rows[query]))[:, None]],
-        )
-        for reference in rows:
+    for query, asking in rows.items():
+        near = [np.zeros((len(asking), 1), np.float32)]
+        where = [first[query] + np.arange(len(asking))[:, None]]
+        for reference, asked in rows.items():
             found, listed = read_neighbors(run, level, query, reference)
-            row = listed[rows[query]]
-            near.append(found[rows[query]])
-            where.append(np.where(row >= 0, first[reference] + np.searchsorted(rows[reference], row), -1))
+            row = listed[asking]
+            near.append(found[asking])
+            where.append(np.where(row >= 0, first[reference] + np.searchsorted(asked, row), -1))
         together, positions = np.concatenate(near, axis=1), np.concatenate(where, axis=1)
         # The image itself stays in front of its copies, since the sort is stable.
         order = np.argsort(together, axis=1, kind="stable")[:, :n_neighbors]

@@ -132,8 +132,8 @@ def _embed_batch(
     shown = [(row, picture) for row, picture in enumerate(batch) if isinstance(picture, Picture)]
     if not shown:
         return facts
-    # Always a full batch: for each shape libraries choose other algorithms, by the number of threads too, and an image's
-    # embedding would hang on who shares its batch.
+    # Always a full batch: libraries choose their algorithms by shape and number of threads, and an image's embedding
+    # would depend, in its last bits, on who shares its batch.
     side = block.settings.frame.size
     pixels = np.zeros((block.device.batch_images, side, side, 3), np.uint8)
     np.stack([picture.pixels for _, picture in shown], out=pixels[: len(shown)])

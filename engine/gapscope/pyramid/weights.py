@@ -75,7 +75,7 @@ def read_state(path: Path) -> State:
             "save a state dict, or use safetensors"
         ) from error
     # Neither reader names what it may raise on a file that is damaged or of another kind.
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         raise WeightsError(f"--weights {path}: cannot be read as weights ({_one_line(error)})") from error
     for key in ("model", "state_dict", "model_state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):

@@ -1,0 +1,53 @@
+# Everything here runs in .venv, which is made on first use from pyproject.toml and constraints.txt.
+# Needed beforehand: make, and Python 3.11 or newer with venv and pip. Another Python: make PYTHON=python3.12 test
+
+PYTHON ?= python3
+DEMO ?= gapscope-demo
+
+BIN := .venv/bin
+READY := .venv/.ready
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format wheel clean
+
+help:
+	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
+	@echo "make test    ruff, mypy and the tests"
+	@echo "make lint    ruff and mypy alone"
+	@echo "make format  let ruff mend and format the code"
+	@echo "make wheel   build the wheel into dist/"
+	@echo "make clean   remove .venv, dist, $(DEMO) and caches"
+
+demo: $(READY)
+	$(BIN)/gapscope demo --out $(DEMO)
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+format: $(READY)
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+wheel: $(READY)
+	$(BIN)/python -m build --wheel
+
+clean:
+	rm -rf .venv dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find engine cli tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) > /dev/null \
+		|| { echo "$(PYTHON) is not there: install Python 3.11 or newer, or name one: make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "$$($(PYTHON) --version) is too old: gapscope needs 3.11 or newer. Name one: make PYTHON=..."; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2> /dev/null \
+		|| { echo "$(PYTHON) has no venv: install it (Debian and Ubuntu: apt install python3-venv)"; exit 1; }
+	@echo "Setting up .venv, once: some minutes, and 7 GB of disk, mostly for torch and the CUDA libraries that it brings."
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev,demo]"
+	@touch $@

@@ -1,0 +1,142 @@
+"""The same bytes, whichever cluster embeds, and whatever happens to it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from distributed import Client, LocalCluster
+
+import gapscope
+from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+
+pytestmark = pytest.mark.cluster
+
+Folders = tuple[Path, Path]
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory, two_folders: Folders) -> Folders:
+    """The images of `two_folders` under enough names for a dozen blocks."""
+    folder = tmp_path_factory.mktemp("many")
+    for source in two_folders:
+        for copy in range(3):
+            (folder / source.name / str(copy)).mkdir(parents=True)
+            for file in source.iterdir():
+                (folder / source.name / str(copy) / file.name).symlink_to(file)
+    return folder / two_folders[0].name, folder / two_folders[1].name
+
+
+@pytest.fixture(scope="module")
+def undisturbed(many: Folders, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compare(many, tmp_path_factory.mktemp("undisturbed") / "run", "inline")
+
+
+def compare(folders: Folders, out: Path, cluster: str) -> Path:
+    named = dict(zip(("real", "synthetic"), folders, strict=True))
+    return gapscope.compare(named, out=out, model="bundled", size=64, levels=["P3", "P5"], cluster=cluster).path
+
+
+def content(run: Path) -> dict[str, bytes]:
+    # run.json has the time of the first command, and nothing else that may differ.
+    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name not in ("run.json", "facts.js"))
+    return {str(path.relative_to(run)): path.read_bytes() for path in files}
+
+
+def done(run: Path) -> int:
+    return sum(len(list(run.glob(f"pyramid.zarr/{name}/done/c/*"))) for name in ("real", "synthetic"))
+
+
+def test_processes_give_the_bytes_of_one_process(many: Folders, undisturbed: Path, tmp_path: Path) -> None:
+    assert content(compare(many, tmp_path / "run", "local")) == content(undisturbed)
+
+
+@pytest.fixture
+def running_cluster() -> Iterator[LocalCluster]:
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+        yield cluster
+
+
+def test_a_running_cluster_is_used_and_left_running(
+    many: Folders, undisturbed: Path, running_cluster: LocalCluster, tmp_path: Path
+) -> None:
+    address = running_cluster.scheduler_address
+    assert content(compare(many, tmp_path / "run", address)) == content(undisturbed)
+    with Client(address) as client:
+        assert client.submit(lambda: 42).result(timeout=30) == 42
+
+
+@pytest.mark.parametrize("cluster", ["inline", "local"])
+def test_killed_while_embedding_the_same_command_finishes_with_the_same_result(
+    many: Folders, undisturbed: Path, tmp_path: Path, cluster: str
+) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-m", "gapscope_cli", "compare", f"real={many[0]}", f"synthetic={many[1]}"]
+    command += ["--out", str(run), "--model", "bundled", "--size", "64", "--levels", "P3,P5", "--cluster", cluster]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
+        while done(run) < 2 and process.poll() is None:
+            pass
+        os.killpg(process.pid, signal.SIGKILL)
+    assert process.returncode == -signal.SIGKILL
+    blocks = -(-225 // 32) + -(-180 // 32)
+    assert 2 <= done(run) < blocks
+    subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+    assert done(run) == blocks
+    assert content(run) == content(undisturbed)
+
+
+def _die_once(flag: Path) -> int:
+    if not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return 1
+
+
+def _die(_: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return 1
+
+
+def test_a_block_whose_worker_dies_is_done_again(tmp_path: Path) -> None:
+    with open_cluster("local", "cpu", 0) as client:
+        assert workers_per_machine(client) == 2
+        assert list(run_jobs(client, _die_once, [tmp_path / "died"])) == [1]
+
+
+def test_a_block_that_kills_every_worker_ends_with_one_line() -> None:
+    with (
+        open_cluster("local", "cpu", 0) as client,
+        pytest.raises(gapscope.ClusterError, match="same command goes on"),
+    ):
+        list(run_jobs(client, _die, [0]))
+
+
+def test_jobs_are_handed_out_a_few_at_a_time() -> None:
+    taken = []
+
+    def jobs() -> Iterator[int]:
+        for number in range(100):
+            taken.append(number)
+            yield number
+
+    with open_cluster("inline", "cpu", 0) as client:
+        assert workers_per_machine(client) == 0
+        results = run_jobs(client, _double, jobs())
+        next(results)
+        assert len(taken) <= 4
+        assert sorted(results) == [2 * number for number in range(100)][1:]
+
+
+def _double(number: int) -> int:
+    return 2 * number
+
+
+def test_where_no_scheduler_answers_is_one_line() -> None:
+    with (
+        pytest.raises(gapscope.ClusterError, match=r"tcp://127\.0\.0\.1:1"),
+        open_cluster("tcp://127.0.0.1:1", "cpu", 0),
+    ):
+        pass

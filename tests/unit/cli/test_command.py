@@ -1,0 +1,139 @@
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+import gapscope
+from gapscope_cli.main import app
+
+Folders = tuple[Path, Path]
+
+
+def given(folders: Folders, out: Path) -> list[str]:
+    return ["compare", f"real={folders[0]}", f"synthetic={folders[1]}", "--out", str(out), "--model", "bundled"]
+
+
+def test_the_main_job_from_the_command_line(two_folders: Folders, small_run: gapscope.Run, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "gapscope_cli", *given(two_folders, tmp_path / "run"), "--size", "96"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
+    # Piped, so plain lines: what happened on stderr, what was found on stdout.
+    assert "real: 75 listed = 72 read + 3 rejected" in done.stderr
+    assert re.search(r"embedding done in .*135 of 135 images.*3 rejected", done.stderr)
+    assert "\x1b" not in done.stderr + done.stdout
+    assert done.stdout.splitlines()[-1].split() == ["report", str(tmp_path / "run" / "report" / "index.html")]
+    run = gapscope.open_run(tmp_path / "run")
+    assert run.metrics == small_run.metrics
+    for level in run.levels:
+        assert run.embeddings("real", level).tobytes() == small_run.embeddings("real", level).tobytes()
+        assert run.layout(level).equals(small_run.layout(level))
+
+
+def test_all_options_reach_the_run(two_folders: Folders, tmp_path: Path) -> None:
+    weights = gapscope.MODELS["bundled"].weights()
+    options = f"--weights {weights} --levels P5,P3 --size 64 --fit pad --precision bfloat16 --device cpu"
+    options += " --cluster inline --k 3 --fdr 0.2 --seed 7"
+    done = CliRunner().invoke(app, [*given(two_folders, tmp_path / "run"), *options.split()])
+    assert done.exit_code == 0, done.output
+    run = gapscope.open_run(tmp_path / "run")
+    assert run.levels == ("P3", "P5")
+    embed, layout, comparison = (run.record.config[stage] for stage in ("embed", "layout", "compare"))
+    assert (embed["size"], embed["fit"], embed["precision"]) == (64, "pad", "bfloat16")
+    assert layout["seed"] == 7
+    assert (comparison["k"], comparison["fdr"]) == (3, 0.2)
+    assert len(run.outliers("P5", "real", "synthetic")["neighbours"].iloc[0]) == 3
+
+
+def test_report_is_written_again(small_run: gapscope.Run) -> None:
+    page = small_run.report.read_bytes()
+    small_run.report.unlink()
+    done = CliRunner().invoke(app, ["report", str(small_run.path)])
+    assert done.exit_code == 0
+    assert small_run.report.read_bytes() == page
+
+
+WRONG = {
+    "one dataset": (["compare", "real={real}"], "two or more datasets"),
+    "no name": (["compare", "{real}", "b={synthetic}"], "NAME=SOURCE"),
+    "a name given twice": (["compare", "real={real}", "real={synthetic}"], "'real' is given twice"),
+    "a name that cannot be one": (["compare", "a/b={real}", "b={synthetic}"], "dataset name 'a/b'"),
+    "no such folder": (["compare", "a={real}", "b={synthetic}/nowhere"], "dataset b: there is no folder"),
+    "an empty folder": (["compare", "a={real}", "b={empty}"], "dataset b: no file"),
+    "a level the model lacks": (["compare", "a={real}", "b={synthetic}", "--levels", "P3,P9"], "--levels P9"),
+    "no level": (["compare", "a={real}", "b={synthetic}", "--levels", ","], "--levels"),
+    "no such model": (["compare", "a={real}", "b={synthetic}", "--model", "vgg"], "--model 'vgg'"),
+    "no such weights": (["compare", "a={real}", "b={synthetic}", "--weights", "{empty}/w.pth"], "w.pth"),
+    "a wrong size": (["compare", "a={real}", "b={synthetic}", "--size", "100"], "--size 100"),
+    "a wrong fit": (["compare", "a={real}", "b={synthetic}", "--fit", "bend"], "--fit 'bend'"),
+    "a wrong precision": (["compare", "a={real}", "b={synthetic}", "--precision", "int8"], "--precision 'int8'"),
+    "no such device": (["compare", "a={real}", "b={synthetic}", "--device", "tpu"], "--device 'tpu'"),
+    "no such cluster": (["compare", "a={real}", "b={synthetic}", "--cluster", "slurm"], "--cluster 'slurm'"),
+    "an output that is no run": (["compare", "a={real}", "b={synthetic}", "--out", "{real}/.."], "not a gapscope run"),
+    "a report of no run": (["report", "{empty}"], "not a gapscope run"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_users_mistake_is_one_clear_line_and_exit_code_2(case: str, two_folders: Folders, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    arguments, words = WRONG[case]
+    places = {"real": two_folders[0], "synthetic": two_folders[1], "empty": tmp_path / "empty"}
+    given = [argument.format(**places) for argument in arguments]
+    if given[0] == "compare":
+        given += [] if "--out" in given else ["--out", str(tmp_path / "run")]
+        given += [] if "--model" in given else ["--model", "bundled"]
+    done = CliRunner().invoke(app, given)
+    assert done.exit_code == 2, done.output
+    lines = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "Traceback" not in done.output
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_different_run_is_refused_with_the_difference(
+    two_folders: Folders, small_run: gapscope.Run, tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(app, [*given(two_folders, small_run.path), "--size", "64", "--seed", "1"])
+    assert done.exit_code == 2
+    assert "embed.size was 96, now 64" in done.stderr
+    assert "layout.seed was 0, now 1" in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_output_that_cannot_be_written_is_one_line(two_folders: Folders, tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    done = CliRunner().invoke(app, given(two_folders, tmp_path / "run"))
+    assert done.exit_code == 2
+    assert "cannot be written" in done.stderr
+
+
+def test_help_and_version_read_well() -> None:
+    for arguments in (["--help"], ["compare", "--help"], ["report", "--help"], ["demo", "--help"], []):
+        done = CliRunner().invoke(app, arguments)
+        assert "Usage" in done.output
+    everything = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
+    for option in (
+        "out",
+        "model",
+        "weights",
+        "levels",
+        "size",
+        "fit",
+        "precision",
+        "device",
+        "cluster",
+        "k",
+        "fdr",
+        "seed",
+    ):
+        assert f"--{option} " in everything
+    assert CliRunner().invoke(app, ["--version"]).output == f"gapscope {gapscope.__version__}\n"
+
+
+def test_help_does_not_wait_for_the_library() -> None:
+    code = "import sys, gapscope_cli.main; sys.exit('gapscope' in sys.modules or 'torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=60).returncode == 0

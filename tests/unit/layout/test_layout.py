@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.datasets import make_blobs
+from sklearn.decomposition import PCA
+from sklearn.manifold import trustworthiness
+from sklearn.metrics import adjusted_rand_score
+from sklearn.neighbors import NearestNeighbors
+
+from gapscope import Run
+from gapscope.device import choose_device
+from gapscope.layout.graph import merged_graph
+from gapscope.layout.start import principal_start
+from gapscope.neighbors.stage import unit_rows
+from gapscope.settings import LayoutSettings
+
+
+def vectors(run: Run, level: str) -> NDArray[np.float32]:
+    views = [unit_rows(run.path, run.record, name, level) for name in run.datasets]
+    return np.concatenate([view.tile(0, len(view)) for view in views])
+
+
+def test_start_is_the_first_principal_components() -> None:
+    spread = np.array([9, 5, 3, 1, 1, 1])
+    values = (np.random.default_rng(0).normal(size=(200, 6)) * spread).astype(np.float32)
+    start = principal_start(lambda: iter(np.split(values, 4)), 6, seed=0)
+    expected = PCA(3).fit_transform(values)
+    assert np.abs(start).max() == pytest.approx(10, abs=0.01)
+    for axis in range(3):
+        assert abs(np.corrcoef(start[:, axis], expected[:, axis])[0, 1]) > 0.9999
+
+
+@pytest.mark.parametrize("shape", [(5, 2), (1, 4), (6, 3)])
+def test_start_exists_for_few_dimensions_and_equal_images(shape: tuple[int, int]) -> None:
+    start = principal_start(lambda: iter([np.ones(shape, np.float32)]), shape[1], seed=0)
+    assert start.shape == (shape[0], 3)
+    assert np.isfinite(start).all()
+    assert len(np.unique(start, axis=0)) == shape[0]
+
+
+def test_merged_graph_is_that_of_all_images_together(small_run: Run) -> None:
+    distances, indices = merged_graph(small_run.path, small_run.record, "P4", 15)
+    everything = vectors(small_run, "P4")
+    expected, where = NearestNeighbors(n_neighbors=15, metric="cosine").fit(everything).kneighbors(everything)
+    np.testing.assert_array_equal(indices[:, 0], np.arange(len(everything)))
+    np.testing.assert_allclose(distances, expected, atol=1e-5)
+    assert (indices == where).mean() > 0.99
+
+
+def test_the_map_keeps_neighborhoods_and_repeats_itself(small_run: Run) -> None:
+    for level in small_run.levels:
+        found = small_run.layout(level)[["x", "y", "z"]].to_numpy()
+        assert trustworthiness(vectors(small_run, level), found, n_neighbors=10, metric="cosine") > 0.85
+    distances, indices = merged_graph(small_run.path, small_run.record, "P4", 15)
+    start = principal_start(lambda: iter([vectors(small_run, "P4")]), 112, seed=0)
+    device = choose_device("cpu")
+    first, again = (device.layout(start, distances, indices, LayoutSettings(seed=3)) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+
+
+def test_clusters_are_the_planted_ones() -> None:
+    points, planted = make_blobs([60, 60, 60], 3, centers=np.eye(3) * 20, random_state=0)
+    labels = choose_device("cpu").cluster_labels(points.astype(np.float32), 10)
+    assert adjusted_rand_score(planted, labels) > 0.95

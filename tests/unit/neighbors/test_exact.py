@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+import torch
+import zarr
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from gapscope.neighbors import exact
+from gapscope.neighbors.ruler import measure_ruler
+from gapscope.neighbors.unit_rows import UnitRows
+
+CPU = torch.device("cpu")
+
+
+def unit_rows(values: NDArray[np.float32], rows: NDArray[np.int64] | None = None) -> UnitRows:
+    stored = zarr.create_array({}, data=values, chunks=(7, values.shape[1]))
+    length = values.shape[1]
+    return UnitRows(
+        embeddings=stored,
+        rows=np.arange(len(values)) if rows is None else rows,
+        mean=np.zeros(length, np.float32),
+        spread=np.ones(length, np.float32),
+    )
+
+
+def normal(rows: int, length: int, seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(rows, length)).astype(np.float32)
+
+
+@pytest.fixture(params=[(2048, 16384), (10, 16)], ids=["one tile", "many tiles"])
+def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exact, "_QUERY_TILE", request.param[0])
+    monkeypatch.setattr(exact, "_REFERENCE_TILE", request.param[1])
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("same", [False, True])
+def test_neighbors_are_scikit_learns(same: bool) -> None:
+    reference = normal(70, 12, 1)
+    query = reference if same else normal(45, 12, 2)
+    distances, indices = exact.exact_neighbors(unit_rows(query), unit_rows(reference), 6, same=same, device=CPU)
+    fitted = NearestNeighbors(n_neighbors=6, metric="cosine").fit(reference)
+    expected, where = fitted.kneighbors(None if same else query)
+    np.testing.assert_allclose(distances, expected, atol=1e-5)
+    np.testing.assert_array_equal(indices, where)
+
+
+@pytest.mark.usefixtures("tiles")
+def test_copies_are_at_no_distance_and_come_in_order_but_never_the_image_itself() -> None:
+    values = np.repeat(normal(5, 8, 1), 6, axis=0)
+    distances, indices = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
+    assert (distances == 0).all()
+    for row, found in enumerate(indices):
+        group = range(row // 6 * 6, row // 6 * 6 + 6)
+        assert found.tolist() == [other for other in group if other != row]
+
+
+def test_fewer_than_k_are_padded() -> None:
+    values = normal(3, 8, 1)
+    distances, indices = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
+    assert np.isfinite(distances[:, :2]).all()
+    assert np.isinf(distances[:, 2:]).all()
+    assert (indices[:, 2:] == -1).all()
+    alone = unit_rows(values[:1])
+    assert (exact.exact_neighbors(alone, alone, 2, same=True, device=CPU)[1] == -1).all()
+
+
+def test_rejected_rows_are_left_out() -> None:
+    values = normal(40, 8, 1)
+    rows = np.flatnonzero(np.arange(40) % 3)
+    values[np.arange(40) % 3 == 0] = np.nan
+    view = unit_rows(values, rows)
+    assert len(view) == len(rows)
+    tile = view.tile(5, 20)
+    np.testing.assert_allclose(np.linalg.norm(tile, axis=1), 1, rtol=1e-6)
+    np.testing.assert_allclose(tile * np.linalg.norm(values[rows[5:20]], axis=1, keepdims=True), values[rows[5:20]])
+
+
+def test_an_image_at_the_mean_is_at_one_distance_from_all_others() -> None:
+    values = normal(6, 8, 1)
+    values[2] = 0
+    distances, _ = exact.exact_neighbors(unit_rows(values[2:3]), unit_rows(values), 6, same=False, device=CPU)
+    np.testing.assert_allclose(distances[0], [0, 0.5, 0.5, 0.5, 0.5, 0.5], atol=1e-6)
+
+
+def test_ruler_is_scikit_learns_and_does_not_depend_on_tiles() -> None:
+    # Far from zero, where naive sums of squares lose everything.
+    values = (normal(101, 9, 1) * 0.01 + 1000).astype(np.float32)
+    values[:, 4] = 7
+    mean, spread = measure_ruler((values[start : start + 13] for start in range(0, 101, 13)), 9)
+    scaler = StandardScaler().fit(values.astype(np.float64))
+    np.testing.assert_allclose(mean, scaler.mean_, rtol=1e-6)
+    np.testing.assert_allclose(spread, scaler.scale_, rtol=1e-5)
+    assert spread[4] == 1

@@ -1,0 +1,137 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gapscope.errors import RunError
+from gapscope.sources import Entry
+from gapscope.store import index
+from gapscope.store.atomic import replacing, write_json
+from gapscope.store.pyramid import create_pyramid, mark_done, open_embeddings, pending_blocks, write_embeddings
+from gapscope.store.record import Record, begin, read_record
+from gapscope.store.results import has_neighbors, read_neighbors, write_neighbors
+
+
+def record(**config: Any) -> Record:
+    return Record(config={"datasets": {"real": "/images"}, "embed": {"size": 224}, **config}, model={}, versions={})
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "deep" / "file.txt"
+    with replacing(path) as temporary:
+        temporary.write_text("old")
+    with pytest.raises(KeyError), replacing(path) as temporary:  # noqa: PT012
+        temporary.write_text("half of the n")
+        raise KeyError
+    assert path.read_text() == "old"
+    assert [child.name for child in path.parent.iterdir()] == ["file.txt"]
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(path, float("nan"))
+
+
+def test_the_same_run_is_opened_and_another_refused_with_the_difference(tmp_path: Path) -> None:
+    begun = begin(tmp_path / "run", record(k=5))
+    begun.block_rows = 64
+    begun.write(tmp_path / "run")
+    assert begin(tmp_path / "run", record(k=5)).block_rows == 64
+    with pytest.raises(RunError, match=r"k was 5, now 7; new was not there, now a.*--out"):
+        begin(tmp_path / "run", record(k=7, new="a"))
+
+
+def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    with pytest.raises(RunError, match="not empty"):
+        begin(tmp_path, record())
+    with pytest.raises(RunError, match=r"not empty"):
+        begin(tmp_path / "precious.txt", record())
+    assert [child.name for child in tmp_path.iterdir()] == ["precious.txt"]
+    (tmp_path / "empty").mkdir()
+    begin(tmp_path / "empty", record())
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "config": 3}', "\x00\xff"])
+def test_a_damaged_run_json_is_one_line(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunError, match=r"run\.json") as caught:
+        read_record(tmp_path)
+    assert "\n" not in str(caught.value)
+    (tmp_path / "run.json").write_text(json.dumps({"format": 99}))
+    with pytest.raises(RunError, match="format 99"):
+        read_record(tmp_path)
+
+
+def facts(status: list[str]) -> list[dict[str, Any]]:
+    return [{"format": "PNG", "width": 1, "height": 2, "status": each, "error": ""} for each in status]
+
+
+def test_index_keeps_the_listing_and_gets_the_facts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(index, "GROUP_ROWS", 4)
+    entries = [Entry(f"{row}.png", row, row) for row in range(10)]
+    listed, digest = index.write_index(tmp_path, "real", entries)
+    assert (listed, digest) == index.listing_digest(entries)
+    assert digest != index.listing_digest(entries[:-1])[1]
+    assert index.read_rows(tmp_path, "real", 6, 8) == entries[6:8]
+    for block in range(5):
+        index.write_facts(tmp_path, "real", block, facts(["ok", "broken"]))
+    index.merge_facts(tmp_path, "real", 2)
+    index.merge_facts(tmp_path, "real", 2)
+    table = index.read_index(tmp_path, "real").to_pandas()
+    assert table["uri"].tolist() == [entry.uri for entry in entries]
+    assert table["status"].tolist() == ["ok", "broken"] * 5
+    assert index.rows_read(tmp_path, "real").tolist() == [0, 2, 4, 6, 8]
+    assert index.rows_rejected(tmp_path, "real")["row"].to_pylist() == [1, 3, 5, 7, 9]
+    assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
+
+
+@pytest.mark.parametrize("fails", ["replace", "rename", "rmtree"])
+def test_merging_survives_a_crash_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
+    index.write_index(tmp_path, "real", [Entry("1.png"), Entry("2.png")])
+    index.write_facts(tmp_path, "real", 0, facts(["ok", "broken"]))
+
+    def crash(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        if fails == "rmtree":
+            patch.setattr("shutil.rmtree", lambda path, **kwargs: None if kwargs else crash())
+        else:
+            patch.setattr(Path, fails, crash)
+        with pytest.raises(KeyboardInterrupt):
+            index.merge_facts(tmp_path, "real", 32)
+    index.merge_facts(tmp_path, "real", 32)
+    assert index.read_index(tmp_path, "real")["status"].to_pylist() == ["ok", "broken"]
+    assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
+
+
+def test_a_block_is_one_shard_and_pending_until_its_flag(tmp_path: Path) -> None:
+    for _ in range(2):
+        create_pyramid(tmp_path, "real", 70, 32, {"P2": 3, "P5": 4})
+    assert pending_blocks(tmp_path, "real") == [0, 1, 2]
+    values = np.arange(32 * 3, dtype=np.float16).reshape(32, 3)
+    write_embeddings(tmp_path, "real", 32, {"P2": values})
+    assert pending_blocks(tmp_path, "real") == [0, 1, 2]
+    mark_done(tmp_path, "real", 1)
+    assert pending_blocks(tmp_path, "real") == [0, 2]
+    stored = open_embeddings(tmp_path, "real", "P2")
+    assert (stored.shape, stored.shards, str(stored.dtype)) == ((70, 3), (32, 3), "float16")
+    assert stored.metadata.zarr_format == 3
+    np.testing.assert_array_equal(stored[32:64], values)
+    assert np.isnan(np.asarray(stored[:32])).all()
+    assert len([path for path in (tmp_path / "pyramid.zarr" / "real" / "P2" / "c").rglob("*") if path.is_file()]) == 1
+
+
+def test_neighbors_that_were_not_written_whole_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    distances, indices = np.ones((4, 2), np.float32), np.zeros((4, 2), np.int64)
+    assert not has_neighbors(tmp_path, "P2", "real", "synthetic")
+    with monkeypatch.context() as patch:
+        patch.setattr("zarr.core.attributes.Attributes.__setitem__", lambda *_: (_ for _ in ()).throw(OSError))
+        with pytest.raises(OSError):  # noqa: PT011
+            write_neighbors(tmp_path, "P2", "real", "synthetic", distances, indices)
+    assert not has_neighbors(tmp_path, "P2", "real", "synthetic")
+    write_neighbors(tmp_path, "P2", "real", "synthetic", distances, indices)
+    assert has_neighbors(tmp_path, "P2", "real", "synthetic")
+    found = read_neighbors(tmp_path, "P2", "real", "synthetic")
+    np.testing.assert_array_equal(found[0], distances)
+    np.testing.assert_array_equal(found[1], indices)

@@ -1,0 +1,119 @@
+"""The wheel and both kinds of install, made offline in environments of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGES = (ROOT / "engine" / "gapscope", ROOT / "cli" / "gapscope_cli")
+NEEDED = ("pyproject.toml", "README.md", "LICENSE", "engine", "cli")
+
+
+@pytest.fixture(scope="module")
+def version() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert isinstance(project["version"], str)
+    return project["version"]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+def test_wheel_holds_every_file_of_both_packages_and_nothing_else(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert inside == {
+        path.relative_to(package.parent).as_posix()
+        for package in PACKAGES
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_wheel_holds_types_page_script_and_license(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        inside = archive.namelist()
+        (entry_points,) = (name for name in inside if name.endswith(".dist-info/entry_points.txt"))
+        assert "gapscope = gapscope_cli.main:main" in archive.read(entry_points).decode()
+    assert "gapscope/py.typed" in inside
+    assert {".css", ".html", ".js"} <= {Path(name).suffix for name in inside if name.startswith("gapscope/report/")}
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in inside)
+
+
+def test_ordinary_install_works_without_the_source(wheel: Path, version: str, tmp_path: Path) -> None:
+    python = environment(tmp_path / "environment")
+    install(python, wheel)
+    check_install(python, inside=tmp_path / "environment", version=version)
+
+
+def test_editable_install_uses_the_source_where_it_lies(version: str, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in NEEDED:
+        copy(ROOT / name, source / name)
+    python = environment(tmp_path / "environment")
+    install(python, "--no-build-isolation", "--editable", source)
+    check_install(python, inside=source, version=version)
+
+
+def environment(folder: Path) -> Path:
+    """Make a virtual environment that sees the packages of this one, but not what its .pth files add to them."""
+    venv.create(folder, symlinks=True)
+    site_packages = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
+    seen = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    (site_packages / "zz-seen.pth").write_text("\n".join(seen), encoding="utf-8")
+    return folder / "bin" / "python"
+
+
+def install(python: Path, *what: str | Path) -> None:
+    # Without --ignore-installed pip would look at the gapscope of the environment that runs the tests.
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--ignore-installed",
+        *what,
+        cwd=python.parent,
+    )
+
+
+def check_install(python: Path, *, inside: Path, version: str) -> None:
+    seen = "gapscope.__version__, gapscope.__file__, gapscope_cli.__file__"
+    look = f"import gapscope, gapscope_cli; print({seen}, sep='\\n')"
+    said, *files = run(python, "-I", "-c", look, cwd=python.parent).splitlines()
+    assert said == version
+    assert all(Path(file).is_relative_to(inside) for file in files), files
+    for command in ([python, "-I", "-m", "gapscope_cli"], [python.with_name("gapscope")]):
+        assert version in run(*command, "--version", cwd=python.parent)
+
+
+def copy(source: Path, target: Path) -> None:
+    if source.is_dir():
+        shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copy(source, target)
+
+
+def run(*command: str | Path, cwd: Path) -> str:
+    """Run a command that must succeed, without what the test run itself put on the path."""
+    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    done = subprocess.run(command, cwd=cwd, env=surroundings, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
+    return done.stdout

@@ -1,0 +1,37 @@
+import re
+
+import pytest
+
+from gapscope.device import choose_device
+from gapscope.errors import OptionError
+from gapscope.settings import CompareSettings, Frame, LayoutSettings, check_dataset_name
+
+
+@pytest.mark.parametrize("name", ["real", "a", "synthetic-2.0_b", "0"])
+def test_names_that_can_name_a_dataset(name: str) -> None:
+    assert check_dataset_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", ".", "../up", "a/b", "-x", "a b", "a-vs-b", "x" * 65, "na\u00efve", "a\n"])
+def test_names_that_cannot(name: str) -> None:
+    with pytest.raises(OptionError, match="dataset name"):
+        check_dataset_name(name)
+
+
+@pytest.mark.parametrize(
+    ("make", "option"),
+    [
+        (lambda: Frame(size=100), "--size 100"),
+        (lambda: Frame(size=32), "--size 32"),
+        (lambda: Frame(size=64, fit="squeeze"), "--fit"),  # type: ignore[arg-type]
+        (lambda: CompareSettings(k=0), "--k 0"),
+        (lambda: CompareSettings(fdr=1.5), "--fdr 1.5"),
+        (lambda: CompareSettings(fdr=float("nan")), "--fdr nan"),
+        (lambda: LayoutSettings(seed=-1), "--seed -1"),
+        (lambda: choose_device("tpu"), "--device 'tpu': choose one of auto, cpu, cuda"),
+    ],
+)
+def test_options_are_checked_and_named(make: object, option: str) -> None:
+    assert callable(make)
+    with pytest.raises(OptionError, match=re.escape(option)):
+        make()
