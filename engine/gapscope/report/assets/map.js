@@ -3,7 +3,7 @@
 (() => {
   const g = gapscope;
   const map = {
-    hidden: new Set(), // traces that the legend switched off
+    hidden: new Set(), // legend entries that are off: twice the dataset's number, and one more for its outliers
     hovered: null,
     onHover: () => {},
     onPin: () => {},
@@ -11,7 +11,7 @@
   g.map = map;
   const START = { eye: { x: 0.98, y: 0.98, z: 0.54 }, center: { x: 0, y: 0, z: -0.03 }, up: { x: 0, y: 0, z: 1 } };
   let element;
-  let members = []; // per trace, the images that its points stand for
+  let members = []; // of the ordinary and the outlier trace, the images that their points stand for
   let working = false;
 
   const hasWebGL = () => {
@@ -42,32 +42,29 @@
     return { x: axes[0], y: axes[1], z: axes[2] };
   };
 
+  // All datasets share a trace, in the page's order, which mixes them: a trace each would paint one over the other.
   const traces = (level, state) => {
     const marked = g.marked(level, state.against);
-    const split = g.facts.datasets.map(() => [[], []]);
+    members = [[], []];
     g.image.drawn.forEach((drawn, image) => {
-      if (drawn) split[g.image.dataset[image]][marked.has(image) ? 1 : 0].push(image);
+      const outlier = marked.has(image) ? 1 : 0;
+      if (drawn && !map.hidden.has(2 * g.image.dataset[image] + outlier)) members[outlier].push(image);
     });
     const size = pointSize(g.facts.drawn);
-    members = [];
-    const all = [];
-    split.forEach(([ordinary, outliers], dataset) => {
-      members.push(ordinary, outliers);
-      const common = { type: "scatter3d", mode: "markers", hoverinfo: "none", showlegend: false };
-      all.push({
-        ...common,
-        ...places(level, ordinary),
-        visible: !map.hidden.has(2 * dataset),
-        opacity: opacity(g.facts.drawn),
-        marker: { size, color: g.color(dataset), symbol: "circle", line: { width: 0 } },
-      }, {
-        ...common,
-        ...places(level, outliers),
-        visible: !map.hidden.has(2 * dataset + 1),
-        marker: { size: size + 1.6, color: g.color(dataset), symbol: "diamond", line: { width: 1, color: g.css("--surface") } },
-      });
+    const last = g.facts.datasets.length - 1;
+    const points = (images, marker) => ({
+      type: "scatter3d", mode: "markers", hoverinfo: "none", showlegend: false,
+      ...places(level, images),
+      marker: {
+        ...marker, color: images.map((image) => g.image.dataset[image]), cmin: 0, cmax: last, showscale: false,
+        colorscale: g.facts.datasets.map((_, dataset) => [dataset / last, g.color(dataset)]),
+      },
     });
-    return [...all, ...rings(level, state)];
+    return [
+      { ...points(members[0], { size, symbol: "circle", line: { width: 0 } }), opacity: opacity(g.facts.drawn) },
+      points(members[1], { size: size + 1.6, symbol: "diamond", line: { width: 1, color: g.css("--surface") } }),
+      ...rings(level, state),
+    ];
   };
 
   // Rings around the pinned image, its neighbours, and a cluster that was asked for.
@@ -186,13 +183,11 @@
     Plotly.restyle(element, { x: key("x"), y: key("y"), z: key("z") }, all.map((_, at) => members.length + at));
   };
 
-  map.toggle = (trace, shown) => {
-    if (shown) map.hidden.delete(trace);
-    else map.hidden.add(trace);
-    if (working && members.length) Plotly.restyle(element, { visible: shown }, [trace]);
+  map.toggle = (entry, shown) => {
+    if (shown) map.hidden.delete(entry);
+    else map.hidden.add(entry);
   };
 
   map.reset = () => working && Plotly.relayout(element, { "scene.camera": start() });
   map.save = (name) => working && Plotly.downloadImage(element, { format: "png", scale: 2, filename: name });
-  map.sizes = (trace) => (members[trace] ?? []).length;
 })();

@@ -77,6 +77,7 @@
         const shown = g.map.hidden.has(trace);
         g.map.toggle(trace, shown);
         event.currentTarget.setAttribute("aria-pressed", String(shown));
+        g.map.draw(level, state);
       },
     }, g.swatch(Math.floor(trace / 2), outlier), g.make("bdi", {}, label), g.make("span", { class: "quiet" }, g.count(count)));
     const focused = document.activeElement?.dataset?.trace;

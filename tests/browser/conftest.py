@@ -1,0 +1,145 @@
+import importlib.util
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gapscope.progress import Silent
+from gapscope.report import write_report
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page
+
+# Software rendering gives WebGL where there is no GPU; the sandbox wants rights that containers do not have.
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+
+HOSTILE = [
+    "<img src=x onerror=window.hit=1>.png",
+    "<script>window.hit=1<!-- .png",
+    "\"quotes' & &lt;amp;.png",
+    "\U0001f600 emoji \u2028\u2029.png",
+    "\u202egnp.exe \u05d0\u05d1\u05d2.png",
+    f"{'x' * 230}.png",
+    "${window.hit=1}.png",
+    "__proto__.png",
+]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(here):
+            item.add_marker(pytest.mark.browser)
+
+
+def _made_run() -> ModuleType:
+    # Test folders are no packages, so a helper in another one is found by its path.
+    path = Path(__file__).parents[1] / "unit" / "report" / "made_run.py"
+    spec = importlib.util.spec_from_file_location("gapscope_made_run_browser", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+made_run = _made_run()
+
+
+def _report(folder: Path, **options: Any) -> Path:
+    return write_report(made_run.make_run(folder, made_run.Made(**options)), Silent())
+
+
+@pytest.fixture(scope="session")
+def color() -> Callable[[int, int], tuple[int, int, int]]:
+    """Colour of a made image, by number of its dataset and row."""
+    found: Callable[[int, int], tuple[int, int, int]] = made_run.color
+    return found
+
+
+@pytest.fixture(scope="session")
+def plain_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = [f"{at:02d}.png" for at in range(24)]
+    return _report(
+        tmp_path_factory.mktemp("plain"),
+        images={"real": names, "synthetic": [*names, "bad.png"]},
+        broken={"bad.png"},
+        outliers=5,
+    )
+
+
+@pytest.fixture(scope="session")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    images = {"real": HOSTILE, "synthetic": ["<svg onload=window.hit=1>.png", "<b>bad</b>.png", "a.png"]}
+    return _report(tmp_path_factory.mktemp("hostile"), images=images, broken={"<b>bad</b>.png"}, outliers=8)
+
+
+@pytest.fixture(scope="session")
+def many_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    long = "a-dataset-whose-name-has-all-of-the-sixty-four-letters-it-may-have"[:64]
+    images = {name: [f"{at}.png" for at in range(12)] for name in ["real", long, *"cdefgh"]}
+    return _report(tmp_path_factory.mktemp("many"), images=images, outliers=3)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator["BrowserType"]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        yield playwright.chromium
+
+
+@pytest.fixture(scope="session")
+def launch(chromium: "BrowserType") -> Iterator[Callable[..., "Browser"]]:
+    """Start a Chromium with more flags; it is closed at the end."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        pytest.skip("no Chromium is installed")
+    browsers = []
+
+    def start(*flags: str) -> "Browser":
+        browsers.append(chromium.launch(executable_path=path, args=[*FLAGS, *flags]))
+        return browsers[-1]
+
+    yield start
+    for browser in browsers:
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def browser(launch: Callable[..., "Browser"]) -> "Browser":
+    return launch()
+
+
+@pytest.fixture
+def visit(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
+    """Open a report and wait until it is drawn; the test fails if the page errs or asks for anything from outside."""
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+    requests: list[str] = []
+
+    def refuse(dialog: "Dialog") -> None:
+        errors.append(dialog.message)
+        dialog.dismiss()
+
+    def opened(path: Path, *, width: int = 1280, height: int = 900, scheme: Any = "light", on: Any = None) -> "Page":
+        context = (on or browser).new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
+        contexts.append(context)
+        page: Page = context.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("dialog", refuse)
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(path.as_uri())
+        page.wait_for_selector("body[data-level]", timeout=60_000)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert errors == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
