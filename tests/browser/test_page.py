@@ -14,6 +14,10 @@ Visit = Callable[..., "Page"]
 
 _EYE = "Object.values(document.getElementById('map')._fullLayout.scene._scene.getCamera().eye)"
 
+_FRAMES = """async () => {
+  for (let frame = 0; frame < 15; frame += 1) await new Promise(requestAnimationFrame);
+}"""
+
 # Where each drawn image's point is on the screen, by the map's own matrices; hidden behind others or not.
 _POINTS = """() => {
   const element = document.getElementById("map");
@@ -48,10 +52,10 @@ def drag(page: "Page", right: int, down: int) -> None:
     page.mouse.down()
     page.mouse.move(x + right, y + down, steps=4)
     page.mouse.up()
-    # The map glides to a stop.
+    # The map glides to a stop; counted in frames, since a slow machine draws few of them a second.
     before = None
     while before != (before := page.evaluate(_EYE)):
-        page.wait_for_timeout(400)
+        page.evaluate(_FRAMES)
 
 
 def seen(page: "Page", selector: str) -> tuple[float, ...]:

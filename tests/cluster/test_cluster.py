@@ -1,5 +1,6 @@
 """The same bytes, whichever cluster embeds, and whatever happens to it."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -78,7 +79,8 @@ def test_killed_while_embedding_the_same_command_finishes_with_the_same_result(
     command += ["--out", str(run), "--model", "bundled", "--size", "64", "--levels", "P3,P5", "--cluster", cluster]
     with subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True) as process:
         while done(run) < 2 and process.poll() is None:
-            pass
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(0.05)
         os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     blocks = -(-225 // 32) + -(-180 // 32)

@@ -27,13 +27,13 @@ def facts(run: Run, places: Places, chosen: Chosen) -> dict[str, Any]:
             }
             for number, name in enumerate(run.datasets)
         ],
-        "levels": [{"name": level, "stride": _stride(run, level)} for level in run.levels],
+        "levels": [{"name": level["name"], "stride": level["stride"]} for level in run.record.model["levels"]],
         "pairs": [[run.datasets.index(query), run.datasets.index(reference)] for query, reference in run.pairs],
         "placed": len(places),
         "drawn": int(chosen.drawn.sum()),
         "outliers": chosen.outliers,
         "outliersDrawn": chosen.outliers_drawn,
-        "fdr": run.record.config.get("compare", {}).get("fdr"),
+        "fdr": run.record.config["compare"]["fdr"],
         "sheets": [
             [sheet.name, sheet.start, sheet.stop, sheet.side, sheet.across] for sheet in sheets(len(chosen.image))
         ],
@@ -44,22 +44,13 @@ def facts(run: Run, places: Places, chosen: Chosen) -> dict[str, Any]:
     }
 
 
-def _stride(run: Run, level: str) -> int | None:
-    levels = run.record.model.get("levels")
-    found = levels.get(level) if isinstance(levels, dict) else None
-    if isinstance(levels, list):
-        found = next((one for one in levels if isinstance(one, dict) and one.get("name") == level), None)
-    stride = found.get("stride") if isinstance(found, dict) else None
-    return stride if isinstance(stride, int) else None
-
-
 def _clusters(run: Run, level: str) -> dict[str, Any]:
-    found = run.metrics["levels"].get(level, {}).get("clusters", {})
+    found = run.metrics["levels"][level]["clusters"]
     return {
-        "count": found.get("count", 0),
+        "count": found["count"],
         "oneSided": [
             [one["cluster"], one["images"], run.datasets.index(one["dataset"]), one["share"]]
-            for one in found.get("one_sided", [])
+            for one in found["one_sided"]
         ],
     }
 
@@ -68,8 +59,8 @@ def _rejects(run: Run) -> dict[str, Any]:
     counts: list[list[Any]] = []
     rows: list[list[Any]] = []
     for number, name in enumerate(run.datasets):
-        statuses = run.metrics["datasets"][name].get("statuses", {})
-        counts += [[number, status, count] for status, count in statuses.items() if status != "ok" and count]
+        statuses = run.metrics["datasets"][name]["statuses"]
+        counts += [[number, status, count] for status, count in statuses.items()]
         if len(rows) < MAX_REJECTS:
             index = run.index(name)
             rejected = index[index["status"] != "ok"].head(MAX_REJECTS - len(rows))
@@ -81,16 +72,10 @@ def _rejects(run: Run) -> dict[str, Any]:
 def _provenance(run: Run) -> list[list[Any]]:
     """Return groups of a title and lines, each a label and a text."""
     record = run.record
-    config = [[key, value] for key, value in record.config.items() if key != "datasets"]
     return [
-        ["Run", [["folder", run.path.name], ["created", record.created]]],
-        ["Datasets", [[name, str(place)] for name, place in record.config.get("datasets", {}).items()]],
-        *([[str(key), _lines(value)] for key, value in config if isinstance(value, dict)]),
-        *(
-            [["other settings", plain]]
-            if (plain := [[k, _text(v)] for k, v in config if not isinstance(v, dict)])
-            else []
-        ),
+        ["Run", [["folder", run.path.name], ["created", record.created], ["device", record.device]]],
+        ["Datasets", [[name, str(place)] for name, place in record.config["datasets"].items()]],
+        *[[stage, _lines(record.config[stage])] for stage in ("embed", "layout", "compare")],
         ["model", _lines(record.model)],
         ["versions", _lines(record.versions)],
     ]

@@ -89,6 +89,11 @@
     ];
   };
 
+  // What Plotly keeps in its layout is where the camera was when the mouse let go; it glides on from there. The scene
+  // itself knows better, but is no public part of Plotly.
+  const camera = () => (
+    element._fullLayout?.scene?._scene?.getCamera?.() ?? element.layout?.scene?.camera ?? start());
+
   const layout = (level) => {
     const low = [Infinity, Infinity, Infinity];
     const high = [-Infinity, -Infinity, -Infinity];
@@ -114,7 +119,7 @@
       hovermode: "closest",
       font: { color: g.css("--text") },
       scene: {
-        aspectmode: "cube", dragmode: "turntable", camera: element.layout?.scene?.camera ?? start(),
+        aspectmode: "cube", dragmode: "turntable", camera: camera(),
         xaxis: axis(0), yaxis: axis(1), zaxis: axis(2),
       },
     };
