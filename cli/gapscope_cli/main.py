@@ -181,5 +181,5 @@ def demo(
         from gapscope.demo import run_demo
 
         finished = run_demo(out, progress)
+    typer.echo(f"\n{finished.account()}")
     print_summary(finished.run)
-    typer.echo(finished.account)

@@ -1,0 +1,49 @@
+"""The kinds of picture in the demo: which photograph each comes from, and how the simulator draws it."""
+
+from dataclasses import dataclass
+
+from gapscope.demo.scenes import Scene, coins, galaxies, ground, ground_out_of_focus, missing_material, paving, slide
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of picture.
+
+    Attributes:
+        name: folder of its pictures, in both datasets.
+        source: file name in scikit-image's data folder.
+        sides: smallest and largest side of what a picture shows of the source, in its pixels.
+        turns: it has no upright position.
+        photographs: how many photographs of it there are; 0 where it is rendered only.
+        rendered: how many renderings of it there are; 0 where it was only photographed.
+        scene: how the simulator draws it; None where it cannot.
+    """
+
+    name: str
+    source: str
+    sides: tuple[int, int]
+    turns: bool = False
+    photographs: int = 35
+    rendered: int = 38
+    scene: Scene | None = None
+
+
+KINDS: tuple[Kind, ...] = (
+    Kind(name="brick", source="brick.png", sides=(150, 256), scene=paving),
+    Kind(name="coins", source="coins.png", sides=(120, 190), scene=coins),
+    Kind(name="galaxies", source="hubble_deep_field.jpg", sides=(200, 400), turns=True, scene=galaxies),
+    Kind(name="grass", source="grass.png", sides=(150, 256), turns=True, scene=ground_out_of_focus),
+    Kind(name="gravel", source="gravel.png", sides=(150, 256), turns=True, scene=ground),
+    Kind(name="retina", source="retina.jpg", sides=(300, 600), turns=True, scene=slide),
+    Kind(name="tissue", source="ihc.png", sides=(150, 256), turns=True, scene=slide),
+    Kind(name="cat", source="chelsea.png", sides=(150, 300), photographs=28, rendered=0),
+    Kind(name="coffee", source="coffee.png", sides=(200, 400), photographs=28, rendered=0),
+    Kind(
+        name="missing-material",
+        source="gravel.png",
+        sides=(150, 256),
+        photographs=0,
+        rendered=28,
+        scene=missing_material,
+    ),
+)

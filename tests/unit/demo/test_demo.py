@@ -1,0 +1,114 @@
+"""The demo as a user runs it: its manifests must name what was planted."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import gapscope
+from gapscope.demo import Demo, make_demo_data
+from gapscope.demo.photographs import open_photograph
+from gapscope.errors import UserError
+from gapscope_cli.main import app
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("demo")
+
+
+@pytest.fixture(scope="module")
+def output(folder: Path) -> str:
+    done = CliRunner().invoke(app, ["demo", "--out", str(folder)])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def demo(folder: Path, output: str) -> Demo:
+    assert output
+    return Demo(make_demo_data(folder / "images"), gapscope.open_run(folder / "run"))
+
+
+def kinds(pictures: Path) -> Counter[str]:
+    return Counter(path.parent.name for path in pictures.rglob("*.jpg"))
+
+
+def listed(demo: Demo, level: str, query: str, reference: str) -> list[str]:
+    return [Path(uri).parent.name for uri in demo.run.outliers(level, query, reference)["uri"]]
+
+
+def test_it_ends_with_the_path_of_a_page(folder: Path, output: str) -> None:
+    page = Path(output.splitlines()[-1].split()[-1])
+    assert page == folder / "run" / "report" / "index.html"
+    assert "<html" in page.read_text(encoding="utf-8")
+
+
+def test_a_few_hundred_pictures_of_each_and_the_planted_kinds_in_one_only(demo: Demo) -> None:
+    real, rendered = kinds(demo.data.photographs), kinds(demo.data.rendered)
+    assert 250 <= real.total() <= 400
+    assert 250 <= rendered.total() <= 400
+    assert set(real) - set(rendered) == set(demo.data.planted_real)
+    assert set(rendered) - set(real) == set(demo.data.planted_rendered)
+    assert demo.data.planted_real
+    assert demo.data.planted_rendered
+
+
+@pytest.mark.parametrize("level", ["P4", "P5", "P6"])
+def test_the_manifest_names_the_planted_kinds(demo: Demo, level: str) -> None:
+    for pictures, planted, pair in (
+        (demo.data.photographs, demo.data.planted_real, ("real", "synthetic")),
+        (demo.data.rendered, demo.data.planted_rendered, ("synthetic", "real")),
+    ):
+        there, found = kinds(pictures), Counter(listed(demo, level, *pair))
+        for kind in planted:
+            assert found[kind] >= 0.8 * there[kind], (level, kind)
+
+
+def test_what_stands_in_front_is_planted_and_other_kinds_are_mostly_left_alone(demo: Demo) -> None:
+    found = listed(demo, "P5", "real", "synthetic")
+    planted = [kind in demo.data.planted_real for kind in found]
+    assert sum(planted[:20]) >= 18
+    assert sum(planted) > 0.6 * len(planted)
+    spared = sum(kinds(demo.data.photographs).values()) - sum(
+        kinds(demo.data.photographs)[kind] for kind in demo.data.planted_real
+    )
+    assert len(planted) - sum(planted) < 0.25 * spared
+
+
+def test_a_blur_shows_most_where_texture_is_fine(demo: Demo) -> None:
+    there = kinds(demo.data.rendered)
+    for kind in demo.data.soft:
+        assert demo.found("P2", "synthetic", kind) >= 0.8 * there[kind]
+        assert demo.found("P5", "synthetic", kind) < demo.found("P2", "synthetic", kind)
+
+
+def test_the_account_says_what_the_manifests_say(demo: Demo, output: str) -> None:
+    for kind in demo.data.planted_real:
+        (line,) = (line for line in output.splitlines() if line.split()[:1] == [kind])
+        assert f"P5 {demo.found('P5', 'real', kind):>2}" in line
+
+
+def test_pictures_repeat_themselves_and_whole_data_is_left_alone(demo: Demo, folder: Path, tmp_path: Path) -> None:
+    pictures = sorted((folder / "images").rglob("*.jpg"))
+    before = {path: path.stat().st_mtime_ns for path in pictures}
+    make_demo_data(folder / "images")
+    assert {path: path.stat().st_mtime_ns for path in pictures} == before
+    again = make_demo_data(tmp_path)
+    for path in pictures:
+        assert (tmp_path / path.relative_to(folder / "images")).read_bytes() == path.read_bytes()
+    with Image.open(pictures[0]) as picture:
+        assert picture.size == (240, 240)
+    assert again.planted_real == demo.data.planted_real
+    assert all(kind in (tmp_path / "README.txt").read_text() for kind in demo.data.planted_real)
+
+
+def test_without_scikit_image_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(name: str) -> Path:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr("gapscope.demo.photographs.files", gone)
+    with pytest.raises(UserError, match=r"gapscope\[demo\]"):
+        open_photograph("brick.png")
