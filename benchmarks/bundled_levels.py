@@ -56,9 +56,9 @@ def main() -> None:
 
 def _read(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     source, frame = open_source("photographs", str(folder)), Frame(size=224)
-    uris = [entry.uri for entry in source.entries()]
-    pixels = np.stack([decode(source.read(uri), frame).pixels for uri in uris])
-    return pixels, np.array([Path(uri).relative_to(folder.absolute()).parts[0] for uri in uris])
+    entries = list(source.entries())
+    pixels = np.stack([decode(source.read(entry), frame).pixels for entry in entries])
+    return pixels, np.array([Path(entry.uri).relative_to(folder.absolute()).parts[0] for entry in entries])
 
 
 def _features(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:

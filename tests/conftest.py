@@ -5,9 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
 
 import gapscope
+
+# How long one example takes depends on the machine and on what else it does.
+settings.register_profile("gapscope", deadline=None)
+settings.load_profile("gapscope")
 
 Write = Callable[[Path, Sequence[str], int, int], None]
 

@@ -22,6 +22,7 @@ from gapscope.report import write_report
 from gapscope.run import Run, open_run
 from gapscope.settings import (
     DEFAULT_MODEL,
+    MAX_PIXELS,
     CompareSettings,
     EmbedSettings,
     Fit,
@@ -30,7 +31,7 @@ from gapscope.settings import (
     Precision,
     check_dataset_name,
 )
-from gapscope.sources import open_source
+from gapscope.sources import Source, open_source
 from gapscope.sources.stage import check_not_empty, list_datasets
 from gapscope.store.record import Record, begin
 
@@ -57,6 +58,7 @@ def compare(
     levels: Sequence[str] | None = None,
     size: int | None = None,
     fit: Fit = "crop",
+    max_pixels: int = MAX_PIXELS,
     precision: Precision = "float32",
     device: str = "auto",
     cluster: str = "auto",
@@ -77,6 +79,7 @@ def compare(
         levels: names of the levels to keep, such as `["P3", "P5"]`; all of them by default.
         size: side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
         fit: how an image becomes that square: `crop`, `stretch` or `pad`.
+        max_pixels: images with more pixels are rejected.
         precision: arithmetic of the network: `float32` or `bfloat16`.
         device: `auto`, `cpu` or `cuda`.
         cluster: `auto`, `inline`, `local`, `cuda`, or the address of a running Dask scheduler.
@@ -94,17 +97,17 @@ def compare(
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
     locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
     check_cluster(cluster)
-    embed = _embed_settings(model, weights, levels, size, fit, precision)
+    embed = _embed_settings(model, weights, levels, size, fit, max_pixels, precision)
     layout = LayoutSettings(seed=seed)
     comparison = CompareSettings(k=k, fdr=fdr)
     on = choose_device(device)
     sources = {name: open_source(name, location) for name, location in locations.items()}
     for name, source in sources.items():
-        check_not_empty(name, locations[name], source)
+        check_not_empty(name, source)
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
-    run = _run_folder(out, locations)
-    record = begin(run, _record(locations, embed, layout, comparison))
+    run = _run_folder(out, sources)
+    record = begin(run, _record(sources, embed, layout, comparison))
     record.device = on.check()
     list_datasets(run, record, sources, shown)
     embed_datasets(run, record, sources, embed, on, cluster, shown)
@@ -123,11 +126,12 @@ def _embed_settings(
     levels: Sequence[str] | None,
     size: int | None,
     fit: Fit,
+    max_pixels: int,
     precision: Precision,
 ) -> EmbedSettings:
     network = find_model(model)
     chosen = network.choose_levels(None if levels is None else tuple(levels))
-    frame = Frame(size=network.size if size is None else size, fit=fit)
+    frame = Frame(size=network.size if size is None else size, fit=fit, max_pixels=max_pixels)
     file = network.weights() if weights is None else Path(weights).expanduser().absolute()
     settings = EmbedSettings(
         model=model,
@@ -142,10 +146,10 @@ def _embed_settings(
     return settings
 
 
-def _run_folder(out: str | PathLike[str], locations: Mapping[str, str]) -> Path:
+def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
     folder = Path(out).expanduser().absolute()
-    for name, location in locations.items():
-        if folder.resolve().is_relative_to(Path(location).expanduser().resolve()):
+    for name, source in sources.items():
+        if source.folder is not None and folder.resolve().is_relative_to(Path(source.folder).resolve()):
             raise OptionError(
                 f"--out {folder} lies inside dataset {name}, whose images it would add to: choose another"
             )
@@ -153,12 +157,12 @@ def _run_folder(out: str | PathLike[str], locations: Mapping[str, str]) -> Path:
 
 
 def _record(
-    locations: Mapping[str, str], embed: EmbedSettings, layout: LayoutSettings, comparison: CompareSettings
+    sources: Mapping[str, Source], embed: EmbedSettings, layout: LayoutSettings, comparison: CompareSettings
 ) -> Record:
     network = find_model(embed.model)
     # The file's place may change between two commands, its content may not.
     config: dict[str, Any] = {
-        "datasets": {name: str(Path(location).expanduser().absolute()) for name, location in locations.items()},
+        "datasets": {name: source.location for name, source in sources.items()},
         "embed": {name: value for name, value in asdict(embed).items() if name not in ("weights", "frame")},
         "layout": asdict(layout),
         "compare": asdict(comparison),

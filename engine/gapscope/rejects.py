@@ -15,6 +15,9 @@ Status = Literal[
     "not-an-image",  # no decoder knows it
     "broken",  # a decoder knows it and fails: truncated or corrupt
     "too-large",  # more pixels than allowed
+    "bad-box",  # the box of an object is empty or lies outside its image
+    "crashed",  # the decoder brought its process down, or never came back
+    "removed",  # not in its source any more
     "not-finite",  # the network answers with NaN or infinity
 ]
 STATUSES: tuple[str, ...] = get_args(Status)

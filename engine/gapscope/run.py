@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from gapscope.compare.manifest import manifest_path
 from gapscope.errors import OptionError, RunError
 from gapscope.layout.frame import layout_frame
-from gapscope.sources import Source, open_source
-from gapscope.store.index import read_index
+from gapscope.settings import Frame
+from gapscope.sources import Entry, Source, open_source
+from gapscope.store.index import read_index, read_some_rows
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
 
@@ -44,6 +45,11 @@ class Run:
         return tuple(self.record.config["embed"]["levels"])
 
     @property
+    def frame(self) -> Frame:
+        """How an image became the square that the network saw."""
+        return Frame(**{name: self.record.config["embed"][name] for name in ("size", "fit", "max_pixels")})
+
+    @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
         """Every ordered pair of datasets: query, reference."""
         return tuple(permutations(self.datasets, 2))
@@ -58,10 +64,19 @@ class Run:
         return open_source(dataset, self.record.config["datasets"][dataset])
 
     def index(self, dataset: str) -> pd.DataFrame:
-        """Return one row per listed image: row, uri, bytes, mtime_ns, format, width, height, status, error."""
+        """Return one row per listed image: what its source says of it, and what became of it.
+
+        Columns: row, uri, bytes, mtime_ns, place, box, format, width, height, jpeg_quality, mean_red and so on to
+        spread_blue, status, error, and `meta.NAME` for every column that the source has.
+        """
         self._check("dataset", dataset, self.datasets)
         table: pd.DataFrame = read_index(self.path, dataset).to_pandas()
         return table
+
+    def entries(self, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
+        """Return what `Source.read` takes for each of the numbered rows of a dataset."""
+        self._check("dataset", dataset, self.datasets)
+        return read_some_rows(self.path, dataset, rows)
 
     def embeddings(self, dataset: str, level: str) -> NDArray[np.float16]:
         """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected."""

@@ -9,6 +9,7 @@ from gapscope.errors import OptionError
 Fit = Literal["crop", "stretch", "pad"]
 Precision = Literal["float32", "bfloat16"]
 
+MAX_PIXELS = 200_000_000
 DEFAULT_MODEL = "fasterrcnn_resnet50_fpn_v2"
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -46,16 +47,19 @@ class Frame:
         size: side of the square, in pixels.
         fit: `crop` scales the short side to `size` and keeps the centre; `stretch` scales both sides, which changes
             the aspect ratio; `pad` scales the long side and centres the image on grey.
+        max_pixels: images with more pixels are rejected before they are decoded: a small file can claim to be huge.
     """
 
     size: int
     fit: Fit = "crop"
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         _within("--size", self.size, 64, 4096)
         if self.size % 32:
             raise OptionError(f"--size {self.size}: must be a multiple of 32, so that every level halves the last")
         _one_of("--fit", self.fit, get_args(Fit))
+        _within("--max-pixels", self.max_pixels, 1, 2**31 - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

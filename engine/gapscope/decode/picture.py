@@ -1,6 +1,7 @@
 """Decoding on the CPU with Pillow: any format, upright, over white, antialiased."""
 
 import io
+import math
 import warnings
 from dataclasses import dataclass
 
@@ -9,11 +10,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from gapscope.decode.formats import FORMATS
+from gapscope.decode.jpeg import jpeg_quality
 from gapscope.rejects import Rejected
 from gapscope.settings import Frame
-
-MAX_PIXELS = 200_000_000
-"""Images with more pixels are rejected: a small file can claim to be huge."""
+from gapscope.sources.entry import Box
 
 _BACKGROUND = (255, 255, 255, 255)
 _PADDING = (128, 128, 128)
@@ -32,55 +32,70 @@ class Picture:
         format: Pillow's name of the file's format, such as `JPEG`.
         width: width of the original in pixels, after its orientation tag was applied.
         height: height of the original in pixels, likewise.
+        jpeg_quality: estimate of the quality that a JPEG was saved with, 1 to 100; None for other formats.
+        mean: of red, green and blue in 0..255, over `pixels`.
+        spread: standard deviation likewise.
     """
 
     pixels: NDArray[np.uint8]
     format: str
     width: int
     height: int
+    jpeg_quality: int | None
+    mean: tuple[float, float, float]
+    spread: tuple[float, float, float]
 
 
-def decode(data: bytes, frame: Frame) -> Picture:
-    """Decode one image and bring it into `frame`.
+def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+    """Decode one image, or the part of it in `box`, and bring it into `frame`.
 
     Orientation tags are applied, transparency lies over white, an animation gives its first frame, and resizing is
     bicubic with antialiasing, since aliasing alone changes features (Parmar et al., "On Aliased Resizing", CVPR 2022).
 
     Raises:
-        Rejected: the bytes are no image, are damaged, or hold more than `MAX_PIXELS` pixels.
+        Rejected: the bytes are no image, are damaged, or hold more than `frame.max_pixels` pixels.
     """
-    image, name = _open(data)
-    pixels = np.asarray(_into(image, frame))
-    return Picture(pixels=pixels, format=name, width=image.width, height=image.height)
+    image, original = _open(data, frame.max_pixels, box)
+    square = _into(image, frame)
+    mean, spread = _moments(square)
+    return Picture(
+        pixels=np.asarray(square),
+        format=original.format or "unknown",
+        width=image.width,
+        height=image.height,
+        jpeg_quality=jpeg_quality(getattr(original, "quantization", None)),
+        mean=mean,
+        spread=spread,
+    )
 
 
-def thumbnail(data: bytes, side: int) -> Image.Image:
-    """Decode one image to an RGB picture of at most `side` x `side` pixels that keeps its aspect ratio.
+def thumbnail(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> Image.Image:
+    """Decode one image, or the part of it in `box`, to an RGB picture of at most `side` x `side` that keeps its aspect.
 
     Raises:
         Rejected: as `decode`.
     """
-    image, _ = _open(data, about=side)
+    image, _ = _open(data, max_pixels, box, about=side)
     return _contained(image, side)
 
 
-def _open(data: bytes, about: int | None = None) -> tuple[Image.Image, str]:
+def _open(data: bytes, max_pixels: int, box: Box | None, about: int | None = None) -> tuple[Image.Image, Image.Image]:
     if not data:
         raise Rejected("empty", "the file has no bytes")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(io.BytesIO(data), formats=FORMATS) as image:
-                name = image.format or "unknown"
-                if image.width * image.height > MAX_PIXELS:
+                if image.width * image.height > max_pixels:
                     raise Rejected(
                         "too-large",
-                        f"{image.width} x {image.height} pixels are more than {MAX_PIXELS / 1e6:.0f} million",
+                        f"{image.width} x {image.height} pixels are more than the {max_pixels:,} of --max-pixels",
                     )
-                if about is not None:
+                if about is not None and box is None:
                     image.draft("RGB", (2 * about, 2 * about))
                 image.load()
-                return _rgb(ImageOps.exif_transpose(image)), name
+                meant = image if box is None else _cropped(image, box)
+                return _rgb(ImageOps.exif_transpose(meant)), image
     except UnidentifiedImageError as error:
         raise Rejected("not-an-image", "no decoder knows these bytes") from error
     except Rejected:
@@ -88,6 +103,27 @@ def _open(data: bytes, about: int | None = None) -> tuple[Image.Image, str]:
     # Decoders raise nearly anything on hostile bytes (struct.error, KeyError, zlib.error, MemoryError, ...).
     except Exception as error:
         raise Rejected("broken", f"the {_kind(data)} decoder fails: {str(error) or type(error).__name__}") from error
+
+
+def _cropped(image: Image.Image, box: Box) -> Image.Image:
+    left, top, width, height = box
+    edges = (
+        max(0, math.floor(left)),
+        max(0, math.floor(top)),
+        min(image.width, math.ceil(left + width)),
+        min(image.height, math.ceil(top + height)),
+    )
+    if edges[0] >= edges[2] or edges[1] >= edges[3]:
+        raise Rejected("bad-box", "the box lies outside the image, or is empty")
+    return image.crop(edges)
+
+
+def _moments(image: Image.Image) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    counts = np.array(image.histogram(), np.float64).reshape(3, 256) / (image.width * image.height)
+    values = np.arange(256)
+    mean = counts @ values
+    spread = np.sqrt(np.maximum(counts @ values**2 - mean**2, 0))
+    return (mean[0], mean[1], mean[2]), (spread[0], spread[1], spread[2])
 
 
 def _kind(data: bytes) -> str:

@@ -13,6 +13,7 @@ from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
+from gapscope.sources import Box
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class Cpu:
         """Return the number of cores in words; a CPU can always be used."""
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
-    def decode(self, data: bytes, frame: Frame) -> Picture:
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image with Pillow."""
-        return decode(data, frame)
+        return decode(data, frame, box)
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network with its weights laid out as convolutions on a CPU like them."""

@@ -15,6 +15,7 @@ from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
+from gapscope.sources import Box
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Cuda:
             )
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
-    def decode(self, data: bytes, frame: Frame) -> Picture:
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image with Pillow, so that both devices see the same pixels."""
-        return decode(data, frame)
+        return decode(data, frame, box)
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network in the GPU's memory, laid out for its tensor cores."""

@@ -10,6 +10,7 @@ from gapscope.decode import Picture
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
+from gapscope.sources import Box
 
 
 class Device(Hashable, Protocol):
@@ -30,7 +31,7 @@ class Device(Hashable, Protocol):
             OptionError: the device cannot be used here; says what is missing.
         """
 
-    def decode(self, data: bytes, frame: Frame) -> Picture:
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image; see `gapscope.decode.decode`."""
 
     def place(self, pyramid: Pyramid) -> Pyramid:

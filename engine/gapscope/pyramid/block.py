@@ -100,7 +100,7 @@ def _look_at(block: Block, entry: Entry) -> Picture | Rejected:
     if entry.status != "listed":
         return Rejected(entry.status, entry.error)
     try:
-        return block.device.decode(block.source.read(entry.uri), block.settings.frame)
+        return block.device.decode(block.source.read(entry), block.settings.frame, entry.box)
     except Rejected as rejected:
         return rejected
 
@@ -151,11 +151,15 @@ def _embed_batch(
 
 def _fact(outcome: Picture | Rejected) -> dict[str, Any]:
     if isinstance(outcome, Rejected):
-        return {"format": None, "width": None, "height": None, "status": outcome.status, "error": outcome.error}
+        return {"status": outcome.status, "error": outcome.error}
+    channels = ("red", "green", "blue")
     return {
         "format": outcome.format,
         "width": outcome.width,
         "height": outcome.height,
+        "jpeg_quality": outcome.jpeg_quality,
+        **{f"mean_{channel}": value for channel, value in zip(channels, outcome.mean, strict=True)},
+        **{f"spread_{channel}": value for channel, value in zip(channels, outcome.spread, strict=True)},
         "status": "ok",
         "error": "",
     }

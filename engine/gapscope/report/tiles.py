@@ -18,7 +18,7 @@ from gapscope.rejects import Rejected
 from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
 from gapscope.run import Run
-from gapscope.sources import Source
+from gapscope.sources import Entry, Source
 
 LARGE_IMAGES = 4096
 """This many of the most important images get large tiles; the others' are small, to keep the report's size down."""
@@ -71,14 +71,14 @@ def write_tiles(run: Run, places: Places, chosen: Chosen, folder: Path, progress
         any more, whose tile is grey.
     """
     sources = [_source(run, name, progress) for name in places.datasets]
+    entries = _entries(run, places, chosen)
     sizes = np.zeros((len(chosen.image), 2), dtype=np.uint8)
     (folder / "tiles").mkdir()
 
     def picture(image: int, side: int) -> Image.Image | None:
-        position = chosen.image[image]
-        source = sources[places.dataset[position]]
+        source, entry = sources[places.dataset[chosen.image[image]]], entries[image]
         try:
-            return thumbnail(source.read(places.uri[position]), side) if source else None
+            return thumbnail(source.read(entry), side, run.frame.max_pixels, entry.box) if source else None
         except Rejected:
             return None
 
@@ -98,6 +98,14 @@ def write_tiles(run: Run, places: Places, chosen: Chosen, folder: Path, progress
                 task.advance(1, rejected=int(content is None))
             canvas.save(folder / "tiles" / sheet.name, "WEBP", quality=82, method=4)
     return sizes
+
+
+def _entries(run: Run, places: Places, chosen: Chosen) -> list[Entry]:
+    entries = np.empty(len(chosen.image), dtype=object)
+    dataset, row = places.dataset[chosen.image], places.row[chosen.image]
+    for number, name in enumerate(places.datasets):
+        entries[dataset == number] = run.entries(name, row[dataset == number])
+    return list(entries)
 
 
 def _source(run: Run, dataset: str, progress: Progress) -> Source | None:

@@ -1,8 +1,19 @@
 """One listed image."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
 
 from gapscope.rejects import Status
+
+Box = tuple[float, float, float, float]
+"""Left, top, width and height in pixels, before any orientation tag is applied."""
+
+Value = str | float | None
+"""One thing that a source knows of an image besides its pixels."""
+
+Kind = Literal["text", "number"]
+"""What the values of a column are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -10,11 +21,15 @@ class Entry:
     """One row of a dataset as its source lists it.
 
     Attributes:
-        uri: names the image for people and for `Source.read`; unique within the source.
+        uri: names the image for people; unique within the source, and the same whenever it is listed.
         bytes: size of the encoded image, -1 where it is not known.
         mtime_ns: time of last change in nanoseconds since 1970, 0 where it is not known.
         status: `listed`, or why the image cannot be read.
         error: the reason in words, empty when there is none.
+        place: where it lies in the file that holds it among others: an offset in bytes, or a row; -1 for a file of its
+            own.
+        box: the part of the image that is meant; None for all of it.
+        values: by the source's `columns`.
     """
 
     uri: str
@@ -22,3 +37,6 @@ class Entry:
     mtime_ns: int = 0
     status: Status = "listed"
     error: str = ""
+    place: int = -1
+    box: Box | None = None
+    values: Mapping[str, Value] = field(default_factory=dict)

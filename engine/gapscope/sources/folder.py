@@ -2,13 +2,13 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from gapscope.decode.formats import IMAGE_SUFFIXES
 from gapscope.rejects import Rejected, rejected_by_os
-from gapscope.sources.entry import Entry
+from gapscope.sources.entry import Entry, Kind
 
 
 @dataclass(frozen=True)
@@ -21,15 +21,30 @@ class Folder:
 
     root: str
 
+    @property
+    def location(self) -> str:
+        """The folder's path."""
+        return self.root
+
+    @property
+    def folder(self) -> str:
+        """The folder's path."""
+        return self.root
+
+    @property
+    def columns(self) -> Mapping[str, Kind]:
+        """A folder knows nothing of its images."""
+        return {}
+
     def entries(self) -> Iterator[Entry]:
         """Yield the folder's images. Whatever carries an image's name and is not a readable file is an entry too."""
         yield from _walk(self.root, ancestors=frozenset())
 
-    def read(self, uri: str) -> bytes:
-        """Return the bytes of the file at path `uri`."""
+    def read(self, entry: Entry) -> bytes:
+        """Return the bytes of the entry's file."""
         try:
             # A pipe with no writer would block the open for ever; a regular file ignores the flag.
-            descriptor = os.open(uri, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = os.open(entry.uri, os.O_RDONLY | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     raise Rejected("not-a-file", "no regular file any more")

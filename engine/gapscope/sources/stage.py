@@ -13,14 +13,14 @@ _BLOCKS = 64
 _SMALLEST_BLOCK = 32
 
 
-def check_not_empty(name: str, location: str, source: Source) -> None:
+def check_not_empty(name: str, source: Source) -> None:
     """Look for a dataset's first image.
 
     Raises:
         SourceError: there is none.
     """
     if next(iter(source.entries()), None) is None:
-        raise SourceError(f"dataset {name}: no file in {location} has an image's name (.jpg, .png, ...)")
+        raise SourceError(f"dataset {name}: no file in {source.location} has an image's name (.jpg, .png, ...)")
 
 
 def list_datasets(run: Path, record: Record, sources: Mapping[str, Source], progress: Progress) -> None:
@@ -34,7 +34,7 @@ def list_datasets(run: Path, record: Record, sources: Mapping[str, Source], prog
             if name in record.datasets and index_path(run, name).exists():
                 _check_unchanged(run, record, name, _counted(source.entries(), task))
                 continue
-            listed, digest = write_index(run, name, _counted(source.entries(), task))
+            listed, digest = write_index(run, name, _counted(source.entries(), task), source.columns)
         record.datasets[name] = {"listed": listed, "digest": digest}
         record.write(run)
     if not record.block_rows:

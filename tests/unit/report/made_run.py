@@ -75,7 +75,14 @@ def make_run(folder: Path, made: Made) -> Run:
 def _record(made: Made, sources: dict[str, Path]) -> Record:
     config: dict[str, Any] = {
         "datasets": {name: str(path) for name, path in sources.items()},
-        "embed": {"model": "bundled", "levels": list(made.levels), "size": 224, "fit": "crop", "precision": "float32"},
+        "embed": {
+            "model": "bundled",
+            "levels": list(made.levels),
+            "size": 224,
+            "fit": "crop",
+            "max_pixels": 200_000_000,
+            "precision": "float32",
+        },
         "layout": {"n_neighbors": 15, "min_dist": 0.1, "seed": 0},
         "compare": {"k": made.k, "crowd": 30, "fdr": 0.1},
     }

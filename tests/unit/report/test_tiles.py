@@ -3,6 +3,7 @@ from typing import cast
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from gapscope.errors import SourceError
@@ -13,19 +14,29 @@ from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
 from gapscope.report.tiles import sheets, write_tiles
 from gapscope.run import Run
+from gapscope.settings import Frame
+from gapscope.sources import Entry
 
 
 class Paint:
     """A source whose image's name is its colour and size."""
 
-    def read(self, uri: str) -> bytes:
-        if uri == "gone":
+    def read(self, entry: Entry) -> bytes:
+        if entry.uri == "gone":
             raise Rejected("missing", "there is no such file")
-        red, green, blue, width, height = map(int, uri.split())
+        red, green, blue, width, height = map(int, entry.uri.split())
         return b"P6 %d %d 255\n" % (width, height) + bytes([red, green, blue]) * (width * height)
 
 
 class Painted:
+    frame = Frame(size=64)
+
+    def __init__(self, uris: list[str]) -> None:
+        self.uris = uris
+
+    def entries(self, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
+        return [Entry(self.uris[row]) for row in rows]
+
     def source(self, dataset: str) -> Paint:
         if dataset == "moved":
             raise SourceError("dataset moved: there is no folder")
@@ -45,7 +56,7 @@ def page(uris: list[str], dataset: str = "painted") -> tuple[Run, Places, Chosen
     # Backwards, so that the page's order is not the dataset's.
     image = np.arange(count)[::-1]
     chosen = Chosen(image=image, drawn=np.ones(count, bool), outliers=0, outliers_drawn=0)
-    return cast("Run", Painted()), where, chosen
+    return cast("Run", Painted(uris)), where, chosen
 
 
 def colors(count: int) -> list[tuple[int, int, int]]:

@@ -6,7 +6,7 @@ import pytest
 
 from gapscope.errors import SourceError
 from gapscope.rejects import Rejected
-from gapscope.sources import Folder, open_source
+from gapscope.sources import Entry, Folder, open_source
 from gapscope.sources.stage import check_not_empty
 
 
@@ -52,10 +52,10 @@ def test_reads_bytes_and_rejects_what_is_gone(tmp_path: Path) -> None:
     (tmp_path / "folder.png").mkdir()
     os.mkfifo(tmp_path / "pipe.png")
     source = pickle.loads(pickle.dumps(open_source("real", str(tmp_path))))
-    assert source.read(str(tmp_path / "1.png")) == b"bytes"
+    assert source.read(Entry(str(tmp_path / "1.png"))) == b"bytes"
     for name, status in (("2.png", "missing"), ("folder.png", "not-a-file"), ("pipe.png", "not-a-file")):
         with pytest.raises(Rejected) as caught:
-            source.read(str(tmp_path / name))
+            source.read(Entry(str(tmp_path / name)))
         assert caught.value.status == status
 
 
@@ -70,4 +70,4 @@ def test_a_missing_folder_and_a_file_are_refused_by_name(tmp_path: Path, make: o
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
     with pytest.raises(SourceError, match="dataset real"):
-        check_not_empty("real", str(tmp_path), open_source("real", str(tmp_path)))
+        check_not_empty("real", open_source("real", str(tmp_path)))
