@@ -102,6 +102,9 @@ def compare(
     fit: Annotated[
         str, typer.Option(help="How an image becomes that square: crop, stretch or pad.", rich_help_panel=_MODEL)
     ] = "crop",
+    max_pixels: Annotated[
+        int, typer.Option(metavar="PIXELS", help="Larger images are rejected.", rich_help_panel=_MODEL)
+    ] = 200_000_000,
     precision: Annotated[
         str, typer.Option(help="Arithmetic of the network: float32 or bfloat16.", rich_help_panel=_MODEL)
     ] = "float32",
@@ -127,6 +130,13 @@ def compare(
         typer.Option(help="Largest expected share of false entries in an outlier manifest.", rich_help_panel=_ANSWER),
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
+    update: Annotated[
+        bool,
+        typer.Option(
+            "--update",
+            help="Where a dataset has changed since the run was begun: embed what is new, drop what is gone.",
+        ),
+    ] = False,
 ) -> None:
     """Compare datasets: embed, map, list outliers, and write the report page.
 
@@ -145,12 +155,14 @@ def compare(
             levels=None if levels is None else [name.strip() for name in levels.split(",") if name.strip()],
             size=size,
             fit=fit,  # type: ignore[arg-type]
+            max_pixels=max_pixels,
             precision=precision,  # type: ignore[arg-type]
             device=device,
             cluster=cluster,
             k=k,
             fdr=fdr,
             seed=seed,
+            update=update,
             progress=progress,
         )
     print_summary(run)

@@ -65,6 +65,7 @@ def compare(
     k: int = 5,
     fdr: float = 0.1,
     seed: int = 0,
+    update: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
@@ -86,6 +87,8 @@ def compare(
         k: an image is outside by its distance to its k-th nearest reference image.
         fdr: bound on the expected share of false entries in an outlier manifest.
         seed: of every random choice.
+        update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
+            again, with the ruler that the run was begun with.
         progress: what shows long work; nothing is shown by default.
 
     Raises:
@@ -109,7 +112,7 @@ def compare(
     run = _run_folder(out, sources)
     record = begin(run, _record(sources, embed, layout, comparison))
     record.device = on.check()
-    list_datasets(run, record, sources, shown)
+    list_datasets(run, record, sources, shown, update=update)
     embed_datasets(run, record, sources, embed, on, cluster, shown)
     measure_rulers(run, record)
     find_neighbors(run, record, on, comparison.graph_k, shown)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -70,8 +71,13 @@ class Run:
         spread_blue, status, error, and `meta.NAME` for every column that the source has.
         """
         self._check("dataset", dataset, self.datasets)
-        table: pd.DataFrame = read_index(self.path, dataset).to_pandas()
+        table: pd.DataFrame = self.table(dataset).to_pandas()
         return table
+
+    def table(self, dataset: str) -> pa.Table:
+        """Return what `index` does as an Arrow table, which keeps numbers that are not known apart from NaN."""
+        self._check("dataset", dataset, self.datasets)
+        return read_index(self.path, dataset)
 
     def entries(self, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
         """Return what `Source.read` takes for each of the numbered rows of a dataset."""

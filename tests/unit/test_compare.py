@@ -1,6 +1,7 @@
 """The main job through the library, on real photographs with a planted kind that one dataset lacks."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ import zarr
 from PIL import Image
 
 import gapscope
-from gapscope.sources import Folder
+from gapscope.sources import Entry, Folder
 
 KIND = "chelsea"
 
@@ -167,14 +168,41 @@ def test_a_dataset_without_one_readable_image_ends_the_run_with_a_reason(tmp_pat
     assert "no decoder knows" in (tmp_path / "run" / "rejects.csv").read_text()
 
 
-def test_a_source_that_changed_is_not_mixed_with_the_old(tmp_path: Path) -> None:
-    folders = {name: write_flat(tmp_path / name, 4) for name in "ab"}
-    options = {"out": tmp_path / "run", "model": "bundled", "levels": ["P3"], "size": 64, "cluster": "inline"}
-    gapscope.compare(folders, **options)  # type: ignore[arg-type]
-    Image.new("RGB", (40, 40)).save(folders["a"] / "more.png")
-    assert len(list(Folder(str(folders["a"])).entries())) == 5
-    with pytest.raises(gapscope.RunError, match=r"dataset a: .*4 images then, 5 now"):
-        gapscope.compare(folders, **options)  # type: ignore[arg-type]
+def test_a_source_that_changed_is_taken_over_only_where_that_is_wanted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = {name: write_flat(tmp_path / name, 12) for name in "ab"}
+    options = {"model": "bundled", "levels": ["P3"], "size": 64, "cluster": "inline"}
+    gapscope.compare(folders, out=tmp_path / "run", **options)  # type: ignore[arg-type]
+    before = gapscope.open_run(tmp_path / "run").embeddings("a", "P3")
+    Image.new("RGB", (40, 40), (0, 90, 0)).save(folders["a"] / "more.png")
+    (folders["a"] / "1.png").unlink()
+    with pytest.raises(
+        gapscope.RunError, match=r"dataset a has changed.*1 added \(\S*more\.png\), 1 removed \(\S*1\.png\).*--update"
+    ):
+        gapscope.compare(folders, out=tmp_path / "run", **options)  # type: ignore[arg-type]
+
+    decoded = []
+
+    def counted(self: Folder, entry: Entry, read: Callable[[Folder, Entry], bytes] = Folder.read) -> bytes:
+        decoded.append(Path(entry.uri).name)
+        return read(self, entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "read", counted)
+        patch.setattr("gapscope.recipe.write_report", lambda *_: None)
+        updated = gapscope.compare(folders, out=tmp_path / "run", update=True, **options)  # type: ignore[arg-type]
+    assert decoded == ["more.png"]
+    assert updated.metrics["datasets"]["a"] == {"listed": 13, "read": 12, "rejected": 1, "statuses": {"removed": 1}}
+    found = updated.embeddings("a", "P3")
+    gone = updated.index("a")["status"].eq("removed").to_numpy()
+    np.testing.assert_array_equal(found[:12][~gone[:12]], before[~gone[:12]])
+    assert np.isnan(found[gone]).all()
+    fresh = gapscope.compare(folders, out=tmp_path / "fresh", **options)  # type: ignore[arg-type]
+    by_name = {Path(uri).name: row for row, uri in enumerate(fresh.index("a")["uri"])}
+    for row, uri in enumerate(updated.index("a")["uri"]):
+        if not gone[row]:
+            np.testing.assert_array_equal(found[row], fresh.embeddings("a", "P3")[by_name[Path(uri).name]])
 
 
 def test_the_run_may_not_lie_inside_a_dataset(tmp_path: Path) -> None:

@@ -36,13 +36,13 @@ SCHEMA = pa.schema(
 
 
 def outlier_table(
-    answers: Answers, uris: "pd.Series[str]", reference_uris: "pd.Series[str]", layout: pd.DataFrame, fdr: float
+    answers: Answers, query: pd.DataFrame, reference_uris: "pd.Series[str]", layout: pd.DataFrame, fdr: float
 ) -> pd.DataFrame:
     """Return the images that either question lists, the surest first.
 
     Args:
         answers: of the level and pair.
-        uris: of the query dataset, by row.
+        query: uri of the query dataset's images, and what else their source says of them, by row.
         reference_uris: of the reference, by row.
         layout: x, y, z and cluster of the query dataset at the level, indexed by row.
         fdr: bound on the expected share of false entries.
@@ -55,7 +55,7 @@ def outlier_table(
     table = pd.DataFrame(
         {
             "rank": np.arange(1, len(listed) + 1),
-            "uri": uris.iloc[rows].to_numpy(),
+            "uri": query["uri"].iloc[rows].to_numpy(),
             "row": rows,
             "kind": np.where(
                 outside[listed] & under[listed], "both", np.where(outside[listed], "outside", "under-represented")
@@ -76,7 +76,8 @@ def outlier_table(
         }
     )
     placed = layout.loc[rows, ["x", "y", "z", "cluster"]].reset_index(drop=True)
-    return pd.concat([table, placed], axis=1)
+    said = query.drop(columns="uri").iloc[rows].reset_index(drop=True)
+    return pd.concat([table, placed, said], axis=1)
 
 
 def manifest_path(run: Path, level: str, query: str, reference: str) -> Path:
@@ -84,11 +85,21 @@ def manifest_path(run: Path, level: str, query: str, reference: str) -> Path:
     return run / "manifests" / f"{level}.{pair_name(query, reference)}.parquet"
 
 
-def write_manifest(run: Path, level: str, query: str, reference: str, table: pd.DataFrame) -> None:
-    """Write a manifest as Parquet and as CSV, where the neighbours are a JSON list."""
+def write_manifest(run: Path, level: str, query: str, reference: str, table: pd.DataFrame, said: pa.Schema) -> None:
+    """Write a manifest as Parquet and as CSV, where the neighbours are a JSON list.
+
+    Args:
+        run: the run's folder.
+        level: the level's name.
+        query: the query dataset's name.
+        reference: the reference dataset's name.
+        table: what `outlier_table` returns.
+        said: the columns that come from the query's source.
+    """
     path = manifest_path(run, level, query, reference)
+    schema = pa.unify_schemas([SCHEMA, said])
     with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(table, schema=SCHEMA, preserve_index=False), temporary)
+        pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False), temporary)
     with replacing(path.with_suffix(".csv")) as temporary:
         spelled = table["neighbours"].map(lambda uris: json.dumps(list(uris), ensure_ascii=False))
         table.assign(neighbours=spelled).to_csv(temporary, index=False)

@@ -12,7 +12,7 @@ from gapscope.layout.frame import layout_frame
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings
 from gapscope.store.atomic import write_json
-from gapscope.store.index import read_index, rows_rejected
+from gapscope.store.index import read_said, rows_rejected
 from gapscope.store.record import Record
 from gapscope.store.results import pair_name
 
@@ -21,7 +21,8 @@ def compare_datasets(run: Path, record: Record, settings: CompareSettings, progr
     """Write every manifest, and metrics.json."""
     levels, names = record.config["embed"]["levels"], list(record.datasets)
     pairs = list(permutations(names, 2))
-    uris = {name: read_index(run, name, ["uri"])["uri"].to_pandas() for name in names}
+    said = {name: read_said(run, name) for name in names}
+    images = {name: table.to_pandas() for name, table in said.items()}
     by_level: dict[str, Any] = {}
     with progress.task("outliers", len(levels) * len(pairs), "pair") as task:
         for level in levels:
@@ -30,8 +31,8 @@ def compare_datasets(run: Path, record: Record, settings: CompareSettings, progr
             for query, reference in pairs:
                 answers = answer(run, level, query, reference, settings)
                 placed = layout[layout["dataset"] == query].set_index("row")
-                table = outlier_table(answers, uris[query], uris[reference], placed, settings.fdr)
-                write_manifest(run, level, query, reference, table)
+                table = outlier_table(answers, images[query], images[reference]["uri"], placed, settings.fdr)
+                write_manifest(run, level, query, reference, table, said[query].schema)
                 numbers[pair_name(query, reference)] = pair_metrics(answers, query, reference, settings.fdr)
                 task.advance(1)
             by_level[level] = {"pairs": numbers, "clusters": cluster_metrics(layout, names)}

@@ -22,8 +22,8 @@ from gapscope.pyramid.network import Pyramid, load_pyramid
 from gapscope.rejects import Rejected
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Entry, Source
-from gapscope.store.index import read_rows, write_facts
-from gapscope.store.pyramid import mark_done, write_embeddings
+from gapscope.store.index import read_facts, read_rows, write_facts
+from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
 
 _one_block_at_a_time = threading.Lock()
 
@@ -74,11 +74,15 @@ def embed_block(block: Block) -> BlockDone:
             torch.set_num_threads(threads)
         pyramid = _pyramid(block.settings, block.device)
         entries = read_rows(block.run, block.dataset, block.start, block.stop)
-        facts: list[dict[str, Any]] = []
-        embeddings = _empty(block.settings, len(entries))
+        # Rows that an earlier run embedded stay as they are.
+        facts = read_facts(block.run, block.dataset, block.start, block.stop)
+        embeddings = _kept(block, entries)
+        waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
         with ThreadPoolExecutor(threads) as pool:
-            for batch in _batches(_looked_at(block, entries, pool), block.device.batch_images):
-                facts += _embed_batch(block, pyramid, batch, len(facts), embeddings)
+            pictures = _looked_at(block, [entries[row] for row in waiting], pool)
+            for number, batch in enumerate(_batches(pictures, block.device.batch_images)):
+                first = number * block.device.batch_images
+                _embed_batch(block, pyramid, batch, waiting[first : first + len(batch)], facts, embeddings)
         write_embeddings(block.run, block.dataset, block.start, embeddings)
         write_facts(block.run, block.dataset, block.number, facts)
         mark_done(block.run, block.dataset, block.number)
@@ -91,9 +95,17 @@ def _pyramid(settings: EmbedSettings, device: Device) -> Pyramid:
     return device.place(load_pyramid(settings))
 
 
-def _empty(settings: EmbedSettings, rows: int) -> dict[str, NDArray[np.float16]]:
-    channels = {level.name: level.channels for level in find_model(settings.model).levels}
-    return {level: np.full((rows, channels[level]), np.nan, np.float16) for level in settings.levels}
+def _kept(block: Block, entries: Sequence[Entry]) -> dict[str, NDArray[np.float16]]:
+    """Return (rows, channels) per level, NaN but for rows that were embedded before."""
+    channels = {level.name: level.channels for level in find_model(block.settings.model).levels}
+    embeddings = {
+        level: np.full((len(entries), channels[level]), np.nan, np.float16) for level in block.settings.levels
+    }
+    kept = [row for row, entry in enumerate(entries) if entry.status == "ok"]
+    if kept:
+        for level, values in embeddings.items():
+            values[kept] = read_embeddings(block.run, block.dataset, level, block.start, block.stop)[kept]
+    return embeddings
 
 
 def _look_at(block: Block, entry: Entry) -> Picture | Rejected:
@@ -125,13 +137,15 @@ def _embed_batch(
     block: Block,
     pyramid: Pyramid,
     batch: list[Picture | Rejected],
-    first: int,
+    rows: Sequence[int],
+    facts: list[dict[str, Any]],
     embeddings: dict[str, NDArray[np.float16]],
-) -> list[dict[str, Any]]:
-    facts = [_fact(outcome) for outcome in batch]
-    shown = [(row, picture) for row, picture in enumerate(batch) if isinstance(picture, Picture)]
+) -> None:
+    for row, outcome in zip(rows, batch, strict=True):
+        facts[row] = _fact(outcome)
+    shown = [(row, picture) for row, picture in zip(rows, batch, strict=True) if isinstance(picture, Picture)]
     if not shown:
-        return facts
+        return
     # Always a full batch: libraries choose their algorithms by shape and number of threads, and an image's embedding
     # would depend, in its last bits, on who shares its batch.
     side = block.settings.frame.size
@@ -141,12 +155,11 @@ def _embed_batch(
     with np.errstate(over="ignore"):
         halves = {level: values[: len(shown)].astype(np.float16) for level, values in found.items()}
     finite = np.all([np.isfinite(values).all(axis=1) for values in halves.values()], axis=0)
-    rows = np.array([row for row, _ in shown])
+    answered = np.array([row for row, _ in shown])
     for level, values in halves.items():
-        embeddings[level][first + rows[finite]] = values[finite]
-    for row in rows[~finite]:
+        embeddings[level][answered[finite]] = values[finite]
+    for row in answered[~finite]:
         facts[row] |= {"status": "not-finite", "error": "the network answers with NaN or infinity"}
-    return facts
 
 
 def _fact(outcome: Picture | Rejected) -> dict[str, Any]:

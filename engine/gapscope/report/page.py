@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
+from gapscope.report.columns import read_columns
 from gapscope.report.facts import facts
 from gapscope.report.listed import Listed
 from gapscope.report.near import NEAREST, nearest
@@ -16,7 +17,7 @@ from gapscope.report.sample import Chosen
 from gapscope.report.script import packed, script
 from gapscope.run import Run
 
-ASSETS = ("page.css", "data.js", "shared.js", "map.js", "cards.js", "charts.js", "sections.js", "page.js")
+ASSETS = ("page.css", "data.js", "shared.js", "colors.js", "map.js", "cards.js", "charts.js", "sections.js", "page.js")
 """Files that are the same in every report."""
 
 
@@ -40,7 +41,10 @@ def write_page(
     _write(folder / "plotly.min.js", get_plotlyjs())
     data = folder / "data"
     data.mkdir()
-    _write(data / "facts.js", script("facts", facts(run, places, chosen)))
+    columns = read_columns(run, places, chosen)
+    _write(data / "facts.js", script("facts", facts(run, places, chosen) | {"columns": [one.head for one in columns]}))
+    for number, column in enumerate(columns):
+        _write(data / f"column-{number}.js", script(f"column-{number}", column.values))
     _write(data / "images.js", script("images", _images(places, chosen, tiles)))
     for number, level in enumerate(run.levels):
         lists = [one for one in listed if one.level == level]

@@ -6,8 +6,10 @@ from pathlib import Path
 from gapscope.errors import RunError, SourceError
 from gapscope.progress import Progress, Task
 from gapscope.sources import Entry, Source
+from gapscope.store.changes import find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listing_digest, write_index
 from gapscope.store.record import Record
+from gapscope.store.update import update_index
 
 _BLOCKS = 64
 _SMALLEST_BLOCK = 32
@@ -23,39 +25,52 @@ def check_not_empty(name: str, source: Source) -> None:
         raise SourceError(f"dataset {name}: no file in {source.location} has an image's name (.jpg, .png, ...)")
 
 
-def list_datasets(run: Path, record: Record, sources: Mapping[str, Source], progress: Progress) -> None:
-    """List what is not listed yet; check that the rest still lists the same images.
+def list_datasets(
+    run: Path, record: Record, sources: Mapping[str, Source], progress: Progress, *, update: bool
+) -> None:
+    """List what is not listed yet; see whether the rest still lists the same images.
+
+    Args:
+        run: the run's folder.
+        record: its run.json.
+        sources: the datasets.
+        progress: shows the listing.
+        update: take over what has changed, instead of refusing it.
 
     Raises:
-        RunError: a source has changed since the run was begun.
+        RunError: a source has changed since the run was begun, and that is not to be taken over.
     """
     for name, source in sources.items():
         with progress.task(f"listing {name}", 0, "image") as task:
-            if name in record.datasets and index_path(run, name).exists():
-                _check_unchanged(run, record, name, _counted(source.entries(), task))
+            if not (name in record.datasets and record.block_rows and index_path(run, name).exists()):
+                listed, digest = write_index(run, name, _counted(source.entries(), task), source.columns)
+                record.datasets[name] = {"listed": listed, "digest": digest}
+                record.write(run)
                 continue
-            listed, digest = write_index(run, name, _counted(source.entries(), task), source.columns)
-        record.datasets[name] = {"listed": listed, "digest": digest}
-        record.write(run)
+            _, digest = listing_digest(_counted(source.entries(), task))
+        if update:
+            _update(run, record, name, source, digest, progress)
+        elif digest != record.datasets[name]["digest"]:
+            raise RunError(
+                f"dataset {name} has changed since this run was begun: {find_changes(run, name, source.entries())}; "
+                "add --update to take that over and embed only what is new, use another --out, or put it back"
+            )
     if not record.block_rows:
         record.block_rows = _block_rows(sum(facts["listed"] for facts in record.datasets.values()))
         record.write(run)
+
+
+def _update(run: Path, record: Record, name: str, source: Source, digest: str, progress: Progress) -> None:
+    listed, changes = update_index(run, name, source.entries(), source.columns, record.block_rows)
+    record.datasets[name] |= {"listed": listed, "digest": digest}
+    record.write(run)
+    progress.note(f"{name}: {changes or 'nothing has changed'}")
 
 
 def _counted(entries: Iterator[Entry], task: Task) -> Iterator[Entry]:
     for entry in entries:
         task.advance(1)
         yield entry
-
-
-def _check_unchanged(run: Path, record: Record, name: str, entries: Iterator[Entry]) -> None:
-    listed, digest = listing_digest(entries)
-    then = record.datasets[name]
-    if digest != then["digest"]:
-        raise RunError(
-            f"dataset {name}: files in {record.config['datasets'][name]} were added, removed or changed since this run "
-            f"was begun ({then['listed']:,} images then, {listed:,} now): use another --out, or put them back"
-        )
 
 
 def _block_rows(images: int) -> int:

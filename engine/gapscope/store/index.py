@@ -2,7 +2,7 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ _FACTS = [
 ]
 FACTS = pa.schema(_FACTS)
 _OF_KIND = {"text": pa.string(), "number": pa.float64()}
-_PREFIX = "meta."
+PREFIX = "meta."
 """Before the name of a column that comes from the source, so that it cannot be taken for one of the index's own."""
 
 
@@ -65,17 +65,18 @@ def write_index(
     Returns:
         The number of rows, and the digest of the listing.
     """
-    schema = _schema(columns or {})
+    schema = schema_of(columns or {})
     rows, digest = 0, _Digest()
     with replacing(index_path(run, dataset)) as path, pq.ParquetWriter(path, schema) as writer:
         for group in _groups(digest.over(entries)):
-            writer.write_table(_listed_table(group, rows, schema))
+            writer.write_table(listed_table(group, rows, schema))
             rows += len(group)
     return rows, digest.hex()
 
 
-def _schema(columns: Mapping[str, Kind]) -> pa.Schema:
-    return pa.schema(_LISTED + _FACTS + [(_PREFIX + name, _OF_KIND[kind]) for name, kind in columns.items()])
+def schema_of(columns: Mapping[str, Kind]) -> pa.Schema:
+    """Return the schema of an index whose source has these columns."""
+    return pa.schema(_LISTED + _FACTS + [(PREFIX + name, _OF_KIND[kind]) for name, kind in columns.items()])
 
 
 def _groups(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
@@ -108,7 +109,8 @@ def signature(entry: Entry) -> bytes:
     return facts.encode(errors="surrogatepass")
 
 
-def _listed_table(entries: list[Entry], first_row: int, schema: pa.Schema) -> pa.Table:
+def listed_table(entries: Sequence[Entry], first_row: int, schema: pa.Schema) -> pa.Table:
+    """Return entries as rows of an index that nothing became of yet, numbered from `first_row`."""
     columns: dict[str, list[Any] | range] = {
         "row": range(first_row, first_row + len(entries)),
         **{
@@ -117,8 +119,8 @@ def _listed_table(entries: list[Entry], first_row: int, schema: pa.Schema) -> pa
         },
     }
     for name in schema.names:
-        if name.startswith(_PREFIX):
-            key = name.removeprefix(_PREFIX)
+        if name.startswith(PREFIX):
+            key = name.removeprefix(PREFIX)
             columns[name] = [entry.values.get(key) for entry in entries]
     nothing = [None] * len(entries)
     return pa.table(
@@ -128,10 +130,13 @@ def _listed_table(entries: list[Entry], first_row: int, schema: pa.Schema) -> pa
 
 def read_rows(run: Path, dataset: str, start: int, stop: int) -> list[Entry]:
     """Return the entries `start` to `stop` (exclusive), which lie in one row group."""
+    return _entries(_rows_of_group(run, dataset, start, stop))
+
+
+def _rows_of_group(run: Path, dataset: str, start: int, stop: int) -> pa.Table:
     group, offset = divmod(start, GROUP_ROWS)
     with pq.ParquetFile(index_path(run, dataset)) as file:
-        table = file.read_row_group(group).slice(offset, stop - start)
-    return _entries(table)
+        return file.read_row_group(group).slice(offset, stop - start)
 
 
 def read_some_rows(run: Path, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
@@ -143,8 +148,28 @@ _OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "place", "box"]
 
 
 def _entries(table: pa.Table) -> list[Entry]:
-    rows = table.select(_OF_ENTRY).to_pylist()
-    return [Entry(**{**row, "box": None if row["box"] is None else tuple(row["box"])}) for row in rows]
+    values = [name for name in table.column_names if name.startswith(PREFIX)]
+    return [
+        Entry(
+            **{name: row[name] for name in _OF_ENTRY[:-1]},
+            box=None if row["box"] is None else tuple(row["box"]),
+            values={name.removeprefix(PREFIX): row[name] for name in values},
+        )
+        for row in table.select(_OF_ENTRY + values).to_pylist()
+    ]
+
+
+def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
+    """Yield all entries of an index in row order, with their present status, in constant memory."""
+    with pq.ParquetFile(index_path(run, dataset)) as file:
+        for group in range(file.num_row_groups):
+            yield from _entries(file.read_row_group(group))
+
+
+def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:
+    """Return what became of rows `start` to `stop` (exclusive), which lie in one row group: the columns of `FACTS`."""
+    rows: list[dict[str, Any]] = _rows_of_group(run, dataset, start, stop).select(FACTS.names).to_pylist()
+    return rows
 
 
 def write_facts(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]) -> None:
@@ -154,7 +179,7 @@ def write_facts(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]
 
 
 def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
-    """Put what became of every image into the dataset's index. Does nothing where that was done before."""
+    """Put what became of every image into the dataset's index; rows of blocks that are not done stay as they are."""
     parts = _facts_path(run, dataset, 0).parent
     merged = parts.with_name(f".{dataset}.merged")
     shutil.rmtree(merged, ignore_errors=True)
@@ -166,9 +191,13 @@ def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
         with pq.ParquetWriter(path, schema) as writer:
             for group in range(listed.num_row_groups):
                 table = listed.read_row_group(group)
-                blocks = range(group * (GROUP_ROWS // block_rows), -(-(group * GROUP_ROWS + len(table)) // block_rows))
-                facts = pa.concat_tables([pq.read_table(_facts_path(run, dataset, block)) for block in blocks])
-                for name, _ in _FACTS:
+                facts = pa.concat_tables(
+                    [
+                        _block_facts(run, dataset, group * GROUP_ROWS // block_rows + block, table, start, block_rows)
+                        for block, start in enumerate(range(0, len(table), block_rows))
+                    ]
+                )
+                for name in FACTS.names:
                     table = table.set_column(table.schema.get_field_index(name), name, facts[name])
                 writer.write_table(table.cast(schema))
     # A crash above leaves every part, and merging again gives the same index; from here on no part is needed, so
@@ -177,9 +206,20 @@ def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
     shutil.rmtree(merged)
 
 
+def _block_facts(run: Path, dataset: str, block: int, group: pa.Table, start: int, block_rows: int) -> pa.Table:
+    part = _facts_path(run, dataset, block)
+    return pq.read_table(part) if part.exists() else group.slice(start, block_rows).select(FACTS.names)
+
+
 def read_index(run: Path, dataset: str, columns: list[str] | None = None) -> pa.Table:
     """Return a dataset's index, or some of its columns, in row order."""
     return pq.read_table(index_path(run, dataset), columns=columns)
+
+
+def read_said(run: Path, dataset: str) -> pa.Table:
+    """Return uri and the source's own columns, which begin with `PREFIX`, in row order."""
+    own = [name for name in pq.read_schema(index_path(run, dataset)).names if name.startswith(PREFIX)]
+    return read_index(run, dataset, ["uri", *own])
 
 
 def rows_read(run: Path, dataset: str) -> NDArray[np.int64]:

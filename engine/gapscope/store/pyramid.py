@@ -1,6 +1,6 @@
 """pyramid.zarr: the embeddings of every dataset and level, one shard per block, and a flag per finished block."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +16,7 @@ def _path(run: Path) -> Path:
 
 
 def create_pyramid(run: Path, dataset: str, rows: int, block_rows: int, channels: Mapping[str, int]) -> None:
-    """Make the empty arrays of a dataset, where they are not there yet.
+    """Make the empty arrays of a dataset where they are not there yet, and of the right length where they are.
 
     Args:
         run: the run's folder.
@@ -26,6 +26,9 @@ def create_pyramid(run: Path, dataset: str, rows: int, block_rows: int, channels
         channels: level name to embedding length.
     """
     group = zarr.open_group(_path(run), mode="a", zarr_format=3).require_group(dataset)
+    blocks = -(-rows // block_rows)
+    for name, array in group.arrays():
+        array.resize((blocks if name == "done" else rows, *array.shape[1:]))
     for level, length in channels.items():
         if level not in group:
             group.create_array(
@@ -40,7 +43,7 @@ def create_pyramid(run: Path, dataset: str, rows: int, block_rows: int, channels
             )
     # Made last, so that where it exists the others do.
     if "done" not in group:
-        group.create_array("done", shape=(-(-rows // block_rows),), dtype="uint8", chunks=(1,), fill_value=0)
+        group.create_array("done", shape=(blocks,), dtype="uint8", chunks=(1,), fill_value=0)
 
 
 def pending_blocks(run: Path, dataset: str) -> list[int]:
@@ -54,9 +57,24 @@ def write_embeddings(run: Path, dataset: str, start: int, embeddings: Mapping[st
         _array(run, dataset, level, "r+")[start : start + len(values)] = values
 
 
+def read_embeddings(run: Path, dataset: str, level: str, start: int, stop: int) -> NDArray[np.float16]:
+    """Return rows `start` to `stop` (exclusive) of a dataset and level: (rows, channels), NaN where nothing is yet."""
+    return np.asarray(open_embeddings(run, dataset, level)[start:stop])
+
+
 def mark_done(run: Path, dataset: str, block: int) -> None:
     """Say that everything about a block is on disk."""
     _array(run, dataset, "done", "r+")[block] = 1
+
+
+def mark_pending(run: Path, dataset: str, blocks: Sequence[int]) -> None:
+    """Say that blocks have to be worked on again."""
+    try:
+        flags = _array(run, dataset, "done", "r+")
+    except FileNotFoundError:
+        return
+    for block in blocks:
+        flags[block] = 0
 
 
 def open_embeddings(run: Path, dataset: str, level: str) -> zarr.Array[Any]:

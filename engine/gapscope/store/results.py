@@ -1,5 +1,6 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,14 @@ def write_layout(run: Path, level: str, points: NDArray[np.float32], clusters: N
 def read_layout(run: Path, level: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the coordinates and clusters that `write_layout` took."""
     return _read(run / "layout.zarr", level), _read(run / "clusters.zarr", level)
+
+
+def forget_results(run: Path) -> None:
+    """Remove all that was made of the embeddings: they are not the same any more."""
+    # First what says that a run is finished.
+    (run / "metrics.json").unlink(missing_ok=True)
+    for store in ("neighbors.zarr", "layout.zarr", "clusters.zarr", "manifests"):
+        shutil.rmtree(run / store, ignore_errors=True)
 
 
 def _is_done(store: Path, path: str) -> bool:

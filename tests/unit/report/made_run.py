@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -146,7 +147,7 @@ def _write_level(
         own = [str(run.parent / "images" / query / name) for name in rows[query]]
         listed = good[query][: made.outliers]
         table = _manifest(listed, own, uris, near, points[query], clusters[query])
-        write_manifest(run, level, query, reference, table)
+        write_manifest(run, level, query, reference, table, pa.schema([]))
         images = len(good[query])
         pairs[pair_name(query, reference)] = {
             "query": query,

@@ -22,6 +22,11 @@
     return [g.make("p", { class: "status quiet" }, `Not listed as an outlier at ${levelName}`)];
   };
 
+  const said = (image) => {
+    const text = g.said(image);
+    return text === null ? null : g.make("p", { class: "quiet" }, g.make("bdi", {}, text));
+  };
+
   g.hoverCard = (level, levelName, image, pointer) => {
     const card = g.byId("hover");
     card.hidden = image === null;
@@ -32,6 +37,7 @@
       g.make("div", { class: "about" },
         g.tag(g.image.dataset[image]),
         g.make("p", { class: "file" }, g.make("bdi", {}, g.image.name(image))),
+        said(image),
         ...statuses(level, image, levelName).slice(0, 4)),
     );
     const gap = 18;
@@ -78,6 +84,7 @@
         g.make("button", { type: "button", class: "plain", onclick: () => g.update({ pinned: null }) }, "Unpin")),
       g.boxed(image, 224, { eager: true }),
       g.make("p", { class: "file", title: g.image.uri(image) }, g.make("bdi", {}, g.image.name(image))),
+      ...[said(image)].filter(Boolean),
       g.make("p", { class: "quiet" }, cluster < 0 ? `In no cluster at ${levelName}` : `In cluster ${cluster} at ${levelName}`),
       ...pairs.map((pair) => nearest(near, pair, image, entry(pair))),
     );

@@ -51,13 +51,11 @@
       if (drawn && !map.hidden.has(2 * g.image.dataset[image] + outlier)) members[outlier].push(image);
     });
     const size = pointSize(g.facts.drawn);
-    const last = g.facts.datasets.length - 1;
     const points = (images, marker) => ({
       type: "scatter3d", mode: "markers", hoverinfo: "none", showlegend: false,
       ...places(level, images),
       marker: {
-        ...marker, color: images.map((image) => g.image.dataset[image]), cmin: 0, cmax: last, showscale: false,
-        colorscale: g.facts.datasets.map((_, dataset) => [dataset / last, g.color(dataset)]),
+        ...marker, color: g.colors(images),
       },
     });
     return [

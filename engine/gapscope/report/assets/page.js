@@ -8,7 +8,7 @@
   };
   await g.open().catch(fail);
   const facts = g.facts;
-  const state = { level: 0, pair: 0, against: -1, pinned: null, near: null, cluster: null, shown: g.PAGE };
+  const state = { level: 0, pair: 0, against: -1, color: -1, pinned: null, near: null, cluster: null, shown: g.PAGE };
   g.state = state;
   let level = null;
   const pointer = { x: 0, y: 0 };
@@ -127,6 +127,14 @@
       drawLegend();
       return g.map.draw(level, state);
     },
+    async color() {
+      const wanted = state.color;
+      await g.chooseColors(wanted).catch(fail);
+      if (wanted !== state.color) return;
+      g.drawColorKey();
+      g.pinnedCard(level, facts.levels[state.level].name, state.pinned, state.near);
+      await g.map.draw(level, state);
+    },
     async pinned() {
       const [at, image] = [state.level, state.pinned];
       const near = image === null ? null : await g.near(at).catch(fail);
@@ -168,6 +176,9 @@
     g.byId("pair-label").hidden = facts.pairs.length < 2;
     g.byId("against").append(option(-1, "any dataset"), ...facts.datasets.map(({ name }, dataset) => option(dataset, name)));
     g.byId("against").addEventListener("change", (event) => g.update({ against: Number(event.target.value) }));
+    g.byId("color").append(option(-1, "dataset"), ...facts.columns.map(({ name }, number) => option(number, name)));
+    g.byId("color").addEventListener("change", (event) => g.update({ color: Number(event.target.value) }));
+    g.byId("color-label").hidden = !facts.columns.length;
     g.byId("against-label").hidden = facts.datasets.length < 3;
   };
 
@@ -176,6 +187,7 @@
   };
   const paint = () => {
     g.paintDatasets();
+    g.drawColorKey();
     nameTheme();
     if (level) g.map.draw(level, state);
   };

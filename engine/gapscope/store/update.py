@@ -1,0 +1,106 @@
+"""Bringing a dataset's index up to date with its source, so that only what is new has to be embedded."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from gapscope.sources.entry import Entry, Kind
+from gapscope.store.atomic import replacing
+from gapscope.store.changes import Changes, find_changes
+from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_facts, schema_of
+from gapscope.store.pyramid import mark_pending
+from gapscope.store.results import forget_results
+
+
+def update_index(
+    run: Path, dataset: str, entries: Iterable[Entry], columns: Mapping[str, Kind], block_rows: int
+) -> tuple[int, Changes]:
+    """Put what a source lists now into the index: new images behind the old ones, whose rows stay as they are.
+
+    Whenever this is stopped, doing it again ends with the same index.
+
+    Args:
+        run: the run's folder.
+        dataset: the dataset's name.
+        entries: what its source lists now.
+        columns: of the entries' values.
+        block_rows: rows per block.
+
+    Returns:
+        The number of rows in the index, and what was changed.
+    """
+    merge_facts(run, dataset, block_rows)
+    index, schema = index_path(run, dataset), schema_of(columns)
+    spool = index.with_name(f".{dataset}.added.parquet")
+    try:
+        with pq.ParquetWriter(spool, schema) as writer:
+            changes = find_changes(
+                run, dataset, entries, lambda added: writer.write_table(listed_table(added, 0, schema))
+            )
+        old = pq.read_metadata(index).num_rows
+        if changes or not pq.read_schema(index).equals(schema):
+            forget_results(run)
+            mark_pending(run, dataset, _blocks_to_embed(changes, old, block_rows))
+            _rewrite(index, spool, schema, changes)
+        return old + changes.added, changes
+    finally:
+        spool.unlink(missing_ok=True)
+
+
+def _blocks_to_embed(changes: Changes, old: int, block_rows: int) -> list[int]:
+    rows = [*changes.removed, *changes.embed] + ([old] if changes.added and old % block_rows else [])
+    return sorted({row // block_rows for row in rows})
+
+
+def _rewrite(index: Path, spool: Path, schema: pa.Schema, changes: Changes) -> None:
+    with (
+        pq.ParquetFile(index) as old,
+        pq.ParquetFile(spool) as added,
+        replacing(index) as path,
+        pq.ParquetWriter(path, schema) as writer,
+    ):
+        first = 0
+        for table in _regrouped(_tables(old, added, schema, changes)):
+            rows = pa.array(range(first, first + len(table)), pa.int64())
+            writer.write_table(table.set_column(table.schema.get_field_index("row"), "row", rows))
+            first += len(table)
+
+
+def _tables(old: pq.ParquetFile, added: pq.ParquetFile, schema: pa.Schema, changes: Changes) -> Iterator[pa.Table]:
+    first = 0
+    removed = set(changes.removed)
+    for group in range(old.num_row_groups):
+        table = old.read_row_group(group)
+        yield _changed(table, range(first, first + len(table)), removed, changes, schema)
+        first += len(table)
+    for group in range(added.num_row_groups):
+        yield added.read_row_group(group)
+
+
+def _changed(
+    table: pa.Table, numbers: Sequence[int], removed: set[int], changes: Changes, schema: pa.Schema
+) -> pa.Table:
+    rows = table.to_pylist()
+    for at, number in enumerate(numbers):
+        if number in removed:
+            rows[at] |= {"status": "removed", "error": "not in its source any more"}
+        elif entry := changes.embed.get(number):
+            rows[at] = listed_table([entry], number, schema).to_pylist()[0]
+        elif entry := changes.relabel.get(number):
+            fresh = listed_table([entry], number, schema).to_pylist()[0]
+            rows[at] |= {name: value for name, value in fresh.items() if name.startswith("meta.")}
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
+    """Cut tables anew into row groups of the size that blocks rely on."""
+    rest: pa.Table | None = None
+    for table in tables:
+        rest = table if rest is None else pa.concat_tables([rest, table])
+        while len(rest) >= GROUP_ROWS:
+            yield rest.slice(0, GROUP_ROWS)
+            rest = rest.slice(GROUP_ROWS)
+    if rest is not None and len(rest):
+        yield rest
