@@ -1,12 +1,10 @@
-import importlib.util
 import os
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+import made_run
 import pytest
 
 from gapscope.progress import Silent
@@ -35,21 +33,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.browser)
-
-
-def _made_run() -> ModuleType:
-    # Test folders are no packages, so a helper in another one is found by its path.
-    path = Path(__file__).parents[1] / "unit" / "report" / "made_run.py"
-    spec = importlib.util.spec_from_file_location("gapscope_made_run_browser", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-made_run = _made_run()
 
 
 def _report(folder: Path, **options: Any) -> Path:

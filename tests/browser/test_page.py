@@ -193,6 +193,30 @@ def test_hostile_file_names_are_only_text(visit: Visit, hostile_page: Path) -> N
     assert "<b>bad</b>.png" in page.inner_text("#rejects")
 
 
+def test_the_map_is_coloured_by_what_is_known_of_the_images(visit: Visit, plain_page: Path) -> None:
+    page = visit(plain_page)
+    colors = "[...new Set(document.getElementById('map').data.flatMap(({ marker }) => [].concat(marker.color)))].length"
+    assert page.evaluate(colors) <= 4
+    page.select_option("#color", label="speed")
+    page.wait_for_selector("#color-key .ramp")
+    assert page.evaluate(colors) > 10
+    assert "not known" in page.inner_text("#color-key")
+    page.select_option("#color", label="weather")
+    page.wait_for_selector("#color-key .tag")
+    assert page.locator("#color-key bdi").all_text_contents() == [
+        "<img src=x onerror=window.hit=1>", "fog", "sun", "not known"
+    ]  # fmt: skip
+    page.locator(".item").first.click()
+    page.wait_for_selector("#pinned.filled")
+    assert "weather: " in page.inner_text("#pinned")
+    assert page.evaluate("window.hit") is None
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("#color-key .tag")
+    page.select_option("#color", label="dataset")
+    page.wait_for_selector("#color-key", state="hidden")
+    assert page.evaluate(colors) <= 4
+
+
 def test_the_page_may_neither_fetch_nor_run_what_is_injected(browser: "Browser", plain_page: Path) -> None:
     page = browser.new_page()
     page.goto(plain_page.as_uri())

@@ -1,8 +1,7 @@
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
+from typing import Any
 
+import made_run
 import pytest
 
 from gapscope.progress import Silent
@@ -10,25 +9,9 @@ from gapscope.report import write, write_report
 from gapscope.run import Run
 
 
-def _made_run() -> ModuleType:
-    # Test folders are no packages, so a helper beside a test is found by its path.
-    path = Path(__file__).with_name("made_run.py")
-    spec = importlib.util.spec_from_file_location("gapscope_made_run", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-made_run = _made_run()
-
-
-def small_run(folder: Path, **options: object) -> Run:
+def small_run(folder: Path, **options: Any) -> Run:
     images = {"real": [f"{at}.png" for at in range(12)], "syn": [f"{at}.png" for at in range(9)] + ["bad.png"]}
-    run: Run = made_run.make_run(folder, made_run.Made(**{"images": images, "broken": {"bad.png"}, **options}))
-    return run
+    return made_run.make_run(folder, made_run.Made(**{"images": images, "broken": {"bad.png"}, **options}))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

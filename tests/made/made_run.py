@@ -1,6 +1,6 @@
 """A finished run whose numbers are made up, so that tests know what a page must show. It embeds nothing."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from PIL import Image
 
 from gapscope.compare.manifest import write_manifest
 from gapscope.run import Run, open_run
-from gapscope.sources import Folder
+from gapscope.sources import Folder, Value
 from gapscope.store.atomic import write_json
 from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
 from gapscope.store.record import Record
@@ -44,6 +44,11 @@ class Made:
 def color(dataset: int, row: int) -> tuple[int, int, int]:
     """A colour of its own for every image, far from the next one's."""
     return (40 + 160 * (dataset % 2), (row * 97) % 256, (row * 41 + 90) % 256)
+
+
+def said(row: int) -> dict[str, Value]:
+    """What the first dataset's source says of each image; the other datasets' say nothing."""
+    return {"weather": ("sun", "<img src=x onerror=window.hit=1>", "fog", None)[row % 4], "speed": row * 1.5}
 
 
 def make_run(folder: Path, made: Made) -> Run:
@@ -108,7 +113,11 @@ def _write_images(folder: Path, dataset: int, made: Made) -> list[str]:
 
 def _write_index(run: Path, name: str, folder: Path, made: Made) -> NDArray[np.int64]:
     entries = sorted(Folder(str(folder)).entries(), key=lambda entry: entry.uri)
-    write_index(run, name, entries)
+    if name == next(iter(made.images)):
+        entries = [replace(entry, values=said(row)) for row, entry in enumerate(entries)]
+        write_index(run, name, entries, {"weather": "text", "speed": "number"})
+    else:
+        write_index(run, name, entries)
     broken = [entry.uri.removeprefix(f"{folder}/") in made.broken for entry in entries]
     facts = [
         {"status": "not-an-image", "error": "no decoder knows these bytes"}

@@ -1,0 +1,40 @@
+import base64
+from pathlib import Path
+
+import numpy as np
+from made_run import Made, make_run, said
+from numpy.typing import NDArray
+
+from gapscope.report.columns import Column, read_columns
+from gapscope.report.listed import read_listed
+from gapscope.report.places import read_places
+from gapscope.report.sample import choose
+from gapscope.run import Run
+
+
+def columns(run: Run) -> tuple[dict[str, Column], NDArray[np.int32], NDArray[np.int64]]:
+    places = read_places(run)
+    chosen = choose(places, read_listed(run, places))
+    found = {str(column.head["name"]): column for column in read_columns(run, places, chosen)}
+    return found, places.dataset[chosen.image], places.row[chosen.image]
+
+
+def test_every_image_has_its_own_values(tmp_path: Path) -> None:
+    made = Made(images={"real": [f"{at:02d}.png" for at in range(12)], "synthetic": ["a.png", "b.png", "bad.png"]})
+    made.broken.add("bad.png")
+    found, dataset, row = columns(make_run(tmp_path, made))
+    speed = np.frombuffer(base64.b64decode(found["speed"].values), "<f4")
+    np.testing.assert_array_equal(speed, np.where(dataset == 0, row * 1.5, np.nan))
+    assert 0 < found["speed"].head["low"] < 2
+    assert 14 < found["speed"].head["high"] < 16.5
+    texts = found["weather"].head["texts"]
+    codes = np.frombuffer(base64.b64decode(found["weather"].values), "<u2")
+    for at, code in enumerate(codes):
+        expected = said(int(row[at]))["weather"] if dataset[at] == 0 else None
+        assert (None if code == 65535 else texts[code]) == expected
+
+
+def test_what_is_the_same_for_all_images_is_no_column(tmp_path: Path) -> None:
+    run = make_run(tmp_path, Made(images={"real": ["a.png"], "synthetic": ["b.png", "c.png"]}))
+    found, _, _ = columns(run)
+    assert not {"weather", "speed", "file format", "width in pixels", "JPEG quality"} & set(found)
