@@ -17,6 +17,7 @@ Status = Literal[
     "too-large",  # more pixels than allowed
     "bad-box",  # the box of an object is empty or lies outside its image
     "crashed",  # the decoder brought its process down, or never came back
+    "changed",  # not the file any more that was listed
     "removed",  # not in its source any more
     "not-finite",  # the network answers with NaN or infinity
 ]

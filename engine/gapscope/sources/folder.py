@@ -1,30 +1,34 @@
 """A folder of image files, with all its sub-folders."""
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from gapscope.decode.formats import IMAGE_SUFFIXES
 from gapscope.rejects import Rejected, rejected_by_os
 from gapscope.sources.entry import Entry, Kind
+from gapscope.sources.files import read_file
 
 
 @dataclass(frozen=True)
 class Folder:
-    """Every file below `root` whose name ends like an image's, sorted by path; links are followed, but not in circles.
+    """The image files below `root`, sorted by path; links are followed, but not in circles.
 
     Attributes:
         root: absolute path of the folder.
+        location: what the user gave: the folder, or a pattern.
+        matches: a regular expression for the paths that count; None for every name that ends like an image's.
     """
 
     root: str
+    location: str = ""
+    matches: str | None = None
 
-    @property
-    def location(self) -> str:
-        """The folder's path."""
-        return self.root
+    def __post_init__(self) -> None:
+        if not self.location:
+            object.__setattr__(self, "location", self.root)
 
     @property
     def folder(self) -> str:
@@ -38,57 +42,74 @@ class Folder:
 
     def entries(self) -> Iterator[Entry]:
         """Yield the folder's images. Whatever carries an image's name and is not a readable file is an entry too."""
-        yield from _walk(self.root, ancestors=frozenset())
+        chosen = re.compile(self.matches) if self.matches else _NAMED_LIKE_IMAGES
+        yield from _walk(self.root, chosen, ancestors=frozenset())
 
     def read(self, entry: Entry) -> bytes:
-        """Return the bytes of the entry's file."""
-        try:
-            # A pipe with no writer would block the open for ever; a regular file ignores the flag.
-            descriptor = os.open(entry.uri, os.O_RDONLY | os.O_NONBLOCK)
-            with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    raise Rejected("not-a-file", "no regular file any more")
-                return file.read()
-        except OSError as error:
-            raise rejected_by_os(error) from error
+        """Return the bytes of the entry's file, if it still is the file that was listed."""
+        check_same(entry)
+        return read_file(entry.uri)
 
 
-def _walk(folder: str, ancestors: frozenset[tuple[int, int]]) -> Iterator[Entry]:
+_NAMED_LIKE_IMAGES = re.compile(
+    r"(?is).*[^/](" + "|".join(sorted(re.escape(suffix) for suffix in IMAGE_SUFFIXES)) + r")\Z"
+)
+
+
+def check_same(entry: Entry) -> None:
+    """See that a local file is still the one that was listed.
+
+    Raises:
+        Rejected: it is not, or is not there.
+    """
+    if entry.bytes < 0:
+        return
+    try:
+        found = os.stat(entry.uri)
+    except OSError as error:
+        raise rejected_by_os(error) from error
+    if stat.S_ISREG(found.st_mode) and (found.st_size, found.st_mtime_ns) != (entry.bytes, entry.mtime_ns):
+        raise Rejected("changed", "the file has changed since it was listed")
+
+
+def _walk(folder: str, chosen: re.Pattern[str], ancestors: frozenset[tuple[int, int]]) -> Iterator[Entry]:
     try:
         here = os.stat(folder)
         names = sorted(os.listdir(folder))
     except OSError as error:
         refused = rejected_by_os(error)
-        yield Entry(_printable(folder), status=refused.status, error=f"the folder cannot be listed: {refused.error}")
+        yield Entry(printable(folder), status=refused.status, error=f"the folder cannot be listed: {refused.error}")
         return
     if (here.st_dev, here.st_ino) in ancestors:
         return
     inside = ancestors | {(here.st_dev, here.st_ino)}
     for name in names:
         path = os.path.join(folder, name)
-        named_like_image = Path(name).suffix.lower() in IMAGE_SUFFIXES
-        try:
-            found = os.stat(path)
-        except OSError as error:
-            if named_like_image:
-                refused = rejected_by_os(error)
-                yield Entry(_printable(path), status=refused.status, error=refused.error)
-            continue
-        if stat.S_ISDIR(found.st_mode):
-            if named_like_image:
-                yield Entry(_printable(path), status="not-a-file", error="a directory has the name of an image")
-            yield from _walk(path, inside)
-        elif named_like_image:
-            yield _file_entry(path, found)
+        wanted = chosen.match(path) is not None
+        if os.path.isdir(path):
+            if wanted and chosen is _NAMED_LIKE_IMAGES:
+                yield Entry(printable(path), status="not-a-file", error="a directory has the name of an image")
+            yield from _walk(path, chosen, inside)
+        elif wanted:
+            yield file_entry(path)
 
 
-def _file_entry(path: str, found: os.stat_result) -> Entry:
+def file_entry(path: str) -> Entry:
+    """Return the entry of a local path, whatever lies there."""
+    try:
+        found = os.stat(path)
+    except OSError as error:
+        refused = rejected_by_os(error)
+        return Entry(printable(path), status=refused.status, error=refused.error)
+    if stat.S_ISDIR(found.st_mode):
+        return Entry(printable(path), status="not-a-file", error="a directory has the name of an image")
     if not stat.S_ISREG(found.st_mode):
-        return Entry(_printable(path), status="not-a-file", error="a pipe, socket or device has the name of an image")
-    if _printable(path) != path:
-        return Entry(_printable(path), found.st_size, found.st_mtime_ns, "bad-name", "the file's name is not UTF-8")
+        return Entry(printable(path), status="not-a-file", error="a pipe, socket or device has the name of an image")
+    if printable(path) != path:
+        return Entry(printable(path), found.st_size, found.st_mtime_ns, "bad-name", "the file's name is not UTF-8")
     return Entry(path, found.st_size, found.st_mtime_ns)
 
 
-def _printable(path: str) -> str:
+def printable(path: str) -> str:
+    """Return a path as text that any file can hold: bytes that are no UTF-8 are spelled out."""
     return os.fsencode(path).decode("utf-8", errors="backslashreplace")

@@ -1,0 +1,190 @@
+"""Files, on this machine or behind a URL: their bytes, whole or in part, or the reason why not."""
+
+import os
+import stat
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from threading import Lock
+from typing import IO, TYPE_CHECKING, Any, TypeVar
+from urllib.parse import urlsplit
+
+from gapscope.errors import SourceError
+from gapscope.rejects import Rejected, rejected_by_os
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+Result = TypeVar("Result")
+
+_WAITS_S = (0.1, 0.5, 2.0)
+"""Before a read over the network is tried again."""
+
+_BLOCK_BYTES = 8 * 2**20
+_BLOCKS = 4
+
+
+def is_url(location: str) -> bool:
+    """Tell a URL from a path."""
+    return "://" in location
+
+
+def absolute(location: str) -> str:
+    """Return a path from the root, `~` spelled out; a URL as it is.
+
+    Raises:
+        SourceError: a URL carries a password, which would end up in run.json and in the report.
+    """
+    if not is_url(location):
+        return os.path.abspath(os.path.expanduser(location))
+    if "@" in urlsplit(location).netloc:
+        raise SourceError(
+            f"{location.split('://', maxsplit=1)[0]}://...@...: a password in a URL would be kept in the run; "
+            "give it in the environment or in the storage's own configuration"
+        )
+    return location
+
+
+def remote(url: str) -> tuple["AbstractFileSystem", str]:
+    """Return the file system of a URL, and the path within it.
+
+    Raises:
+        SourceError: the package for such URLs is not installed, or there is none.
+    """
+    import fsspec
+
+    try:
+        fs, path = fsspec.core.url_to_fs(url)
+    except ImportError as error:
+        raise SourceError(f'{url}: needs a package that is not installed; pip install "gapscope[cloud]"') from error
+    except ValueError as error:
+        raise SourceError(f"{url}: {one_line(error)}") from error
+    return fs, path
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, in one line of moderate length."""
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def open_container(location: str) -> IO[bytes]:
+    """Open a file that holds many images, or names them, for reading from any position.
+
+    Raises:
+        SourceError: it cannot be opened.
+    """
+    try:
+        if not is_url(location):
+            return open(location, "rb")
+        fs, path = remote(location)
+        file: IO[bytes] = fs.open(path, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
+        return file
+    except SourceError:
+        raise
+    # What a remote file system raises depends on the package behind it.
+    except Exception as error:
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else one_line(error)
+        raise SourceError(f"{location}: {reason}") from error
+
+
+def size_of(file: IO[bytes]) -> int:
+    """Return the length of an open file in bytes, leaving its position at the start."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(0)
+    return size
+
+
+def modified_ns(location: str) -> int:
+    """Return when a local file was last changed, in nanoseconds since 1970; 0 for a URL."""
+    return 0 if is_url(location) else os.stat(location).st_mtime_ns
+
+
+def read_file(location: str) -> bytes:
+    """Return a file's bytes.
+
+    Raises:
+        Rejected: they cannot be had.
+    """
+    if not is_url(location):
+        return _read_local(location)
+    return _tried(lambda: _cat(location))
+
+
+def read_part(location: str, start: int, length: int) -> bytes:
+    """Return `length` bytes of a file from `start` on. Parts that follow each other are fetched together.
+
+    Raises:
+        Rejected: they cannot be had, or the file is shorter.
+    """
+    data = (
+        _read_local_part(location, start, length)
+        if not is_url(location)
+        else _tried(lambda: _shared(location).part(start, length))
+    )
+    if len(data) != length:
+        raise Rejected("broken", f"the file ends after {start + len(data)} bytes, in the middle of this image")
+    return data
+
+
+def _read_local(path: str) -> bytes:
+    try:
+        # A pipe with no writer would block the open for ever; a regular file ignores the flag.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise Rejected("not-a-file", "no regular file any more")
+            return file.read()
+    except OSError as error:
+        raise rejected_by_os(error) from error
+
+
+def _read_local_part(path: str, start: int, length: int) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return os.pread(file.fileno(), length, start)
+    except OSError as error:
+        raise rejected_by_os(error) from error
+
+
+def _cat(url: str) -> bytes:
+    fs, path = remote(url)
+    data: bytes = fs.cat_file(path)
+    return data
+
+
+def _tried(read: Callable[[], Result]) -> Result:
+    for wait in (*_WAITS_S, None):
+        try:
+            return read()
+        except FileNotFoundError as error:
+            raise Rejected("missing", "there is no such file") from error
+        except PermissionError as error:
+            raise Rejected("no-permission", "permission to read the file is denied") from error
+        # Everything else may pass: a busy server, a network that stutters.
+        except Exception as error:
+            if wait is None:
+                raise Rejected("unreadable", f"reading failed: {one_line(error)}") from error
+            time.sleep(wait)
+    raise AssertionError
+
+
+class _Shared:
+    """A remote file that several threads read from, through a cache of a few large blocks."""
+
+    def __init__(self, url: str) -> None:
+        fs, path = remote(url)
+        self._file: Any = fs.open(
+            path, "rb", block_size=_BLOCK_BYTES, cache_type="blockcache", cache_options={"maxblocks": _BLOCKS}
+        )
+        self._lock = Lock()
+
+    def part(self, start: int, length: int) -> bytes:
+        with self._lock:
+            self._file.seek(start)
+            data: bytes = self._file.read(length)
+            return data
+
+
+@lru_cache(maxsize=8)
+def _shared(url: str) -> _Shared:
+    return _Shared(url)

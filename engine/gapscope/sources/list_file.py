@@ -1,0 +1,207 @@
+"""A list of images: a text file with a path per line, or a CSV or Parquet table with a column of paths."""
+
+import csv
+import io
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import blake2b
+from typing import Any
+
+from gapscope.errors import SourceError
+from gapscope.sources.entry import Entry, Kind, Value
+from gapscope.sources.files import is_url, one_line, open_container, read_file
+from gapscope.sources.folder import check_same, file_entry
+
+PATH_COLUMNS = ("path", "uri", "url", "file", "filename", "file_name", "filepath", "file_path", "image", "img")
+"""Names that a column of paths is known by, in any case."""
+
+_BATCH_ROWS = 8192
+_DELIMITERS = {".csv": ",", ".tsv": "\t"}
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ListFile:
+    """The images that a list names, in its order. Paths are relative to the list's own folder, or URLs.
+
+    Attributes:
+        path: absolute path or URL of the list.
+        column: the column that holds the paths; None for a text file.
+        columns: the list's other columns.
+        location: what the user gave.
+    """
+
+    path: str
+    column: str | None
+    columns: Mapping[str, Kind]
+    location: str
+
+    @property
+    def folder(self) -> None:
+        """A list does not search."""
+        return
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield an entry per row.
+
+        An image that is named twice is two entries; the later one's uri ends in `#` and a number. To know it again,
+        about 100 bytes per row are kept.
+        """
+        seen: dict[int, int] = {}
+        base = self.path.rpartition("/")[0]
+        for row in _rows(self.path):
+            name = str(row[self.column] if self.column else row[""]).strip()
+            entry = _entry(name, base)
+            key = _key(entry.uri)
+            seen[key] = times = seen.get(key, 0) + 1
+            uri = entry.uri if times == 1 else f"{entry.uri}#{times}"
+            values = {name: _value(row.get(name), kind) for name, kind in self.columns.items()}
+            yield Entry(
+                uri, entry.bytes, entry.mtime_ns, entry.status, entry.error, times if times > 1 else -1, values=values
+            )
+
+    def read(self, entry: Entry) -> bytes:
+        """Return the bytes of the image's file."""
+        uri = entry.uri if entry.place < 0 else entry.uri.removesuffix(f"#{entry.place}")
+        if not is_url(uri):
+            check_same(Entry(uri, entry.bytes, entry.mtime_ns))
+        return read_file(uri)
+
+
+def open_list(path: str, column: str | None, location: str) -> ListFile:
+    """Return the list at `path`, whose column of paths is `column`, or is known by its name.
+
+    Raises:
+        SourceError: it cannot be read, or has no such column.
+    """
+    if path.endswith(".txt"):
+        if column is not None:
+            raise SourceError(f"{location}: a text file has no columns; one path per line")
+        return ListFile(path, None, {}, location)
+    kinds = _kinds(path)
+    if column is None:
+        known = {name.lower(): name for name in reversed(list(kinds))}
+        column = next((known[name] for name in PATH_COLUMNS if name in known), None)
+        if column is None and len(kinds) == 1:
+            column = next(iter(kinds))
+    if column not in kinds:
+        raise SourceError(
+            f"{location}: name the column that holds the images' paths, such as {os.path.basename(path)}::COLUMN; "
+            f"there are {', '.join(kinds) or 'none'}"
+        )
+    return ListFile(path, column, {name: kind for name, kind in kinds.items() if name != column}, location)
+
+
+def _entry(name: str, base: str) -> Entry:
+    if not name:
+        return Entry(f"{base}/", status="missing", error="the list's row names no image")
+    if is_url(name):
+        return Entry(name)
+    if is_url(base):
+        return Entry(f"{base}/{name}")
+    if "\0" in name:
+        return Entry(name.replace("\0", "\\x00"), status="bad-name", error="the name holds a zero byte")
+    return file_entry(os.path.normpath(os.path.join(base, os.path.expanduser(name))))
+
+
+def _key(uri: str) -> int:
+    return int.from_bytes(blake2b(uri.encode(errors="surrogatepass"), digest_size=8).digest())
+
+
+def _value(value: Any, kind: Kind) -> Value:
+    if value is None or value == "":
+        return None
+    if kind == "number":
+        return float(value)
+    return str(value)
+
+
+def _rows(path: str) -> Iterator[Row]:
+    if path.endswith(".parquet"):
+        yield from _parquet_rows(path)
+        return
+    suffix = path[path.rfind(".") :]
+    with open_container(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
+        if suffix == ".txt":
+            yield from ({"": line} for line in text if line.strip() and not line.lstrip().startswith("#"))
+            return
+        try:
+            yield from csv.DictReader(text, delimiter=_DELIMITERS[suffix], restval=None)
+        except csv.Error as error:
+            raise SourceError(f"{path}: {error}") from error
+
+
+def _parquet_rows(path: str) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    names = list(_kinds(path))
+    with open_container(path) as opened:
+        try:
+            for batch in pq.ParquetFile(opened).iter_batches(_BATCH_ROWS, columns=names):
+                yield from batch.to_pylist()
+        except pa.ArrowException as error:
+            raise SourceError(f"{path}: cannot be read as Parquet ({one_line(error)})") from error
+
+
+# Asked for by every process that opens the source; the file says the same to all of them.
+@lru_cache(maxsize=16)
+def _kinds(path: str) -> Mapping[str, Kind]:
+    """Return the kind of every column; a CSV column holds numbers only if every value is one, which takes a pass."""
+    if path.endswith(".parquet"):
+        return parquet_kinds(path)
+    kinds: dict[str, Kind] | None = None
+    for row in _rows(path):
+        if kinds is None:
+            kinds = {name: "number" for name in row if name}
+        for name, kind in kinds.items():
+            if kind == "number" and not _is_number(row.get(name)):
+                kinds[name] = "text"
+    return kinds if kinds is not None else dict.fromkeys(_header(path), "text")
+
+
+def _is_number(text: str | None) -> bool:
+    if not text:
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _header(path: str) -> Sequence[str]:
+    with open_container(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
+        return next(csv.reader(text, delimiter=_DELIMITERS[path[path.rfind(".") :]]), [])
+
+
+def parquet_kinds(path: str) -> Mapping[str, Kind]:
+    """Return the columns of a Parquet file that hold numbers or text."""
+    import pyarrow as pa
+
+    kinds: dict[str, Kind] = {}
+    for field in parquet_schema(path):
+        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type):
+            kinds[field.name] = "number"
+        elif not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
+            kinds[field.name] = "text"
+    return kinds
+
+
+def parquet_schema(path: str) -> Any:
+    """Return the Arrow schema of a Parquet file.
+
+    Raises:
+        SourceError: it is none.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    with open_container(path) as opened:
+        try:
+            return pq.read_schema(opened)
+        except pa.ArrowException as error:
+            raise SourceError(f"{path}: cannot be read as Parquet ({one_line(error)})") from error
