@@ -53,7 +53,10 @@ def compare(
     datasets: Annotated[
         list[str],
         typer.Argument(
-            metavar="NAME=SOURCE...", help="Two or more datasets; a source is a folder of images.", show_default=False
+            metavar="NAME=SOURCE...",
+            help="Two or more datasets. A source is a folder, a pattern, a list (.txt, .csv, .parquet), tar archives, "
+            "COCO annotations, Parquet files or an array (.npy, .zarr) with images; on this machine or behind a URL.",
+            show_default=False,
         ),
     ],
     out: Annotated[
@@ -105,6 +108,12 @@ def compare(
     max_pixels: Annotated[
         int, typer.Option(metavar="PIXELS", help="Larger images are rejected.", rich_help_panel=_MODEL)
     ] = 200_000_000,
+    objects: Annotated[
+        bool,
+        typer.Option(
+            "--objects", help="Of COCO annotations, compare the objects, not whole images.", rich_help_panel=_MODEL
+        ),
+    ] = False,
     precision: Annotated[
         str, typer.Option(help="Arithmetic of the network: float32 or bfloat16.", rich_help_panel=_MODEL)
     ] = "float32",
@@ -156,6 +165,7 @@ def compare(
             size=size,
             fit=fit,  # type: ignore[arg-type]
             max_pixels=max_pixels,
+            objects=objects,
             precision=precision,  # type: ignore[arg-type]
             device=device,
             cluster=cluster,

@@ -59,6 +59,7 @@ def compare(
     size: int | None = None,
     fit: Fit = "crop",
     max_pixels: int = MAX_PIXELS,
+    objects: bool = False,
     precision: Precision = "float32",
     device: str = "auto",
     cluster: str = "auto",
@@ -73,7 +74,7 @@ def compare(
     The same call on a folder that was begun goes on where it stopped, and gives what an undisturbed run gives.
 
     Args:
-        datasets: name to source; a source is a folder of images.
+        datasets: name to source; see `gapscope.sources.open_source` for what can be one.
         out: folder of the run; new, empty, or holding this very run.
         model: a name in `gapscope.MODELS`.
         weights: a file to use in place of the model's own weights.
@@ -81,6 +82,7 @@ def compare(
         size: side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
         fit: how an image becomes that square: `crop`, `stretch` or `pad`.
         max_pixels: images with more pixels are rejected.
+        objects: of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
         precision: arithmetic of the network: `float32` or `bfloat16`.
         device: `auto`, `cpu` or `cuda`.
         cluster: `auto`, `inline`, `local`, `cuda`, or the address of a running Dask scheduler.
@@ -104,13 +106,15 @@ def compare(
     layout = LayoutSettings(seed=seed)
     comparison = CompareSettings(k=k, fdr=fdr)
     on = choose_device(device)
-    sources = {name: open_source(name, location) for name, location in locations.items()}
+    sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
+    _check_objects(sources, objects=objects)
+    cluster = _within_reach(sources, cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
     run = _run_folder(out, sources)
-    record = begin(run, _record(sources, embed, layout, comparison))
+    record = begin(run, _record(sources, embed, layout, comparison, objects=objects))
     record.device = on.check()
     list_datasets(run, record, sources, shown, update=update)
     embed_datasets(run, record, sources, embed, on, cluster, shown)
@@ -159,13 +163,34 @@ def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path
     return folder
 
 
+def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
+    if objects and not any(source.objects for source in sources.values()):
+        raise OptionError("--objects: none of the datasets is a COCO annotation file, which says where objects are")
+
+
+def _within_reach(sources: Mapping[str, Source], cluster: str) -> str:
+    """Keep what lies in this process's memory from other processes, which would find nothing there."""
+    here = [name for name, source in sources.items() if source.location.startswith("memory://")]
+    if not here:
+        return cluster
+    if cluster not in ("auto", "inline"):
+        raise OptionError(f"--cluster {cluster}: dataset {here[0]} lies in this process's memory; use --cluster inline")
+    return "inline"
+
+
 def _record(
-    sources: Mapping[str, Source], embed: EmbedSettings, layout: LayoutSettings, comparison: CompareSettings
+    sources: Mapping[str, Source],
+    embed: EmbedSettings,
+    layout: LayoutSettings,
+    comparison: CompareSettings,
+    *,
+    objects: bool,
 ) -> Record:
     network = find_model(embed.model)
     # The file's place may change between two commands, its content may not.
     config: dict[str, Any] = {
         "datasets": {name: source.location for name, source in sources.items()},
+        "sources": {"objects": objects},
         "embed": {name: value for name, value in asdict(embed).items() if name not in ("weights", "frame")},
         "layout": asdict(layout),
         "compare": asdict(comparison),

@@ -62,7 +62,8 @@ class Run:
             SourceError: they are not there any more.
         """
         self._check("dataset", dataset, self.datasets)
-        return open_source(dataset, self.record.config["datasets"][dataset])
+        config = self.record.config
+        return open_source(dataset, config["datasets"][dataset], objects=config["sources"]["objects"])
 
     def index(self, dataset: str) -> pd.DataFrame:
         """Return one row per listed image: what its source says of it, and what became of it.

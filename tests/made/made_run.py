@@ -81,6 +81,7 @@ def make_run(folder: Path, made: Made) -> Run:
 def _record(made: Made, sources: dict[str, Path]) -> Record:
     config: dict[str, Any] = {
         "datasets": {name: str(path) for name, path in sources.items()},
+        "sources": {"objects": False},
         "embed": {
             "model": "bundled",
             "levels": list(made.levels),

@@ -75,7 +75,7 @@ def _provenance(run: Run) -> list[list[Any]]:
     return [
         ["Run", [["folder", run.path.name], ["created", record.created], ["device", record.device]]],
         ["Datasets", [[name, str(place)] for name, place in record.config["datasets"].items()]],
-        *[[stage, _lines(record.config[stage])] for stage in ("embed", "layout", "compare")],
+        *[[stage, _lines(record.config[stage])] for stage in ("sources", "embed", "layout", "compare")],
         ["model", _lines(record.model)],
         ["versions", _lines(record.versions)],
     ]

@@ -35,6 +35,11 @@ class Array:
     location: str
 
     @property
+    def objects(self) -> bool:
+        """A row is a whole image."""
+        return False
+
+    @property
     def folder(self) -> None:
         """One array is one place."""
         return

@@ -31,6 +31,11 @@ class Folder:
             object.__setattr__(self, "location", self.root)
 
     @property
+    def objects(self) -> bool:
+        """A row is a whole image."""
+        return False
+
+    @property
     def folder(self) -> str:
         """The folder's path."""
         return self.root

@@ -40,6 +40,11 @@ class ListFile:
     location: str
 
     @property
+    def objects(self) -> bool:
+        """A row is a whole image."""
+        return False
+
+    @property
     def folder(self) -> None:
         """A list does not search."""
         return

@@ -36,6 +36,11 @@ class ParquetImages:
     location: str
 
     @property
+    def objects(self) -> bool:
+        """A row is a whole image."""
+        return False
+
+    @property
     def folder(self) -> None:
         """Files are named, not searched for."""
         return

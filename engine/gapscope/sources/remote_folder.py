@@ -26,6 +26,11 @@ class RemoteFolder:
     location: str
 
     @property
+    def objects(self) -> bool:
+        """A row is a whole image."""
+        return False
+
+    @property
     def folder(self) -> None:
         """No run can lie inside it."""
         return

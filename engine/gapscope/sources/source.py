@@ -18,6 +18,10 @@ class Source(Protocol):
         """The local folder whose files it lists as it finds them; None where it does not search."""
 
     @property
+    def objects(self) -> bool:
+        """Whether a row is an object in an image, not the whole of it."""
+
+    @property
     def columns(self) -> Mapping[str, Kind]:
         """What is known of each image besides its pixels: a column's name and what its values are."""
 

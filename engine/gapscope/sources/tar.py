@@ -33,6 +33,11 @@ class Tar:
     location: str
 
     @property
+    def objects(self) -> bool:
+        """A row is a whole image."""
+        return False
+
+    @property
     def folder(self) -> None:
         """Archives are named, not searched for."""
         return
