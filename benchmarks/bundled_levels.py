@@ -24,7 +24,7 @@ from torch import Tensor
 
 from gapscope.compare.multiple import benjamini_hochberg
 from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
-from gapscope.decode import decode
+from gapscope.decode.picture import decode
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import EmbedSettings, Frame

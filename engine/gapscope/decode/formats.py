@@ -4,14 +4,22 @@ from PIL import Image
 
 # Formats that Pillow hands to another program (EPS to Ghostscript), or that it only recognises and cannot decode.
 _REFUSED = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
+_AVIF = (b"avif", b"avis")
 _NOT_IMAGES = frozenset({".mpg", ".mpeg", ".h5", ".hdf", ".grib", ".bufr", ".ps"})
 
 Image.init()
-
-FORMATS: tuple[str, ...] = tuple(sorted(set(Image.OPEN) - _REFUSED))
-"""Pillow's names of the formats that are decoded."""
 
 IMAGE_SUFFIXES: frozenset[str] = frozenset(
     suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN
 ) - _NOT_IMAGES | {".heic", ".heif"}
 """Lower-case file name endings that make a file an image to us, readable or not."""
+
+
+def formats_for(data: bytes) -> tuple[str, ...]:
+    """Return Pillow's names of the formats that a file's bytes may be decoded as."""
+    if data[4:8] == b"ftyp" and data[8:12] not in _AVIF and "HEIF" not in Image.OPEN:
+        # The format of telephones; its library is loaded when the first one comes.
+        from pillow_heif import register_heif_opener
+
+        register_heif_opener(thumbnails=False)
+    return tuple(sorted(set(Image.OPEN) - _REFUSED))

@@ -2,18 +2,32 @@
 
 from collections.abc import Mapping, Sequence
 
-_EXAMPLE_SUM = 3688
-"""Of the luminance table in Annex K of ITU-T T.81, which libjpeg calls quality 50."""
+# fmt: off
+_LUMINANCE = (
+    16, 11, 10, 16, 24, 40, 51, 61, 12, 12, 14, 19, 26, 58, 60, 55, 14, 13, 16, 24, 40, 57, 69, 56,
+    14, 17, 22, 29, 51, 87, 80, 62, 18, 22, 37, 56, 68, 109, 103, 77, 24, 35, 55, 64, 81, 104, 113, 92,
+    49, 64, 78, 87, 103, 121, 120, 101, 72, 92, 95, 98, 112, 100, 103, 99,
+)
+"""The example table in Annex K of ITU-T T.81, which libjpeg calls quality 50."""
+# fmt: on
+
+
+def _sum_at(quality: int) -> int:
+    """Return the sum of libjpeg's luminance table for a quality (its jcparam.c, jpeg_quality_scaling)."""
+    percent = 5000 // quality if quality < 50 else 200 - 2 * quality
+    return sum(min(max((value * percent + 50) // 100, 1), 255) for value in _LUMINANCE)
+
+
+_SUMS = {quality: _sum_at(quality) for quality in range(1, 101)}
 
 
 def jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | None:
-    """Estimate the quality, 1 to 100, that the luminance quantisation table stands for in the scale of libjpeg.
+    """Estimate the quality, 1 to 100, at which libjpeg's luminance table is as coarse as a file's.
 
-    libjpeg multiplies the example table of the standard by 50 / quality below 50, else by 2 - quality / 50. Tables of
-    other programs get the quality of that scale whose table is as coarse as theirs.
+    Exact for what libjpeg saved, but for the lowest qualities, whose tables are nearly the same; programs with tables
+    of their own get the quality that comes closest.
     """
     if not tables:
         return None
-    scale = sum(next(iter(tables.values()))) / _EXAMPLE_SUM
-    quality = 50 / scale if scale > 1 else 100 - 50 * scale
-    return min(100, max(1, round(quality)))
+    total = sum(next(iter(tables.values())))
+    return min(_SUMS, key=lambda quality: abs(_SUMS[quality] - total))

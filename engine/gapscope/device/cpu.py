@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gapscope.decode import Picture, decode
+from gapscope.decode.children import decode_apart
+from gapscope.decode.picture import Picture
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
@@ -28,8 +29,8 @@ class Cpu:
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image with Pillow."""
-        return decode(data, frame, box)
+        """Decode one image with Pillow, in a process of its own."""
+        return decode_apart(data, frame, box)
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network with its weights laid out as convolutions on a CPU like them."""

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gapscope.decode import Picture, decode
+from gapscope.decode.children import decode_apart
+from gapscope.decode.picture import Picture
 from gapscope.errors import OptionError
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.unit_rows import UnitRows
@@ -40,8 +41,8 @@ class Cuda:
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image with Pillow, so that both devices see the same pixels."""
-        return decode(data, frame, box)
+        """Decode one image with Pillow, in a process of its own, so that both devices see the same pixels."""
+        return decode_apart(data, frame, box)
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network in the GPU's memory, laid out for its tensor cores."""

@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.decode import Picture
+from gapscope.decode.picture import Picture
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
@@ -32,7 +32,7 @@ class Device(Hashable, Protocol):
         """
 
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image; see `gapscope.decode.decode`."""
+        """Decode one image; see `gapscope.decode.picture.decode`."""
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network where `embed` wants it."""

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gapscope.decode import Picture
+from gapscope.decode.picture import Picture
 from gapscope.device import Device
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import Pyramid, load_pyramid
@@ -25,6 +26,7 @@ from gapscope.sources import Entry, Source
 from gapscope.store.index import read_facts, read_rows, write_facts
 from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
 
+_READERS = 16
 _one_block_at_a_time = threading.Lock()
 
 
@@ -78,8 +80,10 @@ def embed_block(block: Block) -> BlockDone:
         facts = read_facts(block.run, block.dataset, block.start, block.stop)
         embeddings = _kept(block, entries)
         waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
-        with ThreadPoolExecutor(threads) as pool:
-            pictures = _looked_at(block, [entries[row] for row in waiting], pool)
+        # Reading may wait for a network, decoding keeps a core busy.
+        decoding = BoundedSemaphore(threads)
+        with ThreadPoolExecutor(max(threads, _READERS)) as pool:
+            pictures = _looked_at(block, [entries[row] for row in waiting], pool, decoding)
             for number, batch in enumerate(_batches(pictures, block.device.batch_images)):
                 first = number * block.device.batch_images
                 _embed_batch(block, pyramid, batch, waiting[first : first + len(batch)], facts, embeddings)
@@ -108,20 +112,24 @@ def _kept(block: Block, entries: Sequence[Entry]) -> dict[str, NDArray[np.float1
     return embeddings
 
 
-def _look_at(block: Block, entry: Entry) -> Picture | Rejected:
+def _look_at(block: Block, entry: Entry, decoding: BoundedSemaphore) -> Picture | Rejected:
     if entry.status != "listed":
         return Rejected(entry.status, entry.error)
     try:
-        return block.device.decode(block.source.read(entry), block.settings.frame, entry.box)
+        data = block.source.read(entry)
+        with decoding:
+            return block.device.decode(data, block.settings.frame, entry.box)
     except Rejected as rejected:
         return rejected
 
 
-def _looked_at(block: Block, entries: Sequence[Entry], pool: ThreadPoolExecutor) -> Iterator[Picture | Rejected]:
+def _looked_at(
+    block: Block, entries: Sequence[Entry], pool: ThreadPoolExecutor, decoding: BoundedSemaphore
+) -> Iterator[Picture | Rejected]:
     # Decoding runs ahead of the network by a bounded number of pictures, whatever the block's size.
     ahead: deque[Future[Picture | Rejected]] = deque()
     for entry in entries:
-        ahead.append(pool.submit(_look_at, block, entry))
+        ahead.append(pool.submit(_look_at, block, entry, decoding))
         if len(ahead) > 2 * block.device.batch_images:
             yield ahead.popleft().result()
     while ahead:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gapscope.decode import thumbnail
+from gapscope.decode.children import thumbnail_apart
 from gapscope.errors import SourceError
 from gapscope.progress import Progress
 from gapscope.rejects import Rejected
@@ -71,14 +71,16 @@ def write_tiles(run: Run, places: Places, chosen: Chosen, folder: Path, progress
         any more, whose tile is grey.
     """
     sources = [_source(run, name, progress) for name in places.datasets]
-    entries = _entries(run, places, chosen)
+    entries, max_pixels = _entries(run, places, chosen), run.frame.max_pixels
     sizes = np.zeros((len(chosen.image), 2), dtype=np.uint8)
     (folder / "tiles").mkdir()
 
     def picture(image: int, side: int) -> Image.Image | None:
         source, entry = sources[places.dataset[chosen.image[image]]], entries[image]
+        if source is None:
+            return None
         try:
-            return thumbnail(source.read(entry), side, run.frame.max_pixels, entry.box) if source else None
+            return Image.fromarray(thumbnail_apart(source.read(entry), side, max_pixels, entry.box))
         except Rejected:
             return None
 

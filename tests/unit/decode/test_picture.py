@@ -2,16 +2,20 @@ import contextlib
 import io
 import struct
 import zlib
-from typing import get_args
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
 from torchvision.transforms import v2
 
-from gapscope.decode import decode, thumbnail
+from gapscope.decode.picture import decode, thumbnail_of
+from gapscope.decode.shrink import Target, shrink
 from gapscope.rejects import Rejected
 from gapscope.settings import Fit, Frame
 
@@ -22,6 +26,14 @@ def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
     stream = io.BytesIO()
     image.save(stream, kind, **options)
     return stream.getvalue()
+
+
+def photograph(name: str) -> Image.Image:
+    return Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
+
+
+def thumbnail(data: bytes, side: int) -> NDArray[np.uint8]:
+    return thumbnail_of(shrink(data, Target(side, "inside", SMALL.max_pixels)), side)
 
 
 def scene(width: int = 120, height: int = 90) -> Image.Image:
@@ -67,6 +79,122 @@ def test_orientation_tags_are_applied(orientation: int) -> None:
     assert np.abs(found.pixels.astype(int) - decode(encoded(upright, "PNG"), SMALL).pixels).mean() < 4
 
 
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_orientation_tags_are_applied_once_in_every_container(kind: str, orientation: int) -> None:
+    undo = {3: 3, 6: 2, 8: 4}
+    upright = scene()
+    stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation in undo else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = decode(encoded(stored, kind, exif=exif), SMALL)
+    assert (found.width, found.height) == upright.size
+    assert np.abs(found.pixels.astype(int) - decode(encoded(upright, "PNG"), SMALL).pixels).mean() < 6
+
+
+def test_telephones_formats_are_read(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_pillow(scene()).save(tmp_path / "a.heic", quality=95)
+    for name, data in (("HEIF", (tmp_path / "a.heic").read_bytes()), ("AVIF", encoded(scene(), "AVIF", quality=95))):
+        found = decode(data, SMALL)
+        assert (found.format, found.width, found.height) == (name, 120, 90)
+        assert np.abs(found.pixels.astype(int) - decode(encoded(scene(), "PNG"), SMALL).pixels).mean() < 8
+
+
+@pytest.mark.parametrize("quality", range(1, 101))
+def test_jpeg_quality_is_what_it_was_saved_with(quality: int) -> None:
+    for image in (scene(24, 18), scene(24, 18).convert("L")):
+        found = decode(encoded(image, "JPEG", quality=quality), SMALL).jpeg_quality
+        assert found is not None
+        assert abs(found - quality) <= (1 if quality > 1 else 2)
+
+
+def test_print_colours_become_screen_colours() -> None:
+    # Without a profile, and inverted as Adobe writes it, also as YCCK; Pillow's own reading is the reference.
+    ink = Image.merge("CMYK", [Image.new("L", (64, 64), value) for value in (0, 200, 30, 10)])
+    data = encoded(ink, "JPEG", quality=98)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))[32, 32]
+    assert np.abs(decode(data, SMALL).pixels[32, 32].astype(int) - expected).max() <= 2
+
+
+def swapped_profile() -> bytes:
+    """sRGB's own profile with red and blue told the wrong way round: what converts by it swaps them back."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    for at in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12):
+        tag = bytes(profile[at : at + 4])
+        profile[at : at + 4] = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ", b"desc": b"dscm"}.get(tag, tag)
+    return bytes(profile)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_an_embedded_profile_decides_the_colours(kind: str) -> None:
+    profile = swapped_profile()
+    image = Image.new("RGB", (64, 64), (220, 60, 20))
+    found = decode(encoded(image, kind, icc_profile=profile, quality=98), SMALL).pixels[32, 32].astype(int)
+    assert np.abs(found - (20, 60, 220)).max() < 8
+    for plain in (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"no profile"):
+        found = decode(encoded(image, kind, icc_profile=plain, quality=98), SMALL).pixels[32, 32].astype(int)
+        assert np.abs(found - (220, 60, 20)).max() < 8
+
+
+def test_a_profile_leaves_transparency_alone() -> None:
+    image = Image.new("RGBA", (64, 64), (220, 60, 20, 255))
+    image.paste((0, 0, 0, 0), (0, 0, 32, 64))
+    found = decode(encoded(image, "PNG", icc_profile=swapped_profile()), SMALL).pixels.astype(int)
+    assert np.abs(found[32, 60] - (20, 60, 220)).max() < 8
+    assert (found[32, 4] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("values", "grey"),
+    [
+        (np.full((20, 30), 90, np.uint8), 90),
+        (np.full((20, 30, 1), 90 * 257, np.uint16), 90),
+        (np.full((20, 30, 3), 0.5, np.float32), 128),
+        (np.full((20, 30, 3), 90.0, np.float64), 90),
+        (np.ones((20, 30), bool), 255),
+    ],
+)
+def test_numpy_files_are_images(values: NDArray[Any], grey: int) -> None:
+    file = io.BytesIO()
+    np.save(file, values)
+    found = decode(file.getvalue(), SMALL)
+    assert (found.format, found.width, found.height) == ("NPY", 30, 20)
+    assert np.abs(found.pixels.astype(int) - grey).max() <= 1
+
+
+@pytest.mark.parametrize("values", [np.zeros((2, 3, 5)), np.zeros(4), np.array([["a"]]), np.zeros((0, 3))])
+def test_other_numpy_files_are_no_images(values: NDArray[Any]) -> None:
+    file = io.BytesIO()
+    np.save(file, values)
+    with pytest.raises(Rejected) as caught:
+        decode(file.getvalue(), SMALL)
+    assert caught.value.status == "broken"
+
+
+@pytest.mark.parametrize("fit", get_args(Fit))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("box", [None, (300.0, 200.0, 1000.0, 900.0)])
+def test_large_images_are_shrunk_without_being_changed(fit: Fit, kind: str, box: Any) -> None:
+    image = photograph("coffee.png").resize((1900, 1267), Image.Resampling.BICUBIC)
+    data = encoded(image, kind, quality=95)
+    found = decode(data, Frame(size=64, fit=fit), box)
+    part = image if box is None else image.crop((300, 200, 1300, 1100))
+    assert (found.width, found.height) == part.size
+    square = {
+        "crop": lambda: ImageOps.fit(part, (64, 64), Image.Resampling.BICUBIC),
+        "stretch": lambda: part.resize((64, 64), Image.Resampling.BICUBIC),
+        "pad": lambda: ImageOps.pad(part, (64, 64), Image.Resampling.BICUBIC, (128, 128, 128)),
+    }[fit]()
+    assert np.abs(found.pixels.astype(int) - np.asarray(square)).mean() < 3
+
+
+def test_a_box_outside_the_image_is_rejected() -> None:
+    with pytest.raises(Rejected) as caught:
+        decode(encoded(scene(), "PNG"), SMALL, (500, 500, 10, 10))
+    assert caught.value.status == "bad-box"
+
+
 def test_transparency_lies_over_white() -> None:
     clear = encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "PNG")
     palette = Image.new("P", (64, 64), 0)
@@ -95,7 +223,7 @@ def test_thin_images_survive_every_fit() -> None:
         data = encoded(Image.new("RGB", size), "PNG")
         for fit in get_args(Fit):
             assert decode(data, Frame(size=64, fit=fit)).pixels.shape == (64, 64, 3)
-        assert max(thumbnail(data, 32, SMALL.max_pixels).size) == 32
+        assert max(thumbnail(data, 32).shape) == 32
 
 
 def png_that_claims(width: int, height: int) -> bytes:
@@ -117,7 +245,7 @@ def png_that_claims(width: int, height: int) -> bytes:
     ],
 )
 def test_what_is_no_whole_image_is_rejected_with_its_reason(data: bytes, status: str) -> None:
-    for read in (lambda: decode(data, SMALL), lambda: thumbnail(data, 32, SMALL.max_pixels)):
+    for read in (lambda: decode(data, SMALL), lambda: thumbnail(data, 32)):
         with pytest.raises(Rejected) as caught:
             read()
         assert caught.value.status == status

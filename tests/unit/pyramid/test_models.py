@@ -11,7 +11,7 @@ from skimage import data
 from torch import Tensor
 from torchvision.models.detection import fasterrcnn_resnet50_fpn_v2
 
-from gapscope.decode import decode
+from gapscope.decode.picture import decode
 from gapscope.device import choose_device
 from gapscope.errors import OptionError, WeightsError
 from gapscope.pyramid import MODELS, Pyramid, find_model, load_pyramid

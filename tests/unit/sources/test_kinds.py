@@ -17,7 +17,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gapscope.decode import decode
+from gapscope.decode.picture import decode
 from gapscope.errors import SourceError
 from gapscope.rejects import STATUSES, Rejected
 from gapscope.settings import Frame

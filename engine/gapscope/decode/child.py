@@ -1,0 +1,67 @@
+"""What a decoder process does: it answers one request after the other until its input ends.
+
+A request is a line of JSON on standard input; the image's bytes lie in a memory file that is shared with the parent.
+The answer is a line of JSON on what was standard output, and the pixels lie in the same memory file. The parent never
+runs or unpickles anything that comes from here: this process is where a hostile file may do its worst.
+"""
+
+import json
+import os
+import resource
+import signal
+import sys
+from typing import Any
+
+from gapscope.decode.shrink import Target, shrink
+from gapscope.rejects import Rejected
+
+BYTES_PER_PIXEL = 24
+"""That decoding may take: a few copies of deep pixels."""
+
+READY = "ready"
+"""The first line that is written."""
+
+_BASE_BYTES = 2 * 2**30
+
+
+def serve(memory: int) -> None:
+    """Answer requests for the memory file with descriptor `memory`."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # Libraries that print must not speak into the answers.
+    with os.fdopen(os.dup(1), "w", encoding="ascii") as answers:
+        os.dup2(2, 1)
+        answers.write(READY + "\n")
+        answers.flush()
+        for line in sys.stdin.buffer:
+            answers.write(json.dumps(_answer(json.loads(line), memory)) + "\n")
+            answers.flush()
+
+
+def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
+    target = Target(**request["target"])
+    limit = _BASE_BYTES + BYTES_PER_PIXEL * target.max_pixels
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    data = os.pread(memory, request["bytes"], 0)
+    try:
+        box = request["box"]
+        shrunk = shrink(data, target, None if box is None else tuple(box))
+    except Rejected as rejected:
+        return {"status": rejected.status, "error": rejected.error}
+    pixels = shrunk.pixels
+    write_all(memory, pixels.tobytes())
+    return {
+        "shape": pixels.shape,
+        "format": shrunk.format,
+        "width": shrunk.width,
+        "height": shrunk.height,
+        "jpeg_quality": shrunk.jpeg_quality,
+    }
+
+
+def write_all(memory: int, data: bytes) -> None:
+    """Write `data` to the start of a file, in as many steps as that takes."""
+    view = memoryview(data)
+    at = 0
+    while at < len(view):
+        at += os.pwrite(memory, view[at:], at)

@@ -1,0 +1,200 @@
+"""Decoding in processes of its own, so that a file that crashes a decoder costs one image and not the run."""
+
+import atexit
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from functools import lru_cache
+from pathlib import Path
+from queue import LifoQueue
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.decode.child import READY, write_all
+from gapscope.decode.picture import Picture, picture_of, target_of, thumbnail_of
+from gapscope.decode.shrink import Shrunk, Target
+from gapscope.errors import GapscopeError
+from gapscope.rejects import STATUSES, Rejected
+from gapscope.settings import Frame
+from gapscope.sources.entry import Box
+
+ANSWER_SECONDS = 120
+"""Longest that a decoder may take for one image."""
+
+# Not multiprocessing: fork and threads do not go together, and spawn runs the user's main module again. The package is
+# entered by the side door, since its own __init__ brings torch, which decoding does without.
+_BOOT = """
+import sys, types
+package = types.ModuleType("gapscope")
+package.__path__ = [{folder!r}]
+sys.modules["gapscope"] = package
+from gapscope.decode.child import serve
+serve({memory})
+"""
+
+
+def decode_apart(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+    """Do what `decode` does, in another process; may be called from several threads.
+
+    Raises:
+        Rejected: as `decode`; also where the decoder crashes or does not come back.
+    """
+    return picture_of(_decoders().shrink(data, target_of(frame), box), frame)
+
+
+def thumbnail_apart(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
+    """Decode one image, or the part of it in `box`, to (height, width, 3) pixels of at most `side` x `side`.
+
+    Raises:
+        Rejected: as `decode_apart`.
+    """
+    return thumbnail_of(_decoders().shrink(data, Target(side, "inside", max_pixels), box), side)
+
+
+@lru_cache(maxsize=1)
+def _decoders() -> "_Decoders":
+    decoders = _Decoders(len(os.sched_getaffinity(0)))
+    atexit.register(decoders.close)
+    return decoders
+
+
+class _Decoders:
+    """As many processes as are asked at a time, up to a number; started when they are first needed."""
+
+    def __init__(self, most: int) -> None:
+        # The one that was used last comes first, so that no more start than are needed.
+        self._idle: LifoQueue[_Child] = LifoQueue()
+        self._all = [_Child() for _ in range(most)]
+        for child in reversed(self._all):
+            self._idle.put(child)
+
+    def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
+        child = self._idle.get()
+        try:
+            return child.shrink(data, target, box)
+        finally:
+            self._idle.put(child)
+
+    def close(self) -> None:
+        for child in self._all:
+            child.stop()
+
+
+class _Child:
+    """One decoder process, started anew when it has died."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._memory = -1
+
+    def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
+        process = self._started()
+        request = {"target": asdict(target), "bytes": len(data), "box": box}
+        try:
+            os.ftruncate(self._memory, 0)
+            write_all(self._memory, data)
+            answer = _asked(process, request)
+        except BrokenPipeError:
+            answer = None
+        except BaseException:
+            # Whatever stopped the wait, the answer would come to the next question.
+            self.stop()
+            raise
+        if answer is None:
+            raise self._crashed(process)
+        if "status" in answer:
+            raise Rejected(answer["status"] if answer["status"] in STATUSES else "broken", str(answer["error"]))
+        return self._shrunk(answer)
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.kill()
+        self._process.communicate()
+        os.close(self._memory)
+        self._process = None
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._process is not None and self._process.poll() is None:
+            return self._process
+        self.stop()
+        self._memory = os.memfd_create("gapscope-decoder")
+        folder = str(Path(__file__).parents[1])
+        command = [sys.executable, "-P", "-c", _BOOT.format(folder=folder, memory=self._memory)]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[self._memory],
+                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        except OSError as error:
+            os.close(self._memory)
+            raise GapscopeError(f"a decoder process cannot be started: {error.strerror}") from error
+        if _line(self._process) != READY.encode() + b"\n":
+            self.stop()
+            raise GapscopeError("a decoder process does not start: see whether `python -c 'import PIL, numpy'` works")
+        return self._process
+
+    def _crashed(self, process: subprocess.Popen[bytes]) -> Exception:
+        overdue = process.poll() is None and not _ends_soon(process)
+        self.stop()
+        if overdue:
+            return Rejected("crashed", f"the decoder did not answer in {ANSWER_SECONDS} seconds")
+        code = process.returncode
+        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
+        return Rejected("crashed", f"the decoder crashed ({name})")
+
+    def _shrunk(self, answer: dict[str, Any]) -> Shrunk:
+        height, width, channels = (int(length) for length in answer["shape"])
+        data = bytearray(height * width * channels)
+        if channels != 3 or os.preadv(self._memory, [data], 0) != len(data):
+            raise Rejected("broken", "the decoder's answer is not whole")
+        pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
+        quality = answer["jpeg_quality"]
+        return Shrunk(
+            pixels,
+            str(answer["format"]),
+            int(answer["width"]),
+            int(answer["height"]),
+            None if quality is None else int(quality),
+        )
+
+
+def _asked(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the answer, None where there is none."""
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(request).encode() + b"\n")
+    process.stdin.flush()
+    line = _line(process)
+    return json.loads(line) if line.endswith(b"\n") else None
+
+
+def _line(process: subprocess.Popen[bytes]) -> bytes:
+    """Return the next line that a process writes; less than a line where it ends, and nothing where it is overdue."""
+    assert process.stdout is not None
+    poll = select.poll()
+    poll.register(process.stdout, select.POLLIN | select.POLLHUP)
+    return process.stdout.readline() if poll.poll(ANSWER_SECONDS * 1000) else b""
+
+
+def _ends_soon(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a process whose pipe has ended is about to be gone."""
+    assert process.stdout is not None
+    poll = select.poll()
+    poll.register(process.stdout, select.POLLIN | select.POLLHUP)
+    if not poll.poll(0):
+        return False
+    try:
+        process.wait(timeout=10)
+    except subprocess.TimeoutExpired:
+        return False
+    return True

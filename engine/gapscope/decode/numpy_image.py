@@ -1,0 +1,40 @@
+"""An image that comes as a NumPy file: a row of an array that holds many."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from gapscope.rejects import Rejected
+
+MAGIC = b"\x93NUMPY"
+FORMAT = "NPY"
+
+_CHANNELS = (1, 3, 4)
+
+
+def open_numpy(data: bytes) -> Image.Image:
+    """Return the image in a NumPy file: (height, width) or (height, width, 1, 3 or 4).
+
+    Booleans are black and white; unsigned integers span their range; floats are in 0..1 if none is larger, else in
+    0..255.
+
+    Raises:
+        Rejected: the file holds something else.
+    """
+    values = np.load(io.BytesIO(data), allow_pickle=False)
+    if not (values.ndim == 2 or (values.ndim == 3 and values.shape[2] in _CHANNELS)) or not values.size:
+        raise Rejected("broken", f"an array of shape {values.shape} is no image")
+    if values.dtype.kind == "b":
+        values = values * np.uint8(255)
+    elif values.dtype.kind == "u":
+        values = (values >> (8 * (values.dtype.itemsize - 1))).astype(np.uint8)
+    elif values.dtype.kind == "f":
+        values = np.nan_to_num(values.astype(np.float32))
+        full = 1.0 if values.max(initial=0.0) <= 1.0 else 255.0
+        values = (np.clip(values / full, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+    else:
+        raise Rejected("broken", f"an array of {values.dtype} is no image")
+    return Image.fromarray(
+        np.ascontiguousarray(values[..., 0] if values.ndim == 3 and values.shape[2] == 1 else values)
+    )
