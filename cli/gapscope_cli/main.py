@@ -70,8 +70,8 @@ def compare(
     model: Annotated[
         str,
         typer.Option(
-            help="fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), or bundled "
-            "(EfficientNet-Lite0, needs no network).",
+            help="fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), bundled "
+            "(EfficientNet-Lite0, needs no network), timm:NAME, or another that `gapscope models` lists.",
             rich_help_panel=_MODEL,
         ),
     ] = "fasterrcnn_resnet50_fpn_v2",
@@ -176,6 +176,18 @@ def compare(
             progress=progress,
         )
     print_summary(run)
+
+
+@app.command()
+def models() -> None:
+    """List the networks that images can be embedded with."""
+    with told():
+        from gapscope.pyramid import MODELS
+
+        for name, model in MODELS.items():
+            levels = f"{model.levels[0].name} to {model.levels[-1].name}"
+            typer.echo(f"{name:<38} {levels}  {model.size:>4} pixels  {model.about}")
+    typer.echo(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny")
 
 
 @app.command()

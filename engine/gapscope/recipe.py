@@ -76,7 +76,7 @@ def compare(
     Args:
         datasets: name to source; see `gapscope.sources.open_source` for what can be one.
         out: folder of the run; new, empty, or holding this very run.
-        model: a name in `gapscope.MODELS`.
+        model: a name in `gapscope.MODELS`, or `timm:` and the name of a backbone of timm's.
         weights: a file to use in place of the model's own weights.
         levels: names of the levels to keep, such as `["P3", "P5"]`; all of them by default.
         size: side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
@@ -102,7 +102,7 @@ def compare(
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
     locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
     check_cluster(cluster)
-    embed = _embed_settings(model, weights, levels, size, fit, max_pixels, precision)
+    embed, means = _embed_settings(model, weights, levels, size, fit, max_pixels, precision)
     layout = LayoutSettings(seed=seed)
     comparison = CompareSettings(k=k, fdr=fdr)
     on = choose_device(device)
@@ -114,7 +114,7 @@ def compare(
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
     run = _run_folder(out, sources)
-    record = begin(run, _record(sources, embed, layout, comparison, objects=objects))
+    record = begin(run, _record(sources, embed, layout, comparison, objects=objects, means=means))
     record.device = on.check()
     list_datasets(run, record, sources, shown, update=update)
     embed_datasets(run, record, sources, embed, on, cluster, shown)
@@ -135,7 +135,8 @@ def _embed_settings(
     fit: Fit,
     max_pixels: int,
     precision: Precision,
-) -> EmbedSettings:
+) -> tuple[EmbedSettings, str]:
+    """Return the settings, and how the network's means come about."""
     network = find_model(model)
     chosen = network.choose_levels(None if levels is None else tuple(levels))
     frame = Frame(size=network.size if size is None else size, fit=fit, max_pixels=max_pixels)
@@ -149,8 +150,8 @@ def _embed_settings(
         precision=precision,
     )
     # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
-    load_pyramid(settings)
-    return settings
+    pyramid = load_pyramid(settings)
+    return settings, pyramid.trunk.short_cut
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
@@ -185,6 +186,7 @@ def _record(
     comparison: CompareSettings,
     *,
     objects: bool,
+    means: str,
 ) -> Record:
     network = find_model(embed.model)
     # The file's place may change between two commands, its content may not.
@@ -205,6 +207,7 @@ def _record(
             "levels": [asdict(level) for level in network.levels if level.name in embed.levels],
             "mean": list(network.mean),
             "spread": list(network.spread),
+            "means": means,
         },
         versions={name: version(name) for name in _VERSIONS},
     )

@@ -67,7 +67,7 @@ class EmbedSettings:
     """How images become embeddings, with nothing left to a default.
 
     Attributes:
-        model: a name in `gapscope.pyramid.MODELS`.
+        model: a name that `gapscope.pyramid.find_model` knows.
         weights: path of the weights file.
         weights_sha256: the file's SHA-256, in hex.
         levels: the level names to keep, fine to coarse, such as `("P2", "P5")`.

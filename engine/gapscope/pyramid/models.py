@@ -1,87 +1,54 @@
 """The networks that gapscope can embed with, by name."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-
-from torch import nn
+from torchvision.models import detection as tv
 
 from gapscope.errors import OptionError
-from gapscope.pyramid import bundled, detector
-from gapscope.pyramid.level import Level
-from gapscope.pyramid.weights import State
-
-_IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-_INCEPTION = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Model:
-    """A network with a pyramid of maps, not yet built.
-
-    Attributes:
-        levels: its levels, fine to coarse.
-        size: side in pixels of the images it is used with when the user does not say.
-        mean: of each sRGB channel in 0..1, taken off the input.
-        spread: that the input is divided by.
-        build: makes the network with random weights; it maps (n, 3, height, width) to a map per level name.
-        weights: finds the file of its own weights.
-        renamed: gives a file's tensors the network's names.
-    """
-
-    levels: tuple[Level, ...]
-    size: int
-    mean: tuple[float, float, float]
-    spread: tuple[float, float, float]
-    build: Callable[[], nn.Module]
-    weights: Callable[[], Path]
-    renamed: Callable[[nn.Module, State], State]
-
-    def choose_levels(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
-        """Return the named levels, fine to coarse; all of them for None.
-
-        Raises:
-            OptionError: the model has no such level, or none is named.
-        """
-        known = tuple(level.name for level in self.levels)
-        if names is None:
-            return known
-        for name in names:
-            if name not in known:
-                raise OptionError(f"--levels {name}: the model has {', '.join(known)}")
-        if not names:
-            raise OptionError(f"--levels: name at least one of {', '.join(known)}")
-        return tuple(name for name in known if name in names)
-
+from gapscope.pyramid import bundled
+from gapscope.pyramid.detector import FROM_P2, FROM_P3, FROM_P5, detector
+from gapscope.pyramid.model import Model
+from gapscope.pyramid.timm_backbone import PREFIX, backbone
 
 MODELS: dict[str, Model] = {
-    "fasterrcnn_resnet50_fpn_v2": Model(
-        levels=detector.LEVELS,
-        size=512,
-        mean=_IMAGENET[0],
-        spread=_IMAGENET[1],
-        build=detector.DetectorTrunk,
-        weights=detector.coco_weights,
-        renamed=detector.renamed,
+    "fasterrcnn_resnet50_fpn_v2": detector(
+        tv.fasterrcnn_resnet50_fpn_v2, tv.FasterRCNN_ResNet50_FPN_V2_Weights.COCO_V1, FROM_P2
     ),
-    "bundled": Model(
-        levels=bundled.LEVELS,
-        size=224,
-        mean=_INCEPTION[0],
-        spread=_INCEPTION[1],
-        build=bundled.BundledTrunk,
-        weights=bundled.packaged_weights,
-        renamed=bundled.renamed,
+    "fasterrcnn_resnet50_fpn": detector(
+        tv.fasterrcnn_resnet50_fpn, tv.FasterRCNN_ResNet50_FPN_Weights.COCO_V1, FROM_P2
     ),
+    "fasterrcnn_mobilenet_v3_large_fpn": detector(
+        tv.fasterrcnn_mobilenet_v3_large_fpn, tv.FasterRCNN_MobileNet_V3_Large_FPN_Weights.COCO_V1, FROM_P5
+    ),
+    "fasterrcnn_mobilenet_v3_large_320_fpn": detector(
+        tv.fasterrcnn_mobilenet_v3_large_320_fpn,
+        tv.FasterRCNN_MobileNet_V3_Large_320_FPN_Weights.COCO_V1,
+        FROM_P5,
+        size=320,
+    ),
+    "retinanet_resnet50_fpn": detector(tv.retinanet_resnet50_fpn, tv.RetinaNet_ResNet50_FPN_Weights.COCO_V1, FROM_P3),
+    "retinanet_resnet50_fpn_v2": detector(
+        tv.retinanet_resnet50_fpn_v2, tv.RetinaNet_ResNet50_FPN_V2_Weights.COCO_V1, FROM_P3
+    ),
+    "fcos_resnet50_fpn": detector(tv.fcos_resnet50_fpn, tv.FCOS_ResNet50_FPN_Weights.COCO_V1, FROM_P3),
+    "maskrcnn_resnet50_fpn": detector(tv.maskrcnn_resnet50_fpn, tv.MaskRCNN_ResNet50_FPN_Weights.COCO_V1, FROM_P2),
+    "maskrcnn_resnet50_fpn_v2": detector(
+        tv.maskrcnn_resnet50_fpn_v2, tv.MaskRCNN_ResNet50_FPN_V2_Weights.COCO_V1, FROM_P2
+    ),
+    "keypointrcnn_resnet50_fpn": detector(
+        tv.keypointrcnn_resnet50_fpn, tv.KeypointRCNN_ResNet50_FPN_Weights.COCO_V1, FROM_P2
+    ),
+    "bundled": bundled.MODEL,
 }
+"""Models by name. A program may add its own; every worker that embeds with one must add it too."""
 
 
 def find_model(name: str) -> Model:
-    """Return the model called `name`.
+    """Return the model called `name`, which may be `timm:` and a name of timm's.
 
     Raises:
         OptionError: there is none.
     """
+    if name.startswith(PREFIX):
+        return backbone(name.removeprefix(PREFIX))
     if name not in MODELS:
-        raise OptionError(f"--model {name!r}: choose one of {', '.join(MODELS)}")
+        raise OptionError(f"--model {name!r}: choose one of {', '.join(MODELS)}, or {PREFIX}NAME")
     return MODELS[name]

@@ -6,7 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from gapscope.errors import WeightsError
-from gapscope.pyramid.models import Model, find_model
+from gapscope.pyramid.model import Model, Trunk
+from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import fit_state, read_state, sha256_of
 from gapscope.settings import EmbedSettings
 
@@ -19,7 +20,7 @@ class Pyramid(nn.Module):
 
     def __init__(self, model: Model, levels: tuple[str, ...]) -> None:
         super().__init__()
-        self.trunk = model.build()
+        self.trunk: Trunk = model.build()
         self.levels = levels
         self.register_buffer("mean", torch.tensor(model.mean).view(1, 3, 1, 1) * 255.0, persistent=False)
         self.register_buffer("spread", torch.tensor(model.spread).view(1, 3, 1, 1) * 255.0, persistent=False)
@@ -34,8 +35,8 @@ class Pyramid(nn.Module):
             Per level (n, channels) float32: the mean of the level's map over space.
         """
         images = (pixels.float() - self.mean) / self.spread
-        maps = self.trunk(images)
-        return {level: maps[level].float().mean(dim=(2, 3)) for level in self.levels}
+        means = self.trunk.means(images)
+        return {level: means[level].float() for level in self.levels}
 
 
 def load_pyramid(settings: EmbedSettings) -> Pyramid:

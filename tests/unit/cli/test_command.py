@@ -17,6 +17,13 @@ def given(folders: Folders, out: Path) -> list[str]:
     return ["compare", f"real={folders[0]}", f"synthetic={folders[1]}", "--out", str(out), "--model", "bundled"]
 
 
+def test_models_are_listed() -> None:
+    result = CliRunner().invoke(app, ["models"])
+    assert result.exit_code == 0
+    assert "fasterrcnn_resnet50_fpn_v2" in result.stdout
+    assert "timm:NAME" in result.stdout
+
+
 def test_the_main_job_from_the_command_line(two_folders: Folders, small_run: gapscope.Run, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "gapscope_cli", *given(two_folders, tmp_path / "run"), "--size", "96"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)

@@ -202,3 +202,58 @@ def test_bfloat16_stays_close_to_float32(bundled: Pyramid) -> None:
     for level, values in exact.items():
         assert rounded[level].dtype == np.float32
         assert np.abs(rounded[level] - values).max() < 0.05 * np.abs(values).max()
+
+
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "bundled"])
+def test_every_detectors_means_are_those_of_its_own_pyramid(name: str) -> None:
+    torch.manual_seed(1)
+    trunk = MODELS[name].build().eval()
+    assert trunk.short_cut == "nine sums"
+    images = torch.randn(2, 3, 128, 128)
+    with torch.inference_mode():
+        maps = trunk(images)
+        found = trunk.means(images)
+    assert list(found) == [level.name for level in MODELS[name].levels]
+    for level, value in found.items():
+        expected = maps[level].mean(dim=(2, 3))
+        assert (value - expected).norm() <= 1e-5 * expected.norm()
+
+
+def test_sizes_that_do_not_halve_take_the_plain_way() -> None:
+    trunk = MODELS["fasterrcnn_mobilenet_v3_large_fpn"].build().eval()
+    detector_trunk: Any = MODELS["fasterrcnn_resnet50_fpn"].build().eval()
+    with torch.inference_mode():
+        for network, size in ((trunk, 100), (detector_trunk, 100)):
+            images = torch.randn(1, 3, size, size)
+            maps = network(images)
+            for level, value in network.means(images).items():
+                torch.testing.assert_close(value, maps[level].mean(dim=(2, 3)), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "convnext_atto", "efficientnet_b0", "swin_tiny_patch4_window7_224"])
+def test_timms_levels_are_those_of_features_only(name: str, tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    whole: Any = timm.create_model(name, pretrained=False).eval()
+    path = tmp_path / "weights.safetensors"
+    safetensors.torch.save_file({f"module.{key}": value.clone() for key, value in whole.state_dict().items()}, path)
+    model = find_model(f"timm:{name}")
+    pyramid = load_pyramid(settings(f"timm:{name}", path, size=224))
+    mean, spread = (torch.tensor(each).view(1, 3, 1, 1) for each in (model.mean, model.spread))
+    images = (batch(224, 1) / 255 - mean) / spread
+    reductions = [info["reduction"] for info in whole.feature_info]
+    with torch.inference_mode():
+        stages = whole.forward_intermediates(images, intermediates_only=True)
+        found = pyramid(batch(224, 1))
+    for level in model.levels:
+        expected = stages[reductions.index(level.stride)]
+        assert expected.shape[1] == level.channels
+        torch.testing.assert_close(found[level.name], expected.mean(dim=(2, 3)), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "message"), [("no_such_model", "no such model"), ("vit_tiny_patch16_224", None)])
+def test_timm_names_are_checked(name: str, message: str | None) -> None:
+    if message is None:
+        assert [level.name for level in find_model(f"timm:{name}").levels] == ["P4"]
+        return
+    with pytest.raises(OptionError, match=message):
+        find_model(f"timm:{name}")

@@ -1,0 +1,76 @@
+"""What a network must offer to be embedded with."""
+
+from abc import abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from gapscope.errors import OptionError
+from gapscope.pyramid.level import Level
+from gapscope.pyramid.weights import State
+
+IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+
+
+class Trunk(nn.Module):
+    """A network without its heads: images in, one map per level out."""
+
+    short_cut = "maps"
+    """How means come about, as run.json says it: from whole maps, or faster."""
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
+
+    def means(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the mean over space of every level's map: (n, channels), in single precision or better."""
+        return {level: mean_of(found) for level, found in self(images).items()}
+
+
+def mean_of(maps: Tensor) -> Tensor:
+    """Return the mean of maps (n, channels, h, w) over space, in single precision or better."""
+    return maps.to(torch.promote_types(maps.dtype, torch.float32)).mean(dim=(2, 3))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A network with a pyramid of maps, not yet built.
+
+    Attributes:
+        levels: its levels, fine to coarse.
+        size: side in pixels of the images it is used with when the user does not say.
+        mean: of each sRGB channel in 0..1, taken off the input.
+        spread: that the input is divided by.
+        build: makes the network with random weights.
+        weights: finds the file of its own weights, downloading it where it must.
+        renamed: gives a file's tensors the network's names.
+        about: one line for people.
+    """
+
+    levels: tuple[Level, ...]
+    size: int
+    mean: tuple[float, float, float]
+    spread: tuple[float, float, float]
+    build: Callable[[], Trunk]
+    weights: Callable[[], Path]
+    renamed: Callable[[nn.Module, State], State]
+    about: str
+
+    def choose_levels(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
+        """Return the named levels, fine to coarse; all of them for None.
+
+        Raises:
+            OptionError: the model has no such level, or none is named.
+        """
+        known = tuple(level.name for level in self.levels)
+        if names is None:
+            return known
+        for name in names:
+            if name not in known:
+                raise OptionError(f"--levels {name}: the model has {', '.join(known)}")
+        if not names:
+            raise OptionError(f"--levels: name at least one of {', '.join(known)}")
+        return tuple(name for name in known if name in names)

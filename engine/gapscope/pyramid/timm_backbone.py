@@ -1,0 +1,125 @@
+"""Any backbone of timm that gives maps at several strides."""
+
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from gapscope.errors import OptionError, WeightsError
+from gapscope.pyramid.level import Level
+from gapscope.pyramid.model import Model, Trunk
+from gapscope.pyramid.weights import State, fetched
+
+PREFIX = "timm:"
+
+_STRIDES = {4: "P2", 8: "P3", 16: "P4", 32: "P5", 64: "P6"}
+_SIZE = 224
+_WRAPPERS = ("module.", "backbone.")
+
+
+class BackboneTrunk(Trunk):
+    """A classifier of timm up to its last stage; its levels are the last map of each stride."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        network: Any = timm.create_model(name, pretrained=False, num_classes=0)
+        self.network = network
+        self._places = {level: at for at, level, _ in _maps(network)}
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
+        found = self.network.forward_intermediates(
+            images, indices=list(self._places.values()), output_fmt="NCHW", intermediates_only=True
+        )
+        return dict(zip(self._places, found, strict=True))
+
+
+def _maps(network: Any) -> list[tuple[int, str, int]]:
+    """Return number, level and channels of the maps that become levels."""
+    by_level: dict[str, tuple[int, str, int]] = {}
+    info = network.feature_info
+    for at, one in enumerate(info.info if hasattr(info, "info") else info):
+        if level := _STRIDES.get(one["reduction"]):
+            by_level[level] = (at, level, one["num_chs"])
+    return list(by_level.values())
+
+
+# Building one takes a moment, and a run asks for it several times.
+@lru_cache(maxsize=8)
+def backbone(name: str) -> Model:
+    """Return the model `timm:NAME`.
+
+    Raises:
+        OptionError: timm has no such model, or it has no pyramid of maps.
+    """
+    try:
+        with torch.device("meta"):
+            network: Any = timm.create_model(name, pretrained=False, num_classes=0)
+    except (RuntimeError, ValueError) as error:
+        raise OptionError(
+            f"--model {PREFIX}{name}: timm {timm.__version__} has no such model; timm.list_models() lists them"
+        ) from error
+    found = _maps(network) if hasattr(network, "feature_info") and hasattr(network, "forward_intermediates") else []
+    if not found:
+        raise OptionError(f"--model {PREFIX}{name}: it gives no maps at strides 4 to 64")
+    config = network.pretrained_cfg
+    return Model(
+        levels=tuple(Level(level, 2 ** int(level[1:]), channels) for _, level, channels in found),
+        size=_size(config),
+        mean=config["mean"],
+        spread=config["std"],
+        build=partial(BackboneTrunk, name),
+        weights=partial(_weights, name),
+        renamed=renamed,
+        about=f"timm's {name}",
+    )
+
+
+def _size(config: dict[str, Any]) -> int:
+    # Frames are multiples of 32.
+    side: int = config.get("input_size", (3, _SIZE, _SIZE))[-1]
+    return max(64, round(side / 32) * 32)
+
+
+def _weights(name: str) -> Path:
+    config = timm.get_pretrained_cfg(name)
+    if config is None or not (config.url or config.hf_hub_id):
+        raise WeightsError(f"--model {PREFIX}{name}: timm knows of no weights for it; give a file with --weights")
+    if config.hf_hub_id:
+        return _from_hub(name, config.hf_hub_id, config.hf_hub_filename or "model.safetensors")
+    return fetched(str(config.url))
+
+
+def _from_hub(name: str, repository: str, file: str) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(repository, file))
+    # The hub's client raises what its HTTP library raises, which changes.
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        raise WeightsError(
+            f"the weights {repository}/{file} of --model {PREFIX}{name} are not in the hub's cache and cannot be "
+            f"downloaded ({reason}): give a file with --weights, or use --model bundled"
+        ) from error
+
+
+def renamed(trunk: nn.Module, state: State) -> State:
+    """Give the tensors of a whole classifier, plain or wrapped, the names of `trunk`; its classifier is left out."""
+    for prefix in _WRAPPERS:
+        if state and all(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    wanted = trunk.state_dict()
+    named = {f"network.{name}": value for name, value in state.items()}
+    classifier = [name for name in named if name not in wanted and _of_classifier(trunk, name)]
+    return {name: value for name, value in named.items() if name not in classifier}
+
+
+def _of_classifier(trunk: nn.Module, name: str) -> bool:
+    network: Any = trunk.network
+    heads = network.pretrained_cfg.get("classifier") or ()
+    heads = (heads,) if isinstance(heads, str) else heads
+    return any(name.startswith(f"network.{head}.") for head in heads)
