@@ -114,9 +114,29 @@ def compare(
             "--objects", help="Of COCO annotations, compare the objects, not whole images.", rich_help_panel=_MODEL
         ),
     ] = False,
+    pool: Annotated[
+        str,
+        typer.Option(
+            help="How a level's map becomes a vector: mean, max, gem (generalised mean) or grid (2 x 2 means, which "
+            "keep what is where).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "mean",
     precision: Annotated[
-        str, typer.Option(help="Arithmetic of the network: float32 or bfloat16.", rich_help_panel=_MODEL)
-    ] = "float32",
+        str,
+        typer.Option(
+            help="Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "auto",
+    speedups: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="What makes the network faster: auto, none, or some of nine-sums,fold,channels-last,compile.",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)] = "auto",
     cluster: Annotated[
         str,
@@ -153,7 +173,7 @@ def compare(
     """
     with told(), shown_progress() as progress:
         import gapscope
-        from gapscope_cli.sources import parse_datasets
+        from gapscope_cli.sources import comma_separated, parse_datasets
 
         named = parse_datasets(datasets)
         run = gapscope.compare(
@@ -161,12 +181,14 @@ def compare(
             out=out,
             model=model,
             weights=weights,
-            levels=None if levels is None else [name.strip() for name in levels.split(",") if name.strip()],
+            levels=None if levels is None else comma_separated(levels),
             size=size,
             fit=fit,  # type: ignore[arg-type]
             max_pixels=max_pixels,
             objects=objects,
+            pool=pool,  # type: ignore[arg-type]
             precision=precision,  # type: ignore[arg-type]
+            speedups=() if speedups == "none" else comma_separated(speedups),
             device=device,
             cluster=cluster,
             k=k,

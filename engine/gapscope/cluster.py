@@ -12,6 +12,7 @@ from distributed import Client, Future, KilledWorker, LocalCluster, as_completed
 
 from gapscope.device.cuda import local_cuda_cluster
 from gapscope.errors import ClusterError, GapscopeError, OptionError
+from gapscope.pyramid.block import BLOCKS_AT_A_TIME
 
 Job = TypeVar("Job")
 Result = TypeVar("Result")
@@ -54,7 +55,7 @@ def open_cluster(where: str, device: str, images: int) -> Iterator[Client]:
         where = "inline" if images <= _SMALL else "cuda" if device == "cuda" else "local"
     with ExitStack() as stack:
         if where == "cuda":
-            target = stack.enter_context(local_cuda_cluster())
+            target = stack.enter_context(local_cuda_cluster(BLOCKS_AT_A_TIME))
         elif where in ("inline", "local"):
             target = stack.enter_context(_local_cluster(processes=where == "local"))
         else:
@@ -70,7 +71,7 @@ def _local_cluster(*, processes: bool) -> LocalCluster:
     cores = len(os.sched_getaffinity(0))
     return LocalCluster(
         n_workers=max(2, cores // 4) if processes else 1,
-        threads_per_worker=1,
+        threads_per_worker=BLOCKS_AT_A_TIME,
         processes=processes,
         # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
         memory_limit=None,

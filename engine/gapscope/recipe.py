@@ -14,6 +14,7 @@ from gapscope.errors import OptionError
 from gapscope.layout.stage import lay_out
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
 from gapscope.progress import Progress, Silent
+from gapscope.pyramid.arithmetic import settle
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import load_pyramid
 from gapscope.pyramid.stage import embed_datasets
@@ -28,6 +29,7 @@ from gapscope.settings import (
     Fit,
     Frame,
     LayoutSettings,
+    Pool,
     Precision,
     check_dataset_name,
 )
@@ -60,7 +62,9 @@ def compare(
     fit: Fit = "crop",
     max_pixels: int = MAX_PIXELS,
     objects: bool = False,
-    precision: Precision = "float32",
+    pool: Pool = "mean",
+    precision: Precision = "auto",
+    speedups: Sequence[str] = ("auto",),
     device: str = "auto",
     cluster: str = "auto",
     k: int = 5,
@@ -83,7 +87,9 @@ def compare(
         fit: how an image becomes that square: `crop`, `stretch` or `pad`.
         max_pixels: images with more pixels are rejected.
         objects: of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
-        precision: arithmetic of the network: `float32` or `bfloat16`.
+        pool: how a level's map becomes a vector: `mean`, `max`, `gem` (generalised mean) or `grid` (2 x 2 means).
+        precision: arithmetic of the network: `float32`, `bfloat16`, or `auto` for bfloat16 where the hardware has it.
+        speedups: some of `nine-sums`, `fold`, `channels-last` and `compile`, none, or `auto` for all that pay.
         device: `auto`, `cpu` or `cuda`.
         cluster: `auto`, `inline`, `local`, `cuda`, or the address of a running Dask scheduler.
         k: an image is outside by its distance to its k-th nearest reference image.
@@ -102,7 +108,20 @@ def compare(
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
     locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
     check_cluster(cluster)
-    embed, means = _embed_settings(model, weights, levels, size, fit, max_pixels, precision)
+    file = find_model(model).weights() if weights is None else Path(weights).expanduser().absolute()
+    frame = Frame(size=find_model(model).size if size is None else size, fit=fit, max_pixels=max_pixels)
+    embed = EmbedSettings(
+        model=model,
+        weights=str(file),
+        weights_sha256=sha256_of(file),
+        levels=find_model(model).choose_levels(None if levels is None else tuple(levels)),
+        frame=frame,
+        pool=pool,
+        precision=precision,
+        speedups=tuple(speedups),
+    )
+    # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
+    pyramid = load_pyramid(embed)
     layout = LayoutSettings(seed=seed)
     comparison = CompareSettings(k=k, fdr=fdr)
     on = choose_device(device)
@@ -114,9 +133,11 @@ def compare(
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
     run = _run_folder(out, sources)
-    record = begin(run, _record(sources, embed, layout, comparison, objects=objects, means=means))
+    record = begin(run, _record(sources, embed, layout, comparison, objects=objects))
     record.device = on.check()
     list_datasets(run, record, sources, shown, update=update)
+    embed = settle(record, embed, pyramid, on)
+    record.write(run)
     embed_datasets(run, record, sources, embed, on, cluster, shown)
     measure_rulers(run, record)
     find_neighbors(run, record, on, comparison.graph_k, shown)
@@ -125,33 +146,6 @@ def compare(
     finished = open_run(run)
     write_report(finished, shown)
     return finished
-
-
-def _embed_settings(
-    model: str,
-    weights: str | PathLike[str] | None,
-    levels: Sequence[str] | None,
-    size: int | None,
-    fit: Fit,
-    max_pixels: int,
-    precision: Precision,
-) -> tuple[EmbedSettings, str]:
-    """Return the settings, and how the network's means come about."""
-    network = find_model(model)
-    chosen = network.choose_levels(None if levels is None else tuple(levels))
-    frame = Frame(size=network.size if size is None else size, fit=fit, max_pixels=max_pixels)
-    file = network.weights() if weights is None else Path(weights).expanduser().absolute()
-    settings = EmbedSettings(
-        model=model,
-        weights=str(file),
-        weights_sha256=sha256_of(file),
-        levels=chosen,
-        frame=frame,
-        precision=precision,
-    )
-    # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
-    pyramid = load_pyramid(settings)
-    return settings, pyramid.trunk.short_cut
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
@@ -186,7 +180,6 @@ def _record(
     comparison: CompareSettings,
     *,
     objects: bool,
-    means: str,
 ) -> Record:
     network = find_model(embed.model)
     # The file's place may change between two commands, its content may not.
@@ -197,7 +190,7 @@ def _record(
         "layout": asdict(layout),
         "compare": asdict(comparison),
     }
-    config["embed"] |= {"levels": list(embed.levels), **asdict(embed.frame)}
+    config["embed"] |= {"levels": list(embed.levels), "speedups": list(embed.speedups), **asdict(embed.frame)}
     return Record(
         config=config,
         model={
@@ -207,7 +200,6 @@ def _record(
             "levels": [asdict(level) for level in network.levels if level.name in embed.levels],
             "mean": list(network.mean),
             "spread": list(network.spread),
-            "means": means,
         },
         versions={name: version(name) for name in _VERSIONS},
     )

@@ -7,7 +7,11 @@ from typing import Literal, get_args
 from gapscope.errors import OptionError
 
 Fit = Literal["crop", "stretch", "pad"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Pool = Literal["mean", "max", "gem", "grid"]
+
+SPEEDUPS = ("nine-sums", "fold", "channels-last", "compile")
+"""What makes a network faster and changes no more than the last bits of what it gives."""
 
 MAX_PIXELS = 200_000_000
 DEFAULT_MODEL = "fasterrcnn_resnet50_fpn_v2"
@@ -72,7 +76,10 @@ class EmbedSettings:
         weights_sha256: the file's SHA-256, in hex.
         levels: the level names to keep, fine to coarse, such as `("P2", "P5")`.
         frame: size in pixels and fit.
-        precision: arithmetic of the network; pooling and storage do not change with it.
+        pool: how a level's map becomes a vector; see `gapscope.pyramid.pool`.
+        precision: arithmetic of the network; pooling and storage do not change with it. `auto` is bfloat16 where the
+            device has it in hardware.
+        speedups: some of `SPEEDUPS`, or `auto` alone for all that pay.
     """
 
     model: str
@@ -80,10 +87,15 @@ class EmbedSettings:
     weights_sha256: str
     levels: tuple[str, ...]
     frame: Frame
-    precision: Precision = "float32"
+    pool: Pool = "mean"
+    precision: Precision = "auto"
+    speedups: tuple[str, ...] = ("auto",)
 
     def __post_init__(self) -> None:
+        _one_of("--pool", self.pool, get_args(Pool))
         _one_of("--precision", self.precision, get_args(Precision))
+        for name in self.speedups if self.speedups != ("auto",) else ():
+            _one_of("--speedups", name, SPEEDUPS)
 
 
 @dataclass(frozen=True, kw_only=True)

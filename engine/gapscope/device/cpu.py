@@ -2,7 +2,9 @@
 
 import os
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +12,8 @@ from numpy.typing import NDArray
 
 from gapscope.decode.children import decode_apart
 from gapscope.decode.picture import Picture
+from gapscope.device.compiled import compiled
+from gapscope.device.protocol import Network
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
@@ -32,17 +36,32 @@ class Cpu:
         """Decode one image with Pillow, in a process of its own."""
         return decode_apart(data, frame, box)
 
-    def place(self, pyramid: Pyramid) -> Pyramid:
-        """Return the network with its weights laid out as convolutions on a CPU like them."""
-        return pyramid.to(memory_format=torch.channels_last)
+    def has_bfloat16(self) -> bool:
+        """Look among the processor's flags for AVX512-BF16 and AMX."""
+        try:
+            flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+        except OSError:
+            return False
+        return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+
+    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+        """Return the network with its weights laid out as convolutions on a CPU like them, compiled where wanted."""
+        if "channels-last" in speedups:
+            pyramid = pyramid.to(memory_format=torch.channels_last)
+        return compiled(pyramid) if "compile" in speedups else pyramid
+
+    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return ordinary memory."""
+        return np.empty(shape, np.uint8)
 
     def embed(
-        self, pyramid: Pyramid, pixels: NDArray[np.uint8], precision: Precision
-    ) -> dict[str, NDArray[np.float32]]:
-        """Embed a batch with torch."""
+        self, network: Network, pixels: NDArray[np.uint8], precision: Precision
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """Embed a batch with torch, at once."""
         batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            return {level: values.numpy() for level, values in pyramid(batch).items()}
+            found = {level: values.numpy() for level, values in network(batch).items()}
+        return lambda: found
 
     def neighbors(
         self, query: UnitRows, reference: UnitRows, k: int, *, same: bool

@@ -1,8 +1,10 @@
 """An NVIDIA GPU: torch, and RAPIDS cuML for the layout and its clusters."""
 
 import importlib.util
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,8 @@ from numpy.typing import NDArray
 
 from gapscope.decode.children import decode_apart
 from gapscope.decode.picture import Picture
+from gapscope.device.compiled import compiled
+from gapscope.device.protocol import Network
 from gapscope.errors import OptionError
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.unit_rows import UnitRows
@@ -44,17 +48,47 @@ class Cuda:
         """Decode one image with Pillow, in a process of its own, so that both devices see the same pixels."""
         return decode_apart(data, frame, box)
 
-    def place(self, pyramid: Pyramid) -> Pyramid:
-        """Return the network in the GPU's memory, laid out for its tensor cores."""
-        return pyramid.to(device="cuda", memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    def has_bfloat16(self) -> bool:
+        """Tell whether the GPU's tensor cores know bfloat16."""
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+        """Return the network in the GPU's memory, laid out for its tensor cores, compiled where that is wanted."""
+        pyramid = pyramid.to("cuda")
+        if "channels-last" in speedups:
+            pyramid = pyramid.to(memory_format=torch.channels_last)
+        # No CUDA graphs: a batch is so large that launching its kernels takes no time, and graphs are tied to a thread.
+        return compiled(pyramid) if "compile" in speedups else pyramid
+
+    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return pinned memory, which the GPU copies from by itself."""
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
 
     def embed(
-        self, pyramid: Pyramid, pixels: NDArray[np.uint8], precision: Precision
-    ) -> dict[str, NDArray[np.float32]]:
-        """Embed a batch with torch."""
-        batch = torch.from_numpy(pixels).pin_memory().to("cuda", non_blocking=True).permute(0, 3, 1, 2)
+        self, network: Network, pixels: NDArray[np.uint8], precision: Precision
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """Embed a batch with torch: its copy there, the network, and its copy back are queued, and not waited for."""
+        computing = torch.cuda.current_stream()
+        with torch.cuda.stream(_copying()):
+            # On a stream of its own a batch is copied while the one before it is computed.
+            batch = torch.from_numpy(pixels).to("cuda", non_blocking=True)
+        computing.wait_stream(_copying())
+        batch.record_stream(computing)
         with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
-            return {level: values.cpu().numpy() for level, values in pyramid(batch).items()}
+            found = network(batch.permute(0, 3, 1, 2))
+            # Into pinned memory, or the copy would be waited for here.
+            answers = {
+                level: torch.empty_like(values, device="cpu", pin_memory=True) for level, values in found.items()
+            }
+            for level, values in found.items():
+                answers[level].copy_(values, non_blocking=True)
+        done = computing.record_event()
+
+        def wait() -> dict[str, NDArray[np.float32]]:
+            done.synchronize()
+            return {level: values.numpy() for level, values in answers.items()}
+
+        return wait
 
     def neighbors(
         self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
@@ -92,8 +126,14 @@ class Cuda:
         return np.asarray(fitted.labels_, dtype=np.int32)
 
 
-def local_cuda_cluster() -> AbstractContextManager[Any]:
-    """Start one Dask worker per GPU of this machine.
+# One per process: every thread's copies go through it, in turn.
+@lru_cache(maxsize=1)
+def _copying() -> torch.cuda.Stream:
+    return torch.cuda.Stream()
+
+
+def local_cuda_cluster(threads: int) -> AbstractContextManager[Any]:
+    """Start one Dask worker per GPU of this machine, which works on `threads` blocks at a time.
 
     Raises:
         OptionError: dask-cuda is not installed.
@@ -102,4 +142,4 @@ def local_cuda_cluster() -> AbstractContextManager[Any]:
         import dask_cuda
     except ImportError as error:
         raise OptionError('--cluster cuda: dask-cuda is not installed; pip install "gapscope[cuda13]"') from error
-    return dask_cuda.LocalCUDACluster(dashboard_address=None)  # type: ignore[no-any-return]
+    return dask_cuda.LocalCUDACluster(threads_per_worker=threads, dashboard_address=None)  # type: ignore[no-any-return]

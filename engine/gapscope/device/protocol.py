@@ -1,16 +1,20 @@
 """The verbs that a device knows; no stage asks what is behind them."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from gapscope.decode.picture import Picture
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
 from gapscope.sources import Box
+
+Network = Callable[[Tensor], Mapping[str, Tensor]]
+"""A `Pyramid`, compiled or not."""
 
 
 class Device(Hashable, Protocol):
@@ -34,13 +38,23 @@ class Device(Hashable, Protocol):
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image; see `gapscope.decode.picture.decode`."""
 
-    def place(self, pyramid: Pyramid) -> Pyramid:
-        """Return the network where `embed` wants it."""
+    def has_bfloat16(self) -> bool:
+        """Tell whether bfloat16 is computed in hardware."""
+
+    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+        """Return the network where and how `embed` wants it; `speedups` are some of `gapscope.settings.SPEEDUPS`."""
+
+    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return memory for a batch of images, from which it travels fast, with anything in it."""
 
     def embed(
-        self, pyramid: Pyramid, pixels: NDArray[np.uint8], precision: Precision
-    ) -> dict[str, NDArray[np.float32]]:
-        """Embed a batch of images (n, size, size, 3): per level (n, channels)."""
+        self, network: Network, pixels: NDArray[np.uint8], precision: Precision
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """Begin to embed a batch of images (n, size, size, 3), which may not be changed until it is done.
+
+        Returns:
+            A function that waits until it is done, and returns (n, length) per level.
+        """
 
     def neighbors(
         self, query: UnitRows, reference: UnitRows, k: int, *, same: bool

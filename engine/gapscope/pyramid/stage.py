@@ -10,7 +10,7 @@ from gapscope.device import Device
 from gapscope.errors import GapscopeError, SourceError
 from gapscope.progress import Progress
 from gapscope.pyramid.block import Block, embed_block
-from gapscope.pyramid.models import find_model
+from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Source
 from gapscope.store.atomic import replacing
@@ -34,12 +34,9 @@ def embed_datasets(
         ClusterError: the cluster cannot be had, or fails; finished blocks are kept.
         SourceError: not one image of a dataset could be read.
     """
-    channels = {level.name: level.channels for level in find_model(settings.model).levels}
     pending: dict[str, list[int]] = {}
     for name, facts in record.datasets.items():
-        create_pyramid(
-            run, name, facts["listed"], record.block_rows, {level: channels[level] for level in settings.levels}
-        )
+        create_pyramid(run, name, facts["listed"], record.block_rows, embedding_lengths(settings))
         pending[name] = pending_blocks(run, name)
     images = sum(_rows(record, name, block) for name in pending for block in pending[name])
     if images:
