@@ -40,6 +40,12 @@ class Cuda:
             )
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
+    def busy(self) -> float | None:
+        """Return what the driver says; None where the package that asks it is not installed."""
+        if importlib.util.find_spec("pynvml") is None:
+            return None
+        return torch.cuda.utilization() / 100
+
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image with Pillow, in a process of its own, so that both devices see the same pixels."""
         return decode_apart(data, frame, box)
@@ -92,8 +98,15 @@ class Cuda:
         return np.asarray(fitted.labels_, dtype=np.int32)
 
 
-def local_cuda_cluster() -> AbstractContextManager[Any]:
-    """Start one Dask worker per GPU of this machine.
+_POOL_SHARE = 0.5
+"""Of a GPU's memory that a worker's pool begins with; it grows as far as there is room."""
+
+
+def local_cuda_cluster(dashboard: str | None) -> AbstractContextManager[Any]:
+    """Start one Dask worker per GPU of this machine, with one RMM pool each that torch and CuPy share.
+
+    Args:
+        dashboard: where Dask's dashboard listens; None for none.
 
     Raises:
         OptionError: dask-cuda is not installed.
@@ -102,4 +115,9 @@ def local_cuda_cluster() -> AbstractContextManager[Any]:
         import dask_cuda
     except ImportError as error:
         raise OptionError('--cluster cuda: dask-cuda is not installed; pip install "gapscope[cuda13]"') from error
-    return dask_cuda.LocalCUDACluster(dashboard_address=None)  # type: ignore[no-any-return]
+    return dask_cuda.LocalCUDACluster(  # type: ignore[no-any-return]
+        dashboard_address=dashboard,
+        rmm_pool_size=_POOL_SHARE,
+        # Each with a pool of its own, one would starve beside what the other keeps and does not use.
+        rmm_allocator_external_lib_list=["torch", "cupy"],
+    )

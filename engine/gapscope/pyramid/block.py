@@ -1,6 +1,7 @@
 """What a worker does: one block of images becomes one shard of every level."""
 
 import os
+import socket
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from gapscope.decode.picture import Picture
 from gapscope.device import Device
+from gapscope.pyramid.clock import Clock
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import Pyramid, load_pyramid
 from gapscope.rejects import Rejected
@@ -60,14 +62,31 @@ class Block:
 
 @dataclass(frozen=True)
 class BlockDone:
-    """What travels back: how many rows were looked at, and how many of them rejected."""
+    """What travels back.
+
+    Attributes:
+        rows: rows that were looked at.
+        rejected: how many of them were rejected.
+        worker: host and process.
+        seconds: `wait` for images, in which threads `read` and `decode`, then `model` and `write`.
+        busy: how busy the GPU was, 0 to 1; None without one.
+    """
 
     rows: int
     rejected: int
+    worker: str
+    seconds: dict[str, float]
+    busy: float | None
+
+
+def prepare_worker(settings: EmbedSettings, device: Device) -> None:
+    """Set up the network that blocks will ask for."""
+    _pyramid(settings, device)
 
 
 def embed_block(block: Block) -> BlockDone:
     """Read, decode and embed a block's images, and write first its shard, then its rows' facts, then its flag."""
+    clock = Clock()
     with _one_block_at_a_time:
         cores = len(os.sched_getaffinity(0))
         threads = max(1, cores // max(1, block.sharing))
@@ -83,14 +102,22 @@ def embed_block(block: Block) -> BlockDone:
         # Reading may wait for a network, decoding keeps a core busy.
         decoding = BoundedSemaphore(threads)
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
-            pictures = _looked_at(block, [entries[row] for row in waiting], pool, decoding)
-            for number, batch in enumerate(_batches(pictures, block.device.batch_images)):
+            pictures = _looked_at(block, [entries[row] for row in waiting], pool, decoding, clock)
+            for number, batch in enumerate(clock.waits("wait", _batches(pictures, block.device.batch_images))):
                 first = number * block.device.batch_images
-                _embed_batch(block, pyramid, batch, waiting[first : first + len(batch)], facts, embeddings)
-        write_embeddings(block.run, block.dataset, block.start, embeddings)
-        write_facts(block.run, block.dataset, block.number, facts)
-        mark_done(block.run, block.dataset, block.number)
-    return BlockDone(rows=len(facts), rejected=sum(fact["status"] != "ok" for fact in facts))
+                with clock.timing("model"):
+                    _embed_batch(block, pyramid, batch, waiting[first : first + len(batch)], facts, embeddings)
+        with clock.timing("write"):
+            write_embeddings(block.run, block.dataset, block.start, embeddings)
+            write_facts(block.run, block.dataset, block.number, facts)
+            mark_done(block.run, block.dataset, block.number)
+    return BlockDone(
+        rows=len(facts),
+        rejected=sum(fact["status"] != "ok" for fact in facts),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        seconds=clock.seconds,
+        busy=block.device.busy(),
+    )
 
 
 # One network per worker process; another run in the same process takes its place.
@@ -112,24 +139,25 @@ def _kept(block: Block, entries: Sequence[Entry]) -> dict[str, NDArray[np.float1
     return embeddings
 
 
-def _look_at(block: Block, entry: Entry, decoding: BoundedSemaphore) -> Picture | Rejected:
+def _look_at(block: Block, entry: Entry, decoding: BoundedSemaphore, clock: Clock) -> Picture | Rejected:
     if entry.status != "listed":
         return Rejected(entry.status, entry.error)
     try:
-        data = block.source.read(entry)
-        with decoding:
+        with clock.timing("read"):
+            data = block.source.read(entry)
+        with decoding, clock.timing("decode"):
             return block.device.decode(data, block.settings.frame, entry.box)
     except Rejected as rejected:
         return rejected
 
 
 def _looked_at(
-    block: Block, entries: Sequence[Entry], pool: ThreadPoolExecutor, decoding: BoundedSemaphore
+    block: Block, entries: Sequence[Entry], pool: ThreadPoolExecutor, decoding: BoundedSemaphore, clock: Clock
 ) -> Iterator[Picture | Rejected]:
     # Decoding runs ahead of the network by a bounded number of pictures, whatever the block's size.
     ahead: deque[Future[Picture | Rejected]] = deque()
     for entry in entries:
-        ahead.append(pool.submit(_look_at, block, entry, decoding))
+        ahead.append(pool.submit(_look_at, block, entry, decoding, clock))
         if len(ahead) > 2 * block.device.batch_images:
             yield ahead.popleft().result()
     while ahead:

@@ -3,13 +3,15 @@
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+from gapscope.cluster import finishing_on_interrupt, open_cluster, prepared, run_jobs, workers_per_machine
 from gapscope.device import Device
 from gapscope.errors import GapscopeError, SourceError
 from gapscope.progress import Progress
-from gapscope.pyramid.block import Block, embed_block
+from gapscope.pyramid.account import Account
+from gapscope.pyramid.block import Block, embed_block, prepare_worker
 from gapscope.pyramid.models import find_model
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Source
@@ -44,12 +46,15 @@ def embed_datasets(
     images = sum(_rows(record, name, block) for name in pending for block in pending[name])
     if images:
         with ExitStack() as stack:
-            client = stack.enter_context(open_cluster(cluster, device.name, images))
-            sharing = workers_per_machine(client)
+            client = stack.enter_context(open_cluster(cluster, device.name, images, progress))
+            stopped = stack.enter_context(finishing_on_interrupt(progress))
+            stack.enter_context(prepared(client, partial(prepare_worker, settings, device)))
+            account = stack.enter_context(Account(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
-            jobs = _blocks(run, record, pending, sources, settings, device, sharing)
-            for done in run_jobs(client, embed_block, jobs):
+            jobs = _blocks(run, record, pending, sources, settings, device, workers_per_machine(client))
+            for done in run_jobs(client, embed_block, jobs, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
+                account.add(done)
     for name in record.datasets:
         merge_facts(run, name, record.block_rows)
     _count(run, record, progress)
