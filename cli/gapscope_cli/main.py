@@ -60,10 +60,10 @@ def compare(
         ),
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Option(
             metavar="RUN",
-            help="Folder of the run. The same command on a run that was stopped goes on with it.",
+            help="Folder of the run, or a URL such as s3://bucket/run. The same command on a run that was stopped goes on with it.",
             show_default=False,
         ),
     ],
@@ -122,7 +122,7 @@ def compare(
         str,
         typer.Option(
             help="auto, inline (this process), local (processes on this machine), cuda (one process per GPU), or the "
-            "address of a running Dask scheduler, such as tcp://host:8786.",
+            "address of a running Dask scheduler, such as tcp://host:8786, or its scheduler file (.json).",
             rich_help_panel=_MACHINE,
         ),
     ] = "auto",
@@ -192,7 +192,9 @@ def models() -> None:
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)
+    ],
 ) -> None:
     """Write the report page of a finished run again."""
     with told(), shown_progress() as progress:

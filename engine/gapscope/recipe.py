@@ -33,6 +33,7 @@ from gapscope.settings import (
 )
 from gapscope.sources import Source, open_source
 from gapscope.sources.stage import check_not_empty, list_datasets
+from gapscope.store.place import is_remote, place
 from gapscope.store.record import Record, begin
 
 _VERSIONS = (
@@ -75,7 +76,7 @@ def compare(
 
     Args:
         datasets: name to source; see `gapscope.sources.open_source` for what can be one.
-        out: folder of the run; new, empty, or holding this very run.
+        out: folder of the run, or a URL such as s3://bucket/run; new, empty, or holding this very run.
         model: a name in `gapscope.MODELS`, or `timm:` and the name of a backbone of timm's.
         weights: a file to use in place of the model's own weights.
         levels: names of the levels to keep, such as `["P3", "P5"]`; all of them by default.
@@ -85,7 +86,8 @@ def compare(
         objects: of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
         precision: arithmetic of the network: `float32` or `bfloat16`.
         device: `auto`, `cpu` or `cuda`.
-        cluster: `auto`, `inline`, `local`, `cuda`, or the address of a running Dask scheduler.
+        cluster: `auto`, `inline`, `local`, `cuda`, or the address or the scheduler file (.json) of a running Dask
+            scheduler.
         k: an image is outside by its distance to its k-th nearest reference image.
         fdr: bound on the expected share of false entries in an outlier manifest.
         seed: of every random choice.
@@ -108,7 +110,7 @@ def compare(
     on = choose_device(device)
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
-    cluster = _within_reach(sources, cluster)
+    cluster = _within_reach(sources, out, cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
@@ -155,9 +157,9 @@ def _embed_settings(
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
-    folder = Path(out).expanduser().absolute()
+    folder = place(out)
     for name, source in sources.items():
-        if source.folder is not None and folder.resolve().is_relative_to(Path(source.folder).resolve()):
+        if source.folder is not None and not is_remote(folder) and folder.resolve().is_relative_to(Path(source.folder).resolve()):
             raise OptionError(
                 f"--out {folder} lies inside dataset {name}, whose images it would add to: choose another"
             )
@@ -169,13 +171,15 @@ def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
         raise OptionError("--objects: none of the datasets is a COCO annotation file, which says where objects are")
 
 
-def _within_reach(sources: Mapping[str, Source], cluster: str) -> str:
+def _within_reach(sources: Mapping[str, Source], out: str | PathLike[str], cluster: str) -> str:
     """Keep what lies in this process's memory from other processes, which would find nothing there."""
-    here = [name for name, source in sources.items() if source.location.startswith("memory://")]
+    here = [f"dataset {name}" for name, source in sources.items() if source.location.startswith("memory://")]
+    if str(out).startswith("memory://"):
+        here.append(f"--out {out}")
     if not here:
         return cluster
     if cluster not in ("auto", "inline"):
-        raise OptionError(f"--cluster {cluster}: dataset {here[0]} lies in this process's memory; use --cluster inline")
+        raise OptionError(f"--cluster {cluster}: {here[0]} lies in this process's memory; use --cluster inline")
     return "inline"
 
 

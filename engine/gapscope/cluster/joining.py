@@ -17,18 +17,20 @@ from gapscope.progress import Progress
 
 # Other versions of these may give other last bits, or none at all.
 _NUMBERS = ("torch", "torchvision", "numpy", "pillow")
+_DRAWS = "bokeh"
+"""What Dask's dashboard is drawn with."""
 _NAME = "gapscope"
 
 
-def check_versions(client: Client, progress: Progress) -> None:
-    """Hold the workers' versions against this process's.
+def check_versions(client: Client, progress: Progress) -> frozenset[str]:
+    """Hold the workers' versions against this process's; return which packages the scheduler has.
 
     Raises:
         ClusterError: a worker has another gapscope, or none.
     """
     here = {name: version(name) for name in ("gapscope", *_NUMBERS)}
-    found: dict[str, Any] = client.get_versions(packages=list(here))["workers"]
-    for address, worker in found.items():
+    found: dict[str, Any] = client.get_versions(packages=[*here, _DRAWS])
+    for address, worker in found["workers"].items():
         there = worker["packages"]
         check_version(address, there.get("gapscope"))
         for name in _NUMBERS:
@@ -37,6 +39,7 @@ def check_versions(client: Client, progress: Progress) -> None:
                     f"worker {address} has {name} {there.get(name)}, here is {here[name]}: its embeddings may differ in "
                     "their last bits"
                 )
+    return frozenset(name for name, there in found["scheduler"]["packages"].items() if there)
 
 
 def check_version(worker: str, there: str | None, here: str | None = None) -> None:

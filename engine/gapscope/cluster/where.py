@@ -1,6 +1,5 @@
 """Which cluster: started here, or one that runs already."""
 
-import importlib.util
 import logging
 import os
 from collections import Counter
@@ -20,6 +19,8 @@ CLUSTERS = ("auto", "inline", "local", "cuda")
 
 _SMALL = 3000
 _CONNECT_SECONDS = 10
+_DASHBOARD = "127.0.0.1:0"
+"""Any free port, for this machine alone."""
 
 
 def check_cluster(where: str) -> str:
@@ -65,8 +66,8 @@ def open_cluster(where: str, device: str, images: int, progress: Progress | None
             client = stack.enter_context(_client(stack, where))
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"--cluster {where}: no Dask scheduler answers there ({error})") from error
-        check_versions(client, shown)
-        _introduce(client, where, shown)
+        scheduler = check_versions(client, shown)
+        _introduce(client, where, shown, drawn="bokeh" in scheduler)
         yield client
 
 
@@ -91,7 +92,7 @@ def _client(stack: ExitStack, where: str) -> Client:
     if _is_file(where):
         return Client(scheduler_file=str(Path(where).expanduser()), **options)
     if where == "cuda":
-        return Client(stack.enter_context(local_cuda_cluster(_dashboard())), **options)
+        return Client(stack.enter_context(local_cuda_cluster(_DASHBOARD)), **options)
     if where in ("inline", "local"):
         return Client(stack.enter_context(_local_cluster(processes=where == "local")), **options)
     return Client(where, **options)
@@ -104,17 +105,12 @@ def _local_cluster(*, processes: bool) -> LocalCluster:
         processes=processes,
         # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
         memory_limit=None,
-        dashboard_address=_dashboard() if processes else None,
+        dashboard_address=_DASHBOARD,
         silence_logs=logging.ERROR,
     )
 
 
-def _dashboard() -> str | None:
-    """Return where the dashboard listens, any free port; None where Bokeh, which draws it, is not installed."""
-    return "127.0.0.1:0" if importlib.util.find_spec("bokeh") else None
-
-
-def _introduce(client: Client, where: str, progress: Progress) -> None:
+def _introduce(client: Client, where: str, progress: Progress, *, drawn: bool) -> None:
     info = client.scheduler_info(n_workers=-1)
     if where not in ("inline", "local", "cuda"):
         workers = len(info["workers"])
@@ -122,7 +118,7 @@ def _introduce(client: Client, where: str, progress: Progress) -> None:
             f"scheduler {info['address']}: {workers} worker{'' if workers == 1 else 's'}"
             + ("" if workers else "; blocks wait until one joins")
         )
-    if "dashboard" in info.get("services", {}):
+    if drawn and where != "inline" and "dashboard" in info.get("services", {}):
         progress.note(f"dashboard {client.dashboard_link}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapscope.errors import RunError
 from gapscope.store.atomic import write_json
+from gapscope.store.place import reason_of
 
 FORMAT = 2
 """Version of the run's layout on disk."""
@@ -60,7 +61,7 @@ def read_record(run: Path) -> Record:
     except FileNotFoundError:
         raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+        raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{path} is damaged ({error}): use another --out, or remove the folder") from error
 
@@ -82,8 +83,8 @@ def begin(run: Path, record: Record) -> Record:
             raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
         run.mkdir(parents=True, exist_ok=True)
         record.write(run)
-    except OSError as error:
-        raise RunError(f"--out {run} cannot be written: {error.strerror}") from error
+    except (OSError, NotImplementedError) as error:
+        raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
     return record
 
 

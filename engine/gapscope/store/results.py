@@ -1,12 +1,13 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+
+from gapscope.store.place import remove_tree, zarr_store
 
 _CHUNK_ROWS = 65536
 
@@ -74,26 +75,26 @@ def forget_results(run: Path) -> None:
     # First what says that a run is finished.
     (run / "metrics.json").unlink(missing_ok=True)
     for store in ("neighbors.zarr", "layout.zarr", "clusters.zarr", "manifests"):
-        shutil.rmtree(run / store, ignore_errors=True)
+        remove_tree(run / store)
 
 
 def _is_done(store: Path, path: str) -> bool:
     try:
-        return bool(zarr.open_array(store, path=path, mode="r").attrs.get("done", False))
+        return bool(zarr.open_array(zarr_store(store), path=path, mode="r").attrs.get("done", False))
     except FileNotFoundError:
         return False
 
 
 def _write(store: Path, path: str, values: NDArray[Any]) -> None:
-    zarr.open_group(store, mode="a", zarr_format=3)
+    zarr.open_group(zarr_store(store), mode="a", zarr_format=3)
     chunks = (max(1, min(len(values), _CHUNK_ROWS)), *values.shape[1:])
     fill_value = -1 if values.dtype.kind == "i" else float("nan")
     array = zarr.create_array(
-        store, name=path, shape=values.shape, dtype=values.dtype, chunks=chunks, fill_value=fill_value, overwrite=True
+        zarr_store(store), name=path, shape=values.shape, dtype=values.dtype, chunks=chunks, fill_value=fill_value, overwrite=True
     )
     array[...] = values
     array.attrs["done"] = True
 
 
 def _read(store: Path, path: str) -> NDArray[Any]:
-    return np.asarray(zarr.open_array(store, path=path, mode="r")[...])
+    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r")[...])
