@@ -143,9 +143,20 @@ def compare(
         bool,
         typer.Option(
             "--update",
-            help="Where a dataset has changed since the run was begun: embed what is new, drop what is gone.",
+            help="Where a dataset has changed since the run was begun: embed what is new, drop what is gone. Datasets "
+            "that the run lacks are added, and those that are not named are dropped.",
         ),
     ] = False,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder or URL where runs leave embeddings for each other, so that a dataset that is compared with "
+            "several is embedded once.",
+            rich_help_panel=_MACHINE,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Compare datasets: embed, map, list outliers, and write the report page.
 
@@ -173,6 +184,7 @@ def compare(
             fdr=fdr,
             seed=seed,
             update=update,
+            cache=cache,
             progress=progress,
         )
     print_summary(run)

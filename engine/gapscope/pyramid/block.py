@@ -25,6 +25,8 @@ from gapscope.pyramid.network import Pyramid, load_pyramid
 from gapscope.rejects import Rejected
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Entry, Source
+from gapscope.store.cache import Cached
+from gapscope.store.changes import TRIED_AGAIN
 from gapscope.store.index import read_facts, read_rows, write_facts
 from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
 
@@ -47,6 +49,7 @@ class Block:
         device: on what.
         sharing: worker processes on this machine that share its cores; 0 where it is the caller's own process, whose
             number of torch threads is left as it is.
+        cached: where another run has left the embeddings; None where none has.
     """
 
     run: Path
@@ -58,6 +61,7 @@ class Block:
     settings: EmbedSettings
     device: Device
     sharing: int
+    cached: Cached | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,8 @@ def embed_block(block: Block) -> BlockDone:
         facts = read_facts(block.run, block.dataset, block.start, block.stop)
         embeddings = _kept(block, entries)
         waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
+        if block.cached is not None:
+            waiting = _not_cached(block, block.cached, waiting, facts, embeddings)
         # Reading may wait for a network, decoding keeps a core busy.
         decoding = BoundedSemaphore(threads)
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
@@ -137,6 +143,23 @@ def _kept(block: Block, entries: Sequence[Entry]) -> dict[str, NDArray[np.float1
         for level, values in embeddings.items():
             values[kept] = read_embeddings(block.run, block.dataset, level, block.start, block.stop)[kept]
     return embeddings
+
+
+def _not_cached(
+    block: Block,
+    cached: Cached,
+    waiting: list[int],
+    facts: list[dict[str, Any]],
+    embeddings: dict[str, NDArray[np.float16]],
+) -> list[int]:
+    """Take over what another run found of the waiting rows; return those that it could not read, but this one may."""
+    found = cached.facts(block.start, block.stop)
+    taken = [row for row in waiting if found[row]["status"] not in TRIED_AGAIN]
+    for row in taken:
+        facts[row] = found[row]
+    for level, values in embeddings.items():
+        values[taken] = cached.embeddings(level, block.start, block.stop)[taken]
+    return [row for row in waiting if found[row]["status"] in TRIED_AGAIN]
 
 
 def _look_at(block: Block, entry: Entry, decoding: BoundedSemaphore, clock: Clock) -> Picture | Rejected:

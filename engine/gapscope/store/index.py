@@ -161,9 +161,21 @@ def _entries(table: pa.Table) -> list[Entry]:
 
 def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
     """Yield all entries of an index in row order, with their present status, in constant memory."""
+    for table in row_groups(run, dataset):
+        yield from _entries(table)
+
+
+def row_groups(run: Path, dataset: str) -> Iterator[pa.Table]:
+    """Yield an index in row order, `GROUP_ROWS` rows at a time."""
     with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):
-            yield from _entries(file.read_row_group(group))
+            yield file.read_row_group(group)
+
+
+def forget_index(run: Path, dataset: str) -> None:
+    """Remove a dataset's index."""
+    index_path(run, dataset).unlink(missing_ok=True)
+    remove_tree(_facts_path(run, dataset, 0).parent)
 
 
 def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:

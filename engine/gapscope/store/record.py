@@ -74,9 +74,7 @@ def begin(run: Path, record: Record) -> Record:
     """
     if (run / NAME).exists():
         there = read_record(run)
-        differences = _differences(there.config, record.config)
-        if differences:
-            raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out")
+        check_same(run, there, record)
         return there
     try:
         if run.exists() and (not run.is_dir() or any(run.iterdir())):
@@ -86,6 +84,19 @@ def begin(run: Path, record: Record) -> Record:
     except (OSError, NotImplementedError) as error:
         raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
     return record
+
+
+def check_same(run: Path, there: Record, here: Record) -> None:
+    """Hold the configs of two records of folder `run` against each other.
+
+    Raises:
+        RunError: they differ; says in what.
+    """
+    if differences := _differences(there.config, here.config):
+        names = set(there.config.get("datasets", {})) ^ set(here.config.get("datasets", {}))
+        others = [one for one in differences if not one.startswith(tuple(f"datasets.{name} " for name in names))]
+        more = ", or --update to add and drop datasets" if names and not others else ""
+        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out{more}")
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:

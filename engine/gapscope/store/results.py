@@ -70,12 +70,26 @@ def read_layout(run: Path, level: str) -> tuple[NDArray[np.float32], NDArray[np.
     return _read(run / "layout.zarr", level), _read(run / "clusters.zarr", level)
 
 
-def forget_results(run: Path) -> None:
-    """Remove all that was made of the embeddings: they are not the same any more."""
+def forget_results(run: Path, *, neighbors: bool = True) -> None:
+    """Remove all that was made of the embeddings: they are not the same any more, or not those of the same datasets.
+
+    Args:
+        run: the run's folder.
+        neighbors: remove these as well, which depend on the embeddings of two datasets alone.
+    """
     # First what says that a run is finished.
     (run / "metrics.json").unlink(missing_ok=True)
-    for store in ("neighbors.zarr", "layout.zarr", "clusters.zarr", "manifests"):
+    for store in (*(["neighbors.zarr"] if neighbors else []), "layout.zarr", "clusters.zarr", "manifests"):
         remove_tree(run / store)
+
+
+def forget_pairs(run: Path, dataset: str) -> None:
+    """Remove the neighbours of every pair that a dataset is in."""
+    store = run / "neighbors.zarr"
+    for level in store.iterdir() if store.exists() else ():
+        for pair in level.iterdir() if level.is_dir() else ():
+            if dataset in pair.name.split("-vs-"):
+                remove_tree(pair)
 
 
 def _is_done(store: Path, path: str) -> bool:
