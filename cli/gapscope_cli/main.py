@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import told
+from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.summary import print_summary
 
@@ -22,6 +24,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(plan)
+app.command()(doctor)
 
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
@@ -63,7 +68,8 @@ def compare(
         str,
         typer.Option(
             metavar="RUN",
-            help="Folder of the run, or a URL such as s3://bucket/run. The same command on a run that was stopped goes on with it.",
+            help="Folder of the run, or a URL such as s3://bucket/run. The same command on a run that was stopped goes "
+            "on with it.",
             show_default=False,
         ),
     ],
@@ -204,9 +210,7 @@ def models() -> None:
 
 @app.command()
 def report(
-    run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)
-    ],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
 ) -> None:
     """Write the report page of a finished run again."""
     with told(), shown_progress() as progress:

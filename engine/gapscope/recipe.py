@@ -170,7 +170,11 @@ def _embed_settings(
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
     folder = place(out)
     for name, source in sources.items():
-        if source.folder is not None and not is_remote(folder) and folder.resolve().is_relative_to(Path(source.folder).resolve()):
+        if (
+            source.folder is not None
+            and not is_remote(folder)
+            and folder.resolve().is_relative_to(Path(source.folder).resolve())
+        ):
             raise OptionError(
                 f"--out {folder} lies inside dataset {name}, whose images it would add to: choose another"
             )
@@ -193,9 +197,7 @@ def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
         raise OptionError("--objects: none of the datasets is a COCO annotation file, which says where objects are")
 
 
-def _within_reach(
-    sources: Mapping[str, Source], places: Sequence[str | PathLike[str] | None], cluster: str
-) -> str:
+def _within_reach(sources: Mapping[str, Source], places: Sequence[str | PathLike[str] | None], cluster: str) -> str:
     """Keep what lies in this process's memory from other processes, which would find nothing there."""
     here = [f"dataset {name}" for name, source in sources.items() if source.location.startswith("memory://")]
     here += [str(where) for where in places if str(where).startswith("memory://")]

@@ -9,11 +9,10 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from PIL import Image
-
 from dask_processes import Processes
 from embed_only import NAMES, Arrays, arrays_of, embed
 from gate import Gate, Handler
+from PIL import Image
 
 
 @pytest.fixture(scope="session")

@@ -8,16 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import embed_only
 import psutil
 import pytest
-
-import embed_only
-import gapscope
 from dask_processes import Processes
 from embed_only import embed
+from gate import Gate
+
+import gapscope
 from gapscope.progress import Silent
 from gapscope.pyramid import block
-from gate import Gate
 
 pytestmark = pytest.mark.cluster
 
@@ -83,7 +83,7 @@ def test_the_scheduler_gone(gate: Gate, processes: Processes, same: Same, tmp_pa
     processes.worker("one")
     processes.client(1).close()
     gate.at(IN_THE_MIDDLE, processes.of["scheduler"].kill)
-    with pytest.raises(gapscope.ClusterError, match="connection to the Dask scheduler is lost.*same command goes on"):
+    with pytest.raises(gapscope.ClusterError, match=r"connection to the Dask scheduler is lost.*same command goes on"):
         embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
     embed(tmp_path / "run", gate.datasets(tmp_path), "inline")
     same(tmp_path / "run")
@@ -126,15 +126,14 @@ def test_a_disk_that_fills_up(gate: Gate, disk: Path, same: Same, tmp_path: Path
                 return
 
     gate.at(IN_THE_MIDDLE, fill)
-    with pytest.raises(gapscope.ClusterError, match="No space left on device.*same command goes on"):
+    with pytest.raises(gapscope.ClusterError, match=r"No space left on device.*same command goes on"):
         embed(disk / "run", gate.datasets(tmp_path), "inline")
     ballast.unlink()
     embed(disk / "run", gate.datasets(tmp_path), "inline")
     same(disk / "run")
 
 
-@pytest.mark.parametrize("cluster", ["inline", "local"])
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(("cluster", "times"), [("local", 1), ("inline", 2)])
 def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int) -> None:
     datasets = gate.datasets(tmp_path)
     command = [sys.executable, embed_only.__file__, str(tmp_path / "run"), cluster]
@@ -147,7 +146,12 @@ def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int
         def interrupt() -> None:
             # As a terminal does: every process of the group gets it.
             os.killpg(process.pid, signal.SIGINT)
-            said.extend(iter(errors.readline, "stopping: the blocks under way are finished first; press Ctrl-C again to stop at once\n"))
+            said.extend(
+                iter(
+                    errors.readline,
+                    "stopping: the blocks under way are finished first; press Ctrl-C again to stop at once\n",
+                )
+            )
             if times == 2:
                 os.killpg(process.pid, signal.SIGINT)
                 process.wait(60)

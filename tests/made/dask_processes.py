@@ -23,7 +23,17 @@ class Processes:
         self._start("scheduler", [*within, sys.executable, "-m", "dask", "scheduler", *options], env)
 
     def worker(self, name: str, within: tuple[str, ...] = (), options: tuple[str, ...] = (), **env: str) -> None:
-        given = ["--scheduler-file", self.file, "--nthreads", "1", "--memory-limit", "0", "--name", name, "--no-dashboard"]
+        given = [
+            "--scheduler-file",
+            self.file,
+            "--nthreads",
+            "1",
+            "--memory-limit",
+            "0",
+            "--name",
+            name,
+            "--no-dashboard",
+        ]
         self._start(name, [*within, sys.executable, "-m", "dask", "worker", *given, *options], env)
 
     def client(self, workers: int) -> Client:

@@ -3,13 +3,15 @@
 from collections.abc import Callable
 from contextlib import suppress
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from inspect import signature
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from embed_only import NAMES
 
-Action = Callable[[], object]
+Action = Callable[[], object] | Callable[[str], object]
+"""May be given the address of whoever asks."""
 
 
 class Gate:
@@ -32,18 +34,18 @@ class Gate:
             Path(lists[name]).write_text("\n".join(f"{url}/{name}/{each}" for each in names))
         return lists
 
-    def passed(self, path: str) -> None:
+    def passed(self, path: str, address: str) -> None:
         with self._lock:
             action = self._actions.pop(path.lstrip("/"), None)
         if action is not None:
-            action()
+            action(*[address] if signature(action).parameters else [])
 
 
 class Handler(SimpleHTTPRequestHandler):
     gate: Gate
 
     def do_GET(self) -> None:
-        self.gate.passed(self.path)
+        self.gate.passed(self.path, self.client_address[0])
         # Whoever asked may be dead by now.
         with suppress(OSError):
             super().do_GET()

@@ -11,7 +11,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Generic, NoReturn, TypeVar
 
 import torch
-from distributed import Client, Future, KilledWorker, get_worker
+from distributed import Client, KilledWorker, get_worker
 
 from gapscope.cluster.joining import check_version
 from gapscope.errors import ClusterError, GapscopeError
@@ -85,7 +85,8 @@ def run_jobs(
         given = under_way.pop(future.key)
         try:
             result = future.result()
-        except (Exception, CancelledError) as error:
+        # Whatever work raises: what it means is for the next lines to say.
+        except (Exception, CancelledError) as error:  # noqa: BLE001
             _consider(error, given, crew)
             if not stopping:
                 give(given)

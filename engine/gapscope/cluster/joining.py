@@ -36,8 +36,8 @@ def check_versions(client: Client, progress: Progress) -> frozenset[str]:
         for name in _NUMBERS:
             if there.get(name) != here[name]:
                 progress.note(
-                    f"worker {address} has {name} {there.get(name)}, here is {here[name]}: its embeddings may differ in "
-                    "their last bits"
+                    f"worker {address} has {name} {there.get(name)}, here is {here[name]}: its embeddings may differ "
+                    "in their last bits"
                 )
     return frozenset(name for name, there in found["scheduler"]["packages"].items() if there)
 
@@ -57,7 +57,9 @@ def check_version(worker: str, there: str | None, here: str | None = None) -> No
 @contextmanager
 def prepared(client: Client, prepare: Callable[[], object]) -> Iterator[None]:
     """While the context is open, have every worker call `prepare` once, also one that joins late."""
-    client.register_plugin(_Preparation(prepare), name=_NAME)
+    # A worker that is lost meanwhile is no reason to stop: the scheduler knows the plugin before it tells the workers.
+    with suppress(OSError):
+        client.register_plugin(_Preparation(prepare), name=_NAME)
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from gapscope.store.place import file_system, is_remote, remove_tree
+from gapscope.store.place import file_system, is_remote, make_folder, remove_tree
 
 
 @contextmanager
@@ -44,6 +44,5 @@ def _send(folder: Path, path: Path) -> None:
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     for file in sorted(files, key=lambda file: file.suffix == ".html"):
         target = path.joinpath(*file.relative_to(folder).parts)
-        # Object stores have no folders, other file systems want them first.
-        target.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(target.parent)
         file_system(path).put_file(str(file), str(target))

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gapscope.store.place import file_system, is_remote
+from gapscope.store.place import file_system, is_remote, make_folder
 
 
 @contextmanager
@@ -22,6 +22,7 @@ def replacing(path: Path) -> Iterator[Path]:
         with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
             here = Path(folder) / path.name
             yield here
+            make_folder(path.parent)
             file_system(path).put_file(str(here), str(path))
         return
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Embeddings that many runs share, keyed by all that they depend on: CACHE/KEY/ holds those of one dataset.
 
-    facts.parquet     what became of every row
-    LEVEL.zarr        (rows, channels) float16
-    levels.json       the levels that are whole; written last
+facts.parquet     what became of every row
+LEVEL.zarr        (rows, channels) float16
+levels.json       the levels that are whole; written last
 """
 
 import hashlib

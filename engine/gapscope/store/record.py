@@ -8,7 +8,7 @@ from typing import Any
 
 from gapscope.errors import RunError
 from gapscope.store.atomic import write_json
-from gapscope.store.place import reason_of
+from gapscope.store.place import make_folder, reason_of
 
 FORMAT = 2
 """Version of the run's layout on disk."""
@@ -79,7 +79,7 @@ def begin(run: Path, record: Record) -> Record:
     try:
         if run.exists() and (not run.is_dir() or any(run.iterdir())):
             raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
-        run.mkdir(parents=True, exist_ok=True)
+        make_folder(run)
         record.write(run)
     except (OSError, NotImplementedError) as error:
         raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error

@@ -104,7 +104,13 @@ def _write(store: Path, path: str, values: NDArray[Any]) -> None:
     chunks = (max(1, min(len(values), _CHUNK_ROWS)), *values.shape[1:])
     fill_value = -1 if values.dtype.kind == "i" else float("nan")
     array = zarr.create_array(
-        zarr_store(store), name=path, shape=values.shape, dtype=values.dtype, chunks=chunks, fill_value=fill_value, overwrite=True
+        zarr_store(store),
+        name=path,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=chunks,
+        fill_value=fill_value,
+        overwrite=True,
     )
     array[...] = values
     array.attrs["done"] = True
