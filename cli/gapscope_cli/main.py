@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import told
+from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.summary import print_summary
 
@@ -22,6 +24,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(plan)
+app.command()(doctor)
 
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
@@ -60,10 +65,11 @@ def compare(
         ),
     ],
     out: Annotated[
-        Path,
+        str,
         typer.Option(
             metavar="RUN",
-            help="Folder of the run. The same command on a run that was stopped goes on with it.",
+            help="Folder of the run, or a URL such as s3://bucket/run. The same command on a run that was stopped goes "
+            "on with it.",
             show_default=False,
         ),
     ],
@@ -142,7 +148,7 @@ def compare(
         str,
         typer.Option(
             help="auto, inline (this process), local (processes on this machine), cuda (one process per GPU), or the "
-            "address of a running Dask scheduler, such as tcp://host:8786.",
+            "address of a running Dask scheduler, such as tcp://host:8786, or its scheduler file (.json).",
             rich_help_panel=_MACHINE,
         ),
     ] = "auto",
@@ -163,9 +169,20 @@ def compare(
         bool,
         typer.Option(
             "--update",
-            help="Where a dataset has changed since the run was begun: embed what is new, drop what is gone.",
+            help="Where a dataset has changed since the run was begun: embed what is new, drop what is gone. Datasets "
+            "that the run lacks are added, and those that are not named are dropped.",
         ),
     ] = False,
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder or URL where runs leave embeddings for each other, so that a dataset that is compared with "
+            "several is embedded once.",
+            rich_help_panel=_MACHINE,
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Compare datasets: embed, map, list outliers, and write the report page.
 
@@ -195,6 +212,7 @@ def compare(
             fdr=fdr,
             seed=seed,
             update=update,
+            cache=cache,
             progress=progress,
         )
     print_summary(run)
@@ -214,7 +232,7 @@ def models() -> None:
 
 @app.command()
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
 ) -> None:
     """Write the report page of a finished run again."""
     with told(), shown_progress() as progress:

@@ -29,6 +29,7 @@ def shown_progress() -> Iterator["Progress"]:
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(compact=True),
         TextColumn("[yellow]{task.fields[rejected]}"),
+        TextColumn("{task.fields[fact]}"),
     )
     with Bars(*columns, console=Console(stderr=True, highlight=False)) as bars:
         yield _OnTerminal(bars)
@@ -39,6 +40,7 @@ class _Count:
 
     def __init__(self, total: int, unit: str) -> None:
         self.total, self.unit, self.done, self.rejected = total, unit, 0, 0
+        self.fact = ""
         self._start = time.monotonic()
 
     def add(self, done: int, rejected: int) -> None:
@@ -73,7 +75,7 @@ class _OnTerminal:
     @contextmanager
     def _task(self, title: str, total: int, unit: str) -> Iterator["Task"]:
         count = _Count(total, unit)
-        bar = self._bars.add_task(title, total=total or None, rate="", rejected="")
+        bar = self._bars.add_task(title, total=total or None, rate="", rejected="", fact="")
         yield _Bar(self._bars, bar, count)
         self._bars.update(bar, total=count.done, completed=count.done)
 
@@ -91,6 +93,9 @@ class _Bar:
     def advance(self, done: int, rejected: int = 0) -> None:
         self._count.add(done, rejected)
         self._bars.update(self._bar, completed=self._count.done, rate=self._count.rate, rejected=self._count.rejects)
+
+    def show(self, fact: str) -> None:
+        self._bars.update(self._bar, fact=fact)
 
 
 class _Lines:
@@ -118,8 +123,11 @@ class _Line:
             self._last = time.monotonic()
             _print_line(self._title, self._count)
 
+    def show(self, fact: str) -> None:
+        self._count.fact = fact
+
 
 def _print_line(title: str, count: _Count) -> None:
     of = f" of {count.total:,}" if count.total else ""
-    facts = [f"{count.done:,}{of} {count.unit}s", count.rate, count.rejects, count.left]
+    facts = [f"{count.done:,}{of} {count.unit}s", count.rate, count.rejects, count.fact, count.left]
     print(f"{title}: {', '.join(fact for fact in facts if fact)}", file=sys.stderr, flush=True)  # noqa: T201

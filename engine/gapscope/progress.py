@@ -11,6 +11,9 @@ class Task(Protocol):
     def advance(self, done: int, rejected: int = 0) -> None:
         """Count `done` more units as finished, `rejected` of which were images that could not be read."""
 
+    def show(self, fact: str) -> None:
+        """Show a short fact beside the numbers, in place of the one before."""
+
 
 class Progress(Protocol):
     """Shows long work to a person. The command line has one with bars; the library's default shows nothing."""
@@ -25,6 +28,9 @@ class Progress(Protocol):
 class _SilentTask:
     def advance(self, done: int, rejected: int = 0) -> None:
         """Count nothing."""
+
+    def show(self, fact: str) -> None:
+        """Show nothing."""
 
 
 class Silent:

@@ -12,6 +12,7 @@ from gapscope.compare.stage import compare_datasets
 from gapscope.device import choose_device
 from gapscope.errors import OptionError
 from gapscope.layout.stage import lay_out
+from gapscope.log import Logged
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
 from gapscope.progress import Progress, Silent
 from gapscope.pyramid.arithmetic import settle
@@ -35,7 +36,9 @@ from gapscope.settings import (
 )
 from gapscope.sources import Source, open_source
 from gapscope.sources.stage import check_not_empty, list_datasets
-from gapscope.store.record import Record, begin
+from gapscope.store.membership import change_datasets
+from gapscope.store.place import is_remote, place
+from gapscope.store.record import NAME, Record, begin, check_same, read_record
 
 _VERSIONS = (
     "gapscope",
@@ -71,6 +74,7 @@ def compare(
     fdr: float = 0.1,
     seed: int = 0,
     update: bool = False,
+    cache: str | PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
@@ -79,7 +83,7 @@ def compare(
 
     Args:
         datasets: name to source; see `gapscope.sources.open_source` for what can be one.
-        out: folder of the run; new, empty, or holding this very run.
+        out: folder of the run, or a URL such as s3://bucket/run; new, empty, or holding this very run.
         model: a name in `gapscope.MODELS`, or `timm:` and the name of a backbone of timm's.
         weights: a file to use in place of the model's own weights.
         levels: names of the levels to keep, such as `["P3", "P5"]`; all of them by default.
@@ -91,12 +95,16 @@ def compare(
         precision: arithmetic of the network: `float32`, `bfloat16`, or `auto` for bfloat16 where the hardware has it.
         speedups: some of `nine-sums`, `fold`, `channels-last` and `compile`, none, or `auto` for all that pay.
         device: `auto`, `cpu` or `cuda`.
-        cluster: `auto`, `inline`, `local`, `cuda`, or the address of a running Dask scheduler.
+        cluster: `auto`, `inline`, `local`, `cuda`, or the address or the scheduler file (.json) of a running Dask
+            scheduler.
         k: an image is outside by its distance to its k-th nearest reference image.
         fdr: bound on the expected share of false entries in an outlier manifest.
         seed: of every random choice.
         update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
-            again, with the ruler that the run was begun with.
+            again, with the ruler that the run was begun with. Datasets that the run does not have are added, and those
+            that are not named any more are dropped.
+        cache: a folder or URL where runs leave their embeddings for each other, so that comparing A with B and then A
+            with C embeds A once.
         progress: what shows long work; nothing is shown by default.
 
     Raises:
@@ -127,35 +135,55 @@ def compare(
     on = choose_device(device)
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
-    cluster = _within_reach(sources, cluster)
+    cluster = _within_reach(sources, [out, cache], cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
     run = _run_folder(out, sources)
-    record = begin(run, _record(sources, embed, layout, comparison, objects=objects))
+    wanted = _record(sources, embed, layout, comparison, objects=objects)
+    if update:
+        _change_datasets(run, wanted, shown)
+    record = begin(run, wanted)
+    shown = log = Logged(shown, run)
     record.device = on.check()
     list_datasets(run, record, sources, shown, update=update)
     embed = settle(record, embed, pyramid, on)
     record.write(run)
-    embed_datasets(run, record, sources, embed, on, cluster, shown)
+    embed_datasets(run, record, sources, embed, on, cluster, shown, None if cache is None else place(cache))
     measure_rulers(run, record)
     find_neighbors(run, record, on, comparison.graph_k, shown)
     lay_out(run, record, layout, on, shown)
     compare_datasets(run, record, comparison, shown)
     finished = open_run(run)
     write_report(finished, shown)
+    log.tell_times()
     return finished
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
-    folder = Path(out).expanduser().absolute()
+    folder = place(out)
     for name, source in sources.items():
-        if source.folder is not None and folder.resolve().is_relative_to(Path(source.folder).resolve()):
+        if (
+            source.folder is not None
+            and not is_remote(folder)
+            and folder.resolve().is_relative_to(Path(source.folder).resolve())
+        ):
             raise OptionError(
                 f"--out {folder} lies inside dataset {name}, whose images it would add to: choose another"
             )
     return folder
+
+
+def _change_datasets(run: Path, wanted: Record, progress: Progress) -> None:
+    if not (run / NAME).exists():
+        return
+    there = read_record(run)
+    # Its own datasets in their order; a source that lies elsewhere now is another run's.
+    expected = {**wanted.config, "datasets": there.config["datasets"]}
+    check_same(run, there, Record(config=expected, model={}, versions={}))
+    for change in change_datasets(run, there, wanted.config["datasets"]):
+        progress.note(change)
 
 
 def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
@@ -163,13 +191,14 @@ def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
         raise OptionError("--objects: none of the datasets is a COCO annotation file, which says where objects are")
 
 
-def _within_reach(sources: Mapping[str, Source], cluster: str) -> str:
+def _within_reach(sources: Mapping[str, Source], places: Sequence[str | PathLike[str] | None], cluster: str) -> str:
     """Keep what lies in this process's memory from other processes, which would find nothing there."""
-    here = [name for name, source in sources.items() if source.location.startswith("memory://")]
+    here = [f"dataset {name}" for name, source in sources.items() if source.location.startswith("memory://")]
+    here += [str(where) for where in places if str(where).startswith("memory://")]
     if not here:
         return cluster
     if cluster not in ("auto", "inline"):
-        raise OptionError(f"--cluster {cluster}: dataset {here[0]} lies in this process's memory; use --cluster inline")
+        raise OptionError(f"--cluster {cluster}: {here[0]} lies in this process's memory; use --cluster inline")
     return "inline"
 
 

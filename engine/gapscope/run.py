@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import permutations
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gapscope.layout.frame import layout_frame
 from gapscope.settings import Frame
 from gapscope.sources import Entry, Source, open_source
 from gapscope.store.index import read_index, read_some_rows
+from gapscope.store.place import place, readable
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
 
@@ -101,7 +103,8 @@ class Run:
         self._check("level", level, self.levels)
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
-        table: pd.DataFrame = pq.read_table(manifest_path(self.path, level, query, reference)).to_pandas()
+        with readable(manifest_path(self.path, level, query, reference)) as file:
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
         return table
 
     @cached_property
@@ -120,13 +123,13 @@ class Run:
             raise OptionError(f"{what} {name!r}: this run has {', '.join(known)}")
 
 
-def open_run(path: str | Path) -> Run:
-    """Open a finished run.
+def open_run(path: str | PathLike[str]) -> Run:
+    """Open a finished run, in a folder or behind a URL.
 
     Raises:
         RunError: the folder is no run, or its comparison is not finished.
     """
-    folder = Path(path).expanduser().absolute()
+    folder = place(path)
     run = Run(folder, read_record(folder))
     if not (folder / "metrics.json").exists():
         raise RunError(

@@ -32,6 +32,9 @@ class Cpu:
         """Return the number of cores in words; a CPU can always be used."""
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
+    def busy(self) -> float | None:
+        """Return None: the system tells a CPU's use better."""
+
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image with Pillow, in a process of its own."""
         return decode_apart(data, frame, box)

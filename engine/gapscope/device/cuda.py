@@ -44,6 +44,12 @@ class Cuda:
             )
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
+    def busy(self) -> float | None:
+        """Return what the driver says; None where the package that asks it is not installed."""
+        if importlib.util.find_spec("pynvml") is None:
+            return None
+        return torch.cuda.utilization() / 100
+
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image with Pillow, in a process of its own, so that both devices see the same pixels."""
         return decode_apart(data, frame, box)
@@ -132,8 +138,16 @@ def _copying() -> torch.cuda.Stream:
     return torch.cuda.Stream()
 
 
-def local_cuda_cluster(threads: int) -> AbstractContextManager[Any]:
-    """Start one Dask worker per GPU of this machine, which works on `threads` blocks at a time.
+_POOL_SHARE = 0.5
+"""Of a GPU's memory that a worker's pool begins with; it grows as far as there is room."""
+
+
+def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextManager[Any]:
+    """Start one Dask worker per GPU of this machine, with one RMM pool each that torch and CuPy share.
+
+    Args:
+        threads: blocks that a worker works on at a time.
+        dashboard: where Dask's dashboard listens; None for none.
 
     Raises:
         OptionError: dask-cuda is not installed.
@@ -142,4 +156,10 @@ def local_cuda_cluster(threads: int) -> AbstractContextManager[Any]:
         import dask_cuda
     except ImportError as error:
         raise OptionError('--cluster cuda: dask-cuda is not installed; pip install "gapscope[cuda13]"') from error
-    return dask_cuda.LocalCUDACluster(threads_per_worker=threads, dashboard_address=None)  # type: ignore[no-any-return]
+    return dask_cuda.LocalCUDACluster(  # type: ignore[no-any-return]
+        threads_per_worker=threads,
+        dashboard_address=dashboard,
+        rmm_pool_size=_POOL_SHARE,
+        # Each with a pool of its own, one would starve beside what the other keeps and does not use.
+        rmm_allocator_external_lib_list=["torch", "cupy"],
+    )

@@ -35,6 +35,9 @@ class Device(Hashable, Protocol):
             OptionError: the device cannot be used here; says what is missing.
         """
 
+    def busy(self) -> float | None:
+        """Return how busy this process's GPU was in the last moment, 0 to 1; None where nobody counts."""
+
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         """Decode one image; see `gapscope.decode.picture.decode`."""
 

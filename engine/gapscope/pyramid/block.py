@@ -1,6 +1,7 @@
 """What a worker does: one block of images becomes one shard of every level."""
 
 import os
+import socket
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,21 +18,24 @@ from numpy.typing import NDArray
 from gapscope.decode.picture import Picture
 from gapscope.device import Device
 from gapscope.device.protocol import Network
+from gapscope.pyramid.clock import Clock
 from gapscope.pyramid.network import embedding_lengths, load_pyramid
 from gapscope.rejects import Rejected
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Entry, Source
+from gapscope.store.cache import Cached
+from gapscope.store.changes import TRIED_AGAIN
 from gapscope.store.index import read_facts, read_rows, write_facts
 from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
 
 Embeddings = dict[str, NDArray[np.float16]]
 
-BLOCKS_AT_A_TIME = 2
+_BLOCKS_AT_A_TIME = 2
 """Per process: while one is read, decoded or written, the network works on the other."""
 
 _READERS = 16
 _BATCHES_AHEAD = 2
-_blocks = threading.BoundedSemaphore(BLOCKS_AT_A_TIME)
+_blocks = threading.BoundedSemaphore(_BLOCKS_AT_A_TIME)
 _network_free, _loading = threading.Lock(), threading.Lock()
 
 
@@ -50,6 +54,7 @@ class Block:
         device: on what.
         sharing: worker processes on this machine that share its cores; 0 where it is the caller's own process, whose
             number of torch threads is left as it is.
+        cached: where another run has left the embeddings; None where none has.
     """
 
     run: Path
@@ -61,18 +66,37 @@ class Block:
     settings: EmbedSettings
     device: Device
     sharing: int
+    cached: Cached | None = None
 
 
 @dataclass(frozen=True)
 class BlockDone:
-    """What travels back: how many rows were looked at, and how many of them rejected."""
+    """What travels back.
+
+    Attributes:
+        rows: rows that were looked at.
+        rejected: how many of them were rejected.
+        worker: host and process.
+        seconds: `wait` for images, in which threads `read` and `decode`, then `model` and `write`.
+        busy: how busy the GPU was, 0 to 1; None without one.
+    """
 
     rows: int
     rejected: int
+    worker: str
+    seconds: dict[str, float]
+    busy: float | None
+
+
+def prepare_worker(settings: EmbedSettings, device: Device) -> None:
+    """Set up the network that blocks will ask for."""
+    with _loading:
+        _network(settings, device)
 
 
 def embed_block(block: Block) -> BlockDone:
     """Read, decode and embed a block's images, and write first its shard, then its rows' facts, then its flag."""
+    clock = Clock()
     with _blocks:
         cores = len(os.sched_getaffinity(0))
         threads = max(1, cores // max(1, block.sharing))
@@ -85,13 +109,25 @@ def embed_block(block: Block) -> BlockDone:
         # Rows that an earlier run embedded stay as they are.
         facts = read_facts(block.run, block.dataset, block.start, block.stop)
         embeddings = _kept(block, entries)
+        waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
+        if block.cached is not None:
+            waiting = _not_cached(block, block.cached, waiting, facts, embeddings)
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
-            for batch in _embedded(block, network, _decoded(block, entries, pool, _decoding(threads))):
-                _keep(batch, facts, embeddings)
-        write_embeddings(block.run, block.dataset, block.start, embeddings)
-        write_facts(block.run, block.dataset, block.number, facts)
-        mark_done(block.run, block.dataset, block.number)
-    return BlockDone(rows=len(facts), rejected=sum(fact["status"] != "ok" for fact in facts))
+            batches = _decoded(block, entries, waiting, pool, _decoding(threads), clock)
+            for batch in _embedded(block, network, batches, clock):
+                with clock.timing("model"):
+                    _keep(batch, facts, embeddings)
+        with clock.timing("write"):
+            write_embeddings(block.run, block.dataset, block.start, embeddings)
+            write_facts(block.run, block.dataset, block.number, facts)
+            mark_done(block.run, block.dataset, block.number)
+    return BlockDone(
+        rows=len(facts),
+        rejected=sum(fact["status"] != "ok" for fact in facts),
+        worker=f"{socket.gethostname()}:{os.getpid()}",
+        seconds=clock.seconds,
+        busy=block.device.busy(),
+    )
 
 
 # One network per worker process; another run in the same process takes its place.
@@ -119,6 +155,23 @@ def _kept(block: Block, entries: Sequence[Entry]) -> Embeddings:
     return embeddings
 
 
+def _not_cached(
+    block: Block,
+    cached: Cached,
+    waiting: list[int],
+    facts: list[dict[str, Any]],
+    embeddings: Embeddings,
+) -> list[int]:
+    """Take over what another run found of the waiting rows; return those that it could not read, but this one may."""
+    found = cached.facts(block.start, block.stop)
+    taken = [row for row in waiting if found[row]["status"] not in TRIED_AGAIN]
+    for row in taken:
+        facts[row] = found[row]
+    for level, values in embeddings.items():
+        values[taken] = cached.embeddings(level, block.start, block.stop)[taken]
+    return [row for row in waiting if found[row]["status"] in TRIED_AGAIN]
+
+
 @dataclass(frozen=True)
 class _Batch:
     """Some images of a block, and what is found of them as it is found.
@@ -137,10 +190,14 @@ class _Batch:
 
 
 def _decoded(
-    block: Block, entries: Sequence[Entry], pool: ThreadPoolExecutor, decoding: threading.BoundedSemaphore
+    block: Block,
+    entries: Sequence[Entry],
+    waiting: Sequence[int],
+    pool: ThreadPoolExecutor,
+    decoding: threading.BoundedSemaphore,
+    clock: Clock,
 ) -> Iterator[_Batch]:
     """Yield the images that wait to be embedded, decoding ahead of them by a bounded number of batches."""
-    waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
     side, size = block.settings.frame.size, block.device.batch_images
     ahead: deque[_Batch] = deque()
     for first in range(0, len(waiting), size):
@@ -150,22 +207,22 @@ def _decoded(
         pixels = block.device.buffer((size, side, side, 3))
         pixels[len(rows) :] = 0
         places = zip(rows, pixels, strict=False)
-        ahead.append(
-            _Batch(rows, pixels, [pool.submit(_look_at, block, entries[row], at, decoding) for row, at in places])
-        )
+        outcomes = [pool.submit(_look_at, block, entries[row], at, decoding, clock) for row, at in places]
+        ahead.append(_Batch(rows, pixels, outcomes))
         if len(ahead) > _BATCHES_AHEAD:
             yield ahead.popleft()
     yield from ahead
 
 
 def _look_at(
-    block: Block, entry: Entry, place: NDArray[np.uint8], decoding: threading.BoundedSemaphore
+    block: Block, entry: Entry, place: NDArray[np.uint8], decoding: threading.BoundedSemaphore, clock: Clock
 ) -> Picture | Rejected:
     try:
         if entry.status != "listed":
             raise Rejected(entry.status, entry.error)
-        data = block.source.read(entry)
-        with decoding:
+        with clock.timing("read"):
+            data = block.source.read(entry)
+        with decoding, clock.timing("decode"):
             picture = block.device.decode(data, block.settings.frame, entry.box)
     except Rejected as rejected:
         place[...] = 0
@@ -174,11 +231,11 @@ def _look_at(
     return picture
 
 
-def _embedded(block: Block, network: Network, batches: Iterator[_Batch]) -> Iterator[_Batch]:
+def _embedded(block: Block, network: Network, batches: Iterator[_Batch], clock: Clock) -> Iterator[_Batch]:
     """Send every batch through the network; the next one follows before the last is waited for."""
     under_way: _Batch | None = None
     for batch in batches:
-        sent = _sent(block, network, batch)
+        sent = _sent(block, network, batch, clock)
         if under_way is not None:
             yield under_way
         under_way = sent
@@ -186,11 +243,11 @@ def _embedded(block: Block, network: Network, batches: Iterator[_Batch]) -> Iter
         yield under_way
 
 
-def _sent(block: Block, network: Network, batch: _Batch) -> _Batch:
-    pictures = [outcome.result() for outcome in batch.outcomes]
+def _sent(block: Block, network: Network, batch: _Batch, clock: Clock) -> _Batch:
+    pictures = list(clock.waits("wait", (outcome.result() for outcome in batch.outcomes)))
     if not any(isinstance(picture, Picture) for picture in pictures):
         return batch
-    with _network_free:
+    with _network_free, clock.timing("model"):
         return replace(batch, found=block.device.embed(network, batch.pixels, block.settings.precision))
 
 

@@ -3,17 +3,20 @@
 import csv
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
-from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+from gapscope.cluster import finishing_on_interrupt, open_cluster, prepared, run_jobs, workers_per_machine
 from gapscope.device import Device
 from gapscope.errors import GapscopeError, SourceError
 from gapscope.progress import Progress
-from gapscope.pyramid.block import Block, embed_block
+from gapscope.pyramid.account import Account
+from gapscope.pyramid.block import Block, embed_block, prepare_worker
 from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Source
 from gapscope.store.atomic import replacing
+from gapscope.store.cache import Cached, find_cached
 from gapscope.store.index import merge_facts, rows_read, rows_rejected
 from gapscope.store.pyramid import create_pyramid, pending_blocks
 from gapscope.store.record import Record
@@ -27,8 +30,19 @@ def embed_datasets(
     device: Device,
     cluster: str,
     progress: Progress,
+    cache: Path | None = None,
 ) -> None:
     """Embed what is not embedded yet, then put what became of every image into the indexes and rejects.csv.
+
+    Args:
+        run: the run's folder.
+        record: its run.json.
+        sources: the datasets.
+        settings: how to embed.
+        device: on what.
+        cluster: where; see `open_cluster`.
+        progress: shows the work.
+        cache: what other runs have embedded is taken from there, and what this one embeds is left there.
 
     Raises:
         ClusterError: the cluster cannot be had, or fails; finished blocks are kept.
@@ -38,18 +52,43 @@ def embed_datasets(
     for name, facts in record.datasets.items():
         create_pyramid(run, name, facts["listed"], record.block_rows, embedding_lengths(settings))
         pending[name] = pending_blocks(run, name)
+    cached = _cached(run, record, settings, device, cache, progress)
     images = sum(_rows(record, name, block) for name in pending for block in pending[name])
     if images:
         with ExitStack() as stack:
-            client = stack.enter_context(open_cluster(cluster, device.name, images))
-            sharing = workers_per_machine(client)
+            client = stack.enter_context(open_cluster(cluster, device.name, images, progress))
+            stopped = stack.enter_context(finishing_on_interrupt(progress))
+            stack.enter_context(prepared(client, partial(prepare_worker, settings, device)))
+            account = stack.enter_context(Account(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
-            jobs = _blocks(run, record, pending, sources, settings, device, sharing)
-            for done in run_jobs(client, embed_block, jobs):
+            jobs = _blocks(run, record, pending, sources, settings, device, workers_per_machine(client), cached)
+            for done in run_jobs(client, embed_block, jobs, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
+                account.add(done)
+                if done.busy is not None:
+                    task.show(f"GPU {done.busy:.0%} busy")
     for name in record.datasets:
         merge_facts(run, name, record.block_rows)
+        if name in cached and not cached[name].holds(settings.levels):
+            cached[name].fill(run, name, settings.levels)
     _count(run, record, progress)
+
+
+def _cached(
+    run: Path,
+    record: Record,
+    settings: EmbedSettings,
+    device: Device,
+    cache: Path | None,
+    progress: Progress,
+) -> dict[str, Cached]:
+    if cache is None:
+        return {}
+    cached = {name: find_cached(cache, run, name, settings, device.name) for name in record.datasets}
+    for name, there in cached.items():
+        if there.holds(settings.levels):
+            progress.note(f"{name}: its embeddings are in {cache}")
+    return cached
 
 
 def _rows(record: Record, dataset: str, block: int) -> int:
@@ -65,8 +104,13 @@ def _blocks(
     settings: EmbedSettings,
     device: Device,
     sharing: int,
+    cached: Mapping[str, Cached],
 ) -> Iterator[Block]:
     for name, numbers in pending.items():
+        # Whether it is there is known now: what others leave there meanwhile may not be whole.
+        there = cached.get(name)
+        if there is not None and not there.holds(settings.levels):
+            there = None
         for number in numbers:
             start = number * record.block_rows
             yield Block(
@@ -79,6 +123,7 @@ def _blocks(
                 settings=settings,
                 device=device,
                 sharing=sharing,
+                cached=there,
             )
 
 

@@ -5,7 +5,8 @@ import os
 import pickle
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import safetensors.torch
@@ -41,8 +42,8 @@ def fetched(url: str) -> Path:
     Raises:
         WeightsError: the file is neither cached nor to be had, or the cached one is damaged.
     """
-    name = url.rsplit("/", 1)[1]
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
+    path = _cached(url)
+    name = path.name
     start = match[1] if (match := re.search(r"-([0-9a-f]{8,})\.", name)) else ""
     if not path.exists():
         try:
@@ -58,6 +59,20 @@ def fetched(url: str) -> Path:
     if not sha256_of(path).startswith(start):
         raise WeightsError(f"{path} is damaged: its SHA-256 does not start with {start}; remove it and try again")
     return path
+
+
+def _cached(url: str) -> Path:
+    return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
+
+
+def at_hand(weights: Callable[[], Path]) -> bool:
+    """Tell whether a model's weights can be had without a download."""
+    if isinstance(weights, partial) and weights.func is fetched:
+        return _cached(*weights.args).exists()
+    try:
+        return weights().exists()
+    except WeightsError:
+        return False
 
 
 def read_state(path: Path) -> State:

@@ -160,6 +160,9 @@ def _tried(read: Callable[[], Result]) -> Result:
             raise Rejected("missing", "there is no such file") from error
         except PermissionError as error:
             raise Rejected("no-permission", "permission to read the file is denied") from error
+        # This machine's want of memory says nothing about the image.
+        except MemoryError:
+            raise
         # Everything else may pass: a busy server, a network that stutters.
         except Exception as error:
             if wait is None:

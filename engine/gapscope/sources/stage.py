@@ -56,7 +56,7 @@ def list_datasets(
                 "add --update to take that over and embed only what is new, use another --out, or put it back"
             )
     if not record.block_rows:
-        record.block_rows = _block_rows(sum(facts["listed"] for facts in record.datasets.values()))
+        record.block_rows = block_rows_for(sum(facts["listed"] for facts in record.datasets.values()))
         record.write(run)
 
 
@@ -73,7 +73,8 @@ def _counted(entries: Iterator[Entry], task: Task) -> Iterator[Entry]:
         yield entry
 
 
-def _block_rows(images: int) -> int:
+def block_rows_for(images: int) -> int:
+    """Return how many rows a block has in a run of so many images."""
     # Small jobs get enough blocks to spread and to resume by, large ones few enough to keep account of.
     rows = _SMALLEST_BLOCK
     while rows < GROUP_ROWS and rows * _BLOCKS < images:

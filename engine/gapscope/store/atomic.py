@@ -2,18 +2,29 @@
 
 import json
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from gapscope.store.place import file_system, is_remote, make_folder
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; when the block ends well, its file is on disk under the name `path`.
 
-    A reader sees the old file or the new one, never a part, whenever the process or the machine stops.
+    A reader sees the old file or the new one, never a part, whenever the process or the machine stops. Behind a URL the
+    file is written on this machine and sent in one piece.
     """
+    if is_remote(path):
+        with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
+            here = Path(folder) / path.name
+            yield here
+            make_folder(path.parent)
+            file_system(path).put_file(str(here), str(path))
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

@@ -14,7 +14,7 @@ from gapscope.store.index import indexed_entries, read_some_rows
 
 _GROUP = 8192
 _NAMED = 3
-_TRIED_AGAIN = ("missing", "no-permission", "unreadable", "removed")
+TRIED_AGAIN = ("missing", "no-permission", "unreadable", "removed")
 """What may have been the network's or the disk's fault rather than the image's."""
 
 
@@ -101,7 +101,7 @@ class _Known:
                     _hash(entry.uri),
                     _hash(_file(entry)),
                     _hash(_values(entry)),
-                    entry.status in _TRIED_AGAIN,
+                    entry.status in TRIED_AGAIN,
                     entry.status == "removed",
                 )
                 for entry in entries

@@ -1,7 +1,6 @@
 """index/NAME.parquet: one row per listed image, and what became of it."""
 
 import hashlib
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
+from gapscope.store.place import readable, remove_tree
 
 GROUP_ROWS = 8192
 """Rows per row group of an index; a block never crosses the end of one, so it can be read by itself."""
@@ -135,7 +135,7 @@ def read_rows(run: Path, dataset: str, start: int, stop: int) -> list[Entry]:
 
 def _rows_of_group(run: Path, dataset: str, start: int, stop: int) -> pa.Table:
     group, offset = divmod(start, GROUP_ROWS)
-    with pq.ParquetFile(index_path(run, dataset)) as file:
+    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
         return file.read_row_group(group).slice(offset, stop - start)
 
 
@@ -161,9 +161,21 @@ def _entries(table: pa.Table) -> list[Entry]:
 
 def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
     """Yield all entries of an index in row order, with their present status, in constant memory."""
-    with pq.ParquetFile(index_path(run, dataset)) as file:
+    for table in row_groups(run, dataset):
+        yield from _entries(table)
+
+
+def row_groups(run: Path, dataset: str) -> Iterator[pa.Table]:
+    """Yield an index in row order, `GROUP_ROWS` rows at a time."""
+    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):
-            yield from _entries(file.read_row_group(group))
+            yield file.read_row_group(group)
+
+
+def forget_index(run: Path, dataset: str) -> None:
+    """Remove a dataset's index."""
+    index_path(run, dataset).unlink(missing_ok=True)
+    remove_tree(_facts_path(run, dataset, 0).parent)
 
 
 def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:
@@ -181,12 +193,10 @@ def write_facts(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]
 def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
     """Put what became of every image into the dataset's index; rows of blocks that are not done stay as they are."""
     parts = _facts_path(run, dataset, 0).parent
-    merged = parts.with_name(f".{dataset}.merged")
-    shutil.rmtree(merged, ignore_errors=True)
     if not parts.exists():
         return
-    source = index_path(run, dataset)
-    with pq.ParquetFile(source) as listed, replacing(source) as path:
+    index = index_path(run, dataset)
+    with readable(index) as source, pq.ParquetFile(source) as listed, replacing(index) as path:
         schema = listed.schema_arrow
         with pq.ParquetWriter(path, schema) as writer:
             for group in range(listed.num_row_groups):
@@ -200,25 +210,28 @@ def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
                 for name in FACTS.names:
                     table = table.set_column(table.schema.get_field_index(name), name, facts[name])
                 writer.write_table(table.cast(schema))
-    # A crash above leaves every part, and merging again gives the same index; from here on no part is needed, so
-    # they vanish all at once: some of them without the others could not be merged again.
-    parts.rename(merged)
-    shutil.rmtree(merged)
+    # Whenever a crash comes, merging again what parts are left gives the same index.
+    remove_tree(parts)
 
 
 def _block_facts(run: Path, dataset: str, block: int, group: pa.Table, start: int, block_rows: int) -> pa.Table:
     part = _facts_path(run, dataset, block)
-    return pq.read_table(part) if part.exists() else group.slice(start, block_rows).select(FACTS.names)
+    if not part.exists():
+        return group.slice(start, block_rows).select(FACTS.names)
+    with readable(part) as file:
+        return pq.read_table(file)
 
 
 def read_index(run: Path, dataset: str, columns: list[str] | None = None) -> pa.Table:
     """Return a dataset's index, or some of its columns, in row order."""
-    return pq.read_table(index_path(run, dataset), columns=columns)
+    with readable(index_path(run, dataset)) as file:
+        return pq.read_table(file, columns=columns)
 
 
 def read_said(run: Path, dataset: str) -> pa.Table:
     """Return uri and the source's own columns, which begin with `PREFIX`, in row order."""
-    own = [name for name in pq.read_schema(index_path(run, dataset)).names if name.startswith(PREFIX)]
+    with readable(index_path(run, dataset)) as file:
+        own = [name for name in pq.read_schema(file).names if name.startswith(PREFIX)]
     return read_index(run, dataset, ["uri", *own])
 
 

@@ -8,6 +8,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from gapscope.store.place import zarr_store
+
 _CHUNK_ROWS = 1024
 
 
@@ -25,7 +27,7 @@ def create_pyramid(run: Path, dataset: str, rows: int, block_rows: int, channels
         block_rows: rows per shard, a power of two.
         channels: level name to embedding length.
     """
-    group = zarr.open_group(_path(run), mode="a", zarr_format=3).require_group(dataset)
+    group = zarr.open_group(zarr_store(_path(run)), mode="a", zarr_format=3).require_group(dataset)
     blocks = -(-rows // block_rows)
     for name, array in group.arrays():
         array.resize((blocks if name == "done" else rows, *array.shape[1:]))
@@ -83,4 +85,4 @@ def open_embeddings(run: Path, dataset: str, level: str) -> zarr.Array[Any]:
 
 
 def _array(run: Path, dataset: str, name: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
-    return zarr.open_array(_path(run), path=f"{dataset}/{name}", mode=mode)
+    return zarr.open_array(zarr_store(_path(run)), path=f"{dataset}/{name}", mode=mode)

@@ -8,6 +8,7 @@ from typing import Any
 
 from gapscope.errors import RunError
 from gapscope.store.atomic import write_json
+from gapscope.store.place import make_folder, reason_of
 
 FORMAT = 2
 """Version of the run's layout on disk."""
@@ -60,7 +61,7 @@ def read_record(run: Path) -> Record:
     except FileNotFoundError:
         raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
     except OSError as error:
-        raise RunError(f"{path} cannot be read: {error.strerror}") from error
+        raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise RunError(f"{path} is damaged ({error}): use another --out, or remove the folder") from error
 
@@ -73,18 +74,29 @@ def begin(run: Path, record: Record) -> Record:
     """
     if (run / NAME).exists():
         there = read_record(run)
-        differences = _differences(there.config, record.config)
-        if differences:
-            raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out")
+        check_same(run, there, record)
         return there
     try:
         if run.exists() and (not run.is_dir() or any(run.iterdir())):
             raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
-        run.mkdir(parents=True, exist_ok=True)
+        make_folder(run)
         record.write(run)
-    except OSError as error:
-        raise RunError(f"--out {run} cannot be written: {error.strerror}") from error
+    except (OSError, NotImplementedError) as error:
+        raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
     return record
+
+
+def check_same(run: Path, there: Record, here: Record) -> None:
+    """Hold the configs of two records of folder `run` against each other.
+
+    Raises:
+        RunError: they differ; says in what.
+    """
+    if differences := _differences(there.config, here.config):
+        names = set(there.config.get("datasets", {})) ^ set(here.config.get("datasets", {}))
+        others = [one for one in differences if not one.startswith(tuple(f"datasets.{name} " for name in names))]
+        more = ", or --update to add and drop datasets" if names and not others else ""
+        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out{more}")
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:

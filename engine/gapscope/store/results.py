@@ -1,12 +1,13 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+
+from gapscope.store.place import remove_tree, zarr_store
 
 _CHUNK_ROWS = 65536
 
@@ -69,31 +70,51 @@ def read_layout(run: Path, level: str) -> tuple[NDArray[np.float32], NDArray[np.
     return _read(run / "layout.zarr", level), _read(run / "clusters.zarr", level)
 
 
-def forget_results(run: Path) -> None:
-    """Remove all that was made of the embeddings: they are not the same any more."""
+def forget_results(run: Path, *, neighbors: bool = True) -> None:
+    """Remove all that was made of the embeddings: they are not the same any more, or not those of the same datasets.
+
+    Args:
+        run: the run's folder.
+        neighbors: remove these as well, which depend on the embeddings of two datasets alone.
+    """
     # First what says that a run is finished.
     (run / "metrics.json").unlink(missing_ok=True)
-    for store in ("neighbors.zarr", "layout.zarr", "clusters.zarr", "manifests"):
-        shutil.rmtree(run / store, ignore_errors=True)
+    for store in (*(["neighbors.zarr"] if neighbors else []), "layout.zarr", "clusters.zarr", "manifests"):
+        remove_tree(run / store)
+
+
+def forget_pairs(run: Path, dataset: str) -> None:
+    """Remove the neighbours of every pair that a dataset is in."""
+    store = run / "neighbors.zarr"
+    for level in store.iterdir() if store.exists() else ():
+        for pair in level.iterdir() if level.is_dir() else ():
+            if dataset in pair.name.split("-vs-"):
+                remove_tree(pair)
 
 
 def _is_done(store: Path, path: str) -> bool:
     try:
-        return bool(zarr.open_array(store, path=path, mode="r").attrs.get("done", False))
+        return bool(zarr.open_array(zarr_store(store), path=path, mode="r").attrs.get("done", False))
     except FileNotFoundError:
         return False
 
 
 def _write(store: Path, path: str, values: NDArray[Any]) -> None:
-    zarr.open_group(store, mode="a", zarr_format=3)
+    zarr.open_group(zarr_store(store), mode="a", zarr_format=3)
     chunks = (max(1, min(len(values), _CHUNK_ROWS)), *values.shape[1:])
     fill_value = -1 if values.dtype.kind == "i" else float("nan")
     array = zarr.create_array(
-        store, name=path, shape=values.shape, dtype=values.dtype, chunks=chunks, fill_value=fill_value, overwrite=True
+        zarr_store(store),
+        name=path,
+        shape=values.shape,
+        dtype=values.dtype,
+        chunks=chunks,
+        fill_value=fill_value,
+        overwrite=True,
     )
     array[...] = values
     array.attrs["done"] = True
 
 
 def _read(store: Path, path: str) -> NDArray[Any]:
-    return np.asarray(zarr.open_array(store, path=path, mode="r")[...])
+    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r")[...])

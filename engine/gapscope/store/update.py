@@ -1,5 +1,6 @@
 """Bringing a dataset's index up to date with its source, so that only what is new has to be embedded."""
 
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.changes import Changes, find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_facts, schema_of
+from gapscope.store.place import readable
 from gapscope.store.pyramid import mark_pending
 from gapscope.store.results import forget_results
 
@@ -33,20 +35,20 @@ def update_index(
     """
     merge_facts(run, dataset, block_rows)
     index, schema = index_path(run, dataset), schema_of(columns)
-    spool = index.with_name(f".{dataset}.added.parquet")
-    try:
+    with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
+        spool = Path(folder) / "added.parquet"
         with pq.ParquetWriter(spool, schema) as writer:
             changes = find_changes(
                 run, dataset, entries, lambda added: writer.write_table(listed_table(added, 0, schema))
             )
-        old = pq.read_metadata(index).num_rows
-        if changes or not pq.read_schema(index).equals(schema):
+        with readable(index) as file:
+            there = pq.ParquetFile(file)
+            old, same = there.metadata.num_rows, there.schema_arrow.equals(schema)
+        if changes or not same:
             forget_results(run)
             mark_pending(run, dataset, _blocks_to_embed(changes, old, block_rows))
             _rewrite(index, spool, schema, changes)
         return old + changes.added, changes
-    finally:
-        spool.unlink(missing_ok=True)
 
 
 def _blocks_to_embed(changes: Changes, old: int, block_rows: int) -> list[int]:
@@ -56,7 +58,8 @@ def _blocks_to_embed(changes: Changes, old: int, block_rows: int) -> list[int]:
 
 def _rewrite(index: Path, spool: Path, schema: pa.Schema, changes: Changes) -> None:
     with (
-        pq.ParquetFile(index) as old,
+        readable(index) as source,
+        pq.ParquetFile(source) as old,
         pq.ParquetFile(spool) as added,
         replacing(index) as path,
         pq.ParquetWriter(path, schema) as writer,

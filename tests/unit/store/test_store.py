@@ -85,23 +85,26 @@ def test_index_keeps_the_listing_and_gets_the_facts_once(tmp_path: Path, monkeyp
     assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
 
 
-@pytest.mark.parametrize("fails", ["replace", "rename", "rmtree"])
+@pytest.mark.parametrize("fails", ["before", "amid removal"])
 def test_merging_survives_a_crash_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
-    index.write_index(tmp_path, "real", [Entry("1.png"), Entry("2.png")])
-    index.write_facts(tmp_path, "real", 0, facts(["ok", "broken"]))
+    index.write_index(tmp_path, "real", [Entry(f"{number}.png") for number in range(4)])
+    for block in range(2):
+        index.write_facts(tmp_path, "real", block, facts(["ok", "broken"]))
 
-    def crash(*_: Any, **__: Any) -> None:
+    def crash(path: Path, *_: Any) -> None:
+        if fails != "before":
+            next(path.iterdir()).unlink()
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        if fails == "rmtree":
-            patch.setattr("shutil.rmtree", lambda path, **kwargs: None if kwargs else crash())
+        if fails == "before":
+            patch.setattr(Path, "replace", crash)
         else:
-            patch.setattr(Path, fails, crash)
+            patch.setattr(index, "remove_tree", crash)
         with pytest.raises(KeyboardInterrupt):
-            index.merge_facts(tmp_path, "real", 32)
-    index.merge_facts(tmp_path, "real", 32)
-    assert index.read_index(tmp_path, "real")["status"].to_pylist() == ["ok", "broken"]
+            index.merge_facts(tmp_path, "real", 2)
+    index.merge_facts(tmp_path, "real", 2)
+    assert index.read_index(tmp_path, "real")["status"].to_pylist() == ["ok", "broken"] * 2
     assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
 
 

@@ -1,0 +1,33 @@
+"""`gapscope doctor`: what works here."""
+
+from typing import Annotated
+
+import typer
+
+from gapscope_cli.errors import told
+
+_SIGNS = {True: "ok", False: "FAILS", None: "-"}
+
+
+def doctor(
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="WHERE", help="Look at this cluster too: a scheduler's address or its file.", show_default=False
+        ),
+    ] = None,
+) -> None:
+    """Print what works on this machine: GPUs, driver, cuML, decoders, weights, and a cluster.
+
+    The exit code is 1 if a part fails that a run would need.
+    """
+    failed = False
+    with told():
+        from gapscope.cluster import check_cluster
+        from gapscope.doctor import examine
+
+        for finding in examine(None if cluster is None else check_cluster(cluster)):
+            typer.echo(f"{_SIGNS[finding.works]:<6} {finding.what:<17} {finding.said}")
+            failed = failed or finding.works is False
+    if failed:
+        raise typer.Exit(1)

@@ -1,0 +1,145 @@
+"""Which cluster: started here, or one that runs already."""
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, LocalCluster
+
+from gapscope.cluster.joining import check_versions
+from gapscope.device.cuda import local_cuda_cluster
+from gapscope.errors import ClusterError, OptionError
+from gapscope.progress import Progress, Silent
+
+CLUSTERS = ("auto", "inline", "local", "cuda")
+
+_BLOCKS_PER_WORKER = 2
+"""Under way at a time: while one is read, decoded or written, the network works on the other."""
+
+_SMALL = 3000
+_CONNECT_SECONDS = 10
+_DASHBOARD = "127.0.0.1:0"
+"""Any free port, for this machine alone."""
+
+
+def check_cluster(where: str) -> str:
+    """Return `where` if it names a cluster: one of `CLUSTERS`, a scheduler's address, or a scheduler file.
+
+    Raises:
+        OptionError: it does not, or there is no such file.
+    """
+    if _is_file(where):
+        if not Path(where).expanduser().is_file():
+            raise OptionError(f"--cluster {where}: there is no such scheduler file; `dask scheduler` writes it")
+    elif where not in CLUSTERS and "://" not in where:
+        raise OptionError(
+            f"--cluster {where!r}: choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a "
+            "scheduler file (.json)"
+        )
+    return where
+
+
+@contextmanager
+def open_cluster(where: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Client]:
+    """Start the cluster that `where` names, or connect to it, and leave it as it was found at the end.
+
+    Args:
+        where: one of `CLUSTERS`, a scheduler's address, or the path of a scheduler file. `auto` is `inline` for few
+            images, since starting a process costs more than it brings, else `cuda` or `local` by device.
+        device: name of the device.
+        images: number of images to be worked on.
+        progress: is told what `auto` picked, and where the dashboard is.
+
+    Raises:
+        OptionError: dask-cuda is needed and missing.
+        ClusterError: no scheduler answers there, or its workers have another gapscope.
+    """
+    shown = progress or Silent()
+    if where == "auto":
+        where, why = _picked(device, images)
+        shown.note(f"--cluster auto: {where}, {why}")
+    with ExitStack() as stack:
+        # What it would log of lost connections and closed workers is told in one line, or is nothing to act on.
+        stack.enter_context(_quiet("distributed"))
+        try:
+            client = stack.enter_context(_client(stack, where))
+        except (OSError, TimeoutError, ValueError) as error:
+            raise ClusterError(f"--cluster {where}: no Dask scheduler answers there ({error})") from error
+        scheduler = check_versions(client, shown)
+        _introduce(client, where, shown, drawn="bokeh" in scheduler)
+        yield client
+
+
+def _is_file(where: str) -> bool:
+    return where.endswith(".json") and "://" not in where
+
+
+def _picked(device: str, images: int) -> tuple[str, str]:
+    if images <= _SMALL:
+        return "inline", f"this process, since {images:,} images are few"
+    if device == "cuda":
+        return "cuda", "a process per GPU of this machine"
+    return "local", f"{_local_processes()} processes on this machine's {len(os.sched_getaffinity(0))} cores"
+
+
+def _local_processes() -> int:
+    return max(2, len(os.sched_getaffinity(0)) // 4)
+
+
+def _client(stack: ExitStack, where: str) -> Client:
+    options: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "set_as_default": False}
+    if _is_file(where):
+        return Client(scheduler_file=str(Path(where).expanduser()), **options)
+    if where == "cuda":
+        return Client(stack.enter_context(local_cuda_cluster(_BLOCKS_PER_WORKER, _DASHBOARD)), **options)
+    if where in ("inline", "local"):
+        return Client(stack.enter_context(_local_cluster(processes=where == "local")), **options)
+    return Client(where, **options)
+
+
+def _local_cluster(*, processes: bool) -> LocalCluster:
+    return LocalCluster(
+        n_workers=_local_processes() if processes else 1,
+        threads_per_worker=_BLOCKS_PER_WORKER,
+        processes=processes,
+        # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
+        memory_limit=None,
+        dashboard_address=_DASHBOARD,
+        silence_logs=logging.ERROR,
+    )
+
+
+def _introduce(client: Client, where: str, progress: Progress, *, drawn: bool) -> None:
+    info = client.scheduler_info(n_workers=-1)
+    if where not in ("inline", "local", "cuda"):
+        workers = len(info["workers"])
+        progress.note(
+            f"scheduler {info['address']}: {workers} worker{'' if workers == 1 else 's'}"
+            + ("" if workers else "; blocks wait until one joins")
+        )
+    if drawn and where != "inline" and "dashboard" in info.get("services", {}):
+        progress.note(f"dashboard {client.dashboard_link}")
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def workers_per_machine(client: Client) -> int:
+    """Return how many worker processes share a machine, at most; 0 where the work is done in this very process."""
+    workers = client.scheduler_info(n_workers=-1)["workers"]
+    # No worker yet is no reason to take the work for this process's own.
+    if workers and all(address.startswith("inproc://") for address in workers):
+        return 0
+    return max(Counter(worker["host"] for worker in workers.values()).values(), default=1)

@@ -1,0 +1,160 @@
+"""What a small sample of a job takes on this machine."""
+
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from gapscope.device import Device
+from gapscope.layout.stage import lay_out
+from gapscope.neighbors.stage import find_neighbors, measure_rulers
+from gapscope.progress import Progress, Silent
+from gapscope.pyramid.block import Block, BlockDone, embed_block, prepare_worker
+from gapscope.pyramid.models import find_model
+from gapscope.settings import EmbedSettings, LayoutSettings
+from gapscope.sources import Entry, Source
+from gapscope.store.index import index_path, merge_facts, write_facts, write_index
+from gapscope.store.pyramid import create_pyramid, write_embeddings
+from gapscope.store.record import Record
+
+_BLOCK = 32
+_ROWS = 2048
+_WARM_ROWS = 64
+"""Some libraries compile when they are first used."""
+
+_NAMES = ("one", "two")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """Seconds, bytes and rates.
+
+    Attributes:
+        listing_seconds: of all images.
+        images: that were embedded.
+        images_per_second: of one worker.
+        limit: what embedding waited for most: `read`, `decode`, `model` or `write`.
+        picture_seconds: to read and decode one image, with all cores at work.
+        index_bytes: of the index per image.
+        memory_bytes: of the process that embedded, at most.
+        rows: made-up embeddings that were compared and laid out.
+        neighbor_seconds: per query row, reference row and dimension.
+        layout_seconds: of one level of n images, divided by n log n.
+    """
+
+    listing_seconds: float
+    images: int
+    images_per_second: float
+    limit: str
+    picture_seconds: float
+    index_bytes: float
+    memory_bytes: int
+    rows: int
+    neighbor_seconds: float
+    layout_seconds: float
+
+
+def measure(
+    sources: Mapping[str, Source],
+    sample: Mapping[str, Sequence[Entry]],
+    listing_seconds: float,
+    settings: EmbedSettings,
+    device: Device,
+    k: int,
+    progress: Progress,
+) -> Measured:
+    """Embed a sample of images, and compare and lay out made-up embeddings, in a folder that is removed again."""
+    with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
+        here = Path(folder)
+        with progress.task("sample: embedding", sum(map(len, sample.values())), "image") as task:
+            done, seconds, index_bytes = _embedded(here / "sample", sources, sample, settings, device)
+            task.advance(sum(block.rows for block in done), sum(block.rejected for block in done))
+        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        channels = find_model(settings.model).levels[0].channels
+        with progress.task("sample: neighbors and layout", 2, "size") as task:
+            for rows in (_WARM_ROWS, _ROWS):
+                found = _graph_and_layout(here / str(rows), rows, channels, device, k)
+                task.advance(1)
+    images = sum(block.rows for block in done)
+    spent = {what: sum(block.seconds.get(what, 0.0) for block in done) for what in ("read", "decode", "model", "write")}
+    waited = sum(block.seconds.get("wait", 0.0) for block in done)
+    in_threads = max(spent["read"] + spent["decode"], 1e-9)
+    shares = spent | {what: waited * spent[what] / in_threads for what in ("read", "decode")}
+    return Measured(
+        listing_seconds=listing_seconds,
+        images=images,
+        images_per_second=images / seconds,
+        limit=max(shares, key=lambda what: shares[what]),
+        picture_seconds=in_threads / images / len(os.sched_getaffinity(0)),
+        index_bytes=index_bytes / images,
+        memory_bytes=memory,
+        rows=2 * _ROWS,
+        neighbor_seconds=found[0],
+        layout_seconds=found[1],
+    )
+
+
+def _embedded(
+    run: Path,
+    sources: Mapping[str, Source],
+    sample: Mapping[str, Sequence[Entry]],
+    settings: EmbedSettings,
+    device: Device,
+) -> tuple[list[BlockDone], float, int]:
+    channels = {level.name: level.channels for level in find_model(settings.model).levels}
+    prepare_worker(settings, device)
+    blocks, index_bytes = [], 0
+    for name, entries in sample.items():
+        write_index(run, name, entries, sources[name].columns)
+        index_bytes += index_path(run, name).stat().st_size
+        create_pyramid(run, name, len(entries), _BLOCK, {level: channels[level] for level in settings.levels})
+        starts = [*range(0, len(entries), _BLOCK), len(entries)]
+        blocks += [
+            Block(
+                run=run,
+                dataset=name,
+                number=number,
+                start=start,
+                stop=stop,
+                source=sources[name],
+                settings=settings,
+                device=device,
+                sharing=0,
+            )
+            for number, (start, stop) in enumerate(pairwise(starts))
+        ]
+    if len(blocks) > 1:
+        # Decoders start, and the network picks its algorithms.
+        embed_block(blocks.pop(0))
+    start = time.perf_counter()
+    done = [embed_block(block) for block in blocks]
+    return done, time.perf_counter() - start, index_bytes
+
+
+def _graph_and_layout(run: Path, rows: int, channels: int, device: Device, k: int) -> tuple[float, float]:
+    """Return the seconds of neighbours per row, row and dimension, and of a layout by n log n."""
+    record = Record(config={"datasets": {}, "embed": {"levels": ["P"]}}, model={}, versions={}, block_rows=rows)
+    random = np.random.default_rng(0)
+    for name in _NAMES:
+        write_index(run, name, [Entry(str(row)) for row in range(rows)])
+        create_pyramid(run, name, rows, rows, {"P": channels})
+        # Kinds of images, so that there is something to find.
+        kinds = random.normal(size=(8, channels))[random.integers(0, 8, rows)]
+        write_embeddings(run, name, 0, {"P": (kinds + random.normal(size=(rows, channels))).astype(np.float16)})
+        write_facts(run, name, 0, [{"status": "ok", "error": ""}] * rows)
+        merge_facts(run, name, rows)
+        record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
+    measure_rulers(run, record)
+    start = time.perf_counter()
+    find_neighbors(run, record, device, k, Silent())
+    compared = time.perf_counter()
+    lay_out(run, record, LayoutSettings(), device, Silent())
+    ended = time.perf_counter()
+    images = len(_NAMES) * rows
+    return (compared - start) / (images**2 * channels), (ended - compared) / (images * np.log(images))

@@ -1,0 +1,40 @@
+"""Where a block's time goes."""
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+Item = TypeVar("Item")
+
+
+class Clock:
+    """Seconds by what they were spent on; may be used from several threads."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def timing(self, what: str) -> Iterator[None]:
+        """Add the time that the context is open."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._add(what, time.perf_counter() - start)
+
+    def waits(self, what: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield `items`, and add the time that each is waited for."""
+        waiting = iter(items)
+        while True:
+            with self.timing(what):
+                item = next(waiting, self)
+            if item is self:
+                return
+            yield item  # type: ignore[misc]
+
+    def _add(self, what: str, seconds: float) -> None:
+        with self._lock:
+            self.seconds[what] = self.seconds.get(what, 0.0) + seconds

@@ -1,0 +1,81 @@
+"""Datasets small enough for many runs, a web server that breaks things in time, and real Dask processes."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import numpy as np
+import pytest
+from dask_processes import Processes
+from embed_only import NAMES, Arrays, arrays_of, embed
+from gate import Gate, Handler
+from PIL import Image
+
+
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a folder of images per dataset; one image in each is broken."""
+    folder, random = tmp_path_factory.mktemp("pictures"), np.random.default_rng(5)
+    for name, count in zip(NAMES, (100, 60), strict=True):
+        (folder / name).mkdir()
+        for number in range(count):
+            pixels = random.integers(0, 256, (9, 12, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((48, 36)).save(folder / name / f"{number:03d}.png")
+        (folder / name / "007.png").write_bytes(b"not an image")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Arrays:
+    """What every run must end with."""
+    run = tmp_path_factory.mktemp("undisturbed") / "run"
+    embed(run, {name: str(pictures / name) for name in NAMES}, "inline")
+    return arrays_of(run)
+
+
+@pytest.fixture
+def gate(pictures: Path) -> Iterator[Gate]:
+    handler = type("HandlerOfGate", (Handler,), {})
+    with ThreadingHTTPServer(("", 0), partial(handler, directory=str(pictures))) as server:
+        handler.gate = Gate(server, pictures)  # type: ignore[attr-defined]
+        thread = Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield handler.gate  # type: ignore[attr-defined]
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def processes(tmp_path: Path) -> Iterator[Processes]:
+    with ExitStack() as stack:
+        yield Processes(stack, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """A scheduler with one worker, which tests may kill, since its nanny brings it back, or join with others."""
+    with ExitStack() as stack:
+        processes = Processes(stack, tmp_path_factory.mktemp("crew"))
+        processes.scheduler()
+        processes.worker("first")
+        yield processes
+
+
+Same = Callable[[Path], None]
+
+
+@pytest.fixture
+def same(undisturbed: Arrays) -> Same:
+    """See that a run holds every row, no part of a block, and the bytes of the undisturbed one."""
+
+    def check(run: Path) -> None:
+        found = arrays_of(run)
+        assert found.keys() == undisturbed.keys()
+        for name, values in undisturbed.items():
+            np.testing.assert_array_equal(found[name], values, err_msg=name)
+        assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".blocks"))] == []
+
+    return check

@@ -1,0 +1,171 @@
+"""Whatever happens on the way, every row is accounted for, no block is half written, and the bytes are the same."""
+
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import embed_only
+import psutil
+import pytest
+from dask_processes import Processes
+from embed_only import embed
+from gate import Gate
+
+import gapscope
+from gapscope.progress import Silent
+from gapscope.pyramid import block
+
+pytestmark = pytest.mark.cluster
+
+Same = Callable[[Path], None]
+IN_THE_MIDDLE = "real/040.png"
+
+
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def note(self, message: str) -> None:
+        self.lines.append(message)
+
+
+def test_a_worker_killed_in_the_middle_of_a_block(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
+    client = crew.client(1)
+    pids = client.run(os.getpid).values()
+    gate.at(IN_THE_MIDDLE, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+    embed(tmp_path / "run", gate.datasets(tmp_path), crew.file)
+    same(tmp_path / "run")
+    assert not set(client.run(os.getpid).values()) & set(pids)
+
+
+def test_a_worker_that_joins_during_the_run(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
+    before = set(crew.client(1).run(os.getpid))
+
+    def join() -> None:
+        crew.worker("late")
+        crew.client(len(before) + 1)
+
+    gate.at(IN_THE_MIDDLE, join)
+    notes = Notes()
+    embed(tmp_path / "run", gate.datasets(tmp_path), crew.file, notes)
+    same(tmp_path / "run")
+    # It had its network before it was given a block, and took some.
+    (late,) = set(crew.client(1).run(os.getpid)) - before
+    assert crew.client(1).run(lambda: block._pyramid.cache_info().currsize, workers=[late]) == {late: 1}
+    assert f"worker {late} has joined" in notes.lines
+    assert sum(" blocks, " in line for line in notes.lines) == len(before) + 1
+
+
+def test_a_worker_out_of_memory_leaves_its_blocks_to_others(
+    gate: Gate, processes: Processes, same: Same, tmp_path: Path
+) -> None:
+    processes.scheduler()
+    processes.worker("small")
+    client = processes.client(1)
+    (pid,) = client.run(os.getpid).values()
+    # From here on the system gives it next to nothing more than it has: less than the threads of one block take.
+    hold = psutil.Process(pid)
+    gate.at(IN_THE_MIDDLE, lambda: hold.rlimit(resource.RLIMIT_AS, (hold.memory_info().vms + 2**24, -1)))
+    with pytest.raises(gapscope.ClusterError, match="no worker has enough memory"):
+        embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
+    processes.worker("large")
+    processes.client(2)
+    embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
+    same(tmp_path / "run")
+
+
+def test_the_scheduler_gone(gate: Gate, processes: Processes, same: Same, tmp_path: Path) -> None:
+    processes.scheduler()
+    processes.worker("one")
+    processes.client(1).close()
+    gate.at(IN_THE_MIDDLE, processes.of["scheduler"].kill)
+    with pytest.raises(gapscope.ClusterError, match=r"connection to the Dask scheduler is lost.*same command goes on"):
+        embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
+    embed(tmp_path / "run", gate.datasets(tmp_path), "inline")
+    same(tmp_path / "run")
+
+
+def test_a_worker_with_another_gapscope_is_refused(gate: Gate, processes: Processes, tmp_path: Path) -> None:
+    other = tmp_path / "other" / "gapscope-0.0.1.dist-info"
+    other.mkdir(parents=True)
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: gapscope\nVersion: 0.0.1\n")
+    processes.scheduler()
+    processes.worker("old", PYTHONPATH=os.pathsep.join([str(other.parent), *filter(None, sys.path)]))
+    processes.client(1)
+    with pytest.raises(gapscope.ClusterError, match=rf"has gapscope 0\.0\.1, .* is gapscope {gapscope.__version__}"):
+        embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip(f"no disk may be mounted here: {mounted.stderr.decode().strip()}")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def test_a_disk_that_fills_up(gate: Gate, disk: Path, same: Same, tmp_path: Path) -> None:
+    ballast = disk / "ballast"
+
+    def fill() -> None:
+        with ballast.open("wb", buffering=0) as file:
+            try:
+                while file.write(bytes(4096)) == 4096:
+                    pass
+            except OSError:
+                return
+
+    gate.at(IN_THE_MIDDLE, fill)
+    with pytest.raises(gapscope.ClusterError, match=r"No space left on device.*same command goes on"):
+        embed(disk / "run", gate.datasets(tmp_path), "inline")
+    ballast.unlink()
+    embed(disk / "run", gate.datasets(tmp_path), "inline")
+    same(disk / "run")
+
+
+@pytest.mark.parametrize(("cluster", "times"), [("local", 1), ("inline", 2)])
+def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int) -> None:
+    datasets = gate.datasets(tmp_path)
+    command = [sys.executable, embed_only.__file__, str(tmp_path / "run"), cluster]
+    command += [f"{name}={source}" for name, source in datasets.items()]
+    said: list[str] = []
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        errors = process.stderr
+
+        def interrupt() -> None:
+            # As a terminal does: every process of the group gets it.
+            os.killpg(process.pid, signal.SIGINT)
+            said.extend(
+                iter(
+                    errors.readline,
+                    "stopping: the blocks under way are finished first; press Ctrl-C again to stop at once\n",
+                )
+            )
+            if times == 2:
+                os.killpg(process.pid, signal.SIGINT)
+                process.wait(60)
+
+        gate.at(IN_THE_MIDDLE, interrupt)
+        process.wait(120)
+        said.extend(errors)
+    assert process.returncode == 130, said
+    assert said[-1] == "gapscope: stopped; what is finished is kept, and the same command goes on from there\n"
+    assert "Traceback" not in "".join(said)
+    done = {name: len(list((tmp_path / "run").glob(f"pyramid.zarr/{name}/done/c/*"))) for name in datasets}
+    if times == 1:
+        assert 2 <= done["real"] <= 4
+    if cluster == "inline":
+        assert done == {"real": 3 - times, "synthetic": 0}
+    embed(tmp_path / "run", datasets, "inline")
+    same(tmp_path / "run")

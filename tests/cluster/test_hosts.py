@@ -1,0 +1,93 @@
+"""Several hosts: a scheduler and workers with addresses of their own, in network namespaces; a cable is cut."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from dask_processes import Processes
+from embed_only import embed
+from gate import Gate
+
+pytestmark = pytest.mark.cluster
+
+Same = Callable[[Path], None]
+HOSTS = ("scheduler", "one", "two")
+# How long a silent worker is waited for; a test should not wait for minutes.
+ENV = {"DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "5s", "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "4s"}
+
+
+class Network:
+    """A bridge on this host, 10.213.7.1, and a host of its own per name, 10.213.7.2 and up."""
+
+    address = "10.213.7.1"
+
+    def __init__(self, stack: ExitStack) -> None:
+        def run(command: str) -> None:
+            subprocess.run(["ip", *command.split()], check=True, capture_output=True)
+
+        self._run = run
+        self.of = {name: f"10.213.7.{number}" for number, name in enumerate(HOSTS, start=2)}
+        run("link add gapsbr type bridge")
+        stack.callback(run, "link del gapsbr")
+        run(f"addr add {self.address}/24 dev gapsbr")
+        run("link set gapsbr up")
+        for name, address in self.of.items():
+            run(f"netns add gaps-{name}")
+            stack.callback(run, f"netns del gaps-{name}")
+            run(f"link add gaps-{name} type veth peer name eth0 netns gaps-{name}")
+            run(f"link set gaps-{name} master gapsbr up")
+            run(f"-n gaps-{name} addr add {address}/24 dev eth0")
+            run(f"-n gaps-{name} link set eth0 up")
+            run(f"-n gaps-{name} link set lo up")
+
+    def within(self, name: str) -> tuple[str, ...]:
+        return ("ip", "netns", "exec", f"gaps-{name}")
+
+    def cut(self, name: str) -> None:
+        self._run(f"link set gaps-{name} down")
+
+    def mend(self, name: str) -> None:
+        self._run(f"link set gaps-{name} up")
+
+
+@pytest.fixture
+def network() -> Iterator[Network]:
+    if shutil.which("ip") is None:
+        pytest.skip("iproute2 is not installed")
+    with ExitStack() as stack:
+        try:
+            made = Network(stack)
+        except subprocess.CalledProcessError as error:
+            pytest.skip(f"no network namespaces may be made here: {error.stderr.decode().strip()}")
+        yield made
+
+
+def test_a_host_cut_off_in_the_middle_and_brought_back(
+    network: Network, gate: Gate, processes: Processes, same: Same, tmp_path: Path
+) -> None:
+    processes.scheduler(network.of["scheduler"], network.within("scheduler"), **ENV)
+    for name in ("one", "two"):
+        # Imported before it joins: meanwhile it could not answer.
+        options = ("--host", network.of[name], "--preload", "gapscope")
+        processes.worker(name, network.within(name), options, **ENV)
+    client = processes.client(2)
+    hosts = {worker["host"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
+    assert hosts == {network.of["one"], network.of["two"]}
+    cut: list[str] = []
+
+    def cut_off(address: str) -> None:
+        (name,) = (name for name, its in network.of.items() if its == address)
+        cut.append(name)
+        network.cut(name)
+
+    gate.at("real/040.png", cut_off)
+    # By then the other host does the lost host's work.
+    gate.at("synthetic/050.png", lambda: network.mend(cut[0]))
+    embed(tmp_path / "run", gate.datasets(tmp_path, network.address), processes.file)
+    same(tmp_path / "run")
+    assert len(cut) == 1
+    # Its nanny sees to it that the host works again.
+    client.wait_for_workers(2, timeout=60)

@@ -1,0 +1,187 @@
+"""Runs behind URLs: a real S3 server on this machine that may be told to fail, and memory."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+from embed_only import arrays_of, embed
+from PIL import Image
+from typer.testing import CliRunner
+from zarr.core.sync import sync
+
+import gapscope
+from gapscope.store import place as places
+from gapscope_cli.main import app
+
+OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "cluster": "inline"}
+Start = Callable[..., Any]
+
+
+class Server:
+    """moto's S3, which answers with errors, late, or not at all, as often as it is told."""
+
+    def __init__(self, app: Any) -> None:
+        self._app, self._lock = app, threading.Lock()
+        self.troubles: list[str] = []
+        self.met: list[str] = []
+
+    def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
+        with self._lock:
+            trouble = self.troubles.pop() if self.troubles else "none"
+            self.met.append(trouble)
+        if trouble == "late":
+            self.released.wait(60)
+        if trouble != "none":
+            start("500 Internal Server Error" if trouble == "500" else "503 Slow Down", [])
+            return [b""]
+        answer: Iterable[bytes] = self._app(environ, start)
+        return answer
+
+    released = threading.Event()
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Server]:
+    """A server with an empty bucket."""
+    from moto.server import DomainDispatcherApplication, create_backend_app
+    from werkzeug.serving import make_server
+
+    server = Server(DomainDispatcherApplication(create_backend_app))
+    serving = make_server("127.0.0.1", 0, server, threaded=True)
+    thread = threading.Thread(target=serving.serve_forever, daemon=True)
+    thread.start()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{serving.server_port}")
+        patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
+        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+        fsspec.filesystem("s3").clear_instance_cache()
+        fsspec.filesystem("s3").mkdir("bucket")
+        yield server
+        for fs in list(fsspec.get_filesystem_class("s3")._cache.values()):
+            # Nobody closes those that Zarr uses before the process ends, and here that would be a warning.
+            if fs.asynchronous and fs._s3 is not None:
+                sync(fs._s3creator.__aexit__(None, None, None))
+        fsspec.filesystem("s3").clear_instance_cache()
+    server.released.set()
+    serving.shutdown()
+    thread.join()
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    made, random = {}, np.random.default_rng(4)
+    for name in ("real", "synthetic"):
+        folder = tmp_path_factory.mktemp(name)
+        for number in range(36 if name == "real" else 12):
+            pixels = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).resize((40, 30)).save(folder / f"{number:02d}.png")
+        (folder / "broken.jpg").write_bytes(b"no image")
+        made[name] = str(folder)
+    return made
+
+
+def content(run: Path) -> dict[str, bytes]:
+    """What a run's files hold, but for times."""
+    apart = ("run.json", "log.txt", "facts.js")
+    files = [path for path in run.rglob("*") if path.is_file() and path.name not in apart]
+    return {str(path.relative_to(run)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def here(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
+    return gapscope.compare(folders, out=tmp_path_factory.mktemp("here") / "run", **OPTIONS)
+
+
+@pytest.mark.parametrize("url", ["s3://bucket/some/run", "memory://run-of-test"])
+def test_a_run_behind_a_url_holds_what_a_folder_holds(
+    s3: Server, folders: dict[str, str], here: gapscope.Run, url: str
+) -> None:
+    run = gapscope.compare(folders, out=url, **OPTIONS)
+    assert content(run.path) == content(here.path)
+    opened = gapscope.open_run(url)
+    assert opened.metrics == here.metrics
+    assert opened.outliers("P3", "real", "synthetic").equals(here.outliers("P3", "real", "synthetic"))
+    page = opened.report.read_bytes()
+    opened.report.unlink()
+    done = CliRunner().invoke(app, ["report", url])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == f"{url}/report/index.html"
+    assert opened.report.read_bytes() == page
+    # The same call finds nothing to do.
+    asked = len(s3.met)
+    gapscope.compare(folders, out=url, **OPTIONS)
+    assert content(run.path) == content(here.path)
+    assert (len(s3.met) > asked) == url.startswith("s3")
+    with pytest.raises(gapscope.RunError, match=r"embed\.size was 64, now 96"):
+        gapscope.compare(folders, out=url, **OPTIONS | {"size": 96})
+
+
+def test_a_store_that_fails_for_a_while_is_waited_for(
+    s3: Server, folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    retries = {"mode": "standard", "max_attempts": 10}
+    options = {"config_kwargs": {"retries": retries, "read_timeout": 0.3}}
+    monkeypatch.setitem(places._OPTIONS, "s3", options)
+    s3.met.clear()
+    s3.troubles += ["none", "503", "none", "500", "none", "none", "late", "none", "500", "500"] * 2
+    embed("s3://bucket/flaky", folders, "inline")
+    assert s3.troubles == []
+    assert {"500", "503", "late"} <= set(s3.met)
+    embed(tmp_path / "run", folders, "inline")
+    steady, flaky = arrays_of(tmp_path / "run"), arrays_of("s3://bucket/flaky")
+    for name, values in steady.items():
+        np.testing.assert_array_equal(flaky[name], values, err_msg=name)
+
+
+def test_a_store_that_stays_down_ends_in_one_line_and_the_run_goes_on_later(
+    s3: Server, folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 1}}}
+    monkeypatch.setitem(places._OPTIONS, "s3", options)
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
+    read, broken = gapscope.sources.Folder.read, threading.Event()
+
+    def breaks(self: Any, entry: Any) -> bytes:
+        if entry.uri.endswith("real0/34.png") or (entry.uri.endswith("34.png") and not broken.is_set()):
+            broken.set()
+            s3.troubles += ["500"] * 1000
+        return read(self, entry)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gapscope.sources.Folder, "read", breaks)
+        with pytest.raises(gapscope.ClusterError, match=r"a worker cannot read or write the run .*same command goes"):
+            embed("s3://bucket/down", folders, "inline")
+    s3.troubles.clear()
+    embed("s3://bucket/down", folders, "inline")
+    embed(tmp_path / "run", folders, "inline")
+    steady, down = arrays_of(tmp_path / "run"), arrays_of("s3://bucket/down")
+    for name, values in steady.items():
+        np.testing.assert_array_equal(down[name], values, err_msg=name)
+
+
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        ("s3://me:secret@bucket/run", "password"),
+        ("nothing://bucket/run", "nothing://bucket/run"),
+        ("s3://no-such-bucket/run", "cannot be written"),
+        ("s3://bucket/nowhere", "is not a gapscope run"),
+    ],
+)
+def test_what_cannot_be_a_run_is_one_line(s3: Server, folders: dict[str, str], url: str, words: str) -> None:
+    del s3
+    command = ["report", url]
+    if "nowhere" not in url:
+        command = ["compare", *(f"{name}={folder}" for name, folder in folders.items()), "--out", url]
+        command += ["--model", "bundled"]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 2, done.output
+    lines = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+    assert len(lines) == 1
+    assert words in lines[0]
+    assert "secret" not in done.output
