@@ -27,6 +27,17 @@ from gapscope.sources.entry import Box
 ANSWER_SECONDS = 120
 """Longest that a decoder may take for one image."""
 
+_KEPT_BYTES = 16 * 2**20
+"""Of a memory file that stay in place between images: fresh pages cost more than the copies into them."""
+
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    # Memory that an image took stays for the next one: taking it from the system anew, page by page, costs a small
+    # photograph as much as decoding it does.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
+}
+
 # Not multiprocessing: fork and threads do not go together, and spawn runs the user's main module again. The package is
 # entered by the side door, since its own __init__ brings torch, which decoding does without.
 _BOOT = """
@@ -97,7 +108,8 @@ class _Child:
         process = self._started()
         request = {"target": asdict(target), "bytes": len(data), "box": box}
         try:
-            os.ftruncate(self._memory, 0)
+            if os.fstat(self._memory).st_size > _KEPT_BYTES:
+                os.ftruncate(self._memory, 0)
             write_all(self._memory, data)
             answer = _asked(process, request)
         except BrokenPipeError:
@@ -134,7 +146,7 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[self._memory],
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         except OSError as error:
             os.close(self._memory)

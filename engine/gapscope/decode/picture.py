@@ -57,8 +57,9 @@ def target_of(frame: Frame) -> Target:
 def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
     """Bring a decoded image into its frame."""
     pixels = fitted(_tensor(shrunk), frame.size, frame.fit).numpy()
-    sample = pixels[::_STEP, ::_STEP].reshape(-1, 3).astype(np.float32)
-    mean, spread = sample.mean(axis=0).tolist(), sample.std(axis=0).tolist()
+    # A row per colour: sums along rows are many times as fast as sums of many rows of three.
+    sample = np.ascontiguousarray(pixels[::_STEP, ::_STEP].reshape(-1, 3).T, dtype=np.float32)
+    mean, spread = sample.mean(axis=1).tolist(), sample.std(axis=1).tolist()
     return Picture(
         pixels=pixels,
         format=shrunk.format,

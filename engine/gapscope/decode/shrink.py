@@ -101,11 +101,12 @@ def _shrunk(data: bytes, target: Target, box: Box | None) -> Shrunk:
         image.load()
         scale = (image.width / whole[0], image.height / whole[1])
         part: Image.Image = image if box is None else image.crop(_edges(box, scale, image.size))
-        upright = ImageOps.exif_transpose(part)
-        turned = part.size != upright.size
+        across = part.width
+        ImageOps.exif_transpose(part, in_place=True)
+        turned = part.width != across
         if target.fit == "crop":
-            upright = _centre(upright)
-        pixels = np.asarray(_small_srgb(upright, target))
+            part = _centre(part)
+        pixels = np.asarray(_small_srgb(part, target))
     left, top, right, bottom = (0, 0, *whole) if box is None else _edges(box, (1.0, 1.0), whole)
     width, height = (bottom - top, right - left) if turned else (right - left, bottom - top)
     return Shrunk(pixels, name, width, height, quality)
