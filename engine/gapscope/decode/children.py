@@ -106,7 +106,7 @@ class _Child:
 
     def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
         process = self._started()
-        request = {"target": asdict(target), "bytes": len(data), "box": box}
+        request = {"target": _as_json(target), "bytes": len(data), "box": box}
         try:
             if os.fstat(self._memory).st_size > _KEPT_BYTES:
                 os.ftruncate(self._memory, 0)
@@ -179,6 +179,12 @@ class _Child:
             int(answer["height"]),
             None if quality is None else int(quality),
         )
+
+
+# The same for every image of a run, and slow to spell out.
+@lru_cache(maxsize=8)
+def _as_json(target: Target) -> dict[str, Any]:
+    return asdict(target)
 
 
 def _asked(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
