@@ -12,9 +12,10 @@ _IMAGES_TOO = frozenset({".mpo", ".heic", ".heif", ".jxl"})
 
 Image.init()
 
-IMAGE_SUFFIXES: frozenset[str] = frozenset(
-    suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN
-) - _NOT_IMAGES | _IMAGES_TOO
+IMAGE_SUFFIXES: frozenset[str] = (
+    frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN) - _NOT_IMAGES
+    | _IMAGES_TOO
+)
 """Lower-case file name endings that make a file an image to us, readable or not."""
 
 

@@ -108,7 +108,7 @@ def _entry(name: str, base: str) -> Entry:
         return Entry(f"{base}/{name}")
     if "\0" in name:
         return Entry(name.replace("\0", "\\x00"), status="bad-name", error="the name holds a zero byte")
-    return file_entry(os.path.normpath(os.path.join(base, os.path.expanduser(name))))
+    return file_entry(os.path.normpath(os.path.join(base, os.path.expanduser(name) if name[0] == "~" else name)))
 
 
 def _value(value: Any, kind: Kind) -> Value:

@@ -140,27 +140,17 @@ os.kill(os.getpid(), 9)
         assert gone.returncode == 0
 
 
-TORTURE = next(
-    (
-        parent / "shared" / "data" / "torture"
-        for parent in Path(__file__).parents
-        if (parent / "shared" / "data" / "torture").is_dir()
-    ),
-    None,
-)
-
-
-@pytest.mark.skipif(TORTURE is None, reason="the torture images are not beside the repository")
-def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
-    assert TORTURE is not None
+def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(
+    torture: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     statuses: dict[str, str] = {}
-    for path in sorted(TORTURE.iterdir()):
+    for path in sorted(torture.iterdir()):
         try:
             assert decode_apart(path.read_bytes(), FRAME).pixels.shape == (64, 64, 3)
             statuses[path.name] = "ok"
         except Rejected as rejected:
             statuses[path.name] = rejected.status if rejected.error else "without a reason"
-    assert len(statuses) == len(list(TORTURE.iterdir()))
+    assert len(statuses) == len(list(torture.iterdir()))
     assert set(statuses.values()) <= set(STATUSES)
     assert sum(status == "ok" for status in statuses.values()) >= 0.75 * len(statuses)
     assert capfd.readouterr() == ("", "")
