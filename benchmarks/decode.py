@@ -22,7 +22,6 @@ import io
 import json
 import resource
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-import pytest
 from image_files import encoded, scene, write_files, write_shards
 
 import gapscope
