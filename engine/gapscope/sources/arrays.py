@@ -79,9 +79,10 @@ class _NumpyRows:
         with open_container(path) as file:
             try:
                 version = np.lib.format.read_magic(file)
-                read = _HEADERS[version]
-                self.shape, in_columns, self._dtype = read(file)
-            except (ValueError, KeyError, EOFError, OSError) as error:
+                if version not in _HEADERS:
+                    raise ValueError("its version is not known")
+                self.shape, in_columns, self._dtype = _HEADERS[version](file)
+            except (ValueError, EOFError, OSError) as error:
                 raise SourceError(f"{path}: cannot be read as a NumPy file ({one_line(error)})") from error
             self._start = file.tell()
         _check(path, self.shape, self._dtype)
