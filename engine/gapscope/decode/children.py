@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -80,15 +81,16 @@ class _Decoders:
 
     def __init__(self, most: int) -> None:
         # The one that was used last comes first, so that no more start than are needed.
-        self._idle: LifoQueue[_Child] = LifoQueue()
-        self._all = [_Child() for _ in range(most)]
+        self._idle: LifoQueue[Child] = LifoQueue()
+        self._all = [Child(_BOOT) for _ in range(most)]
         for child in reversed(self._all):
             self._idle.put(child)
 
     def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
         child = self._idle.get()
         try:
-            return child.shrink(data, target, box)
+            request = {"target": _as_json(target), "bytes": len(data), "box": box}
+            return _shrunk(child.ask(data, request), child)
         finally:
             self._idle.put(child)
 
@@ -97,16 +99,25 @@ class _Decoders:
             child.stop()
 
 
-class _Child:
-    """One decoder process, started anew when it has died."""
+class Child:
+    """One decoder process, started anew when it has died.
 
-    def __init__(self) -> None:
+    Args:
+        boot: the program that it runs; `{folder}` stands for the package's folder, `{memory}` for the memory file.
+    """
+
+    def __init__(self, boot: str) -> None:
+        self._boot = boot
         self._process: subprocess.Popen[bytes] | None = None
         self._memory = -1
 
-    def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
+    def ask(self, data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave `data` in the memory file, send a request, and return the answer.
+
+        Raises:
+            Rejected: the process crashed over it, did not come back, or says why it refuses.
+        """
         process = self._started()
-        request = {"target": _as_json(target), "bytes": len(data), "box": box}
         try:
             if os.fstat(self._memory).st_size > _KEPT_BYTES:
                 os.ftruncate(self._memory, 0)
@@ -122,9 +133,21 @@ class _Child:
             raise self._crashed(process)
         if "status" in answer:
             raise Rejected(answer["status"] if answer["status"] in STATUSES else "broken", str(answer["error"]))
-        return self._shrunk(answer)
+        return answer
+
+    def read(self, length: int) -> bytearray:
+        """Return so many bytes of the memory file, which an answer is about.
+
+        Raises:
+            Rejected: there are not as many.
+        """
+        data = bytearray(length)
+        if os.preadv(self._memory, [data], 0) != length:
+            raise Rejected("broken", "the decoder's answer is not whole")
+        return data
 
     def stop(self) -> None:
+        """End the process, if there is one."""
         if self._process is None:
             return
         self._process.kill()
@@ -138,7 +161,7 @@ class _Child:
         self.stop()
         self._memory = os.memfd_create("gapscope-decoder")
         folder = str(Path(__file__).parents[1])
-        command = [sys.executable, "-P", "-c", _BOOT.format(folder=folder, memory=self._memory)]
+        command = [sys.executable, "-P", "-c", self._boot.format(folder=folder, memory=self._memory)]
         try:
             self._process = subprocess.Popen(  # noqa: S603
                 command,
@@ -153,7 +176,10 @@ class _Child:
             raise GapscopeError(f"a decoder process cannot be started: {error.strerror}") from error
         if _line(self._process) != READY.encode() + b"\n":
             self.stop()
-            raise GapscopeError("a decoder process does not start: see whether `python -c 'import PIL, numpy'` works")
+            raise GapscopeError(
+                "a decoder process does not start: see whether `python -c 'import PIL, numpy'` works, and on a GPU "
+                "`python -c 'import nvidia.nvimgcodec'`"
+            )
         return self._process
 
     def _crashed(self, process: subprocess.Popen[bytes]) -> Exception:
@@ -165,20 +191,20 @@ class _Child:
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return Rejected("crashed", f"the decoder crashed ({name})")
 
-    def _shrunk(self, answer: dict[str, Any]) -> Shrunk:
-        height, width, channels = (int(length) for length in answer["shape"])
-        data = bytearray(height * width * channels)
-        if channels != 3 or os.preadv(self._memory, [data], 0) != len(data):
-            raise Rejected("broken", "the decoder's answer is not whole")
-        pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
-        quality = answer["jpeg_quality"]
-        return Shrunk(
-            pixels,
-            str(answer["format"]),
-            int(answer["width"]),
-            int(answer["height"]),
-            None if quality is None else int(quality),
-        )
+
+def _shrunk(answer: Mapping[str, Any], child: Child) -> Shrunk:
+    height, width, channels = (int(length) for length in answer["shape"])
+    if channels != 3:
+        raise Rejected("broken", "the decoder's answer is no picture")
+    pixels = np.frombuffer(child.read(height * width * channels), np.uint8).reshape(height, width, channels)
+    quality = answer["jpeg_quality"]
+    return Shrunk(
+        pixels,
+        str(answer["format"]),
+        int(answer["width"]),
+        int(answer["height"]),
+        None if quality is None else int(quality),
+    )
 
 
 # The same for every image of a run, and slow to spell out.
@@ -187,7 +213,7 @@ def _as_json(target: Target) -> dict[str, Any]:
     return asdict(target)
 
 
-def _asked(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
+def _asked(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the answer, None where there is none."""
     assert process.stdin is not None
     process.stdin.write(json.dumps(request).encode() + b"\n")

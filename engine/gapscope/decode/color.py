@@ -35,6 +35,11 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return image.convert("RGB") if converted is None else converted
 
 
+def is_srgb(profile: bytes, mode: str) -> bool:
+    """Tell whether a profile leaves a mode's colours as they are: it is sRGB's, or no good."""
+    return _transform(profile, mode) is None
+
+
 # Photographs of a set share a few profiles, and building a transform takes longer than using it.
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
