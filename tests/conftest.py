@@ -1,5 +1,4 @@
 import io
-import os
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -39,17 +38,6 @@ def write_crops() -> Write:
                 crop.save(folder / f"{Path(name).stem}-{number:03d}.jpg", quality=92)
 
     return write
-
-
-@pytest.fixture(scope="session")
-def torture() -> Path:
-    """Image files that are odd, old, broken or hostile, from the Pillow project's tests; no part of this repository."""
-    beside = [parent / "shared" / "data" / "torture" for parent in Path(__file__).resolve().parents]
-    named = os.environ.get("GAPSCOPE_TORTURE")
-    for folder in [Path(named)] if named else beside:
-        if folder.is_dir():
-            return folder
-    pytest.skip("no torture images in shared/data/torture beside the repository, nor where GAPSCOPE_TORTURE says")
 
 
 @pytest.fixture(scope="session")

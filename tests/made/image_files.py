@@ -15,6 +15,16 @@ from PIL import Image, ImageCms
 WIDTH, HEIGHT = 120, 90
 
 
+def find_torture() -> Path | None:
+    """The folder of image files that are odd, old, broken or hostile, from the Pillow project's own tests.
+
+    It is no part of the repository: GAPSCOPE_TORTURE names it, or it lies in shared/data/torture beside the repository.
+    """
+    beside = [parent / "shared" / "data" / "torture" for parent in Path(__file__).resolve().parents]
+    named = os.environ.get("GAPSCOPE_TORTURE")
+    return next((folder for folder in ([Path(named)] if named else beside) if folder.is_dir()), None)
+
+
 def scene(width: int = WIDTH, height: int = HEIGHT) -> Image.Image:
     """Colours that differ from place to place, so that what is turned or cut shows."""
     across, down = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))

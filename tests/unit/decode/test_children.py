@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from image_files import find_torture
 from PIL import Image
 
 from gapscope.decode import children
@@ -140,9 +141,10 @@ os.kill(os.getpid(), 9)
         assert gone.returncode == 0
 
 
-def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(
-    torture: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
+    torture = find_torture()
+    if torture is None:
+        pytest.skip("no torture images in shared/data/torture beside the repository, nor where GAPSCOPE_TORTURE says")
     statuses: dict[str, str] = {}
     for path in sorted(torture.iterdir()):
         try:
