@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import tarfile
 from collections.abc import Callable
@@ -393,6 +394,29 @@ def test_an_image_that_changes_or_goes_after_the_listing_is_rejected(folder: Pat
         with pytest.raises(Rejected) as caught:
             source.read(entry)
         assert caught.value.status == status
+
+
+@pytest.mark.parametrize("kind", ["a.tar", "a.parquet", "a.npy"])
+def test_an_image_whose_container_changes_or_goes_after_the_listing_is_rejected(
+    tmp_path: Path, picture: Picture, kind: str
+) -> None:
+    def write(first: int) -> None:
+        images = {f"{number}.png": picture(number) + b"x" * (number % 7) for number in range(first, first + 3)}
+        write_tar(tmp_path / "a.tar", images)
+        pq.write_table(pa.table({"image": list(images.values())}), tmp_path / "a.parquet")
+        np.save(tmp_path / "a.npy", np.full((3, 5, 5), first, np.uint8))
+
+    write(1)
+    source, entries = opened(tmp_path / kind)
+    write(2)
+    os.utime(tmp_path / kind, ns=(0, 10**18))
+    with pytest.raises(Rejected) as caught:
+        source.read(entries[0])
+    assert caught.value.status == "changed"
+    (tmp_path / kind).unlink()
+    with pytest.raises(Rejected) as caught:
+        source.read(entries[0])
+    assert caught.value.status == "missing"
 
 
 @pytest.mark.parametrize(
