@@ -37,7 +37,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 from machine import machine
 from numpy.typing import NDArray
@@ -212,7 +211,8 @@ def processor_seconds() -> float:
     """Return the processor time that this process and its decoders have taken, the kernel's work for them included."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     # The first number is the time on a processor in nanoseconds: the kernel's documentation, scheduler/sched-stats.
-    decoders = [Path(f"/proc/{child.pid}/schedstat") for child in psutil.Process().children()]
+    tasks = Path("/proc/self/task").iterdir()
+    decoders = [Path(f"/proc/{child}/schedstat") for task in tasks for child in (task / "children").read_text().split()]
     return used.ru_utime + used.ru_stime + sum(int(each.read_text().split()[0]) for each in decoders) / 1e9
 
 

@@ -19,7 +19,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import psutil
 from machine import machine
 
 from gapscope.progress import Silent
@@ -75,7 +74,7 @@ def lists(folder: Path, images: int) -> list[Path]:
 def measured(path: Path) -> dict[str, Any]:
     """List what `path` names; the index must hold it all."""
     with tempfile.TemporaryDirectory() as folder:
-        before = psutil.Process().memory_info().rss
+        before = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
         start, working = time.perf_counter(), time.process_time()
         source = open_source("listed", str(path))
         check_not_empty("listed", source)
