@@ -141,8 +141,10 @@ class Child:
         Raises:
             Rejected: there are not as many.
         """
-        data = bytearray(length)
-        if os.preadv(self._memory, [data], 0) != length:
+        # What the process says may be wrong, so its size is looked at before memory is taken.
+        whole = 0 <= length <= os.fstat(self._memory).st_size
+        data = bytearray(length if whole else 0)
+        if not whole or os.preadv(self._memory, [data], 0) != length:
             raise Rejected("broken", "the decoder's answer is not whole")
         return data
 
