@@ -90,7 +90,7 @@ class _Decoders:
         child = self._idle.get()
         try:
             request = {"target": _as_json(target), "bytes": len(data), "box": box}
-            return _shrunk(child.ask(data, request), child)
+            return _shrunk(child.ask(data, request), child, len(data))
         finally:
             self._idle.put(child)
 
@@ -194,7 +194,7 @@ class Child:
         return Rejected("crashed", f"the decoder crashed ({name})")
 
 
-def _shrunk(answer: Mapping[str, Any], child: Child) -> Shrunk:
+def _shrunk(answer: Mapping[str, Any], child: Child, length: int) -> Shrunk:
     height, width, channels = (int(length) for length in answer["shape"])
     if channels != 3:
         raise Rejected("broken", "the decoder's answer is no picture")
@@ -202,6 +202,7 @@ def _shrunk(answer: Mapping[str, Any], child: Child) -> Shrunk:
     quality = answer["jpeg_quality"]
     return Shrunk(
         pixels,
+        length,
         str(answer["format"]),
         int(answer["width"]),
         int(answer["height"]),

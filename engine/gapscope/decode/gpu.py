@@ -61,7 +61,7 @@ def gathered_decoder(boot: str) -> "Gathered[_Job, Picture | None]":
         ]
         try:
             answer = child.ask(b"".join(data for data, _ in jobs), {"images": images})
-            return _pictures(answer, child, [frame for _, frame in jobs])
+            return _pictures(answer, child, jobs)
         except Rejected:
             # One image of the batch brought the process down; the CPU tells which.
             return [None] * len(jobs)
@@ -69,24 +69,20 @@ def gathered_decoder(boot: str) -> "Gathered[_Job, Picture | None]":
     return Gathered(decode, MOST)
 
 
-def _pictures(answer: Mapping[str, Any], child: Child, frames: list[Frame]) -> list[Picture | None]:
+def _pictures(answer: Mapping[str, Any], child: Child, jobs: list[_Job]) -> list[Picture | None]:
     told = answer["images"]
-    lengths = [frame.size**2 * 3 if each else 0 for frame, each in zip(frames, told, strict=True)]
+    lengths = [frame.size**2 * 3 if each else 0 for (_, frame), each in zip(jobs, told, strict=True)]
     pixels = np.frombuffer(child.read(sum(lengths)), np.uint8)
     pictures: list[Picture | None] = []
     at = 0
-    for frame, each, length in zip(frames, told, lengths, strict=True):
+    for (data, frame), each, length in zip(jobs, told, lengths, strict=True):
         square = pixels[at : at + length].reshape(-1, frame.size, 3)
         at += length
-        pictures.append(
-            None
-            if each is None
-            else picture_of(
-                Shrunk(square, "JPEG", int(each["width"]), int(each["height"]), _whole(each["jpeg_quality"])), frame
-            )
-        )
+        if each is None:
+            pictures.append(None)
+            continue
+        quality = each["jpeg_quality"]
+        width, height = int(each["width"]), int(each["height"])
+        shrunk = Shrunk(square, len(data), "JPEG", width, height, None if quality is None else int(quality))
+        pictures.append(picture_of(shrunk, frame))
     return pictures
-
-
-def _whole(number: Any) -> int | None:
-    return None if number is None else int(number)

@@ -20,6 +20,7 @@ class Picture:
 
     Attributes:
         pixels: (size, size, 3) uint8, sRGB.
+        bytes: length of the encoded image.
         format: Pillow's name of the file's format, such as `JPEG`.
         width: width of the original in pixels, after its orientation tag was applied; of the box where there is one.
         height: height of the original in pixels, likewise.
@@ -29,6 +30,7 @@ class Picture:
     """
 
     pixels: NDArray[np.uint8]
+    bytes: int
     format: str
     width: int
     height: int
@@ -62,6 +64,7 @@ def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
     mean, spread = sample.mean(axis=1).tolist(), sample.std(axis=1).tolist()
     return Picture(
         pixels=pixels,
+        bytes=shrunk.bytes,
         format=shrunk.format,
         width=shrunk.width,
         height=shrunk.height,

@@ -51,6 +51,7 @@ class Shrunk:
     Attributes:
         pixels: (height, width, 3) uint8, sRGB, upright; at most `2 * KEPT * size` in either direction unless the
             image is very thin.
+        bytes: length of the encoded image.
         format: Pillow's name of the file's format.
         width: width of the original in pixels, upright.
         height: height likewise.
@@ -58,6 +59,7 @@ class Shrunk:
     """
 
     pixels: NDArray[np.uint8]
+    bytes: int
     format: str
     width: int
     height: int
@@ -109,7 +111,7 @@ def _shrunk(data: bytes, target: Target, box: Box | None) -> Shrunk:
         pixels = np.asarray(_small_srgb(part, target))
     left, top, right, bottom = (0, 0, *whole) if box is None else _edges(box, (1.0, 1.0), whole)
     width, height = (bottom - top, right - left) if turned else (right - left, bottom - top)
-    return Shrunk(pixels, name, width, height, quality)
+    return Shrunk(pixels, len(data), name, width, height, quality)
 
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:

@@ -74,6 +74,10 @@ def test_the_command_reads_or_rejects_whatever_there_is(tmp_path: Path) -> None:
         assert len(rejected) == facts["rejected"]
         assert rejected["error"].str.len().min() > 5
         assert rejects.loc[rejects["dataset"] == name, "row"].tolist() == rejected["row"].tolist()
+        known = index.loc[
+            index["status"] == "ok", ["encoded_bytes", "format", "width", "height", "mean_red", "spread_blue"]
+        ]
+        assert known.notna().all(axis=None)
         if name in expected:
             start = f"{tmp_path}/made/" if name == "made" else f"{tmp_path}/shards/"
             found = dict(zip(index["uri"].str.removeprefix(start), index["status"], strict=True))

@@ -65,7 +65,7 @@ def test_it_is_what_this_process_decodes() -> None:
         ours, theirs = decode_apart(photograph(seed), FRAME, box), decode(photograph(seed), FRAME, box)
         np.testing.assert_array_equal(ours.pixels, theirs.pixels)
         assert ours.jpeg_quality == 70 + seed
-        for name in ("format", "width", "height", "jpeg_quality", "mean", "spread"):
+        for name in ("bytes", "format", "width", "height", "jpeg_quality", "mean", "spread"):
             assert getattr(ours, name) == getattr(theirs, name)
     assert thumbnail_apart(photograph(1), 40, FRAME.max_pixels).shape == (20, 40, 3)
     with pytest.raises(Rejected) as caught:

@@ -72,7 +72,7 @@ def test_only_plain_jpegs_are_for_the_gpu() -> None:
 
 def same(ours: Picture, theirs: Picture) -> None:
     assert np.abs(ours.pixels.astype(int) - theirs.pixels).max() <= 1
-    for name in ("format", "width", "height", "jpeg_quality"):
+    for name in ("bytes", "format", "width", "height", "jpeg_quality"):
         assert getattr(ours, name) == getattr(theirs, name)
 
 
