@@ -122,7 +122,7 @@ def ways(frame: Frame) -> dict[str, Way]:
     def by_torchvision(path: Path) -> NDArray[np.uint8]:
         pixels = decode_image(str(path), ImageReadMode.RGB)
         small = functional.resize(pixels, [side, side], InterpolationMode.BICUBIC, antialias=True)
-        return small.permute(1, 2, 0).numpy()
+        return np.asarray(small.permute(1, 2, 0), np.uint8)
 
     return {
         "pillow": by_pillow,

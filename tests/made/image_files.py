@@ -104,6 +104,12 @@ def bomb(side: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + checked
 
 
+def write_locked(path: Path, data: bytes) -> None:
+    """Write a file that nobody may read."""
+    path.write_bytes(data)
+    path.chmod(0)
+
+
 def write_files(folder: Path) -> dict[str, str]:
     """Write every readable file into `folder`, and beside them whatever cannot be read.
 
@@ -126,7 +132,7 @@ def write_files(folder: Path) -> dict[str, str]:
         "dangling.png": ("missing", lambda path: path.symlink_to(folder / "nowhere.png")),
         "circle.png": ("missing", lambda path: path.symlink_to(path)),
         "bomb.png": ("too-large", lambda path: path.write_bytes(bomb(50_000))),
-        "locked.png": ("no-permission", lambda path: (path.write_bytes(whole["plain.png"]), path.chmod(0))),
+        "locked.png": ("no-permission", lambda path: write_locked(path, whole["plain.png"])),
         "crash.png": ("crashed", lambda path: path.write_bytes(b"CRASH" * 20)),
     }
     for name, (_, write) in broken.items():

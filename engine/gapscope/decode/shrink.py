@@ -18,7 +18,7 @@ from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
 from gapscope.rejects import Rejected
 from gapscope.sources.entry import Box
 
-KEPT = 2
+KEPT: float = 2
 """Pixels that are left per pixel that is wanted, in either direction, so that resizing decides what is seen."""
 
 # Neither a palette's numbers nor colours under transparency have a mean that means anything.

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
 
 from gapscope.decode.children import decode_apart
 from gapscope.decode.gpu import decode_on_gpu
@@ -121,7 +122,7 @@ def jpeg_decoder() -> DecodeJpegs:
         if not data:
             return []
         images = decoder.decode(list(data), params=params, cuda_stream=torch.cuda.current_stream().cuda_stream)
-        return [None if image is None else torch.from_dlpack(image) for image in images]
+        return [None if image is None else from_dlpack(image) for image in images]
 
     return decode
 
