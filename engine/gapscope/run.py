@@ -70,8 +70,9 @@ class Run:
     def index(self, dataset: str) -> pd.DataFrame:
         """Return one row per listed image: what its source says of it, and what became of it.
 
-        Columns: row, uri, bytes, mtime_ns, place, box, format, width, height, jpeg_quality, mean_red and so on to
-        spread_blue, status, error, and `meta.NAME` for every column that the source has.
+        Columns: row, uri, bytes (as listed; -1 where the source does not know), mtime_ns, place, box, encoded_bytes (as
+        read), format, width, height, jpeg_quality, mean_red and so on to spread_blue, status, error, and `meta.NAME`
+        for every column that the source has.
         """
         self._check("dataset", dataset, self.datasets)
         table: pd.DataFrame = self.table(dataset).to_pandas()

@@ -1,18 +1,23 @@
 """The CUDA device gives the CPU's answers. Skipped, with the reason, where there is no NVIDIA GPU."""
 
 import importlib.util
+import io
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
 import zarr
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.datasets import make_blobs
 from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
+from gapscope.decode.gpu import _BOOT, gathered_decoder
 from gapscope.device.cpu import Cpu
-from gapscope.device.cuda import Cuda
+from gapscope.device.cuda import Cuda, _has_nvimgcodec
 from gapscope.layout.start import principal_start
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import MODELS, load_pyramid
@@ -36,15 +41,19 @@ def unit_rows(rows: int, length: int, seed: int) -> UnitRows:
     )
 
 
-def test_embeddings_are_the_cpus() -> None:
+def bundled(frame: Frame) -> EmbedSettings:
     weights = MODELS["bundled"].weights()
-    settings = EmbedSettings(
+    return EmbedSettings(
         model="bundled",
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=MODELS["bundled"].choose_levels(None),
-        frame=Frame(size=224),
+        frame=frame,
     )
+
+
+def test_embeddings_are_the_cpus() -> None:
+    settings = bundled(Frame(size=224))
     pixels = np.random.default_rng(0).integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
     expected = Cpu().embed(Cpu().place(load_pyramid(settings), ()), pixels, "float32")()
     pinned = Cuda().buffer(pixels.shape)
@@ -55,6 +64,47 @@ def test_embeddings_are_the_cpus() -> None:
         np.testing.assert_array_equal(values, found()[level])
     for level, values in expected.items():
         assert np.abs(found()[level] - values).max() < 5e-3 * np.abs(values).max()
+
+
+@pytest.mark.skipif(not _has_nvimgcodec(), reason="nvImageCodec is not installed")
+def test_decoded_pictures_are_the_cpus() -> None:
+    """What is decoded on the GPU differs from the CPU's by less than photographs differ from each other, by far."""
+    names, frame = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "retina.jpg"), Frame(size=224)
+    data = []
+    for number, name in enumerate(names):
+        photo = Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
+        exif = Image.Exif()
+        exif[0x0112] = 1 + number
+        for side, quality, sampling in ((600, 95, "4:4:4"), (1500, 85, "4:2:0")):
+            file = io.BytesIO()
+            photo.resize((side, side * 3 // 4)).save(file, "JPEG", quality=quality, subsampling=sampling, exif=exif)
+            data.append(file.getvalue())
+    read_by_gpu = gathered_decoder(_BOOT)
+    with ThreadPoolExecutor(8) as pool:
+        ours = list(pool.map(lambda each: read_by_gpu((each, frame)), data))
+    theirs = [Cpu().decode(each, frame) for each in data]
+    for mine, its in zip(ours, theirs, strict=True):
+        assert mine is not None, "the GPU does not read a plain JPEG"
+        assert (mine.format, mine.width, mine.height, mine.jpeg_quality) == (
+            its.format,
+            its.width,
+            its.height,
+            its.jpeg_quality,
+        )
+        assert np.abs(mine.pixels.astype(int) - its.pixels).mean() < 3
+    pyramid = load_pyramid(bundled(frame))
+    with torch.inference_mode():
+        found, expected_by_level = (
+            pyramid(torch.from_numpy(np.stack([picture.pixels for picture in pictures if picture])).permute(0, 3, 1, 2))
+            for pictures in (ours, theirs)
+        )
+    for level, values in expected_by_level.items():
+        expected = values.numpy()
+        # The nearest other photograph; every one is there twice.
+        between = np.linalg.norm(expected[:, None] - expected[None], axis=2)
+        group = np.arange(len(data)) // 2
+        nearest = np.where(group[:, None] == group[None], np.inf, between).min(axis=1)
+        assert (np.linalg.norm(found[level].numpy() - expected, axis=1) / nearest).max() < 0.1
 
 
 @pytest.mark.parametrize("same", [False, True])

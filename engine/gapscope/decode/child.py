@@ -10,6 +10,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from gapscope.decode.shrink import Target, shrink
@@ -24,8 +25,13 @@ READY = "ready"
 _BASE_BYTES = 2 * 2**30
 
 
-def serve(memory: int) -> None:
-    """Answer requests for the memory file with descriptor `memory`."""
+Answer = Callable[[dict[str, Any], int], dict[str, Any]]
+"""Takes a request and the memory file's descriptor, leaves pixels in that file, and returns what goes back."""
+
+
+def serve(memory: int, answer: Answer | None = None) -> None:
+    """Answer requests for the memory file with descriptor `memory`; one image each, unless `answer` says otherwise."""
+    answer = answer or _answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Libraries that print must not speak into the answers.
@@ -34,7 +40,7 @@ def serve(memory: int) -> None:
         answers.write(READY + "\n")
         answers.flush()
         for line in sys.stdin.buffer:
-            answers.write(json.dumps(_answer(json.loads(line), memory)) + "\n")
+            answers.write(json.dumps(answer(json.loads(line), memory)) + "\n")
             answers.flush()
 
 

@@ -20,6 +20,7 @@ class Picture:
 
     Attributes:
         pixels: (size, size, 3) uint8, sRGB.
+        bytes: length of the encoded image.
         format: Pillow's name of the file's format, such as `JPEG`.
         width: width of the original in pixels, after its orientation tag was applied; of the box where there is one.
         height: height of the original in pixels, likewise.
@@ -29,6 +30,7 @@ class Picture:
     """
 
     pixels: NDArray[np.uint8]
+    bytes: int
     format: str
     width: int
     height: int
@@ -57,10 +59,12 @@ def target_of(frame: Frame) -> Target:
 def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
     """Bring a decoded image into its frame."""
     pixels = fitted(_tensor(shrunk), frame.size, frame.fit).numpy()
-    sample = pixels[::_STEP, ::_STEP].reshape(-1, 3).astype(np.float32)
-    mean, spread = sample.mean(axis=0).tolist(), sample.std(axis=0).tolist()
+    # A row per colour: sums along rows are many times as fast as sums of many rows of three.
+    sample = np.ascontiguousarray(pixels[::_STEP, ::_STEP].reshape(-1, 3).T, dtype=np.float32)
+    mean, spread = sample.mean(axis=1).tolist(), sample.std(axis=1).tolist()
     return Picture(
         pixels=pixels,
+        bytes=shrunk.bytes,
         format=shrunk.format,
         width=shrunk.width,
         height=shrunk.height,

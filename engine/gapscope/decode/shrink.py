@@ -18,7 +18,7 @@ from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
 from gapscope.rejects import Rejected
 from gapscope.sources.entry import Box
 
-KEPT = 2
+KEPT: float = 2
 """Pixels that are left per pixel that is wanted, in either direction, so that resizing decides what is seen."""
 
 # Neither a palette's numbers nor colours under transparency have a mean that means anything.
@@ -51,6 +51,7 @@ class Shrunk:
     Attributes:
         pixels: (height, width, 3) uint8, sRGB, upright; at most `2 * KEPT * size` in either direction unless the
             image is very thin.
+        bytes: length of the encoded image.
         format: Pillow's name of the file's format.
         width: width of the original in pixels, upright.
         height: height likewise.
@@ -58,6 +59,7 @@ class Shrunk:
     """
 
     pixels: NDArray[np.uint8]
+    bytes: int
     format: str
     width: int
     height: int
@@ -101,14 +103,15 @@ def _shrunk(data: bytes, target: Target, box: Box | None) -> Shrunk:
         image.load()
         scale = (image.width / whole[0], image.height / whole[1])
         part: Image.Image = image if box is None else image.crop(_edges(box, scale, image.size))
-        upright = ImageOps.exif_transpose(part)
-        turned = part.size != upright.size
+        across = part.width
+        ImageOps.exif_transpose(part, in_place=True)
+        turned = part.width != across
         if target.fit == "crop":
-            upright = _centre(upright)
-        pixels = np.asarray(_small_srgb(upright, target))
+            part = _centre(part)
+        pixels = np.asarray(_small_srgb(part, target))
     left, top, right, bottom = (0, 0, *whole) if box is None else _edges(box, (1.0, 1.0), whole)
     width, height = (bottom - top, right - left) if turned else (right - left, bottom - top)
-    return Shrunk(pixels, name, width, height, quality)
+    return Shrunk(pixels, len(data), name, width, height, quality)
 
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:

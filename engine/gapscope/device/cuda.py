@@ -10,8 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
 
 from gapscope.decode.children import decode_apart
+from gapscope.decode.gpu import decode_on_gpu
+from gapscope.decode.gpu_child import DecodeJpegs
 from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compiled
 from gapscope.device.protocol import Network
@@ -25,7 +28,7 @@ from gapscope.sources import Box
 
 @dataclass(frozen=True)
 class Cuda:
-    """Every verb but decoding on the process's first visible GPU."""
+    """Every verb on the process's first visible GPU, and on the CPU what no GPU decodes."""
 
     name: str = "cuda"
     batch_images: int = 128
@@ -51,8 +54,8 @@ class Cuda:
         return torch.cuda.utilization() / 100
 
     def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image with Pillow, in a process of its own, so that both devices see the same pixels."""
-        return decode_apart(data, frame, box)
+        """Decode one image: a plain JPEG on the GPU if nvImageCodec is installed, everything else with Pillow."""
+        return decode_on_gpu(data, frame, box) if _has_nvimgcodec() else decode_apart(data, frame, box)
 
     def has_bfloat16(self) -> bool:
         """Tell whether the GPU's tensor cores know bfloat16."""
@@ -130,6 +133,36 @@ class Cuda:
 
         fitted = cuml.cluster.HDBSCAN(min_cluster_size=smallest, output_type="numpy").fit(points)
         return np.asarray(fitted.labels_, dtype=np.int32)
+
+
+@lru_cache(maxsize=1)
+def _has_nvimgcodec() -> bool:
+    try:
+        return importlib.util.find_spec("nvidia.nvimgcodec") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def jpeg_decoder() -> DecodeJpegs:
+    """Return what decodes batches of JPEGs with nvImageCodec, by the GPU's JPEG engines where it has some."""
+    from nvidia import nvimgcodec
+
+    # Without those for the CPU alone: what is left to the CPU goes to the decoder that tells reasons.
+    kinds = nvimgcodec.BackendKind
+    decoder = nvimgcodec.Decoder(
+        backends=[nvimgcodec.Backend(kind) for kind in (kinds.HW_GPU_ONLY, kinds.GPU_ONLY, kinds.HYBRID_CPU_GPU)],
+        # Colours between those that are stored: interpolated, as libjpeg does it.
+        options=":fancy_upsampling=1",
+    )
+    params = nvimgcodec.DecodeParams(apply_exif_orientation=False)
+
+    def decode(data: Sequence[bytes]) -> list[torch.Tensor | None]:
+        if not data:
+            return []
+        images = decoder.decode(list(data), params=params, cuda_stream=torch.cuda.current_stream().cuda_stream)
+        return [None if image is None else from_dlpack(image) for image in images]
+
+    return decode
 
 
 # One per process: every thread's copies go through it, in turn.

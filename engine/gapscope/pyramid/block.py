@@ -273,6 +273,7 @@ def _fact(outcome: Picture | Rejected) -> dict[str, Any]:
         return {"status": outcome.status, "error": outcome.error}
     channels = ("red", "green", "blue")
     return {
+        "encoded_bytes": outcome.bytes,
         "format": outcome.format,
         "width": outcome.width,
         "height": outcome.height,

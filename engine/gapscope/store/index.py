@@ -28,6 +28,7 @@ _LISTED = [
     ("box", pa.list_(pa.float32(), 4)),
 ]
 _FACTS = [
+    ("encoded_bytes", pa.int64()),
     ("format", pa.string()),
     ("width", pa.int32()),
     ("height", pa.int32()),
