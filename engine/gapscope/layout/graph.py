@@ -34,4 +34,29 @@ def merged_graph(
         order = np.argsort(together, axis=1, kind="stable")[:, :n_neighbors]
         distances.append(np.take_along_axis(together, order, axis=1))
         indices.append(np.take_along_axis(positions, order, axis=1))
-    return np.concatenate(distances), np.concatenate(indices)
+    return _filled(np.concatenate(distances), np.concatenate(indices))
+
+
+def with_itself(
+    distances: NDArray[np.float32], indices: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the graph (n, k) of n images among themselves with each image as its own first neighbour: (n, k + 1)."""
+    itself = np.arange(len(indices))[:, None]
+    zero = np.zeros((len(indices), 1), np.float32)
+    return _filled(np.concatenate([zero, distances], axis=1), np.concatenate([itself, indices], axis=1))
+
+
+def is_saturated(distances: NDArray[np.float32]) -> bool:
+    """Tell whether some image has nothing but copies among its neighbours, so that the graph does not lead away."""
+    return bool((distances[:, -1] == 0).any())
+
+
+def _filled(
+    distances: NDArray[np.float32], indices: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Put the image itself, which weighs nothing, where an approximate search found fewer neighbours than asked for."""
+    missing = indices < 0
+    if not missing.any():
+        return distances, indices
+    farthest = np.where(np.isfinite(distances), distances, 0).max(axis=1, keepdims=True)
+    return np.where(missing, farthest, distances), np.where(missing, indices[:, :1], indices)

@@ -11,7 +11,7 @@ from gapscope.store.atomic import replacing
 from gapscope.store.changes import Changes, find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_facts, schema_of
 from gapscope.store.pyramid import mark_pending
-from gapscope.store.results import forget_results
+from gapscope.store.results import forget_places, forget_results
 
 
 def update_index(
@@ -42,6 +42,7 @@ def update_index(
         old = pq.read_metadata(index).num_rows
         if changes or not pq.read_schema(index).equals(schema):
             forget_results(run)
+            forget_places(run, dataset, [*changes.removed, *changes.embed])
             mark_pending(run, dataset, _blocks_to_embed(changes, old, block_rows))
             _rewrite(index, spool, schema, changes)
         return old + changes.added, changes
