@@ -141,9 +141,7 @@ def compare(
     ] = 0.1,
     metric: Annotated[
         str,
-        typer.Option(
-            help="Distance between standardised embeddings: cosine or euclidean.", rich_help_panel=_ANSWER
-        ),
+        typer.Option(help="Distance between standardised embeddings: cosine or euclidean.", rich_help_panel=_ANSWER),
     ] = "cosine",
     n_neighbors: Annotated[
         int, typer.Option(help="UMAP's neighbours per image: more shows larger shapes.", rich_help_panel=_MAP)

@@ -91,7 +91,7 @@ def draw(run: Path, record: Record, level: str, settings: LayoutSettings, device
         else:
             why = "of many copies one each"
         del distances, indices
-    return _by_landmarks(views, settings, device, most, why)
+    return by_landmarks(views, settings, device, most, why)
 
 
 def _is_constant(views: Sequence[UnitRows]) -> bool:
@@ -99,7 +99,16 @@ def _is_constant(views: Sequence[UnitRows]) -> bool:
     return all(bool((np.abs(tile - first) < _CONSTANT).all()) for view in views for tile in view.tiles(8192))
 
 
-def _by_landmarks(views: Sequence[UnitRows], settings: LayoutSettings, device: Device, most: int, why: str) -> Map:
+def by_landmarks(views: Sequence[UnitRows], settings: LayoutSettings, device: Device, most: int, why: str) -> Map:
+    """Lay out at most `most` images, and place the others among them; fewer still where memory runs out.
+
+    Args:
+        views: all images of a level.
+        settings: how.
+        device: on what.
+        most: how many landmarks there may be.
+        why: what made it so, in words.
+    """
     images = sum(map(len, views))
     while True:
         chosen = choose_landmarks(views, most, settings.seed)

@@ -9,7 +9,8 @@ from gapscope.neighbors.unit_rows import UnitRows
 
 _QUERY_TILE = 2048
 _REFERENCE_TILE = 16384
-_GATHER_BYTES = 256 * 2**20
+_GATHER_BYTES = 64 * 2**20
+_ROUNDING = 1e-5
 
 
 def exact_neighbors(query: UnitRows, reference: UnitRows, k: int, *, same: bool, device: torch.device) -> Neighbors:
@@ -47,19 +48,34 @@ def _nearest(vectors: Tensor, reference: UnitRows, k: int, own: Tensor) -> tuple
         stop = min(start + _REFERENCE_TILE, len(reference))
         tile = torch.from_numpy(reference.tile(start, stop)).to(vectors.device)
         # Half the squared distance, short of the query's own length, which is the same for every candidate.
-        apart = tile.square().sum(dim=1) / 2 - vectors @ tile.T
+        apart = torch.addmm(tile.square().sum(dim=1) / 2, vectors, tile.T, alpha=-1)
         asking = torch.nonzero((own >= start) & (own < stop))[:, 0]
         apart[asking, own[asking] - start] = torch.inf
-        at = apart.topk(min(k, stop - start), dim=1, largest=False).indices
-        measured = half_squares(vectors, tile, at)
-        measured[at + start == own[:, None]] = torch.inf
+        roughly, at = apart.topk(min(k, stop - start), dim=1, largest=False)
+        measured = _measured(vectors, tile, roughly, at, near[:, k - 1 : k])
         near, where = ordered(torch.cat([near, measured], dim=1), torch.cat([where, at + start], dim=1), k)
     return near, where
 
 
+def _measured(vectors: Tensor, tile: Tensor, roughly: Tensor, at: Tensor, farthest: Tensor) -> Tensor:
+    """Return half squared distances to rows `at` of a tile (n, k), infinite where they cannot be among the nearest."""
+    if farthest.shape[1]:
+        length = vectors.square().sum(dim=1, keepdim=True) / 2
+        worth = roughly <= farthest - length + _ROUNDING * (1 + length)
+    else:
+        worth = roughly < torch.inf
+    measured = torch.full(at.shape, torch.inf, device=at.device)
+    query, column = torch.nonzero(worth, as_tuple=True)
+    rows = max(1, _GATHER_BYTES // (4 * vectors.shape[1]))
+    for start in range(0, len(query), rows):
+        # From differences, not products: equal vectors get exactly 0, and nothing depends on how tiles were cut.
+        one, other = query[start : start + rows], column[start : start + rows]
+        measured[one, other] = (tile[at[one, other]] - vectors[one]).square().sum(dim=1) / 2
+    return measured
+
+
 def half_squares(vectors: Tensor, tile: Tensor, at: Tensor) -> Tensor:
     """Return half the squared distance (n, k) of each vector (n, channels) to the rows `at` (n, k) of `tile`."""
-    # From differences, not products: equal vectors get exactly 0, and nothing depends on how tiles were cut.
     measured = torch.empty(at.shape, device=vectors.device)
     rows = max(1, _GATHER_BYTES // (4 * at.shape[1] * vectors.shape[1]))
     for start in range(0, len(vectors), rows):

@@ -4,9 +4,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-_PER_ROOT = 4
-_TRAINED_ON = 64
-_ROUNDS = 10
+_PER_ROOT = 3
+_TRAINED_ON = 40
+_ROUNDS = 6
 
 
 class FaissCells:

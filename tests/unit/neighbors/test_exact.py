@@ -39,9 +39,7 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 def test_neighbors_are_scikit_learns(same: bool) -> None:
     reference = normal(70, 12, 1)
     query = reference if same else normal(45, 12, 2)
-    distances, indices, *_ = exact.exact_neighbors(
-        unit_rows(query), unit_rows(reference), 6, same=same, device=CPU
-    )
+    distances, indices, *_ = exact.exact_neighbors(unit_rows(query), unit_rows(reference), 6, same=same, device=CPU)
     fitted = NearestNeighbors(n_neighbors=6, metric="cosine").fit(reference)
     expected, where = fitted.kneighbors(None if same else query)
     np.testing.assert_allclose(distances, expected, atol=1e-5)
