@@ -45,6 +45,7 @@ _VERSIONS = (
     "numpy",
     "zarr",
     "dask",
+    "faiss-cpu",
     "umap-learn",
     "scikit-learn",
     "pillow",

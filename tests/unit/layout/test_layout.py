@@ -8,7 +8,7 @@ from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import NearestNeighbors
 
-from gapscope import Run
+from gapscope import OptionError, Run
 from gapscope.device import choose_device
 from gapscope.layout.graph import merged_graph
 from gapscope.layout.start import principal_start
@@ -78,3 +78,31 @@ def test_clusters_are_the_planted_ones() -> None:
     points, planted = make_blobs([60, 60, 60], 3, centers=np.eye(3) * 20, random_state=0)
     labels = choose_device("cpu").cluster_labels(points.astype(np.float32), 10)
     assert adjusted_rand_score(planted, labels) > 0.95
+
+
+def test_images_of_no_dataset_are_placed_on_the_map(small_run: Run) -> None:
+    known = small_run.embeddings("real", "P4")
+    layout = small_run.layout("P4")
+    real = layout[layout["dataset"] == "real"]
+    placed = small_run.place("P4", known[real["row"]])
+    np.testing.assert_allclose(placed, real[["x", "y", "z"]].to_numpy(), rtol=1e-4, atol=1e-4)
+    assert small_run.place("P4", known[:0]).shape == (0, 3)
+    with pytest.raises(OptionError, match=r"level P4 takes \(images, 112\)"):
+        small_run.place("P4", known[:, :5])
+    with pytest.raises(OptionError, match="NaN"):
+        small_run.place("P4", known)
+
+
+def test_metrics_say_how_good_the_map_and_its_graph_are(small_run: Run) -> None:
+    for level in small_run.levels:
+        numbers = small_run.metrics["levels"][level]
+        pairs = {f"{one}-vs-{other}" for one in small_run.datasets for other in small_run.datasets}
+        assert set(numbers["neighbors"]) == pairs
+            f"{one}-vs-{two}" for one in small_run.datasets for two in small_run.datasets
+        }
+        assert numbers["neighbors"]["real-vs-synthetic"] == {"way": "exact", "recall": 1.0, "sample": 0}
+        layout = numbers["layout"]
+        assert (layout["way"], layout["laid_out"], layout["sample"]) == ("full", 132, 132)
+        found = small_run.layout(level)[["x", "y", "z"]].to_numpy()
+        expected = trustworthiness(vectors(small_run, level), found, n_neighbors=15, metric="cosine")
+        assert layout["trustworthiness"] == pytest.approx(expected, abs=1e-3)
