@@ -98,8 +98,6 @@ def test_metrics_say_how_good_the_map_and_its_graph_are(small_run: Run) -> None:
         numbers = small_run.metrics["levels"][level]
         pairs = {f"{one}-vs-{other}" for one in small_run.datasets for other in small_run.datasets}
         assert set(numbers["neighbors"]) == pairs
-            f"{one}-vs-{two}" for one in small_run.datasets for two in small_run.datasets
-        }
         assert numbers["neighbors"]["real-vs-synthetic"] == {"way": "exact", "recall": 1.0, "sample": 0}
         layout = numbers["layout"]
         assert (layout["way"], layout["laid_out"], layout["sample"]) == ("full", 132, 132)
