@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 
 from gapscope.store.index import rows_read
 from gapscope.store.record import Record
-from gapscope.store.results import read_neighbors
+from gapscope.store.results import neighbor_stretch
+
+_STRETCH_ROWS = 65536
 
 
 def merged_graph(
@@ -21,13 +23,18 @@ def merged_graph(
     rows = {name: rows_read(run, name) for name in record.datasets}
     first = dict(zip(rows, np.cumsum([0, *map(len, rows.values())])[:-1], strict=True))
     distances, indices = [], []
-    for query, asking in rows.items():
+    stretches = (
+        (query, start, asking[start : start + _STRETCH_ROWS])
+        for query, asking in rows.items()
+        for start in range(0, len(asking), _STRETCH_ROWS)
+    )
+    for query, start, asking in stretches:
         near = [np.zeros((len(asking), 1), np.float32)]
-        where = [first[query] + np.arange(len(asking))[:, None]]
+        where = [first[query] + start + np.arange(len(asking))[:, None]]
         for reference, asked in rows.items():
-            found, listed = read_neighbors(run, level, query, reference)
-            row = listed[asking]
-            near.append(found[asking])
+            found, listed = neighbor_stretch(run, level, query, reference, int(asking[0]), int(asking[-1]) + 1)
+            row = listed[asking - asking[0], :n_neighbors]
+            near.append(found[asking - asking[0], :n_neighbors])
             where.append(np.where(row >= 0, first[reference] + np.searchsorted(asked, row), -1))
         together, positions = np.concatenate(near, axis=1), np.concatenate(where, axis=1)
         # The image itself stays in front of its copies, since the sort is stable.

@@ -14,7 +14,7 @@ from gapscope.neighbors.exact import half_squares
 from gapscope.neighbors.unit_rows import UnitRows
 
 _SAMPLE = 1000
-_COMPARED = 2_000_000_000
+_COMPARED = 5_000_000_000
 _NEAREST = 15
 _TILE_ROWS = 4096
 _ROUNDING = 1e-6
@@ -79,4 +79,4 @@ def _half_square_matrix(sample: Tensor, tile: Tensor) -> Tensor:
 
 
 def _count_below(apart: Tensor, limits: Tensor) -> Tensor:
-    return torch.searchsorted(apart.sort(dim=1).values, limits.contiguous())
+    return torch.stack([(apart < limits[:, at, None]).sum(dim=1) for at in range(limits.shape[1])], dim=1)

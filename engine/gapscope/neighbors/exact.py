@@ -11,6 +11,8 @@ _QUERY_TILE = 2048
 _REFERENCE_TILE = 16384
 _GATHER_BYTES = 64 * 2**20
 _ROUNDING = 1e-5
+_SPARE = 4
+"""Candidates beyond k: which of them are the nearest is decided by what they measure, not by how products round."""
 
 
 def exact_neighbors(query: UnitRows, reference: UnitRows, k: int, *, same: bool, device: torch.device) -> Neighbors:
@@ -51,7 +53,7 @@ def _nearest(vectors: Tensor, reference: UnitRows, k: int, own: Tensor) -> tuple
         apart = torch.addmm(tile.square().sum(dim=1) / 2, vectors, tile.T, alpha=-1)
         asking = torch.nonzero((own >= start) & (own < stop))[:, 0]
         apart[asking, own[asking] - start] = torch.inf
-        roughly, at = apart.topk(min(k, stop - start), dim=1, largest=False)
+        roughly, at = apart.topk(min(k + _SPARE, stop - start), dim=1, largest=False)
         measured = _measured(vectors, tile, roughly, at, near[:, k - 1 : k])
         near, where = ordered(torch.cat([near, measured], dim=1), torch.cat([where, at + start], dim=1), k)
     return near, where

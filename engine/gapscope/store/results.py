@@ -92,6 +92,16 @@ def read_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[N
     return _read(run / "neighbors.zarr", f"{path}/distances"), _read(run / "neighbors.zarr", f"{path}/indices")
 
 
+def neighbor_stretch(
+    run: Path, level: str, query: str, reference: str, first: int, stop: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the distances and indices of query rows `first` to `stop` (exclusive)."""
+    path = f"{level}/{pair_name(query, reference)}"
+    distances = zarr.open_array(run / "neighbors.zarr", path=f"{path}/distances", mode="r")
+    indices = zarr.open_array(run / "neighbors.zarr", path=f"{path}/indices", mode="r")
+    return np.asarray(distances[first:stop]), np.asarray(indices[first:stop])
+
+
 def has_layout(run: Path, level: str) -> bool:
     """Tell whether a level's layout and clusters are on disk, whole, and aligned to the other levels'."""
     return _is_done(run / "clusters.zarr", level) and _attributes(run / "layout.zarr", level).get("aligned", False)
