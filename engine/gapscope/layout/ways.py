@@ -152,7 +152,9 @@ def _earlier_places(run: Path, record: Record, level: str, views: Sequence[UnitR
             here[old] = points[view.rows[old]]
         parts.append(here)
     places = np.concatenate(parts)
-    return places if np.isfinite(places).all(axis=1).sum() >= _FEWEST else None
+    there = places[np.isfinite(places).all(axis=1)]
+    # A map of one point, or of too few, is none to keep to.
+    return places if len(there) >= _FEWEST and np.ptp(there, axis=0).any() else None
 
 
 def _among_earlier(views: Sequence[UnitRows], places: NDArray[np.float32], device: Device, seed: int) -> Map:

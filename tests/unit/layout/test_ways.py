@@ -189,6 +189,17 @@ def test_yesterdays_map_stays_and_new_images_are_placed_on_it(tmp_path: Path) ->
     assert map_numbers(run, record, "P2")["layout"]["way"] == "placed"
 
 
+def test_a_map_of_one_point_is_not_kept_to(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    equal = np.ones((20, 6), np.float32)
+    record = embedded_run(run, two(equal, equal))
+    mapped(run, record)
+    forget_results(run)
+    embed(run, record, "a", {"P2": np.concatenate([equal, blobs(30, 6, [0, 1], 1)])})
+    mapped(run, record)
+    assert map_numbers(run, record, "P2")["layout"]["way"] != "placed"
+
+
 def test_a_map_that_was_drawn_but_not_turned_is_only_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
     record = embedded_run(run, two(blobs(60, 6, [0, 1], 1), blobs(50, 6, [1], 2)))
