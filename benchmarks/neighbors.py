@@ -1,9 +1,9 @@
 """Ways to find 30 neighbours on the CPU: comparing everything, faiss's cells, and pynndescent, on the same points.
 
 Half of the points are one dataset and half another, and the neighbours of all four ordered pairs are found, as a run
-needs them. `recall` is measured here, on 300 images per pair against an exact search. Each case runs in a process of its
-own, with everything compiled before the clock starts. `copies` is the real points with 3,000 copies of one of them in
-each half.
+needs them. `recall` is measured here, on 300 images per pair against an exact search. Each case runs in a process of
+its own, with everything compiled before the clock starts. `copies` is the real points with 3,000 copies of one of them
+in each half.
 """
 
 import argparse

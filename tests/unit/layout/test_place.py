@@ -62,8 +62,16 @@ def test_a_map_of_few_images_is_enough() -> None:
 
 
 def test_the_nearer_the_more() -> None:
-    weights = nearness(np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3], [0, 0, 0.5]], np.float32))
-    np.testing.assert_allclose(weights.sum(axis=1), 1)
+    weights = nearness(np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3], [0, 0, 0.5], [0.1, 0.2, np.inf]], np.float32))
     assert weights[0, 0] > weights[0, 1] > weights[0, 2]
-    np.testing.assert_allclose(weights[1], 1 / 3)
-    np.testing.assert_allclose(weights[2], [0.5, 0.5, 0])
+    np.testing.assert_allclose(weights[1:3], [[1, 1, 1], [1, 1, 0]])
+    assert weights[3, 0] > 0
+    assert weights[3, 2] == 0
+
+
+def test_an_image_between_two_groups_lies_in_one_of_them_and_not_in_the_empty_space() -> None:
+    groups = np.repeat([[-1.0, 1, 0, 0], [1.0, 1, 0, 0]], 50, axis=0) + RANDOM.normal(scale=0.01, size=(100, 4))
+    points = np.repeat([[-9.0, 0, 0], [9.0, 0, 0]], 50, axis=0) + RANDOM.normal(scale=0.1, size=(100, 3))
+    between = rows_of(np.array([[0.0, 1, 0, 0], [0.001, 1, 0, 0]], np.float32))
+    placed = place(between, rows_of(groups.astype(np.float32)), points.astype(np.float32), cpu.Cpu())
+    assert (np.abs(np.abs(placed[:, 0]) - 9) < 0.5).all()
