@@ -70,4 +70,5 @@ def blobs(count: int, channels: int, centers: Sequence[int], seed: int) -> NDArr
     """Points around some of a fixed set of centres, `count` in all, in the order of the centres."""
     middle = np.random.default_rng(99).normal(size=(20, channels)) * 3
     random = np.random.default_rng(seed)
-    return (middle[np.sort(np.resize(centers, count))] + random.normal(size=(count, channels))).astype(np.float32)
+    around = middle[np.sort(np.resize(centers, count))]
+    return np.asarray(around + random.normal(size=(count, channels)), dtype=np.float32)

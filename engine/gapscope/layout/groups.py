@@ -26,4 +26,5 @@ def find_clusters(points: NDArray[np.float32], device: Device, seed: int) -> NDA
     chosen = np.sort(np.random.default_rng(seed).choice(len(points), most, replace=False))
     smallest = max(SMALLEST, round(smallest * most / len(points)))
     found = device.cluster_labels(points[chosen], smallest)
-    return found[KDTree(points[chosen]).query(points, workers=-1)[1]]
+    nearest: NDArray[np.int64] = KDTree(points[chosen]).query(points, workers=-1)[1]
+    return found[nearest]

@@ -110,7 +110,8 @@ def _align_levels(run: Path, record: Record, levels: list[str]) -> None:
     read = _read_positions(run, record)
     before: NDArray[np.float32] | None = None
     for level in levels:
-        points, clusters = (values[read] for values in read_layout(run, level))
+        all_points, all_clusters = read_layout(run, level)
+        points, clusters = all_points[read], all_clusters[read]
         if not has_layout(run, level):
             # A map without extent has nothing to be turned to.
             points = aligned(points, before if before is not None and before.any() else None)

@@ -31,7 +31,7 @@ def principal_start(views: Sequence[UnitRows], seed: int) -> NDArray[np.float32]
     positions = np.clip(positions, -_SPREADS * spread, _SPREADS * spread)
     positions *= _REACH / max(float(np.abs(positions).max(initial=0.0)), 1e-12)
     noise = np.random.default_rng(seed).normal(scale=_JITTER, size=positions.shape)
-    return (positions.round(5) + noise).astype(np.float32)
+    return np.asarray(positions.round(5) + noise, dtype=np.float32)
 
 
 def _axes(views: Sequence[UnitRows]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:

@@ -78,8 +78,9 @@ def cell_neighbors(
         for start in range(0, len(query), _QUERY_TILE):
             asking = slice(start, start + _QUERY_TILE)
             found, at = _look(cells, query.some(asking), part, k, probes, same=same)
-            both = np.concatenate([near[asking], found], axis=1), np.concatenate([where[asking], at + first], axis=1)
-            nearest, positions = ordered(*map(torch.from_numpy, both), k)
+            both = torch.from_numpy(np.concatenate([near[asking], found], axis=1))
+            both_at = torch.from_numpy(np.concatenate([where[asking], at + first], axis=1))
+            nearest, positions = ordered(both, both_at, k)
             near[asking], where[asking] = nearest.numpy(), positions.numpy()
     distances = query.distance(near)
     indices = np.where(np.isfinite(near), where, -1)

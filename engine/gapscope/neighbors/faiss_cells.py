@@ -33,4 +33,4 @@ class FaissCells:
         """Search `probes` cells; see `Cells`."""
         self._index.nprobe = probes
         squares, positions = self._index.search(vectors, k)
-        return squares / 2, positions
+        return np.asarray(squares / 2, dtype=np.float32), positions

@@ -4,7 +4,7 @@ from scipy.stats import special_ortho_group
 
 from gapscope.layout.align import RADIUS, aligned
 
-POINTS = np.random.default_rng(0).gamma(2, size=(200, 3)).astype(np.float32) * [3, 2, 1] + 50
+POINTS = (np.random.default_rng(0).gamma(2, size=(200, 3)) * [3, 2, 1] + 50).astype(np.float32)
 
 
 @pytest.mark.parametrize("mirror", [1, -1])
