@@ -31,6 +31,7 @@ app.command()(doctor)
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
 _ANSWER = "How datasets are compared"
+_MAP = "How the map is made"
 
 
 def main() -> None:
@@ -164,6 +165,32 @@ def compare(
         float,
         typer.Option(help="Largest expected share of false entries in an outlier manifest.", rich_help_panel=_ANSWER),
     ] = 0.1,
+    metric: Annotated[
+        str,
+        typer.Option(help="Distance between standardised embeddings: cosine or euclidean.", rich_help_panel=_ANSWER),
+    ] = "cosine",
+    n_neighbors: Annotated[
+        int, typer.Option(help="UMAP's neighbours per image: more shows larger shapes.", rich_help_panel=_MAP)
+    ] = 15,
+    min_dist: Annotated[
+        float, typer.Option(help="UMAP's smallest distance of points: less packs them closer.", rich_help_panel=_MAP)
+    ] = 0.1,
+    n_epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="UMAP's rounds of optimisation; its own choice by default.", rich_help_panel=_MAP, show_default=False
+        ),
+    ] = None,
+    landmarks: Annotated[
+        int | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="Lay out at most so many images with UMAP and place the others among them; as many as fit the memory "
+            "by default.",
+            rich_help_panel=_MAP,
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
     update: Annotated[
         bool,
@@ -210,6 +237,11 @@ def compare(
             cluster=cluster,
             k=k,
             fdr=fdr,
+            metric=metric,  # type: ignore[arg-type]
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            n_epochs=n_epochs,
+            landmarks=landmarks,
             seed=seed,
             update=update,
             cache=cache,

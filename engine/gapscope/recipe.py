@@ -30,6 +30,8 @@ from gapscope.settings import (
     Fit,
     Frame,
     LayoutSettings,
+    Metric,
+    NeighborSettings,
     Pool,
     Precision,
     check_dataset_name,
@@ -48,6 +50,7 @@ _VERSIONS = (
     "numpy",
     "zarr",
     "dask",
+    "faiss-cpu",
     "umap-learn",
     "scikit-learn",
     "pillow",
@@ -72,6 +75,11 @@ def compare(
     cluster: str = "auto",
     k: int = 5,
     fdr: float = 0.1,
+    metric: Metric = "cosine",
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    n_epochs: int | None = None,
+    landmarks: int | None = None,
     seed: int = 0,
     update: bool = False,
     cache: str | PathLike[str] | None = None,
@@ -99,6 +107,12 @@ def compare(
             scheduler.
         k: an image is outside by its distance to its k-th nearest reference image.
         fdr: bound on the expected share of false entries in an outlier manifest.
+        metric: distance between standardised embeddings, for outliers and map alike: `cosine` or `euclidean`.
+        n_neighbors: of the map: neighbours per image in UMAP's graph, the image itself included.
+        min_dist: of the map: UMAP's smallest distance of points.
+        n_epochs: of the map: UMAP's rounds; its own choice by default.
+        landmarks: of the map: lay out at most so many images with UMAP and place the others among them; by default as
+            many as fit the device's memory.
         seed: of every random choice.
         update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
             again, with the ruler that the run was begun with. Datasets that the run does not have are added, and those
@@ -130,7 +144,10 @@ def compare(
     )
     # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
     pyramid = load_pyramid(embed)
-    layout = LayoutSettings(seed=seed)
+    near = NeighborSettings(metric=metric)
+    layout = LayoutSettings(
+        n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
+    )
     comparison = CompareSettings(k=k, fdr=fdr)
     on = choose_device(device)
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
@@ -141,7 +158,7 @@ def compare(
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
     run = _run_folder(out, sources)
-    wanted = _record(sources, embed, layout, comparison, objects=objects)
+    wanted = _record(sources, embed, near, layout, comparison, objects=objects)
     if update:
         _change_datasets(run, wanted, shown)
     record = begin(run, wanted)
@@ -152,8 +169,8 @@ def compare(
     record.write(run)
     embed_datasets(run, record, sources, embed, on, cluster, shown, None if cache is None else place(cache))
     measure_rulers(run, record)
-    find_neighbors(run, record, on, comparison.graph_k, shown)
-    lay_out(run, record, layout, on, shown)
+    find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), cluster, shown)
+    lay_out(run, record, layout, on, cluster, shown)
     compare_datasets(run, record, comparison, shown)
     finished = open_run(run)
     write_report(finished, shown)
@@ -205,6 +222,7 @@ def _within_reach(sources: Mapping[str, Source], places: Sequence[str | PathLike
 def _record(
     sources: Mapping[str, Source],
     embed: EmbedSettings,
+    near: NeighborSettings,
     layout: LayoutSettings,
     comparison: CompareSettings,
     *,
@@ -216,6 +234,7 @@ def _record(
         "datasets": {name: source.location for name, source in sources.items()},
         "sources": {"objects": objects},
         "embed": {name: value for name, value in asdict(embed).items() if name not in ("weights", "frame")},
+        "neighbors": asdict(near),
         "layout": asdict(layout),
         "compare": asdict(comparison),
     }

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from gapscope.compare.manifest import manifest_path
 from gapscope.errors import OptionError, RunError
 from gapscope.layout.frame import layout_frame
+from gapscope.layout.transform import place_on_map
 from gapscope.settings import Frame
 from gapscope.sources import Entry, Source, open_source
 from gapscope.store.index import read_index, read_some_rows
@@ -98,6 +99,24 @@ class Run:
         """Return dataset, row, uri, x, y, z and cluster (-1 for none) of every image that was read."""
         self._check("level", level, self.levels)
         return layout_frame(self.path, self.record, level)
+
+    def place(self, level: str, embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Return where images that are not in the run lie on a level's map, which stays as it is.
+
+        Each lands among its nearest images on the map, whatever else is placed with it.
+
+        Args:
+            level: the level's name.
+            embeddings: (n, channels), of the model that the run was made with; all finite.
+
+        Returns:
+            (n, 3) coordinates.
+
+        Raises:
+            OptionError: there is no such level, or these are no embeddings of it.
+        """
+        self._check("level", level, self.levels)
+        return place_on_map(self.path, self.record, level, embeddings)
 
     def outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
         """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first."""

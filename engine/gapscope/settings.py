@@ -12,6 +12,7 @@ Pool = Literal["mean", "max", "gem", "grid"]
 
 SPEEDUPS = ("nine-sums", "fold", "channels-last", "compile")
 """What makes a network faster and changes no more than the last bits of what it gives."""
+Metric = Literal["cosine", "euclidean"]
 
 MAX_PIXELS = 200_000_000
 DEFAULT_MODEL = "fasterrcnn_resnet50_fpn_v2"
@@ -99,21 +100,52 @@ class EmbedSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NeighborSettings:
+    """What near means, for everything that is said about two datasets.
+
+    Attributes:
+        metric: distance between embeddings standardised per dimension: `cosine`, or `euclidean`, which also tells
+            embeddings of the same direction and another length apart.
+    """
+
+    metric: Metric = "cosine"
+
+    def __post_init__(self) -> None:
+        _one_of("--metric", self.metric, get_args(Metric))
+
+
+@dataclass(frozen=True, kw_only=True)
 class LayoutSettings:
     """How a level's 3-D map is made (McInnes et al. 2018, UMAP).
 
     Attributes:
         n_neighbors: neighbours per image in UMAP's graph, the image itself included.
-        min_dist: smallest distance of points in the map, in map units.
+        min_dist: smallest distance of points in the map, in UMAP's units, before levels are brought to one scale.
+        n_epochs: rounds of optimisation; None is UMAP's own choice, 500 up to 10,000 points and 200 above.
+        landmarks: at most so many images are laid out by UMAP, the others placed among them; None is as many as fit
+            the device's memory.
         seed: seed of every random choice.
     """
 
     n_neighbors: int = 15
     min_dist: float = 0.1
+    n_epochs: int | None = None
+    landmarks: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _within("--n-neighbors", self.n_neighbors, 2, 200)
+        _within("--min-dist", self.min_dist, 0.0, 1.0)
+        if self.n_epochs is not None:
+            _within("--n-epochs", self.n_epochs, 11, 10_000)
+        if self.landmarks is not None:
+            _within("--landmarks", self.landmarks, 100, 2**31 - 1)
         _within("--seed", self.seed, 0, 2**31 - 1)
+
+    @property
+    def graph_k(self) -> int:
+        """Neighbours besides the image itself that the graph has to keep per ordered pair."""
+        return self.n_neighbors - 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,13 +12,16 @@ import zarr
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.datasets import make_blobs
-from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
 from gapscope.decode.gpu import _BOOT, gathered_decoder
 from gapscope.device.cpu import Cpu
 from gapscope.device.cuda import Cuda, _has_nvimgcodec
+from gapscope.layout.graph import with_itself
+from gapscope.layout.quality import map_quality
 from gapscope.layout.start import principal_start
+from gapscope.neighbors.cells import RECALL
+from gapscope.neighbors.found import recall
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
@@ -117,22 +120,72 @@ def test_neighbors_are_the_cpus(same: bool) -> None:
     assert (found[1] == expected[1]).mean() > 0.999
 
 
+@pytest.mark.skipif(importlib.util.find_spec("cuvs") is None, reason="cuVS is not installed")
+@pytest.mark.parametrize("same", [False, True])
+def test_cells_find_what_they_say_they_find(same: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gapscope.device.cuda._CELLS_FROM", 1000)
+    query = unit_rows(3000, 64, 1)
+    reference = query if same else unit_rows(2000, 64, 2)
+    expected = Cpu().neighbors(query, reference, 10, same=same)
+    found = Cuda().neighbors(query, reference, 10, same=same)
+    assert found.way == "cells"
+    assert recall(found.distances, expected.distances) > RECALL - 0.02
+    if same:
+        assert not (found.indices == np.arange(3000)[:, None]).any()
+
+
+def photograph(name: str) -> Image.Image:
+    return Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
+
+
+def real_embeddings() -> UnitRows:
+    """The last level of the bundled network for crops of the photographs that scikit-image's wheel carries."""
+    weights = MODELS["bundled"].weights()
+    settings = EmbedSettings(
+        model="bundled",
+        weights=str(weights),
+        weights_sha256=sha256_of(weights),
+        levels=("P5",),
+        frame=Frame(size=96),
+    )
+    pictures = [np.array(photograph(name)) for name in ("brick.png", "grass.png", "chelsea.png", "coffee.png")]
+    random = np.random.default_rng(0)
+    crops = []
+    for number in range(2000):
+        picture = pictures[number % len(pictures)]
+        top, left = (int(random.integers(0, length - 96)) for length in picture.shape[:2])
+        crops.append(picture[top : top + 96, left : left + 96])
+    found = Cuda().embed(Cuda().place(load_pyramid(settings)), np.stack(crops), "float32")["P5"]
+    return UnitRows(
+        embeddings=zarr.create_array({}, data=found.astype(np.float16), chunks=(1024, found.shape[1])),
+        rows=np.arange(len(found)),
+        mean=found.mean(axis=0),
+        spread=np.maximum(found.std(axis=0), 1e-6),
+    )
+
+
 @needs_cuml
 def test_the_layout_is_as_good_as_the_cpus() -> None:
-    view = unit_rows(2000, 64, 1)
-    vectors = view.tile(0, len(view))
-    near, where = Cpu().neighbors(view, view, 14, same=True)
-    itself = np.arange(len(view))[:, None]
-    distances = np.concatenate([np.zeros((len(view), 1), np.float32), near], axis=1)
-    indices = np.concatenate([itself, where], axis=1)
-    start = principal_start(lambda: iter([vectors]), 64, seed=0)
+    view = real_embeddings()
+    found = Cpu().neighbors(view, view, 14, same=True)
+    graph = with_itself(found.distances, found.indices)
+    start = principal_start([view], seed=0)
 
     def quality(points: NDArray[np.float32]) -> float:
         assert points.shape == (len(view), 3)
-        return float(trustworthiness(vectors, points, n_neighbors=10))
+        return float(map_quality([view], points, seed=0)["trustworthiness"])
 
-    ours = quality(Cuda().layout(start, distances, indices, LayoutSettings()))
-    assert ours > quality(Cpu().layout(start, distances, indices, LayoutSettings())) - 0.02
+    ours = quality(Cuda().layout(start, *graph, LayoutSettings()))
+    assert ours == pytest.approx(quality(Cpu().layout(start, *graph, LayoutSettings())), abs=0.02)
+
+
+@needs_cuml
+def test_a_seed_gives_the_same_layout_again() -> None:
+    view = unit_rows(2000, 64, 1)
+    found = Cuda().neighbors(view, view, 14, same=True)
+    graph, start = with_itself(found.distances, found.indices), principal_start([view], seed=0)
+    one, other = (Cuda().layout(start, *graph, LayoutSettings(seed=3)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
 
 
 @needs_cuml

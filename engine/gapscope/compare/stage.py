@@ -9,6 +9,7 @@ from gapscope.compare.answers import answer
 from gapscope.compare.manifest import outlier_table, write_manifest
 from gapscope.compare.metrics import cluster_metrics, pair_metrics
 from gapscope.layout.frame import layout_frame
+from gapscope.layout.stage import map_numbers
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings
 from gapscope.store.atomic import write_json
@@ -36,6 +37,7 @@ def compare_datasets(run: Path, record: Record, settings: CompareSettings, progr
                 numbers[pair_name(query, reference)] = pair_metrics(answers, query, reference, settings.fdr)
                 task.advance(1)
             by_level[level] = {"pairs": numbers, "clusters": cluster_metrics(layout, names)}
+            by_level[level] |= map_numbers(run, record, level)
     write_json(run / "metrics.json", {"datasets": _dataset_numbers(run, record), "levels": by_level})
 
 

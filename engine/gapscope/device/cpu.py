@@ -8,17 +8,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
 from gapscope.decode.children import decode_apart
 from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compiled
 from gapscope.device.protocol import Network
+from gapscope.neighbors.cells import cell_neighbors
 from gapscope.neighbors.exact import exact_neighbors
+from gapscope.neighbors.faiss_cells import FaissCells
+from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
 from gapscope.sources import Box
+
+_CELLS_FROM = 30_000
+"""Reference images from which on cells are quicker than comparing everything."""
+_POINT_BYTES = 600
+_EDGE_BYTES = 240
+"""What umap-learn takes at its peak, per point and per neighbour of each."""
 
 
 @dataclass(frozen=True)
@@ -66,11 +76,17 @@ class Cpu:
             found = {level: values.numpy() for level, values in network(batch).items()}
         return lambda: found
 
-    def neighbors(
-        self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find neighbours exactly, by matrix products."""
-        return exact_neighbors(query, reference, k, same=same, device=torch.device("cpu"))
+    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+        """Compare everything by matrix products, or look into the cells of a faiss index where that is quicker."""
+        here = torch.device("cpu")
+        work = len(reference) * (len(reference) if alone else len(query))
+        if len(reference) < _CELLS_FROM or work < _CELLS_FROM**2:
+            return exact_neighbors(query, reference, k, same=same, device=here)
+        return cell_neighbors(query, reference, k, same=same, alone=alone, fill=FaissCells, device=here)
+
+    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+        """Divide half of the memory that this process may have by what umap-learn takes per point."""
+        return int(MEMORY_LIMIT / 2 / sharing / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
 
     def layout(
         self,
@@ -90,6 +106,7 @@ class Cpu:
                 n_components=3,
                 n_neighbors=indices.shape[1],
                 min_dist=settings.min_dist,
+                n_epochs=settings.n_epochs,
                 init=start,
                 random_state=settings.seed,
                 n_jobs=1,
@@ -98,6 +115,11 @@ class Cpu:
                 force_approximation_algorithm=True,
             ).fit(start)
         return np.asarray(fitted.embedding_, dtype=np.float32)
+
+    @property
+    def most_clustered(self) -> int:
+        """As many as scikit-learn's HDBSCAN, whose time grows with their square, does in seconds."""
+        return 30_000
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Run scikit-learn's HDBSCAN."""

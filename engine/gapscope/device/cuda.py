@@ -1,8 +1,8 @@
 """An NVIDIA GPU: torch, and RAPIDS cuML for the layout and its clusters."""
 
 import importlib.util
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -19,11 +19,20 @@ from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compiled
 from gapscope.device.protocol import Network
 from gapscope.errors import OptionError
-from gapscope.neighbors.exact import exact_neighbors
+from gapscope.neighbors.cells import cell_neighbors
+from gapscope.neighbors.exact import exact_neighbors, half_squares
+from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
 from gapscope.sources import Box
+
+_CELLS_FROM = 500_000
+"""Images from which on cells are taken to be quicker than comparing everything; not measured yet."""
+_LAYOUT_SHARE = 0.6
+_POINT_BYTES = 600
+_EDGE_BYTES = 120
+"""What cuML is taken to need per point and per neighbour of each; not measured yet, and memory that runs out is met."""
 
 
 @dataclass(frozen=True)
@@ -99,11 +108,22 @@ class Cuda:
 
         return wait
 
-    def neighbors(
-        self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find neighbours exactly, by matrix products."""
-        return exact_neighbors(query, reference, k, same=same, device=torch.device("cuda"))
+    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+        """Compare everything by matrix products, or look into the cells of a cuVS index where that is quicker."""
+        here = torch.device("cuda")
+        if len(reference) >= _CELLS_FROM and (alone or len(query) >= _CELLS_FROM):
+            try:
+                with _memory_errors():
+                    return cell_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsCells, device=here)
+            except MemoryError:
+                # Slower, and it never has more on the card than two tiles. `way` says that it was done.
+                torch.cuda.empty_cache()
+        return exact_neighbors(query, reference, k, same=same, device=here)
+
+    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+        """Divide most of the card's memory by what cuML takes per point; each process has a card of its own."""
+        total = torch.cuda.mem_get_info()[1]
+        return int(total * _LAYOUT_SHARE / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
 
     def layout(
         self,
@@ -112,20 +132,27 @@ class Cuda:
         indices: NDArray[np.int64],
         settings: LayoutSettings,
     ) -> NDArray[np.float32]:
-        """Run cuML's UMAP on the given graph."""
+        """Run cuML's UMAP on the given graph, which it takes from the host, so that the card holds it once."""
         import cuml
         import cupy
 
-        fitted = cuml.manifold.UMAP(
-            n_components=3,
-            n_neighbors=indices.shape[1],
-            min_dist=settings.min_dist,
-            init=cupy.asarray(start),
-            random_state=settings.seed,
-            precomputed_knn=(cupy.asarray(indices), cupy.asarray(distances)),
-            output_type="numpy",
-        ).fit(cupy.asarray(start))
-        return np.asarray(fitted.embedding_, dtype=np.float32)
+        with _memory_errors():
+            fitted = cuml.manifold.UMAP(
+                n_components=3,
+                n_neighbors=indices.shape[1],
+                min_dist=settings.min_dist,
+                n_epochs=settings.n_epochs,
+                init=cupy.asarray(start),
+                random_state=settings.seed,
+                precomputed_knn=(indices, distances),
+                output_type="numpy",
+            ).fit(cupy.asarray(start))
+            return np.asarray(fitted.embedding_, dtype=np.float32)
+
+    @property
+    def most_clustered(self) -> int:
+        """As many as a graph of their own fits a small card for."""
+        return 1_000_000
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Run cuML's HDBSCAN."""
@@ -173,6 +200,49 @@ def _copying() -> torch.cuda.Stream:
 
 _POOL_SHARE = 0.5
 """Of a GPU's memory that a worker's pool begins with; it grows as far as there is room."""
+
+
+class _CuvsCells:
+    """A cuVS IVF-Flat index; distances are measured anew from differences, so that copies are at distance 0."""
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        import cupy
+        from cuvs.neighbors import ivf_flat
+
+        self.count = max(1, int(4 * len(vectors) ** 0.5))
+        self._vectors = cupy.asarray(vectors)
+        self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.count, metric="sqeuclidean"), self._vectors)
+
+    def search(
+        self, vectors: NDArray[np.float32], k: int, probes: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Search `probes` cells; see `gapscope.neighbors.cells.Cells`."""
+        import cupy
+        from cuvs.neighbors import ivf_flat
+
+        asking = cupy.asarray(vectors)
+        _, found = ivf_flat.search(ivf_flat.SearchParams(n_probes=probes), self._index, asking, k)
+        positions = torch.as_tensor(cupy.asarray(found).astype(cupy.int64), device="cuda")
+        # Where a cell had too few, what stands there is no position.
+        there = (positions >= 0) & (positions < len(self._vectors))
+        positions = torch.where(there, positions, -1)
+        own = torch.as_tensor(self._vectors, device="cuda")
+        near = half_squares(torch.as_tensor(asking, device="cuda"), own, positions.clamp(min=0))
+        return near.cpu().numpy(), positions.cpu().numpy()
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Turn every way in which CUDA's libraries say that memory ran out into a MemoryError."""
+    try:
+        yield
+    except MemoryError:
+        # CuPy's and RMM's are of this kind already.
+        raise
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "bad_alloc" in str(error) or "out of memory" in str(error):
+            raise MemoryError(str(error)) from error
+        raise
 
 
 def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextManager[Any]:

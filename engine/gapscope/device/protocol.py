@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.decode.picture import Picture
+from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
@@ -59,10 +60,24 @@ class Device(Hashable, Protocol):
             A function that waits until it is done, and returns (n, length) per level.
         """
 
-    def neighbors(
-        self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the k nearest of `reference` for each of `query`; see `gapscope.neighbors.exact.exact_neighbors`."""
+    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+        """Find the k nearest of `reference` for each of `query`; exactly below a size, and nearly above.
+
+        Args:
+            query: the vectors that look for neighbours.
+            reference: the vectors they are found among.
+            k: how many.
+            same: both are of one dataset, and no image may be its own neighbour.
+            alone: what is found for a query must not depend on the other queries.
+        """
+
+    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+        """Return the number of points that a layout can have in this device's memory.
+
+        Args:
+            n_neighbors: of the layout.
+            sharing: layouts that may be made side by side in that memory.
+        """
 
     def layout(
         self,
@@ -81,7 +96,14 @@ class Device(Hashable, Protocol):
 
         Returns:
             (n, 3) coordinates.
+
+        Raises:
+            MemoryError: it does not fit.
         """
+
+    @property
+    def most_clustered(self) -> int:
+        """Points that `cluster_labels` takes in a time that nobody minds."""
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Group (n, 3) points by density with HDBSCAN (Campello et al. 2013): a number per point, -1 for none.
