@@ -65,6 +65,8 @@ def compare(
     cluster: str = "auto",
     k: int = 5,
     fdr: float = 0.1,
+    reference: str | None = None,
+    max_outliers: int | None = None,
     seed: int = 0,
     update: bool = False,
     progress: Progress | None = None,
@@ -88,6 +90,8 @@ def compare(
         cluster: `auto`, `inline`, `local`, `cuda`, or the address of a running Dask scheduler.
         k: an image is outside by its distance to its k-th nearest reference image.
         fdr: bound on the expected share of false entries in an outlier manifest.
+        reference: name of the dataset to compare all others with; every pair is compared by default.
+        max_outliers: rows of a manifest at most, the surest; all by default. No count changes with it.
         seed: of every random choice.
         update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
             again, with the ruler that the run was begun with.
@@ -104,7 +108,9 @@ def compare(
     check_cluster(cluster)
     embed, means = _embed_settings(model, weights, levels, size, fit, max_pixels, precision)
     layout = LayoutSettings(seed=seed)
-    comparison = CompareSettings(k=k, fdr=fdr)
+    comparison = CompareSettings(k=k, fdr=fdr, reference=reference, max_outliers=max_outliers)
+    if reference is not None and reference not in locations:
+        raise OptionError(f"--reference {reference}: the datasets are {', '.join(locations)}")
     on = choose_device(device)
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
@@ -121,7 +127,7 @@ def compare(
     measure_rulers(run, record)
     find_neighbors(run, record, on, comparison.graph_k, shown)
     lay_out(run, record, layout, on, shown)
-    compare_datasets(run, record, comparison, shown)
+    compare_datasets(run, record, comparison, on, shown)
     finished = open_run(run)
     write_report(finished, shown)
     return finished

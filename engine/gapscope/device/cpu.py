@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gapscope.compare.distances import Distance, set_distances
 from gapscope.decode.children import decode_apart
 from gapscope.decode.picture import Picture
 from gapscope.neighbors.exact import exact_neighbors
@@ -49,6 +50,12 @@ class Cpu:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find neighbours exactly, by matrix products."""
         return exact_neighbors(query, reference, k, same=same, device=torch.device("cpu"))
+
+    def set_distances(
+        self, query: UnitRows, reference: UnitRows
+    ) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie, in double precision."""
+        return set_distances(query, reference, torch.device("cpu"))
 
     def layout(
         self,

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.distances import Distance
 from gapscope.decode.picture import Picture
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
@@ -46,6 +47,11 @@ class Device(Hashable, Protocol):
         self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find the k nearest of `reference` for each of `query`; see `gapscope.neighbors.exact.exact_neighbors`."""
+
+    def set_distances(
+        self, query: UnitRows, reference: UnitRows
+    ) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie; see `gapscope.compare.distances.set_distances`."""
 
     def layout(
         self,

@@ -50,6 +50,25 @@ def read_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[N
     return _read(run / "neighbors.zarr", f"{path}/distances"), _read(run / "neighbors.zarr", f"{path}/indices")
 
 
+def some_neighbors(
+    run: Path, level: str, query: str, reference: str, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the distances and indices of ascending `rows`, reading a stretch of the arrays at a time."""
+    path = f"{level}/{pair_name(query, reference)}"
+    return (
+        _some(zarr.open_array(run / "neighbors.zarr", path=f"{path}/distances", mode="r"), rows),
+        _some(zarr.open_array(run / "neighbors.zarr", path=f"{path}/indices", mode="r"), rows),
+    )
+
+
+def _some(array: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    if not len(rows):
+        return np.empty((0, *array.shape[1:]), array.dtype)
+    cuts = np.searchsorted(rows, np.arange(0, array.shape[0] + _CHUNK_ROWS, _CHUNK_ROWS))
+    parts = [rows[first:last] for first, last in zip(cuts, cuts[1:], strict=False) if first < last]
+    return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])
+
+
 def has_layout(run: Path, level: str) -> bool:
     """Tell whether a level's layout and clusters are on disk, whole."""
     return _is_done(run / "layout.zarr", level) and _is_done(run / "clusters.zarr", level)
