@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gapscope_cli.diff import diff
 from gapscope_cli.errors import told
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.summary import print_summary
@@ -22,6 +23,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+
+app.command()(diff)
 
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
@@ -138,6 +141,24 @@ def compare(
         float,
         typer.Option(help="Largest expected share of false entries in an outlier manifest.", rich_help_panel=_ANSWER),
     ] = 0.1,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare every other dataset with this one only, both ways round; all pairs by default.",
+            rich_help_panel=_ANSWER,
+            show_default=False,
+        ),
+    ] = None,
+    max_outliers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Rows of a manifest at most, the surest first; all by default. Counts stay those of all.",
+            rich_help_panel=_ANSWER,
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
     update: Annotated[
         bool,
@@ -171,6 +192,8 @@ def compare(
             cluster=cluster,
             k=k,
             fdr=fdr,
+            reference=reference,
+            max_outliers=max_outliers,
             seed=seed,
             update=update,
             progress=progress,

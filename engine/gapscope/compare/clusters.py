@@ -20,7 +20,8 @@ def cluster_metrics(clusters: Mapping[str, NDArray[np.int32]]) -> dict[str, Any]
         clusters: per dataset the cluster of each image that was read, -1 for none.
 
     Returns:
-        `count`; `composition`: images per cluster and dataset, in the order of `datasets`; `one_sided`: the largest first.
+        `count`; `composition`: images per cluster and dataset, in the order of `datasets`; `one_sided`: the largest
+        first.
     """
     names = list(clusters)
     count = 1 + max((int(numbers.max(initial=-1)) for numbers in clusters.values()), default=-1)
@@ -45,7 +46,8 @@ def typical(members: NDArray[np.int64], crowding: NDArray[np.float32]) -> NDArra
 
     Args:
         members: positions of a dataset's images in the cluster.
-        crowding: (n,) per image of the dataset, how far its neighbours in its own dataset are; the least is the densest.
+        crowding: (n,) per image of the dataset, how far its neighbours in its own dataset are; the least is the
+            densest.
     """
     order: Sequence[int] = np.argsort(crowding[members], kind="stable")[:_TYPICAL].tolist()
     return members[order]

@@ -62,8 +62,8 @@ def confounders(query: pd.DataFrame, reference: pd.DataFrame, names: tuple[str, 
         `auc`: of a classifier of small trees on all facts, held out (4 folds): 0.5 tells nothing, 1 everything.
         `warning`: a sentence where it is 0.75 or more, and more than 3.5 standard errors from chance; else None.
         `facts`: per fact its name, effect size, and the middle value (or the commonest, with its share) on either side.
-        The effect is Cliff's delta for numbers: the probability that the query's is larger minus that it is smaller; for
-        what is in one dataset only, and for formats, the share of images that would have to change.
+        The effect is Cliff's delta for numbers: the probability that the query's is larger minus that it is smaller;
+        for what is in one dataset only, and for formats, the share of images that would have to change.
     """
     facts = [_format_fact(query["format"], reference["format"])]
     facts += [_number_fact(name, query[name], reference[name]) for name in _NUMBERS]
@@ -71,7 +71,9 @@ def confounders(query: pd.DataFrame, reference: pd.DataFrame, names: tuple[str, 
     auc, error = _held_out_auc(query, reference)
     warning = None
     if auc >= _TELLS_APART and auc - 0.5 > _SURE * error:
-        named = ", ".join(f"{fact['name']} {_say(fact['query'])} against {_say(fact['reference'])}" for fact in facts[:_NAMED])
+        named = ", ".join(
+            f"{fact['name']} {_say(fact['query'])} against {_say(fact['reference'])}" for fact in facts[:_NAMED]
+        )
         warning = (
             f"the files alone tell {names[0]} and {names[1]} apart (AUC {auc:.2f}): {named}; "
             "the gap may be one of files, not of what they show"
@@ -126,9 +128,7 @@ def _held_out_auc(query: pd.DataFrame, reference: pd.DataFrame) -> tuple[float, 
     # What is not known is far below everything that is.
     features = np.concatenate([kinds.to_numpy(), numbers.fillna(-1e6).to_numpy()], axis=1).astype(np.float32)
     labels = np.arange(sum(sizes)) < sizes[0]
-    trees = ExtraTreesClassifier(
-        30, min_samples_leaf=5, max_features=0.5, class_weight="balanced", random_state=0
-    )
+    trees = ExtraTreesClassifier(30, min_samples_leaf=5, max_features=0.5, class_weight="balanced", random_state=0)
     folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
     scores = cross_val_predict(trees, features, labels, cv=folds, method="predict_proba")[:, 1]
     return float(roc_auc_score(labels, scores)), ((sum(sizes) + 1) / (12 * sizes[0] * sizes[1])) ** 0.5

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -83,7 +84,7 @@ def _some(view: UnitRows, most: int, random: np.random.Generator, device: torch.
 def _tiles(view: UnitRows, device: torch.device) -> Iterator[Tensor]:
     # By stretches of rows, since a tile is read as the whole stretch that it lies in.
     cuts = np.searchsorted(view.rows, np.arange(0, int(view.rows[-1]) + _TILE_ROWS + 1, _TILE_ROWS))
-    for start, stop in zip(cuts, cuts[1:], strict=False):
+    for start, stop in pairwise(cuts):
         if start < stop:
             yield torch.from_numpy(view.tile(int(start), int(stop))).to(device).double()
 

@@ -13,8 +13,8 @@ class Gaussian:
 
     Attributes:
         mean: (d,) float64.
-        factor: (r, d) float64 with factor.T @ factor the covariance (of n vectors, divided by n - 1); r is the smaller of
-            n and d, so that few vectors never make a large matrix.
+        factor: (r, d) float64 with factor.T @ factor the covariance (of n vectors, divided by n - 1); r is the smaller
+            of n and d, so that few vectors never make a large matrix.
     """
 
     mean: Tensor
@@ -61,10 +61,10 @@ def frechet_distance(query: Gaussian, reference: Gaussian) -> float:
     """Return |m1 - m2|^2 + tr(S1) + tr(S2) - 2 tr((S1 S2)^(1/2)).
 
     Dowson and Landau (1982), "The Frechet distance between multivariate normal distributions"; the FID of Heusel et al.
-    (2017) is this distance between Inception features. With S = F^T F the eigenvalues of S1 S2 other than 0 are those of
-    C C^T with C = F1 F2^T, which is symmetric, so that no square root of a matrix is taken and nothing becomes complex,
-    also with fewer vectors than dimensions. There the estimate is biased upwards, by much: compare only like numbers of
-    vectors (Chong and Forsyth 2020, "Effectively unbiased FID").
+    (2017) is this distance between Inception features. With S = F^T F the eigenvalues of S1 S2 other than 0 are those
+    of C C^T with C = F1 F2^T, which is symmetric, so that no square root of a matrix is taken and nothing becomes
+    complex, also with fewer vectors than dimensions. There the estimate is biased upwards, by much: compare only like
+    numbers of vectors (Chong and Forsyth 2020, "Effectively unbiased FID").
     """
     cross = query.factor @ reference.factor.T
     gram = cross @ cross.T if cross.shape[0] <= cross.shape[1] else cross.T @ cross

@@ -23,7 +23,8 @@ def headline(query: str, reference: str, by_level: Mapping[str, Mapping[str, Any
         return f"None of the {images} stands out from {reference} at any level; {level} comes nearest{over}"
     share = numbers["outliers"] / numbers["images"]
     return (
-        f"{numbers['outliers']:,} of {images} ({share:.1%}) lie outside {reference} or are too rare in it at {level}{over}"
+        f"{numbers['outliers']:,} of {images} ({share:.1%}) lie outside {reference} "
+        f"or are too rare in it at {level}{over}"
     )
 
 

@@ -15,8 +15,8 @@ def rounded(value: float) -> float:
 def bootstrap_mean(values: NDArray[np.generic]) -> tuple[float, float]:
     """Return a 95% interval of the mean of (n,) values: percentiles of 2,000 resamples (Efron 1979).
 
-    A resample of n values is drawn as how often each distinct value comes, which is multinomial: exact, and as cheap for
-    ten million values as for a hundred where few are distinct, as counts and yes-or-no are.
+    A resample of n values is drawn as how often each distinct value comes, which is multinomial: exact, and as cheap
+    for ten million values as for a hundred where few are distinct, as counts and yes-or-no are.
     """
     distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
     total = int(counts.sum())
@@ -30,11 +30,11 @@ def share_interval(
 ) -> tuple[float, float]:
     """Return a 95% interval of the share outside, which `estimated_share` estimates as `value`.
 
-    The estimate is 1 - 2 F(m) but for a term of 1 / n, with F the distribution of the query images' scores and m the median
-    of the reference's. Both sides are resampled: the median of a resample is an order statistic, whose rank is drawn from
-    its beta distribution, and the number of resampled query scores up to it is binomial. That is the bootstrap itself,
-    without drawing n numbers a time. Neighbouring images' scores depend on each other a little; they are taken here as
-    independent.
+    The estimate is 1 - 2 F(m) but for a term of 1 / n, with F the distribution of the query images' scores and m the
+    median of the reference's. Both sides are resampled: the median of a resample is an order statistic, whose rank is
+    drawn from its beta distribution, and the number of resampled query scores up to it is binomial. That is the
+    bootstrap itself, without drawing n numbers a time. Neighbouring images' scores depend on each other a little; they
+    are taken here as independent.
     """
     if not len(scores) or not len(reference_scores):
         return 0.0, 1.0

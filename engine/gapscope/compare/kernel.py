@@ -1,4 +1,4 @@
-"""The kernel distance (squared MMD) of two clouds of vectors, with its bootstrap and its noise, in one pass of tiles."""
+"""The kernel distance (squared MMD) of two clouds of vectors, weighed in many ways in one pass of tiles."""
 
 from dataclasses import dataclass
 
@@ -25,15 +25,13 @@ def kernel_distance(query: Weighted, reference: Weighted) -> Tensor:
     """Return (w,) unbiased squared maximum mean discrepancies, one per way of weighing both clouds.
 
     Gretton et al. (2012), "A kernel two-sample test", with the kernel of KID (Binkowski et al. 2018), (x.y / d + 1)^3,
-    for vectors of length sqrt(d): with unit vectors u and v it is (u.v + 1)^3. No vector is paired with itself, nor with a
-    copy of itself that a bootstrap drew.
+    for vectors of length sqrt(d): with unit vectors u and v it is (u.v + 1)^3. No vector is paired with itself, nor
+    with a copy of itself that a bootstrap drew.
     """
     return (
         _within(query)
         + _within(reference)
-        - 2
-        * _weighted_sums(query, reference)
-        / (query.weights.sum(dim=0) * reference.weights.sum(dim=0))
+        - 2 * _weighted_sums(query, reference) / (query.weights.sum(dim=0) * reference.weights.sum(dim=0))
     )
 
 

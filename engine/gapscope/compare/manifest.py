@@ -37,7 +37,7 @@ SCHEMA = pa.schema(
 
 
 def ranked(answers: Answers, most: int | None) -> NDArray[np.int64]:
-    """Return the positions of the images that are listed, the surest first, of the `most` surest where that is given."""
+    """Return the positions of the images that are listed, the surest first; at most `most` of them, where given."""
     listed = np.flatnonzero(answers.listed)
     order = np.lexsort((answers.rows[listed], -answers.score[listed], answers.p[listed], answers.q[listed]))
     return listed[order[:most]]

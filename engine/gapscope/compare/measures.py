@@ -36,10 +36,10 @@ def support_measures(
 ) -> dict[str, Measure]:
     """Return precision, recall, density and coverage of a query set against its reference.
 
-    Precision and recall: Kynkaanniemi et al. (2019), "Improved precision and recall metric for assessing generative models";
-    density and coverage: Naeem et al. (2020), "Reliable fidelity and diversity metrics for generative models". A support is
-    the balls around each image out to its k-th neighbour in its own dataset. The intervals resample the images that a
-    number is the mean over and take the balls as they are.
+    Precision and recall: Kynkaanniemi et al. (2019), "Improved precision and recall metric for assessing generative
+    models"; density and coverage: Naeem et al. (2020), "Reliable fidelity and diversity metrics for generative models".
+    A support is the balls around each image out to its k-th neighbour in its own dataset. The intervals resample the
+    images that a number is the mean over and take the balls as they are.
 
     Args:
         there: what is known of the query against the reference.

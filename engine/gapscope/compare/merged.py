@@ -72,9 +72,9 @@ class OverLevels:
     def table(self, query: pa.Table, most: int | None) -> pd.DataFrame:
         """Return the images that any level lists, the surest first.
 
-        `p` is the smallest of the levels' times their number (Bonferroni), and `q` is that after Benjamini-Hochberg over
-        all query images: where q <= fdr, the expected share of false entries is bounded for all levels together. What
-        one level alone lists may have a larger q here, and has `within_fdr` false.
+        `p` is the smallest of the levels' times their number (Bonferroni), and `q` is that after Benjamini-Hochberg
+        over all query images: where q <= fdr, the expected share of false entries is bounded for all levels together.
+        What one level alone lists may have a larger q here, and has `within_fdr` false.
 
         Args:
             query: uri of the query's images, and what else their source says of them, by row.

@@ -27,9 +27,9 @@ def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]
 def under_p(from_reference: NDArray[np.int64], crowd: int, query_size: int, reference_size: int) -> NDArray[np.float64]:
     """Return p-values of "the reference has too few images like this one".
 
-    Where the datasets do not differ, any n_B of the other n_A + n_B - 1 images are as likely to be the reference's, so that
-    their number among the nearest is hypergeometric, exactly (the test of Schilling 1986, "Multivariate two-sample tests
-    based on nearest neighbors", asked of one image).
+    Where the datasets do not differ, any n_B of the other n_A + n_B - 1 images are as likely to be the reference's, so
+    that their number among the nearest is hypergeometric, exactly (the test of Schilling 1986, "Multivariate two-sample
+    tests based on nearest neighbors", asked of one image).
 
     Args:
         from_reference: (n_A,) how many of an image's `crowd` nearest images are of the reference.

@@ -1,4 +1,4 @@
-"""The stage that asks, for each level and ordered pair, which images the other dataset lacks, and how far both differ."""
+"""The stage that asks, per level and ordered pair, which images the other dataset lacks, and how far both differ."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from gapscope.compare.clusters import cluster_metrics, typical
 from gapscope.compare.confounders import confounders, file_facts
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline
-from gapscope.compare.interval import rounded, share_interval
+from gapscope.compare.interval import share_interval
 from gapscope.compare.manifest import outlier_table, ranked, write_manifest
 from gapscope.compare.measures import (
     distance_measure,
@@ -40,9 +40,7 @@ from gapscope.store.results import pair_name, read_layout, some_neighbors
 Pair = tuple[str, str]
 
 
-def compare_datasets(
-    run: Path, record: Record, settings: CompareSettings, device: Device, progress: Progress
-) -> None:
+def compare_datasets(run: Path, record: Record, settings: CompareSettings, device: Device, progress: Progress) -> None:
     """Write every manifest, and metrics.json."""
     levels, names = record.config["embed"]["levels"], list(record.datasets)
     pairs = ordered_pairs(names, settings.reference)
@@ -202,9 +200,7 @@ def _confounders(run: Path, pairs: Sequence[Pair]) -> dict[str, Any]:
     facts = {name: file_facts(run, name) for name in dict.fromkeys(name for pair in pairs for name in pair)}
     order = list(facts)
     return {
-        pair_name(a, b): confounders(facts[a], facts[b], (a, b))
-        for a, b in pairs
-        if order.index(a) < order.index(b)
+        pair_name(a, b): confounders(facts[a], facts[b], (a, b)) for a, b in pairs if order.index(a) < order.index(b)
     }
 
 

@@ -27,8 +27,8 @@ def in_ball(distances: NDArray[np.float32], radius: NDArray[np.float32]) -> NDAr
 def coverage_by_chance(k: int, query_size: int, reference_size: int) -> float:
     """Return the expected coverage where the datasets do not differ, exactly and whatever their distribution.
 
-    An image of the reference is not covered where its k nearest images of both datasets are all of the reference, and the
-    other n_A + n_B - 1 images stand around it in random order.
+    An image of the reference is not covered where its k nearest images of both datasets are all of the reference, and
+    the other n_A + n_B - 1 images stand around it in random order.
     """
     first = np.arange(min(k, reference_size))
     others = query_size + reference_size - 1 - first
@@ -38,7 +38,7 @@ def coverage_by_chance(k: int, query_size: int, reference_size: int) -> float:
 def count_in_balls(
     centres: NDArray[np.float32], radius: NDArray[np.float32], tiles: Iterable[NDArray[np.float32]]
 ) -> NDArray[np.int64]:
-    """Count the vectors of all tiles (n, d) no farther, by half the squared distance, than (m,) `radius` from `centres`."""
+    """Count the vectors of all tiles (n, d) within (m,) `radius`, a half squared distance, of the (m, d) `centres`."""
     counts = np.zeros(len(centres), np.int64)
     lengths = np.square(centres).sum(axis=1) / 2
     for tile in tiles:

@@ -18,8 +18,8 @@ def permutation_p(
 ) -> float:
     """Return the p-value of "neighbours share their image's dataset more often than by chance".
 
-    Schilling (1986), "Multivariate two-sample tests based on nearest neighbors"; Henze (1988). The graph stays, the labels
-    of its images are dealt out anew 999 times: valid for any sizes, copies and tails.
+    Schilling (1986), "Multivariate two-sample tests based on nearest neighbors"; Henze (1988). The graph stays, the
+    labels of its images are dealt out anew 999 times: valid for any sizes, copies and tails.
 
     Args:
         centres: (m,) numbers of images; those of the query are 0 to sizes[0] - 1, the reference's follow.

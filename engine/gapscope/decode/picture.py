@@ -26,9 +26,9 @@ class Picture:
         jpeg_quality: estimate of the quality that a JPEG was saved with, 1 to 100; None for other formats.
         mean: of red, green and blue in 0..255, over every fourth row and column of `pixels`.
         spread: standard deviation likewise.
-        sharpness: variance of the Laplacian (the four neighbours less four times the pixel) of the mean of the channels of
-            `pixels` (Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy"). It is that of the frame,
-            not of the file, so that it does not stand for the resolution.
+        sharpness: variance of the Laplacian (the four neighbours less four times the pixel) of the mean of the channels
+            of `pixels` (Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy"). It is that of the
+            frame, not of the file, so that it does not stand for the resolution.
     """
 
     pixels: NDArray[np.uint8]

@@ -51,9 +51,7 @@ class Cpu:
         """Find neighbours exactly, by matrix products."""
         return exact_neighbors(query, reference, k, same=same, device=torch.device("cpu"))
 
-    def set_distances(
-        self, query: UnitRows, reference: UnitRows
-    ) -> tuple[dict[str, Distance], dict[str, Distance]]:
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure how far apart two datasets lie, in double precision."""
         return set_distances(query, reference, torch.device("cpu"))
 

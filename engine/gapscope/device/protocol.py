@@ -48,9 +48,7 @@ class Device(Hashable, Protocol):
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Find the k nearest of `reference` for each of `query`; see `gapscope.neighbors.exact.exact_neighbors`."""
 
-    def set_distances(
-        self, query: UnitRows, reference: UnitRows
-    ) -> tuple[dict[str, Distance], dict[str, Distance]]:
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure how far apart two datasets lie; see `gapscope.compare.distances.set_distances`."""
 
     def layout(

@@ -1,6 +1,7 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
 import shutil
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def _some(array: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     if not len(rows):
         return np.empty((0, *array.shape[1:]), array.dtype)
     cuts = np.searchsorted(rows, np.arange(0, array.shape[0] + _CHUNK_ROWS, _CHUNK_ROWS))
-    parts = [rows[first:last] for first, last in zip(cuts, cuts[1:], strict=False) if first < last]
+    parts = [rows[first:last] for first, last in pairwise(cuts) if first < last]
     return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])
 
 
