@@ -111,7 +111,9 @@ def test_kernel_distance_weighs_as_if_rows_were_repeated() -> None:
     rows, other = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (rows, other))
     kept = random.random(len(rows)) < 0.5
     found = kernel_distance(
-        Weighted(rows=torch.from_numpy(rows), weights=torch.from_numpy(np.stack([np.ones(1100), kept], axis=1).astype(float))),
+        Weighted(
+            rows=torch.from_numpy(rows), weights=torch.from_numpy(np.stack([np.ones(1100), kept], axis=1).astype(float))
+        ),
         Weighted(rows=torch.from_numpy(other), weights=torch.ones((40, 2), dtype=torch.float64)),
     )
     assert found.tolist() == pytest.approx([plain_kid(rows, other), plain_kid(rows[kept], other)], abs=1e-9)
