@@ -16,9 +16,10 @@ from gapscope.compare.manifest import write_table
 from gapscope.store.index import rows_read
 from gapscope.store.results import pair_name, some_neighbors
 
-NEAR = 0.1
-"""Two images are near-duplicates where their distance, at every level, is at most this part of the level's median
-distance of an image to its nearest in its own dataset."""
+NEAR = 0.25
+"""Two images are near-duplicates where their distance is at most this part of the median distance of an image to its
+nearest in its own dataset, at both of the coarsest levels. Fine levels tell a copy from another encoding of it."""
+_COARSEST = 2
 
 SCHEMA = pa.schema(
     [
@@ -45,11 +46,10 @@ def duplicates_path(run: Path) -> Path:
 def write_duplicates(run: Path, levels: Sequence[str], said: Mapping[str, pa.Table]) -> dict[str, Any]:
     """Write every pair of images that are the same or nearly, and return how many there are.
 
-    `exact`: the embeddings are equal at every level, as those of the same pixels are. `near`: see `NEAR`; `nearness` is
-        the
-    largest, over the levels, of distance by the distance that is allowed, and `distance` the largest distance.
-    Embeddings are means over space, so that an image's mirror image is near too. A `group` is what hangs together by
-    such pairs; the plain list holds every image of a group but its first, which is what to drop to have none twice.
+    Embeddings of `exact` duplicates are equal, as those of the same pixels are. Of `near` ones, `distance` is the larger
+    of the two levels', and `nearness` the larger of distance by distance that is allowed (see `NEAR`). Embeddings are
+    means over space, so that an image's mirror image is near too. A `group` is what hangs together by such pairs; the
+    plain list holds every image of a group but its first, which is what to drop to have none twice.
 
     Returns:
         `groups`, `images` in them, and `pairs`: per two datasets, or a dataset with itself, images of the first with an
@@ -58,6 +58,7 @@ def write_duplicates(run: Path, levels: Sequence[str], said: Mapping[str, pa.Tab
     names = list(said)
     first = dict(zip(names, np.cumsum([0, *(len(table) for table in said.values())]).tolist(), strict=False))
     listed = sum(len(table) for table in said.values())
+    levels = levels[-_COARSEST:]
     found = _near_at(run, levels[0], first, listed)
     for level in levels[1:]:
         here = _near_at(run, level, first, listed)
