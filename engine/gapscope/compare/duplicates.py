@@ -46,7 +46,7 @@ def duplicates_path(run: Path) -> Path:
 def write_duplicates(run: Path, levels: Sequence[str], said: Mapping[str, pa.Table]) -> dict[str, Any]:
     """Write every pair of images that are the same or nearly, and return how many there are.
 
-    Embeddings of `exact` duplicates are equal, as those of the same pixels are. Of `near` ones, `distance` is the larger
+    Embeddings of `exact` duplicates are equal, as those of the same pixels are. Of `near` ones `distance` is the larger
     of the two levels', and `nearness` the larger of distance by distance that is allowed (see `NEAR`). Embeddings are
     means over space, so that an image's mirror image is near too. A `group` is what hangs together by such pairs; the
     plain list holds every image of a group but its first, which is what to drop to have none twice.
