@@ -18,7 +18,8 @@ from gapscope.store.results import pair_name, some_neighbors
 
 NEAR = 0.25
 """Two images are near-duplicates where their distance is at most this part of the median distance of an image to its
-nearest in its own dataset, at both of the coarsest levels. Fine levels tell a copy from another encoding of it."""
+nearest in its own dataset (in the denser one, for a pair from two), at both of the coarsest levels. At fine levels another
+encoding of an image may lie farther than another image."""
 _COARSEST = 2
 
 SCHEMA = pa.schema(
@@ -83,17 +84,12 @@ def write_duplicates(run: Path, levels: Sequence[str], said: Mapping[str, pa.Tab
 def _near_at(run: Path, level: str, first: Mapping[str, int], listed: int) -> NDArray[Any]:
     """Return the pairs of images that are near at a level: the two places as one number, distance, and nearness."""
     rows = {name: rows_read(run, name) for name in first}
-    spacing = []
-    for name, mine in rows.items():
-        some = mine[:: max(1, len(mine) // _TILE_ROWS)]
-        spacing.append(some_neighbors(run, level, name, name, some)[0][:, 0])
-    apart = np.concatenate(spacing)
-    apart = apart[np.isfinite(apart)]
-    allowed = NEAR * float(np.median(apart)) if len(apart) else 0.0
+    spacing = {name: _spacing(run, level, name, mine) for name, mine in rows.items()}
     kind = np.dtype([("pair", np.int64), ("distance", np.float32), ("nearness", np.float32)])
     parts = [np.empty(0, kind)]
     for query, mine in rows.items():
         for reference in first:
+            allowed = NEAR * min(spacing[query], spacing[reference])
             for start in range(0, len(mine), _TILE_ROWS):
                 part = mine[start : start + _TILE_ROWS]
                 distances, indices = some_neighbors(run, level, query, reference, part)
@@ -106,6 +102,13 @@ def _near_at(run: Path, level: str, first: Mapping[str, int], listed: int) -> ND
     together = np.concatenate(parts)
     _, once = np.unique(together["pair"], return_index=True)
     return together[once]
+
+
+def _spacing(run: Path, level: str, dataset: str, rows: NDArray[np.int64]) -> float:
+    """Return the median distance of an image to its nearest in its own dataset; 0 for a single one."""
+    some = rows[:: max(1, len(rows) // _TILE_ROWS)]
+    apart = some_neighbors(run, level, dataset, dataset, some)[0][:, 0]
+    return float(np.median(apart[np.isfinite(apart)])) if len(rows) > 1 else 0.0
 
 
 def _table(
