@@ -18,8 +18,8 @@ from gapscope.store.results import pair_name, some_neighbors
 
 NEAR = 0.25
 """Two images are near-duplicates where their distance is at most this part of the median distance of an image to its
-nearest in its own dataset (in the denser one, for a pair from two), at both of the coarsest levels. At fine levels another
-encoding of an image may lie farther than another image."""
+nearest in its own dataset (in the denser one, for a pair from two), at both of the coarsest levels. At fine levels
+another encoding of an image may lie farther than another image."""
 _COARSEST = 2
 
 SCHEMA = pa.schema(
