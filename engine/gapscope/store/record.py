@@ -9,7 +9,7 @@ from typing import Any
 from gapscope.errors import RunError
 from gapscope.store.atomic import write_json
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run's layout on disk."""
 
 NAME = "run.json"
