@@ -72,7 +72,8 @@ def compare_vectors(
         ]
         write_index(folder, name, entries, {"kind": "text"} if values else None)
         facts = [{"status": "broken", "error": "cut"}] * lost + [FACT] * images
-        write_facts(folder, name, 0, facts)
+        for block, start in enumerate(range(0, len(facts), GROUP_ROWS)):
+            write_facts(folder, name, block, facts[start : start + GROUP_ROWS])
         merge_facts(folder, name, GROUP_ROWS)
         record.datasets[name] = {"listed": lost + images, "read": images, "rejected": lost}
         channels = {level: array.shape[1] for level, array in by_level.items()}
