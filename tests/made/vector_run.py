@@ -1,6 +1,7 @@
 """A run whose embeddings are given: compared by the real stages, without an image or a network."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def compare_vectors(
     config: dict[str, Any] = {
         "datasets": {name: f"/{name}" for name in vectors},
         "embed": {"levels": levels, "model": "given"},
-        "compare": {"reference": chosen.reference, "fdr": chosen.fdr},
+        "compare": asdict(chosen),
     }
     record = Record(config=config, model={"name": "given", "weights_sha256": "0"}, versions={}, created="2026-01-01")
     folder.mkdir(parents=True)

@@ -142,7 +142,7 @@ def test_a_headline_for_nothing_to_see() -> None:
     assert headline("a", "b", {"P2": level}).startswith("None of the 1 a image stands out from b at any level")
 
 
-def test_a_cap_shortens_lists_and_hides_no_count(run: Run, tmp_path: Path) -> None:
+def test_a_cap_shortens_lists_and_hides_no_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     vectors = {"real": {"P3": planted(160, 1)}, "synthetic": {"P3": cloud(140, 3)}}
     whole = compare_vectors(tmp_path / "whole", vectors)
     capped = compare_vectors(tmp_path / "capped", vectors, max_outliers=7)
@@ -152,6 +152,8 @@ def test_a_cap_shortens_lists_and_hides_no_count(run: Run, tmp_path: Path) -> No
     assert len(capped.outliers_over_levels("real", "synthetic")) == 7
     assert capped.metrics["levels"] == whole.metrics["levels"]
     assert capped.metrics["over_levels"] == whole.metrics["over_levels"]
+    print_summary(capped)
+    assert "(the 7 surest of each list)" in capsys.readouterr().out
 
 
 def test_three_datasets_are_compared_pair_by_pair_or_with_one_reference(
@@ -195,3 +197,24 @@ def test_diff_says_which_gaps_closed_and_only_beyond_the_error_bars(run: Run, tm
     with pytest.raises(RunError, match="same name in both runs"):
         diff_runs(run, other)
     assert CliRunner().invoke(app, ["diff", str(run.path), str(tmp_path)]).exit_code == 2
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (3, 2), (2, 40), (17, 1)])
+def test_a_handful_of_images_has_the_numbers_that_it_can_have(tmp_path: Path, sizes: tuple[int, int]) -> None:
+    vectors = {name: {"P2": cloud(size, at)} for at, (name, size) in enumerate(zip("ab", sizes, strict=True))}
+    run = compare_vectors(tmp_path / "run", vectors)
+    for query, reference in run.pairs:
+        numbers = run.metrics["levels"]["P2"]["pairs"][f"{query}-vs-{reference}"]
+        assert numbers["outliers"] == len(run.outliers("P2", query, reference)) == 0
+        assert ("frechet" in numbers["measures"]) == (min(sizes) > 1)
+        assert 0 < numbers["measures"]["two_sample"]["p"] <= 1
+        assert 0 <= numbers["measures"]["precision"]["value"] <= 1
+
+
+def test_equal_images_are_all_duplicates_and_no_outliers(tmp_path: Path) -> None:
+    same = np.ones((12, 4))
+    run = compare_vectors(tmp_path / "run", {"a": {"P2": same}, "b": {"P2": same}})
+    assert all(run.outliers("P2", *pair).empty for pair in run.pairs)
+    assert run.metrics["duplicates"]["groups"] == 1
+    assert run.metrics["duplicates"]["images"] == 24
+    assert len((run.path / "manifests" / "duplicates.txt").read_text().splitlines()) == 23
