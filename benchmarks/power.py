@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from machine import machine
 from numpy.typing import NDArray
 from photographs import bundled_pyramid, embed, random_pyramid, read_photographs
@@ -34,11 +35,6 @@ def main() -> None:
     options = parser.parse_args()
     pixels, labels = read_photographs(options.folder)
     found: dict[str, Any] = {}
-    for model, pyramid in (("bundled", bundled_pyramid()), ("bundled, random weights", random_pyramid())):
-        embedded = embed(pyramid, pixels)
-        found[model] = {level: _of_level(values, labels) for level, values in embedded.items()}
-        found[model]["all levels"] = {"cosine": {"manifest": _over_levels(embedded, labels)}}
-        _print(model, found[model])
     result = {
         "machine": machine(),
         "images": len(labels),
@@ -51,7 +47,12 @@ def main() -> None:
         },
         "models": found,
     }
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for model, pyramid in (("bundled", bundled_pyramid()), ("bundled, random weights", random_pyramid())):
+        embedded = embed(pyramid, pixels)
+        found[model] = {level: _of_level(values, labels) for level, values in embedded.items()}
+        found[model]["all levels"] = {"cosine": {"manifest": _over_levels(embedded, labels)}}
+        _print(model, found[model])
+        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def _standardised(rows: NDArray[Any]) -> Rows:
@@ -155,24 +156,25 @@ def _left_out(
         query, reference = np.array_split(order, 2)
         reference = reference[labels[reference] != name]
         rows = prepare(embedded[np.concatenate([query, reference])])
-        a, b = rows[: len(query)], rows[len(query) :]
-        other, within, own = _apart(a, b), _apart(b, b), _apart(a, a)
-        np.fill_diagonal(within, np.inf)
-        np.fill_diagonal(own, np.inf)
-        other_at, within_at = (np.argsort(apart, axis=1)[:, :_MOST] for apart in (other, within))
+        a, b = rows[: len(query)].copy(), rows[len(query) :].copy()
+        (other, other_at), (within, within_at), (own, _) = _nearest(a, b), _nearest(b, b), _nearest(a, a)
         yield _Asked(
-            other=np.take_along_axis(other, other_at, axis=1),
-            within=np.take_along_axis(within, within_at, axis=1),
-            own=np.sort(own, axis=1)[:, :_MOST],
+            other=other,
+            within=within,
+            own=own,
             other_at=other_at,
             within_at=within_at,
             planted=labels[query] == name,
         )
 
 
-def _apart(one: Rows, other: Rows) -> Rows:
-    squares = np.square(one).sum(axis=1)[:, None] + np.square(other).sum(axis=1) - 2 * one @ other.T
-    return np.asarray(np.maximum(squares, 0) / 2, dtype=np.float32)
+def _nearest(one: Rows, other: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    a, b = torch.from_numpy(one), torch.from_numpy(other)
+    apart = (a.square().sum(dim=1)[:, None] / 2 + b.square().sum(dim=1) / 2 - a @ b.T).clamp(min=0)
+    if one is other:
+        apart.fill_diagonal_(torch.inf)
+    found = apart.topk(_MOST, dim=1, largest=False)
+    return found.values.numpy(), found.indices.numpy()
 
 
 def _p(asked: _Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
