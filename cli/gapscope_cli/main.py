@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import told
 from gapscope_cli.plan import plan
@@ -27,6 +28,7 @@ app = typer.Typer(
 
 app.command()(plan)
 app.command()(doctor)
+app.command()(diff)
 
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
@@ -191,6 +193,24 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare every other dataset with this one only, both ways round; all pairs by default.",
+            rich_help_panel=_ANSWER,
+            show_default=False,
+        ),
+    ] = None,
+    max_outliers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Rows of a manifest at most, the surest first; all by default. Counts stay those of all.",
+            rich_help_panel=_ANSWER,
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
     update: Annotated[
         bool,
@@ -242,6 +262,8 @@ def compare(
             min_dist=min_dist,
             n_epochs=n_epochs,
             landmarks=landmarks,
+            reference=reference,
+            max_outliers=max_outliers,
             seed=seed,
             update=update,
             cache=cache,

@@ -80,6 +80,8 @@ def compare(
     min_dist: float = 0.1,
     n_epochs: int | None = None,
     landmarks: int | None = None,
+    reference: str | None = None,
+    max_outliers: int | None = None,
     seed: int = 0,
     update: bool = False,
     cache: str | PathLike[str] | None = None,
@@ -113,6 +115,8 @@ def compare(
         n_epochs: of the map: UMAP's rounds; its own choice by default.
         landmarks: of the map: lay out at most so many images with UMAP and place the others among them; by default as
             many as fit the device's memory.
+        reference: name of the dataset to compare all others with; every pair is compared by default.
+        max_outliers: rows of a manifest at most, the surest; all by default. No count changes with it.
         seed: of every random choice.
         update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
             again, with the ruler that the run was begun with. Datasets that the run does not have are added, and those
@@ -148,7 +152,9 @@ def compare(
     layout = LayoutSettings(
         n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
     )
-    comparison = CompareSettings(k=k, fdr=fdr)
+    comparison = CompareSettings(k=k, fdr=fdr, reference=reference, max_outliers=max_outliers)
+    if reference is not None and reference not in locations:
+        raise OptionError(f"--reference {reference}: the datasets are {', '.join(locations)}")
     on = choose_device(device)
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
@@ -171,7 +177,7 @@ def compare(
     measure_rulers(run, record)
     find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), cluster, shown)
     lay_out(run, record, layout, on, cluster, shown)
-    compare_datasets(run, record, comparison, shown)
+    compare_datasets(run, record, comparison, on, shown)
     finished = open_run(run)
     write_report(finished, shown)
     log.tell_times()

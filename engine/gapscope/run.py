@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from gapscope.compare.duplicates import duplicates_path
 from gapscope.compare.manifest import manifest_path
+from gapscope.compare.merged import ALL
+from gapscope.compare.pairs import ordered_pairs
 from gapscope.errors import OptionError, RunError
 from gapscope.layout.frame import layout_frame
 from gapscope.layout.transform import place_on_map
@@ -55,8 +57,8 @@ class Run:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Every ordered pair of datasets: query, reference."""
-        return tuple(permutations(self.datasets, 2))
+        """Every ordered pair of datasets that was compared: query, reference."""
+        return ordered_pairs(self.datasets, self.record.config["compare"].get("reference"))
 
     def source(self, dataset: str) -> Source:
         """Return where a dataset's images are.
@@ -124,6 +126,21 @@ class Run:
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
         with readable(manifest_path(self.path, level, query, reference)) as file:
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
+        return table
+
+    def outliers_over_levels(self, query: str, reference: str) -> pd.DataFrame:
+        """Return the query images that any level lists, with the levels, and p and q corrected for looking at all."""
+        self._check("dataset", query, self.datasets)
+        self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
+        with readable(manifest_path(self.path, ALL, query, reference)) as file:
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
+        return table
+
+    @property
+    def duplicates(self) -> pd.DataFrame:
+        """The images that are there twice, within a dataset or in two of them: a row per image and its copy."""
+        with readable(duplicates_path(self.path)) as file:
             table: pd.DataFrame = pq.read_table(file).to_pandas()
         return table
 

@@ -156,15 +156,21 @@ class CompareSettings:
         k: an image is outside the reference's support by its distance to its k-th nearest reference image.
         crowd: an image's kind is under-represented by the datasets of its `crowd` nearest images.
         fdr: bound on the expected share of false entries in an outlier manifest.
+        reference: the dataset that all others are compared with; every pair is compared where None.
+        max_outliers: rows of a manifest at most, the surest; all where None. No count changes with it.
     """
 
     k: int = 5
     crowd: int = 30
     fdr: float = 0.1
+    reference: str | None = None
+    max_outliers: int | None = None
 
     def __post_init__(self) -> None:
         _within("--k", self.k, 1, 1000)
         _within("--fdr", self.fdr, 0.0, 1.0)
+        if self.max_outliers is not None:
+            _within("--max-outliers", self.max_outliers, 0, 2**63 - 1)
 
     @property
     def graph_k(self) -> int:

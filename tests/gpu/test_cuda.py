@@ -193,3 +193,12 @@ def test_clusters_are_the_cpus() -> None:
     points, _ = make_blobs([200, 200, 200], 3, centers=np.eye(3) * 20, random_state=0)
     labels = [device.cluster_labels(points.astype(np.float32), 20) for device in (Cpu(), Cuda())]
     assert adjusted_rand_score(*labels) > 0.95
+
+
+def test_distances_of_datasets_are_the_cpus() -> None:
+    query, reference = unit_rows(3000, 64, 1), unit_rows(2500, 64, 2)
+    expected, found = (device.set_distances(query, reference) for device in (Cpu(), Cuda()))
+    for one, other in zip(expected, found, strict=True):
+        for name, distance in one.items():
+            assert other[name].value == pytest.approx(distance.value, rel=1e-6, abs=1e-9)
+            assert other[name].ratio == pytest.approx(distance.ratio, rel=1e-6)

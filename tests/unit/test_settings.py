@@ -26,6 +26,7 @@ def test_names_that_cannot(name: str) -> None:
         (lambda: Frame(size=64, fit="squeeze"), "--fit"),  # type: ignore[arg-type]
         (lambda: CompareSettings(k=0), "--k 0"),
         (lambda: CompareSettings(fdr=1.5), "--fdr 1.5"),
+        (lambda: CompareSettings(max_outliers=-1), "--max-outliers -1"),
         (lambda: CompareSettings(fdr=float("nan")), "--fdr nan"),
         (lambda: LayoutSettings(seed=-1), "--seed -1"),
         (lambda: LayoutSettings(n_neighbors=1), "--n-neighbors 1"),

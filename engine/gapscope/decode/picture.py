@@ -27,6 +27,9 @@ class Picture:
         jpeg_quality: estimate of the quality that a JPEG was saved with, 1 to 100; None for other formats.
         mean: of red, green and blue in 0..255, over every fourth row and column of `pixels`.
         spread: standard deviation likewise.
+        sharpness: variance of the Laplacian (the four neighbours less four times the pixel) of the mean of the channels
+            of `pixels` (Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy"). It is that of the
+            frame, not of the file, so that it does not stand for the resolution.
     """
 
     pixels: NDArray[np.uint8]
@@ -37,6 +40,7 @@ class Picture:
     jpeg_quality: int | None
     mean: tuple[float, float, float]
     spread: tuple[float, float, float]
+    sharpness: float
 
 
 def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
@@ -71,7 +75,14 @@ def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
         jpeg_quality=shrunk.jpeg_quality,
         mean=(mean[0], mean[1], mean[2]),
         spread=(spread[0], spread[1], spread[2]),
+        sharpness=_sharpness(pixels),
     )
+
+
+def _sharpness(pixels: NDArray[np.uint8]) -> float:
+    grey = pixels.sum(axis=2, dtype=np.int32)
+    around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:]
+    return float((around - 4 * grey[1:-1, 1:-1]).var() / 9)
 
 
 def thumbnail_of(shrunk: Shrunk, side: int) -> NDArray[np.uint8]:

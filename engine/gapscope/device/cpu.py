@@ -11,6 +11,7 @@ import torch
 from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
+from gapscope.compare.distances import Distance, set_distances
 from gapscope.decode.children import decode_apart
 from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compiled
@@ -87,6 +88,10 @@ class Cpu:
     def layout_room(self, n_neighbors: int, sharing: int) -> int:
         """Divide half of the memory that this process may have by what umap-learn takes per point."""
         return int(MEMORY_LIMIT / 2 / sharing / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
+
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie, in double precision."""
+        return set_distances(query, reference, torch.device("cpu"))
 
     def layout(
         self,

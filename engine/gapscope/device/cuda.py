@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.dlpack import from_dlpack
 
+from gapscope.compare.distances import Distance, set_distances
 from gapscope.decode.children import decode_apart
 from gapscope.decode.gpu import decode_on_gpu
 from gapscope.decode.gpu_child import DecodeJpegs
@@ -124,6 +125,10 @@ class Cuda:
         """Divide most of the card's memory by what cuML takes per point; each process has a card of its own."""
         total = torch.cuda.mem_get_info()[1]
         return int(total * _LAYOUT_SHARE / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
+
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie, in double precision."""
+        return set_distances(query, reference, torch.device("cuda"))
 
     def layout(
         self,

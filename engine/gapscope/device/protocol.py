@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gapscope.compare.distances import Distance
 from gapscope.decode.picture import Picture
 from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
@@ -78,6 +79,9 @@ class Device(Hashable, Protocol):
             n_neighbors: of the layout.
             sharing: layouts that may be made side by side in that memory.
         """
+
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie; see `gapscope.compare.distances.set_distances`."""
 
     def layout(
         self,

@@ -280,6 +280,7 @@ def _fact(outcome: Picture | Rejected) -> dict[str, Any]:
         "jpeg_quality": outcome.jpeg_quality,
         **{f"mean_{channel}": value for channel, value in zip(channels, outcome.mean, strict=True)},
         **{f"spread_{channel}": value for channel, value in zip(channels, outcome.spread, strict=True)},
+        "sharpness": outcome.sharpness,
         "status": "ok",
         "error": "",
     }

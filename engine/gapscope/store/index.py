@@ -34,6 +34,7 @@ _FACTS = [
     ("height", pa.int32()),
     ("jpeg_quality", pa.int16()),
     *((f"{what}_{channel}", pa.float32()) for what in ("mean", "spread") for channel in ("red", "green", "blue")),
+    ("sharpness", pa.float32()),
     ("status", pa.string()),
     ("error", pa.string()),
 ]

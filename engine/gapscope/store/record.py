@@ -10,7 +10,7 @@ from gapscope.errors import RunError
 from gapscope.store.atomic import write_json
 from gapscope.store.place import make_folder, reason_of
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run's layout on disk."""
 
 NAME = "run.json"

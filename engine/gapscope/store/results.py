@@ -1,6 +1,7 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,25 @@ def neighbor_stretch(
     distances = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r")
     indices = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r")
     return np.asarray(distances[first:stop]), np.asarray(indices[first:stop])
+
+
+def some_neighbors(
+    run: Path, level: str, query: str, reference: str, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return the distances and indices of ascending `rows`, reading a stretch of the arrays at a time."""
+    path = f"{level}/{pair_name(query, reference)}"
+    return (
+        _some(zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r"), rows),
+        _some(zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r"), rows),
+    )
+
+
+def _some(array: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    if not len(rows):
+        return np.empty((0, *array.shape[1:]), array.dtype)
+    cuts = np.searchsorted(rows, np.arange(0, array.shape[0] + _CHUNK_ROWS, _CHUNK_ROWS))
+    parts = [rows[first:last] for first, last in pairwise(cuts) if first < last]
+    return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])
 
 
 def has_layout(run: Path, level: str) -> bool:
