@@ -29,6 +29,8 @@ from gapscope.settings import (
     Frame,
     LayoutSettings,
     Precision,
+    ReportSettings,
+    Thumbnails,
     check_dataset_name,
 )
 from gapscope.sources import Source, open_source
@@ -67,6 +69,8 @@ def compare(
     fdr: float = 0.1,
     seed: int = 0,
     update: bool = False,
+    max_points: int = 50_000,
+    thumbnails: Thumbnails = "drawn",
     progress: Progress | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
@@ -91,6 +95,8 @@ def compare(
         seed: of every random choice.
         update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
             again, with the ruler that the run was begun with.
+        max_points: most images that the report draws on a map.
+        thumbnails: images that the report has pictures of: `off`, `outliers` or `drawn`.
         progress: what shows long work; nothing is shown by default.
 
     Raises:
@@ -104,6 +110,7 @@ def compare(
     check_cluster(cluster)
     embed, means = _embed_settings(model, weights, levels, size, fit, max_pixels, precision)
     layout = LayoutSettings(seed=seed)
+    page = ReportSettings(max_points=max_points, thumbnails=thumbnails)
     comparison = CompareSettings(k=k, fdr=fdr)
     on = choose_device(device)
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
@@ -117,13 +124,13 @@ def compare(
     record = begin(run, _record(sources, embed, layout, comparison, objects=objects, means=means))
     record.device = on.check()
     list_datasets(run, record, sources, shown, update=update)
-    embed_datasets(run, record, sources, embed, on, cluster, shown)
+    embed_datasets(run, record, sources, embed, on, cluster, shown, thumbnails=page.thumbnails != "off")
     measure_rulers(run, record)
     find_neighbors(run, record, on, comparison.graph_k, shown)
     lay_out(run, record, layout, on, shown)
     compare_datasets(run, record, comparison, shown)
     finished = open_run(run)
-    write_report(finished, shown)
+    write_report(finished, shown, page)
     return finished
 
 

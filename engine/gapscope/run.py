@@ -21,6 +21,7 @@ from gapscope.sources import Entry, Source, open_source
 from gapscope.store.index import read_index, read_some_rows
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
+from gapscope.store.thumbnails import read_thumbnails
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,11 @@ class Run:
         """Return what `Source.read` takes for each of the numbered rows of a dataset."""
         self._check("dataset", dataset, self.datasets)
         return read_some_rows(self.path, dataset, rows)
+
+    def thumbnails(self, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
+        """Return small JPEGs of a dataset's numbered rows, as far as the run has kept them: row to encoded bytes."""
+        self._check("dataset", dataset, self.datasets)
+        return read_thumbnails(self.path, dataset, rows, self.record.block_rows)
 
     def embeddings(self, dataset: str, level: str) -> NDArray[np.float16]:
         """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected."""

@@ -39,13 +39,19 @@ serve({memory})
 """
 
 
-def decode_apart(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+def decode_apart(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
     """Do what `decode` does, in another process; may be called from several threads.
+
+    Args:
+        data: an encoded image.
+        frame: what the image becomes.
+        box: the part of it that is meant; None for all of it.
+        thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
 
     Raises:
         Rejected: as `decode`; also where the decoder crashes or does not come back.
     """
-    return picture_of(_decoders().shrink(data, target_of(frame), box), frame)
+    return picture_of(_decoders().shrink(data, target_of(frame, thumbnail), box), frame)
 
 
 def thumbnail_apart(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
@@ -154,11 +160,8 @@ class _Child:
         return Rejected("crashed", f"the decoder crashed ({name})")
 
     def _shrunk(self, answer: dict[str, Any]) -> Shrunk:
-        height, width, channels = (int(length) for length in answer["shape"])
-        data = bytearray(height * width * channels)
-        if channels != 3 or os.preadv(self._memory, [data], 0) != len(data):
-            raise Rejected("broken", "the decoder's answer is not whole")
-        pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
+        pixels = self._pixels(answer["shape"], 0)
+        small = answer["thumbnail"]
         quality = answer["jpeg_quality"]
         return Shrunk(
             pixels,
@@ -166,7 +169,15 @@ class _Child:
             int(answer["width"]),
             int(answer["height"]),
             None if quality is None else int(quality),
+            None if small is None else self._pixels(small, pixels.nbytes),
         )
+
+    def _pixels(self, shape: Any, start: int) -> NDArray[np.uint8]:
+        height, width, channels = (int(length) for length in shape)
+        data = bytearray(height * width * channels)
+        if channels != 3 or os.preadv(self._memory, [data], start) != len(data):
+            raise Rejected("broken", "the decoder's answer is not whole")
+        return np.frombuffer(data, np.uint8).reshape(height, width, channels)
 
 
 def _asked(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:

@@ -26,6 +26,7 @@ class Picture:
         jpeg_quality: estimate of the quality that a JPEG was saved with, 1 to 100; None for other formats.
         mean: of red, green and blue in 0..255, over every fourth row and column of `pixels`.
         spread: standard deviation likewise.
+        thumbnail: (height, width, 3) uint8, sRGB, a small picture of the whole image; None where none was asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -35,6 +36,7 @@ class Picture:
     jpeg_quality: int | None
     mean: tuple[float, float, float]
     spread: tuple[float, float, float]
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
@@ -49,9 +51,9 @@ def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
     return picture_of(shrink(data, target_of(frame), box), frame)
 
 
-def target_of(frame: Frame) -> Target:
-    """Return what a frame wants of an image."""
-    return Target(frame.size, frame.fit, frame.max_pixels)
+def target_of(frame: Frame, thumbnail: int = 0) -> Target:
+    """Return what a frame wants of an image, and the longest side of a thumbnail, 0 for none."""
+    return Target(frame.size, frame.fit, frame.max_pixels, thumbnail)
 
 
 def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
@@ -67,6 +69,7 @@ def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
         jpeg_quality=shrunk.jpeg_quality,
         mean=(mean[0], mean[1], mean[2]),
         spread=(spread[0], spread[1], spread[2]),
+        thumbnail=shrunk.thumbnail,
     )
 
 

@@ -28,9 +28,9 @@ class Cpu:
         """Return the number of cores in words; a CPU can always be used."""
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image with Pillow, in a process of its own."""
-        return decode_apart(data, frame, box)
+        return decode_apart(data, frame, box, thumbnail=thumbnail)
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network with its weights laid out as convolutions on a CPU like them."""

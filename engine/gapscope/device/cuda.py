@@ -40,9 +40,9 @@ class Cuda:
             )
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image with Pillow, in a process of its own, so that both devices see the same pixels."""
-        return decode_apart(data, frame, box)
+        return decode_apart(data, frame, box, thumbnail=thumbnail)
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network in the GPU's memory, laid out for its tensor cores."""

@@ -31,8 +31,8 @@ class Device(Hashable, Protocol):
             OptionError: the device cannot be used here; says what is missing.
         """
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image; see `gapscope.decode.picture.decode`."""
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+        """Decode one image; see `gapscope.decode.children.decode_apart`."""
 
     def place(self, pyramid: Pyramid) -> Pyramid:
         """Return the network where `embed` wants it."""

@@ -20,6 +20,7 @@ from gapscope.decode.picture import Picture
 from gapscope.device import Device
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import Pyramid, load_pyramid
+from gapscope.pyramid.thumbnails import BlockThumbnails
 from gapscope.rejects import Rejected
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Entry, Source
@@ -45,6 +46,7 @@ class Block:
         device: on what.
         sharing: worker processes on this machine that share its cores; 0 where it is the caller's own process, whose
             number of torch threads is left as it is.
+        thumbnails: share of the dataset's images of which the report keeps small pictures.
     """
 
     run: Path
@@ -56,6 +58,7 @@ class Block:
     settings: EmbedSettings
     device: Device
     sharing: int
+    thumbnails: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -80,13 +83,15 @@ def embed_block(block: Block) -> BlockDone:
         facts = read_facts(block.run, block.dataset, block.start, block.stop)
         embeddings = _kept(block, entries)
         waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
+        thumbnails = BlockThumbnails(block.run, block.dataset, block.number, block.start, entries, block.thumbnails)
         # Reading may wait for a network, decoding keeps a core busy.
         decoding = BoundedSemaphore(threads)
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
-            pictures = _looked_at(block, [entries[row] for row in waiting], pool, decoding)
+            pictures = _looked_at(block, [entries[row] for row in waiting], pool, decoding, thumbnails)
             for number, batch in enumerate(_batches(pictures, block.device.batch_images)):
                 first = number * block.device.batch_images
                 _embed_batch(block, pyramid, batch, waiting[first : first + len(batch)], facts, embeddings)
+        thumbnails.write()
         write_embeddings(block.run, block.dataset, block.start, embeddings)
         write_facts(block.run, block.dataset, block.number, facts)
         mark_done(block.run, block.dataset, block.number)
@@ -112,24 +117,30 @@ def _kept(block: Block, entries: Sequence[Entry]) -> dict[str, NDArray[np.float1
     return embeddings
 
 
-def _look_at(block: Block, entry: Entry, decoding: BoundedSemaphore) -> Picture | Rejected:
+def _look_at(block: Block, entry: Entry, decoding: BoundedSemaphore, thumbnails: BlockThumbnails) -> Picture | Rejected:
     if entry.status != "listed":
         return Rejected(entry.status, entry.error)
     try:
         data = block.source.read(entry)
         with decoding:
-            return block.device.decode(data, block.settings.frame, entry.box)
+            picture = block.device.decode(data, block.settings.frame, entry.box, thumbnail=thumbnails.side(entry))
+        thumbnails.keep(entry, picture)
+        return picture
     except Rejected as rejected:
         return rejected
 
 
 def _looked_at(
-    block: Block, entries: Sequence[Entry], pool: ThreadPoolExecutor, decoding: BoundedSemaphore
+    block: Block,
+    entries: Sequence[Entry],
+    pool: ThreadPoolExecutor,
+    decoding: BoundedSemaphore,
+    thumbnails: BlockThumbnails,
 ) -> Iterator[Picture | Rejected]:
     # Decoding runs ahead of the network by a bounded number of pictures, whatever the block's size.
     ahead: deque[Future[Picture | Rejected]] = deque()
     for entry in entries:
-        ahead.append(pool.submit(_look_at, block, entry, decoding))
+        ahead.append(pool.submit(_look_at, block, entry, decoding, thumbnails))
         if len(ahead) > 2 * block.device.batch_images:
             yield ahead.popleft().result()
     while ahead:

@@ -17,6 +17,7 @@ from gapscope.store.atomic import replacing
 from gapscope.store.index import merge_facts, rows_read, rows_rejected
 from gapscope.store.pyramid import create_pyramid, pending_blocks
 from gapscope.store.record import Record
+from gapscope.store.thumbnails import share_kept
 
 
 def embed_datasets(
@@ -27,8 +28,12 @@ def embed_datasets(
     device: Device,
     cluster: str,
     progress: Progress,
+    *,
+    thumbnails: bool = True,
 ) -> None:
     """Embed what is not embedded yet, then put what became of every image into the indexes and rejects.csv.
+
+    Small pictures for the report are kept where `thumbnails` says so.
 
     Raises:
         ClusterError: the cluster cannot be had, or fails; finished blocks are kept.
@@ -47,7 +52,7 @@ def embed_datasets(
             client = stack.enter_context(open_cluster(cluster, device.name, images))
             sharing = workers_per_machine(client)
             task = stack.enter_context(progress.task("embedding", images, "image"))
-            jobs = _blocks(run, record, pending, sources, settings, device, sharing)
+            jobs = _blocks(run, record, pending, sources, settings, device, sharing, thumbnails=thumbnails)
             for done in run_jobs(client, embed_block, jobs):
                 task.advance(done.rows, done.rejected)
     for name in record.datasets:
@@ -68,8 +73,11 @@ def _blocks(
     settings: EmbedSettings,
     device: Device,
     sharing: int,
+    *,
+    thumbnails: bool,
 ) -> Iterator[Block]:
     for name, numbers in pending.items():
+        share = share_kept(record.datasets[name]["listed"]) if thumbnails else 0.0
         for number in numbers:
             start = number * record.block_rows
             yield Block(
@@ -82,6 +90,7 @@ def _blocks(
                 settings=settings,
                 device=device,
                 sharing=sharing,
+                thumbnails=share,
             )
 
 

@@ -50,6 +50,22 @@ def read_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[N
     return _read(run / "neighbors.zarr", f"{path}/distances"), _read(run / "neighbors.zarr", f"{path}/indices")
 
 
+def read_some_neighbors(
+    run: Path, level: str, query: str, reference: str, rows: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return distances and indices, (rows, at most k), of the nearest reference images of some query rows."""
+    path = f"{level}/{pair_name(query, reference)}"
+    order = np.argsort(rows, kind="stable")
+    back = np.argsort(order, kind="stable")
+    arrays = [zarr.open_array(run / "neighbors.zarr", path=f"{path}/{name}", mode="r") for name in _NEIGHBORS]
+    width = min(k, arrays[0].shape[1])
+    found = [np.asarray(array.oindex[rows[order], slice(0, width)])[back] for array in arrays]
+    return found[0], found[1]
+
+
+_NEIGHBORS = ("distances", "indices")
+
+
 def has_layout(run: Path, level: str) -> bool:
     """Tell whether a level's layout and clusters are on disk, whole."""
     return _is_done(run / "layout.zarr", level) and _is_done(run / "clusters.zarr", level)
