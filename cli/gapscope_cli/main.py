@@ -7,7 +7,10 @@ from typing import Annotated
 import typer
 
 from gapscope_cli.errors import told
+from gapscope_cli.export import export
 from gapscope_cli.progress import shown_progress
+from gapscope_cli.report import report
+from gapscope_cli.serve import serve
 from gapscope_cli.summary import print_summary
 
 app = typer.Typer(
@@ -26,6 +29,7 @@ app = typer.Typer(
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
 _ANSWER = "How datasets are compared"
+_REPORT = "What the report shows"
 
 
 def main() -> None:
@@ -139,6 +143,13 @@ def compare(
         typer.Option(help="Largest expected share of false entries in an outlier manifest.", rich_help_panel=_ANSWER),
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
+    max_points: Annotated[
+        int, typer.Option(metavar="N", help="Most images that the report draws on a map.", rich_help_panel=_REPORT)
+    ] = 50_000,
+    thumbnails: Annotated[
+        str,
+        typer.Option(help="Images that the report has pictures of: off, outliers or drawn.", rich_help_panel=_REPORT),
+    ] = "drawn",
     update: Annotated[
         bool,
         typer.Option(
@@ -173,6 +184,8 @@ def compare(
             fdr=fdr,
             seed=seed,
             update=update,
+            max_points=max_points,
+            thumbnails=thumbnails,  # type: ignore[arg-type]
             progress=progress,
         )
     print_summary(run)
@@ -190,17 +203,9 @@ def models() -> None:
     typer.echo(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny")
 
 
-@app.command()
-def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
-) -> None:
-    """Write the report page of a finished run again."""
-    with told(), shown_progress() as progress:
-        import gapscope
-        from gapscope.report import write_report
-
-        page = write_report(gapscope.open_run(run), progress)
-    typer.echo(page)
+app.command()(report)
+app.command()(serve)
+app.command()(export)
 
 
 @app.command()

@@ -10,6 +10,7 @@ from gapscope.report.clusters import OneSided
 from gapscope.report.columns import Column
 from gapscope.report.measures import number_or_none, numbers_table
 from gapscope.report.near import score_neighbor
+from gapscope.report.palette import DARK, LIGHT
 from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
 from gapscope.report.tiles import Tiles
@@ -44,6 +45,7 @@ def facts(
         "drawn": int(chosen.drawn.sum()),
         "outliers": chosen.outliers,
         "outliersDrawn": chosen.outliers_drawn,
+        "palette": {"light": LIGHT, "dark": DARK},
         "fdr": run.record.config["compare"]["fdr"],
         "sheets": [[sheet.name, sheet.start, sheet.stop, sheet.side, sheet.across] for sheet in tiles.sheets],
         "tiles": {"images": tiles.images, "bytes": tiles.bytes, "wanted": tiles.wanted},

@@ -101,7 +101,7 @@ def write_tiles(
     (folder / "tiles").mkdir()
     if not wanted:
         return Tiles(sizes=sizes, sheets=[], images=0, wanted=0, bytes=0)
-    pictures = _Pictures(run, places, chosen, wanted, progress)
+    pictures = Pictures(run, places, chosen.image[:wanted], progress)
     written: list[Sheet] = []
     total = 0
     with (
@@ -140,15 +140,15 @@ def _sheet(sheet: Sheet, pictures: Iterable[Image.Image | None], sizes: NDArray[
     return file.getvalue()
 
 
-class _Pictures:
+class Pictures:
     """Where each picture comes from; `of` may be called from several threads."""
 
-    def __init__(self, run: Run, places: Places, chosen: Chosen, wanted: int, progress: Progress) -> None:
+    def __init__(self, run: Run, places: Places, image: NDArray[np.int64], progress: Progress) -> None:
+        """Look for the pictures of some images, given as positions in `places`."""
         self._sources: dict[str, Source | None] = {}
         self._max_pixels = run.frame.max_pixels
         self._kept: dict[int, bytes] = {}
         self._entries: dict[int, tuple[str, Entry]] = {}
-        image = chosen.image[:wanted]
         for number, name in enumerate(places.datasets):
             members = np.flatnonzero(places.dataset[image] == number)
             rows = places.row[image[members]]
@@ -161,7 +161,7 @@ class _Pictures:
                 self._entries |= {at: (name, entry) for at, entry in zip(missing, entries, strict=True)}
 
     def of(self, image: int, side: int) -> Image.Image | None:
-        """Return the picture of an image by its page number, at most `side` x `side`; None where there is none."""
+        """Return the picture of the image that came `image`-th, at most `side` x `side`; None where there is none."""
         try:
             if image in self._kept:
                 # Decoded apart as well: what lies in the run came from a decoder that saw a stranger's file.

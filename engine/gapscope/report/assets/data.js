@@ -7,7 +7,7 @@ const gapscope = (() => {
   const receive = (name, value) => received.set(name, value);
 
   // A page in a single file carries its data and pictures in elements that no browser runs.
-  const inlined = (name) => document.getElementById(`inlined ${name}`)?.textContent;
+  const inlined = (name) => document.getElementById(`inlined/${name}`)?.textContent;
 
   // A promise for the data called `name`, whose script is loaded when it is first asked for.
   const need = (name) => {

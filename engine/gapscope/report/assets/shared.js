@@ -16,10 +16,10 @@
   };
   g.byId = (id) => document.getElementById(id);
 
-  // Okabe and Ito's colours, told apart by colour-blind eyes too; three are shifted where the ground would hide them.
-  const LIGHT = ["#0072B2", "#D55E00", "#009E73", "#B8548F", "#C98500", "#2E9BDB", "#111111", "#A79B00"];
-  const DARK = ["#3E9FE0", "#E8702A", "#14B888", "#D58BB4", "#E69F00", "#8CCBF2", "#F2F2F2", "#F0E442"];
-  g.color = (dataset) => (g.theme.dark ? DARK : LIGHT)[dataset % LIGHT.length];
+  g.color = (number) => {
+    const colors = g.facts.palette[g.theme.dark ? "dark" : "light"];
+    return colors[number % colors.length];
+  };
   g.css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   const whole = new Intl.NumberFormat("en");
