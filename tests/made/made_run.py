@@ -22,6 +22,9 @@ from gapscope.store.results import pair_name, write_layout, write_neighbors
 CREATED = "2026-01-02T03:04:05+00:00"
 
 
+WEATHER = ("sun", "<img src=x onerror=window.hit=1>", "fog", None)
+
+
 @dataclass(kw_only=True)
 class Made:
     """What to make a run of.
@@ -32,6 +35,7 @@ class Made:
         levels: level names.
         outliers: how many of each dataset's first images are outliers, against every other dataset at every level.
         k: neighbours that are kept.
+        weather: what the first dataset's source says of its images, over and over; see `said`.
         measured: whether the numbers hold intervals, noise floors, histograms, confounders and head lines.
     """
 
@@ -40,6 +44,7 @@ class Made:
     levels: tuple[str, ...] = ("P2", "P3", "P4")
     outliers: int = 2
     k: int = 5
+    weather: tuple[str | None, ...] = WEATHER
     measured: bool = False
 
 
@@ -48,9 +53,9 @@ def color(dataset: int, row: int) -> tuple[int, int, int]:
     return (40 + 160 * (dataset % 2), (row * 97) % 256, (row * 41 + 90) % 256)
 
 
-def said(row: int) -> dict[str, Value]:
+def said(row: int, weather: tuple[str | None, ...] = WEATHER) -> dict[str, Value]:
     """What the first dataset's source says of each image; the other datasets' say nothing."""
-    return {"weather": ("sun", "<img src=x onerror=window.hit=1>", "fog", None)[row % 4], "speed": row * 1.5}
+    return {"weather": weather[row % len(weather)], "speed": row * 1.5}
 
 
 def make_run(folder: Path, made: Made) -> Run:
@@ -156,7 +161,7 @@ def _write_images(folder: Path, dataset: int, made: Made) -> list[str]:
 def _write_index(run: Path, name: str, folder: Path, made: Made) -> NDArray[np.int64]:
     entries = sorted(Folder(str(folder)).entries(), key=lambda entry: entry.uri)
     if name == next(iter(made.images)):
-        entries = [replace(entry, values=said(row)) for row, entry in enumerate(entries)]
+        entries = [replace(entry, values=said(row, made.weather)) for row, entry in enumerate(entries)]
         write_index(run, name, entries, {"weather": "text", "speed": "number"})
     else:
         write_index(run, name, entries)

@@ -90,11 +90,15 @@ class ReportServer(ThreadingHTTPServer):
 
     def knows(self, host: str) -> bool:
         """Tell whether a request's Host header names this machine. An address does: only names can be pointed at it."""
-        name = urlsplit(f"//{host}").hostname or ""
         try:
-            return bool(ipaddress.ip_address(name))
+            name = urlsplit(f"//{host}").hostname or ""
+        except ValueError:
+            return False
+        try:
+            ipaddress.ip_address(name)
         except ValueError:
             return name in self._own_names
+        return True
 
     def image(self, dataset: int, row: int) -> tuple[str, bytes]:
         """Return the media type and bytes of an image.
@@ -162,7 +166,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         server = cast("ReportServer", self.server)
-        token, _, rest = unquote(urlsplit(self.path).path, errors="replace").lstrip("/").partition("/")
+        token, _, rest = unquote(self.path.partition("?")[0], errors="replace").lstrip("/").partition("/")
         if not server.knows(self.headers.get("Host", "")):
             self._say(HTTPStatus.FORBIDDEN, "This server answers to this machine's own names only.", body=body)
         elif not secrets.compare_digest(token.encode(), server.token.encode()):

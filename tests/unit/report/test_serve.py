@@ -18,6 +18,7 @@ from gapscope.progress import Silent
 from gapscope.report import write_report
 from gapscope.report.serve import ReportServer
 from gapscope.run import Run, open_run
+from gapscope.sources import Folder, Source
 from gapscope.sources.tar import Tar
 from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
 from gapscope_cli.main import app
@@ -43,13 +44,16 @@ def pack(run: Run, folder: Path) -> None:
     with tarfile.open(archive, "w") as tar:
         for path in sorted(images.iterdir()):
             tar.add(path, arcname=path.name)
-    facts = run.table("packed").select(["format", "width", "height", "status", "error"]).to_pylist()
-    entries = list(Tar((str(archive),), str(archive)).entries())
-    write_index(run.path, "packed", entries)
-    write_facts(run.path, "packed", 0, facts)
-    merge_facts(run.path, "packed", GROUP_ROWS)
+    list_anew(run, "packed", Tar((str(archive),), str(archive)))
     config = run.record.config | {"datasets": run.record.config["datasets"] | {"packed": str(archive)}}
     replace(run.record, config=config).write(run.path)
+
+
+def list_anew(run: Run, dataset: str, source: Source) -> None:
+    facts = run.table(dataset).select(["format", "width", "height", "status", "error"]).to_pylist()
+    write_index(run.path, dataset, source.entries())
+    write_facts(run.path, dataset, 0, facts)
+    merge_facts(run.path, dataset, GROUP_ROWS)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +102,7 @@ def test_what_browsers_do_not_read_is_encoded_anew(tmp_path: Path) -> None:
     made = make_run(tmp_path, Made(images={"a": ["1.tif", "2.tif"], "b": ["1.tif"]}))
     Image.new("RGB", (50, 30), (0, 0, 255)).save(tmp_path / "images" / "a" / "1.tif", "TIFF")
     (tmp_path / "images" / "a" / "2.tif").write_text("<script>alert(1)</script>")
+    list_anew(made, "a", Folder(str(tmp_path / "images" / "a")))
     write_report(made, Silent())
     with ReportServer(made) as server:
         kind, data = server.image(0, 0)
@@ -135,6 +140,7 @@ TRAVERSALS = [
     "images/real/0.png",
     "index.html%00.js",
     "file:///etc/passwd",
+    "[",
 ]
 
 

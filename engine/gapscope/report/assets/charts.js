@@ -45,7 +45,7 @@
   const inWords = (chart, cell, alone, pair) => {
     const [value, low, high, , ratio, p] = cell;
     const interval = low !== null && high !== null ? ` (${shown(low, chart.format)} to ${shown(high, chart.format)})` : "";
-    const times = ratio !== null ? `, ${g.small(ratio)} × the noise floor` : "";
+    const times = ratio !== null ? `, ${g.small(ratio)} times the noise floor` : "";
     const chance = p !== null ? `, p ${g.small(p)}` : "";
     return `${alone ? "" : `${g.name(g.facts.pairs[pair][0])}: `}${shown(value, chart.format)}${interval}${times}${chance}`;
   };
