@@ -13,7 +13,7 @@ from gapscope.device import choose_device
 from gapscope.errors import OptionError
 from gapscope.layout.stage import lay_out
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
-from gapscope.progress import Progress, Silent
+from gapscope.progress import Progress, Silent, Timed
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import load_pyramid
 from gapscope.pyramid.stage import embed_datasets
@@ -103,7 +103,7 @@ def compare(
         UserError: what was asked for cannot be done as it was asked.
         ClusterError: the cluster cannot be had, or fails; what is finished is kept.
     """
-    shown = progress or Silent()
+    shown = Timed(progress or Silent())
     if len(datasets) < 2:
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
     locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
@@ -129,6 +129,8 @@ def compare(
     find_neighbors(run, record, on, comparison.graph_k, shown)
     lay_out(run, record, layout, on, shown)
     compare_datasets(run, record, comparison, shown)
+    record.times |= shown.times
+    record.write(run)
     finished = open_run(run)
     write_report(finished, shown, page)
     return finished

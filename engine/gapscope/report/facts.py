@@ -119,7 +119,15 @@ def _provenance(run: Run) -> list[list[Any]]:
         *[[stage, _lines(record.config[stage])] for stage in ("sources", "embed", "layout", "compare")],
         ["model", _lines(record.model)],
         ["versions", _lines(record.versions)],
+        ["times", [[title, _time(**taken)] for title, taken in record.times.items()]],
     ]
+
+
+def _time(*, seconds: float, done: int, unit: str) -> str:
+    """Return how much of what was done in which time, and how fast where that means something."""
+    plural = unit if done == 1 else f"{unit}s"
+    rate = f", {done / seconds:,.0f} {plural}/s" if unit == "image" and seconds else ""
+    return f"{done:,} {plural} in {seconds:,.1f} s{rate}"
 
 
 def _lines(value: dict[str, Any]) -> list[list[str]]:

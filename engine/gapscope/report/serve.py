@@ -29,7 +29,7 @@ _BY_SUFFIX = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
-    ".webp": "image/webp",
+    ".jpg": "image/jpeg",
 }
 _BY_FIRST_BYTES = {b"\xff\xd8\xff": "image/jpeg", b"\x89PNG\r\n\x1a\n": "image/png", b"GIF8": "image/gif"}
 _HEADERS = {

@@ -66,7 +66,7 @@ def sheets(images: int) -> Iterator[Sheet]:
         ("small", LARGE_IMAGES, images, SMALL_SIDE, SMALL_ACROSS),
     ):
         for number, first in enumerate(range(start, stop, across * across)):
-            yield Sheet(f"{kind}-{number:04d}.webp", first, min(first + across * across, stop), side, across)
+            yield Sheet(f"{kind}-{number:04d}.jpg", first, min(first + across * across, stop), side, across)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def _sheet(sheet: Sheet, pictures: Iterable[Image.Image | None], sizes: NDArray[
             canvas.paste(picture, sheet.corner(image))
             sizes[image] = picture.size
     file = io.BytesIO()
-    canvas.save(file, "WEBP", quality=82, method=4)
+    canvas.save(file, "JPEG", quality=80, optimize=True)
     return file.getvalue()
 
 
@@ -164,8 +164,7 @@ class Pictures:
         """Return the picture of the image that came `image`-th, at most `side` x `side`; None where there is none."""
         try:
             if image in self._kept:
-                # Decoded apart as well: what lies in the run came from a decoder that saw a stranger's file.
-                return Image.fromarray(thumbnail_apart(self._kept[image], side, self._max_pixels))
+                return _small(self._kept[image], side)
             name, entry = self._entries[image]
             source = self._sources[name]
             if source is None:
@@ -173,6 +172,17 @@ class Pictures:
             return Image.fromarray(thumbnail_apart(source.read(entry), side, self._max_pixels, entry.box))
         except Rejected:
             return None
+
+
+def _small(kept: bytes, side: int) -> Image.Image | None:
+    # No stranger's file: the run encoded it itself, from pixels.
+    try:
+        with Image.open(io.BytesIO(kept), formats=["JPEG"]) as image:
+            image.draft("RGB", (side, side))
+            image.thumbnail((side, side), Image.Resampling.BICUBIC)
+            return image.convert("RGB")
+    except OSError:
+        return None
 
 
 def _source(run: Run, dataset: str, progress: Progress) -> Source | None:

@@ -89,7 +89,7 @@ def test_an_image_that_cannot_be_read_any_more_is_a_grey_tile(tmp_path: Path) ->
     found = write_tiles(run, where, chosen, "drawn", tmp_path, Silent())
     assert (found.images, found.wanted) == (2, 3)
     assert found.sizes.tolist() == [[160, 160], [0, 0], [160, 160]]
-    with Image.open(tmp_path / "tiles" / "large-0000.webp") as picture:
+    with Image.open(tmp_path / "tiles" / "large-0000.jpg") as picture:
         assert np.abs(np.asarray(picture.convert("RGB"), int)[80, 240] - 128).max() < 12
 
 
@@ -116,7 +116,7 @@ def test_pictures_that_the_run_has_kept_are_not_decoded_again(tmp_path: Path) ->
     cast("Painted", run).kept[1] = kept.getvalue()
     found = write_tiles(run, where, chosen, "drawn", tmp_path, Silent())
     assert found.sizes.tolist() == [[120, 160], [160, 160]]
-    with Image.open(tmp_path / "tiles" / "large-0000.webp") as picture:
+    with Image.open(tmp_path / "tiles" / "large-0000.jpg") as picture:
         assert np.abs(np.asarray(picture.convert("RGB"), int)[80, 60] - (0, 0, 255)).max() < 12
 
 

@@ -41,7 +41,7 @@ const gapscope = (() => {
   const file = (path) => {
     const text = inlined(path);
     if (text === undefined) return path;
-    if (!files.has(path)) files.set(path, URL.createObjectURL(new Blob([unpack(text.trim(), Uint8Array)], { type: "image/webp" })));
+    if (!files.has(path)) files.set(path, URL.createObjectURL(new Blob([unpack(text.trim(), Uint8Array)], { type: "image/jpeg" })));
     return files.get(path);
   };
 

@@ -34,6 +34,8 @@
 
   // Many points must be small and light to show where they are dense, few may be large.
   const pointSize = (count) => Math.min(6, Math.max(2.2, 8.2 - 1.25 * Math.log10(Math.max(count, 1))));
+  // Plotly draws a circle as a hundred triangles; where points are too small to tell, a square's two are as good.
+  const shape = (count) => (count > 5000 ? "square" : "circle");
   const opacity = (count) => Math.min(0.85, Math.max(0.4, 1.15 - 0.16 * Math.log10(Math.max(count, 1))));
 
   const places = (level, images) => {
@@ -59,7 +61,7 @@
       },
     });
     return [
-      { ...points(members[0], { size, symbol: "circle", line: { width: 0 } }), opacity: opacity(g.facts.drawn) },
+      { ...points(members[0], { size, symbol: shape(g.facts.drawn), line: { width: 0 } }), opacity: opacity(g.facts.drawn) },
       points(members[1], { size: size + 1.6, symbol: "diamond", line: { width: 1, color: g.css("--surface") } }),
       ...rings(level, state),
     ];
