@@ -9,8 +9,11 @@ import typer
 from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import told
+from gapscope_cli.export import export
 from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
+from gapscope_cli.report import report
+from gapscope_cli.serve import serve
 from gapscope_cli.summary import print_summary
 
 app = typer.Typer(
@@ -34,6 +37,7 @@ _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
 _ANSWER = "How datasets are compared"
 _MAP = "How the map is made"
+_REPORT = "What the report shows"
 
 
 def main() -> None:
@@ -212,6 +216,13 @@ def compare(
         ),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
+    max_points: Annotated[
+        int, typer.Option(metavar="N", help="Most images that the report draws on a map.", rich_help_panel=_REPORT)
+    ] = 50_000,
+    thumbnails: Annotated[
+        str,
+        typer.Option(help="Images that the report has pictures of: off, outliers or drawn.", rich_help_panel=_REPORT),
+    ] = "drawn",
     update: Annotated[
         bool,
         typer.Option(
@@ -267,6 +278,8 @@ def compare(
             seed=seed,
             update=update,
             cache=cache,
+            max_points=max_points,
+            thumbnails=thumbnails,  # type: ignore[arg-type]
             progress=progress,
         )
     print_summary(run)
@@ -284,17 +297,9 @@ def models() -> None:
     typer.echo(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny")
 
 
-@app.command()
-def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
-) -> None:
-    """Write the report page of a finished run again."""
-    with told(), shown_progress() as progress:
-        import gapscope
-        from gapscope.report import write_report
-
-        page = write_report(gapscope.open_run(run), progress)
-    typer.echo(page)
+app.command()(report)
+app.command()(serve)
+app.command()(export)
 
 
 @app.command()

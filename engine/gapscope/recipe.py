@@ -34,6 +34,8 @@ from gapscope.settings import (
     NeighborSettings,
     Pool,
     Precision,
+    ReportSettings,
+    Thumbnails,
     check_dataset_name,
 )
 from gapscope.sources import Source, open_source
@@ -85,6 +87,8 @@ def compare(
     seed: int = 0,
     update: bool = False,
     cache: str | PathLike[str] | None = None,
+    max_points: int = 50_000,
+    thumbnails: Thumbnails = "drawn",
     progress: Progress | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
@@ -123,6 +127,8 @@ def compare(
             that are not named any more are dropped.
         cache: a folder or URL where runs leave their embeddings for each other, so that comparing A with B and then A
             with C embeds A once.
+        max_points: most images that the report draws on a map.
+        thumbnails: images that the report has pictures of: `off`, `outliers` or `drawn`.
         progress: what shows long work; nothing is shown by default.
 
     Raises:
@@ -152,6 +158,7 @@ def compare(
     layout = LayoutSettings(
         n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
     )
+    page = ReportSettings(max_points=max_points, thumbnails=thumbnails)
     comparison = CompareSettings(k=k, fdr=fdr, reference=reference, max_outliers=max_outliers)
     if reference is not None and reference not in locations:
         raise OptionError(f"--reference {reference}: the datasets are {', '.join(locations)}")
@@ -173,13 +180,16 @@ def compare(
     list_datasets(run, record, sources, shown, update=update)
     embed = settle(record, embed, pyramid, on)
     record.write(run)
-    embed_datasets(run, record, sources, embed, on, cluster, shown, None if cache is None else place(cache))
+    shared = None if cache is None else place(cache)
+    embed_datasets(run, record, sources, embed, on, cluster, shown, shared, thumbnails=page.thumbnails != "off")
     measure_rulers(run, record)
     find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), cluster, shown)
     lay_out(run, record, layout, on, cluster, shown)
     compare_datasets(run, record, comparison, on, shown)
+    record.times |= log.times
+    record.write(run)
     finished = open_run(run)
-    write_report(finished, shown)
+    write_report(finished, shown, page)
     log.tell_times()
     return finished
 

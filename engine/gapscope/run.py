@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,10 @@ from gapscope.store.index import read_index, read_some_rows
 from gapscope.store.place import place, readable
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
+from gapscope.store.thumbnails import read_thumbnails
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,11 @@ class Run:
         self._check("dataset", dataset, self.datasets)
         return read_some_rows(self.path, dataset, rows)
 
+    def thumbnails(self, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
+        """Return small JPEGs of a dataset's numbered rows, as far as the run has kept them: row to encoded bytes."""
+        self._check("dataset", dataset, self.datasets)
+        return read_thumbnails(self.path, dataset, rows, self.record.block_rows)
+
     def embeddings(self, dataset: str, level: str) -> NDArray[np.float16]:
         """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected."""
         self._check("dataset", dataset, self.datasets)
@@ -149,6 +158,16 @@ class Run:
         """The content of metrics.json: the numbers per dataset, and per level and pair."""
         content: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
         return content
+
+    def plot(self, level: str, max_points: int = 50_000) -> "go.Figure":
+        """Return a level's 3-D map as a Plotly figure, which a notebook shows by itself.
+
+        It draws what the report draws: all listed outliers, and a random sample of the others up to `max_points`.
+        """
+        from gapscope.report.figure import level_figure
+
+        self._check("level", level, self.levels)
+        return level_figure(self, level, max_points)
 
     @property
     def report(self) -> Path:

@@ -13,6 +13,7 @@ Pool = Literal["mean", "max", "gem", "grid"]
 SPEEDUPS = ("nine-sums", "fold", "channels-last", "compile")
 """What makes a network faster and changes no more than the last bits of what it gives."""
 Metric = Literal["cosine", "euclidean"]
+Thumbnails = Literal["off", "outliers", "drawn"]
 
 MAX_PIXELS = 200_000_000
 DEFAULT_MODEL = "fasterrcnn_resnet50_fpn_v2"
@@ -176,3 +177,20 @@ class CompareSettings:
     def graph_k(self) -> int:
         """Neighbours that the graph has to keep per ordered pair so that every answer can be read from it."""
         return max(self.k, self.crowd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """What the page shows. No number depends on it, so a report can be made again with others.
+
+    Attributes:
+        max_points: most images drawn on a map.
+        thumbnails: of which images there are pictures: `off`, `outliers` (with their neighbours), or `drawn`.
+    """
+
+    max_points: int = 50_000
+    thumbnails: Thumbnails = "drawn"
+
+    def __post_init__(self) -> None:
+        _within("--max-points", self.max_points, 1, 1_000_000)
+        _one_of("--thumbnails", self.thumbnails, get_args(Thumbnails))

@@ -1,8 +1,9 @@
 """What a decoder process does: it answers one request after the other until its input ends.
 
 A request is a line of JSON on standard input; the image's bytes lie in a memory file that is shared with the parent.
-The answer is a line of JSON on what was standard output, and the pixels lie in the same memory file. The parent never
-runs or unpickles anything that comes from here: this process is where a hostile file may do its worst.
+The answer is a line of JSON on what was standard output, and the pixels lie in the same memory file, those of a
+thumbnail behind the others. The parent never runs or unpickles anything that comes from here: this process is where a
+hostile file may do its worst.
 """
 
 import json
@@ -54,10 +55,11 @@ def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
         shrunk = shrink(data, target, None if box is None else tuple(box))
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
-    pixels = shrunk.pixels
-    write_all(memory, pixels.tobytes())
+    pixels, small = shrunk.pixels, shrunk.thumbnail
+    write_all(memory, pixels.tobytes() + (b"" if small is None else small.tobytes()))
     return {
         "shape": pixels.shape,
+        "thumbnail": None if small is None else small.shape,
         "format": shrunk.format,
         "width": shrunk.width,
         "height": shrunk.height,

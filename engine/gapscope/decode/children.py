@@ -7,7 +7,7 @@ import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -51,13 +51,19 @@ serve({memory})
 """
 
 
-def decode_apart(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+def decode_apart(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
     """Do what `decode` does, in another process; may be called from several threads.
+
+    Args:
+        data: an encoded image.
+        frame: what the image becomes.
+        box: the part of it that is meant; None for all of it.
+        thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
 
     Raises:
         Rejected: as `decode`; also where the decoder crashes or does not come back.
     """
-    return picture_of(_decoders().shrink(data, target_of(frame), box), frame)
+    return picture_of(_decoders().shrink(data, target_of(frame, thumbnail), box), frame)
 
 
 def thumbnail_apart(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
@@ -195,19 +201,26 @@ class Child:
 
 
 def _shrunk(answer: Mapping[str, Any], child: Child, length: int) -> Shrunk:
-    height, width, channels = (int(length) for length in answer["shape"])
-    if channels != 3:
-        raise Rejected("broken", "the decoder's answer is no picture")
-    pixels = np.frombuffer(child.read(height * width * channels), np.uint8).reshape(height, width, channels)
+    whole, small = _bytes_of(answer["shape"]), answer["thumbnail"]
+    data = child.read(whole + (0 if small is None else _bytes_of(small)))
+    pixels = np.frombuffer(data, np.uint8)
     quality = answer["jpeg_quality"]
     return Shrunk(
-        pixels,
+        pixels[:whole].reshape(answer["shape"]),
         length,
         str(answer["format"]),
         int(answer["width"]),
         int(answer["height"]),
         None if quality is None else int(quality),
+        None if small is None else pixels[whole:].reshape(small),
     )
+
+
+def _bytes_of(shape: Sequence[int]) -> int:
+    height, width, channels = (int(length) for length in shape)
+    if channels != 3:
+        raise Rejected("broken", "the decoder's answer is no picture")
+    return height * width * channels
 
 
 # The same for every image of a run, and slow to spell out.

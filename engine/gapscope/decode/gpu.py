@@ -31,7 +31,7 @@ serve({memory}, answer_with(jpeg_decoder()))
 _Job = tuple[bytes, Frame]
 
 
-def decode_on_gpu(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+def decode_on_gpu(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
     """Do what `gapscope.decode.picture.decode` does; called from several threads, it decodes in batches.
 
     A plain JPEG is decoded by the GPU, at full size, and resized there with antialiasing. Everything else is for the
@@ -41,7 +41,7 @@ def decode_on_gpu(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
         Rejected: as `decode_apart`.
     """
     picture = _decoder()((data, frame)) if box is None and looks_plain(data) and len(data) <= _MOST_BYTES else None
-    return picture or decode_apart(data, frame, box)
+    return picture or decode_apart(data, frame, box, thumbnail=thumbnail)
 
 
 @lru_cache(maxsize=1)

@@ -30,6 +30,7 @@ class Picture:
         sharpness: variance of the Laplacian (the four neighbours less four times the pixel) of the mean of the channels
             of `pixels` (Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy"). It is that of the
             frame, not of the file, so that it does not stand for the resolution.
+        thumbnail: (height, width, 3) uint8, sRGB, a small picture of the whole image; None where none was asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -41,6 +42,7 @@ class Picture:
     mean: tuple[float, float, float]
     spread: tuple[float, float, float]
     sharpness: float
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
@@ -55,9 +57,9 @@ def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
     return picture_of(shrink(data, target_of(frame), box), frame)
 
 
-def target_of(frame: Frame) -> Target:
-    """Return what a frame wants of an image."""
-    return Target(frame.size, frame.fit, frame.max_pixels)
+def target_of(frame: Frame, thumbnail: int = 0) -> Target:
+    """Return what a frame wants of an image, and the longest side of a thumbnail, 0 for none."""
+    return Target(frame.size, frame.fit, frame.max_pixels, thumbnail)
 
 
 def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
@@ -76,6 +78,7 @@ def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
         mean=(mean[0], mean[1], mean[2]),
         spread=(spread[0], spread[1], spread[2]),
         sharpness=_sharpness(pixels),
+        thumbnail=shrunk.thumbnail,
     )
 
 

@@ -37,11 +37,13 @@ class Target:
         size: side in pixels of what it becomes.
         fit: `crop`, `stretch` or `pad`, as `Frame` has them, or `inside` for a picture that keeps its aspect ratio.
         max_pixels: larger images are rejected.
+        thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
     """
 
     size: int
     fit: Literal["crop", "stretch", "pad", "inside"]
     max_pixels: int
+    thumbnail: int = 0
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Shrunk:
         width: width of the original in pixels, upright.
         height: height likewise.
         jpeg_quality: estimate of the quality that a JPEG was saved with; None for other formats.
+        thumbnail: (height, width, 3) uint8, sRGB, the whole image; None where none was asked for.
     """
 
     pixels: NDArray[np.uint8]
@@ -64,6 +67,7 @@ class Shrunk:
     width: int
     height: int
     jpeg_quality: int | None
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 def shrink(data: bytes, target: Target, box: Box | None = None) -> Shrunk:
@@ -106,12 +110,13 @@ def _shrunk(data: bytes, target: Target, box: Box | None) -> Shrunk:
         across = part.width
         ImageOps.exif_transpose(part, in_place=True)
         turned = part.width != across
+        thumbnail = _thumbnail(part, target) if target.thumbnail else None
         if target.fit == "crop":
             part = _centre(part)
         pixels = np.asarray(_small_srgb(part, target))
     left, top, right, bottom = (0, 0, *whole) if box is None else _edges(box, (1.0, 1.0), whole)
     width, height = (bottom - top, right - left) if turned else (right - left, bottom - top)
-    return Shrunk(pixels, len(data), name, width, height, quality)
+    return Shrunk(pixels, len(data), name, width, height, quality, thumbnail)
 
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:
@@ -154,6 +159,13 @@ def _small_srgb(image: Image.Image, target: Target) -> Image.Image:
     if image.mode in _HAVE_MEANS and not image.has_transparency_data:
         return to_srgb(image.reduce((across, down)))
     return to_srgb(image).reduce((across, down))
+
+
+def _thumbnail(image: Image.Image, target: Target) -> NDArray[np.uint8]:
+    side = target.thumbnail
+    small = _small_srgb(image, Target(side, "inside", target.max_pixels))
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
+    return np.asarray(small)
 
 
 def _centre(image: Image.Image) -> Image.Image:

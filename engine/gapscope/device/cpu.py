@@ -46,9 +46,9 @@ class Cpu:
     def busy(self) -> float | None:
         """Return None: the system tells a CPU's use better."""
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image with Pillow, in a process of its own."""
-        return decode_apart(data, frame, box)
+        return decode_apart(data, frame, box, thumbnail=thumbnail)
 
     def has_bfloat16(self) -> bool:
         """Look among the processor's flags for AVX512-BF16 and AMX."""

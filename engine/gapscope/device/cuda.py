@@ -63,9 +63,14 @@ class Cuda:
             return None
         return torch.cuda.utilization() / 100
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image: a plain JPEG on the GPU if nvImageCodec is installed, everything else with Pillow."""
-        return decode_on_gpu(data, frame, box) if _has_nvimgcodec() else decode_apart(data, frame, box)
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+        """Decode one image: a plain JPEG on the GPU if nvImageCodec is installed, everything else with Pillow.
+
+        What is decoded on the GPU comes without a thumbnail, which the report then makes itself.
+        """
+        if _has_nvimgcodec():
+            return decode_on_gpu(data, frame, box, thumbnail=thumbnail)
+        return decode_apart(data, frame, box, thumbnail=thumbnail)
 
     def has_bfloat16(self) -> bool:
         """Tell whether the GPU's tensor cores know bfloat16."""

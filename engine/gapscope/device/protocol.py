@@ -40,8 +40,8 @@ class Device(Hashable, Protocol):
     def busy(self) -> float | None:
         """Return how busy this process's GPU was in the last moment, 0 to 1; None where nobody counts."""
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image; see `gapscope.decode.picture.decode`."""
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+        """Decode one image; see `gapscope.decode.children.decode_apart`."""
 
     def has_bfloat16(self) -> bool:
         """Tell whether bfloat16 is computed in hardware."""

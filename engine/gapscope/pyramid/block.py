@@ -20,6 +20,7 @@ from gapscope.device import Device
 from gapscope.device.protocol import Network
 from gapscope.pyramid.clock import Clock
 from gapscope.pyramid.network import embedding_lengths, load_pyramid
+from gapscope.pyramid.thumbnails import BlockThumbnails
 from gapscope.rejects import Rejected
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Entry, Source
@@ -55,6 +56,7 @@ class Block:
         sharing: worker processes on this machine that share its cores; 0 where it is the caller's own process, whose
             number of torch threads is left as it is.
         cached: where another run has left the embeddings; None where none has.
+        thumbnails: share of the dataset's images of which the report keeps small pictures.
     """
 
     run: Path
@@ -67,6 +69,7 @@ class Block:
     device: Device
     sharing: int
     cached: Cached | None = None
+    thumbnails: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -112,12 +115,14 @@ def embed_block(block: Block) -> BlockDone:
         waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
         if block.cached is not None:
             waiting = _not_cached(block, block.cached, waiting, facts, embeddings)
+        thumbnails = BlockThumbnails(block.run, block.dataset, block.number, block.start, entries, block.thumbnails)
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
-            batches = _decoded(block, entries, waiting, pool, _decoding(threads), clock)
+            batches = _decoded(block, entries, waiting, thumbnails, pool, _decoding(threads), clock)
             for batch in _embedded(block, network, batches, clock):
                 with clock.timing("model"):
                     _keep(batch, facts, embeddings)
         with clock.timing("write"):
+            thumbnails.write()
             write_embeddings(block.run, block.dataset, block.start, embeddings)
             write_facts(block.run, block.dataset, block.number, facts)
             mark_done(block.run, block.dataset, block.number)
@@ -193,6 +198,7 @@ def _decoded(
     block: Block,
     entries: Sequence[Entry],
     waiting: Sequence[int],
+    thumbnails: BlockThumbnails,
     pool: ThreadPoolExecutor,
     decoding: threading.BoundedSemaphore,
     clock: Clock,
@@ -207,7 +213,7 @@ def _decoded(
         pixels = block.device.buffer((size, side, side, 3))
         pixels[len(rows) :] = 0
         places = zip(rows, pixels, strict=False)
-        outcomes = [pool.submit(_look_at, block, entries[row], at, decoding, clock) for row, at in places]
+        outcomes = [pool.submit(_look_at, block, entries[row], at, thumbnails, decoding, clock) for row, at in places]
         ahead.append(_Batch(rows, pixels, outcomes))
         if len(ahead) > _BATCHES_AHEAD:
             yield ahead.popleft()
@@ -215,7 +221,12 @@ def _decoded(
 
 
 def _look_at(
-    block: Block, entry: Entry, place: NDArray[np.uint8], decoding: threading.BoundedSemaphore, clock: Clock
+    block: Block,
+    entry: Entry,
+    place: NDArray[np.uint8],
+    thumbnails: BlockThumbnails,
+    decoding: threading.BoundedSemaphore,
+    clock: Clock,
 ) -> Picture | Rejected:
     try:
         if entry.status != "listed":
@@ -223,11 +234,12 @@ def _look_at(
         with clock.timing("read"):
             data = block.source.read(entry)
         with decoding, clock.timing("decode"):
-            picture = block.device.decode(data, block.settings.frame, entry.box)
+            picture = block.device.decode(data, block.settings.frame, entry.box, thumbnail=thumbnails.side(entry))
     except Rejected as rejected:
         place[...] = 0
         return rejected
     place[...] = picture.pixels
+    thumbnails.keep(entry, picture)
     return picture
 
 

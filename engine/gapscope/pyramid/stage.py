@@ -20,6 +20,7 @@ from gapscope.store.cache import Cached, find_cached
 from gapscope.store.index import merge_facts, rows_read, rows_rejected
 from gapscope.store.pyramid import create_pyramid, pending_blocks
 from gapscope.store.record import Record
+from gapscope.store.thumbnails import share_kept
 
 
 def embed_datasets(
@@ -31,6 +32,8 @@ def embed_datasets(
     cluster: str,
     progress: Progress,
     cache: Path | None = None,
+    *,
+    thumbnails: bool = True,
 ) -> None:
     """Embed what is not embedded yet, then put what became of every image into the indexes and rejects.csv.
 
@@ -43,6 +46,7 @@ def embed_datasets(
         cluster: where; see `open_cluster`.
         progress: shows the work.
         cache: what other runs have embedded is taken from there, and what this one embeds is left there.
+        thumbnails: small pictures for the report are kept.
 
     Raises:
         ClusterError: the cluster cannot be had, or fails; finished blocks are kept.
@@ -61,7 +65,8 @@ def embed_datasets(
             stack.enter_context(prepared(client, partial(prepare_worker, settings, device)))
             account = stack.enter_context(Account(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
-            jobs = _blocks(run, record, pending, sources, settings, device, workers_per_machine(client), cached)
+            sharing = workers_per_machine(client)
+            jobs = _blocks(run, record, pending, sources, settings, device, sharing, cached, thumbnails=thumbnails)
             for done in run_jobs(client, embed_block, jobs, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
                 account.add(done)
@@ -105,8 +110,11 @@ def _blocks(
     device: Device,
     sharing: int,
     cached: Mapping[str, Cached],
+    *,
+    thumbnails: bool,
 ) -> Iterator[Block]:
     for name, numbers in pending.items():
+        share = share_kept(record.datasets[name]["listed"]) if thumbnails else 0.0
         # Whether it is there is known now: what others leave there meanwhile may not be whole.
         there = cached.get(name)
         if there is not None and not there.holds(settings.levels):
@@ -124,6 +132,7 @@ def _blocks(
                 device=device,
                 sharing=sharing,
                 cached=there,
+                thumbnails=share,
             )
 
 

@@ -123,6 +123,24 @@ def _some(array: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])
 
 
+def read_some_neighbors(
+    run: Path, level: str, query: str, reference: str, rows: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return distances and indices, (rows, at most k), of the nearest reference images of some query rows."""
+    path = f"{level}/{pair_name(query, reference)}"
+    order = np.argsort(rows, kind="stable")
+    back = np.argsort(order, kind="stable")
+    arrays = [
+        zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r") for name in _NEIGHBORS
+    ]
+    width = min(k, arrays[0].shape[1])
+    found = [np.asarray(array.oindex[rows[order], slice(0, width)])[back] for array in arrays]
+    return found[0], found[1]
+
+
+_NEIGHBORS = ("distances", "indices")
+
+
 def has_layout(run: Path, level: str) -> bool:
     """Tell whether a level's layout and clusters are on disk, whole, and aligned to the other levels'."""
     return _is_done(run / "clusters.zarr", level) and _attributes(run / "layout.zarr", level).get("aligned", False)
