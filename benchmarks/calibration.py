@@ -158,13 +158,14 @@ def _intervals(rows: NDArray[np.float16], others: NDArray[np.float16], draws: in
     share images with the whole, 250 of over a thousand, so that a little more is expected.
     """
     mean, spread = measure_ruler([rows.astype(np.float32), others.astype(np.float32)], rows.shape[1])
-    whole, _ = set_distances(*(_view(part, np.arange(len(part)), mean, spread) for part in (rows, others)), _cpu())
+    query, reference = (_view(part, np.arange(len(part)), mean, spread) for part in (rows, others))
+    whole, _ = set_distances(query, reference, _cpu())
     found = []
     for seed in range(draws):
         random = np.random.default_rng(seed)
         chosen = [np.sort(random.choice(len(part), _DRAWN, replace=False)) for part in (rows, others)]
-        views = (_view(part, some, mean, spread) for part, some in zip((rows, others), chosen, strict=True))
-        found.append(set_distances(*views, _cpu())[0])
+        query, reference = (_view(part, some, mean, spread) for part, some in zip((rows, others), chosen, strict=True))
+        found.append(set_distances(query, reference, _cpu())[0])
     frechet = np.array([(one["frechet"].low, one["frechet"].value, one["frechet"].high) for one in found], dtype=float)
     kid = np.array([(one["kid"].low, one["kid"].value, one["kid"].high) for one in found], dtype=float)
     truth = frechet[:, 1].mean()

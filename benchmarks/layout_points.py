@@ -50,7 +50,7 @@ def _embed(folders: list[Path]) -> tuple[NDArray[np.float16], NDArray[Any]]:
         levels=model.choose_levels(("P5",)),
         frame=Frame(size=_SIDE),
     )
-    network = device.place(load_pyramid(settings))
+    network = device.place(load_pyramid(settings), ("channels-last",))
     random = np.random.default_rng(0)
     pixels, labels, found = [], [], []
     for folder in folders:
@@ -64,7 +64,7 @@ def _embed(folders: list[Path]) -> tuple[NDArray[np.float16], NDArray[Any]]:
                 labels.append("/".join(Path(entry.uri).parts[-3:-1]))
     for start in range(0, len(pixels), _BATCH):
         batch = np.stack(pixels[start : start + _BATCH])
-        found.append(device.embed(network, batch, "float32")["P5"].astype(np.float16))
+        found.append(device.embed(network, batch, "float32")()["P5"].astype(np.float16))
     return np.concatenate(found), np.array(labels)
 
 

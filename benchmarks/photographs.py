@@ -42,7 +42,10 @@ def random_pyramid() -> Pyramid:
     """Return the bundled network as it is before any training: a control."""
     torch.manual_seed(0)
     model = MODELS["bundled"]
-    return Pyramid(model, model.choose_levels(None)).eval().requires_grad_(False)
+    settings = EmbedSettings(
+        model="bundled", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Frame(size=SIZE)
+    )
+    return Pyramid(model, settings).eval().requires_grad_(False)
 
 
 def embed(pyramid: Pyramid, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float16]]:

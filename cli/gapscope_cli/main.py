@@ -29,9 +29,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command()(plan)
-app.command()(doctor)
-app.command()(diff)
 
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
@@ -297,11 +294,6 @@ def models() -> None:
     typer.echo(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny")
 
 
-app.command()(report)
-app.command()(serve)
-app.command()(export)
-
-
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where images and run go.")] = Path("gapscope-demo"),
@@ -316,3 +308,11 @@ def demo(
         finished = run_demo(out, progress)
     typer.echo(f"\n{finished.account()}")
     print_summary(finished.run)
+
+
+app.command()(report)
+app.command()(serve)
+app.command()(export)
+app.command()(diff)
+app.command()(plan)
+app.command()(doctor)

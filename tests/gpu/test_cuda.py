@@ -155,7 +155,7 @@ def real_embeddings() -> UnitRows:
         picture = pictures[number % len(pictures)]
         top, left = (int(random.integers(0, length - 96)) for length in picture.shape[:2])
         crops.append(picture[top : top + 96, left : left + 96])
-    found = Cuda().embed(Cuda().place(load_pyramid(settings)), np.stack(crops), "float32")["P5"]
+    found = Cuda().embed(Cuda().place(load_pyramid(settings), ()), np.stack(crops), "float32")()["P5"]
     return UnitRows(
         embeddings=zarr.create_array({}, data=found.astype(np.float16), chunks=(1024, found.shape[1])),
         rows=np.arange(len(found)),

@@ -91,7 +91,7 @@ def compare_vectors(
     record.write(folder)
     measure_rulers(folder, record)
     device = choose_device("cpu")
-    find_neighbors(folder, record, device, chosen.graph_k, Silent())
+    find_neighbors(folder, record, device, chosen.graph_k, "inline", Silent())
     for level in levels:
         write_layout(folder, level, np.concatenate(points), np.concatenate(numbers))
     compare_datasets(folder, record, chosen, device, Silent())

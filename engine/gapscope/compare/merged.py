@@ -99,7 +99,8 @@ class OverLevels:
                 "within_fdr": q[found] <= self.fdr,
             }
         )
-        return pd.concat([table, said.drop(columns="uri")], axis=1)
+        whole: pd.DataFrame = pd.concat([table, said.drop(columns="uri")], axis=1)
+        return whole
 
     def counts(self) -> dict[str, int]:
         """Return how many images any level lists, and how many are listed within the bound for all levels together."""

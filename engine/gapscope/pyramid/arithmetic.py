@@ -7,7 +7,7 @@ import torch
 from gapscope.device import Device
 from gapscope.errors import OptionError
 from gapscope.pyramid.network import Pyramid
-from gapscope.settings import EmbedSettings
+from gapscope.settings import SPEEDUPS, EmbedSettings
 from gapscope.store.record import Record
 
 COMPILE_FROM_IMAGES = 5000
@@ -30,24 +30,27 @@ def settle(record: Record, settings: EmbedSettings, pyramid: Pyramid, device: De
     """
     kept = record.model
     if "precision" not in kept:
-        precision = settings.precision
-        if precision == "auto":
-            precision = "bfloat16" if device.has_bfloat16() else "float32"
-        kept["precision"] = precision
-        kept["speedups"] = list(_speedups(record, settings, device))
-        settled = replace(settings, precision=precision, speedups=tuple(kept["speedups"]))
-        kept["pooling"] = pyramid.way_to_pool(settled)
+        chosen = settled(settings, sum(facts["listed"] for facts in record.datasets.values()), device)
+        kept["precision"], kept["speedups"] = chosen.precision, list(chosen.speedups)
+        kept["pooling"] = pyramid.way_to_pool(chosen)
     return replace(settings, precision=kept["precision"], speedups=tuple(kept["speedups"]))
 
 
-def _speedups(record: Record, settings: EmbedSettings, device: Device) -> tuple[str, ...]:
-    if settings.speedups != ("auto",):
-        if "compile" in settings.speedups and (reason := _no_compiler(device)):
-            raise OptionError(f"--speedups compile: torch cannot compile here ({reason})")
-        return settings.speedups
-    chosen = ("nine-sums", "fold", "channels-last")
-    images = sum(facts["listed"] for facts in record.datasets.values())
-    return (*chosen, "compile") if images >= COMPILE_FROM_IMAGES and not _no_compiler(device) else chosen
+def settled(settings: EmbedSettings, images: int, device: Device) -> EmbedSettings:
+    """Return the settings with what pays for so many images on a device in place of `auto`.
+
+    Raises:
+        OptionError: compiling is asked for and does not work here.
+    """
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bfloat16" if device.has_bfloat16() else "float32"
+    speedups = settings.speedups
+    if speedups == ("auto",):
+        speedups = SPEEDUPS if images >= COMPILE_FROM_IMAGES and not _no_compiler(device) else SPEEDUPS[:-1]
+    elif "compile" in speedups and (reason := _no_compiler(device)):
+        raise OptionError(f"--speedups compile: torch cannot compile here ({reason})")
+    return replace(settings, precision=precision, speedups=speedups)
 
 
 def _no_compiler(device: Device) -> str:
