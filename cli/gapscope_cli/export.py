@@ -10,7 +10,7 @@ from gapscope_cli.progress import shown_progress
 
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     to: Annotated[
         str,
         typer.Option(

@@ -10,7 +10,7 @@ from gapscope_cli.progress import shown_progress
 
 
 def report(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     max_points: Annotated[int, typer.Option(metavar="N", help="Most images drawn on a map.")] = 50_000,
     thumbnails: Annotated[
         str, typer.Option(help="Images that the page has pictures of: off, outliers or drawn.")

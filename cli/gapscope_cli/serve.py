@@ -1,6 +1,5 @@
 """`gapscope serve`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,7 +8,7 @@ from gapscope_cli.errors import told
 
 
 def serve(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.", show_default=False)],
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     port: Annotated[int, typer.Option(help="Port to listen at; 0 for any that is free.")] = 8765,
     host: Annotated[
         str, typer.Option(help="Address to listen at. Others than this machine reach it only if you name another.")

@@ -13,6 +13,7 @@ from gapscope.compare.manifest import manifest_path
 from gapscope.progress import Progress, Task
 from gapscope.run import Run
 from gapscope.store.index import PREFIX, groups_of
+from gapscope.store.place import readable
 from gapscope.store.pyramid import read_embeddings
 from gapscope.store.results import read_layout
 
@@ -97,7 +98,8 @@ def _outliers(run: Run) -> Iterator[pa.Table]:
     tables = []
     for level in run.levels:
         for query, reference in run.pairs:
-            table = pq.read_table(manifest_path(run.path, level, query, reference))
+            with readable(manifest_path(run.path, level, query, reference)) as file:
+                table = pq.read_table(file)
             own = [name for name in table.column_names if not name.startswith(PREFIX)]
             table = table.select(own)
             for at, (title, value) in enumerate([("level", level), ("query", query), ("reference", reference)]):

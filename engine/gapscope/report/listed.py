@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gapscope.compare.manifest import manifest_path
 from gapscope.report.places import Places
 from gapscope.run import Run
+from gapscope.store.place import readable
 from gapscope.store.results import read_some_neighbors
 
 NEAREST = 5
@@ -49,7 +50,8 @@ def read_listed(run: Run, places: Places) -> list[Listed]:
 
 
 def _one(run: Run, places: Places, level: str, query: str, reference: str) -> Listed:
-    frame = pq.read_table(manifest_path(run.path, level, query, reference), columns=_COLUMNS).to_pandas()
+    with readable(manifest_path(run.path, level, query, reference)) as file:
+        frame = pq.read_table(file, columns=_COLUMNS).to_pandas()
     asking, asked = places.datasets.index(query), places.datasets.index(reference)
     image = places.find(asking, frame["row"].to_numpy(dtype=np.int64))
     kept, image = frame[image >= 0], image[image >= 0]

@@ -148,7 +148,7 @@ def read_some_rows(run: Path, dataset: str, rows: NDArray[np.int64]) -> list[Ent
 
 def groups_of(run: Path, dataset: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield a dataset's index, or some of its columns, in tables of `GROUP_ROWS` rows; the last may be shorter."""
-    with pq.ParquetFile(index_path(run, dataset)) as file:
+    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=columns)
 
@@ -158,7 +158,7 @@ def take_rows(run: Path, dataset: str, rows: NDArray[np.int64], columns: list[st
     order = np.argsort(rows, kind="stable")
     ascending = rows[order]
     parts = []
-    with pq.ParquetFile(index_path(run, dataset)) as file:
+    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
         for group in np.unique(ascending // GROUP_ROWS).tolist():
             first, last = np.searchsorted(ascending, [group * GROUP_ROWS, (group + 1) * GROUP_ROWS])
             table = file.read_row_group(group, columns=columns)
@@ -185,15 +185,8 @@ def _entries(table: pa.Table) -> list[Entry]:
 
 def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
     """Yield all entries of an index in row order, with their present status, in constant memory."""
-    for table in row_groups(run, dataset):
+    for table in groups_of(run, dataset):
         yield from _entries(table)
-
-
-def row_groups(run: Path, dataset: str) -> Iterator[pa.Table]:
-    """Yield an index in row order, `GROUP_ROWS` rows at a time."""
-    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group)
 
 
 def forget_index(run: Path, dataset: str) -> None:

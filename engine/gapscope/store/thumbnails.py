@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
+from gapscope.store.place import readable
 
 SIDE = 160
 """Longest side of a thumbnail in pixels."""
@@ -58,7 +59,8 @@ def read_block_thumbnails(run: Path, dataset: str, block: int) -> dict[int, byte
     path = _path(run, dataset, block)
     if not path.exists():
         return {}
-    table = pq.read_table(path)
+    with readable(path) as file:
+        table = pq.read_table(file)
     return dict(zip(table["row"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
 
 
