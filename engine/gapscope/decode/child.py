@@ -11,7 +11,10 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from gapscope.decode.shrink import Target, shrink
 from gapscope.rejects import Rejected
@@ -46,8 +49,7 @@ def serve(memory: int, answer: Answer | None = None) -> None:
 
 def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
     target = Target(**request["target"])
-    limit = _BASE_BYTES + BYTES_PER_PIXEL * target.max_pixels
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    _limit_memory(target.max_pixels)
     data = os.pread(memory, request["bytes"], 0)
     try:
         box = request["box"]
@@ -55,7 +57,7 @@ def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
     pixels = shrunk.pixels
-    write_all(memory, pixels.tobytes())
+    write_all(memory, np.ascontiguousarray(pixels).data.cast("B"))
     return {
         "shape": pixels.shape,
         "format": shrunk.format,
@@ -65,7 +67,14 @@ def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
     }
 
 
-def write_all(memory: int, data: bytes) -> None:
+# The same for every image of a run.
+@lru_cache(maxsize=1)
+def _limit_memory(max_pixels: int) -> None:
+    limit = _BASE_BYTES + BYTES_PER_PIXEL * max_pixels
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def write_all(memory: int, data: bytes | memoryview) -> None:
     """Write `data` to the start of a file, in as many steps as that takes."""
     view = memoryview(data)
     at = 0
