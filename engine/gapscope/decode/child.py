@@ -12,7 +12,10 @@ import resource
 import signal
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
+
+import numpy as np
 
 from gapscope.decode.shrink import Target, shrink
 from gapscope.rejects import Rejected
@@ -47,8 +50,7 @@ def serve(memory: int, answer: Answer | None = None) -> None:
 
 def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
     target = Target(**request["target"])
-    limit = _BASE_BYTES + BYTES_PER_PIXEL * target.max_pixels
-    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    _limit_memory(target.max_pixels)
     data = os.pread(memory, request["bytes"], 0)
     try:
         box = request["box"]
@@ -56,7 +58,9 @@ def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
     pixels, small = shrunk.pixels, shrunk.thumbnail
-    write_all(memory, pixels.tobytes() + (b"" if small is None else small.tobytes()))
+    write_all(memory, np.ascontiguousarray(pixels).data.cast("B"))
+    if small is not None:
+        write_all(memory, np.ascontiguousarray(small).data.cast("B"), pixels.nbytes)
     return {
         "shape": pixels.shape,
         "thumbnail": None if small is None else small.shape,
@@ -67,9 +71,16 @@ def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
     }
 
 
-def write_all(memory: int, data: bytes) -> None:
-    """Write `data` to the start of a file, in as many steps as that takes."""
+# The same for every image of a run.
+@lru_cache(maxsize=1)
+def _limit_memory(max_pixels: int) -> None:
+    limit = _BASE_BYTES + BYTES_PER_PIXEL * max_pixels
+    resource.setrlimit(resource.RLIMIT_AS, (limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+
+
+def write_all(memory: int, data: bytes | memoryview, start: int = 0) -> None:
+    """Write `data` to a file from `start` on, in as many steps as that takes."""
     view = memoryview(data)
     at = 0
     while at < len(view):
-        at += os.pwrite(memory, view[at:], at)
+        at += os.pwrite(memory, view[at:], start + at)
