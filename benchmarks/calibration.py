@@ -41,17 +41,6 @@ def main() -> None:
     options = parser.parse_args()
     embedded = _embedded(options.folder, options.keep)
     found: dict[str, Any] = {"null": {}, "intervals": {}}
-    for level, rows in embedded.items():
-        found["null"][level] = {name: _null(rows, name, options.seeds) for name in CASES}
-        for name, numbers in found["null"][level].items():
-            print(
-                f"{level}  {name:<34}" + "  ".join(f"{key} {value:.4f}" for key, value in numbers.items()), flush=True
-            )
-    if options.other is not None:
-        others = _embedded(options.other, options.keep)
-        for level in embedded:
-            found["intervals"][level] = _intervals(embedded[level], others[level], max(20, options.seeds // 2))
-            print(f"{level}  " + "  ".join(f"{key} {value:.3f}" for key, value in found["intervals"][level].items()))
     result = {
         "machine": machine(),
         "images": len(embedded["P2"]),
@@ -68,7 +57,24 @@ def main() -> None:
         },
         "found": found,
     }
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for level, rows in embedded.items():
+        found["null"][level] = {name: _null(rows, name, options.seeds) for name in CASES}
+        for name, numbers in found["null"][level].items():
+            print(
+                f"{level}  {name:<34}" + "  ".join(f"{key} {value:.4f}" for key, value in numbers.items()), flush=True
+            )
+        _write(options.out, result)
+    if options.other is not None:
+        others = _embedded(options.other, options.keep)
+        for level in embedded:
+            found["intervals"][level] = _intervals(embedded[level], others[level], max(20, options.seeds // 2))
+            print(f"{level}  " + "  ".join(f"{key} {value:.3f}" for key, value in found["intervals"][level].items()))
+            _write(options.out, result)
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    # After every level: what is measured is kept, also where the rest is not.
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
 def _embedded(folder: Path, keep: Path | None) -> dict[str, NDArray[np.float16]]:
