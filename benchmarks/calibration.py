@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from machine import machine
 from numpy.typing import NDArray
-from photographs import bundled_pyramid, embed, read_photographs
+from photographs import bundled_pyramid, embedded_photographs
 from scipy.stats import kstest
 
 from gapscope.compare.distances import set_distances
@@ -36,22 +36,11 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a sub-folder of photographs per class")
     parser.add_argument("--other", type=Path, help="another such folder, which differs from the first")
     parser.add_argument("--seeds", type=int, default=100, help="random parts per row of the table")
+    parser.add_argument("--keep", type=Path, help="a folder to keep embeddings in, or to take them from")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     options = parser.parse_args()
-    pyramid = bundled_pyramid()
-    embedded = embed(pyramid, read_photographs(options.folder)[0])
+    embedded = _embedded(options.folder, options.keep)
     found: dict[str, Any] = {"null": {}, "intervals": {}}
-    for level, rows in embedded.items():
-        found["null"][level] = {name: _null(rows, name, options.seeds) for name in CASES}
-        for name, numbers in found["null"][level].items():
-            print(
-                f"{level}  {name:<34}" + "  ".join(f"{key} {value:.4f}" for key, value in numbers.items()), flush=True
-            )
-    if options.other is not None:
-        others = embed(pyramid, read_photographs(options.other)[0])
-        for level in embedded:
-            found["intervals"][level] = _intervals(embedded[level], others[level], max(20, options.seeds // 2))
-            print(f"{level}  " + "  ".join(f"{key} {value:.3f}" for key, value in found["intervals"][level].items()))
     result = {
         "machine": machine(),
         "images": len(embedded["P2"]),
@@ -68,7 +57,29 @@ def main() -> None:
         },
         "found": found,
     }
-    options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    for level, rows in embedded.items():
+        found["null"][level] = {name: _null(rows, name, options.seeds) for name in CASES}
+        for name, numbers in found["null"][level].items():
+            print(
+                f"{level}  {name:<34}" + "  ".join(f"{key} {value:.4f}" for key, value in numbers.items()), flush=True
+            )
+        _write(options.out, result)
+    if options.other is not None:
+        others = _embedded(options.other, options.keep)
+        for level in embedded:
+            found["intervals"][level] = _intervals(embedded[level], others[level], max(20, options.seeds // 2))
+            print(f"{level}  " + "  ".join(f"{key} {value:.3f}" for key, value in found["intervals"][level].items()))
+            _write(options.out, result)
+
+
+def _write(path: Path, result: dict[str, Any]) -> None:
+    # After every level: what is measured is kept, also where the rest is not.
+    path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+
+
+def _embedded(folder: Path, keep: Path | None) -> dict[str, NDArray[np.float16]]:
+    kept = keep / f"{folder.name}, bundled.npz" if keep else None
+    return embedded_photographs(folder, kept, bundled_pyramid)[0]
 
 
 def _parts(query: int, reference: int) -> Callable[[np.random.Generator, int], tuple[Numbers, Numbers]]:
@@ -158,14 +169,14 @@ def _intervals(rows: NDArray[np.float16], others: NDArray[np.float16], draws: in
     share images with the whole, 250 of over a thousand, so that a little more is expected.
     """
     mean, spread = measure_ruler([rows.astype(np.float32), others.astype(np.float32)], rows.shape[1])
-    query, reference = (_view(part, np.arange(len(part)), mean, spread) for part in (rows, others))
-    whole, _ = set_distances(query, reference, _cpu())
+    views = [_view(part, np.arange(len(part)), mean, spread) for part in (rows, others)]
+    whole, _ = set_distances(views[0], views[1], _cpu())
     found = []
     for seed in range(draws):
         random = np.random.default_rng(seed)
         chosen = [np.sort(random.choice(len(part), _DRAWN, replace=False)) for part in (rows, others)]
-        query, reference = (_view(part, some, mean, spread) for part, some in zip((rows, others), chosen, strict=True))
-        found.append(set_distances(query, reference, _cpu())[0])
+        views = [_view(part, some, mean, spread) for part, some in zip((rows, others), chosen, strict=True)]
+        found.append(set_distances(views[0], views[1], _cpu())[0])
     frechet = np.array([(one["frechet"].low, one["frechet"].value, one["frechet"].high) for one in found], dtype=float)
     kid = np.array([(one["kid"].low, one["kid"].value, one["kid"].high) for one in found], dtype=float)
     truth = frechet[:, 1].mean()

@@ -1,5 +1,6 @@
 """Photographs in a folder per class, and their embeddings, for the benchmarks of the comparison."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,26 @@ def read_photographs(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     entries = list(source.entries())
     pixels = np.stack([decode(source.read(entry), frame).pixels for entry in entries])
     return pixels, np.array([Path(entry.uri).relative_to(folder.absolute()).parts[0] for entry in entries])
+
+
+def embedded_photographs(
+    folder: Path, kept: Path | None, make: Callable[[], Pyramid]
+) -> tuple[dict[str, NDArray[np.float16]], NDArray[Any]]:
+    """Return the embeddings of a folder's photographs per level, and their classes.
+
+    Args:
+        folder: a sub-folder per class.
+        kept: a file to keep the embeddings in for the next time, or to take them from where it is there.
+        make: makes the network.
+    """
+    if kept is not None and kept.exists():
+        with np.load(kept) as found:
+            return {level: found[level] for level in sorted(found.files) if level.startswith("P")}, found["labels"]
+    pixels, labels = read_photographs(folder)
+    embedded = embed(make(), pixels)
+    if kept is not None:
+        np.savez(kept, labels=labels, **embedded)  # type: ignore[arg-type]
+    return embedded, labels
 
 
 def bundled_pyramid() -> Pyramid:

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from machine import machine
 from numpy.typing import NDArray
-from photographs import bundled_pyramid, embed, random_pyramid, read_photographs
+from photographs import bundled_pyramid, embedded_photographs, random_pyramid
 from sklearn.metrics import roc_auc_score
 
 from gapscope.compare.multiple import benjamini_hochberg
@@ -31,14 +31,12 @@ def main() -> None:
     """Measure, print a table, and write the JSON."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a sub-folder of photographs per class")
+    parser.add_argument("--keep", type=Path, help="a folder to keep embeddings in, or to take them from")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     options = parser.parse_args()
-    pixels, labels = read_photographs(options.folder)
     found: dict[str, Any] = {}
-    result = {
+    result: dict[str, Any] = {
         "machine": machine(),
-        "images": len(labels),
-        "classes": {name: int(np.count_nonzero(labels == name)) for name in sorted(set(labels))},
         "columns": {
             "auc": "area under the ROC curve of the score, left-out class against the others",
             "p05": "share of the left-out class with p <= 0.05",
@@ -47,8 +45,10 @@ def main() -> None:
         },
         "models": found,
     }
-    for model, pyramid in (("bundled", bundled_pyramid()), ("bundled, random weights", random_pyramid())):
-        embedded = embed(pyramid, pixels)
+    for model, make in (("bundled", bundled_pyramid), ("bundled, random weights", random_pyramid)):
+        kept = options.keep / f"{options.folder.name}, {model}.npz" if options.keep else None
+        embedded, labels = embedded_photographs(options.folder, kept, make)
+        result["classes"] = {name: int(np.count_nonzero(labels == name)) for name in sorted(set(labels.tolist()))}
         found[model] = {level: _of_level(values, labels) for level, values in embedded.items()}
         found[model]["all levels"] = {"cosine": {"manifest": _over_levels(embedded, labels)}}
         _print(model, found[model])

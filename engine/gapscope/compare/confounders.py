@@ -95,8 +95,8 @@ def _format_fact(query: "pd.Series[str]", reference: "pd.Series[str]") -> dict[s
 
 
 def _number_fact(name: str, query: "pd.Series[float]", reference: "pd.Series[float]") -> dict[str, Any]:
-    known = [values.to_numpy(dtype=np.float64) for values in (query, reference)]
-    known = [values[np.isfinite(values)] for values in known]
+    columns = (np.asarray(values, dtype=np.float64) for values in (query, reference))
+    known: list[NDArray[np.float64]] = [values[np.isfinite(values)] for values in columns]
     missing = [1 - len(values) / max(1, len(all_)) for values, all_ in zip(known, (query, reference), strict=True)]
     effect = missing[1] - missing[0]
     if len(known[0]) and len(known[1]):

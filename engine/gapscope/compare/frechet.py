@@ -49,12 +49,15 @@ def gaussian_of_tiles(tiles: Iterable[Tensor]) -> Gaussian:
 
 
 def _factor(covariance: Tensor) -> Tensor:
+    factor: Tensor
     lower, failed = torch.linalg.cholesky_ex(covariance)
     if not failed:
-        return lower.T
+        factor = lower.T
+        return factor
     # Dimensions that never change, or that depend on others.
     values, vectors = torch.linalg.eigh(covariance)
-    return values.clamp(min=0).sqrt()[:, None] * vectors.T
+    factor = values.clamp(min=0).sqrt()[:, None] * vectors.T
+    return factor
 
 
 def frechet_distance(query: Gaussian, reference: Gaussian) -> float:

@@ -63,7 +63,7 @@ def outlier_table(
     """
     rows = answers.rows[positions]
     outside, under = answers.outside[positions], answers.under_represented[positions]
-    said = query.take(rows).to_pandas()
+    said: pd.DataFrame = query.take(rows).to_pandas()
     known = nearest >= 0
     uris = np.array(reference_uris.take(pa.array(nearest[known])).to_pylist(), dtype=object)
     points, clusters = placed

@@ -85,7 +85,7 @@ class OverLevels:
         found = np.flatnonzero(self.listed.any(axis=1) | (q <= self.fdr))
         order = np.lexsort((self.rows[found], -self.listed[found].sum(axis=1), p[found], q[found]))
         found = found[order[:most]]
-        said = query.take(self.rows[found]).to_pandas()
+        said: pd.DataFrame = query.take(self.rows[found]).to_pandas()
         names = np.array(self.levels, dtype=object)
         table = pd.DataFrame(
             {

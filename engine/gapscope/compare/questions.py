@@ -24,7 +24,9 @@ def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]
     return np.asarray((1.0 + at_least) / (len(ascending) + 1.0), dtype=np.float64)
 
 
-def under_p(from_reference: NDArray[np.int64], crowd: int, query_size: int, reference_size: int) -> NDArray[np.float64]:
+def under_p(
+    from_reference: NDArray[np.signedinteger], crowd: int, query_size: int, reference_size: int
+) -> NDArray[np.float64]:
     """Return p-values of "the reference has too few images like this one".
 
     Where the datasets do not differ, any n_B of the other n_A + n_B - 1 images are as likely to be the reference's, so
@@ -38,8 +40,9 @@ def under_p(from_reference: NDArray[np.int64], crowd: int, query_size: int, refe
         reference_size: n_B.
     """
     # As many values as there can be counts, however many images there are.
-    p = hypergeom.cdf(np.arange(crowd + 1), query_size + reference_size - 1, reference_size, crowd)
-    return np.asarray(p, dtype=np.float64)[from_reference]
+    law = hypergeom(query_size + reference_size - 1, reference_size, crowd)
+    p: NDArray[np.float64] = np.asarray(law.cdf(np.arange(crowd + 1)), dtype=np.float64)
+    return np.take(p, from_reference)
 
 
 def crowd_from_reference(

@@ -14,6 +14,7 @@ from gapscope.compare.diff import diff_runs, level_verdicts
 from gapscope.compare.headline import headline
 from gapscope.errors import RunError
 from gapscope.run import Run
+from gapscope.sources import Value
 from gapscope_cli.main import app
 from gapscope_cli.summary import print_summary
 
@@ -44,7 +45,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         synthetic[level][9] = real[level][151] + 0.02
         synthetic[level][30] = synthetic[level][31]
     clusters = {"real": np.array([1] * PLANTED + [0] * (160 - PLANTED)), "synthetic": np.zeros(140, int)}
-    said = {"real": [f"kind {row % 3}" for row in range(160)]}
+    said: dict[str, list[Value]] = {"real": [f"kind {row % 3}" for row in range(160)]}
     return compare_vectors(
         tmp_path_factory.mktemp("manifests") / "run",
         {"real": real, "synthetic": synthetic},
