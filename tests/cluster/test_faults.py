@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import embed_only
-import psutil
 import pytest
 from dask_processes import Processes
 from embed_only import embed
@@ -36,7 +35,12 @@ class Notes(Silent):
 def test_a_worker_killed_in_the_middle_of_a_block(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
     client = crew.client(1)
     pids = client.run(os.getpid).values()
-    gate.at(IN_THE_MIDDLE, lambda: [os.kill(pid, signal.SIGKILL) for pid in pids])
+
+    def kill() -> None:
+        for pid in pids:
+            os.kill(pid, signal.SIGKILL)
+
+    gate.at(IN_THE_MIDDLE, kill)
     embed(tmp_path / "run", gate.datasets(tmp_path), crew.file)
     same(tmp_path / "run")
     assert not set(client.run(os.getpid).values()) & set(pids)
@@ -67,9 +71,13 @@ def test_a_worker_out_of_memory_leaves_its_blocks_to_others(
     processes.worker("small")
     client = processes.client(1)
     (pid,) = client.run(os.getpid).values()
+
     # From here on the system gives it next to nothing more than it has: less than the threads of one block take.
-    hold = psutil.Process(pid)
-    gate.at(IN_THE_MIDDLE, lambda: hold.rlimit(resource.RLIMIT_AS, (hold.memory_info().vms + 2**24, -1)))
+    def limit() -> None:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
+        resource.prlimit(pid, resource.RLIMIT_AS, (pages * resource.getpagesize() + 2**24, resource.RLIM_INFINITY))
+
+    gate.at(IN_THE_MIDDLE, limit)
     with pytest.raises(gapscope.ClusterError, match="no worker has enough memory"):
         embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
     processes.worker("large")

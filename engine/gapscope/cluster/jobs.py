@@ -59,7 +59,7 @@ def run_jobs(
 
     def give(given: "_Given[Job]") -> None:
         given.workers = crew.able()
-        future = client.submit(_do, work, version("gapscope"), given.job, pure=False, workers=given.workers)
+        future: Any = client.submit(_do, work, version("gapscope"), given.job, pure=False, workers=given.workers)
         given.future = future
         under_way[future.key] = given
         future.add_done_callback(finished.put)
@@ -117,7 +117,7 @@ class _OutOfMemory(Exception):
 def _do(work: Callable[[Job], Result], expected: str, job: Job) -> Result:
     address = get_worker().address
     # A worker may have joined after the others were asked.
-    check_version(address, version("gapscope"), expected)
+    check_version(f"worker {address}", version("gapscope"), expected)
     try:
         return work(job)
     except GapscopeError:

@@ -47,7 +47,7 @@ class Server:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Server]:
     """A server with an empty bucket."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
     server = Server(DomainDispatcherApplication(create_backend_app))
