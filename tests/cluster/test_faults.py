@@ -13,23 +13,15 @@ import pytest
 from dask_processes import Processes
 from embed_only import embed
 from gate import Gate
+from notes import Notes
 
 import gapscope
-from gapscope.progress import Silent
 from gapscope.pyramid import block
 
 pytestmark = pytest.mark.cluster
 
 Same = Callable[[Path], None]
 IN_THE_MIDDLE = "real/040.png"
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
 
 
 def test_a_worker_killed_in_the_middle_of_a_block(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
