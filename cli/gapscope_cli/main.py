@@ -6,10 +6,14 @@ from typing import Annotated
 
 import typer
 
+from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import told
+from gapscope_cli.export import export
 from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
+from gapscope_cli.report import report
+from gapscope_cli.serve import serve
 from gapscope_cli.summary import print_summary
 
 app = typer.Typer(
@@ -25,12 +29,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-app.command()(plan)
-app.command()(doctor)
 
 _MODEL = "How images are embedded"
 _MACHINE = "Where it runs"
 _ANSWER = "How datasets are compared"
+_MAP = "How the map is made"
+_REPORT = "What the report shows"
 
 
 def main() -> None:
@@ -120,9 +124,29 @@ def compare(
             "--objects", help="Of COCO annotations, compare the objects, not whole images.", rich_help_panel=_MODEL
         ),
     ] = False,
+    pool: Annotated[
+        str,
+        typer.Option(
+            help="How a level's map becomes a vector: mean, max, gem (generalised mean) or grid (2 x 2 means, which "
+            "keep what is where).",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "mean",
     precision: Annotated[
-        str, typer.Option(help="Arithmetic of the network: float32 or bfloat16.", rich_help_panel=_MODEL)
-    ] = "float32",
+        str,
+        typer.Option(
+            help="Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it.",
+            rich_help_panel=_MODEL,
+        ),
+    ] = "auto",
+    speedups: Annotated[
+        str,
+        typer.Option(
+            metavar="NAMES",
+            help="What makes the network faster: auto, none, or some of nine-sums,fold,channels-last,compile.",
+            rich_help_panel=_MACHINE,
+        ),
+    ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.", rich_help_panel=_MACHINE)] = "auto",
     cluster: Annotated[
         str,
@@ -144,7 +168,58 @@ def compare(
         float,
         typer.Option(help="Largest expected share of false entries in an outlier manifest.", rich_help_panel=_ANSWER),
     ] = 0.1,
+    metric: Annotated[
+        str,
+        typer.Option(help="Distance between standardised embeddings: cosine or euclidean.", rich_help_panel=_ANSWER),
+    ] = "cosine",
+    n_neighbors: Annotated[
+        int, typer.Option(help="UMAP's neighbours per image: more shows larger shapes.", rich_help_panel=_MAP)
+    ] = 15,
+    min_dist: Annotated[
+        float, typer.Option(help="UMAP's smallest distance of points: less packs them closer.", rich_help_panel=_MAP)
+    ] = 0.1,
+    n_epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="UMAP's rounds of optimisation; its own choice by default.", rich_help_panel=_MAP, show_default=False
+        ),
+    ] = None,
+    landmarks: Annotated[
+        int | None,
+        typer.Option(
+            metavar="IMAGES",
+            help="Lay out at most so many images with UMAP and place the others among them; as many as fit the memory "
+            "by default.",
+            rich_help_panel=_MAP,
+            show_default=False,
+        ),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Compare every other dataset with this one only, both ways round; all pairs by default.",
+            rich_help_panel=_ANSWER,
+            show_default=False,
+        ),
+    ] = None,
+    max_outliers: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Rows of a manifest at most, the surest first; all by default. Counts stay those of all.",
+            rich_help_panel=_ANSWER,
+            show_default=False,
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of every random choice.", rich_help_panel=_ANSWER)] = 0,
+    max_points: Annotated[
+        int, typer.Option(metavar="N", help="Most images that the report draws on a map.", rich_help_panel=_REPORT)
+    ] = 50_000,
+    thumbnails: Annotated[
+        str,
+        typer.Option(help="Images that the report has pictures of: off, outliers or drawn.", rich_help_panel=_REPORT),
+    ] = "drawn",
     update: Annotated[
         bool,
         typer.Option(
@@ -170,7 +245,7 @@ def compare(
     """
     with told(), shown_progress() as progress:
         import gapscope
-        from gapscope_cli.sources import parse_datasets
+        from gapscope_cli.sources import comma_separated, parse_datasets
 
         named = parse_datasets(datasets)
         run = gapscope.compare(
@@ -178,19 +253,30 @@ def compare(
             out=out,
             model=model,
             weights=weights,
-            levels=None if levels is None else [name.strip() for name in levels.split(",") if name.strip()],
+            levels=None if levels is None else comma_separated(levels),
             size=size,
             fit=fit,  # type: ignore[arg-type]
             max_pixels=max_pixels,
             objects=objects,
+            pool=pool,  # type: ignore[arg-type]
             precision=precision,  # type: ignore[arg-type]
+            speedups=() if speedups == "none" else comma_separated(speedups),
             device=device,
             cluster=cluster,
             k=k,
             fdr=fdr,
+            metric=metric,  # type: ignore[arg-type]
+            n_neighbors=n_neighbors,
+            min_dist=min_dist,
+            n_epochs=n_epochs,
+            landmarks=landmarks,
+            reference=reference,
+            max_outliers=max_outliers,
             seed=seed,
             update=update,
             cache=cache,
+            max_points=max_points,
+            thumbnails=thumbnails,  # type: ignore[arg-type]
             progress=progress,
         )
     print_summary(run)
@@ -209,19 +295,6 @@ def models() -> None:
 
 
 @app.command()
-def report(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
-) -> None:
-    """Write the report page of a finished run again."""
-    with told(), shown_progress() as progress:
-        import gapscope
-        from gapscope.report import write_report
-
-        page = write_report(gapscope.open_run(run), progress)
-    typer.echo(page)
-
-
-@app.command()
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where images and run go.")] = Path("gapscope-demo"),
 ) -> None:
@@ -235,3 +308,11 @@ def demo(
         finished = run_demo(out, progress)
     typer.echo(f"\n{finished.account()}")
     print_summary(finished.run)
+
+
+app.command()(report)
+app.command()(serve)
+app.command()(export)
+app.command()(diff)
+app.command()(plan)
+app.command()(doctor)

@@ -20,7 +20,7 @@ def plan(
     levels: Annotated[str | None, typer.Option(metavar="P3,P5", help="As for compare.", show_default=False)] = None,
     size: Annotated[int | None, typer.Option(metavar="PIXELS", help="As for compare.", show_default=False)] = None,
     fit: Annotated[str, typer.Option(help="As for compare.")] = "crop",
-    precision: Annotated[str, typer.Option(help="As for compare.")] = "float32",
+    precision: Annotated[str, typer.Option(help="As for compare.")] = "auto",
     device: Annotated[str, typer.Option(help="What to measure: auto, cpu or cuda.")] = "auto",
     gpus: Annotated[int, typer.Option(metavar="N", help="Workers, each as fast as what is measured here.")] = 1,
     price_per_gpu_hour: Annotated[

@@ -1,4 +1,4 @@
-"""NAME=SOURCE, as the command line takes it."""
+"""NAME=SOURCE and NAME,NAME as the command line takes them."""
 
 from collections.abc import Iterable
 
@@ -20,3 +20,8 @@ def parse_datasets(arguments: Iterable[str]) -> dict[str, str]:
             raise OptionError(f"dataset name {name!r} is given twice: every dataset needs a name of its own")
         datasets[name] = source
     return datasets
+
+
+def comma_separated(text: str) -> list[str]:
+    """Return the names in `a,b`."""
+    return [name.strip() for name in text.split(",") if name.strip()]

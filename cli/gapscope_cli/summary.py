@@ -1,6 +1,6 @@
 """What a run found, in a few lines."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -9,14 +9,45 @@ if TYPE_CHECKING:
 
 
 def print_summary(run: "Run") -> None:
-    """Print the outliers of every ordered pair by level, and last the path of the report page."""
-    by_level = run.metrics["levels"]
+    """Print what stands out, warnings, the outliers of every ordered pair by level, and last the report page's path."""
+    metrics = run.metrics
+    by_level = metrics["levels"]
     for query, reference in run.pairs:
         typer.echo(f"\n{query} images that {reference} lacks:")
         for level in run.levels:
-            pair = by_level[level]["pairs"][f"{query}-vs-{reference}"]
-            typer.echo(
-                f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({pair['outlier_share']:.1%}); "
-                f"estimated share outside {pair['share_outside']:.1%}"
-            )
-    typer.echo(f"\nmanifests  {run.path / 'manifests'}\nreport     {run.report}")
+            typer.echo(_line(level, by_level[level]["pairs"][f"{query}-vs-{reference}"]))
+    if len(run.datasets) > 2:
+        for level in run.levels:
+            _print_matrix(level, by_level[level]["matrix"])
+    typer.echo("")
+    for sentence in metrics["head"].values():
+        typer.echo(sentence)
+    copies = {pair: counts for pair, counts in metrics["duplicates"]["pairs"].items() if sum(counts.values())}
+    for pair, counts in copies.items():
+        typer.echo(f"duplicates {pair}: {counts['exact']:,} exact, {counts['near']:,} near")
+    for found in metrics["confounders"].values():
+        if found["warning"]:
+            typer.echo(f"warning: {found['warning']}")
+    most = run.record.config["compare"].get("max_outliers")
+    capped = "" if most is None else f" (the {most:,} surest of each list)"
+    typer.echo(f"\nmanifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
+
+
+def _line(level: str, pair: dict[str, Any]) -> str:
+    low, high = pair["share_outside_low"], pair["share_outside_high"]
+    line = (
+        f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({pair['outlier_share']:.1%}); "
+        f"estimated share outside {pair['share_outside']:.1%} [{low:.1%}, {high:.1%}]"
+    )
+    ratio = pair["measures"].get("frechet", {}).get("ratio")
+    return line if ratio is None else f"{line}; {ratio:.1f} times the noise floor"
+
+
+def _print_matrix(level: str, matrix: dict[str, Any]) -> None:
+    names = matrix["datasets"]
+    width = max(8, *map(len, names))
+    typer.echo(f"\n{level}, share of the row's images that the column lacks:")
+    typer.echo(f"  {'':<{width}}" + "".join(f"  {name:>{width}}" for name in names))
+    for name, row in zip(names, matrix["outlier_share"], strict=True):
+        cells = "".join(f"  {'' if share is None else format(share, '.1%'):>{width}}" for share in row)
+        typer.echo(f"  {name:<{width}}{cells}")

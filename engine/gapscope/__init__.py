@@ -2,6 +2,7 @@
 
 from importlib.metadata import version
 
+from gapscope.compare.diff import diff_runs
 from gapscope.errors import (
     ClusterError,
     GapscopeError,
@@ -29,5 +30,6 @@ __all__ = [
     "WeightsError",
     "__version__",
     "compare",
+    "diff_runs",
     "open_run",
 ]

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 from gapscope.progress import Progress, Task
 from gapscope.store.place import is_remote
@@ -16,11 +17,16 @@ NAME = "log.txt"
 
 
 class Logged:
-    """Passes on what it is told, and keeps it in the run as well."""
+    """Passes on what it is told, and keeps it in the run as well.
+
+    Attributes:
+        times: per piece of work: seconds, and how many units were done.
+    """
 
     def __init__(self, shown: Progress, run: Path) -> None:
         self._shown, self._file = shown, run / NAME
         self._seconds: dict[str, float] = {}
+        self.times: dict[str, dict[str, Any]] = {}
         self._write(f"gapscope {version('gapscope')} on {socket.gethostname()}, process {os.getpid()}")
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
@@ -43,6 +49,7 @@ class Logged:
             work = title.split(maxsplit=1)[0]
             self._seconds[work] = self._seconds.get(work, 0.0) + seconds
         if count.done:
+            self.times[title] = {"seconds": round(seconds, 2), "done": count.done, "unit": unit}
             rejected = f", {count.rejected:,} rejected" if count.rejected else ""
             self._write(f"{title}: {count.done:,} {unit}s in {seconds:.1f} s{rejected}")
 

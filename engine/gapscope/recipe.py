@@ -15,6 +15,7 @@ from gapscope.layout.stage import lay_out
 from gapscope.log import Logged
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
 from gapscope.progress import Progress, Silent
+from gapscope.pyramid.arithmetic import settle
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import load_pyramid
 from gapscope.pyramid.stage import embed_datasets
@@ -29,7 +30,12 @@ from gapscope.settings import (
     Fit,
     Frame,
     LayoutSettings,
+    Metric,
+    NeighborSettings,
+    Pool,
     Precision,
+    ReportSettings,
+    Thumbnails,
     check_dataset_name,
 )
 from gapscope.sources import Source, open_source
@@ -46,6 +52,7 @@ _VERSIONS = (
     "numpy",
     "zarr",
     "dask",
+    "faiss-cpu",
     "umap-learn",
     "scikit-learn",
     "pillow",
@@ -63,14 +70,25 @@ def compare(
     fit: Fit = "crop",
     max_pixels: int = MAX_PIXELS,
     objects: bool = False,
-    precision: Precision = "float32",
+    pool: Pool = "mean",
+    precision: Precision = "auto",
+    speedups: Sequence[str] = ("auto",),
     device: str = "auto",
     cluster: str = "auto",
     k: int = 5,
     fdr: float = 0.1,
+    metric: Metric = "cosine",
+    n_neighbors: int = 15,
+    min_dist: float = 0.1,
+    n_epochs: int | None = None,
+    landmarks: int | None = None,
+    reference: str | None = None,
+    max_outliers: int | None = None,
     seed: int = 0,
     update: bool = False,
     cache: str | PathLike[str] | None = None,
+    max_points: int = 50_000,
+    thumbnails: Thumbnails = "drawn",
     progress: Progress | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
@@ -87,18 +105,30 @@ def compare(
         fit: how an image becomes that square: `crop`, `stretch` or `pad`.
         max_pixels: images with more pixels are rejected.
         objects: of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
-        precision: arithmetic of the network: `float32` or `bfloat16`.
+        pool: how a level's map becomes a vector: `mean`, `max`, `gem` (generalised mean) or `grid` (2 x 2 means).
+        precision: arithmetic of the network: `float32`, `bfloat16`, or `auto` for bfloat16 where the hardware has it.
+        speedups: some of `nine-sums`, `fold`, `channels-last` and `compile`, none, or `auto` for all that pay.
         device: `auto`, `cpu` or `cuda`.
         cluster: `auto`, `inline`, `local`, `cuda`, or the address or the scheduler file (.json) of a running Dask
             scheduler.
         k: an image is outside by its distance to its k-th nearest reference image.
         fdr: bound on the expected share of false entries in an outlier manifest.
+        metric: distance between standardised embeddings, for outliers and map alike: `cosine` or `euclidean`.
+        n_neighbors: of the map: neighbours per image in UMAP's graph, the image itself included.
+        min_dist: of the map: UMAP's smallest distance of points.
+        n_epochs: of the map: UMAP's rounds; its own choice by default.
+        landmarks: of the map: lay out at most so many images with UMAP and place the others among them; by default as
+            many as fit the device's memory.
+        reference: name of the dataset to compare all others with; every pair is compared by default.
+        max_outliers: rows of a manifest at most, the surest; all by default. No count changes with it.
         seed: of every random choice.
         update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
             again, with the ruler that the run was begun with. Datasets that the run does not have are added, and those
             that are not named any more are dropped.
         cache: a folder or URL where runs leave their embeddings for each other, so that comparing A with B and then A
             with C embeds A once.
+        max_points: most images that the report draws on a map.
+        thumbnails: images that the report has pictures of: `off`, `outliers` or `drawn`.
         progress: what shows long work; nothing is shown by default.
 
     Raises:
@@ -110,9 +140,28 @@ def compare(
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
     locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
     check_cluster(cluster)
-    embed, means = _embed_settings(model, weights, levels, size, fit, max_pixels, precision)
-    layout = LayoutSettings(seed=seed)
-    comparison = CompareSettings(k=k, fdr=fdr)
+    file = find_model(model).weights() if weights is None else Path(weights).expanduser().absolute()
+    frame = Frame(size=find_model(model).size if size is None else size, fit=fit, max_pixels=max_pixels)
+    embed = EmbedSettings(
+        model=model,
+        weights=str(file),
+        weights_sha256=sha256_of(file),
+        levels=find_model(model).choose_levels(None if levels is None else tuple(levels)),
+        frame=frame,
+        pool=pool,
+        precision=precision,
+        speedups=tuple(speedups),
+    )
+    # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
+    pyramid = load_pyramid(embed)
+    near = NeighborSettings(metric=metric)
+    layout = LayoutSettings(
+        n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
+    )
+    page = ReportSettings(max_points=max_points, thumbnails=thumbnails)
+    comparison = CompareSettings(k=k, fdr=fdr, reference=reference, max_outliers=max_outliers)
+    if reference is not None and reference not in locations:
+        raise OptionError(f"--reference {reference}: the datasets are {', '.join(locations)}")
     on = choose_device(device)
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
@@ -122,49 +171,27 @@ def compare(
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
     run = _run_folder(out, sources)
-    wanted = _record(sources, embed, layout, comparison, objects=objects, means=means)
+    wanted = _record(sources, embed, near, layout, comparison, objects=objects)
     if update:
         _change_datasets(run, wanted, shown)
     record = begin(run, wanted)
     shown = log = Logged(shown, run)
     record.device = on.check()
     list_datasets(run, record, sources, shown, update=update)
-    embed_datasets(run, record, sources, embed, on, cluster, shown, None if cache is None else place(cache))
+    embed = settle(record, embed, pyramid, on)
+    record.write(run)
+    shared = None if cache is None else place(cache)
+    embed_datasets(run, record, sources, embed, on, cluster, shown, shared, thumbnails=page.thumbnails != "off")
     measure_rulers(run, record)
-    find_neighbors(run, record, on, comparison.graph_k, shown)
-    lay_out(run, record, layout, on, shown)
-    compare_datasets(run, record, comparison, shown)
+    find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), cluster, shown)
+    lay_out(run, record, layout, on, cluster, shown)
+    compare_datasets(run, record, comparison, on, shown)
+    record.times |= log.times
+    record.write(run)
     finished = open_run(run)
-    write_report(finished, shown)
+    write_report(finished, shown, page)
     log.tell_times()
     return finished
-
-
-def _embed_settings(
-    model: str,
-    weights: str | PathLike[str] | None,
-    levels: Sequence[str] | None,
-    size: int | None,
-    fit: Fit,
-    max_pixels: int,
-    precision: Precision,
-) -> tuple[EmbedSettings, str]:
-    """Return the settings, and how the network's means come about."""
-    network = find_model(model)
-    chosen = network.choose_levels(None if levels is None else tuple(levels))
-    frame = Frame(size=network.size if size is None else size, fit=fit, max_pixels=max_pixels)
-    file = network.weights() if weights is None else Path(weights).expanduser().absolute()
-    settings = EmbedSettings(
-        model=model,
-        weights=str(file),
-        weights_sha256=sha256_of(file),
-        levels=chosen,
-        frame=frame,
-        precision=precision,
-    )
-    # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
-    pyramid = load_pyramid(settings)
-    return settings, pyramid.trunk.short_cut
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
@@ -211,11 +238,11 @@ def _within_reach(sources: Mapping[str, Source], places: Sequence[str | PathLike
 def _record(
     sources: Mapping[str, Source],
     embed: EmbedSettings,
+    near: NeighborSettings,
     layout: LayoutSettings,
     comparison: CompareSettings,
     *,
     objects: bool,
-    means: str,
 ) -> Record:
     network = find_model(embed.model)
     # The file's place may change between two commands, its content may not.
@@ -223,10 +250,11 @@ def _record(
         "datasets": {name: source.location for name, source in sources.items()},
         "sources": {"objects": objects},
         "embed": {name: value for name, value in asdict(embed).items() if name not in ("weights", "frame")},
+        "neighbors": asdict(near),
         "layout": asdict(layout),
         "compare": asdict(comparison),
     }
-    config["embed"] |= {"levels": list(embed.levels), **asdict(embed.frame)}
+    config["embed"] |= {"levels": list(embed.levels), "speedups": list(embed.speedups), **asdict(embed.frame)}
     return Record(
         config=config,
         model={
@@ -236,7 +264,6 @@ def _record(
             "levels": [asdict(level) for level in network.levels if level.name in embed.levels],
             "mean": list(network.mean),
             "spread": list(network.spread),
-            "means": means,
         },
         versions={name: version(name) for name in _VERSIONS},
     )

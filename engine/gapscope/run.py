@@ -3,10 +3,9 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import permutations
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -14,15 +13,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from gapscope.compare.duplicates import duplicates_path
 from gapscope.compare.manifest import manifest_path
+from gapscope.compare.merged import ALL
+from gapscope.compare.pairs import ordered_pairs
 from gapscope.errors import OptionError, RunError
 from gapscope.layout.frame import layout_frame
+from gapscope.layout.transform import place_on_map
 from gapscope.settings import Frame
 from gapscope.sources import Entry, Source, open_source
 from gapscope.store.index import read_index, read_some_rows
 from gapscope.store.place import place, readable
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
+from gapscope.store.thumbnails import read_thumbnails
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 
 @dataclass(frozen=True)
@@ -54,8 +61,8 @@ class Run:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Every ordered pair of datasets: query, reference."""
-        return tuple(permutations(self.datasets, 2))
+        """Every ordered pair of datasets that was compared: query, reference."""
+        return ordered_pairs(self.datasets, self.record.config["compare"].get("reference"))
 
     def source(self, dataset: str) -> Source:
         """Return where a dataset's images are.
@@ -70,8 +77,9 @@ class Run:
     def index(self, dataset: str) -> pd.DataFrame:
         """Return one row per listed image: what its source says of it, and what became of it.
 
-        Columns: row, uri, bytes, mtime_ns, place, box, format, width, height, jpeg_quality, mean_red and so on to
-        spread_blue, status, error, and `meta.NAME` for every column that the source has.
+        Columns: row, uri, bytes (as listed; -1 where the source does not know), mtime_ns, place, box, encoded_bytes (as
+        read), format, width, height, jpeg_quality, mean_red and so on to spread_blue, status, error, and `meta.NAME`
+        for every column that the source has.
         """
         self._check("dataset", dataset, self.datasets)
         table: pd.DataFrame = self.table(dataset).to_pandas()
@@ -87,6 +95,11 @@ class Run:
         self._check("dataset", dataset, self.datasets)
         return read_some_rows(self.path, dataset, rows)
 
+    def thumbnails(self, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
+        """Return small JPEGs of a dataset's numbered rows, as far as the run has kept them: row to encoded bytes."""
+        self._check("dataset", dataset, self.datasets)
+        return read_thumbnails(self.path, dataset, rows, self.record.block_rows)
+
     def embeddings(self, dataset: str, level: str) -> NDArray[np.float16]:
         """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected."""
         self._check("dataset", dataset, self.datasets)
@@ -98,6 +111,24 @@ class Run:
         self._check("level", level, self.levels)
         return layout_frame(self.path, self.record, level)
 
+    def place(self, level: str, embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
+        """Return where images that are not in the run lie on a level's map, which stays as it is.
+
+        Each lands among its nearest images on the map, whatever else is placed with it.
+
+        Args:
+            level: the level's name.
+            embeddings: (n, channels), of the model that the run was made with; all finite.
+
+        Returns:
+            (n, 3) coordinates.
+
+        Raises:
+            OptionError: there is no such level, or these are no embeddings of it.
+        """
+        self._check("level", level, self.levels)
+        return place_on_map(self.path, self.record, level, embeddings)
+
     def outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
         """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first."""
         self._check("level", level, self.levels)
@@ -107,11 +138,36 @@ class Run:
             table: pd.DataFrame = pq.read_table(file).to_pandas()
         return table
 
+    def outliers_over_levels(self, query: str, reference: str) -> pd.DataFrame:
+        """Return the query images that any level lists, with the levels, and p and q corrected for looking at all."""
+        self._check("dataset", query, self.datasets)
+        self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
+        with readable(manifest_path(self.path, ALL, query, reference)) as file:
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
+        return table
+
+    @property
+    def duplicates(self) -> pd.DataFrame:
+        """The images that are there twice, within a dataset or in two of them: a row per image and its copy."""
+        with readable(duplicates_path(self.path)) as file:
+            table: pd.DataFrame = pq.read_table(file).to_pandas()
+        return table
+
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json: the numbers per dataset, and per level and pair."""
         content: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
         return content
+
+    def plot(self, level: str, max_points: int = 50_000) -> "go.Figure":
+        """Return a level's 3-D map as a Plotly figure, which a notebook shows by itself.
+
+        It draws what the report draws: all listed outliers, and a random sample of the others up to `max_points`.
+        """
+        from gapscope.report.figure import level_figure
+
+        self._check("level", level, self.levels)
+        return level_figure(self, level, max_points)
 
     @property
     def report(self) -> Path:

@@ -7,7 +7,13 @@ from typing import Literal, get_args
 from gapscope.errors import OptionError
 
 Fit = Literal["crop", "stretch", "pad"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16"]
+Pool = Literal["mean", "max", "gem", "grid"]
+
+SPEEDUPS = ("nine-sums", "fold", "channels-last", "compile")
+"""What makes a network faster and changes no more than the last bits of what it gives."""
+Metric = Literal["cosine", "euclidean"]
+Thumbnails = Literal["off", "outliers", "drawn"]
 
 MAX_PIXELS = 200_000_000
 DEFAULT_MODEL = "fasterrcnn_resnet50_fpn_v2"
@@ -72,7 +78,10 @@ class EmbedSettings:
         weights_sha256: the file's SHA-256, in hex.
         levels: the level names to keep, fine to coarse, such as `("P2", "P5")`.
         frame: size in pixels and fit.
-        precision: arithmetic of the network; pooling and storage do not change with it.
+        pool: how a level's map becomes a vector; see `gapscope.pyramid.pool`.
+        precision: arithmetic of the network; pooling and storage do not change with it. `auto` is bfloat16 where the
+            device has it in hardware.
+        speedups: some of `SPEEDUPS`, or `auto` alone for all that pay.
     """
 
     model: str
@@ -80,10 +89,30 @@ class EmbedSettings:
     weights_sha256: str
     levels: tuple[str, ...]
     frame: Frame
-    precision: Precision = "float32"
+    pool: Pool = "mean"
+    precision: Precision = "auto"
+    speedups: tuple[str, ...] = ("auto",)
 
     def __post_init__(self) -> None:
+        _one_of("--pool", self.pool, get_args(Pool))
         _one_of("--precision", self.precision, get_args(Precision))
+        for name in self.speedups if self.speedups != ("auto",) else ():
+            _one_of("--speedups", name, SPEEDUPS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeighborSettings:
+    """What near means, for everything that is said about two datasets.
+
+    Attributes:
+        metric: distance between embeddings standardised per dimension: `cosine`, or `euclidean`, which also tells
+            embeddings of the same direction and another length apart.
+    """
+
+    metric: Metric = "cosine"
+
+    def __post_init__(self) -> None:
+        _one_of("--metric", self.metric, get_args(Metric))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,16 +121,32 @@ class LayoutSettings:
 
     Attributes:
         n_neighbors: neighbours per image in UMAP's graph, the image itself included.
-        min_dist: smallest distance of points in the map, in map units.
+        min_dist: smallest distance of points in the map, in UMAP's units, before levels are brought to one scale.
+        n_epochs: rounds of optimisation; None is UMAP's own choice, 500 up to 10,000 points and 200 above.
+        landmarks: at most so many images are laid out by UMAP, the others placed among them; None is as many as fit
+            the device's memory.
         seed: seed of every random choice.
     """
 
     n_neighbors: int = 15
     min_dist: float = 0.1
+    n_epochs: int | None = None
+    landmarks: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
+        _within("--n-neighbors", self.n_neighbors, 2, 200)
+        _within("--min-dist", self.min_dist, 0.0, 1.0)
+        if self.n_epochs is not None:
+            _within("--n-epochs", self.n_epochs, 11, 10_000)
+        if self.landmarks is not None:
+            _within("--landmarks", self.landmarks, 100, 2**31 - 1)
         _within("--seed", self.seed, 0, 2**31 - 1)
+
+    @property
+    def graph_k(self) -> int:
+        """Neighbours besides the image itself that the graph has to keep per ordered pair."""
+        return self.n_neighbors - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,17 +157,40 @@ class CompareSettings:
         k: an image is outside the reference's support by its distance to its k-th nearest reference image.
         crowd: an image's kind is under-represented by the datasets of its `crowd` nearest images.
         fdr: bound on the expected share of false entries in an outlier manifest.
+        reference: the dataset that all others are compared with; every pair is compared where None.
+        max_outliers: rows of a manifest at most, the surest; all where None. No count changes with it.
     """
 
     k: int = 5
     crowd: int = 30
     fdr: float = 0.1
+    reference: str | None = None
+    max_outliers: int | None = None
 
     def __post_init__(self) -> None:
         _within("--k", self.k, 1, 1000)
         _within("--fdr", self.fdr, 0.0, 1.0)
+        if self.max_outliers is not None:
+            _within("--max-outliers", self.max_outliers, 0, 2**63 - 1)
 
     @property
     def graph_k(self) -> int:
         """Neighbours that the graph has to keep per ordered pair so that every answer can be read from it."""
         return max(self.k, self.crowd)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings:
+    """What the page shows. No number depends on it, so a report can be made again with others.
+
+    Attributes:
+        max_points: most images drawn on a map.
+        thumbnails: of which images there are pictures: `off`, `outliers` (with their neighbours), or `drawn`.
+    """
+
+    max_points: int = 50_000
+    thumbnails: Thumbnails = "drawn"
+
+    def __post_init__(self) -> None:
+        _within("--max-points", self.max_points, 1, 1_000_000)
+        _one_of("--thumbnails", self.thumbnails, get_args(Thumbnails))

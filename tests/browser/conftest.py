@@ -25,7 +25,10 @@ HOSTILE = [
     f"{'x' * 230}.png",
     "${window.hit=1}.png",
     "__proto__.png",
+    "line\nbreak\r\n\ttab.png",
+    f"{'/'.join(['deep' * 50] * 18)}/4000 letters.png",
 ]
+WEATHER = ("\u202e\u05d0 right to left", "</script><b>bold</b>", "w" * 4000, "a\nb\u2028c", '" onload="window.hit=1')
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -60,7 +63,17 @@ def plain_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     images = {"real": HOSTILE, "synthetic": ["<svg onload=window.hit=1>.png", "<b>bad</b>.png", "a.png"]}
-    return _report(tmp_path_factory.mktemp("hostile"), images=images, broken={"<b>bad</b>.png"}, outliers=8)
+    return _report(
+        tmp_path_factory.mktemp("hostile"), images=images, broken={"<b>bad</b>.png"}, outliers=10, weather=WEATHER
+    )
+
+
+@pytest.fixture(scope="session")
+def measured_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A page whose numbers have intervals, noise floors, histograms, confounders and head lines."""
+    names = [f"{at:02d}.png" for at in range(24)]
+    images = {"real": names, "synthetic": names}
+    return _report(tmp_path_factory.mktemp("measured"), images=images, outliers=5, measured=True)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,7 @@ def test_a_worker_that_joins_during_the_run(gate: Gate, crew: Processes, same: S
     same(tmp_path / "run")
     # It had its network before it was given a block, and took some.
     (late,) = set(crew.client(1).run(os.getpid)) - before
-    assert crew.client(1).run(lambda: block._pyramid.cache_info().currsize, workers=[late]) == {late: 1}
+    assert crew.client(1).run(lambda: block._network.cache_info().currsize, workers=[late]) == {late: 1}
     assert f"worker {late} has joined" in notes.lines
     assert sum(" blocks, " in line for line in notes.lines) == len(before) + 1
 

@@ -1,19 +1,27 @@
 """The CUDA device gives the CPU's answers. Skipped, with the reason, where there is no NVIDIA GPU."""
 
 import importlib.util
+import io
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 
 import numpy as np
 import pytest
 import torch
 import zarr
 from numpy.typing import NDArray
+from PIL import Image
 from sklearn.datasets import make_blobs
-from sklearn.manifold import trustworthiness
 from sklearn.metrics import adjusted_rand_score
 
+from gapscope.decode.gpu import _BOOT, gathered_decoder
 from gapscope.device.cpu import Cpu
-from gapscope.device.cuda import Cuda
+from gapscope.device.cuda import Cuda, _has_nvimgcodec
+from gapscope.layout.graph import with_itself
+from gapscope.layout.quality import map_quality
 from gapscope.layout.start import principal_start
+from gapscope.neighbors.cells import RECALL
+from gapscope.neighbors.found import recall
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
@@ -36,20 +44,70 @@ def unit_rows(rows: int, length: int, seed: int) -> UnitRows:
     )
 
 
-def test_embeddings_are_the_cpus() -> None:
+def bundled(frame: Frame) -> EmbedSettings:
     weights = MODELS["bundled"].weights()
-    settings = EmbedSettings(
+    return EmbedSettings(
         model="bundled",
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=MODELS["bundled"].choose_levels(None),
-        frame=Frame(size=224),
+        frame=frame,
     )
+
+
+def test_embeddings_are_the_cpus() -> None:
+    settings = bundled(Frame(size=224))
     pixels = np.random.default_rng(0).integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
-    expected = Cpu().embed(Cpu().place(load_pyramid(settings)), pixels, "float32")
-    found = Cuda().embed(Cuda().place(load_pyramid(settings)), pixels, "float32")
+    expected = Cpu().embed(Cpu().place(load_pyramid(settings), ()), pixels, "float32")()
+    pinned = Cuda().buffer(pixels.shape)
+    pinned[...] = pixels
+    network = Cuda().place(load_pyramid(settings), ("channels-last",))
+    found, again = (Cuda().embed(network, pinned, "float32") for _ in range(2))
+    for level, values in again().items():
+        np.testing.assert_array_equal(values, found()[level])
     for level, values in expected.items():
-        assert np.abs(found[level] - values).max() < 5e-3 * np.abs(values).max()
+        assert np.abs(found()[level] - values).max() < 5e-3 * np.abs(values).max()
+
+
+@pytest.mark.skipif(not _has_nvimgcodec(), reason="nvImageCodec is not installed")
+def test_decoded_pictures_are_the_cpus() -> None:
+    """What is decoded on the GPU differs from the CPU's by less than photographs differ from each other, by far."""
+    names, frame = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "retina.jpg"), Frame(size=224)
+    data = []
+    for number, name in enumerate(names):
+        photo = Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
+        exif = Image.Exif()
+        exif[0x0112] = 1 + number
+        for side, quality, sampling in ((600, 95, "4:4:4"), (1500, 85, "4:2:0")):
+            file = io.BytesIO()
+            photo.resize((side, side * 3 // 4)).save(file, "JPEG", quality=quality, subsampling=sampling, exif=exif)
+            data.append(file.getvalue())
+    read_by_gpu = gathered_decoder(_BOOT)
+    with ThreadPoolExecutor(8) as pool:
+        ours = list(pool.map(lambda each: read_by_gpu((each, frame)), data))
+    theirs = [Cpu().decode(each, frame) for each in data]
+    for mine, its in zip(ours, theirs, strict=True):
+        assert mine is not None, "the GPU does not read a plain JPEG"
+        assert (mine.format, mine.width, mine.height, mine.jpeg_quality) == (
+            its.format,
+            its.width,
+            its.height,
+            its.jpeg_quality,
+        )
+        assert np.abs(mine.pixels.astype(int) - its.pixels).mean() < 3
+    pyramid = load_pyramid(bundled(frame))
+    with torch.inference_mode():
+        found, expected_by_level = (
+            pyramid(torch.from_numpy(np.stack([picture.pixels for picture in pictures if picture])).permute(0, 3, 1, 2))
+            for pictures in (ours, theirs)
+        )
+    for level, values in expected_by_level.items():
+        expected = values.numpy()
+        # The nearest other photograph; every one is there twice.
+        between = np.linalg.norm(expected[:, None] - expected[None], axis=2)
+        group = np.arange(len(data)) // 2
+        nearest = np.where(group[:, None] == group[None], np.inf, between).min(axis=1)
+        assert (np.linalg.norm(found[level].numpy() - expected, axis=1) / nearest).max() < 0.1
 
 
 @pytest.mark.parametrize("same", [False, True])
@@ -62,22 +120,72 @@ def test_neighbors_are_the_cpus(same: bool) -> None:
     assert (found[1] == expected[1]).mean() > 0.999
 
 
+@pytest.mark.skipif(importlib.util.find_spec("cuvs") is None, reason="cuVS is not installed")
+@pytest.mark.parametrize("same", [False, True])
+def test_cells_find_what_they_say_they_find(same: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gapscope.device.cuda._CELLS_FROM", 1000)
+    query = unit_rows(3000, 64, 1)
+    reference = query if same else unit_rows(2000, 64, 2)
+    expected = Cpu().neighbors(query, reference, 10, same=same)
+    found = Cuda().neighbors(query, reference, 10, same=same)
+    assert found.way == "cells"
+    assert recall(found.distances, expected.distances) > RECALL - 0.02
+    if same:
+        assert not (found.indices == np.arange(3000)[:, None]).any()
+
+
+def photograph(name: str) -> Image.Image:
+    return Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
+
+
+def real_embeddings() -> UnitRows:
+    """The last level of the bundled network for crops of the photographs that scikit-image's wheel carries."""
+    weights = MODELS["bundled"].weights()
+    settings = EmbedSettings(
+        model="bundled",
+        weights=str(weights),
+        weights_sha256=sha256_of(weights),
+        levels=("P5",),
+        frame=Frame(size=96),
+    )
+    pictures = [np.array(photograph(name)) for name in ("brick.png", "grass.png", "chelsea.png", "coffee.png")]
+    random = np.random.default_rng(0)
+    crops = []
+    for number in range(2000):
+        picture = pictures[number % len(pictures)]
+        top, left = (int(random.integers(0, length - 96)) for length in picture.shape[:2])
+        crops.append(picture[top : top + 96, left : left + 96])
+    found = Cuda().embed(Cuda().place(load_pyramid(settings), ()), np.stack(crops), "float32")()["P5"]
+    return UnitRows(
+        embeddings=zarr.create_array({}, data=found.astype(np.float16), chunks=(1024, found.shape[1])),
+        rows=np.arange(len(found)),
+        mean=found.mean(axis=0),
+        spread=np.maximum(found.std(axis=0), 1e-6),
+    )
+
+
 @needs_cuml
 def test_the_layout_is_as_good_as_the_cpus() -> None:
-    view = unit_rows(2000, 64, 1)
-    vectors = view.tile(0, len(view))
-    near, where = Cpu().neighbors(view, view, 14, same=True)
-    itself = np.arange(len(view))[:, None]
-    distances = np.concatenate([np.zeros((len(view), 1), np.float32), near], axis=1)
-    indices = np.concatenate([itself, where], axis=1)
-    start = principal_start(lambda: iter([vectors]), 64, seed=0)
+    view = real_embeddings()
+    found = Cpu().neighbors(view, view, 14, same=True)
+    graph = with_itself(found.distances, found.indices)
+    start = principal_start([view], seed=0)
 
     def quality(points: NDArray[np.float32]) -> float:
         assert points.shape == (len(view), 3)
-        return float(trustworthiness(vectors, points, n_neighbors=10))
+        return float(map_quality([view], points, seed=0)["trustworthiness"])
 
-    ours = quality(Cuda().layout(start, distances, indices, LayoutSettings()))
-    assert ours > quality(Cpu().layout(start, distances, indices, LayoutSettings())) - 0.02
+    ours = quality(Cuda().layout(start, *graph, LayoutSettings()))
+    assert ours == pytest.approx(quality(Cpu().layout(start, *graph, LayoutSettings())), abs=0.02)
+
+
+@needs_cuml
+def test_a_seed_gives_the_same_layout_again() -> None:
+    view = unit_rows(2000, 64, 1)
+    found = Cuda().neighbors(view, view, 14, same=True)
+    graph, start = with_itself(found.distances, found.indices), principal_start([view], seed=0)
+    one, other = (Cuda().layout(start, *graph, LayoutSettings(seed=3)) for _ in range(2))
+    np.testing.assert_array_equal(one, other)
 
 
 @needs_cuml
@@ -85,3 +193,12 @@ def test_clusters_are_the_cpus() -> None:
     points, _ = make_blobs([200, 200, 200], 3, centers=np.eye(3) * 20, random_state=0)
     labels = [device.cluster_labels(points.astype(np.float32), 20) for device in (Cpu(), Cuda())]
     assert adjusted_rand_score(*labels) > 0.95
+
+
+def test_distances_of_datasets_are_the_cpus() -> None:
+    query, reference = unit_rows(3000, 64, 1), unit_rows(2500, 64, 2)
+    expected, found = (device.set_distances(query, reference) for device in (Cpu(), Cuda()))
+    for one, other in zip(expected, found, strict=True):
+        for name, distance in one.items():
+            assert other[name].value == pytest.approx(distance.value, rel=1e-6, abs=1e-9)
+            assert other[name].ratio == pytest.approx(distance.ratio, rel=1e-6)

@@ -22,6 +22,9 @@ from gapscope.store.results import pair_name, write_layout, write_neighbors
 CREATED = "2026-01-02T03:04:05+00:00"
 
 
+WEATHER = ("sun", "<img src=x onerror=window.hit=1>", "fog", None)
+
+
 @dataclass(kw_only=True)
 class Made:
     """What to make a run of.
@@ -32,6 +35,8 @@ class Made:
         levels: level names.
         outliers: how many of each dataset's first images are outliers, against every other dataset at every level.
         k: neighbours that are kept.
+        weather: what the first dataset's source says of its images, over and over; see `said`.
+        measured: whether the numbers hold intervals, noise floors, histograms, confounders and head lines.
     """
 
     images: dict[str, list[str]]
@@ -39,6 +44,8 @@ class Made:
     levels: tuple[str, ...] = ("P2", "P3", "P4")
     outliers: int = 2
     k: int = 5
+    weather: tuple[str | None, ...] = WEATHER
+    measured: bool = False
 
 
 def color(dataset: int, row: int) -> tuple[int, int, int]:
@@ -46,9 +53,9 @@ def color(dataset: int, row: int) -> tuple[int, int, int]:
     return (40 + 160 * (dataset % 2), (row * 97) % 256, (row * 41 + 90) % 256)
 
 
-def said(row: int) -> dict[str, Value]:
+def said(row: int, weather: tuple[str | None, ...] = WEATHER) -> dict[str, Value]:
     """What the first dataset's source says of each image; the other datasets' say nothing."""
-    return {"weather": ("sun", "<img src=x onerror=window.hit=1>", "fog", None)[row % 4], "speed": row * 1.5}
+    return {"weather": weather[row % len(weather)], "speed": row * 1.5}
 
 
 def make_run(folder: Path, made: Made) -> Run:
@@ -68,14 +75,53 @@ def make_run(folder: Path, made: Made) -> Run:
     levels = {}
     for number, level in enumerate(made.levels):
         pairs = _write_level(run, level, number, made, rows, good)
-        one_sided = [{"cluster": 0, "images": len(good[names[0]]), "dataset": names[0], "share": 1.0}]
-        levels[level] = {"pairs": pairs, "clusters": {"count": len(names), "one_sided": one_sided}}
+        one_sided: list[dict[str, Any]] = [
+            {"cluster": 0, "images": len(good[names[0]]), "dataset": names[0], "share": 1.0}
+        ]
+        layout = {}
+        if made.measured:
+            last = good[names[0]][-1]
+            one_sided[0]["typical"] = [str(sources[names[0]] / rows[names[0]][last])]
+            layout = {"layout": {"trustworthiness": 0.9 + 0.01 * number}}
+            pairs = {name: pair | measured(number) for name, pair in pairs.items()}
+        levels[level] = {"pairs": pairs, "clusters": {"count": len(names), "one_sided": one_sided}, **layout}
     statuses = {
         name: {"not-an-image": facts["rejected"]} if facts["rejected"] else {} for name, facts in datasets.items()
     }
     numbers = {name: {**facts, "statuses": statuses[name]} for name, facts in datasets.items()}
-    write_json(run / "metrics.json", {"datasets": numbers, "levels": levels})
+    more = _about_pairs(names) if made.measured else {}
+    write_json(run / "metrics.json", {"datasets": numbers, "levels": levels, **more})
     return open_run(run)
+
+
+MEASURES = ("frechet", "kid", "precision", "recall", "density", "coverage", "two_sample")
+
+
+def measured(level: int) -> dict[str, Any]:
+    """The numbers of a level and pair that have an interval and a noise floor."""
+    one = {"value": 0.4 + 0.1 * level, "low": 0.35, "high": 0.75, "floor": 0.2, "ratio": 2.0 + 0.5 * level}
+    return {
+        "share_outside_low": 0.2,
+        "share_outside_high": 0.3,
+        "measures": {name: one | ({"p": 0.004} if name == "two_sample" else {}) for name in MEASURES},
+        "scores": {"edges": [0.0, 0.25, 0.5, 0.75, 1.0], "query": [2, 8, 9, 5], "reference": [10, 12, 2, 0]},
+    }
+
+
+def _about_pairs(names: list[str]) -> dict[str, Any]:
+    pairs = {pair_name(*pair): pair for pair in permutations(names, 2)}
+    files = [
+        {"name": "file format", "effect": 0.97, "query": "100% JPEG", "reference": "100% <b>PNG</b>"},
+        {"name": "width", "effect": 0.51, "query": 640, "reference": 512.0},
+    ]
+    warning = "the files alone tell the datasets apart: <i>JPEG</i> on one side, PNG on the other"
+    return {
+        "confounders": {name: {"auc": 0.99, "warning": warning, "facts": files} for name in pairs},
+        "head": {
+            name: f"{name}: 2 of 24 {query} images lie outside the {reference} set at P3, 2.5 times the noise floor"
+            for name, (query, reference) in pairs.items()
+        },
+    }
 
 
 def _record(made: Made, sources: dict[str, Path]) -> Record:
@@ -115,7 +161,7 @@ def _write_images(folder: Path, dataset: int, made: Made) -> list[str]:
 def _write_index(run: Path, name: str, folder: Path, made: Made) -> NDArray[np.int64]:
     entries = sorted(Folder(str(folder)).entries(), key=lambda entry: entry.uri)
     if name == next(iter(made.images)):
-        entries = [replace(entry, values=said(row)) for row, entry in enumerate(entries)]
+        entries = [replace(entry, values=said(row, made.weather)) for row, entry in enumerate(entries)]
         write_index(run, name, entries, {"weather": "text", "speed": "number"})
     else:
         write_index(run, name, entries)

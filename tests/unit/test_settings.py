@@ -4,7 +4,7 @@ import pytest
 
 from gapscope.device import choose_device
 from gapscope.errors import OptionError
-from gapscope.settings import CompareSettings, Frame, LayoutSettings, check_dataset_name
+from gapscope.settings import CompareSettings, Frame, LayoutSettings, NeighborSettings, check_dataset_name
 
 
 @pytest.mark.parametrize("name", ["real", "a", "synthetic-2.0_b", "0"])
@@ -26,8 +26,14 @@ def test_names_that_cannot(name: str) -> None:
         (lambda: Frame(size=64, fit="squeeze"), "--fit"),  # type: ignore[arg-type]
         (lambda: CompareSettings(k=0), "--k 0"),
         (lambda: CompareSettings(fdr=1.5), "--fdr 1.5"),
+        (lambda: CompareSettings(max_outliers=-1), "--max-outliers -1"),
         (lambda: CompareSettings(fdr=float("nan")), "--fdr nan"),
         (lambda: LayoutSettings(seed=-1), "--seed -1"),
+        (lambda: LayoutSettings(n_neighbors=1), "--n-neighbors 1"),
+        (lambda: LayoutSettings(min_dist=-0.1), "--min-dist -0.1"),
+        (lambda: LayoutSettings(n_epochs=3), "--n-epochs 3"),
+        (lambda: LayoutSettings(landmarks=5), "--landmarks 5"),
+        (lambda: NeighborSettings(metric="manhattan"), "--metric 'manhattan': choose one of cosine, euclidean"),  # type: ignore[arg-type]
         (lambda: choose_device("tpu"), "--device 'tpu': choose one of auto, cpu, cuda"),
     ],
 )

@@ -17,6 +17,9 @@ from gapscope.progress import Progress, Silent
 
 CLUSTERS = ("auto", "inline", "local", "cuda")
 
+_BLOCKS_PER_WORKER = 2
+"""Under way at a time: while one is read, decoded or written, the network works on the other."""
+
 _SMALL = 3000
 _CONNECT_SECONDS = 10
 _DASHBOARD = "127.0.0.1:0"
@@ -92,7 +95,7 @@ def _client(stack: ExitStack, where: str) -> Client:
     if _is_file(where):
         return Client(scheduler_file=str(Path(where).expanduser()), **options)
     if where == "cuda":
-        return Client(stack.enter_context(local_cuda_cluster(_DASHBOARD)), **options)
+        return Client(stack.enter_context(local_cuda_cluster(_BLOCKS_PER_WORKER, _DASHBOARD)), **options)
     if where in ("inline", "local"):
         return Client(stack.enter_context(_local_cluster(processes=where == "local")), **options)
     return Client(where, **options)
@@ -101,7 +104,7 @@ def _client(stack: ExitStack, where: str) -> Client:
 def _local_cluster(*, processes: bool) -> LocalCluster:
     return LocalCluster(
         n_workers=_local_processes() if processes else 1,
-        threads_per_worker=1,
+        threads_per_worker=_BLOCKS_PER_WORKER,
         processes=processes,
         # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
         memory_limit=None,

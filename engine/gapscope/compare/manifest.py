@@ -1,4 +1,4 @@
-"""The table of outliers of one level and ordered pair, as Parquet and CSV."""
+"""The table of outliers of one level and ordered pair, as Parquet, as CSV, and as a plain list."""
 
 import json
 from pathlib import Path
@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from gapscope.compare.answers import Answers
-from gapscope.store.atomic import replacing
+from gapscope.store.atomic import replacing, write_text
 from gapscope.store.results import pair_name
 
 SCHEMA = pa.schema(
@@ -35,58 +36,72 @@ SCHEMA = pa.schema(
 )
 
 
+def ranked(answers: Answers, most: int | None) -> NDArray[np.int64]:
+    """Return the positions of the images that are listed, the surest first; at most `most` of them, where given."""
+    listed = np.flatnonzero(answers.listed)
+    order = np.lexsort((answers.rows[listed], -answers.score[listed], answers.p[listed], answers.q[listed]))
+    return listed[order[:most]]
+
+
 def outlier_table(
-    answers: Answers, query: pd.DataFrame, reference_uris: "pd.Series[str]", layout: pd.DataFrame, fdr: float
+    answers: Answers,
+    positions: NDArray[np.int64],
+    query: pa.Table,
+    nearest: NDArray[np.int64],
+    reference_uris: pa.ChunkedArray,
+    placed: tuple[NDArray[np.float32], NDArray[np.int32]],
 ) -> pd.DataFrame:
-    """Return the images that either question lists, the surest first.
+    """Return the manifest's rows for images that are listed.
 
     Args:
         answers: of the level and pair.
+        positions: of the m images, in the order of their rank.
         query: uri of the query dataset's images, and what else their source says of them, by row.
+        nearest: (m, k) rows of each image's nearest in the reference, -1 where there is none.
         reference_uris: of the reference, by row.
-        layout: x, y, z and cluster of the query dataset at the level, indexed by row.
-        fdr: bound on the expected share of false entries.
+        placed: (m, 3) coordinates and (m,) clusters.
     """
-    outside, under = 2 * answers.outside_q <= fdr, 2 * answers.under_q <= fdr
-    listed = np.flatnonzero(outside | under)
-    order = np.lexsort((answers.rows[listed], -answers.score[listed], answers.p[listed], answers.q[listed]))
-    listed = listed[order]
-    rows = answers.rows[listed]
+    rows = answers.rows[positions]
+    outside, under = answers.outside[positions], answers.under_represented[positions]
+    said = query.take(rows).to_pandas()
+    known = nearest >= 0
+    uris = np.array(reference_uris.take(pa.array(nearest[known])).to_pylist(), dtype=object)
+    points, clusters = placed
     table = pd.DataFrame(
         {
-            "rank": np.arange(1, len(listed) + 1),
-            "uri": query["uri"].iloc[rows].to_numpy(),
+            "rank": np.arange(1, len(rows) + 1),
+            "uri": said["uri"],
             "row": rows,
-            "kind": np.where(
-                outside[listed] & under[listed], "both", np.where(outside[listed], "outside", "under-represented")
-            ),
-            "score": answers.score[listed],
-            "p": answers.p[listed],
-            "q": answers.q[listed],
-            "outside_p": answers.outside_p[listed],
-            "outside_q": answers.outside_q[listed],
-            "under_p": answers.under_p[listed],
-            "under_q": answers.under_q[listed],
-            "nearest_distance": answers.nearest_distance[listed],
+            "kind": np.where(outside & under, "both", np.where(outside, "outside", "under-represented")),
+            "score": answers.score[positions],
+            "p": answers.p[positions],
+            "q": answers.q[positions],
+            "outside_p": answers.outside_p[positions],
+            "outside_q": answers.outside_q[positions],
+            "under_p": answers.under_p[positions],
+            "under_q": answers.under_q[positions],
+            "nearest_distance": answers.nearest_distance[positions],
             # As objects also where there are none, or pandas takes the column for numbers.
             "neighbours": pd.Series(
-                [reference_uris.iloc[nearest[nearest >= 0]].tolist() for nearest in answers.nearest[listed]],
+                [part.tolist() for part in np.split(uris, np.cumsum(known.sum(axis=1))[:-1])] if len(rows) else [],
                 dtype=object,
             ),
+            "x": points[:, 0],
+            "y": points[:, 1],
+            "z": points[:, 2],
+            "cluster": clusters,
         }
     )
-    placed = layout.loc[rows, ["x", "y", "z", "cluster"]].reset_index(drop=True)
-    said = query.drop(columns="uri").iloc[rows].reset_index(drop=True)
-    return pd.concat([table, placed, said], axis=1)
+    return pd.concat([table, said.drop(columns="uri")], axis=1)
 
 
 def manifest_path(run: Path, level: str, query: str, reference: str) -> Path:
-    """Path of a manifest in Parquet; the CSV lies beside it."""
+    """Path of a manifest in Parquet; the CSV and the plain list lie beside it."""
     return run / "manifests" / f"{level}.{pair_name(query, reference)}.parquet"
 
 
 def write_manifest(run: Path, level: str, query: str, reference: str, table: pd.DataFrame, said: pa.Schema) -> None:
-    """Write a manifest as Parquet and as CSV, where the neighbours are a JSON list.
+    """Write a manifest as Parquet, as CSV where the neighbours are a JSON list, and its uris alone, one per line.
 
     Args:
         run: the run's folder.
@@ -96,10 +111,26 @@ def write_manifest(run: Path, level: str, query: str, reference: str, table: pd.
         table: what `outlier_table` returns.
         said: the columns that come from the query's source.
     """
-    path = manifest_path(run, level, query, reference)
-    schema = pa.unify_schemas([SCHEMA, said])
+    write_table(manifest_path(run, level, query, reference), table, pa.unify_schemas([SCHEMA, said]))
+
+
+def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Series[str] | None" = None) -> None:
+    """Write a table as Parquet at `path`, as CSV and as a plain list of uris beside it.
+
+    Args:
+        path: of the Parquet file.
+        table: its columns; lists are JSON in the CSV.
+        schema: of the Parquet file.
+        uris: what the plain list holds; the column uri by default.
+    """
     with replacing(path) as temporary:
         pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False), temporary)
+    spelled = {
+        field.name: table[field.name].map(lambda values: json.dumps(list(values), ensure_ascii=False))
+        for field in schema
+        if pa.types.is_list(field.type)
+    }
     with replacing(path.with_suffix(".csv")) as temporary:
-        spelled = table["neighbours"].map(lambda uris: json.dumps(list(uris), ensure_ascii=False))
-        table.assign(neighbours=spelled).to_csv(temporary, index=False)
+        table.assign(**spelled).to_csv(temporary, index=False)
+    listed = table["uri"] if uris is None else uris
+    write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in listed))

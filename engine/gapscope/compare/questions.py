@@ -2,7 +2,7 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom
+from scipy.stats import hypergeom
 
 
 def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -10,6 +10,10 @@ def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]
 
     p(a) = (1 + number of b with s(b) >= s(a)) / (n_B + 1), where s is the distance to the k-th neighbour in the
     reference, without the image itself (Bates et al. 2023, "Testing for outliers with conformal p-values").
+
+    It is never too small. Were a one of the reference, the scores s'(b) within the reference and a together would be
+    exchangeable with s(a), and p'(a) from them a conformal p-value, exact whatever the distribution. One more image can
+    only bring the k-th neighbour of b nearer: s(b) >= s'(b), and so p(a) >= p'(a).
 
     Args:
         scores: (n_A,) scores of the query images.
@@ -23,9 +27,9 @@ def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]
 def under_p(from_reference: NDArray[np.int64], crowd: int, query_size: int, reference_size: int) -> NDArray[np.float64]:
     """Return p-values of "the reference has too few images like this one".
 
-    Where the datasets do not differ, each of an image's nearest images is of the reference with probability
-    n_B / (n_A + n_B - 1), and their number is binomial (Schilling 1986, "Multivariate two-sample tests based on nearest
-    neighbors").
+    Where the datasets do not differ, any n_B of the other n_A + n_B - 1 images are as likely to be the reference's, so
+    that their number among the nearest is hypergeometric, exactly (the test of Schilling 1986, "Multivariate two-sample
+    tests based on nearest neighbors", asked of one image).
 
     Args:
         from_reference: (n_A,) how many of an image's `crowd` nearest images are of the reference.
@@ -33,7 +37,9 @@ def under_p(from_reference: NDArray[np.int64], crowd: int, query_size: int, refe
         query_size: n_A.
         reference_size: n_B.
     """
-    return np.asarray(binom.cdf(from_reference, crowd, reference_size / (query_size + reference_size - 1)))
+    # As many values as there can be counts, however many images there are.
+    p = hypergeom.cdf(np.arange(crowd + 1), query_size + reference_size - 1, reference_size, crowd)
+    return np.asarray(p, dtype=np.float64)[from_reference]
 
 
 def crowd_from_reference(
@@ -49,9 +55,15 @@ def crowd_from_reference(
     Returns:
         The counts (n_A,), and the size of the crowd, which is smaller where there are fewer images in all.
     """
-    together = np.concatenate([other, own], axis=1)
-    is_other = np.arange(together.shape[1]) < other.shape[1]
-    size = min(crowd, int(np.isfinite(together).sum(axis=1).min(initial=crowd)))
-    # At equal distances the reference's come first: copies of one image must not look like a lack of it.
-    nearest = np.argsort(together, axis=1, kind="stable")[:, :size]
-    return is_other[nearest].sum(axis=1), size
+    order = crowd_order(own, other)
+    finite = np.isfinite(other).sum(axis=1) + np.isfinite(own).sum(axis=1)
+    size = min(crowd, int(finite.min(initial=crowd)))
+    return (order[:, :size] < other.shape[1]).sum(axis=1), size
+
+
+def crowd_order(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the order of an image's neighbours in both datasets, the reference's being numbered before its own.
+
+    At equal distances the reference's come first: copies of one image must not look like a lack of it.
+    """
+    return np.asarray(np.argsort(np.concatenate([other, own], axis=1), axis=1, kind="stable"))

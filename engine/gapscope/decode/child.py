@@ -1,8 +1,9 @@
 """What a decoder process does: it answers one request after the other until its input ends.
 
 A request is a line of JSON on standard input; the image's bytes lie in a memory file that is shared with the parent.
-The answer is a line of JSON on what was standard output, and the pixels lie in the same memory file. The parent never
-runs or unpickles anything that comes from here: this process is where a hostile file may do its worst.
+The answer is a line of JSON on what was standard output, and the pixels lie in the same memory file, those of a
+thumbnail behind the others. The parent never runs or unpickles anything that comes from here: this process is where a
+hostile file may do its worst.
 """
 
 import json
@@ -10,6 +11,7 @@ import os
 import resource
 import signal
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from gapscope.decode.shrink import Target, shrink
@@ -24,8 +26,13 @@ READY = "ready"
 _BASE_BYTES = 2 * 2**30
 
 
-def serve(memory: int) -> None:
-    """Answer requests for the memory file with descriptor `memory`."""
+Answer = Callable[[dict[str, Any], int], dict[str, Any]]
+"""Takes a request and the memory file's descriptor, leaves pixels in that file, and returns what goes back."""
+
+
+def serve(memory: int, answer: Answer | None = None) -> None:
+    """Answer requests for the memory file with descriptor `memory`; one image each, unless `answer` says otherwise."""
+    answer = answer or _answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Libraries that print must not speak into the answers.
@@ -34,7 +41,7 @@ def serve(memory: int) -> None:
         answers.write(READY + "\n")
         answers.flush()
         for line in sys.stdin.buffer:
-            answers.write(json.dumps(_answer(json.loads(line), memory)) + "\n")
+            answers.write(json.dumps(answer(json.loads(line), memory)) + "\n")
             answers.flush()
 
 
@@ -48,10 +55,11 @@ def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
         shrunk = shrink(data, target, None if box is None else tuple(box))
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
-    pixels = shrunk.pixels
-    write_all(memory, pixels.tobytes())
+    pixels, small = shrunk.pixels, shrunk.thumbnail
+    write_all(memory, pixels.tobytes() + (b"" if small is None else small.tobytes()))
     return {
         "shape": pixels.shape,
+        "thumbnail": None if small is None else small.shape,
         "format": shrunk.format,
         "width": shrunk.width,
         "height": shrunk.height,

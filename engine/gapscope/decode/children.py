@@ -7,6 +7,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -27,6 +28,17 @@ from gapscope.sources.entry import Box
 ANSWER_SECONDS = 120
 """Longest that a decoder may take for one image."""
 
+_KEPT_BYTES = 16 * 2**20
+"""Of a memory file that stay in place between images: fresh pages cost more than the copies into them."""
+
+_ENVIRONMENT = {
+    "OPENBLAS_NUM_THREADS": "1",
+    # Memory that an image took stays for the next one: taking it from the system anew, page by page, costs a small
+    # photograph as much as decoding it does.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
+    "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
+}
+
 # Not multiprocessing: fork and threads do not go together, and spawn runs the user's main module again. The package is
 # entered by the side door, since its own __init__ brings torch, which decoding does without.
 _BOOT = """
@@ -39,13 +51,19 @@ serve({memory})
 """
 
 
-def decode_apart(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+def decode_apart(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
     """Do what `decode` does, in another process; may be called from several threads.
+
+    Args:
+        data: an encoded image.
+        frame: what the image becomes.
+        box: the part of it that is meant; None for all of it.
+        thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
 
     Raises:
         Rejected: as `decode`; also where the decoder crashes or does not come back.
     """
-    return picture_of(_decoders().shrink(data, target_of(frame), box), frame)
+    return picture_of(_decoders().shrink(data, target_of(frame, thumbnail), box), frame)
 
 
 def thumbnail_apart(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
@@ -69,15 +87,16 @@ class _Decoders:
 
     def __init__(self, most: int) -> None:
         # The one that was used last comes first, so that no more start than are needed.
-        self._idle: LifoQueue[_Child] = LifoQueue()
-        self._all = [_Child() for _ in range(most)]
+        self._idle: LifoQueue[Child] = LifoQueue()
+        self._all = [Child(_BOOT) for _ in range(most)]
         for child in reversed(self._all):
             self._idle.put(child)
 
     def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
         child = self._idle.get()
         try:
-            return child.shrink(data, target, box)
+            request = {"target": _as_json(target), "bytes": len(data), "box": box}
+            return _shrunk(child.ask(data, request), child, len(data))
         finally:
             self._idle.put(child)
 
@@ -86,18 +105,28 @@ class _Decoders:
             child.stop()
 
 
-class _Child:
-    """One decoder process, started anew when it has died."""
+class Child:
+    """One decoder process, started anew when it has died.
 
-    def __init__(self) -> None:
+    Args:
+        boot: the program that it runs; `{folder}` stands for the package's folder, `{memory}` for the memory file.
+    """
+
+    def __init__(self, boot: str) -> None:
+        self._boot = boot
         self._process: subprocess.Popen[bytes] | None = None
         self._memory = -1
 
-    def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
+    def ask(self, data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Leave `data` in the memory file, send a request, and return the answer.
+
+        Raises:
+            Rejected: the process crashed over it, did not come back, or says why it refuses.
+        """
         process = self._started()
-        request = {"target": asdict(target), "bytes": len(data), "box": box}
         try:
-            os.ftruncate(self._memory, 0)
+            if os.fstat(self._memory).st_size > _KEPT_BYTES:
+                os.ftruncate(self._memory, 0)
             write_all(self._memory, data)
             answer = _asked(process, request)
         except BrokenPipeError:
@@ -110,9 +139,23 @@ class _Child:
             raise self._crashed(process)
         if "status" in answer:
             raise Rejected(answer["status"] if answer["status"] in STATUSES else "broken", str(answer["error"]))
-        return self._shrunk(answer)
+        return answer
+
+    def read(self, length: int) -> bytearray:
+        """Return so many bytes of the memory file, which an answer is about.
+
+        Raises:
+            Rejected: there are not as many.
+        """
+        # What the process says may be wrong, so its size is looked at before memory is taken.
+        whole = 0 <= length <= os.fstat(self._memory).st_size
+        data = bytearray(length if whole else 0)
+        if not whole or os.preadv(self._memory, [data], 0) != length:
+            raise Rejected("broken", "the decoder's answer is not whole")
+        return data
 
     def stop(self) -> None:
+        """End the process, if there is one."""
         if self._process is None:
             return
         self._process.kill()
@@ -126,7 +169,7 @@ class _Child:
         self.stop()
         self._memory = os.memfd_create("gapscope-decoder")
         folder = str(Path(__file__).parents[1])
-        command = [sys.executable, "-P", "-c", _BOOT.format(folder=folder, memory=self._memory)]
+        command = [sys.executable, "-P", "-c", self._boot.format(folder=folder, memory=self._memory)]
         try:
             self._process = subprocess.Popen(  # noqa: S603
                 command,
@@ -134,14 +177,17 @@ class _Child:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[self._memory],
-                env=os.environ | {"OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         except OSError as error:
             os.close(self._memory)
             raise GapscopeError(f"a decoder process cannot be started: {error.strerror}") from error
         if _line(self._process) != READY.encode() + b"\n":
             self.stop()
-            raise GapscopeError("a decoder process does not start: see whether `python -c 'import PIL, numpy'` works")
+            raise GapscopeError(
+                "a decoder process does not start: see whether `python -c 'import PIL, numpy'` works, and on a GPU "
+                "`python -c 'import nvidia.nvimgcodec'`"
+            )
         return self._process
 
     def _crashed(self, process: subprocess.Popen[bytes]) -> Exception:
@@ -153,23 +199,37 @@ class _Child:
         name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
         return Rejected("crashed", f"the decoder crashed ({name})")
 
-    def _shrunk(self, answer: dict[str, Any]) -> Shrunk:
-        height, width, channels = (int(length) for length in answer["shape"])
-        data = bytearray(height * width * channels)
-        if channels != 3 or os.preadv(self._memory, [data], 0) != len(data):
-            raise Rejected("broken", "the decoder's answer is not whole")
-        pixels = np.frombuffer(data, np.uint8).reshape(height, width, channels)
-        quality = answer["jpeg_quality"]
-        return Shrunk(
-            pixels,
-            str(answer["format"]),
-            int(answer["width"]),
-            int(answer["height"]),
-            None if quality is None else int(quality),
-        )
+
+def _shrunk(answer: Mapping[str, Any], child: Child, length: int) -> Shrunk:
+    whole, small = _bytes_of(answer["shape"]), answer["thumbnail"]
+    data = child.read(whole + (0 if small is None else _bytes_of(small)))
+    pixels = np.frombuffer(data, np.uint8)
+    quality = answer["jpeg_quality"]
+    return Shrunk(
+        pixels[:whole].reshape(answer["shape"]),
+        length,
+        str(answer["format"]),
+        int(answer["width"]),
+        int(answer["height"]),
+        None if quality is None else int(quality),
+        None if small is None else pixels[whole:].reshape(small),
+    )
 
 
-def _asked(process: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
+def _bytes_of(shape: Sequence[int]) -> int:
+    height, width, channels = (int(length) for length in shape)
+    if channels != 3:
+        raise Rejected("broken", "the decoder's answer is no picture")
+    return height * width * channels
+
+
+# The same for every image of a run, and slow to spell out.
+@lru_cache(maxsize=8)
+def _as_json(target: Target) -> dict[str, Any]:
+    return asdict(target)
+
+
+def _asked(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the answer, None where there is none."""
     assert process.stdin is not None
     process.stdin.write(json.dumps(request).encode() + b"\n")

@@ -35,6 +35,11 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
     return image.convert("RGB") if converted is None else converted
 
 
+def is_srgb(profile: bytes, mode: str) -> bool:
+    """Tell whether a profile leaves a mode's colours as they are: it is sRGB's, or no good."""
+    return _transform(profile, mode) is None
+
+
 # Photographs of a set share a few profiles, and building a transform takes longer than using it.
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
@@ -52,5 +57,5 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     # Pillow's own conversion clips at 255, which turns nearly every 16-bit image white.
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     top = float(values.max(initial=0.0))
-    full = 1.0 if top <= 1.0 and image.mode == "F" else 255.0 if top <= 255.0 and image.mode != "I;16" else 65535.0
+    full = 1.0 if top <= 1.0 and image.mode == "F" else 255.0 if top <= 255.0 and image.mode in ("I", "F") else 65535.0
     return Image.fromarray((np.clip(values / full, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))

@@ -6,12 +6,16 @@ from PIL import Image
 _REFUSED = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
 _AVIF = (b"avif", b"avis")
 _NOT_IMAGES = frozenset({".mpg", ".mpeg", ".h5", ".hdf", ".grib", ".bufr", ".ps"})
+# Pillow reads stereo pictures by way of JPEG and HEIC by way of another package; what nobody here reads is still an
+# image, and better rejected than passed over.
+_IMAGES_TOO = frozenset({".mpo", ".heic", ".heif", ".jxl"})
 
 Image.init()
 
-IMAGE_SUFFIXES: frozenset[str] = frozenset(
-    suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN
-) - _NOT_IMAGES | {".heic", ".heif"}
+IMAGE_SUFFIXES: frozenset[str] = (
+    frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN) - _NOT_IMAGES
+    | _IMAGES_TOO
+)
 """Lower-case file name endings that make a file an image to us, readable or not."""
 
 

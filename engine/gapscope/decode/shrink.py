@@ -18,7 +18,7 @@ from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
 from gapscope.rejects import Rejected
 from gapscope.sources.entry import Box
 
-KEPT = 2
+KEPT: float = 2
 """Pixels that are left per pixel that is wanted, in either direction, so that resizing decides what is seen."""
 
 # Neither a palette's numbers nor colours under transparency have a mean that means anything.
@@ -37,11 +37,13 @@ class Target:
         size: side in pixels of what it becomes.
         fit: `crop`, `stretch` or `pad`, as `Frame` has them, or `inside` for a picture that keeps its aspect ratio.
         max_pixels: larger images are rejected.
+        thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
     """
 
     size: int
     fit: Literal["crop", "stretch", "pad", "inside"]
     max_pixels: int
+    thumbnail: int = 0
 
 
 @dataclass(frozen=True)
@@ -51,17 +53,21 @@ class Shrunk:
     Attributes:
         pixels: (height, width, 3) uint8, sRGB, upright; at most `2 * KEPT * size` in either direction unless the
             image is very thin.
+        bytes: length of the encoded image.
         format: Pillow's name of the file's format.
         width: width of the original in pixels, upright.
         height: height likewise.
         jpeg_quality: estimate of the quality that a JPEG was saved with; None for other formats.
+        thumbnail: (height, width, 3) uint8, sRGB, the whole image; None where none was asked for.
     """
 
     pixels: NDArray[np.uint8]
+    bytes: int
     format: str
     width: int
     height: int
     jpeg_quality: int | None
+    thumbnail: NDArray[np.uint8] | None = None
 
 
 def shrink(data: bytes, target: Target, box: Box | None = None) -> Shrunk:
@@ -101,14 +107,16 @@ def _shrunk(data: bytes, target: Target, box: Box | None) -> Shrunk:
         image.load()
         scale = (image.width / whole[0], image.height / whole[1])
         part: Image.Image = image if box is None else image.crop(_edges(box, scale, image.size))
-        upright = ImageOps.exif_transpose(part)
-        turned = part.size != upright.size
+        across = part.width
+        ImageOps.exif_transpose(part, in_place=True)
+        turned = part.width != across
+        thumbnail = _thumbnail(part, target) if target.thumbnail else None
         if target.fit == "crop":
-            upright = _centre(upright)
-        pixels = np.asarray(_small_srgb(upright, target))
+            part = _centre(part)
+        pixels = np.asarray(_small_srgb(part, target))
     left, top, right, bottom = (0, 0, *whole) if box is None else _edges(box, (1.0, 1.0), whole)
     width, height = (bottom - top, right - left) if turned else (right - left, bottom - top)
-    return Shrunk(pixels, name, width, height, quality)
+    return Shrunk(pixels, len(data), name, width, height, quality, thumbnail)
 
 
 def _opened(data: bytes, max_pixels: int) -> Image.Image:
@@ -151,6 +159,13 @@ def _small_srgb(image: Image.Image, target: Target) -> Image.Image:
     if image.mode in _HAVE_MEANS and not image.has_transparency_data:
         return to_srgb(image.reduce((across, down)))
     return to_srgb(image).reduce((across, down))
+
+
+def _thumbnail(image: Image.Image, target: Target) -> NDArray[np.uint8]:
+    side = target.thumbnail
+    small = _small_srgb(image, Target(side, "inside", target.max_pixels))
+    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
+    return np.asarray(small)
 
 
 def _centre(image: Image.Image) -> Image.Image:

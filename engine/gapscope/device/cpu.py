@@ -2,19 +2,34 @@
 
 import os
 import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
+from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
+from gapscope.compare.distances import Distance, set_distances
 from gapscope.decode.children import decode_apart
 from gapscope.decode.picture import Picture
+from gapscope.device.compiled import compiled
+from gapscope.device.protocol import Network
+from gapscope.neighbors.cells import cell_neighbors
 from gapscope.neighbors.exact import exact_neighbors
+from gapscope.neighbors.faiss_cells import FaissCells
+from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
 from gapscope.sources import Box
+
+_CELLS_FROM = 30_000
+"""Reference images from which on cells are quicker than comparing everything."""
+_POINT_BYTES = 600
+_EDGE_BYTES = 240
+"""What umap-learn takes at its peak, per point and per neighbour of each."""
 
 
 @dataclass(frozen=True)
@@ -31,27 +46,52 @@ class Cpu:
     def busy(self) -> float | None:
         """Return None: the system tells a CPU's use better."""
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image with Pillow, in a process of its own."""
-        return decode_apart(data, frame, box)
+        return decode_apart(data, frame, box, thumbnail=thumbnail)
 
-    def place(self, pyramid: Pyramid) -> Pyramid:
-        """Return the network with its weights laid out as convolutions on a CPU like them."""
-        return pyramid.to(memory_format=torch.channels_last)
+    def has_bfloat16(self) -> bool:
+        """Look among the processor's flags for AVX512-BF16 and AMX."""
+        try:
+            flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
+        except OSError:
+            return False
+        return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
+
+    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+        """Return the network with its weights laid out as convolutions on a CPU like them, compiled where wanted."""
+        if "channels-last" in speedups:
+            pyramid = pyramid.to(memory_format=torch.channels_last)
+        return compiled(pyramid) if "compile" in speedups else pyramid
+
+    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return ordinary memory."""
+        return np.empty(shape, np.uint8)
 
     def embed(
-        self, pyramid: Pyramid, pixels: NDArray[np.uint8], precision: Precision
-    ) -> dict[str, NDArray[np.float32]]:
-        """Embed a batch with torch."""
+        self, network: Network, pixels: NDArray[np.uint8], precision: Precision
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """Embed a batch with torch, at once."""
         batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            return {level: values.numpy() for level, values in pyramid(batch).items()}
+            found = {level: values.numpy() for level, values in network(batch).items()}
+        return lambda: found
 
-    def neighbors(
-        self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find neighbours exactly, by matrix products."""
-        return exact_neighbors(query, reference, k, same=same, device=torch.device("cpu"))
+    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+        """Compare everything by matrix products, or look into the cells of a faiss index where that is quicker."""
+        here = torch.device("cpu")
+        work = len(reference) * (len(reference) if alone else len(query))
+        if len(reference) < _CELLS_FROM or work < _CELLS_FROM**2:
+            return exact_neighbors(query, reference, k, same=same, device=here)
+        return cell_neighbors(query, reference, k, same=same, alone=alone, fill=FaissCells, device=here)
+
+    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+        """Divide half of the memory that this process may have by what umap-learn takes per point."""
+        return int(MEMORY_LIMIT / 2 / sharing / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
+
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie, in double precision."""
+        return set_distances(query, reference, torch.device("cpu"))
 
     def layout(
         self,
@@ -71,6 +111,7 @@ class Cpu:
                 n_components=3,
                 n_neighbors=indices.shape[1],
                 min_dist=settings.min_dist,
+                n_epochs=settings.n_epochs,
                 init=start,
                 random_state=settings.seed,
                 n_jobs=1,
@@ -79,6 +120,11 @@ class Cpu:
                 force_approximation_algorithm=True,
             ).fit(start)
         return np.asarray(fitted.embedding_, dtype=np.float32)
+
+    @property
+    def most_clustered(self) -> int:
+        """As many as scikit-learn's HDBSCAN, whose time grows with their square, does in seconds."""
+        return 30_000
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Run scikit-learn's HDBSCAN."""

@@ -1,27 +1,44 @@
 """An NVIDIA GPU: torch, and RAPIDS cuML for the layout and its clusters."""
 
 import importlib.util
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch.utils.dlpack import from_dlpack
 
+from gapscope.compare.distances import Distance, set_distances
 from gapscope.decode.children import decode_apart
+from gapscope.decode.gpu import decode_on_gpu
+from gapscope.decode.gpu_child import DecodeJpegs
 from gapscope.decode.picture import Picture
+from gapscope.device.compiled import compiled
+from gapscope.device.protocol import Network
 from gapscope.errors import OptionError
-from gapscope.neighbors.exact import exact_neighbors
+from gapscope.neighbors.cells import cell_neighbors
+from gapscope.neighbors.exact import exact_neighbors, half_squares
+from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
 from gapscope.sources import Box
 
+_CELLS_FROM = 500_000
+"""Images from which on cells are taken to be quicker than comparing everything; not measured yet."""
+_LAYOUT_SHARE = 0.6
+_POINT_BYTES = 600
+_EDGE_BYTES = 120
+"""What cuML is taken to need per point and per neighbour of each; not measured yet, and memory that runs out is met."""
+
 
 @dataclass(frozen=True)
 class Cuda:
-    """Every verb but decoding on the process's first visible GPU."""
+    """Every verb on the process's first visible GPU, and on the CPU what no GPU decodes."""
 
     name: str = "cuda"
     batch_images: int = 128
@@ -46,27 +63,77 @@ class Cuda:
             return None
         return torch.cuda.utilization() / 100
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image with Pillow, in a process of its own, so that both devices see the same pixels."""
-        return decode_apart(data, frame, box)
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+        """Decode one image: a plain JPEG on the GPU if nvImageCodec is installed, everything else with Pillow.
 
-    def place(self, pyramid: Pyramid) -> Pyramid:
-        """Return the network in the GPU's memory, laid out for its tensor cores."""
-        return pyramid.to(device="cuda", memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+        What is decoded on the GPU comes without a thumbnail, which the report then makes itself.
+        """
+        if _has_nvimgcodec():
+            return decode_on_gpu(data, frame, box, thumbnail=thumbnail)
+        return decode_apart(data, frame, box, thumbnail=thumbnail)
+
+    def has_bfloat16(self) -> bool:
+        """Tell whether the GPU's tensor cores know bfloat16."""
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+
+    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+        """Return the network in the GPU's memory, laid out for its tensor cores, compiled where that is wanted."""
+        pyramid = pyramid.to("cuda")
+        if "channels-last" in speedups:
+            pyramid = pyramid.to(memory_format=torch.channels_last)
+        # No CUDA graphs: a batch is so large that launching its kernels takes no time, and graphs are tied to a thread.
+        return compiled(pyramid) if "compile" in speedups else pyramid
+
+    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return pinned memory, which the GPU copies from by itself."""
+        return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
 
     def embed(
-        self, pyramid: Pyramid, pixels: NDArray[np.uint8], precision: Precision
-    ) -> dict[str, NDArray[np.float32]]:
-        """Embed a batch with torch."""
-        batch = torch.from_numpy(pixels).pin_memory().to("cuda", non_blocking=True).permute(0, 3, 1, 2)
+        self, network: Network, pixels: NDArray[np.uint8], precision: Precision
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """Embed a batch with torch: its copy there, the network, and its copy back are queued, and not waited for."""
+        computing = torch.cuda.current_stream()
+        with torch.cuda.stream(_copying()):
+            # On a stream of its own a batch is copied while the one before it is computed.
+            batch = torch.from_numpy(pixels).to("cuda", non_blocking=True)
+        computing.wait_stream(_copying())
+        batch.record_stream(computing)
         with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
-            return {level: values.cpu().numpy() for level, values in pyramid(batch).items()}
+            found = network(batch.permute(0, 3, 1, 2))
+            # Into pinned memory, or the copy would be waited for here.
+            answers = {
+                level: torch.empty_like(values, device="cpu", pin_memory=True) for level, values in found.items()
+            }
+            for level, values in found.items():
+                answers[level].copy_(values, non_blocking=True)
+        done = computing.record_event()
 
-    def neighbors(
-        self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find neighbours exactly, by matrix products."""
-        return exact_neighbors(query, reference, k, same=same, device=torch.device("cuda"))
+        def wait() -> dict[str, NDArray[np.float32]]:
+            done.synchronize()
+            return {level: values.numpy() for level, values in answers.items()}
+
+        return wait
+
+    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+        """Compare everything by matrix products, or look into the cells of a cuVS index where that is quicker."""
+        here = torch.device("cuda")
+        if len(reference) >= _CELLS_FROM and (alone or len(query) >= _CELLS_FROM):
+            try:
+                with _memory_errors():
+                    return cell_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsCells, device=here)
+            except MemoryError:
+                # Slower, and it never has more on the card than two tiles. `way` says that it was done.
+                torch.cuda.empty_cache()
+        return exact_neighbors(query, reference, k, same=same, device=here)
+
+    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+        """Divide most of the card's memory by what cuML takes per point; each process has a card of its own."""
+        total = torch.cuda.mem_get_info()[1]
+        return int(total * _LAYOUT_SHARE / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
+
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie, in double precision."""
+        return set_distances(query, reference, torch.device("cuda"))
 
     def layout(
         self,
@@ -75,20 +142,27 @@ class Cuda:
         indices: NDArray[np.int64],
         settings: LayoutSettings,
     ) -> NDArray[np.float32]:
-        """Run cuML's UMAP on the given graph."""
+        """Run cuML's UMAP on the given graph, which it takes from the host, so that the card holds it once."""
         import cuml
         import cupy
 
-        fitted = cuml.manifold.UMAP(
-            n_components=3,
-            n_neighbors=indices.shape[1],
-            min_dist=settings.min_dist,
-            init=cupy.asarray(start),
-            random_state=settings.seed,
-            precomputed_knn=(cupy.asarray(indices), cupy.asarray(distances)),
-            output_type="numpy",
-        ).fit(cupy.asarray(start))
-        return np.asarray(fitted.embedding_, dtype=np.float32)
+        with _memory_errors():
+            fitted = cuml.manifold.UMAP(
+                n_components=3,
+                n_neighbors=indices.shape[1],
+                min_dist=settings.min_dist,
+                n_epochs=settings.n_epochs,
+                init=cupy.asarray(start),
+                random_state=settings.seed,
+                precomputed_knn=(indices, distances),
+                output_type="numpy",
+            ).fit(cupy.asarray(start))
+            return np.asarray(fitted.embedding_, dtype=np.float32)
+
+    @property
+    def most_clustered(self) -> int:
+        """As many as a graph of their own fits a small card for."""
+        return 1_000_000
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Run cuML's HDBSCAN."""
@@ -98,14 +172,94 @@ class Cuda:
         return np.asarray(fitted.labels_, dtype=np.int32)
 
 
+@lru_cache(maxsize=1)
+def _has_nvimgcodec() -> bool:
+    try:
+        return importlib.util.find_spec("nvidia.nvimgcodec") is not None
+    except ModuleNotFoundError:
+        return False
+
+
+def jpeg_decoder() -> DecodeJpegs:
+    """Return what decodes batches of JPEGs with nvImageCodec, by the GPU's JPEG engines where it has some."""
+    from nvidia import nvimgcodec
+
+    # Without those for the CPU alone: what is left to the CPU goes to the decoder that tells reasons.
+    kinds = nvimgcodec.BackendKind
+    decoder = nvimgcodec.Decoder(
+        backends=[nvimgcodec.Backend(kind) for kind in (kinds.HW_GPU_ONLY, kinds.GPU_ONLY, kinds.HYBRID_CPU_GPU)],
+        # Colours between those that are stored: interpolated, as libjpeg does it.
+        options=":fancy_upsampling=1",
+    )
+    params = nvimgcodec.DecodeParams(apply_exif_orientation=False)
+
+    def decode(data: Sequence[bytes]) -> list[torch.Tensor | None]:
+        if not data:
+            return []
+        images = decoder.decode(list(data), params=params, cuda_stream=torch.cuda.current_stream().cuda_stream)
+        return [None if image is None else from_dlpack(image) for image in images]
+
+    return decode
+
+
+# One per process: every thread's copies go through it, in turn.
+@lru_cache(maxsize=1)
+def _copying() -> torch.cuda.Stream:
+    return torch.cuda.Stream()
+
+
 _POOL_SHARE = 0.5
 """Of a GPU's memory that a worker's pool begins with; it grows as far as there is room."""
 
 
-def local_cuda_cluster(dashboard: str | None) -> AbstractContextManager[Any]:
+class _CuvsCells:
+    """A cuVS IVF-Flat index; distances are measured anew from differences, so that copies are at distance 0."""
+
+    def __init__(self, vectors: NDArray[np.float32]) -> None:
+        import cupy
+        from cuvs.neighbors import ivf_flat
+
+        self.count = max(1, int(4 * len(vectors) ** 0.5))
+        self._vectors = cupy.asarray(vectors)
+        self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.count, metric="sqeuclidean"), self._vectors)
+
+    def search(
+        self, vectors: NDArray[np.float32], k: int, probes: int
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Search `probes` cells; see `gapscope.neighbors.cells.Cells`."""
+        import cupy
+        from cuvs.neighbors import ivf_flat
+
+        asking = cupy.asarray(vectors)
+        _, found = ivf_flat.search(ivf_flat.SearchParams(n_probes=probes), self._index, asking, k)
+        positions = torch.as_tensor(cupy.asarray(found).astype(cupy.int64), device="cuda")
+        # Where a cell had too few, what stands there is no position.
+        there = (positions >= 0) & (positions < len(self._vectors))
+        positions = torch.where(there, positions, -1)
+        own = torch.as_tensor(self._vectors, device="cuda")
+        near = half_squares(torch.as_tensor(asking, device="cuda"), own, positions.clamp(min=0))
+        return near.cpu().numpy(), positions.cpu().numpy()
+
+
+@contextmanager
+def _memory_errors() -> Iterator[None]:
+    """Turn every way in which CUDA's libraries say that memory ran out into a MemoryError."""
+    try:
+        yield
+    except MemoryError:
+        # CuPy's and RMM's are of this kind already.
+        raise
+    except RuntimeError as error:
+        if isinstance(error, torch.OutOfMemoryError) or "bad_alloc" in str(error) or "out of memory" in str(error):
+            raise MemoryError(str(error)) from error
+        raise
+
+
+def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextManager[Any]:
     """Start one Dask worker per GPU of this machine, with one RMM pool each that torch and CuPy share.
 
     Args:
+        threads: blocks that a worker works on at a time.
         dashboard: where Dask's dashboard listens; None for none.
 
     Raises:
@@ -116,6 +270,7 @@ def local_cuda_cluster(dashboard: str | None) -> AbstractContextManager[Any]:
     except ImportError as error:
         raise OptionError('--cluster cuda: dask-cuda is not installed; pip install "gapscope[cuda13]"') from error
     return dask_cuda.LocalCUDACluster(  # type: ignore[no-any-return]
+        threads_per_worker=threads,
         dashboard_address=dashboard,
         rmm_pool_size=_POOL_SHARE,
         # Each with a pool of its own, one would starve beside what the other keeps and does not use.

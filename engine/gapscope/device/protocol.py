@@ -1,16 +1,22 @@
 """The verbs that a device knows; no stage asks what is behind them."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
+from gapscope.compare.distances import Distance
 from gapscope.decode.picture import Picture
+from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
 from gapscope.settings import Frame, LayoutSettings, Precision
 from gapscope.sources import Box
+
+Network = Callable[[Tensor], Mapping[str, Tensor]]
+"""A `Pyramid`, compiled or not."""
 
 
 class Device(Hashable, Protocol):
@@ -34,21 +40,48 @@ class Device(Hashable, Protocol):
     def busy(self) -> float | None:
         """Return how busy this process's GPU was in the last moment, 0 to 1; None where nobody counts."""
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None) -> Picture:
-        """Decode one image; see `gapscope.decode.picture.decode`."""
+    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+        """Decode one image; see `gapscope.decode.children.decode_apart`."""
 
-    def place(self, pyramid: Pyramid) -> Pyramid:
-        """Return the network where `embed` wants it."""
+    def has_bfloat16(self) -> bool:
+        """Tell whether bfloat16 is computed in hardware."""
+
+    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+        """Return the network where and how `embed` wants it; `speedups` are some of `gapscope.settings.SPEEDUPS`."""
+
+    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Return memory for a batch of images, from which it travels fast, with anything in it."""
 
     def embed(
-        self, pyramid: Pyramid, pixels: NDArray[np.uint8], precision: Precision
-    ) -> dict[str, NDArray[np.float32]]:
-        """Embed a batch of images (n, size, size, 3): per level (n, channels)."""
+        self, network: Network, pixels: NDArray[np.uint8], precision: Precision
+    ) -> Callable[[], dict[str, NDArray[np.float32]]]:
+        """Begin to embed a batch of images (n, size, size, 3), which may not be changed until it is done.
 
-    def neighbors(
-        self, query: UnitRows, reference: UnitRows, k: int, *, same: bool
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        """Find the k nearest of `reference` for each of `query`; see `gapscope.neighbors.exact.exact_neighbors`."""
+        Returns:
+            A function that waits until it is done, and returns (n, length) per level.
+        """
+
+    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+        """Find the k nearest of `reference` for each of `query`; exactly below a size, and nearly above.
+
+        Args:
+            query: the vectors that look for neighbours.
+            reference: the vectors they are found among.
+            k: how many.
+            same: both are of one dataset, and no image may be its own neighbour.
+            alone: what is found for a query must not depend on the other queries.
+        """
+
+    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+        """Return the number of points that a layout can have in this device's memory.
+
+        Args:
+            n_neighbors: of the layout.
+            sharing: layouts that may be made side by side in that memory.
+        """
+
+    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie; see `gapscope.compare.distances.set_distances`."""
 
     def layout(
         self,
@@ -67,7 +100,14 @@ class Device(Hashable, Protocol):
 
         Returns:
             (n, 3) coordinates.
+
+        Raises:
+            MemoryError: it does not fit.
         """
+
+    @property
+    def most_clustered(self) -> int:
+        """Points that `cluster_labels` takes in a time that nobody minds."""
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Group (n, 3) points by density with HDBSCAN (Campello et al. 2013): a number per point, -1 for none.

@@ -1,56 +1,101 @@
 """The stage that draws a level's 3-D map of all datasets together, and finds its clusters."""
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
 from gapscope.device import Device
-from gapscope.layout.graph import merged_graph
-from gapscope.layout.start import principal_start
-from gapscope.neighbors.stage import unit_rows
+from gapscope.device.cores import share_cores
+from gapscope.layout.align import aligned
+from gapscope.layout.groups import find_clusters
+from gapscope.layout.quality import map_quality
+from gapscope.layout.ways import draw
+from gapscope.neighbors.stage import neighbor_numbers, unit_rows
 from gapscope.progress import Progress
 from gapscope.settings import LayoutSettings
 from gapscope.store.index import rows_read
 from gapscope.store.record import Record
-from gapscope.store.results import has_layout, write_layout
-
-_TILE_ROWS = 8192
-_FEWEST = 8
-"""Below this many images a graph says less than the principal axes do."""
-_SMALLEST_CLUSTER = 5
-
-
-def lay_out(run: Path, record: Record, settings: LayoutSettings, device: Device, progress: Progress) -> None:
-    """Write the layout and clusters of every level that has none on disk yet."""
-    levels = [level for level in record.config["embed"]["levels"] if not has_layout(run, level)]
-    with progress.task("layout", len(levels), "level") as task:
-        for level in levels:
-            _lay_out_level(run, record, level, settings, device)
-            task.advance(1)
+from gapscope.store.results import (
+    has_layout,
+    has_unaligned_layout,
+    layout_facts,
+    read_layout,
+    write_layout,
+)
 
 
-def _lay_out_level(run: Path, record: Record, level: str, settings: LayoutSettings, device: Device) -> None:
+@dataclass(frozen=True, kw_only=True)
+class _Level:
+    run: Path
+    record: Record
+    level: str
+    settings: LayoutSettings
+    device: Device
+    sharing: int
+
+
+def lay_out(
+    run: Path, record: Record, settings: LayoutSettings, device: Device, cluster: str, progress: Progress
+) -> None:
+    """Write the layout and clusters of every level that has none on disk yet, levels side by side, then align them.
+
+    Raises:
+        ClusterError: the cluster cannot be had, or fails; finished levels are kept.
+    """
+    levels = record.config["embed"]["levels"]
+    work = [level for level in levels if not has_unaligned_layout(run, level)]
+    images = sum(facts["listed"] for facts in record.datasets.values())
+    if work:
+        with open_cluster(cluster, device.name, images) as client, progress.task("layout", len(work), "level") as task:
+            sharing = workers_per_machine(client)
+            jobs = (
+                _Level(run=run, record=record, level=level, settings=settings, device=device, sharing=sharing)
+                for level in work
+            )
+            for note in run_jobs(client, _lay_out_level, jobs):
+                task.advance(1)
+                if note:
+                    progress.note(note)
+    _align_levels(run, record, levels)
+
+
+def map_numbers(run: Path, record: Record, level: str) -> dict[str, Any]:
+    """Return what metrics.json says of a level's neighbours, how they were found, and of its map, how good it is."""
+    return {"neighbors": neighbor_numbers(run, level, list(record.datasets)), "layout": layout_facts(run, level)}
+
+
+def _lay_out_level(job: _Level) -> str:
+    """Write a level's layout, and return what is worth telling of it."""
+    run, record, level = job.run, job.record, job.level
+    share_cores(job.sharing)
+    made = draw(run, record, level, job.settings, job.device, max(1, job.sharing))
     views = [unit_rows(run, record, name, level) for name in record.datasets]
+    facts = {**made.facts(), **map_quality(views, made.points, job.settings.seed)}
+    clusters = find_clusters(made.points, job.device, job.settings.seed)
+    _write(run, record, level, made.points, clusters, facts, final=made.way == "placed")
+    return f"{level}: {made.note}" if made.note else ""
 
-    def tiles() -> Iterator[NDArray[np.float32]]:
-        for view in views:
-            for start in range(0, len(view), _TILE_ROWS):
-                yield view.tile(start, start + _TILE_ROWS)
 
-    points = principal_start(tiles, views[0].channels, settings.seed)
-    if len(points) >= _FEWEST:
-        distances, indices = merged_graph(run, record, level, min(settings.n_neighbors, len(points) - 1))
-        points = device.layout(points, distances, indices, settings)
-    clusters = np.full(len(points), -1, np.int32)
-    if len(points) >= 2 * _SMALLEST_CLUSTER:
-        clusters = device.cluster_labels(points, max(_SMALLEST_CLUSTER, round(len(points) ** 0.5) // 2))
-    listed = sum(facts["listed"] for facts in record.datasets.values())
-    all_points, all_clusters = np.full((listed, 3), np.nan, np.float32), np.full(listed, -1, np.int32)
+def _write(
+    run: Path,
+    record: Record,
+    level: str,
+    points: NDArray[np.float32],
+    clusters: NDArray[np.int32],
+    facts: dict[str, Any],
+    *,
+    final: bool,
+) -> None:
+    listed = {name: about["listed"] for name, about in record.datasets.items()}
     read = _read_positions(run, record)
+    all_points = np.full((sum(listed.values()), 3), np.nan, np.float32)
+    all_clusters = np.full(len(all_points), -1, np.int32)
     all_points[read], all_clusters[read] = points, clusters
-    write_layout(run, level, all_points, all_clusters)
+    write_layout(run, level, all_points, all_clusters, listed=listed, facts=facts, aligned=final)
 
 
 def _read_positions(run: Path, record: Record) -> NDArray[np.int64]:
@@ -59,3 +104,16 @@ def _read_positions(run: Path, record: Record) -> NDArray[np.int64]:
         positions.append(first + rows_read(run, name))
         first += facts["listed"]
     return np.concatenate(positions)
+
+
+def _align_levels(run: Path, record: Record, levels: list[str]) -> None:
+    read = _read_positions(run, record)
+    before: NDArray[np.float32] | None = None
+    for level in levels:
+        all_points, all_clusters = read_layout(run, level)
+        points, clusters = all_points[read], all_clusters[read]
+        if not has_layout(run, level):
+            # A map without extent has nothing to be turned to.
+            points = aligned(points, before if before is not None and before.any() else None)
+            _write(run, record, level, points, clusters, layout_facts(run, level), final=True)
+        before = points

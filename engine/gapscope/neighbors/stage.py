@@ -1,20 +1,33 @@
 """The stage that finds every image's nearest images, per level and ordered pair of datasets, itself included."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
 from gapscope.device import Device
+from gapscope.device.cores import share_cores
 from gapscope.neighbors.ruler import measure_ruler
 from gapscope.neighbors.unit_rows import UnitRows, raw_tile
 from gapscope.progress import Progress
 from gapscope.store.index import rows_read
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record
-from gapscope.store.results import has_neighbors, write_neighbors
+from gapscope.store.results import (
+    create_neighbors,
+    finish_neighbors,
+    has_neighbors,
+    neighbor_facts,
+    write_neighbor_rows,
+)
 
 _TILE_ROWS = 8192
+_STRETCH_ROWS = 2**20
+"""Query images whose neighbours are in memory at a time."""
 
 
 def measure_rulers(run: Path, record: Record) -> None:
@@ -36,37 +49,98 @@ def measure_rulers(run: Path, record: Record) -> None:
 
 
 def unit_rows(run: Path, record: Record, dataset: str, level: str) -> UnitRows:
-    """Return the read images of a dataset and level as unit vectors by the run's ruler."""
+    """Return the read images of a dataset and level as vectors by the run's ruler and metric."""
     ruler = record.ruler[level]
     return UnitRows(
         embeddings=open_embeddings(run, dataset, level),
         rows=rows_read(run, dataset),
         mean=np.asarray(ruler["mean"], np.float32),
         spread=np.asarray(ruler["spread"], np.float32),
+        metric=record.config.get("neighbors", {}).get("metric", "cosine"),
     )
 
 
-def find_neighbors(run: Path, record: Record, device: Device, k: int, progress: Progress) -> None:
-    """Write the k nearest images of every image, for each level and ordered pair that is not on disk yet."""
+@dataclass(frozen=True, kw_only=True)
+class _Pair:
+    run: Path
+    record: Record
+    level: str
+    query: str
+    reference: str
+    k: int
+    device: Device
+    sharing: int
+
+
+def find_neighbors(run: Path, record: Record, device: Device, k: int, cluster: str, progress: Progress) -> None:
+    """Write the k nearest images of every image, for each level and ordered pair that is not on disk yet.
+
+    Raises:
+        ClusterError: the cluster cannot be had, or fails; finished pairs are kept.
+    """
     levels, names = record.config["embed"]["levels"], list(record.datasets)
     work = [
         (level, query, reference)
         for level, (query, reference) in product(levels, product(names, names))
         if not has_neighbors(run, level, query, reference)
     ]
-    with progress.task("neighbors", len(work), "pair") as task:
-        for level, query, reference in work:
-            _write_pair(run, record, device, k, (level, query, reference))
+    if not work:
+        return
+    for level, query, reference in work:
+        create_neighbors(run, level, query, reference, record.datasets[query]["listed"], k)
+    images = sum(facts["listed"] for facts in record.datasets.values())
+    with open_cluster(cluster, device.name, images) as client, progress.task("neighbors", len(work), "pair") as task:
+        sharing = workers_per_machine(client)
+        pairs = (
+            _Pair(
+                run=run,
+                record=record,
+                level=level,
+                query=query,
+                reference=reference,
+                k=k,
+                device=device,
+                sharing=sharing,
+            )
+            for level, query, reference in work
+        )
+        for _ in run_jobs(client, _write_pair, pairs):
             task.advance(1)
+    _tell_recall(run, work, progress)
 
 
-def _write_pair(run: Path, record: Record, device: Device, k: int, pair: tuple[str, str, str]) -> None:
-    level, query, reference = pair
-    asking, asked = unit_rows(run, record, query, level), unit_rows(run, record, reference, level)
-    near, where = device.neighbors(asking, asked, k, same=query == reference)
-    rows = record.datasets[query]["listed"]
-    distances = np.full((rows, k), np.inf, np.float32)
-    indices = np.full((rows, k), -1, np.int64)
-    distances[asking.rows] = near
-    indices[asking.rows] = np.where(where >= 0, asked.rows[where], -1)
-    write_neighbors(run, level, query, reference, distances, indices)
+def neighbor_numbers(run: Path, level: str, datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Return how the neighbours of each ordered pair of a level were found: way, recall, and the size of its sample."""
+    return {
+        f"{query}-vs-{reference}": neighbor_facts(run, level, query, reference)
+        for query, reference in product(datasets, datasets)
+    }
+
+
+def _write_pair(pair: _Pair) -> None:
+    where = (pair.run, pair.level, pair.query, pair.reference)
+    asking = unit_rows(pair.run, pair.record, pair.query, pair.level)
+    asked = unit_rows(pair.run, pair.record, pair.reference, pair.level)
+    share_cores(pair.sharing)
+    ways, samples = [], []
+    for start in range(0, len(asking), _STRETCH_ROWS):
+        stretch = asking.some(slice(start, start + _STRETCH_ROWS))
+        found = pair.device.neighbors(stretch, asked, pair.k, same=pair.query == pair.reference)
+        indices = np.where(found.indices >= 0, asked.rows[found.indices], -1)
+        write_neighbor_rows(*where, stretch.rows, found.distances, indices)
+        ways.append(found.way)
+        samples.append((found.recall, found.sample))
+    shares, sizes = np.array(samples, dtype=np.float64).reshape(-1, 2).T
+    recall = float(np.average(shares, weights=np.maximum(sizes, 1))) if len(shares) else 1.0
+    way = "cells" if "cells" in ways else "exact"
+    finish_neighbors(*where, {"way": way, "recall": recall, "sample": int(sizes.sum())})
+
+
+def _tell_recall(run: Path, work: Sequence[tuple[str, str, str]], progress: Progress) -> None:
+    near = [facts for pair in work if (facts := neighbor_facts(run, *pair))["way"] != "exact"]
+    if near:
+        worst = min(facts["recall"] for facts in near)
+        progress.note(
+            f"neighbors: {len(near)} of {len(work)} pairs are too large to compare everything; "
+            f"on samples at least {worst:.1%} of the true neighbours were found"
+        )

@@ -11,6 +11,7 @@ from gapscope.errors import OptionError
 from gapscope.plan.estimate import Plan, estimate
 from gapscope.plan.measure import measure
 from gapscope.progress import Progress, Silent, Task
+from gapscope.pyramid.arithmetic import settled
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import (
@@ -36,7 +37,7 @@ def plan(
     levels: Sequence[str] | None = None,
     size: int | None = None,
     fit: Fit = "crop",
-    precision: Precision = "float32",
+    precision: Precision = "auto",
     device: str = "auto",
     k: int = 5,
     gpus: int = 1,
@@ -74,7 +75,7 @@ def plan(
     network, on = find_model(model), choose_device(device)
     chosen = network.choose_levels(None if levels is None else tuple(levels))
     file = network.weights() if weights is None else Path(weights).expanduser().absolute()
-    settings = EmbedSettings(
+    wanted = EmbedSettings(
         model=model,
         weights=str(file),
         weights_sha256=sha256_of(file),
@@ -82,6 +83,7 @@ def plan(
         frame=Frame(size=network.size if size is None else size, fit=fit),
         precision=precision,
     )
+    settings = settled(wanted, sample, on)
     sources = {check_dataset_name(name): open_source(name, fspath(source)) for name, source in datasets.items()}
     images, picked, start = dict[str, int](), dict[str, list[Entry]](), time.perf_counter()
     for name, source in sources.items():

@@ -16,7 +16,7 @@ from gapscope.layout.stage import lay_out
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
 from gapscope.progress import Progress, Silent
 from gapscope.pyramid.block import Block, BlockDone, embed_block, prepare_worker
-from gapscope.pyramid.models import find_model
+from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings, LayoutSettings
 from gapscope.sources import Entry, Source
 from gapscope.store.index import index_path, merge_facts, write_facts, write_index
@@ -76,7 +76,7 @@ def measure(
             done, seconds, index_bytes = _embedded(here / "sample", sources, sample, settings, device)
             task.advance(sum(block.rows for block in done), sum(block.rejected for block in done))
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        channels = find_model(settings.model).levels[0].channels
+        channels = max(embedding_lengths(settings).values())
         with progress.task("sample: neighbors and layout", 2, "size") as task:
             for rows in (_WARM_ROWS, _ROWS):
                 found = _graph_and_layout(here / str(rows), rows, channels, device, k)
@@ -107,13 +107,12 @@ def _embedded(
     settings: EmbedSettings,
     device: Device,
 ) -> tuple[list[BlockDone], float, int]:
-    channels = {level.name: level.channels for level in find_model(settings.model).levels}
     prepare_worker(settings, device)
     blocks, index_bytes = [], 0
     for name, entries in sample.items():
         write_index(run, name, entries, sources[name].columns)
         index_bytes += index_path(run, name).stat().st_size
-        create_pyramid(run, name, len(entries), _BLOCK, {level: channels[level] for level in settings.levels})
+        create_pyramid(run, name, len(entries), _BLOCK, embedding_lengths(settings))
         starts = [*range(0, len(entries), _BLOCK), len(entries)]
         blocks += [
             Block(
@@ -152,9 +151,9 @@ def _graph_and_layout(run: Path, rows: int, channels: int, device: Device, k: in
         record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
     measure_rulers(run, record)
     start = time.perf_counter()
-    find_neighbors(run, record, device, k, Silent())
+    find_neighbors(run, record, device, k, "inline", Silent())
     compared = time.perf_counter()
-    lay_out(run, record, LayoutSettings(), device, Silent())
+    lay_out(run, record, LayoutSettings(), device, "inline", Silent())
     ended = time.perf_counter()
     images = len(_NAMES) * rows
     return (compared - start) / (images**2 * channels), (ended - compared) / (images * np.log(images))

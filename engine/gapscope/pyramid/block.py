@@ -4,13 +4,11 @@ import os
 import socket
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
-from threading import BoundedSemaphore
 from typing import Any
 
 import numpy as np
@@ -19,9 +17,10 @@ from numpy.typing import NDArray
 
 from gapscope.decode.picture import Picture
 from gapscope.device import Device
+from gapscope.device.protocol import Network
 from gapscope.pyramid.clock import Clock
-from gapscope.pyramid.models import find_model
-from gapscope.pyramid.network import Pyramid, load_pyramid
+from gapscope.pyramid.network import embedding_lengths, load_pyramid
+from gapscope.pyramid.thumbnails import BlockThumbnails
 from gapscope.rejects import Rejected
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Entry, Source
@@ -30,8 +29,15 @@ from gapscope.store.changes import TRIED_AGAIN
 from gapscope.store.index import read_facts, read_rows, write_facts
 from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
 
+Embeddings = dict[str, NDArray[np.float16]]
+
+_BLOCKS_AT_A_TIME = 2
+"""Per process: while one is read, decoded or written, the network works on the other."""
+
 _READERS = 16
-_one_block_at_a_time = threading.Lock()
+_BATCHES_AHEAD = 2
+_blocks = threading.BoundedSemaphore(_BLOCKS_AT_A_TIME)
+_network_free, _loading = threading.Lock(), threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +56,7 @@ class Block:
         sharing: worker processes on this machine that share its cores; 0 where it is the caller's own process, whose
             number of torch threads is left as it is.
         cached: where another run has left the embeddings; None where none has.
+        thumbnails: share of the dataset's images of which the report keeps small pictures.
     """
 
     run: Path
@@ -62,6 +69,7 @@ class Block:
     device: Device
     sharing: int
     cached: Cached | None = None
+    thumbnails: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -85,19 +93,21 @@ class BlockDone:
 
 def prepare_worker(settings: EmbedSettings, device: Device) -> None:
     """Set up the network that blocks will ask for."""
-    _pyramid(settings, device)
+    with _loading:
+        _network(settings, device)
 
 
 def embed_block(block: Block) -> BlockDone:
     """Read, decode and embed a block's images, and write first its shard, then its rows' facts, then its flag."""
     clock = Clock()
-    with _one_block_at_a_time:
+    with _blocks:
         cores = len(os.sched_getaffinity(0))
         threads = max(1, cores // max(1, block.sharing))
         if block.sharing:
             # Dask gives its processes one thread each, however many cores there are.
             torch.set_num_threads(threads)
-        pyramid = _pyramid(block.settings, block.device)
+        with _loading:
+            network = _network(block.settings, block.device)
         entries = read_rows(block.run, block.dataset, block.start, block.stop)
         # Rows that an earlier run embedded stay as they are.
         facts = read_facts(block.run, block.dataset, block.start, block.stop)
@@ -105,15 +115,14 @@ def embed_block(block: Block) -> BlockDone:
         waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
         if block.cached is not None:
             waiting = _not_cached(block, block.cached, waiting, facts, embeddings)
-        # Reading may wait for a network, decoding keeps a core busy.
-        decoding = BoundedSemaphore(threads)
+        thumbnails = BlockThumbnails(block.run, block.dataset, block.number, block.start, entries, block.thumbnails)
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
-            pictures = _looked_at(block, [entries[row] for row in waiting], pool, decoding, clock)
-            for number, batch in enumerate(clock.waits("wait", _batches(pictures, block.device.batch_images))):
-                first = number * block.device.batch_images
+            batches = _decoded(block, entries, waiting, thumbnails, pool, _decoding(threads), clock)
+            for batch in _embedded(block, network, batches, clock):
                 with clock.timing("model"):
-                    _embed_batch(block, pyramid, batch, waiting[first : first + len(batch)], facts, embeddings)
+                    _keep(batch, facts, embeddings)
         with clock.timing("write"):
+            thumbnails.write()
             write_embeddings(block.run, block.dataset, block.start, embeddings)
             write_facts(block.run, block.dataset, block.number, facts)
             mark_done(block.run, block.dataset, block.number)
@@ -128,15 +137,21 @@ def embed_block(block: Block) -> BlockDone:
 
 # One network per worker process; another run in the same process takes its place.
 @lru_cache(maxsize=1)
-def _pyramid(settings: EmbedSettings, device: Device) -> Pyramid:
-    return device.place(load_pyramid(settings))
+def _network(settings: EmbedSettings, device: Device) -> Network:
+    return device.place(load_pyramid(settings), settings.speedups)
 
 
-def _kept(block: Block, entries: Sequence[Entry]) -> dict[str, NDArray[np.float16]]:
-    """Return (rows, channels) per level, NaN but for rows that were embedded before."""
-    channels = {level.name: level.channels for level in find_model(block.settings.model).levels}
+# Reading may wait for a network, decoding keeps a core busy.
+@lru_cache
+def _decoding(threads: int) -> threading.BoundedSemaphore:
+    return threading.BoundedSemaphore(threads)
+
+
+def _kept(block: Block, entries: Sequence[Entry]) -> Embeddings:
+    """Return (rows, length) per level, NaN but for rows that were embedded before."""
     embeddings = {
-        level: np.full((len(entries), channels[level]), np.nan, np.float16) for level in block.settings.levels
+        level: np.full((len(entries), length), np.nan, np.float16)
+        for level, length in embedding_lengths(block.settings).items()
     }
     kept = [row for row, entry in enumerate(entries) if entry.status == "ok"]
     if kept:
@@ -150,7 +165,7 @@ def _not_cached(
     cached: Cached,
     waiting: list[int],
     facts: list[dict[str, Any]],
-    embeddings: dict[str, NDArray[np.float16]],
+    embeddings: Embeddings,
 ) -> list[int]:
     """Take over what another run found of the waiting rows; return those that it could not read, but this one may."""
     found = cached.facts(block.start, block.stop)
@@ -162,62 +177,106 @@ def _not_cached(
     return [row for row in waiting if found[row]["status"] in TRIED_AGAIN]
 
 
-def _look_at(block: Block, entry: Entry, decoding: BoundedSemaphore, clock: Clock) -> Picture | Rejected:
-    if entry.status != "listed":
-        return Rejected(entry.status, entry.error)
+@dataclass(frozen=True)
+class _Batch:
+    """Some images of a block, and what is found of them as it is found.
+
+    Attributes:
+        rows: (n,) their rows within the block.
+        pixels: (batch, size, size, 3), one image per place; what lies behind the last row means nothing.
+        outcomes: for each row what decoding gives, which is in `pixels` by then.
+        found: waits for the network and gives (batch, length) per level.
+    """
+
+    rows: Sequence[int]
+    pixels: NDArray[np.uint8]
+    outcomes: "list[Future[Picture | Rejected]]"
+    found: Callable[[], dict[str, NDArray[np.float32]]] = dict
+
+
+def _decoded(
+    block: Block,
+    entries: Sequence[Entry],
+    waiting: Sequence[int],
+    thumbnails: BlockThumbnails,
+    pool: ThreadPoolExecutor,
+    decoding: threading.BoundedSemaphore,
+    clock: Clock,
+) -> Iterator[_Batch]:
+    """Yield the images that wait to be embedded, decoding ahead of them by a bounded number of batches."""
+    side, size = block.settings.frame.size, block.device.batch_images
+    ahead: deque[_Batch] = deque()
+    for first in range(0, len(waiting), size):
+        rows = waiting[first : first + size]
+        # Always a full batch: libraries choose their algorithms by shape and number of threads, and an image's
+        # embedding would depend, in its last bits, on how many share its batch.
+        pixels = block.device.buffer((size, side, side, 3))
+        pixels[len(rows) :] = 0
+        places = zip(rows, pixels, strict=False)
+        outcomes = [pool.submit(_look_at, block, entries[row], at, thumbnails, decoding, clock) for row, at in places]
+        ahead.append(_Batch(rows, pixels, outcomes))
+        if len(ahead) > _BATCHES_AHEAD:
+            yield ahead.popleft()
+    yield from ahead
+
+
+def _look_at(
+    block: Block,
+    entry: Entry,
+    place: NDArray[np.uint8],
+    thumbnails: BlockThumbnails,
+    decoding: threading.BoundedSemaphore,
+    clock: Clock,
+) -> Picture | Rejected:
     try:
+        if entry.status != "listed":
+            raise Rejected(entry.status, entry.error)
         with clock.timing("read"):
             data = block.source.read(entry)
         with decoding, clock.timing("decode"):
-            return block.device.decode(data, block.settings.frame, entry.box)
+            picture = block.device.decode(data, block.settings.frame, entry.box, thumbnail=thumbnails.side(entry))
     except Rejected as rejected:
+        place[...] = 0
         return rejected
+    place[...] = picture.pixels
+    thumbnails.keep(entry, picture)
+    return picture
 
 
-def _looked_at(
-    block: Block, entries: Sequence[Entry], pool: ThreadPoolExecutor, decoding: BoundedSemaphore, clock: Clock
-) -> Iterator[Picture | Rejected]:
-    # Decoding runs ahead of the network by a bounded number of pictures, whatever the block's size.
-    ahead: deque[Future[Picture | Rejected]] = deque()
-    for entry in entries:
-        ahead.append(pool.submit(_look_at, block, entry, decoding, clock))
-        if len(ahead) > 2 * block.device.batch_images:
-            yield ahead.popleft().result()
-    while ahead:
-        yield ahead.popleft().result()
+def _embedded(block: Block, network: Network, batches: Iterator[_Batch], clock: Clock) -> Iterator[_Batch]:
+    """Send every batch through the network; the next one follows before the last is waited for."""
+    under_way: _Batch | None = None
+    for batch in batches:
+        sent = _sent(block, network, batch, clock)
+        if under_way is not None:
+            yield under_way
+        under_way = sent
+    if under_way is not None:
+        yield under_way
 
 
-def _batches(pictures: Iterator[Picture | Rejected], size: int) -> Iterator[list[Picture | Rejected]]:
-    while batch := list(islice(pictures, size)):
-        yield batch
+def _sent(block: Block, network: Network, batch: _Batch, clock: Clock) -> _Batch:
+    pictures = list(clock.waits("wait", (outcome.result() for outcome in batch.outcomes)))
+    if not any(isinstance(picture, Picture) for picture in pictures):
+        return batch
+    with _network_free, clock.timing("model"):
+        return replace(batch, found=block.device.embed(network, batch.pixels, block.settings.precision))
 
 
-def _embed_batch(
-    block: Block,
-    pyramid: Pyramid,
-    batch: list[Picture | Rejected],
-    rows: Sequence[int],
-    facts: list[dict[str, Any]],
-    embeddings: dict[str, NDArray[np.float16]],
-) -> None:
-    for row, outcome in zip(rows, batch, strict=True):
+def _keep(batch: _Batch, facts: list[dict[str, Any]], embeddings: Embeddings) -> None:
+    outcomes = [outcome.result() for outcome in batch.outcomes]
+    for row, outcome in zip(batch.rows, outcomes, strict=True):
         facts[row] = _fact(outcome)
-    shown = [(row, picture) for row, picture in zip(rows, batch, strict=True) if isinstance(picture, Picture)]
-    if not shown:
-        return
-    # Always a full batch: libraries choose their algorithms by shape and number of threads, and an image's embedding
-    # would depend, in its last bits, on who shares its batch.
-    side = block.settings.frame.size
-    pixels = np.zeros((block.device.batch_images, side, side, 3), np.uint8)
-    np.stack([picture.pixels for _, picture in shown], out=pixels[: len(shown)])
-    found = block.device.embed(pyramid, pixels, block.settings.precision)
     with np.errstate(over="ignore"):
-        halves = {level: values[: len(shown)].astype(np.float16) for level, values in found.items()}
+        halves = {level: values[: len(outcomes)].astype(np.float16) for level, values in batch.found().items()}
+    if not halves:
+        return
+    shown = np.array([isinstance(outcome, Picture) for outcome in outcomes])
     finite = np.all([np.isfinite(values).all(axis=1) for values in halves.values()], axis=0)
-    answered = np.array([row for row, _ in shown])
+    rows = np.array(batch.rows)
     for level, values in halves.items():
-        embeddings[level][answered[finite]] = values[finite]
-    for row in answered[~finite]:
+        embeddings[level][rows[shown & finite]] = values[shown & finite]
+    for row in rows[shown & ~finite]:
         facts[row] |= {"status": "not-finite", "error": "the network answers with NaN or infinity"}
 
 
@@ -226,12 +285,14 @@ def _fact(outcome: Picture | Rejected) -> dict[str, Any]:
         return {"status": outcome.status, "error": outcome.error}
     channels = ("red", "green", "blue")
     return {
+        "encoded_bytes": outcome.bytes,
         "format": outcome.format,
         "width": outcome.width,
         "height": outcome.height,
         "jpeg_quality": outcome.jpeg_quality,
         **{f"mean_{channel}": value for channel, value in zip(channels, outcome.mean, strict=True)},
         **{f"spread_{channel}": value for channel, value in zip(channels, outcome.spread, strict=True)},
+        "sharpness": outcome.sharpness,
         "status": "ok",
         "error": "",
     }

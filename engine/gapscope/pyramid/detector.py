@@ -1,19 +1,22 @@
 """The pyramids of torchvision's detectors, trained on COCO, without their heads."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torchvision.models import WeightsEnum
 
 from gapscope.pyramid.level import Level
-from gapscope.pyramid.model import IMAGENET_MEAN, IMAGENET_SPREAD, Model, Trunk, mean_of
+from gapscope.pyramid.model import IMAGENET_MEAN, IMAGENET_SPREAD, Model, Trunk
+from gapscope.pyramid.pool import mean
 from gapscope.pyramid.pooled_fpn import pooled, short_cut_applies, sizes_allow
 from gapscope.pyramid.weights import State, fetched
 
 _CHANNELS = 256
-_PREFIXES = ("module.backbone.", "backbone.")
+_PREFIX = "backbone."
 
 Outputs = dict[str, str]
 """A network's own names of its outputs, fine to coarse, to names by stride."""
@@ -31,9 +34,7 @@ class DetectorTrunk(Trunk):
         super().__init__()
         self.backbone = detector(weights=None, weights_backbone=None).backbone
         self.outputs = outputs
-        verdict = short_cut_applies(self.backbone.fpn)
-        self.linear = verdict.applies
-        self.short_cut = "nine sums" if verdict.applies else f"maps: {verdict.reason}"
+        self.linear = short_cut_applies(self.backbone.fpn)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map normalised images (n, 3, height, width) to maps (n, 256, h, w) by level."""
@@ -44,7 +45,15 @@ class DetectorTrunk(Trunk):
         found = self.backbone.body(images)
         if self.linear and sizes_allow(list(found.values())):
             return self._by_level(pooled(self.backbone.fpn, found))
-        return {level: mean_of(map_) for level, map_ in self._by_level(self.backbone.fpn(found)).items()}
+        return {level: mean(map_) for level, map_ in self._by_level(self.backbone.fpn(found)).items()}
+
+    def way_to_means(self, size: int) -> str:
+        """Say whether the nine sums stand in for the FPN's maps, and why not where they do not."""
+        if not self.linear:
+            return f"whole maps: {self.linear.reason}"
+        # Shapes alone, at no cost.
+        shapes = deepcopy(self.backbone.body).to("meta")(torch.empty(1, 3, size, size, device="meta"))
+        return "nine sums" if sizes_allow(list(shapes.values())) else "whole maps: their sizes are no whole multiples"
 
     def _by_level(self, found: dict[str, Tensor]) -> dict[str, Tensor]:
         return {level: found[name] for name, level in self.outputs.items()}
@@ -73,11 +82,6 @@ def detector(build: Callable[..., Any], weights: WeightsEnum, outputs: Outputs, 
 
 def renamed(trunk: nn.Module, state: State) -> State:
     """Give the tensors of a whole detector, or of its backbone alone, the names of `trunk`."""
-    for prefix in _PREFIXES:
-        if any(name.startswith(prefix) for name in state):
-            return {
-                f"backbone.{name.removeprefix(prefix)}": value
-                for name, value in state.items()
-                if name.startswith(prefix)
-            }
-    return {f"backbone.{name}": value for name, value in state.items()}
+    if any(name.startswith(_PREFIX) for name in state):
+        return {name: value for name, value in state.items() if name.startswith(_PREFIX)}
+    return {f"{_PREFIX}{name}": value for name, value in state.items()}

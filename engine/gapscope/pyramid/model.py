@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from gapscope.errors import OptionError
 from gapscope.pyramid.level import Level
+from gapscope.pyramid.pool import mean
 from gapscope.pyramid.weights import State
 
 IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -18,21 +18,17 @@ IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 class Trunk(nn.Module):
     """A network without its heads: images in, one map per level out."""
 
-    short_cut = "maps"
-    """How means come about, as run.json says it: from whole maps, or faster."""
-
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
 
     def means(self, images: Tensor) -> dict[str, Tensor]:
         """Return the mean over space of every level's map: (n, channels), in single precision or better."""
-        return {level: mean_of(found) for level, found in self(images).items()}
+        return {level: mean(found) for level, found in self(images).items()}
 
-
-def mean_of(maps: Tensor) -> Tensor:
-    """Return the mean of maps (n, channels, h, w) over space, in single precision or better."""
-    return maps.to(torch.promote_types(maps.dtype, torch.float32)).mean(dim=(2, 3))
+    def way_to_means(self, size: int) -> str:
+        """Say how `means` comes about for images of `size` x `size` pixels: from whole maps, or by a short cut."""
+        return "whole maps"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,22 +6,26 @@ import torch
 from torch import Tensor, nn
 
 from gapscope.errors import WeightsError
+from gapscope.pyramid.fold import fold
 from gapscope.pyramid.model import Model, Trunk
 from gapscope.pyramid.models import find_model
+from gapscope.pyramid.pool import POOLS, pooled_length
 from gapscope.pyramid.weights import fit_state, read_state, sha256_of
 from gapscope.settings import EmbedSettings
 
 
 class Pyramid(nn.Module):
-    """A model with its normalisation in front and the mean over space behind."""
+    """A model with its normalisation in front and pooling over space behind."""
 
     mean: Tensor
     spread: Tensor
 
-    def __init__(self, model: Model, levels: tuple[str, ...]) -> None:
+    def __init__(self, model: Model, settings: EmbedSettings) -> None:
         super().__init__()
         self.trunk: Trunk = model.build()
-        self.levels = levels
+        self.levels = settings.levels
+        self.pool = settings.pool
+        self.short_cut = _wants_short_cut(settings)
         self.register_buffer("mean", torch.tensor(model.mean).view(1, 3, 1, 1) * 255.0, persistent=False)
         self.register_buffer("spread", torch.tensor(model.spread).view(1, 3, 1, 1) * 255.0, persistent=False)
 
@@ -32,11 +36,30 @@ class Pyramid(nn.Module):
             pixels: (n, 3, height, width) uint8, sRGB.
 
         Returns:
-            Per level (n, channels) float32: the mean of the level's map over space.
+            Per level (n, length) float32: the level's map, pooled over space.
         """
         images = (pixels.float() - self.mean) / self.spread
-        means = self.trunk.means(images)
-        return {level: means[level].float() for level in self.levels}
+        if self.short_cut:
+            means = self.trunk.means(images)
+            return {level: means[level].float() for level in self.levels}
+        maps = self.trunk(images)
+        return {level: POOLS[self.pool](maps[level]).float() for level in self.levels}
+
+    def way_to_pool(self, settings: EmbedSettings) -> str:
+        """Say in words how the embeddings of `settings` come about."""
+        if _wants_short_cut(settings):
+            return f"mean: {self.trunk.way_to_means(settings.frame.size)}"
+        return f"{settings.pool}: whole maps"
+
+
+def _wants_short_cut(settings: EmbedSettings) -> bool:
+    return settings.pool == "mean" and not {"nine-sums", "auto"}.isdisjoint(settings.speedups)
+
+
+def embedding_lengths(settings: EmbedSettings) -> dict[str, int]:
+    """Return the length of an embedding of each level that is kept."""
+    channels = {level.name: level.channels for level in find_model(settings.model).levels}
+    return {level: pooled_length(settings.pool, channels[level]) for level in settings.levels}
 
 
 def load_pyramid(settings: EmbedSettings) -> Pyramid:
@@ -49,6 +72,10 @@ def load_pyramid(settings: EmbedSettings) -> Pyramid:
     if sha256_of(path) != settings.weights_sha256:
         raise WeightsError(f"--weights {path}: the file is not the one that this run was begun with")
     model = find_model(settings.model)
-    pyramid = Pyramid(model, settings.levels)
+    pyramid = Pyramid(model, settings)
     fit_state(pyramid.trunk, model.renamed(pyramid.trunk, read_state(path)), path)
-    return pyramid.eval().requires_grad_(False)
+    pyramid.eval().requires_grad_(False)
+    if "fold" in settings.speedups:
+        fold(pyramid.trunk)
+        pyramid.requires_grad_(False)
+    return pyramid

@@ -14,11 +14,9 @@ from torchvision.ops.feature_pyramid_network import (
     LastLevelP6P7,
 )
 
-from gapscope.pyramid.model import mean_of
+from gapscope.pyramid.fold import Affine, affine_of, parts_of
+from gapscope.pyramid.pool import mean
 from gapscope.pyramid.sums import convolved_mean, enlarged, nine_sums, projected
-
-Affine = tuple[Tensor, Tensor]
-"""Weight and bias of a convolution."""
 
 
 def pooled(fpn: FeaturePyramidNetwork, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -57,9 +55,9 @@ def _above(fpn: FeaturePyramidNetwork, last: Tensor) -> dict[str, Tensor]:
     top = conv2d(last, *_like(affine_of(fpn.inner_blocks[-1]), last))
     if isinstance(fpn.extra_blocks, LastLevelMaxPool):
         # A pool of one position and stride two takes every second position: compute no others.
-        return {"pool": mean_of(conv2d(top, *outer, stride=2, padding=1))}
+        return {"pool": mean(conv2d(top, *outer, stride=2, padding=1))}
     found, names = fpn.extra_blocks([conv2d(top, *outer, padding=1)], [last], [])
-    return {name: mean_of(level) for name, level in zip(names, found[1:], strict=True)}
+    return {name: mean(level) for name, level in zip(names, found[1:], strict=True)}
 
 
 def _like(affine: Affine, maps: Tensor) -> Affine:
@@ -72,6 +70,9 @@ class Verdict:
 
     applies: bool
     reason: str = ""
+
+    def __bool__(self) -> bool:
+        return self.applies
 
 
 def short_cut_applies(fpn: nn.Module) -> Verdict:
@@ -100,12 +101,8 @@ def sizes_allow(maps: Sequence[Tensor]) -> bool:
     return True
 
 
-def _parts(block: nn.Module) -> list[nn.Module]:
-    return [block] if isinstance(block, nn.Conv2d) else list(block.children())
-
-
 def _is_affine(block: nn.Module, size: int) -> bool:
-    parts = _parts(block)
+    parts = parts_of(block)
     conv, behind = (parts[0] if parts else None), parts[1:]
     return (
         isinstance(conv, nn.Conv2d)
@@ -115,29 +112,5 @@ def _is_affine(block: nn.Module, size: int) -> bool:
         and conv.groups == 1
         and conv.padding == (size // 2, size // 2)
         and conv.padding_mode == "zeros"
-        and all(isinstance(norm, nn.BatchNorm2d | FrozenBatchNorm2d) for norm in behind)
+        and all(type(norm) in (nn.BatchNorm2d, FrozenBatchNorm2d) for norm in behind)
     )
-
-
-def affine_of(block: nn.Module) -> Affine:
-    """Return weight and bias of a convolution with the batch norms behind it folded in (evaluation mode)."""
-    conv, *norms = _parts(block)
-    assert isinstance(conv, nn.Conv2d)
-    weight = conv.weight
-    bias = weight.new_zeros(weight.shape[0]) if conv.bias is None else conv.bias
-    for norm in norms:
-        assert isinstance(norm, nn.BatchNorm2d | FrozenBatchNorm2d)
-        scale, shift = _scale_and_shift(norm)
-        weight, bias = weight * scale[:, None, None, None], bias * scale + shift
-    return weight, bias
-
-
-def _scale_and_shift(norm: nn.BatchNorm2d | FrozenBatchNorm2d) -> tuple[Tensor, Tensor]:
-    mean, variance = norm.running_mean, norm.running_var
-    assert isinstance(mean, Tensor)
-    assert isinstance(variance, Tensor)
-    scale = (variance + norm.eps).rsqrt()
-    if norm.weight is not None:
-        scale = scale * norm.weight
-    shift = -mean * scale
-    return scale, shift if norm.bias is None else shift + norm.bias

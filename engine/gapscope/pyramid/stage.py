@@ -12,7 +12,7 @@ from gapscope.errors import GapscopeError, SourceError
 from gapscope.progress import Progress
 from gapscope.pyramid.account import Account
 from gapscope.pyramid.block import Block, embed_block, prepare_worker
-from gapscope.pyramid.models import find_model
+from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Source
 from gapscope.store.atomic import replacing
@@ -20,6 +20,7 @@ from gapscope.store.cache import Cached, find_cached
 from gapscope.store.index import merge_facts, rows_read, rows_rejected
 from gapscope.store.pyramid import create_pyramid, pending_blocks
 from gapscope.store.record import Record
+from gapscope.store.thumbnails import share_kept
 
 
 def embed_datasets(
@@ -31,6 +32,8 @@ def embed_datasets(
     cluster: str,
     progress: Progress,
     cache: Path | None = None,
+    *,
+    thumbnails: bool = True,
 ) -> None:
     """Embed what is not embedded yet, then put what became of every image into the indexes and rejects.csv.
 
@@ -43,17 +46,15 @@ def embed_datasets(
         cluster: where; see `open_cluster`.
         progress: shows the work.
         cache: what other runs have embedded is taken from there, and what this one embeds is left there.
+        thumbnails: small pictures for the report are kept.
 
     Raises:
         ClusterError: the cluster cannot be had, or fails; finished blocks are kept.
         SourceError: not one image of a dataset could be read.
     """
-    channels = {level.name: level.channels for level in find_model(settings.model).levels}
     pending: dict[str, list[int]] = {}
     for name, facts in record.datasets.items():
-        create_pyramid(
-            run, name, facts["listed"], record.block_rows, {level: channels[level] for level in settings.levels}
-        )
+        create_pyramid(run, name, facts["listed"], record.block_rows, embedding_lengths(settings))
         pending[name] = pending_blocks(run, name)
     cached = _cached(run, record, settings, device, cache, progress)
     images = sum(_rows(record, name, block) for name in pending for block in pending[name])
@@ -64,7 +65,8 @@ def embed_datasets(
             stack.enter_context(prepared(client, partial(prepare_worker, settings, device)))
             account = stack.enter_context(Account(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
-            jobs = _blocks(run, record, pending, sources, settings, device, workers_per_machine(client), cached)
+            sharing = workers_per_machine(client)
+            jobs = _blocks(run, record, pending, sources, settings, device, sharing, cached, thumbnails=thumbnails)
             for done in run_jobs(client, embed_block, jobs, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
                 account.add(done)
@@ -108,8 +110,11 @@ def _blocks(
     device: Device,
     sharing: int,
     cached: Mapping[str, Cached],
+    *,
+    thumbnails: bool,
 ) -> Iterator[Block]:
     for name, numbers in pending.items():
+        share = share_kept(record.datasets[name]["listed"]) if thumbnails else 0.0
         # Whether it is there is known now: what others leave there meanwhile may not be whole.
         there = cached.get(name)
         if there is not None and not there.holds(settings.levels):
@@ -127,6 +132,7 @@ def _blocks(
                 device=device,
                 sharing=sharing,
                 cached=there,
+                thumbnails=share,
             )
 
 

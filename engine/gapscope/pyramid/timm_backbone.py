@@ -17,7 +17,7 @@ PREFIX = "timm:"
 
 _STRIDES = {4: "P2", 8: "P3", 16: "P4", 32: "P5", 64: "P6"}
 _SIZE = 224
-_WRAPPERS = ("module.", "backbone.")
+_PREFIX = "backbone."
 
 
 class BackboneTrunk(Trunk):
@@ -109,9 +109,8 @@ def _from_hub(name: str, repository: str, file: str) -> Path:
 
 def renamed(trunk: nn.Module, state: State) -> State:
     """Give the tensors of a whole classifier, plain or wrapped, the names of `trunk`; its classifier is left out."""
-    for prefix in _WRAPPERS:
-        if state and all(name.startswith(prefix) for name in state):
-            state = {name.removeprefix(prefix): value for name, value in state.items()}
+    if state and all(name.startswith(_PREFIX) for name in state):
+        state = {name.removeprefix(_PREFIX): value for name, value in state.items()}
     wanted = trunk.state_dict()
     named = {f"network.{name}": value for name, value in state.items()}
     classifier = [name for name in named if name not in wanted and _of_classifier(trunk, name)]

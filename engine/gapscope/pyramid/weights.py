@@ -17,6 +17,9 @@ from gapscope.errors import WeightsError
 
 State = dict[str, torch.Tensor]
 
+_WRAPPERS = ("module.", "model.", "_orig_mod.")
+"""Of DistributedDataParallel, Lightning and torch.compile."""
+
 
 def sha256_of(path: Path) -> str:
     """Return a file's SHA-256 in hex.
@@ -82,7 +85,7 @@ def read_state(path: Path) -> State:
     """
     try:
         if path.suffix == ".safetensors":
-            return dict(safetensors.torch.load_file(path))
+            return unwrapped(safetensors.torch.load_file(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
@@ -97,7 +100,14 @@ def read_state(path: Path) -> State:
             content = content[key]
     if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
         raise WeightsError(f"--weights {path}: holds no state dict (names with tensors)")
-    return {str(name): value for name, value in content.items()}
+    return unwrapped({str(name): value for name, value in content.items()})
+
+
+def unwrapped(state: State) -> State:
+    """Take off the prefixes that training tools put before every name, such as `module.`."""
+    while wrapper := next((name for name in _WRAPPERS if state and all(key.startswith(name) for key in state)), None):
+        state = {name.removeprefix(wrapper): value for name, value in state.items()}
+    return state
 
 
 def fit_state(network: nn.Module, state: State, path: Path, counters: str = "num_batches_tracked") -> None:

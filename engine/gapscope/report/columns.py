@@ -13,7 +13,7 @@ from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
 from gapscope.report.script import packed
 from gapscope.run import Run
-from gapscope.store.index import PREFIX
+from gapscope.store.index import PREFIX, take_rows
 
 MAX_CATEGORIES = 1000
 """Texts that are told apart; the rarer ones are all `other`."""
@@ -51,8 +51,8 @@ def read_columns(run: Run, places: Places, chosen: Chosen) -> list[Column]:
 
 
 def _rows(run: Run, places: Places, chosen: Chosen, dataset: int) -> pa.Table:
-    table = run.table(places.datasets[dataset])
-    return table.take(places.row[chosen.image[places.dataset[chosen.image] == dataset]])
+    rows = places.row[chosen.image[places.dataset[chosen.image] == dataset]]
+    return take_rows(run.path, places.datasets[dataset], rows)
 
 
 def _names(tables: list[pa.Table]) -> Iterator[tuple[str, str]]:

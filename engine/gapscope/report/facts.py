@@ -2,17 +2,29 @@
 
 from typing import Any
 
-from gapscope.report.measures import numbers_table
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.report.charts import charts, histograms
+from gapscope.report.clusters import OneSided
+from gapscope.report.columns import Column
+from gapscope.report.measures import number_or_none, numbers_table
+from gapscope.report.near import score_neighbor
+from gapscope.report.palette import DARK, LIGHT
 from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
-from gapscope.report.tiles import sheets
+from gapscope.report.tiles import Tiles
 from gapscope.run import Run
+from gapscope.store.index import rows_rejected
+from gapscope.store.results import pair_name
 
 MAX_REJECTS = 200
 """Rejected images that the page names; the index in the run has them all."""
 
 
-def facts(run: Run, places: Places, chosen: Chosen) -> dict[str, Any]:
+def facts(
+    run: Run, places: Places, one_sided: list[list[OneSided]], chosen: Chosen, tiles: Tiles, columns: list[Column]
+) -> dict[str, Any]:
     """Return all of the page's data that is not one value per image."""
     shown = places.dataset[chosen.image[chosen.drawn]]
     return {
@@ -33,26 +45,57 @@ def facts(run: Run, places: Places, chosen: Chosen) -> dict[str, Any]:
         "drawn": int(chosen.drawn.sum()),
         "outliers": chosen.outliers,
         "outliersDrawn": chosen.outliers_drawn,
+        "palette": {"light": LIGHT, "dark": DARK},
         "fdr": run.record.config["compare"]["fdr"],
-        "sheets": [
-            [sheet.name, sheet.start, sheet.stop, sheet.side, sheet.across] for sheet in sheets(len(chosen.image))
-        ],
+        "sheets": [[sheet.name, sheet.start, sheet.stop, sheet.side, sheet.across] for sheet in tiles.sheets],
+        "tiles": {"images": tiles.images, "bytes": tiles.bytes, "wanted": tiles.wanted},
+        "k": [score_neighbor(run, name) for name in run.datasets],
+        "columns": [column.head for column in columns],
         "numbers": numbers_table(run),
-        "clusters": [_clusters(run, level) for level in run.levels],
+        "charts": charts(run),
+        "histograms": histograms(run),
+        "heads": [_of_pair(run, "head", pair) for pair in run.pairs],
+        "confounders": [_confounders(_of_pair(run, "confounders", pair)) for pair in run.pairs],
+        "clusters": [
+            _clusters(run, level, found, chosen.numbers(len(places)))
+            for level, found in zip(run.levels, one_sided, strict=True)
+        ],
+        "layouts": [_layout(run, level) for level in run.levels],
         "rejects": _rejects(run),
         "provenance": _provenance(run),
     }
 
 
-def _clusters(run: Run, level: str) -> dict[str, Any]:
-    found = run.metrics["levels"][level]["clusters"]
+def _of_pair(run: Run, what: str, pair: tuple[str, str]) -> Any:
+    # Runs of older versions say nothing of their pairs.
+    return run.metrics.get(what, {}).get(pair_name(*pair))
+
+
+def _confounders(found: Any) -> dict[str, Any] | None:
+    """Return how well the files alone tell a pair's datasets apart, a warning or None, and rows of what differs."""
+    if not isinstance(found, dict):
+        return None
+    rows = [
+        [str(fact["name"]), number_or_none(fact["effect"]), _text(fact["query"]), _text(fact["reference"])]
+        for fact in found.get("facts", [])
+    ]
+    return {"auc": number_or_none(found.get("auc")), "warning": found.get("warning"), "rows": rows}
+
+
+def _clusters(run: Run, level: str, one_sided: list[OneSided], numbers: NDArray[np.int32]) -> dict[str, Any]:
     return {
-        "count": found["count"],
+        "count": run.metrics["levels"][level]["clusters"]["count"],
         "oneSided": [
-            [one["cluster"], one["images"], run.datasets.index(one["dataset"]), one["share"]]
-            for one in found["one_sided"]
+            [one.cluster, one.images, one.dataset, one.share, [int(at) for at in numbers[one.typical] if at >= 0]]
+            for one in one_sided
         ],
     }
+
+
+def _layout(run: Run, level: str) -> dict[str, float]:
+    """Return what is known of how faithful a level's map is."""
+    found = {key: number_or_none(value) for key, value in run.metrics["levels"][level].get("layout", {}).items()}
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _rejects(run: Run) -> dict[str, Any]:
@@ -62,10 +105,8 @@ def _rejects(run: Run) -> dict[str, Any]:
         statuses = run.metrics["datasets"][name]["statuses"]
         counts += [[number, status, count] for status, count in statuses.items()]
         if len(rows) < MAX_REJECTS:
-            index = run.index(name)
-            rejected = index[index["status"] != "ok"].head(MAX_REJECTS - len(rows))
-            found = zip(rejected["uri"], rejected["status"], rejected["error"], strict=True)
-            rows += [[number, str(uri), str(status), str(error or "")] for uri, status, error in found]
+            rejected = rows_rejected(run.path, name).slice(0, MAX_REJECTS - len(rows)).to_pylist()
+            rows += [[number, one["uri"], one["status"], one["error"] or ""] for one in rejected]
     return {"counts": counts, "rows": rows}
 
 
@@ -78,7 +119,15 @@ def _provenance(run: Run) -> list[list[Any]]:
         *[[stage, _lines(record.config[stage])] for stage in ("sources", "embed", "layout", "compare")],
         ["model", _lines(record.model)],
         ["versions", _lines(record.versions)],
+        ["times", [[title, _time(**taken)] for title, taken in record.times.items()]],
     ]
+
+
+def _time(*, seconds: float, done: int, unit: str) -> str:
+    """Return how much of what was done in which time, and how fast where that means something."""
+    plural = unit if done == 1 else f"{unit}s"
+    rate = f", {done / seconds:,.0f} {plural}/s" if unit == "image" and seconds else ""
+    return f"{done:,} {plural} in {seconds:,.1f} s{rate}"
 
 
 def _lines(value: dict[str, Any]) -> list[list[str]]:
@@ -90,4 +139,6 @@ def _text(value: Any) -> str:
         return ", ".join(f"{key} {_text(inner)}" for key, inner in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(_text, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
     return "not set" if value is None else str(value)

@@ -1,16 +1,22 @@
 """The outlier lists of a run, with images as positions instead of uris."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from gapscope.compare.manifest import manifest_path
 from gapscope.report.places import Places
 from gapscope.run import Run
+from gapscope.store.place import readable
+from gapscope.store.results import read_some_neighbors
+
+NEAREST = 5
+"""Reference images shown beside a pinned image."""
 
 KINDS = ("outside", "under-represented", "both")
+_COLUMNS = ["row", "rank", "kind", "p", "q", "score", "nearest_distance"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,32 +46,23 @@ class Listed:
 
 def read_listed(run: Run, places: Places) -> list[Listed]:
     """Read the lists of every level, fine to coarse, and ordered pair."""
-    return [
-        _one(run.outliers(level, query, reference), places, level, query, reference)
-        for level in run.levels
-        for query, reference in run.pairs
-    ]
+    return [_one(run, places, level, query, reference) for level in run.levels for query, reference in run.pairs]
 
 
-def _one(frame: pd.DataFrame, places: Places, level: str, query: str, reference: str) -> Listed:
-    image = places.find(query, frame["uri"])
-    kept = frame[image >= 0]
+def _one(run: Run, places: Places, level: str, query: str, reference: str) -> Listed:
+    with readable(manifest_path(run.path, level, query, reference)) as file:
+        frame = pq.read_table(file, columns=_COLUMNS).to_pandas()
+    asking, asked = places.datasets.index(query), places.datasets.index(reference)
+    image = places.find(asking, frame["row"].to_numpy(dtype=np.int64))
+    kept, image = frame[image >= 0], image[image >= 0]
+    _, near = read_some_neighbors(run.path, level, query, reference, places.row[image], NEAREST)
     return Listed(
         level=level,
-        query=places.datasets.index(query),
-        reference=places.datasets.index(reference),
-        image=image[image >= 0],
+        query=asking,
+        reference=asked,
+        image=image,
         rank=kept["rank"].to_numpy(dtype=np.int32),
         kind=np.array([KINDS.index(kind) for kind in kept["kind"]], dtype=np.uint8),
         numbers=kept[["p", "q", "score", "nearest_distance"]].to_numpy(dtype=np.float32),
-        neighbours=_neighbours(kept["neighbours"], places, reference),
+        neighbours=places.find(asked, near),
     )
-
-
-def _neighbours(column: "pd.Series[Any]", places: Places, reference: str) -> NDArray[np.int64]:
-    rows = [list(uris) for uris in column]
-    width = max(map(len, rows), default=0)
-    table = np.full((len(rows), width), -1, dtype=np.int64)
-    flat = places.find(reference, [uri for row in rows for uri in row])
-    table[np.arange(width) < np.array([len(row) for row in rows], dtype=np.int64)[:, None]] = flat
-    return table

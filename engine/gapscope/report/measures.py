@@ -35,22 +35,29 @@ MEASURES: tuple[tuple[str, str, Format, str], ...] = (
     ("reference_images", "reference images", "count", "Reference images that were read and compared"),
 )
 
+_ENDS_OF_INTERVAL = ("_low", "_high")
+
 
 def numbers_table(run: Run) -> dict[str, Any]:
     """Return `columns` (key, label, format, help) and `rows`: per level, per pair, one value or None per column."""
-    found = [[_pair(run, level, query, reference) for query, reference in run.pairs] for level in run.levels]
+    found = [[pair_numbers(run, level, *pair) for pair in run.pairs] for level in run.levels]
     known = {key for key, *_ in MEASURES}
     more = {
-        key: None for pairs in found for pair in pairs for key in pair if key not in known and _is_number(pair[key])
+        key: None
+        for pairs in found
+        for pair in pairs
+        for key in pair
+        if key not in known and _is_number(pair[key]) and not key.endswith(_ENDS_OF_INTERVAL)
     }
     columns = [*MEASURES, *((key, key.replace("_", " "), "number", key) for key in more)]
     return {
         "columns": [list(column) for column in columns],
-        "rows": [[[_value(pair.get(key)) for key, *_ in columns] for pair in pairs] for pairs in found],
+        "rows": [[[number_or_none(pair.get(key)) for key, *_ in columns] for pair in pairs] for pairs in found],
     }
 
 
-def _pair(run: Run, level: str, query: str, reference: str) -> dict[str, Any]:
+def pair_numbers(run: Run, level: str, query: str, reference: str) -> dict[str, Any]:
+    """Return what metrics.json holds of a level and ordered pair, nothing where it is not there."""
     pairs: dict[str, dict[str, Any]] = run.metrics["levels"].get(level, {}).get("pairs", {})
     return next((pair for pair in pairs.values() if (pair["query"], pair["reference"]) == (query, reference)), {})
 
@@ -59,5 +66,6 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _value(value: Any) -> float | None:
+def number_or_none(value: Any) -> float | None:
+    """Return a number that is finite; None for all else."""
     return value if _is_number(value) and math.isfinite(value) else None

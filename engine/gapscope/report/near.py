@@ -1,30 +1,47 @@
-"""The nearest reference images of every image on the page."""
+"""The nearest reference images of every image on the page, and how far it is from them."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.report.listed import NEAREST
 from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
 from gapscope.run import Run
-from gapscope.store.results import read_neighbors
-
-NEAREST = 5
-"""Reference images shown beside a pinned image."""
+from gapscope.store.results import read_some_neighbors
 
 
-def nearest(run: Run, level: str, pair: tuple[str, str], places: Places, chosen: Chosen) -> NDArray[np.int32]:
-    """Return (m, NEAREST) page numbers of the images nearest in the reference, nearest first, -1 where one is missing.
+@dataclass(frozen=True)
+class Near:
+    """What lies nearest to the m images on the page that are of the query dataset, in the page's order.
 
-    A row for each of the m images on the page that are of the query dataset, in the page's order.
+    Attributes:
+        image: (m, NEAREST) int32 page numbers, nearest first, -1 where one is missing or not on the page.
+        distance: (m, NEAREST) float32, infinite where one is missing.
+        score: (m,) float32, distance to the k-th, which the outlier lists go by.
     """
+
+    image: NDArray[np.int32]
+    distance: NDArray[np.float32]
+    score: NDArray[np.float32]
+
+
+def nearest(run: Run, level: str, pair: tuple[str, str], places: Places, chosen: Chosen) -> Near:
+    """Find the images nearest in the reference at a level."""
     query, reference = (places.datasets.index(name) for name in pair)
-    _, indices = read_neighbors(run.path, level, *pair)
     asking = chosen.image[places.dataset[chosen.image] == query]
-    asked = np.flatnonzero(places.dataset == reference)
-    # One more than the last row, so that neighbour -1 finds no image.
-    rows = np.full(run.record.datasets[pair[1]]["listed"] + 1, -1, dtype=np.int64)
-    rows[places.row[asked]] = asked
-    found = rows[indices[places.row[asking], :NEAREST]]
-    answer = np.full((len(asking), NEAREST), -1, dtype=np.int32)
-    answer[:, : found.shape[1]] = chosen.numbers(len(places))[found]
-    return answer
+    k = score_neighbor(run, pair[1])
+    distances, indices = read_some_neighbors(run.path, level, *pair, places.row[asking], max(k, NEAREST))
+    image = np.full((len(asking), NEAREST), -1, np.int32)
+    distance = np.full((len(asking), NEAREST), np.inf, np.float32)
+    width = min(NEAREST, indices.shape[1])
+    image[:, :width] = chosen.numbers(len(places))[places.find(reference, indices[:, :width])]
+    distance[:, :width] = distances[:, :width]
+    return Near(image, distance, distances[:, min(k, distances.shape[1]) - 1])
+
+
+def score_neighbor(run: Run, reference: str) -> int:
+    """Return which neighbour in a reference the outside score is the distance to; small references have no k-th."""
+    k: int = run.record.config["compare"]["k"]
+    return max(1, min(k, int(run.record.datasets[reference]["read"]) - 1))

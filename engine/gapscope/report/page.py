@@ -1,5 +1,6 @@
 """The page itself, its data and the libraries it needs, all in one folder."""
 
+import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -8,21 +9,42 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
+from gapscope.report.clusters import OneSided
 from gapscope.report.columns import read_columns
 from gapscope.report.facts import facts
-from gapscope.report.listed import Listed
-from gapscope.report.near import NEAREST, nearest
-from gapscope.report.places import Places
+from gapscope.report.listed import NEAREST, Listed
+from gapscope.report.near import Near, nearest
+from gapscope.report.places import Places, read_level
 from gapscope.report.sample import Chosen
 from gapscope.report.script import packed, script
+from gapscope.report.tiles import Tiles
 from gapscope.run import Run
+from gapscope.store.index import take_rows
 
-ASSETS = ("page.css", "data.js", "shared.js", "colors.js", "map.js", "cards.js", "charts.js", "sections.js", "page.js")
+ASSETS = (
+    "page.css",
+    "data.js",
+    "shared.js",
+    "colors.js",
+    "map.js",
+    "cards.js",
+    "charts.js",
+    "sections.js",
+    "find.js",
+    "select.js",
+    "page.js",
+)
 """Files that are the same in every report."""
 
 
 def write_page(
-    run: Run, places: Places, listed: list[Listed], chosen: Chosen, tiles: NDArray[np.uint8], folder: Path
+    run: Run,
+    places: Places,
+    listed: list[Listed],
+    one_sided: list[list[OneSided]],
+    chosen: Chosen,
+    tiles: Tiles,
+    folder: Path,
 ) -> None:
     """Write index.html and everything it loads, apart from the tiles, into `folder`.
 
@@ -30,41 +52,61 @@ def write_page(
         run: the run.
         places: every image's place.
         listed: every outlier list.
+        one_sided: the one-sided clusters of every level.
         chosen: the images on the page.
-        tiles: (n, 2) width and height of their thumbnails.
+        tiles: their thumbnails.
         folder: an existing folder.
     """
     assets = files("gapscope.report") / "assets"
     for name in ASSETS:
         _write(folder / name, (assets / name).read_text(encoding="utf-8"))
-    _write(folder / "index.html", (assets / "page.html").read_text(encoding="utf-8"))
-    _write(folder / "plotly.min.js", get_plotlyjs())
-    data = folder / "data"
-    data.mkdir()
+    plotly = get_plotlyjs()
+    page = (assets / "page.html").read_text(encoding="utf-8")
+    _write(folder / "index.html", page.replace("<!-- stand-ins -->", _stand_ins(plotly)))
+    _write(folder / "plotly.min.js", plotly)
+    (folder / "data").mkdir()
+
+    def hand_over(name: str, value: Any) -> None:
+        _write(folder / "data" / f"{name}.js", script(name, value))
+
     columns = read_columns(run, places, chosen)
-    _write(data / "facts.js", script("facts", facts(run, places, chosen) | {"columns": [one.head for one in columns]}))
+    hand_over("facts", facts(run, places, one_sided, chosen, tiles, columns))
     for number, column in enumerate(columns):
-        _write(data / f"column-{number}.js", script(f"column-{number}", column.values))
-    _write(data / "images.js", script("images", _images(places, chosen, tiles)))
+        hand_over(f"column-{number}", column.values)
+    hand_over("images", _images(run, places, chosen, tiles))
     for number, level in enumerate(run.levels):
         lists = [one for one in listed if one.level == level]
-        _write(data / f"level-{number}.js", script(f"level-{number}", _level(level, lists, places, chosen)))
-        near = [packed(nearest(run, level, pair, places, chosen)) for pair in run.pairs]
-        _write(data / f"near-{number}.js", script(f"near-{number}", {"across": NEAREST, "pairs": near}))
+        near = [nearest(run, level, pair, places, chosen) for pair in run.pairs]
+        hand_over(f"level-{number}", _level(run, level, lists, near, places, chosen))
+        hand_over(f"near-{number}", _near(near))
 
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _images(places: Places, chosen: Chosen, tiles: NDArray[np.uint8]) -> dict[str, Any]:
-    dataset = places.dataset[chosen.image]
-    uris = places.uri[chosen.image]
+def _stand_ins(plotly: str) -> str:
+    """Return elements in whose place Plotly would put styles of maps that the page has none of.
+
+    They would be the only inline styles with any content; the page's policy allows empty ones alone.
+    """
+    return "".join(f'<meta id="{name}" content="">' for name in dict.fromkeys(_STYLE.findall(plotly)))
+
+
+_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
+
+
+def _images(run: Run, places: Places, chosen: Chosen, tiles: Tiles) -> dict[str, Any]:
+    dataset, row = places.dataset[chosen.image], places.row[chosen.image]
+    uris = np.empty(len(dataset), dtype=object)
+    for number, name in enumerate(places.datasets):
+        uris[dataset == number] = take_rows(run.path, name, row[dataset == number], ["uri"])["uri"].to_pylist()
     prefixes = [_common_folder(list(uris[dataset == number])) for number in range(len(places.datasets))]
     return {
         "dataset": packed(dataset.astype(np.uint16)),
+        "row": packed(row.astype(np.uint32)),
         "drawn": packed(chosen.drawn.astype(np.uint8)),
-        "sizes": packed(tiles),
+        "sizes": packed(tiles.sizes),
         "prefixes": prefixes,
         "names": [uri[len(prefixes[number]) :] for uri, number in zip(uris, dataset, strict=True)],
     }
@@ -77,8 +119,11 @@ def _common_folder(uris: list[str]) -> str:
     return first[: first.rfind("/", 0, same) + 1]
 
 
-def _level(level: str, lists: list[Listed], places: Places, chosen: Chosen) -> dict[str, Any]:
-    points = places.points[level][chosen.image].astype(np.float64)
+def _level(
+    run: Run, level: str, lists: list[Listed], near: list[Near], places: Places, chosen: Chosen
+) -> dict[str, Any]:
+    placed, clusters = read_level(run, level, places, chosen.image)
+    points = placed.astype(np.float64)
     low = points.min(axis=0, initial=np.inf) if len(points) else np.zeros(3)
     span = float((points - low).max(initial=0.0)) or 1.0
     number = chosen.numbers(len(places))
@@ -87,9 +132,15 @@ def _level(level: str, lists: list[Listed], places: Places, chosen: Chosen) -> d
         "span": span,
         # 16 bits a coordinate are finer than a pixel of any screen.
         "points": packed(np.rint((points - low) / span * 65535).astype(np.uint16)),
-        "clusters": packed(places.clusters[level][chosen.image]),
+        "clusters": packed(clusters),
+        "scores": [packed(one.score.astype(np.float16)) for one in near],
         "lists": [_list(one, number) for one in lists],
     }
+
+
+def _near(near: list[Near]) -> dict[str, Any]:
+    pairs = [{"images": packed(one.image), "distances": packed(one.distance)} for one in near]
+    return {"across": NEAREST, "pairs": pairs}
 
 
 def _list(listed: Listed, number: NDArray[np.int32]) -> dict[str, Any]:

@@ -1,17 +1,14 @@
 """Which images the page shows."""
 
-import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from gapscope.report.clusters import OneSided
 from gapscope.report.listed import Listed
 from gapscope.report.places import Places
-
-MAX_DRAWN = 50_000
-"""Points drawn per level. Browsers turn such a map smoothly; past that they begin to stutter."""
 
 MAX_OUTLIERS = 20_000
 """Outliers drawn, best ranked first; the rest of the points shows what is ordinary."""
@@ -20,6 +17,7 @@ MAX_NEIGHBOURS = 10_000
 """Images that are shown only beside an outlier that they are near to."""
 
 _UNRANKED = np.iinfo(np.int64).max
+_TYPICAL = _UNRANKED - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,12 +27,14 @@ class Chosen:
     Attributes:
         image: (n,) int64 positions in `Places`.
         drawn: (n,) bool, whether the image is a point on the maps, the same on every level.
+        important: how many images come before the sample.
         outliers: how many images are listed as an outlier on some level, drawn or not.
         outliers_drawn: how many of them are drawn.
     """
 
     image: NDArray[np.int64]
     drawn: NDArray[np.bool_]
+    important: int
     outliers: int
     outliers_drawn: int
 
@@ -48,19 +48,20 @@ class Chosen:
 def choose(
     places: Places,
     listed: list[Listed],
+    one_sided: Iterable[OneSided] = (),
     *,
-    max_drawn: int = MAX_DRAWN,
+    max_drawn: int,
     max_outliers: int = MAX_OUTLIERS,
     max_neighbours: int = MAX_NEIGHBOURS,
 ) -> Chosen:
     """Choose the listed outliers, then a sample of all other images, then the outliers' neighbours.
 
     The sample is uniform within each dataset, so that a map's densities stay as they are, and it depends on names
-    alone: the order of the images does not change who is in it.
+    alone: the order of the images does not change who is in it. Images that are typical of a one-sided cluster are on
+    the page too, drawn or not.
     """
     rank = _best_ranks(len(places), listed)
-    hashes = _hashes(places)
-    order = np.lexsort((hashes, rank))
+    order = np.lexsort((places.hash, rank))
 
     outliers = int((rank != _UNRANKED).sum())
     drawn = np.zeros(len(places), dtype=bool)
@@ -69,13 +70,23 @@ def choose(
     others = order[outliers:]
     drawn[_sample(others, places.dataset, len(places.datasets), max_drawn - outliers_drawn)] = True
 
-    # A neighbour is as important as the best outlier that it stands beside, right after that one.
-    beside = np.where(drawn, _UNRANKED, _beside(rank, drawn, listed))
-    extra = np.lexsort((hashes, beside))[: min(max_neighbours, int((beside != _UNRANKED).sum()))]
+    # A neighbour is as important as the best outlier that it stands beside, right after that one. What is typical of a
+    # cluster comes behind all of them.
+    beside = _beside(rank, drawn, listed)
+    for cluster in one_sided:
+        beside[cluster.typical] = np.minimum(beside[cluster.typical], _TYPICAL)
+    importance = np.minimum(rank, beside)
+    hidden = np.where(drawn, _UNRANKED, beside)
+    extra = np.lexsort((places.hash, hidden))[: min(max_neighbours, int((hidden != _UNRANKED).sum()))]
     wanted = np.concatenate([np.flatnonzero(drawn), extra])
-    importance = np.minimum(rank, _beside(rank, drawn, listed))
-    image = wanted[np.lexsort((hashes[wanted], rank[wanted] == _UNRANKED, importance[wanted]))]
-    return Chosen(image=image, drawn=drawn[image], outliers=outliers, outliers_drawn=outliers_drawn)
+    image = wanted[np.lexsort((places.hash[wanted], rank[wanted] == _UNRANKED, importance[wanted]))]
+    return Chosen(
+        image=image,
+        drawn=drawn[image],
+        important=int((importance[image] != _UNRANKED).sum()),
+        outliers=outliers,
+        outliers_drawn=outliers_drawn,
+    )
 
 
 def _best_ranks(images: int, listed: list[Listed]) -> NDArray[np.int64]:
@@ -94,16 +105,7 @@ def _beside(rank: NDArray[np.int64], drawn: NDArray[np.bool_], listed: list[List
     return best
 
 
-def _hashes(places: Places) -> NDArray[np.uint64]:
-    hashes = np.zeros(len(places), dtype=np.uint64)
-    for number, name in enumerate(places.datasets):
-        members = places.dataset == number
-        key = hashlib.blake2b(name.encode(), digest_size=8).hexdigest()
-        hashes[members] = pd.util.hash_array(places.uri[members], hash_key=key, categorize=False)
-    return hashes
-
-
-def _sample(others: NDArray[np.int64], dataset: NDArray[np.int32], datasets: int, size: int) -> NDArray[np.int64]:
+def _sample(others: NDArray[np.int64], dataset: NDArray[np.int16], datasets: int, size: int) -> NDArray[np.int64]:
     """Take the first images of each dataset in `others`, which come in the order of their hashes."""
     by_dataset = [others[dataset[others] == number] for number in range(datasets)]
     quotas = _quotas([len(members) for members in by_dataset], size)

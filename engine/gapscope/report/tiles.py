@@ -1,10 +1,12 @@
 """Thumbnails of the images on the page, laid out on sheets that a browser loads one at a time."""
 
+import io
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from gapscope.rejects import Rejected
 from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
 from gapscope.run import Run
+from gapscope.settings import Thumbnails
 from gapscope.sources import Entry, Source
 
 LARGE_IMAGES = 4096
@@ -25,6 +28,9 @@ LARGE_IMAGES = 4096
 
 LARGE_SIDE, LARGE_ACROSS = 160, 8
 SMALL_SIDE, SMALL_ACROSS = 64, 16
+
+MOST_BYTES = 250_000_000
+"""Of all sheets together, so that a report can still be copied and mailed around."""
 
 _GREY = (128, 128, 128)
 
@@ -60,54 +66,123 @@ def sheets(images: int) -> Iterator[Sheet]:
         ("small", LARGE_IMAGES, images, SMALL_SIDE, SMALL_ACROSS),
     ):
         for number, first in enumerate(range(start, stop, across * across)):
-            yield Sheet(f"{kind}-{number:04d}.webp", first, min(first + across * across, stop), side, across)
+            yield Sheet(f"{kind}-{number:04d}.jpg", first, min(first + across * across, stop), side, across)
 
 
-def write_tiles(run: Run, places: Places, chosen: Chosen, folder: Path, progress: Progress) -> NDArray[np.uint8]:
+@dataclass(frozen=True, kw_only=True)
+class Tiles:
+    """What was written.
+
+    Attributes:
+        sizes: (n, 2) uint8 width and height of each picture in the top left of its tile; 0 x 0 where there is none.
+        sheets: the sheets, in order.
+        images: images that have a picture.
+        wanted: images that were to have one.
+        bytes: size of all sheets together.
+    """
+
+    sizes: NDArray[np.uint8]
+    sheets: list[Sheet]
+    images: int
+    wanted: int
+    bytes: int
+
+
+def write_tiles(
+    run: Run, places: Places, chosen: Chosen, thumbnails: Thumbnails, folder: Path, progress: Progress
+) -> Tiles:
     """Write the sheets into `folder`/tiles.
 
-    Returns:
-        (n, 2) width and height of each picture in the top left of its tile; 0 x 0 where an image could not be read
-        any more, whose tile is grey.
+    Pictures come from the run, which keeps those that were made while embedding; what it lacks is decoded from its
+    source. Where a sheet would take all of them past `MOST_BYTES`, it and the less important ones are left out.
     """
-    sources = [_source(run, name, progress) for name in places.datasets]
-    entries, max_pixels = _entries(run, places, chosen), run.frame.max_pixels
+    wanted = _wanted(chosen, thumbnails)
     sizes = np.zeros((len(chosen.image), 2), dtype=np.uint8)
     (folder / "tiles").mkdir()
+    if not wanted:
+        return Tiles(sizes=sizes, sheets=[], images=0, wanted=0, bytes=0)
+    pictures = Pictures(run, places, chosen.image[:wanted], progress)
+    written: list[Sheet] = []
+    total = 0
+    with (
+        ThreadPoolExecutor(max_workers=os.cpu_count()) as threads,
+        progress.task("thumbnails", wanted, "image") as task,
+    ):
+        for sheet in sheets(wanted):
+            data = _sheet(sheet, threads.map(pictures.of, range(sheet.start, sheet.stop), repeat(sheet.side)), sizes)
+            if total + len(data) > MOST_BYTES:
+                sizes[sheet.start :] = 0
+                break
+            (folder / "tiles" / sheet.name).write_bytes(data)
+            written.append(sheet)
+            total += len(data)
+            count = sheet.stop - sheet.start
+            task.advance(count, rejected=count - int(np.count_nonzero(sizes[sheet.start : sheet.stop, 0])))
+    images = int(np.count_nonzero(sizes[:, 0]))
+    progress.note(f"thumbnails: {images:,} of {wanted:,} images, {total / 1e6:.1f} MB")
+    return Tiles(sizes=sizes, sheets=written, images=images, wanted=wanted, bytes=total)
 
-    def picture(image: int, side: int) -> Image.Image | None:
-        source, entry = sources[places.dataset[chosen.image[image]]], entries[image]
-        if source is None:
-            return None
+
+def _wanted(chosen: Chosen, thumbnails: Thumbnails) -> int:
+    return {"off": 0, "outliers": chosen.important, "drawn": len(chosen.image)}[thumbnails]
+
+
+def _sheet(sheet: Sheet, pictures: Iterable[Image.Image | None], sizes: NDArray[np.uint8]) -> bytes:
+    """Return a sheet's file, and note the pictures' sizes."""
+    rows = math.ceil((sheet.stop - sheet.start) / sheet.across)
+    canvas = Image.new("RGB", (sheet.across * sheet.side, rows * sheet.side), _GREY)
+    for image, picture in zip(range(sheet.start, sheet.stop), pictures, strict=True):
+        if picture is not None:
+            canvas.paste(picture, sheet.corner(image))
+            sizes[image] = picture.size
+    file = io.BytesIO()
+    canvas.save(file, "JPEG", quality=80, optimize=True)
+    return file.getvalue()
+
+
+class Pictures:
+    """Where each picture comes from; `of` may be called from several threads."""
+
+    def __init__(self, run: Run, places: Places, image: NDArray[np.int64], progress: Progress) -> None:
+        """Look for the pictures of some images, given as positions in `places`."""
+        self._sources: dict[str, Source | None] = {}
+        self._max_pixels = run.frame.max_pixels
+        self._kept: dict[int, bytes] = {}
+        self._entries: dict[int, tuple[str, Entry]] = {}
+        for number, name in enumerate(places.datasets):
+            members = np.flatnonzero(places.dataset[image] == number)
+            rows = places.row[image[members]]
+            kept = run.thumbnails(name, rows)
+            self._kept |= {int(at): kept[row] for at, row in zip(members, rows.tolist(), strict=True) if row in kept}
+            missing = [int(at) for at in members if int(at) not in self._kept]
+            if missing:
+                self._sources[name] = _source(run, name, progress)
+                entries = run.entries(name, places.row[image[missing]])
+                self._entries |= {at: (name, entry) for at, entry in zip(missing, entries, strict=True)}
+
+    def of(self, image: int, side: int) -> Image.Image | None:
+        """Return the picture of the image that came `image`-th, at most `side` x `side`; None where there is none."""
         try:
-            return Image.fromarray(thumbnail_apart(source.read(entry), side, max_pixels, entry.box))
+            if image in self._kept:
+                return _small(self._kept[image], side)
+            name, entry = self._entries[image]
+            source = self._sources[name]
+            if source is None:
+                return None
+            return Image.fromarray(thumbnail_apart(source.read(entry), side, self._max_pixels, entry.box))
         except Rejected:
             return None
 
-    with (
-        ThreadPoolExecutor(max_workers=os.cpu_count()) as threads,
-        progress.task("thumbnails", len(chosen.image), "image") as task,
-    ):
-        for sheet in sheets(len(chosen.image)):
-            numbers = range(sheet.start, sheet.stop)
-            pictures = threads.map(picture, numbers, [sheet.side] * len(numbers))
-            rows = math.ceil(len(numbers) / sheet.across)
-            canvas = Image.new("RGB", (sheet.across * sheet.side, rows * sheet.side), _GREY)
-            for image, content in zip(numbers, pictures, strict=True):
-                if content is not None:
-                    canvas.paste(content, sheet.corner(image))
-                    sizes[image] = content.size
-                task.advance(1, rejected=int(content is None))
-            canvas.save(folder / "tiles" / sheet.name, "WEBP", quality=82, method=4)
-    return sizes
 
-
-def _entries(run: Run, places: Places, chosen: Chosen) -> list[Entry]:
-    entries = np.empty(len(chosen.image), dtype=object)
-    dataset, row = places.dataset[chosen.image], places.row[chosen.image]
-    for number, name in enumerate(places.datasets):
-        entries[dataset == number] = run.entries(name, row[dataset == number])
-    return list(entries)
+def _small(kept: bytes, side: int) -> Image.Image | None:
+    # No stranger's file: the run encoded it itself, from pixels.
+    try:
+        with Image.open(io.BytesIO(kept), formats=["JPEG"]) as image:
+            image.draft("RGB", (side, side))
+            image.thumbnail((side, side), Image.Resampling.BICUBIC)
+            return image.convert("RGB")
+    except OSError:
+        return None
 
 
 def _source(run: Run, dataset: str, progress: Progress) -> Source | None:

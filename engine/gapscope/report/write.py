@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from gapscope.progress import Progress
+from gapscope.report.clusters import read_one_sided
 from gapscope.report.folder import replacing_folder
 from gapscope.report.listed import read_listed
 from gapscope.report.page import write_page
@@ -10,9 +11,10 @@ from gapscope.report.places import read_places
 from gapscope.report.sample import choose
 from gapscope.report.tiles import write_tiles
 from gapscope.run import Run
+from gapscope.settings import ReportSettings
 
 
-def write_report(run: Run, progress: Progress) -> Path:
+def write_report(run: Run, progress: Progress, settings: ReportSettings | None = None) -> Path:
     """Write the run's report, in place of an older one, and return the path of its page.
 
     The same run and the same image files make the same bytes. An image that can no longer be read is shown as such.
@@ -20,14 +22,17 @@ def write_report(run: Run, progress: Progress) -> Path:
     Raises:
         OSError: the run's folder cannot be written.
     """
+    chosen_by = settings or ReportSettings()
     with replacing_folder(run.path / "report") as folder:
-        # 1. Every image that has a place on all maps, and every outlier list.
+        # 1. Every image that has a place on all maps, every outlier list, and what stands for a cluster.
         places = read_places(run)
         listed = read_listed(run, places)
+        one_sided = read_one_sided(run, places)
         # 2. Which of them the page shows.
-        chosen = choose(places, listed)
+        clusters = [cluster for level in one_sided for cluster in level]
+        chosen = choose(places, listed, clusters, max_drawn=chosen_by.max_points)
         # 3. Their thumbnails.
-        tiles = write_tiles(run, places, chosen, folder, progress)
+        tiles = write_tiles(run, places, chosen, chosen_by.thumbnails, folder, progress)
         # 4. The page and its data.
-        write_page(run, places, listed, chosen, tiles, folder)
+        write_page(run, places, listed, one_sided, chosen, tiles, folder)
     return run.path / "report" / "index.html"

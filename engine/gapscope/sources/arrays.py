@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gapscope.errors import SourceError
 from gapscope.rejects import Rejected
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import modified_ns, one_line, open_container, read_part
+from gapscope.sources.files import check_unchanged, modified_ns, one_line, open_container, read_part
 
 _KINDS = "buf"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -57,6 +57,7 @@ class Array:
 
     def read(self, entry: Entry) -> bytes:
         """Return the row as a NumPy file of its own, which the decoder knows."""
+        check_unchanged(self.path, entry.mtime_ns)
         file = io.BytesIO()
         np.save(file, _opened(self.path, self.member).row(entry.place), allow_pickle=False)
         return file.getvalue()
@@ -79,9 +80,10 @@ class _NumpyRows:
         with open_container(path) as file:
             try:
                 version = np.lib.format.read_magic(file)
-                read = _HEADERS[version]
-                self.shape, in_columns, self._dtype = read(file)
-            except (ValueError, KeyError, EOFError, OSError) as error:
+                if version not in _HEADERS:
+                    raise ValueError("its version is not known")
+                self.shape, in_columns, self._dtype = _HEADERS[version](file)
+            except (ValueError, EOFError, OSError) as error:
                 raise SourceError(f"{path}: cannot be read as a NumPy file ({one_line(error)})") from error
             self._start = file.tell()
         _check(path, self.shape, self._dtype)

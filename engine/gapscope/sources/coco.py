@@ -4,14 +4,15 @@ import json
 import math
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Box, Entry, Kind
 from gapscope.sources.files import is_url, one_line, open_container, read_file, remote
-from gapscope.sources.folder import check_same, file_entry
+from gapscope.sources.folder import check_same, file_entry, printable
+from gapscope.sources.repeats import Repeats
 
 MARGIN = 0.1
 """Of a box's width and height that is kept on every side of an object."""
@@ -50,13 +51,14 @@ class Coco:
         for one in content["annotations"] if self.objects else []:
             if not one.get("iscrowd"):
                 by_image.setdefault(one.get("image_id"), []).append(one)
-        categories = {one.get("id"): str(one.get("name")) for one in content.get("categories") or []}
+        repeats = Repeats()
+        categories = {one.get("id"): printable(str(one.get("name"))) for one in content.get("categories") or []}
         for image in content["images"]:
             whole = _image_entry(self.images, image["file_name"])
             if not self.objects:
-                yield whole
+                yield _named_once(whole, "#", repeats)
             for one in sorted(by_image.get(image.get("id"), []), key=lambda one: str(one.get("id")).zfill(20)):
-                yield _object_entry(whole, one, categories.get(one.get("category_id")))
+                yield _named_once(_object_entry(whole, one, categories.get(one.get("category_id"))), ".", repeats)
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the image that the entry is, or lies in."""
@@ -124,17 +126,27 @@ def read_annotations(location: str) -> dict[str, Any]:
     return content
 
 
+def _named_once(entry: Entry, between: str, repeats: Repeats) -> Entry:
+    """Tell an image that is listed again, or an object without a number of its own, from the one before."""
+    times = repeats.times(entry.uri)
+    return entry if times == 1 else replace(entry, uri=f"{entry.uri}{between}{times}", place=0)
+
+
 def _image_entry(folder: str, name: str) -> Entry:
     path = f"{folder}/{name}"
     if name.startswith("/") or ".." in name.split("/") or is_url(name):
-        return Entry(path, status="bad-name", error="the image's name leads out of the folder of images")
+        return Entry(printable(path), status="bad-name", error="the image's name leads out of the folder of images")
     if "\0" in name:
-        return Entry(path.replace("\0", "\\x00"), status="bad-name", error="the name holds a zero byte")
+        return Entry(
+            printable(path).replace("\0", "\\x00"), status="bad-name", error="the image's name holds a zero byte"
+        )
+    if printable(path) != path:
+        return Entry(printable(path), status="bad-name", error="the image's name is no text")
     return Entry(path) if is_url(folder) else file_entry(path)
 
 
 def _object_entry(whole: Entry, one: Mapping[str, Any], category: str | None) -> Entry:
-    uri = f"{whole.uri}#{one.get('id')}"
+    uri = f"{whole.uri}#{printable(str(one.get('id')))}"
     values = {"category": category, "area": _number(one.get("area"))}
     if whole.status != "listed":
         return Entry(uri, status=whole.status, error=whole.error, values=values)

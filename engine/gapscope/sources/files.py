@@ -99,6 +99,20 @@ def modified_ns(location: str) -> int:
     return 0 if is_url(location) else os.stat(location).st_mtime_ns
 
 
+def check_unchanged(location: str, listed_ns: int) -> None:
+    """See that a local file that holds many images is still the one that was listed.
+
+    Raises:
+        Rejected: it is not, or is not there.
+    """
+    try:
+        found = modified_ns(location)
+    except OSError as error:
+        raise rejected_by_os(error) from error
+    if found != listed_ns:
+        raise Rejected("changed", "the file that holds the image has changed since it was listed")
+
+
 def read_file(location: str) -> bytes:
     """Return a file's bytes.
 

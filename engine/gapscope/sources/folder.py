@@ -116,5 +116,9 @@ def file_entry(path: str) -> Entry:
 
 
 def printable(path: str) -> str:
-    """Return a path as text that any file can hold: bytes that are no UTF-8 are spelled out."""
-    return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    """Return a path as text that any file can hold: what is no UTF-8 is spelled out."""
+    try:
+        return os.fsencode(path).decode("utf-8", errors="backslashreplace")
+    except UnicodeEncodeError:
+        # Half a character, as JSON may have it.
+        return path.encode("utf-8", errors="backslashreplace").decode()

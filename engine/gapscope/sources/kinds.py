@@ -52,8 +52,10 @@ def _open(location: str, *, objects: bool) -> Source:
     whole = absolute(location)
     path, between, part = whole.partition(COLUMN)
     named = _Named(path, part if between else None, objects)
-    if not is_url(whole) and (os.path.isdir(whole) or os.path.isdir(path)):
-        return _zarr(named) if _is_zarr(path) else Folder(root=whole)
+    if not is_url(whole) and os.path.isdir(path) and _is_zarr(path):
+        return _zarr(named)
+    if not is_url(whole) and os.path.isdir(whole):
+        return Folder(root=whole)
     if path.endswith(_PACKED):
         raise SourceError(f"{location}: images cannot be picked out of a compressed archive; unpack it to a .tar")
     for suffix, opened in _BY_SUFFIX.items():
@@ -64,7 +66,7 @@ def _open(location: str, *, objects: bool) -> Source:
     if is_url(path):
         remote(path)
         return RemoteFolder(path, path)
-    if os.path.exists(path):
+    if os.path.exists(path) and not os.path.isdir(path):
         raise SourceError(f"{location} is a file; give a folder, a pattern, or one of {', '.join(_BY_SUFFIX)}")
     raise SourceError(f"there is no folder {location}")
 

@@ -11,7 +11,7 @@ from typing import Any
 from gapscope.errors import SourceError
 from gapscope.rejects import Rejected
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import modified_ns, one_line, open_container, read_file
+from gapscope.sources.files import check_unchanged, modified_ns, one_line, open_container, read_file
 from gapscope.sources.list_file import parquet_schema
 
 _LIST_ROWS = 8192
@@ -81,6 +81,7 @@ class ParquetImages:
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the image in the entry's row."""
         path = entry.uri.rpartition("#")[0]
+        check_unchanged(path, entry.mtime_ns)
         found = _reader(path, self.column).row(entry.place)
         if isinstance(found, bytes) and found:
             return found

@@ -49,6 +49,9 @@ class RemoteFolder:
         fs, path = remote(self.root)
         try:
             found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+            if not found:
+                # Some file systems find nothing where there is nothing to search.
+                fs.ls(path, detail=False)
         # What is raised depends on the package behind the URL.
         except Exception as error:
             raise SourceError(f"{self.root} cannot be listed: {one_line(error)}") from error

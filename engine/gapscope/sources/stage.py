@@ -19,10 +19,16 @@ def check_not_empty(name: str, source: Source) -> None:
     """Look for a dataset's first image.
 
     Raises:
-        SourceError: there is none.
+        SourceError: there is none, or the source cannot be listed.
     """
-    if next(iter(source.entries()), None) is None:
+    try:
+        first = next(iter(source.entries()), None)
+    except SourceError as error:
+        raise SourceError(f"dataset {name}: {error}") from error
+    if first is None and source.location == source.folder:
         raise SourceError(f"dataset {name}: no file in {source.location} has an image's name (.jpg, .png, ...)")
+    if first is None:
+        raise SourceError(f"dataset {name}: there are no images in {source.location}")
 
 
 def list_datasets(

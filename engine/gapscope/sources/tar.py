@@ -8,6 +8,7 @@ from typing import IO, Any
 
 from gapscope.decode.formats import IMAGE_SUFFIXES
 from gapscope.errors import SourceError
+from gapscope.rejects import Rejected
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import one_line, open_container, read_part, size_of
 from gapscope.sources.folder import printable
@@ -56,7 +57,15 @@ class Tar:
         """Return the bytes of the member."""
         # A later member of the same name has a number behind it, which its place makes unnecessary.
         shard = next(shard for shard in self.shards if entry.uri.startswith(shard + BETWEEN))
-        return read_part(shard, entry.place, entry.bytes)
+        data = read_part(shard, entry.place - _BLOCK, _BLOCK + entry.bytes)
+        try:
+            size = tarfile.TarInfo.frombuf(data[:_BLOCK], "utf-8", "surrogateescape").size
+        except tarfile.HeaderError:
+            size = -1
+        # The header before the image tells whether it still lies there.
+        if size != entry.bytes:
+            raise Rejected("changed", "the archive has changed since it was listed")
+        return data[_BLOCK:]
 
 
 class _Bounded:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from gapscope.settings import EmbedSettings
 from gapscope.store.atomic import replacing, write_json
-from gapscope.store.index import FACTS, GROUP_ROWS, row_groups
+from gapscope.store.index import FACTS, GROUP_ROWS, groups_of
 from gapscope.store.place import readable, zarr_store
 from gapscope.store.pyramid import open_embeddings
 
@@ -65,7 +65,7 @@ class Cached:
         """Keep what a run that has embedded every row of the dataset holds, beside other levels that are there."""
         there = self._levels()
         with replacing(self.folder / "facts.parquet") as path, pq.ParquetWriter(path, FACTS) as writer:
-            for table in row_groups(run, dataset):
+            for table in groups_of(run, dataset):
                 writer.write_table(table.select(FACTS.names))
         for level in levels:
             if level not in there:
@@ -98,7 +98,9 @@ def find_cached(cache: Path, run: Path, dataset: str, settings: EmbedSettings, d
         "model": settings.model,
         "weights": settings.weights_sha256,
         "frame": asdict(settings.frame),
+        "pool": settings.pool,
         "precision": settings.precision,
+        "speedups": settings.speedups,
         "rows": _digest(run, dataset),
     }
     return Cached(cache / hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest())
@@ -110,8 +112,8 @@ _OF_ROW = ("uri", "bytes", "mtime_ns", "place", "box")
 def _digest(run: Path, dataset: str) -> str:
     """Return the SHA-256 of what a dataset's index says of its images' files, row by row."""
     digest = hashlib.sha256()
-    for table in row_groups(run, dataset):
-        columns = table.select([*_OF_ROW, "status"]).to_pydict()
+    for table in groups_of(run, dataset, [*_OF_ROW, "status"]):
+        columns = table.to_pydict()
         gone = [status == "removed" for status in columns["status"]]
         for row in zip(*(columns[name] for name in _OF_ROW), gone, strict=True):
             digest.update(repr(row).encode(errors="surrogatepass"))

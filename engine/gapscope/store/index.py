@@ -28,11 +28,13 @@ _LISTED = [
     ("box", pa.list_(pa.float32(), 4)),
 ]
 _FACTS = [
+    ("encoded_bytes", pa.int64()),
     ("format", pa.string()),
     ("width", pa.int32()),
     ("height", pa.int32()),
     ("jpeg_quality", pa.int16()),
     *((f"{what}_{channel}", pa.float32()) for what in ("mean", "spread") for channel in ("red", "green", "blue")),
+    ("sharpness", pa.float32()),
     ("status", pa.string()),
     ("error", pa.string()),
 ]
@@ -141,7 +143,29 @@ def _rows_of_group(run: Path, dataset: str, start: int, stop: int) -> pa.Table:
 
 def read_some_rows(run: Path, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
     """Return the entries of the numbered rows, in the order of `rows`."""
-    return _entries(read_index(run, dataset, _OF_ENTRY).take(rows))
+    return _entries(take_rows(run, dataset, rows, _OF_ENTRY))
+
+
+def groups_of(run: Path, dataset: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Yield a dataset's index, or some of its columns, in tables of `GROUP_ROWS` rows; the last may be shorter."""
+    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, columns=columns)
+
+
+def take_rows(run: Path, dataset: str, rows: NDArray[np.int64], columns: list[str] | None = None) -> pa.Table:
+    """Return the numbered rows of a dataset's index, in the order of `rows`, and read no more than their groups."""
+    order = np.argsort(rows, kind="stable")
+    ascending = rows[order]
+    parts = []
+    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
+        for group in np.unique(ascending // GROUP_ROWS).tolist():
+            first, last = np.searchsorted(ascending, [group * GROUP_ROWS, (group + 1) * GROUP_ROWS])
+            table = file.read_row_group(group, columns=columns)
+            parts.append(table.take(ascending[first:last] - group * GROUP_ROWS))
+    if not parts:
+        return read_index(run, dataset, columns).slice(0, 0)
+    return pa.concat_tables(parts).take(np.argsort(order, kind="stable"))
 
 
 _OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "place", "box"]
@@ -161,15 +185,8 @@ def _entries(table: pa.Table) -> list[Entry]:
 
 def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
     """Yield all entries of an index in row order, with their present status, in constant memory."""
-    for table in row_groups(run, dataset):
+    for table in groups_of(run, dataset):
         yield from _entries(table)
-
-
-def row_groups(run: Path, dataset: str) -> Iterator[pa.Table]:
-    """Yield an index in row order, `GROUP_ROWS` rows at a time."""
-    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
-        for group in range(file.num_row_groups):
-            yield file.read_row_group(group)
 
 
 def forget_index(run: Path, dataset: str) -> None:

@@ -10,7 +10,7 @@ from gapscope.errors import RunError
 from gapscope.store.atomic import write_json
 from gapscope.store.place import make_folder, reason_of
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run's layout on disk."""
 
 NAME = "run.json"
@@ -28,6 +28,7 @@ class Record:
         created: time of the first command, ISO 8601.
         datasets: per dataset: rows listed, digest of the listing, and once embedded, rows read and rejected.
         block_rows: rows per block, 0 until the datasets are listed.
+        times: per piece of work that the last command on the run did: seconds, and how many units were done.
         ruler: per level, `mean` and `spread` per dimension over all datasets; empty until embedded.
     """
 
@@ -39,6 +40,7 @@ class Record:
     datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
     block_rows: int = 0
     ruler: dict[str, dict[str, list[float]]] = field(default_factory=dict)
+    times: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def write(self, run: Path) -> None:
         """Write run.json into folder `run`."""

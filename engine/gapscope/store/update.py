@@ -13,7 +13,7 @@ from gapscope.store.changes import Changes, find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_facts, schema_of
 from gapscope.store.place import readable
 from gapscope.store.pyramid import mark_pending
-from gapscope.store.results import forget_results
+from gapscope.store.results import forget_places, forget_results
 
 
 def update_index(
@@ -46,6 +46,7 @@ def update_index(
             old, same = there.metadata.num_rows, there.schema_arrow.equals(schema)
         if changes or not same:
             forget_results(run)
+            forget_places(run, dataset, [*changes.removed, *changes.embed])
             mark_pending(run, dataset, _blocks_to_embed(changes, old, block_rows))
             _rewrite(index, spool, schema, changes)
         return old + changes.added, changes

@@ -43,14 +43,21 @@ def test_all_options_reach_the_run(two_folders: Folders, tmp_path: Path) -> None
     weights = gapscope.MODELS["bundled"].weights()
     options = f"--weights {weights} --levels P5,P3 --size 64 --fit pad --precision bfloat16 --device cpu"
     options += " --cluster inline --k 3 --fdr 0.2 --seed 7"
+    options += " --metric euclidean --n-neighbors 40 --min-dist 0.3 --n-epochs 20 --landmarks 120"
+    options += " --cluster inline --k 3 --fdr 0.2 --seed 7 --reference real --max-outliers 4"
     done = CliRunner().invoke(app, [*given(two_folders, tmp_path / "run"), *options.split()])
     assert done.exit_code == 0, done.output
     run = gapscope.open_run(tmp_path / "run")
     assert run.levels == ("P3", "P5")
+    pair = "real-vs-synthetic"
     embed, layout, comparison = (run.record.config[stage] for stage in ("embed", "layout", "compare"))
     assert (embed["size"], embed["fit"], embed["precision"]) == (64, "pad", "bfloat16")
-    assert layout["seed"] == 7
+    assert layout == {"n_neighbors": 40, "min_dist": 0.3, "n_epochs": 20, "landmarks": 120, "seed": 7}
+    assert run.record.config["neighbors"] == {"metric": "euclidean"}
+    assert run.metrics["levels"]["P5"]["layout"]["laid_out"] <= 120
     assert (comparison["k"], comparison["fdr"]) == (3, 0.2)
+    assert (comparison["reference"], comparison["max_outliers"]) == ("real", 4)
+    assert len(run.outliers("P5", "real", "synthetic")) == 4 < run.metrics["levels"]["P5"]["pairs"][pair]["outliers"]
     assert len(run.outliers("P5", "real", "synthetic")["neighbours"].iloc[0]) == 3
 
 
@@ -74,6 +81,7 @@ WRONG = {
     "no such model": (["compare", "a={real}", "b={synthetic}", "--model", "vgg"], "--model 'vgg'"),
     "no such weights": (["compare", "a={real}", "b={synthetic}", "--weights", "{empty}/w.pth"], "w.pth"),
     "a wrong size": (["compare", "a={real}", "b={synthetic}", "--size", "100"], "--size 100"),
+    "a reference that is none": (["compare", "a={real}", "b={synthetic}", "--reference", "c"], "--reference c"),
     "a wrong fit": (["compare", "a={real}", "b={synthetic}", "--fit", "bend"], "--fit 'bend'"),
     "a wrong precision": (["compare", "a={real}", "b={synthetic}", "--precision", "int8"], "--precision 'int8'"),
     "no such device": (["compare", "a={real}", "b={synthetic}", "--device", "tpu"], "--device 'tpu'"),

@@ -4,11 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
-from pandas import DataFrame
 from scipy.stats import false_discovery_control
 from sklearn.metrics import pairwise_distances
 
-from gapscope.compare.metrics import cluster_metrics
+from gapscope.compare.clusters import cluster_metrics
 from gapscope.compare.multiple import benjamini_hochberg, estimated_share
 from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
 
@@ -97,17 +96,18 @@ def test_both_questions_hold_their_rate_where_there_is_no_difference(query_size:
 
 def test_clusters_of_one_dataset_are_named_whatever_the_datasets_sizes() -> None:
     # 1,000 real and 50 synthetic images; cluster 0 mixes them in that proportion, 1 and 2 are of one dataset.
-    layout = DataFrame(
+    found = cluster_metrics(
         {
-            "dataset": ["real"] * 1000 + ["synthetic"] * 50,
-            "cluster": [0] * 800 + [1] * 150 + [-1] * 50 + [0] * 40 + [2] * 10,
+            "real": np.array([0] * 800 + [1] * 150 + [-1] * 50, np.int32),
+            "synthetic": np.array([0] * 40 + [2] * 10, np.int32),
         }
     )
-    found = cluster_metrics(layout, ["real", "synthetic"])
     assert found["count"] == 3
     assert [(each["cluster"], each["dataset"], each["images"]) for each in found["one_sided"]] == [
         (1, "real", 150),
         (2, "synthetic", 10),
     ]
-    nothing = cluster_metrics(DataFrame({"dataset": ["real"], "cluster": [-1]}), ["real"])
-    assert nothing == {"count": 0, "one_sided": []}
+    assert found["composition"] == [[800, 40], [150, 0], [0, 10]]
+    nothing = cluster_metrics({"real": np.array([-1], np.int32)})
+    assert nothing["count"] == 0
+    assert nothing["one_sided"] == []

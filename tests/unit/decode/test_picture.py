@@ -211,6 +211,12 @@ def test_deep_images_keep_their_greys(mode: str, top: float) -> None:
     assert np.abs(found - values / top * 255).max() < 3
 
 
+def test_dark_deep_images_stay_dark_whatever_their_byte_order() -> None:
+    little = decode(encoded(Image.fromarray(np.full((64, 64), 200, np.uint16)), "PNG"), SMALL).pixels
+    big = decode(encoded(Image.fromarray(np.full((64, 64), 200, ">u2")), "TIFF"), SMALL).pixels
+    assert little.max() == big.max() == 1
+
+
 def test_animations_give_their_first_frame() -> None:
     frames = [Image.new("RGB", (64, 64), color) for color in ("red", "blue")]
     for kind in ("GIF", "WEBP", "PNG"):

@@ -39,7 +39,7 @@ def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 def test_neighbors_are_scikit_learns(same: bool) -> None:
     reference = normal(70, 12, 1)
     query = reference if same else normal(45, 12, 2)
-    distances, indices = exact.exact_neighbors(unit_rows(query), unit_rows(reference), 6, same=same, device=CPU)
+    distances, indices, *_ = exact.exact_neighbors(unit_rows(query), unit_rows(reference), 6, same=same, device=CPU)
     fitted = NearestNeighbors(n_neighbors=6, metric="cosine").fit(reference)
     expected, where = fitted.kneighbors(None if same else query)
     np.testing.assert_allclose(distances, expected, atol=1e-5)
@@ -49,7 +49,7 @@ def test_neighbors_are_scikit_learns(same: bool) -> None:
 @pytest.mark.usefixtures("tiles")
 def test_copies_are_at_no_distance_and_come_in_order_but_never_the_image_itself() -> None:
     values = np.repeat(normal(5, 8, 1), 6, axis=0)
-    distances, indices = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
+    distances, indices, *_ = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
     assert (distances == 0).all()
     for row, found in enumerate(indices):
         group = range(row // 6 * 6, row // 6 * 6 + 6)
@@ -58,7 +58,7 @@ def test_copies_are_at_no_distance_and_come_in_order_but_never_the_image_itself(
 
 def test_fewer_than_k_are_padded() -> None:
     values = normal(3, 8, 1)
-    distances, indices = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
+    distances, indices, *_ = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
     assert np.isfinite(distances[:, :2]).all()
     assert np.isinf(distances[:, 2:]).all()
     assert (indices[:, 2:] == -1).all()
@@ -80,7 +80,7 @@ def test_rejected_rows_are_left_out() -> None:
 def test_an_image_at_the_mean_is_at_one_distance_from_all_others() -> None:
     values = normal(6, 8, 1)
     values[2] = 0
-    distances, _ = exact.exact_neighbors(unit_rows(values[2:3]), unit_rows(values), 6, same=False, device=CPU)
+    distances = exact.exact_neighbors(unit_rows(values[2:3]), unit_rows(values), 6, same=False, device=CPU).distances
     np.testing.assert_allclose(distances[0], [0, 0.5, 0.5, 0.5, 0.5, 0.5], atol=1e-6)
 
 

@@ -198,7 +198,7 @@ def test_levels_are_chosen_fine_to_coarse_and_unknown_ones_refused() -> None:
 def test_bfloat16_stays_close_to_float32(bundled: Pyramid) -> None:
     device = choose_device("cpu")
     pixels = np.ascontiguousarray(batch(size=96).permute(0, 2, 3, 1).numpy())
-    exact, rounded = (device.embed(bundled, pixels, precision) for precision in ("float32", "bfloat16"))
+    exact, rounded = (device.embed(bundled, pixels, precision)() for precision in ("float32", "bfloat16"))
     for level, values in exact.items():
         assert rounded[level].dtype == np.float32
         assert np.abs(rounded[level] - values).max() < 0.05 * np.abs(values).max()
@@ -208,7 +208,7 @@ def test_bfloat16_stays_close_to_float32(bundled: Pyramid) -> None:
 def test_every_detectors_means_are_those_of_its_own_pyramid(name: str) -> None:
     torch.manual_seed(1)
     trunk = MODELS[name].build().eval()
-    assert trunk.short_cut == "nine sums"
+    assert trunk.way_to_means(128) == "nine sums"
     images = torch.randn(2, 3, 128, 128)
     with torch.inference_mode():
         maps = trunk(images)
@@ -226,6 +226,7 @@ def test_sizes_that_do_not_halve_take_the_plain_way() -> None:
         for network, size in ((trunk, 100), (detector_trunk, 100)):
             images = torch.randn(1, 3, size, size)
             maps = network(images)
+            assert network.way_to_means(size).startswith("whole maps: their sizes") == (network is detector_trunk)
             for level, value in network.means(images).items():
                 torch.testing.assert_close(value, maps[level].mean(dim=(2, 3)), rtol=1e-4, atol=1e-6)
 

@@ -12,9 +12,9 @@ from gapscope.report.sample import choose
 from gapscope.run import Run
 
 
-def columns(run: Run) -> tuple[dict[str, Column], NDArray[np.int32], NDArray[np.int64]]:
+def columns(run: Run) -> tuple[dict[str, Column], NDArray[np.int16], NDArray[np.int64]]:
     places = read_places(run)
-    chosen = choose(places, read_listed(run, places))
+    chosen = choose(places, read_listed(run, places), max_drawn=1000)
     found = {str(column.head["name"]): column for column in read_columns(run, places, chosen)}
     return found, places.dataset[chosen.image], places.row[chosen.image]
 

@@ -3,14 +3,15 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import pytest
+from made_run import Made, make_run
 
 from gapscope.report.folder import replacing_folder
 from gapscope.report.measures import numbers_table
 from gapscope.report.page import _common_folder
-from gapscope.report.places import read_places
+from gapscope.report.places import read_level, read_places, rows_named
 from gapscope.run import Run
+from gapscope.store.results import read_layout, write_layout
 
 
 def table(**numbers: Any) -> dict[str, Any]:
@@ -50,18 +51,22 @@ def test_file_names_are_shown_without_the_folder_they_share(uris: list[str], fol
     assert _common_folder(uris) == folder
 
 
-def test_images_without_a_place_on_some_level_are_left_out_of_all() -> None:
-    frame = pd.DataFrame({"dataset": ["a", "a", "b"], "row": [0, 2, 0], "uri": ["x", "y", "x"]})
-    layouts = {
-        "P2": frame.assign(x=[0.0, 1.0, 2.0], y=0.0, z=0.0, cluster=[0, 1, 2]),
-        "P3": frame.assign(x=[0.0, np.nan, 2.0], y=0.0, z=0.0, cluster=[-1, -1, 0]),
+def test_images_without_a_place_on_some_level_are_left_out_of_all(tmp_path: Path) -> None:
+    images = {"a": ["1.png", "2.png", "bad.png", "3.png"], "b": ["1.png"]}
+    run = make_run(tmp_path, Made(images=images, broken={"bad.png"}))
+    points, clusters = read_layout(run.path, "P3")
+    points[1] = np.nan
+    write_layout(run.path, "P3", points, clusters)
+    places = read_places(run)
+    assert places.dataset.tolist() == [0, 0, 1]
+    assert places.row.tolist() == [0, 2, 0]
+    assert places.find(0, np.array([[2, 1], [0, -1]])).tolist() == [[1, -1], [0, -1]]
+    assert places.find(1, np.array([], np.int64)).tolist() == []
+    placed, _ = read_level(run, "P3", places, np.array([2, 1]))
+    np.testing.assert_array_equal(placed, points[[4, 2]])
+    assert rows_named(run, "a", [str(tmp_path / "images/a/3.png"), "elsewhere"]) == {
+        str(tmp_path / "images/a/3.png"): 2
     }
-    run = SimpleNamespace(levels=("P2", "P3"), datasets=("a", "b"), layout=layouts.__getitem__)
-    places = read_places(cast("Run", run))
-    assert places.uri.tolist() == ["x", "x"]
-    assert places.clusters["P2"].tolist() == [0, 2]
-    assert places.find("b", ["y", "x"]).tolist() == [-1, 1]
-    assert places.find("a", []).tolist() == []
 
 
 def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:

@@ -2,24 +2,25 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from gapscope.report.clusters import OneSided
 from gapscope.report.listed import Listed
 from gapscope.report.places import Places
 from gapscope.report.sample import Chosen, choose
+from gapscope.store.thumbnails import uri_hashes
 
 
 def places(sizes: list[int], order: NDArray[np.int64] | None = None) -> Places:
-    dataset = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+    """Datasets of numbered images; `order` shuffles all of them, and each dataset's then come in that order."""
+    dataset = np.repeat(np.arange(len(sizes), dtype=np.int16), sizes)
+    number = np.concatenate([np.arange(size) for size in sizes])
+    if order is not None:
+        mixed = order[np.argsort(dataset[order], kind="stable")]
+        dataset, number = dataset[mixed], number[mixed]
+    names = tuple(f"set{at}" for at in range(len(sizes)))
+    uri = np.array([f"/data/{at}.png" for at in number], dtype=object)
+    hashes = [uri_hashes(name, uri[dataset == at]) for at, name in enumerate(names)]
     row = np.concatenate([np.arange(size) for size in sizes])
-    uri = np.array([f"/data/{at}.png" for at in row], dtype=object)
-    order = np.arange(len(row)) if order is None else order
-    return Places(
-        datasets=tuple(f"set{number}" for number in range(len(sizes))),
-        dataset=dataset[order],
-        row=row[order],
-        uri=uri[order],
-        points={"P2": np.zeros((len(row), 3), np.float32)},
-        clusters={"P2": np.full(len(row), -1, np.int32)},
-    )
+    return Places(datasets=names, dataset=dataset, row=row, hash=np.concatenate(hashes))
 
 
 def listed(images: list[int], neighbours: list[list[int]] | None = None, level: str = "P2") -> Listed:
@@ -37,14 +38,14 @@ def listed(images: list[int], neighbours: list[list[int]] | None = None, level: 
     )
 
 
-def names(where: Places, chosen: Chosen) -> set[tuple[int, str]]:
+def names(where: Places, chosen: Chosen) -> set[tuple[int, int]]:
     drawn = chosen.image[chosen.drawn]
-    return set(zip(where.dataset[drawn].tolist(), where.uri[drawn].tolist(), strict=True))
+    return set(zip(where.dataset[drawn].tolist(), where.hash[drawn].tolist(), strict=True))
 
 
 def test_everything_is_drawn_where_it_fits() -> None:
     where = places([30, 20])
-    chosen = choose(where, [listed([3, 1])])
+    chosen = choose(where, [listed([3, 1])], max_drawn=50)
     assert sorted(chosen.image) == list(range(50))
     assert chosen.drawn.all()
 
@@ -118,6 +119,15 @@ def test_neighbours_have_a_cap_of_their_own() -> None:
     assert set(chosen.image[~chosen.drawn].tolist()) == set(range(1000, 1010))
 
 
+def test_what_is_typical_of_a_cluster_is_on_the_page_behind_the_outliers() -> None:
+    where = places([1000, 1000])
+    typical = OneSided(cluster=0, images=9, dataset=1, share=1.0, typical=np.array([1700, 1800]))
+    chosen = choose(where, [listed([4], [[1500, -1, -1]])], [typical], max_drawn=1)
+    assert chosen.image.tolist()[:2] == [4, 1500]
+    assert set(chosen.image.tolist()) == {4, 1500, 1700, 1800}
+    assert chosen.important == 4
+
+
 def test_numbers_find_an_image_on_the_page() -> None:
     chosen = choose(places([20, 20]), [], max_drawn=10)
     number = chosen.numbers(40)
@@ -127,5 +137,5 @@ def test_numbers_find_an_image_on_the_page() -> None:
 
 
 def test_no_image_at_all() -> None:
-    chosen = choose(places([0, 0]), [])
+    chosen = choose(places([0, 0]), [], max_drawn=10)
     assert len(chosen.image) == 0

@@ -1,3 +1,4 @@
+import io
 from pathlib import Path
 from typing import cast
 
@@ -14,7 +15,7 @@ from gapscope.report.places import Places
 from gapscope.report.sample import Chosen
 from gapscope.report.tiles import sheets, write_tiles
 from gapscope.run import Run
-from gapscope.settings import Frame
+from gapscope.settings import Frame, Thumbnails
 from gapscope.sources import Entry
 
 
@@ -33,9 +34,13 @@ class Painted:
 
     def __init__(self, uris: list[str]) -> None:
         self.uris = uris
+        self.kept: dict[int, bytes] = {}
 
     def entries(self, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
         return [Entry(self.uris[row]) for row in rows]
+
+    def thumbnails(self, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
+        return {row: self.kept[row] for row in rows.tolist() if row in self.kept}
 
     def source(self, dataset: str) -> Paint:
         if dataset == "moved":
@@ -47,15 +52,13 @@ def page(uris: list[str], dataset: str = "painted") -> tuple[Run, Places, Chosen
     count = len(uris)
     where = Places(
         datasets=(dataset,),
-        dataset=np.zeros(count, np.int32),
+        dataset=np.zeros(count, np.int16),
         row=np.arange(count),
-        uri=np.array(uris, dtype=object),
-        points={},
-        clusters={},
+        hash=np.arange(count, dtype=np.uint64),
     )
     # Backwards, so that the page's order is not the dataset's.
     image = np.arange(count)[::-1]
-    chosen = Chosen(image=image, drawn=np.ones(count, bool), outliers=0, outliers_drawn=0)
+    chosen = Chosen(image=image, drawn=np.ones(count, bool), important=1, outliers=0, outliers_drawn=0)
     return cast("Run", Painted(uris)), where, chosen
 
 
@@ -67,7 +70,7 @@ def test_each_tile_shows_its_own_image(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(tiles, "LARGE_IMAGES", 70)
     paints = colors(400)
     run, where, chosen = page([f"{r} {g} {b} 80 40" for r, g, b in paints])
-    sizes = write_tiles(run, where, chosen, tmp_path, Silent())
+    sizes = write_tiles(run, where, chosen, "drawn", tmp_path, Silent()).sizes
     found = 0
     for sheet in sheets(400):
         with Image.open(tmp_path / "tiles" / sheet.name) as picture:
@@ -83,23 +86,56 @@ def test_each_tile_shows_its_own_image(tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_an_image_that_cannot_be_read_any_more_is_a_grey_tile(tmp_path: Path) -> None:
     run, where, chosen = page(["255 0 0 30 30", "gone", "0 0 255 30 30"])
-    sizes = write_tiles(run, where, chosen, tmp_path, Silent())
-    assert sizes.tolist() == [[160, 160], [0, 0], [160, 160]]
-    with Image.open(tmp_path / "tiles" / "large-0000.webp") as picture:
+    found = write_tiles(run, where, chosen, "drawn", tmp_path, Silent())
+    assert (found.images, found.wanted) == (2, 3)
+    assert found.sizes.tolist() == [[160, 160], [0, 0], [160, 160]]
+    with Image.open(tmp_path / "tiles" / "large-0000.jpg") as picture:
         assert np.abs(np.asarray(picture.convert("RGB"), int)[80, 240] - 128).max() < 12
 
 
 def test_a_source_that_has_moved_away_leaves_the_page_without_pictures(tmp_path: Path) -> None:
     run, where, chosen = page(["255 0 0 30 30"], dataset="moved")
-    assert write_tiles(run, where, chosen, tmp_path, Silent()).tolist() == [[0, 0]]
+    assert write_tiles(run, where, chosen, "drawn", tmp_path, Silent()).sizes.tolist() == [[0, 0]]
 
 
 def test_a_very_thin_image_keeps_its_shape(tmp_path: Path) -> None:
     run, where, chosen = page(["255 0 0 2000 1"])
-    assert write_tiles(run, where, chosen, tmp_path, Silent()).tolist() == [[160, 1]]
+    assert write_tiles(run, where, chosen, "drawn", tmp_path, Silent()).sizes.tolist() == [[160, 1]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 64, 65, 4096, 4097, 60_000])
 def test_sheets_hold_every_image_once(count: int) -> None:
     numbers = [image for sheet in sheets(count) for image in range(sheet.start, sheet.stop)]
     assert numbers == list(range(count))
+
+
+def test_pictures_that_the_run_has_kept_are_not_decoded_again(tmp_path: Path) -> None:
+    run, where, chosen = page(["255 0 0 30 30", "gone"])
+    kept = io.BytesIO()
+    Image.new("RGB", (120, 160), (0, 0, 255)).save(kept, "JPEG")
+    cast("Painted", run).kept[1] = kept.getvalue()
+    found = write_tiles(run, where, chosen, "drawn", tmp_path, Silent())
+    assert found.sizes.tolist() == [[120, 160], [160, 160]]
+    with Image.open(tmp_path / "tiles" / "large-0000.jpg") as picture:
+        assert np.abs(np.asarray(picture.convert("RGB"), int)[80, 60] - (0, 0, 255)).max() < 12
+
+
+@pytest.mark.parametrize(("which", "images"), [("off", 0), ("outliers", 1), ("drawn", 3)])
+def test_no_more_pictures_than_asked_for(tmp_path: Path, which: Thumbnails, images: int) -> None:
+    run, where, chosen = page(["255 0 0 30 30"] * 3)
+    found = write_tiles(run, where, chosen, which, tmp_path, Silent())
+    assert (found.images, found.wanted) == (images, images)
+    assert np.count_nonzero(found.sizes[:, 0]) == images
+    assert found.bytes == sum(path.stat().st_size for path in (tmp_path / "tiles").iterdir())
+
+
+def test_all_pictures_together_have_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run, where, chosen = page([f"{r} {g} {b} 80 40" for r, g, b in colors(200)])
+    for name in ("all", "some"):
+        (tmp_path / name).mkdir()
+    cap = write_tiles(run, where, chosen, "drawn", tmp_path / "all", Silent()).bytes - 1
+    monkeypatch.setattr(tiles, "MOST_BYTES", cap)
+    found = write_tiles(run, where, chosen, "drawn", tmp_path / "some", Silent())
+    assert 0 < found.images < found.wanted == 200
+    assert found.bytes <= cap
+    assert found.sizes[found.images :].max() == 0

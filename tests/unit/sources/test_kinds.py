@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import tarfile
 from collections.abc import Callable
@@ -23,6 +24,8 @@ from gapscope.rejects import STATUSES, Rejected
 from gapscope.settings import Frame
 from gapscope.sources import Entry, Source, open_source
 from gapscope.sources.patterns import expanded
+from gapscope.sources.repeats import Repeats
+from gapscope.store.index import read_rows, write_index
 
 Picture = Callable[[int], bytes]
 
@@ -280,6 +283,47 @@ def test_a_coco_file_lists_its_objects_with_a_margin(folder: Path, picture: Pict
     assert contents(source, entries[2:4]) == [picture(1), picture(3)]
 
 
+def test_a_coco_file_that_names_things_twice_or_not_at_all(folder: Path, picture: Picture) -> None:
+    boxes = [{"image_id": 7, "bbox": [0, 0, 4, 4]}] * 2 + [{"id": 3, "image_id": 8, "bbox": [1, 1, 2, 2]}]
+    images = [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "a.png"}, {"id": 9, "file_name": "\ud800.png"}]
+    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": boxes}))
+    source, entries = opened(folder / "annotations.json")
+    assert names(entries) == ["a.png", "a.png#2", "\\ud800.png"]
+    assert entries[2].status == "bad-name"
+    assert contents(source, entries[:2]) == [picture(1)] * 2
+    source, entries = opened(folder / "annotations.json", objects=True)
+    assert names(entries) == ["a.png#None", "a.png#None.2", "a.png#3"]
+    assert contents(source, entries) == [picture(1)] * 3
+
+
+def test_a_list_in_another_encoding_or_with_holes_can_be_indexed(folder: Path, tmp_path: Path) -> None:
+    (folder / "old.csv").write_bytes("image,größe,city\ngrün.png,1,Köln\n".encode("latin-1"))
+    (folder / "old.txt").write_bytes("http://host/grün.png\nb.png\n".encode("latin-1"))
+    (folder / "wide.txt").write_bytes("a.png\n".encode("utf-16"))
+    (folder / "short.csv").write_text("number,image\n1\n2,a.png\n")
+    pq.write_table(pa.table({"image": [None, "a.png"], "number": [1, 2]}), folder / "holes.parquet")
+    expected = {
+        "old.csv": ["missing"],
+        "old.txt": ["bad-name", "listed"],
+        "wide.txt": ["bad-name", "bad-name"],
+        "short.csv": ["missing", "listed"],
+        "holes.parquet": ["missing", "listed"],
+    }
+    for name, statuses in expected.items():
+        source, entries = opened(folder / name)
+        assert [entry.status for entry in entries] == statuses
+        write_index(tmp_path, name, entries, source.columns)
+        assert [entry.uri for entry in read_rows(tmp_path, name, 0, 9)] == [entry.uri for entry in entries]
+    assert read_rows(tmp_path, "old.csv", 0, 1)[0].values == {"gr\\xf6\\xdfe": 1.0, "city": "K\\xf6ln"}
+
+
+def test_names_that_come_again_are_known_however_long_the_list() -> None:
+    repeats = Repeats()
+    for _ in range(2 * 2**16 + 5):
+        assert repeats.times(f"{_}.png") == 1
+    assert [repeats.times(name) for name in ("0.png", "131072.png", "0.png", "new.png", "new.png")] == [2, 2, 3, 1, 2]
+
+
 KEYS = ("images", "file_name", "annotations", "image_id", "bbox", "id", "name", "categories", "category_id")
 JSON = st.recursive(
     st.none() | st.integers() | st.text(max_size=5),
@@ -350,6 +394,29 @@ def test_an_image_that_changes_or_goes_after_the_listing_is_rejected(folder: Pat
         with pytest.raises(Rejected) as caught:
             source.read(entry)
         assert caught.value.status == status
+
+
+@pytest.mark.parametrize("kind", ["a.tar", "a.parquet", "a.npy"])
+def test_an_image_whose_container_changes_or_goes_after_the_listing_is_rejected(
+    tmp_path: Path, picture: Picture, kind: str
+) -> None:
+    def write(first: int) -> None:
+        images = {f"{number}.png": picture(number) + b"x" * (number % 7) for number in range(first, first + 3)}
+        write_tar(tmp_path / "a.tar", images)
+        pq.write_table(pa.table({"image": list(images.values())}), tmp_path / "a.parquet")
+        np.save(tmp_path / "a.npy", np.full((3, 5, 5), first, np.uint8))
+
+    write(1)
+    source, entries = opened(tmp_path / kind)
+    write(2)
+    os.utime(tmp_path / kind, ns=(0, 10**18))
+    with pytest.raises(Rejected) as caught:
+        source.read(entries[0])
+    assert caught.value.status == "changed"
+    (tmp_path / kind).unlink()
+    with pytest.raises(Rejected) as caught:
+        source.read(entries[0])
+    assert caught.value.status == "missing"
 
 
 @pytest.mark.parametrize(

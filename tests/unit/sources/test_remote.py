@@ -149,3 +149,15 @@ def test_a_server_that_is_busy_for_a_while_is_asked_again(
     with pytest.raises(Rejected, match="down") as caught:
         source.read(Entry(f"{web}/a.png"))
     assert caught.value.status == "unreadable"
+
+
+def test_a_server_that_is_not_there_is_told_from_an_empty_folder(web: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "a.txt").touch()
+    for location, words in (
+        ("http://127.0.0.1:9/photos", "dataset real: .* cannot be listed"),
+        (f"{web}/notes/", "dataset real: there are no images in"),
+    ):
+        with pytest.raises(SourceError, match=words):
+            check_not_empty("real", open_source("real", location))

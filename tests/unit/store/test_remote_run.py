@@ -17,7 +17,7 @@ import gapscope
 from gapscope.store import place as places
 from gapscope_cli.main import app
 
-OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "cluster": "inline"}
+OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 10, "cluster": "inline"}
 Start = Callable[..., Any]
 
 
@@ -99,7 +99,7 @@ def here(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> g
 
 @pytest.mark.parametrize("url", ["s3://bucket/some/run", "memory://run-of-test"])
 def test_a_run_behind_a_url_holds_what_a_folder_holds(
-    s3: Server, folders: dict[str, str], here: gapscope.Run, url: str
+    s3: Server, folders: dict[str, str], here: gapscope.Run, tmp_path: Path, url: str
 ) -> None:
     run = gapscope.compare(folders, out=url, **OPTIONS)
     assert content(run.path) == content(here.path)
@@ -112,6 +112,9 @@ def test_a_run_behind_a_url_holds_what_a_folder_holds(
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == f"{url}/report/index.html"
     assert opened.report.read_bytes() == page
+    for kind in ("parquet", "projector"):
+        done = CliRunner().invoke(app, ["export", url, "--to", kind, "--out", str(tmp_path / kind)])
+        assert done.exit_code == 0, done.output
     # The same call finds nothing to do.
     asked = len(s3.met)
     gapscope.compare(folders, out=url, **OPTIONS)

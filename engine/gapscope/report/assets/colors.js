@@ -1,5 +1,5 @@
 "use strict";
-// What the map is coloured by: the datasets, or a column of what is known about the images.
+// What the map is coloured by: the datasets, the outlier score, the clusters, or a column of what is known of the images.
 (() => {
   const g = gapscope;
   const RARE = 65534;
@@ -10,13 +10,29 @@
   const STEPS = 64;
   let column = null; // its head and its values; null for the datasets
 
-  g.chooseColors = async (number) => {
-    if (number < 0) {
-      column = null;
-      return;
+  // The choices besides the datasets, in the order of the menu.
+  g.colorings = () => ["outlier score", "cluster", ...g.facts.columns.map(({ name }) => name)];
+
+  g.chooseColors = async (number, level, against) => {
+    if (number < 0) column = null;
+    else if (number === 0) column = scores(level, against);
+    else if (number === 1) column = { name: "cluster", kind: "cluster", values: level.clusters };
+    else {
+      const head = g.facts.columns[number - 2];
+      const Kind = head.kind === "number" ? Float32Array : Uint16Array;
+      column = { ...head, values: g.unpack(await g.need(`column-${number - 2}`), Kind) };
     }
-    const head = g.facts.columns[number];
-    column = { ...head, values: g.unpack(await g.need(`column-${number}`), head.kind === "number" ? Float32Array : Uint16Array) };
+  };
+
+  // Against one dataset, or the farthest of all.
+  const scores = (level, against) => {
+    const values = Float32Array.from(g.image.dataset, (_, image) => Math.max(...g.asking(image)
+      .filter((pair) => against === -1 || g.facts.pairs[pair][1] === against)
+      .map((pair) => g.score(level, pair, image)), -Infinity));
+    const known = values.filter((value, image) => Number.isFinite(value) && g.image.drawn[image]).sort();
+    const at = (share) => known[Math.round(share * (known.length - 1))] ?? 0;
+    const [low, high] = at(0.02) < at(0.98) ? [at(0.02), at(0.98)] : [at(0), at(1) > at(0) ? at(1) : at(0) + 1];
+    return { name: "outlier score", kind: "number", low, high, values };
   };
 
   const grey = () => (g.theme.dark ? "#5d6670" : "#b4bac0");
@@ -36,6 +52,9 @@
     if (column.kind === "text") {
       return images.map((image) => (column.values[image] < NAMED ? g.color(column.values[image]) : none));
     }
+    if (column.kind === "cluster") {
+      return images.map((image) => (column.values[image] < 0 ? none : g.color(column.values[image])));
+    }
     const steps = ramp();
     const { low, high, values } = column;
     return images.map((image) => {
@@ -46,7 +65,7 @@
 
   // What the chosen column says of an image; null where the map is coloured by dataset.
   g.said = (image) => {
-    if (column === null) return null;
+    if (column === null || column.kind === "cluster") return null;
     const value = column.values[image];
     if (column.kind === "number") return `${column.name}: ${Number.isFinite(value) ? Number(value.toPrecision(6)) : "not known"}`;
     return `${column.name}: ${value === NONE ? "not known" : value === RARE ? "other" : column.texts[value]}`;
@@ -70,10 +89,18 @@
       key.replaceChildren(...column.texts.slice(0, NAMED).map((text, at) => chip(g.color(at), text)), ...rest, ...none);
       return;
     }
+    if (column.kind === "cluster") {
+      const clusters = new Set(drawn.filter((value) => value >= 0));
+      key.replaceChildren(g.make("span", {}, `${g.count(clusters.size)} ${clusters.size === 1 ? "cluster" : "clusters"}${clusters.size > 8 ? ", whose colours repeat" : ""}`),
+        ...(drawn.some((value) => value < 0) ? [chip(grey(), "in no cluster")] : []));
+      return;
+    }
     const bar = g.make("span", { class: "ramp", "aria-hidden": "true" });
     bar.style.background = `linear-gradient(to right, ${ramp().join(",")})`;
     const none = drawn.some((value) => !Number.isFinite(value)) ? [chip(grey(), "not known")] : [];
     const end = (value) => Number(value.toPrecision(4)).toString();
-    key.replaceChildren(g.make("span", {}, end(column.low)), bar, g.make("span", {}, end(column.high)), ...none);
+    const what = column.name === "outlier score" ? [g.make("span", {}, "inside the reference")] : [];
+    const most = column.name === "outlier score" ? [g.make("span", {}, "far outside")] : [];
+    key.replaceChildren(...what, g.make("span", {}, end(column.low)), bar, g.make("span", {}, end(column.high)), ...most, ...none);
   };
 })();

@@ -6,10 +6,15 @@ const gapscope = (() => {
 
   const receive = (name, value) => received.set(name, value);
 
+  // A page in a single file carries its data and pictures in elements that no browser runs.
+  const inlined = (name) => document.getElementById(`inlined/${name}`)?.textContent;
+
   // A promise for the data called `name`, whose script is loaded when it is first asked for.
   const need = (name) => {
     if (!awaited.has(name)) {
-      awaited.set(name, received.has(name) ? Promise.resolve(received.get(name)) : load(name));
+      const text = inlined(name);
+      if (text !== undefined) awaited.set(name, Promise.resolve(JSON.parse(text)));
+      else awaited.set(name, received.has(name) ? Promise.resolve(received.get(name)) : load(name));
     }
     return awaited.get(name);
   };
@@ -29,6 +34,15 @@ const gapscope = (() => {
   const unpack = (text, Kind) => {
     const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
     return new Kind(bytes.buffer);
+  };
+
+  // Where a file of the report's folder is found.
+  const files = new Map();
+  const file = (path) => {
+    const text = inlined(path);
+    if (text === undefined) return path;
+    if (!files.has(path)) files.set(path, URL.createObjectURL(new Blob([unpack(text.trim(), Uint8Array)], { type: "image/jpeg" })));
+    return files.get(path);
   };
 
   const remembered = () => {
@@ -54,5 +68,5 @@ const gapscope = (() => {
   const system = matchMedia("(prefers-color-scheme: dark)");
   theme.set(remembered() ? remembered() === "dark" : system.matches, false);
 
-  return { receive, need, unpack, theme, system, remembered };
+  return { receive, need, file, unpack, theme, system, remembered };
 })();

@@ -34,6 +34,8 @@
 
   // Many points must be small and light to show where they are dense, few may be large.
   const pointSize = (count) => Math.min(6, Math.max(2.2, 8.2 - 1.25 * Math.log10(Math.max(count, 1))));
+  // Plotly draws a circle as a hundred triangles; where points are too small to tell, a square's two are as good.
+  const shape = (count) => (count > 5000 ? "square" : "circle");
   const opacity = (count) => Math.min(0.85, Math.max(0.4, 1.15 - 0.16 * Math.log10(Math.max(count, 1))));
 
   const places = (level, images) => {
@@ -59,20 +61,20 @@
       },
     });
     return [
-      { ...points(members[0], { size, symbol: "circle", line: { width: 0 } }), opacity: opacity(g.facts.drawn) },
+      { ...points(members[0], { size, symbol: shape(g.facts.drawn), line: { width: 0 } }), opacity: opacity(g.facts.drawn) },
       points(members[1], { size: size + 1.6, symbol: "diamond", line: { width: 1, color: g.css("--surface") } }),
       ...rings(level, state),
     ];
   };
 
-  // Rings around the pinned image, its neighbours, and a cluster that was asked for.
+  // Rings around the pinned image, its neighbours, a cluster that was asked for, and what is selected.
   const rings = (level, state) => {
     const ring = (images, size, color, symbol) => ({
       type: "scatter3d", mode: "markers", hoverinfo: "skip", showlegend: false,
       ...places(level, images), marker: { size, color, symbol, line: { width: 2, color } },
     });
     const neighbours = state.pinned === null || !state.near ? []
-      : [...new Set(g.asking(state.pinned).flatMap((pair) => g.nearest(state.near, pair, state.pinned)))];
+      : [...new Set(g.asking(state.pinned).flatMap((pair) => g.nearest(state.near, pair, state.pinned).map(({ image }) => image)))];
     const cluster = [];
     if (state.cluster !== null) {
       level.clusters.forEach((which, image) => {
@@ -84,6 +86,7 @@
       ring(cluster, base + 5, g.css("--mark"), "circle-open"),
       ring(neighbours, base + 8, g.css("--text"), "circle-open"),
       ring(state.pinned === null ? [] : [state.pinned], base + 12, g.css("--text"), "diamond-open"),
+      ring([...state.selected], base + 4, g.css("--focus"), "circle-open"),
     ];
   };
 
@@ -145,7 +148,7 @@
     }, true);
     element.addEventListener("pointerup", (event) => {
       if (pressed === null || pressed.image === null) return;
-      if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < 5) map.onPin(pressed.image);
+      if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < 5) map.onPin(pressed.image, event.shiftKey);
     }, true);
     element.addEventListener("webglcontextlost", () => {
       say("The browser has taken the 3-D map's graphics memory away. Reload the page to see the map again.");
@@ -155,13 +158,29 @@
     }).observe(element);
   };
 
+  // The images whose points lie in a rectangle of the window, by the map's own matrices.
+  map.within = (level, { left, top, right, bottom }) => {
+    const scene = element._fullLayout?.scene?._scene;
+    if (!working || !scene) return [];
+    const { model, view, projection } = scene.glplot.cameraParams;
+    const times = (m, v) => [0, 1, 2, 3].map((row) => m[row] * v[0] + m[4 + row] * v[1] + m[8 + row] * v[2] + m[12 + row] * v[3]);
+    const box = element.querySelector("canvas").getBoundingClientRect();
+    return members.flat().filter((image) => {
+      const place = [0, 1, 2].map((axis) => level.points[3 * image + axis] * scene.dataScale[axis]);
+      const [x, y, , w] = times(projection, times(view, times(model, [...place, 1])));
+      const across = box.left + (x / w + 1) / 2 * box.width;
+      const down = box.top + (1 - y / w) / 2 * box.height;
+      return across >= left && across <= right && down >= top && down <= bottom;
+    });
+  };
+
   map.start = () => {
     element = g.byId("map");
     if (typeof Plotly === "undefined") say("The map's library, plotly.min.js, is missing from the report's folder.");
     else if (!hasWebGL()) {
       say("This browser has no WebGL, which the 3-D map needs. Everything else on this page works without it.");
     } else working = true;
-    for (const id of ["reset", "save"]) g.byId(id).hidden = !working;
+    for (const id of ["reset", "save", "select-area"]) g.byId(id).hidden = !working;
   };
 
   // A narrow map needs a camera farther away to hold the same width.
@@ -180,8 +199,7 @@
 
   map.ring = (level, state) => {
     if (!working || !members.length) return;
-    const [cluster, neighbours, pinned] = rings(level, state);
-    const all = [cluster, neighbours, pinned];
+    const all = rings(level, state);
     const key = (name) => all.map((trace) => trace[name]);
     Plotly.restyle(element, { x: key("x"), y: key("y"), z: key("z") }, all.map((_, at) => members.length + at));
   };

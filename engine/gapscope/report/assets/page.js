@@ -8,7 +8,9 @@
   };
   await g.open().catch(fail);
   const facts = g.facts;
-  const state = { level: 0, pair: 0, against: -1, color: -1, pinned: null, near: null, cluster: null, shown: g.PAGE };
+  const state = {
+    level: 0, pair: 0, against: -1, color: -1, pinned: null, near: null, cluster: null, selected: new Set(), shown: g.PAGE,
+  };
   g.state = state;
   let level = null;
   const pointer = { x: 0, y: 0 };
@@ -31,6 +33,8 @@
       dataset === 1 && names.length === 2 ? g.make("span", { class: "joint" }, " vs ") : "", g.tag(dataset)]));
     g.byId("title").classList.toggle("many", names.length > 2);
     const verdict = g.byId("verdict");
+    g.drawConfounders();
+    verdict.hidden = g.drawHeads();
     if (best.share > 0) {
       const [query, reference] = facts.pairs[best.pair].map(g.name);
       verdict.replaceChildren("The widest gap is at ", g.make("strong", {}, facts.levels[best.level].name), ": ",
@@ -89,10 +93,17 @@
   const drawDrawn = () => {
     const rest = facts.outliersDrawn < facts.outliers
       ? ` ${g.count(facts.outliersDrawn)} of ${g.count(facts.outliers)} listed outliers are drawn, best ranked first.` : " Every listed outlier is drawn.";
-    g.byId("drawn").textContent = facts.drawn === facts.placed
+    const trust = facts.layouts[state.level].trustworthiness;
+    const faithful = trust === undefined ? "" : ` Trustworthiness of this map: ${trust.toFixed(2)} of 1.`;
+    const { images, wanted, bytes } = facts.tiles;
+    const pictures = wanted ? ` Thumbnails: ${images === wanted ? "" : `${g.count(images)} of `}${g.count(wanted)}, ${(bytes / 1e6).toFixed(1)} MB.` : " Without thumbnails.";
+    g.byId("drawn").textContent = (facts.drawn === facts.placed
       ? `Drawn: all ${g.images(facts.placed)}. Axes of the map have no unit; near means alike.`
-      : `Drawn: ${g.count(facts.drawn)} of ${g.images(facts.placed)}.${rest} The others are a random sample, the same on every level.`;
+      : `Drawn: ${g.count(facts.drawn)} of ${g.images(facts.placed)}.${rest} The others are a random sample, the same on every level.`)
+      + faithful + pictures;
   };
+
+  const drawPinned = () => g.pinnedCard(level, facts.levels[state.level].name, state);
 
   const changed = {
     async level() {
@@ -111,7 +122,10 @@
       g.drawClusters(level, state);
       g.drawCharts(state);
       g.drawNumbers(state);
-      g.pinnedCard(level, facts.levels[wanted].name, state.pinned, state.near);
+      drawDrawn();
+      drawPinned();
+      await g.chooseColors(state.color, level, state.against).catch(fail);
+      g.drawColorKey();
       g.byId("map").setAttribute("aria-label", `3-D map of ${g.images(facts.drawn)} at ${facts.levels[wanted].name}. The gallery below lists the outliers for the keyboard.`);
       await g.map.draw(level, state);
       document.body.dataset.level = wanted;
@@ -123,24 +137,29 @@
       g.drawCharts(state);
     },
     shown: () => g.drawGallery(level, state),
-    against() {
+    async against() {
       drawLegend();
-      return g.map.draw(level, state);
+      await changed.color();
     },
     async color() {
       const wanted = state.color;
-      await g.chooseColors(wanted).catch(fail);
+      await g.chooseColors(wanted, level, state.against).catch(fail);
       if (wanted !== state.color) return;
       g.drawColorKey();
-      g.pinnedCard(level, facts.levels[state.level].name, state.pinned, state.near);
+      drawPinned();
       await g.map.draw(level, state);
+    },
+    selected() {
+      g.drawSelection(state);
+      drawPinned();
+      g.map.ring(level, state);
     },
     async pinned() {
       const [at, image] = [state.level, state.pinned];
       const near = image === null ? null : await g.near(at).catch(fail);
       if (at !== state.level || image !== state.pinned) return;
       state.near = near;
-      g.pinnedCard(level, facts.levels[at].name, image, near);
+      drawPinned();
       document.querySelectorAll(".item").forEach((item) => {
         item.setAttribute("aria-pressed", String(Number(item.querySelector("[data-image]")?.dataset.image) === state.pinned));
       });
@@ -176,11 +195,12 @@
     g.byId("pair-label").hidden = facts.pairs.length < 2;
     g.byId("against").append(option(-1, "any dataset"), ...facts.datasets.map(({ name }, dataset) => option(dataset, name)));
     g.byId("against").addEventListener("change", (event) => g.update({ against: Number(event.target.value) }));
-    g.byId("color").append(option(-1, "dataset"), ...facts.columns.map(({ name }, number) => option(number, name)));
+    g.byId("color").append(option(-1, "dataset"), ...g.colorings().map((name, number) => option(number, name)));
     g.byId("color").addEventListener("change", (event) => g.update({ color: Number(event.target.value) }));
-    g.byId("color-label").hidden = !facts.columns.length;
     g.byId("against-label").hidden = facts.datasets.length < 3;
   };
+  const within = (rectangle) => g.map.within(level, rectangle);
+  const listedHere = () => Array.from(level.lists[state.pair].image);
 
   const nameTheme = () => {
     g.byId("theme").textContent = g.theme.dark ? "Light theme" : "Dark theme";
@@ -203,9 +223,9 @@
 
   document.addEventListener("keydown", (event) => {
     const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (event.key === "Escape" && state.pinned !== null) g.update({ pinned: null });
+    if (event.key === "Escape" && !event.defaultPrevented && state.pinned !== null) g.update({ pinned: null });
     if (!step || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
-    if (event.target.closest("input, select, textarea, .scroller")) return;
+    if (event.target.closest("input:not([type=radio]), select, textarea, .scroller")) return;
     const next = Math.min(facts.levels.length - 1, Math.max(0, state.level + step));
     event.preventDefault();
     if (next !== state.level) g.update({ level: next });
@@ -218,7 +238,10 @@
   g.byId("reset").addEventListener("click", g.map.reset);
   g.byId("save").addEventListener("click", () => g.map.save(`gapscope-${facts.levels[state.level].name}`));
   g.map.onHover = (image) => g.hoverCard(level, facts.levels[state.level].name, image, pointer);
-  g.map.onPin = (image) => g.update({ pinned: image });
+  g.map.onPin = (image, more) => {
+    if (more) g.select([image], state.selected.has(image) ? "remove" : "add");
+    else g.update({ pinned: image });
+  };
 
   const best = widest();
   state.level = best.level;
@@ -226,11 +249,12 @@
   paint();
   drawLead(best);
   drawLevels();
-  drawDrawn();
   fillSelects();
   g.byId("pair").value = state.pair;
   g.drawRejects();
   g.drawProvenance();
   g.map.start();
+  g.startFinding();
+  g.startSelecting(state, within, listedHere);
   await changed.level();
 })();

@@ -1,5 +1,5 @@
 "use strict";
-// Everything below and beside the map: pairs in words, gallery, clusters, tables, provenance.
+// Everything below and beside the map: pairs in words, gallery, clusters, tables, confounders, provenance.
 (() => {
   const g = gapscope;
   const PAGE = 24;
@@ -66,27 +66,91 @@
       g.boxed(entry.image, 132),
       g.make("span", { class: "item-head" }, g.make("strong", {}, g.count(entry.rank)), g.make("span", { class: "quiet" }, `q ${g.small(entry.q)}`)),
       g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(entry.image))),
-      g.make("span", { class: "kind quiet" }, entry.kind)))));
+      g.make("span", { class: "kind quiet" }, g.KINDS[entry.kind])))));
     g.byId("more").hidden = shown >= list.image.length;
+    g.byId("select-list").hidden = !list.image.length;
   };
   g.PAGE = PAGE;
+
+  g.ofCluster = (level, cluster) => {
+    const members = [];
+    level.clusters.forEach((which, image) => {
+      if (which === cluster) members.push(image);
+    });
+    return members;
+  };
 
   g.drawClusters = (level, state) => {
     const { count, oneSided } = g.facts.clusters[state.level];
     g.byId("clusters-title").textContent = `Clusters of one dataset at ${levelName(state)}`;
     g.byId("clusters-note").textContent = count === 0 ? "No clusters were found at this level."
       : `${oneSided.length ? g.count(oneSided.length) : "None"} of ${g.count(count)} clusters ${oneSided.length === 1 ? "belongs" : "belong"} almost only to one dataset.`;
-    g.byId("clusters").replaceChildren(...oneSided.map(([cluster, images, dataset, share]) => {
-      const members = [];
+    g.byId("clusters").replaceChildren(...oneSided.map(([cluster, images, dataset, share, typical]) => {
+      const members = typical.slice(0, 6);
       for (let image = 0; image < level.clusters.length && members.length < 6; image++) {
-        if (level.clusters[image] === cluster && g.image.dataset[image] === dataset) members.push(image);
+        if (level.clusters[image] === cluster && g.image.dataset[image] === dataset && !members.includes(image)) members.push(image);
       }
       const on = state.cluster === cluster;
       return g.make("li", { class: "cluster" },
-        g.make("div", { class: "strip" }, ...members.map((image) => g.boxed(image, 64))),
+        g.make("div", { class: "strip" }, ...members.map((image) => g.make("button", {
+          type: "button", class: "neighbour", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`,
+          onclick: () => g.pinFromList(image),
+        }, g.boxed(image, 64)))),
         g.make("div", { class: "cluster-head" },
           g.make("p", {}, g.make("strong", {}, `Cluster ${cluster}`), ` · ${g.images(images)} · ${g.percent(share)} `, g.tag(dataset)),
-          g.make("button", { type: "button", class: "plain", "aria-pressed": String(on), onclick: () => g.showCluster(on ? null : cluster) }, on ? "Hide on map" : "Show on map")));
+          g.make("span", { class: "buttons" },
+            g.make("button", { type: "button", class: "plain", "aria-pressed": String(on), onclick: () => g.showCluster(on ? null : cluster) }, on ? "Hide on map" : "Show on map"),
+            g.make("button", { type: "button", class: "plain", onclick: () => g.select(g.ofCluster(level, cluster), "add") }, "Select"))));
+    }));
+  };
+
+  // The sentences that sum a pair up, as the comparison wrote them, the widest gap first.
+  const HEADS = 4;
+  g.drawHeads = () => {
+    const widest = (pair) => Math.max(...g.facts.levels.map((_, level) => cell(level, pair, "outlier_share") ?? 0));
+    const order = g.facts.pairs.flatMap((_, pair) => (g.facts.heads[pair] ? [pair] : []))
+      .sort((a, b) => widest(b) - widest(a) || a - b);
+    g.byId("heads").hidden = !order.length;
+    g.byId("heads").replaceChildren(...order.slice(0, HEADS).map((pair) => {
+      const mark = g.swatch(g.facts.pairs[pair][0]);
+      return g.make("li", {}, mark, g.make("bdi", {}, g.facts.heads[pair]));
+    }));
+    return order.length > 0;
+  };
+
+  // What could fool the comparison: the files instead of what they show.
+  g.drawConfounders = () => {
+    const { pairs, confounders } = g.facts;
+    const warnings = new Map();
+    confounders.forEach((found, pair) => {
+      if (!found?.warning) return;
+      if (!warnings.has(found.warning)) warnings.set(found.warning, []);
+      warnings.get(found.warning).push(pair);
+    });
+    const between = ([query, reference]) => [g.tag(query), " and ", g.tag(reference)];
+    const seen = new Set();
+    g.byId("confounded").hidden = !warnings.size;
+    g.byId("confounded").replaceChildren(...[...warnings].flatMap(([text, of]) => of.flatMap((pair) => {
+      const key = `${[...pairs[pair]].sort().join()} ${text}`;
+      if (seen.has(key)) return [];
+      seen.add(key);
+      return [g.make("p", {}, g.make("strong", {}, "This may be the files, not what they show. "),
+        ...between(pairs[pair]), ": ", g.make("bdi", {}, text), " ", g.make("a", { href: "#confounders" }, "See how they differ."))];
+    })));
+    const shown = pairs.flatMap(([query, reference], pair) => (confounders[pair]
+      && !(query > reference && confounders[pairs.findIndex(([q, r]) => q === reference && r === query)]) ? [pair] : []));
+    g.byId("confounders").hidden = !shown.length;
+    g.byId("confounder-pairs").replaceChildren(...shown.map((pair) => {
+      const { auc, rows } = confounders[pair];
+      const [query, reference] = pairs[pair];
+      const words = auc === null ? [] : [`: the files alone tell them apart with AUC ${g.small(auc)} (0.5 is a guess, 1 is always).`];
+      return g.make("section", {}, g.make("p", {}, ...between(pairs[pair]), ...words),
+        rows.length ? g.make("div", { class: "scroller", role: "region", "aria-label": `How the files of ${g.name(query)} and ${g.name(reference)} differ`, tabindex: 0 },
+          g.make("table", { class: "confounders" },
+            g.make("thead", {}, g.make("tr", {}, ...["what", "effect", g.name(query), g.name(reference)].map((name) => g.make("th", { scope: "col" }, name)))),
+            g.make("tbody", {}, ...rows.map(([name, effect, ...sides]) => g.make("tr", {},
+              g.make("th", { scope: "row" }, g.make("bdi", {}, name)), g.make("td", {}, effect === null ? "–" : g.small(effect)),
+              ...sides.map((side) => g.make("td", {}, g.make("bdi", {}, side)))))))) : null);
     }));
   };
 

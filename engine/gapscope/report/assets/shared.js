@@ -16,10 +16,10 @@
   };
   g.byId = (id) => document.getElementById(id);
 
-  // Okabe and Ito's colours, told apart by colour-blind eyes too; three are shifted where the ground would hide them.
-  const LIGHT = ["#0072B2", "#D55E00", "#009E73", "#B8548F", "#C98500", "#2E9BDB", "#111111", "#A79B00"];
-  const DARK = ["#3E9FE0", "#E8702A", "#14B888", "#D58BB4", "#E69F00", "#8CCBF2", "#F2F2F2", "#F0E442"];
-  g.color = (dataset) => (g.theme.dark ? DARK : LIGHT)[dataset % LIGHT.length];
+  g.color = (number) => {
+    const colors = g.facts.palette[g.theme.dark ? "dark" : "light"];
+    return colors[number % colors.length];
+  };
   g.css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
   const whole = new Intl.NumberFormat("en");
@@ -55,6 +55,7 @@
     const images = await g.need("images");
     g.image = {
       dataset: g.unpack(images.dataset, Uint16Array),
+      row: g.unpack(images.row, Uint32Array),
       drawn: g.unpack(images.drawn, Uint8Array),
       sizes: g.unpack(images.sizes, Uint8Array),
       name: (image) => images.names[image],
@@ -87,8 +88,17 @@
         entries.get(image).push(readEntry(list, at));
       });
     }
-    return { points, lists, entries, clusters: g.unpack(data.clusters, Int32Array) };
+    return { points, lists, entries, clusters: g.unpack(data.clusters, Int32Array), scores: data.scores.map(halves) };
   };
+
+  // 16-bit floats, which few browsers know by themselves.
+  const halves = (text) => Float32Array.from(g.unpack(text, Uint16Array), (bits) => {
+    const exponent = (bits >> 10) & 31;
+    const fraction = bits & 1023;
+    const sign = bits >> 15 ? -1 : 1;
+    if (exponent === 31) return fraction ? NaN : sign * Infinity;
+    return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
+  });
 
   const KINDS = ["outside", "under-represented", "both"];
   const readEntry = (list, at) => ({
@@ -108,7 +118,12 @@
   g.near = async (number) => {
     if (!near.has(number)) {
       const { across, pairs } = await g.need(`near-${number}`);
-      near.set(number, { across, pairs: pairs.map((text) => g.unpack(text, Int32Array)) });
+      near.set(number, {
+        across,
+        pairs: pairs.map(({ images, distances }) => ({
+          images: g.unpack(images, Int32Array), distances: g.unpack(distances, Float32Array),
+        })),
+      });
     }
     return near.get(number);
   };
@@ -120,32 +135,43 @@
     }
     return places[image];
   };
+  // The nearest images that are on the page, with their distances.
   g.nearest = ({ across, pairs }, pair, image) => {
     const at = placeOf(image) * across;
-    return Array.from(pairs[pair].subarray(at, at + across)).filter((found) => found >= 0);
+    const { images, distances } = pairs[pair];
+    return Array.from({ length: across }, (_, step) => ({ image: images[at + step], distance: distances[at + step] }))
+      .filter((found) => found.image >= 0);
   };
+  // How far an image lies outside the reference of a pair.
+  g.score = (level, pair, image) => level.scores[pair][placeOf(image)];
   // The pairs that ask about an image's dataset.
   g.asking = (image) => g.facts.pairs.flatMap(([query], pair) => query === g.image.dataset[image] ? [pair] : []);
 
   // A thumbnail: one tile of a sheet, cut out by the size and position of a background.
   const sheetOf = (image) => g.facts.sheets.find(([, start, stop]) => image >= start && image < stop);
+  // Where `gapscope serve` shows the page, it has the images themselves, too.
+  const served = document.querySelector("meta[name='gapscope-images']")?.content;
+  g.fullImage = (image) => (served ? `${served}/${g.image.dataset[image]}/${g.image.row[image]}` : null);
+  const sheetImage = (sheet) => `url("${g.file(`tiles/${sheet}`)}")`;
+  g.alt = (image) => `${g.image.name(image)}, ${g.name(g.image.dataset[image])}`;
   const lazy = new IntersectionObserver((seen) => {
     for (const { isIntersecting, target } of seen) {
       if (!isIntersecting) continue;
       lazy.unobserve(target);
-      target.style.backgroundImage = target.dataset.sheet;
+      target.style.backgroundImage = sheetImage(target.dataset.sheet);
     }
   }, { rootMargin: "300px" });
 
   g.thumbnail = (image, box, { eager = false } = {}) => {
-    const [sheet, start, , side, across] = sheetOf(image);
     const [width, height] = [g.image.sizes[2 * image], g.image.sizes[2 * image + 1]];
-    const alt = `${g.image.name(image)}, ${g.name(g.image.dataset[image])}`;
+    const alt = g.alt(image);
     if (!width) {
-      const gone = g.make("span", { class: "thumbnail gone", role: "img", "aria-label": `${alt}, no longer readable` }, "not readable");
+      const why = sheetOf(image) ? "not readable" : "no thumbnail";
+      const gone = g.make("span", { class: "thumbnail gone", role: "img", "aria-label": `${alt}, ${why}` }, why);
       gone.style.width = gone.style.height = `${box}px`;
       return gone;
     }
+    const [sheet, start, , side, across] = sheetOf(image);
     const scale = box / Math.max(width, height);
     const row = Math.floor((image - start) / across);
     const column = (image - start) % across;
@@ -154,9 +180,9 @@
     picture.style.height = `${Math.max(2, height * scale)}px`;
     picture.style.backgroundSize = `${across * side * scale}px auto`;
     picture.style.backgroundPosition = `${-column * side * scale}px ${-row * side * scale}px`;
-    picture.dataset.sheet = `url("tiles/${sheet}")`;
+    picture.dataset.sheet = sheet;
     picture.dataset.image = image;
-    if (eager) picture.style.backgroundImage = picture.dataset.sheet;
+    if (eager) picture.style.backgroundImage = sheetImage(sheet);
     else lazy.observe(picture);
     return picture;
   };

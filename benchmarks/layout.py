@@ -1,0 +1,126 @@
+"""Maps of 10 thousand to a million embeddings, against plain `umap.UMAP(n_components=3).fit_transform` of the same.
+
+Each case runs in a process of its own, with everything compiled before the clock starts. `neighbors` is the time that
+gapscope's graph takes, which it needs for the outliers anyway; `layout` is what the map takes on top. Beyond the real
+embeddings that the folders give, points are of a mixture fitted to them. On 2 cores, 10,000 and 100,000 take some ten
+minutes, a million half an hour.
+"""
+
+import argparse
+import json
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from layout_points import in_child, mixture, peak_gib, real_points, view_of
+from machine import machine
+from numpy.typing import NDArray
+
+from gapscope.device.cpu import Cpu
+from gapscope.layout.graph import with_itself
+from gapscope.layout.quality import map_quality
+from gapscope.layout.start import principal_start
+from gapscope.layout.ways import by_landmarks
+from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.settings import LayoutSettings
+
+Drawn = tuple[NDArray[np.float32], dict[str, Any]]
+_SETTINGS = LayoutSettings()
+_GRAPH_K = 30
+
+
+def main() -> None:
+    """Measure, print, and write the JSON."""
+    if sys.argv[1:2] == ["case"]:
+        _case(*sys.argv[2:4])
+        return
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", type=Path, nargs="+", help="images, in a sub-folder per class")
+    parser.add_argument("--sizes", default="10000,100000", help="numbers of points")
+    parser.add_argument("--cases", default=",".join(_CASES), help=f"some of {', '.join(_CASES)}")
+    parser.add_argument("--timeout", type=float, default=1800, help="seconds that a case may take")
+    parser.add_argument("--cache", type=Path, default=Path("layout-points.npz"), help="where embeddings are kept")
+    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
+    options = parser.parse_args()
+    real, _ = real_points(options.folders, options.cache)
+    found: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for size in map(int, options.sizes.split(",")):
+            points = Path(folder) / f"{size}.npy"
+            np.save(points, real[:size] if size <= len(real) else mixture(real, size, seed=0))
+            kind = "real" if size <= len(real) else "mixture"
+            for case in options.cases.split(","):
+                good, said = in_child(__file__, "case", case, str(points), timeout=options.timeout)
+                numbers = json.loads(said) if good else {"failed": said}
+                found.append({"points": size, "kind": kind, "case": case, **numbers})
+                print(found[-1], flush=True)
+                result = {"machine": machine(), "real_points": len(real), "channels": real.shape[1], "cases": found}
+                options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+            points.unlink()
+
+
+def _case(name: str, file: str) -> None:
+    warnings.simplefilter("ignore")
+    points = Path(file)
+    _compile(plain=name.startswith("plain"))
+    before, cpu, start = peak_gib(), time.process_time(), time.perf_counter()
+    drawn, numbers = _CASES[name](points)
+    numbers |= {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
+    numbers |= {"peak_gib": peak_gib(), "peak_before_gib": before}
+    print(json.dumps(numbers | map_quality([view_of(points)], drawn, seed=0)))
+
+
+def _compile(*, plain: bool) -> None:
+    few = np.random.default_rng(0).normal(size=(5000, 8)).astype(np.float32)
+    if plain:
+        import umap
+
+        for seed in (None, 0):
+            umap.UMAP(n_components=3, n_epochs=11, random_state=seed).fit(few)
+    else:
+        indices = (np.arange(5000)[:, None] + np.arange(15)) % 5000
+        distances = np.sort(np.abs(few[:, :1] + np.arange(15, dtype=np.float32)), axis=1)
+        Cpu().layout(few[:, :3].copy(), distances, indices, LayoutSettings(n_epochs=11))
+
+
+def _plain(points: Path, seed: int | None) -> Drawn:
+    import umap
+
+    view = view_of(points)
+    return umap.UMAP(n_components=3, random_state=seed).fit_transform(view.tile(0, len(view))), {}
+
+
+def _gapscope(points: Path, epochs: int | None = None) -> Drawn:
+    view, device = view_of(points), Cpu()
+    start = time.perf_counter()
+    near = device.neighbors(view, view, _GRAPH_K, same=True)
+    between = time.perf_counter()
+    graph = with_itself(near.distances[:, : _SETTINGS.graph_k], near.indices[:, : _SETTINGS.graph_k])
+    way, recall = near.way, near.recall
+    del near
+    drawn = device.layout(principal_start([view], 0), *graph, LayoutSettings(n_epochs=epochs))
+    numbers = {"neighbors": between - start, "layout": time.perf_counter() - between}
+    return drawn, {**numbers, "neighbors_way": way, "neighbors_recall": recall}
+
+
+def _landmarks(points: Path, share: int) -> Drawn:
+    view: UnitRows = view_of(points)
+    made = by_landmarks([view], _SETTINGS, Cpu(), len(view) // share, "")
+    return made.points, {"landmarks": made.laid_out}
+
+
+_CASES: dict[str, Callable[[Path], Drawn]] = {
+    "plain": lambda points: _plain(points, None),
+    "plain-seeded": lambda points: _plain(points, 0),
+    "gapscope": _gapscope,
+    "landmarks-half": lambda points: _landmarks(points, 2),
+    "landmarks-tenth": lambda points: _landmarks(points, 10),
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""Embeddings to lay out: real ones as far as there are images, and beyond that a mixture fitted to real ones."""
+
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.cluster import KMeans
+
+from gapscope.device.cpu import Cpu
+from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.pyramid import MODELS, load_pyramid
+from gapscope.pyramid.weights import sha256_of
+from gapscope.settings import EmbedSettings, Frame
+from gapscope.sources import open_source
+
+CHANNELS = 256
+_VIEWS, _SIDE, _BATCH = 4, 128, 64
+_GROUPS = 200
+
+
+def real_points(folders: list[Path], cache: Path) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return (n, 256) embeddings of four crops of every image, and which sub-folder each comes from.
+
+    They are the bundled network's P5 at 128 pixels, standardised and turned to their 256 widest axes. `cache` keeps
+    them.
+    """
+    if not cache.exists():
+        embeddings, labels = _embed(folders)
+        np.savez(cache, P5=embeddings, labels=labels)
+    with np.load(cache) as held:
+        values, labels = held["P5"].astype(np.float64), held["labels"]
+    values = (values - values.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-12)
+    _, axes = np.linalg.eigh(values.T @ values)
+    return (values @ axes[:, ::-1][:, :CHANNELS]).astype(np.float32), labels
+
+
+def _embed(folders: list[Path]) -> tuple[NDArray[np.float16], NDArray[Any]]:
+    model, weights = MODELS["bundled"], MODELS["bundled"].weights()
+    device = Cpu()
+    settings = EmbedSettings(
+        model="bundled",
+        weights=str(weights),
+        weights_sha256=sha256_of(weights),
+        levels=model.choose_levels(("P5",)),
+        frame=Frame(size=_SIDE),
+    )
+    network = device.place(load_pyramid(settings), ("channels-last",))
+    random = np.random.default_rng(0)
+    pixels, labels, found = [], [], []
+    for folder in folders:
+        for entry in open_source("images", str(folder)).entries():
+            image = Image.open(entry.uri).convert("RGB")
+            for _ in range(_VIEWS):
+                side = int(random.integers(min(image.size) // 2, min(image.size) + 1))
+                left, top = (int(random.integers(0, length - side + 1)) for length in image.size)
+                crop = image.crop((left, top, left + side, top + side)).resize((_SIDE, _SIDE))
+                pixels.append(np.asarray(crop))
+                labels.append("/".join(Path(entry.uri).parts[-3:-1]))
+    for start in range(0, len(pixels), _BATCH):
+        batch = np.stack(pixels[start : start + _BATCH])
+        found.append(device.embed(network, batch, "float32")()["P5"].astype(np.float16))
+    return np.concatenate(found), np.array(labels)
+
+
+def mixture(real: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:
+    """Return (count, channels) points of 200 normal distributions with the means and covariances of k-means groups."""
+    groups = KMeans(_GROUPS, n_init=1, random_state=0).fit(real).labels_
+    random = np.random.default_rng(seed)
+    drawn = random.choice(_GROUPS, count, p=np.bincount(groups, minlength=_GROUPS) / len(real))
+    points = np.empty((count, real.shape[1]), np.float32)
+    for group in range(_GROUPS):
+        here = real[groups == group].astype(np.float64)
+        _, lengths, axes = np.linalg.svd(here - here.mean(axis=0), full_matrices=False)
+        lengths /= np.sqrt(max(1, len(here) - 1))
+        rows = np.flatnonzero(drawn == group)
+        points[rows] = here.mean(axis=0) + (random.standard_normal((len(rows), len(lengths))) * lengths) @ axes
+    return points
+
+
+def view_of(points: Path) -> UnitRows:
+    """Return stored points as gapscope sees a level: float16 in Zarr, standardised over all."""
+    values = np.load(points, mmap_mode="r")
+    held = zarr.create_array({}, shape=values.shape, dtype="float16", chunks=(8192, values.shape[1]), compressors=None)
+    total, squares = np.zeros(values.shape[1]), np.zeros(values.shape[1])
+    for start in range(0, len(values), 8192):
+        tile = np.asarray(values[start : start + 8192])
+        held[start : start + len(tile)] = tile.astype(np.float16)
+        total += tile.sum(axis=0, dtype=np.float64)
+        squares += np.square(tile, dtype=np.float64).sum(axis=0)
+    mean = total / len(values)
+    spread = np.sqrt(squares / len(values) - mean**2)
+    return UnitRows(
+        embeddings=held, rows=np.arange(len(values)), mean=mean.astype(np.float32), spread=spread.astype(np.float32)
+    )
+
+
+def peak_gib() -> float:
+    """Return the most memory that this process has had, in GiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def in_child(file: str, *arguments: str, timeout: float) -> tuple[bool, str]:
+    """Run a case in a process of its own, whose peak memory is its own.
+
+    Returns:
+        Whether it went well, and what it printed.
+    """
+    try:
+        done = subprocess.run(
+            [sys.executable, file, *arguments], capture_output=True, text=True, check=False, timeout=timeout
+        )
+    except subprocess.TimeoutExpired:
+        return False, f"not finished after {timeout:.0f} s"
+    return not done.returncode, done.stdout if not done.returncode else done.stderr.strip().splitlines()[-1]

@@ -1,0 +1,59 @@
+"""Photographs in a folder per class, and their embeddings, for the benchmarks of the comparison."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gapscope.decode.picture import decode
+from gapscope.pyramid import MODELS, Pyramid, load_pyramid
+from gapscope.pyramid.weights import sha256_of
+from gapscope.settings import EmbedSettings, Frame
+from gapscope.sources import open_source
+
+SIZE = 224
+_BATCH = 32
+
+
+def read_photographs(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
+    """Return (n, 224, 224, 3) pixels and the class of each, which is the name of its sub-folder."""
+    source, frame = open_source("photographs", str(folder)), Frame(size=SIZE)
+    entries = list(source.entries())
+    pixels = np.stack([decode(source.read(entry), frame).pixels for entry in entries])
+    return pixels, np.array([Path(entry.uri).relative_to(folder.absolute()).parts[0] for entry in entries])
+
+
+def bundled_pyramid() -> Pyramid:
+    """Return the bundled network with its own weights."""
+    model, weights = MODELS["bundled"], MODELS["bundled"].weights()
+    settings = EmbedSettings(
+        model="bundled",
+        weights=str(weights),
+        weights_sha256=sha256_of(weights),
+        levels=model.choose_levels(None),
+        frame=Frame(size=SIZE),
+    )
+    return load_pyramid(settings)
+
+
+def random_pyramid() -> Pyramid:
+    """Return the bundled network as it is before any training: a control."""
+    torch.manual_seed(0)
+    model = MODELS["bundled"]
+    settings = EmbedSettings(
+        model="bundled", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Frame(size=SIZE)
+    )
+    return Pyramid(model, settings).eval().requires_grad_(False)
+
+
+def embed(pyramid: Pyramid, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float16]]:
+    """Return (n, channels) float16 embeddings per level, as a run keeps them."""
+    parts: dict[str, list[NDArray[np.float16]]] = {}
+    with torch.inference_mode():
+        for start in range(0, len(pixels), _BATCH):
+            batch = torch.from_numpy(pixels[start : start + _BATCH]).permute(0, 3, 1, 2)
+            for level, values in pyramid(batch).items():
+                parts.setdefault(level, []).append(values.numpy().astype(np.float16))
+    return {level: np.concatenate(values) for level, values in parts.items()}

@@ -1,0 +1,47 @@
+"""`gapscope diff`: has the gap closed from one run to the next?"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gapscope_cli.errors import told
+
+
+def diff(
+    before: Annotated[
+        str, typer.Argument(metavar="RUN1", help="Folder or URL of the earlier run.", show_default=False)
+    ],
+    after: Annotated[str, typer.Argument(metavar="RUN2", help="Folder or URL of the later run.", show_default=False)],
+    csv: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write all numbers to this CSV file too.", show_default=False)
+    ] = None,
+) -> None:
+    """Say whether the gap between datasets closed from one run to another, level by level, beyond the error bars.
+
+    Both runs must embed alike and name their datasets alike. Example: gapscope diff run-v1 run-v2
+    """
+    with told():
+        from gapscope import open_run
+        from gapscope.compare.diff import diff_runs, level_verdicts
+
+        changes = diff_runs(open_run(before), open_run(after))
+        if csv is not None:
+            changes.to_csv(csv, index=False)
+    for (query, reference), verdicts in level_verdicts(changes).groupby(["query", "reference"], sort=False):
+        typer.echo(f"\n{query} images against {reference}:")
+        for level, verdict in zip(verdicts["level"], verdicts["verdict"], strict=True):
+            here = changes[
+                (changes["level"] == level) & (changes["query"] == query) & (changes["reference"] == reference)
+            ].set_index("number")
+            typer.echo(f"  {level}  {verdict:<10} " + "   ".join(_said(name, here.loc[name]) for name in here.index))
+
+
+def _said(name: str, row: "object") -> str:
+    shown = "{:.1%}" if name == "share_outside" else "{:.4f}"
+    ends = [
+        f"{shown.format(row[when])} [{shown.format(row[f'{when}_low'])}, {shown.format(row[f'{when}_high'])}]"  # type: ignore[index]
+        for when in ("before", "after")
+    ]
+    label = "share outside" if name == "share_outside" else "kernel distance"
+    return f"{label} {ends[0]} -> {ends[1]} ({row['verdict']})"  # type: ignore[index]

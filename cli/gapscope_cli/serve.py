@@ -1,0 +1,33 @@
+"""`gapscope serve`."""
+
+from typing import Annotated
+
+import typer
+
+from gapscope_cli.errors import told
+
+
+def serve(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
+    port: Annotated[int, typer.Option(help="Port to listen at; 0 for any that is free.")] = 8765,
+    host: Annotated[
+        str, typer.Option(help="Address to listen at. Others than this machine reach it only if you name another.")
+    ] = "127.0.0.1",
+    browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+) -> None:
+    """Show a run's report with the images themselves, read from where they are, until Ctrl-C.
+
+    The address that is printed holds a secret: whoever has it can see the run's images.
+    """
+    with told():
+        import gapscope
+        from gapscope.report.serve import ReportServer
+
+        with ReportServer(gapscope.open_run(run), host=host, port=port) as server:
+            typer.echo(server.url)
+            if browser:
+                typer.launch(server.url)
+            try:
+                server.serve_forever()
+            except KeyboardInterrupt:
+                typer.echo("stopped", err=True)

@@ -1,0 +1,50 @@
+"""What the decoder process of a GPU does: JPEGs in batches, brought into their frames where they were decoded.
+
+A request names the images that lie in the memory file one after the other; the answer says for each what its header
+told, or null where the CPU has to read it, and the squares of the others lie in the memory file one after the other.
+A file that crashes the GPU's decoder takes this process with it, and nothing else.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from torch import Tensor
+
+from gapscope.decode.child import write_all
+from gapscope.decode.fit import fitted
+from gapscope.decode.plain_jpeg import PlainJpeg, plain_jpeg, upright
+
+DecodeJpegs = Callable[[Sequence[bytes]], Sequence[Tensor | None]]
+"""Takes plain JPEGs; returns (height, width, 3) uint8 as stored, on any device, or None for what it cannot read."""
+
+
+def answer_with(decode: DecodeJpegs) -> Callable[[dict[str, Any], int], dict[str, Any]]:
+    """Return what `gapscope.decode.child.serve` calls for every request."""
+
+    def answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
+        data, at = [], 0
+        for each in request["images"]:
+            data.append(os.pread(memory, each["bytes"], at))
+            at += each["bytes"]
+        plain = [plain_jpeg(one, each["max_pixels"]) for one, each in zip(data, request["images"], strict=True)]
+        decoded = iter(decode([one for one, header in zip(data, plain, strict=True) if header is not None]))
+        squares: list[bytes] = []
+        told: list[dict[str, Any] | None] = []
+        for header, each in zip(plain, request["images"], strict=True):
+            pixels = next(decoded) if header is not None else None
+            if header is None or pixels is None or pixels.shape != (header.height, header.width, 3):
+                told.append(None)
+                continue
+            turned = upright(pixels, header.orientation)
+            squares.append(fitted(turned, each["size"], each["fit"]).cpu().numpy().tobytes())
+            told.append(_told(header, turned))
+        write_all(memory, b"".join(squares))
+        return {"images": told}
+
+    return answer
+
+
+def _told(header: PlainJpeg, turned: Tensor) -> dict[str, Any]:
+    height, width = turned.shape[:2]
+    return {"width": width, "height": height, "jpeg_quality": header.jpeg_quality}

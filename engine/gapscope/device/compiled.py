@@ -1,0 +1,15 @@
+"""torch.compile, as both devices use it."""
+
+import torch
+
+from gapscope.device.protocol import Network
+from gapscope.pyramid.network import Pyramid
+
+
+def compiled(pyramid: Pyramid) -> Network:
+    """Return the network compiled for the one shape of batch that it will see; the first batch waits for it.
+
+    Frozen weights let the compiler fold and lay them out once (torch's Inductor, `freezing`).
+    """
+    network: Network = torch.compile(pyramid, dynamic=False, options={"freezing": True})
+    return network

@@ -1,0 +1,49 @@
+"""A run in the forms that other tools read."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from gapscope.errors import OptionError
+from gapscope.export.fiftyone import export_fiftyone
+from gapscope.export.parquet import export_parquet
+from gapscope.export.projector import export_projector
+from gapscope.export.stills import export_stills
+from gapscope.progress import Progress, Silent
+from gapscope.report.folder import replacing_folder
+from gapscope.run import Run
+
+EXPORTS: dict[str, Callable[[Run, Path, Progress], None]] = {
+    "parquet": export_parquet,
+    "fiftyone": export_fiftyone,
+    "projector": export_projector,
+    "stills": export_stills,
+}
+"""What `--to` may name."""
+
+
+def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progress | None = None) -> Path:
+    """Write a run for another tool, and return the folder.
+
+    Args:
+        run: a finished run.
+        to: a name in `EXPORTS`.
+        out: the folder; RUN/export/NAME by default, whose old content is replaced. Any other must be new or empty.
+        progress: what shows long work.
+
+    Raises:
+        OptionError: there is no such form, or `out` holds something.
+    """
+    if to not in EXPORTS:
+        raise OptionError(f"--to {to!r}: choose one of {', '.join(EXPORTS)}")
+    own = run.path / "export" / to
+    folder = own if out is None else Path(out).expanduser().absolute()
+    if folder != own and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OptionError(f"--out {folder} is not empty: give a new folder")
+    shown = progress or Silent()
+    if folder != own:
+        folder.mkdir(parents=True, exist_ok=True)
+        EXPORTS[to](run, folder, shown)
+        return folder
+    with replacing_folder(own) as temporary:
+        EXPORTS[to](run, temporary, shown)
+    return own

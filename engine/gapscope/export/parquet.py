@@ -1,0 +1,108 @@
+"""Tables for pandas, Polars, DuckDB, Spark and the like."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from gapscope.compare.manifest import manifest_path
+from gapscope.progress import Progress, Task
+from gapscope.run import Run
+from gapscope.store.index import PREFIX, groups_of
+from gapscope.store.place import readable
+from gapscope.store.pyramid import read_embeddings
+from gapscope.store.results import read_layout
+
+_OWN = ("row", "uri", "bytes", "format", "width", "height", "jpeg_quality")
+
+
+def export_parquet(run: Run, folder: Path, progress: Progress) -> None:
+    """Write three kinds of table, an index group at a time.
+
+    - images.parquet: a row per image that was read: dataset, row, uri, facts about its file, what its source says of
+      it, and per level `P3.x`, `P3.y`, `P3.z` and `P3.cluster`.
+    - embeddings.P3.parquet and so on: dataset, row, uri, and the embedding as float32.
+    - outliers.parquet: every manifest, with level, query and reference as columns.
+    """
+    images = sum(int(facts["listed"]) for facts in run.record.datasets.values())
+    with progress.task("images", images, "image") as task:
+        _write(folder / "images.parquet", _images(run, task))
+    with progress.task("embeddings", images * len(run.levels), "image") as task:
+        for level in run.levels:
+            _write(folder / f"embeddings.{level}.parquet", _embeddings(run, level, task))
+    _write(folder / "outliers.parquet", _outliers(run))
+
+
+def _write(path: Path, tables: Iterator[pa.Table]) -> None:
+    first = next(tables)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for table in tables:
+            writer.write_table(table)
+
+
+def _images(run: Run, task: Task) -> Iterator[pa.Table]:
+    layouts = {level: read_layout(run.path, level) for level in run.levels}
+    said = _said(run)
+    start = 0
+    for name in run.datasets:
+        for table in groups_of(run.path, name):
+            rows = start + np.arange(len(table))
+            columns: dict[str, object] = {"dataset": pa.array([name] * len(table), pa.string())}
+            columns |= {own: table[own] for own in _OWN}
+            columns |= {
+                key.removeprefix(PREFIX): table[key] if key in table.column_names else pa.nulls(len(table), kind)
+                for key, kind in said.items()
+            }
+            for level, (points, clusters) in layouts.items():
+                columns |= {f"{level}.{axis}": points[rows, at] for at, axis in enumerate("xyz")}
+                columns[f"{level}.cluster"] = clusters[rows]
+            yield pa.table(columns).filter(pc.equal(table["status"], "ok"))
+            start += len(table)
+            task.advance(len(table))
+
+
+def _said(run: Run) -> dict[str, pa.DataType]:
+    """Return the columns that any dataset's source has; one that two sources have of different kinds is a text."""
+    found: dict[str, pa.DataType] = {}
+    for name in run.datasets:
+        for field in next(groups_of(run.path, name)).schema:
+            if field.name.startswith(PREFIX):
+                found[field.name] = field.type if found.get(field.name, field.type) == field.type else pa.string()
+    return found
+
+
+def _embeddings(run: Run, level: str, task: Task) -> Iterator[pa.Table]:
+    for name in run.datasets:
+        start = 0
+        for table in groups_of(run.path, name, ["row", "uri", "status"]):
+            values = read_embeddings(run.path, name, level, start, start + len(table))
+            start += len(table)
+            good = pc.equal(table["status"], "ok").to_numpy()
+            kept = table.filter(pa.array(good)).select(["row", "uri"])
+            dataset = pa.array([name] * len(kept), pa.string())
+            yield kept.add_column(0, "dataset", dataset).append_column("embedding", _lists(values[good]))
+            task.advance(len(table))
+
+
+def _lists(values: NDArray[np.float16]) -> pa.Array:
+    flat = pa.array(np.ascontiguousarray(values, np.float32).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
+
+
+def _outliers(run: Run) -> Iterator[pa.Table]:
+    tables = []
+    for level in run.levels:
+        for query, reference in run.pairs:
+            with readable(manifest_path(run.path, level, query, reference)) as file:
+                table = pq.read_table(file)
+            own = [name for name in table.column_names if not name.startswith(PREFIX)]
+            table = table.select(own)
+            for at, (title, value) in enumerate([("level", level), ("query", query), ("reference", reference)]):
+                table = table.add_column(at, title, pa.array([value] * len(table), pa.string()))
+            tables.append(table)
+    yield pa.concat_tables(tables)

@@ -1,0 +1,78 @@
+"""thumbnails/NAME/: small pictures that are made while an image is decoded anyway, a file per block."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from gapscope.store.atomic import replacing
+from gapscope.store.place import readable
+
+SIDE = 160
+"""Longest side of a thumbnail in pixels."""
+
+MOST = 60_000
+"""Thumbnails kept per dataset, about: more than a report draws by chance, and some 300 MB at most."""
+
+_SCHEMA = pa.schema([("row", pa.int64()), ("jpeg", pa.binary())])
+_HASHES = float(2**64)
+
+
+def uri_hashes(dataset: str, uris: NDArray[np.object_]) -> NDArray[np.uint64]:
+    """Return a number per uri, by which images are chosen at random: the same in every run, whatever the order."""
+    key = hashlib.blake2b(dataset.encode(), digest_size=8).hexdigest()
+    return np.asarray(pd.util.hash_array(uris, hash_key=key, categorize=False), np.uint64)
+
+
+def share_kept(listed: int) -> float:
+    """Return the share of a dataset's images whose thumbnails are kept."""
+    return min(1.0, MOST / max(listed, 1))
+
+
+def kept(dataset: str, uris: Sequence[str], share: float) -> NDArray[np.bool_]:
+    """Return which images' thumbnails are kept: those with the smallest hashes, which reports draw first."""
+    if share >= 1.0 or not uris:
+        return np.full(len(uris), share > 0.0)
+    return uri_hashes(dataset, np.array(uris, dtype=object)) < share * _HASHES
+
+
+def write_thumbnails(run: Path, dataset: str, block: int, thumbnails: Mapping[int, bytes]) -> None:
+    """Write a block's thumbnails, row to JPEG, in place of older ones."""
+    path = _path(run, dataset, block)
+    if not thumbnails:
+        path.unlink(missing_ok=True)
+        return
+    rows = sorted(thumbnails)
+    table = pa.table({"row": rows, "jpeg": [thumbnails[row] for row in rows]}, schema=_SCHEMA)
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="none")
+
+
+def read_block_thumbnails(run: Path, dataset: str, block: int) -> dict[int, bytes]:
+    """Return a block's thumbnails, row to JPEG; nothing where there are none."""
+    path = _path(run, dataset, block)
+    if not path.exists():
+        return {}
+    with readable(path) as file:
+        table = pq.read_table(file)
+    return dict(zip(table["row"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
+
+
+def read_thumbnails(run: Path, dataset: str, rows: NDArray[np.int64], block_rows: int) -> dict[int, bytes]:
+    """Return the thumbnails of some rows, row to JPEG; those that were not kept are left out."""
+    found: dict[int, Any] = {}
+    blocks = rows // max(block_rows, 1)
+    for block in np.unique(blocks).tolist():
+        there = read_block_thumbnails(run, dataset, block)
+        found |= {row: there[row] for row in rows[blocks == block].tolist() if row in there}
+    return found
+
+
+def _path(run: Path, dataset: str, block: int) -> Path:
+    return run / "thumbnails" / dataset / f"{block:08d}.parquet"

@@ -1,0 +1,103 @@
+"""The same photographs in two file formats must raise a warning; random halves must not."""
+
+import io
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from gapscope.compare.confounders import confounders, file_facts
+from gapscope.decode.picture import decode
+from gapscope.pyramid.block import _fact
+from gapscope.settings import Frame
+from gapscope.sources import Entry
+from gapscope.store.index import merge_facts, write_facts, write_index
+
+PHOTOGRAPHS = ("brick.png", "grass.png", "chelsea.png", "coffee.png", "astronaut.png")
+
+
+def crops(count: int) -> list[Image.Image]:
+    random = np.random.default_rng(0)
+    found = []
+    for number in range(count):
+        data = (files("skimage") / "data" / PHOTOGRAPHS[number % len(PHOTOGRAPHS)]).read_bytes()
+        image = Image.open(io.BytesIO(data)).convert("RGB")
+        left, top = (int(random.integers(0, side - 128)) for side in image.size)
+        found.append(image.crop((left, top, left + 128, top + 128)))
+    return found
+
+
+def facts(run: Path, name: str, images: list[Image.Image], kind: str, **options: int) -> pd.DataFrame:
+    """File facts of images as a run has them, by way of their encoded bytes."""
+    entries, found = [], []
+    for number, image in enumerate(images):
+        stream = io.BytesIO()
+        image.save(stream, kind, **options)
+        entries.append(Entry(f"/{name}/{number}", len(stream.getvalue()), 0))
+        found.append(_fact(decode(stream.getvalue(), Frame(size=96))))
+    write_index(run, name, entries)
+    write_facts(run, name, 0, found)
+    merge_facts(run, name, 8192)
+    return file_facts(run, name)
+
+
+@pytest.fixture(scope="module")
+def photographs() -> list[Image.Image]:
+    return crops(80)
+
+
+def test_the_same_photographs_as_png_and_as_poor_jpeg_are_told_apart(
+    photographs: list[Image.Image], tmp_path: Path
+) -> None:
+    one = facts(tmp_path, "png", photographs, "PNG")
+    other = facts(tmp_path, "jpeg", photographs, "JPEG", quality=30)
+    found = confounders(one, other, ("png", "jpeg"))
+    assert found["auc"] > 0.99
+    assert found["warning"].startswith("the files alone tell png and jpeg apart (AUC 1.00)")
+    by_name = {fact["name"]: fact for fact in found["facts"]}
+    assert by_name["format"] == {"name": "format", "effect": 1, "query": "PNG (100%)", "reference": "JPEG (100%)"}
+    assert by_name["jpeg_quality"]["reference"] == pytest.approx(30, abs=1)
+    assert by_name["jpeg_quality"]["query"] == "none"
+    assert by_name["bytes_per_pixel"]["effect"] > 0.9
+    assert by_name["megapixels"]["effect"] == 0
+
+
+def test_a_format_apart_the_quality_alone_gives_them_away(photographs: list[Image.Image], tmp_path: Path) -> None:
+    one = facts(tmp_path, "fine", photographs, "JPEG", quality=92)
+    other = facts(tmp_path, "poor", photographs, "JPEG", quality=30)
+    assert "jpeg_quality 92 against 30" in confounders(one, other, ("fine", "poor"))["warning"]
+
+
+def test_random_halves_raise_no_warning(photographs: list[Image.Image], tmp_path: Path) -> None:
+    every = facts(tmp_path, "all", photographs, "JPEG", quality=80)
+    areas = []
+    for seed in range(6):
+        order = np.random.default_rng(seed).permutation(len(every))
+        one, other = (every.iloc[part].reset_index(drop=True) for part in np.array_split(order, 2))
+        found = confounders(one, other, ("one", "other"))
+        assert found["warning"] is None
+        areas.append(found["auc"])
+    assert np.mean(areas) == pytest.approx(0.5, abs=0.15)
+
+
+def test_a_handful_of_images_never_raises_one(photographs: list[Image.Image], tmp_path: Path) -> None:
+    one = facts(tmp_path, "png", photographs[:5], "PNG")
+    other = facts(tmp_path, "jpeg", photographs[:5], "JPEG", quality=30)
+    assert confounders(one, other, ("png", "jpeg"))["warning"] is None
+
+
+def test_sharpness_is_the_variance_of_the_laplacian(photographs: list[Image.Image]) -> None:
+    def sharpness(image: Image.Image) -> float:
+        stream = io.BytesIO()
+        image.save(stream, "PNG")
+        return decode(stream.getvalue(), Frame(size=128)).sharpness
+
+    image = photographs[0]
+    grey = np.asarray(image, dtype=np.float64).mean(axis=2)
+    around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+    assert sharpness(image) == pytest.approx(around.var())
+    assert sharpness(image.resize((32, 32)).resize((128, 128))) < sharpness(image) / 4
+    assert sharpness(Image.new("RGB", (128, 128))) == 0

@@ -1,0 +1,135 @@
+"""What surrounds the GPU's decoder, with Pillow in its place: which files it gets, batches, and its crashes."""
+
+import io
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier, Thread
+from typing import get_args
+
+import numpy as np
+import pytest
+import torch
+from image_files import encoded, readable, scene, turned
+from PIL import Image, ImageOps
+
+from gapscope.decode import gpu
+from gapscope.decode.gathered import Gathered
+from gapscope.decode.gpu import decode_on_gpu
+from gapscope.decode.picture import Picture, decode
+from gapscope.decode.plain_jpeg import plain_jpeg, upright
+from gapscope.rejects import Rejected
+from gapscope.settings import Fit, Frame
+
+FRAME = Frame(size=64)
+MANY = 10**6
+
+# Reads what it is given to the end, as it is stored; one comment makes it crash, another makes it refuse.
+STAND_IN = """
+import io, os
+import numpy as np, torch
+from PIL import Image
+from gapscope.decode.child import serve
+from gapscope.decode.gpu_child import answer_with
+def one(data):
+    if b"CRASH" in data:
+        os.kill(os.getpid(), 11)
+    if b"REFUSE" in data:
+        return None
+    return torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB")))
+serve({memory}, answer_with(lambda batch: [one(data) for data in batch]))
+"""
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[None]:
+    """The GPU's decoder process with Pillow in it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu, "_BOOT", STAND_IN)
+        gpu._decoder.cache_clear()
+        yield
+        gpu._decoder.cache_clear()
+
+
+@pytest.mark.parametrize("orientation", range(9))
+def test_images_are_turned_as_pillow_turns_them(orientation: int) -> None:
+    image = scene(7, 5)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.info["exif"] = exif.tobytes()
+    expected = np.asarray(ImageOps.exif_transpose(image))
+    np.testing.assert_array_equal(upright(torch.from_numpy(np.array(image)), orientation).numpy(), expected)
+
+
+def test_only_plain_jpegs_are_for_the_gpu() -> None:
+    plain = {name for name, data in readable().items() if plain_jpeg(data, MANY)}
+    expected = {"plain.jpg", "UPPER.JPEG", "progressive.jpg", "gray.jpg", "profile.jpg"}
+    assert plain == expected | {f"turned-{number}.jpg" for number in range(2, 9)}
+    assert not plain_jpeg(encoded(scene(), "JPEG"), 100)
+    assert not plain_jpeg(encoded(scene(), "JPEG")[:-200], MANY)
+    assert not plain_jpeg(encoded(scene(), "JPEG", keep_rgb=True), MANY)
+    assert not plain_jpeg(b"\xff\xd8\xff" + b"x" * 50 + b"\xff\xd9", MANY)
+
+
+def same(ours: Picture, theirs: Picture) -> None:
+    assert np.abs(ours.pixels.astype(int) - theirs.pixels).max() <= 1
+    for name in ("bytes", "format", "width", "height", "jpeg_quality"):
+        assert getattr(ours, name) == getattr(theirs, name)
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_many_threads_get_their_own_pictures_in_batches() -> None:
+    data = [turned("JPEG", number) for number in range(2, 9)] * 3 + [encoded(scene(90, 120).convert("L"), "JPEG")]
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda each: decode_on_gpu(each, FRAME), data))
+    for each, picture in zip(data, found, strict=True):
+        same(picture, decode(each, FRAME))
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
+    plain = encoded(scene(), "JPEG")
+    refused, crashing = (encoded(scene(), "JPEG", comment=comment) for comment in (b"REFUSE", b"CRASH"))
+    for fit in get_args(Fit):
+        frame = Frame(size=64, fit=fit)
+        for data in (plain, refused, encoded(scene(), "PNG"), encoded(scene().convert("CMYK"), "JPEG")):
+            same(decode_on_gpu(data, frame), decode(data, frame))
+    box = (9.0, 9.0, 50.0, 40.0)
+    same(decode_on_gpu(plain, FRAME, box), decode(plain, FRAME, box))
+    for data, status in ((plain[:-200], "broken"), (b"", "empty"), (b"words", "not-an-image")):
+        with pytest.raises(Rejected) as caught:
+            decode_on_gpu(data, FRAME)
+        assert caught.value.status == status
+    # It dies of the first, and is there again for the second.
+    for data in (crashing, plain):
+        same(decode_on_gpu(data, FRAME), decode(data, FRAME))
+
+
+def test_calls_are_gathered_while_a_batch_is_worked_on() -> None:
+    batches: list[list[int]] = []
+    began, go_on = Barrier(2), Barrier(2)
+
+    def work(jobs: list[int]) -> list[int]:
+        batches.append(jobs)
+        if len(batches) == 1:
+            began.wait(30)
+            go_on.wait(30)
+        if 13 in jobs:
+            raise ValueError("thirteen")
+        return [job * 2 for job in jobs]
+
+    doubled, found = Gathered(work, 3), io.StringIO()
+    first = Thread(target=lambda: found.write(str(doubled(1))))
+    first.start()
+    began.wait(30)
+    with ThreadPoolExecutor(4) as pool:
+        futures = [pool.submit(doubled, job) for job in (2, 3, 4, 5)]
+        while doubled._queue.qsize() < 4:
+            pass
+        go_on.wait(30)
+        assert sorted(future.result() for future in futures) == [4, 6, 8, 10]
+    first.join()
+    assert found.getvalue() == "2"
+    assert [len(batch) for batch in batches] == [1, 3, 1]
+    with pytest.raises(ValueError, match="thirteen"):
+        doubled(13)
+    assert doubled(7) == 14

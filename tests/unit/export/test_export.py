@@ -1,0 +1,103 @@
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import gapscope
+from gapscope.errors import OptionError
+from gapscope.export import EXPORTS, export_run
+from gapscope_cli.main import app
+
+
+def test_parquet_holds_what_the_run_knows(small_run: gapscope.Run, tmp_path: Path) -> None:
+    folder = export_run(small_run, "parquet", tmp_path / "out")
+    images = pd.read_parquet(folder / "images.parquet")
+    assert images.groupby("dataset").size().to_dict() == {"real": 72, "synthetic": 60}
+    layout = small_run.layout("P3")
+    np.testing.assert_array_equal(images[["P3.x", "P3.y", "P3.z"]].to_numpy(), layout[["x", "y", "z"]].to_numpy())
+    assert images["uri"].tolist() == layout["uri"].tolist()
+    vectors = pd.read_parquet(folder / "embeddings.P3.parquet")
+    assert vectors["uri"].tolist() == images["uri"].tolist()
+    expected = small_run.embeddings("real", "P3")[images["row"][images["dataset"] == "real"]]
+    np.testing.assert_array_equal(np.stack(vectors["embedding"][vectors["dataset"] == "real"]), expected)
+    outliers = pd.read_parquet(folder / "outliers.parquet")
+    here = (outliers["level"] == "P5") & (outliers["query"] == "real")
+    assert outliers[here]["uri"].tolist() == small_run.outliers("P5", "real", "synthetic")["uri"].tolist()
+
+
+def test_fiftyone_finds_every_image_with_its_place(small_run: gapscope.Run, tmp_path: Path) -> None:
+    folder = export_run(small_run, "fiftyone", tmp_path / "out")
+    samples = json.loads((folder / "samples.json").read_text(encoding="utf-8"))["samples"]
+    assert len(samples) == 132
+    layout = small_run.layout("P4").set_index(["dataset", "row"])
+    outliers = set(small_run.outliers("P4", "real", "synthetic")["uri"])
+    for sample in samples:
+        with Image.open(folder / sample["filepath"]) as picture:
+            assert picture.size == (96, 96)
+        place = layout.loc[(sample["dataset"], sample["row"])]
+        assert sample["P4_point"] == pytest.approx(place[["x", "y", "z"]].tolist())
+        assert sample["P4_cluster"] == place["cluster"]
+        assert (sample["P4_outlier"] == "synthetic") == (sample["uri"] in outliers)
+
+
+def test_the_projector_has_a_vector_a_line_and_a_picture_per_image(small_run: gapscope.Run, tmp_path: Path) -> None:
+    folder = export_run(small_run, "projector", tmp_path / "out")
+    config = (folder / "projector_config.pbtxt").read_text(encoding="utf-8")
+    assert config.count("embeddings {") == len(small_run.levels)
+    metadata = pd.read_csv(folder / "P5.metadata.tsv", sep="\t", keep_default_na=False)
+    vectors = np.loadtxt(folder / "P5.tsv", delimiter="\t")
+    assert len(metadata) == len(vectors) == 132
+    rows = {uri: row for name in ("real", "synthetic") for row, uri in enumerate(small_run.index(name)["uri"])}
+    for at in range(0, 132, 11):
+        uri, name = metadata["uri"][at], metadata["dataset"][at]
+        np.testing.assert_allclose(vectors[at], small_run.embeddings(name, "P5")[rows[uri]], rtol=1e-3, atol=1e-4)
+    with Image.open(folder / "sprite.png") as sprite, Image.open(metadata["uri"][13]) as image:
+        across = sprite.width // 64
+        tile = sprite.crop((13 % across * 64, 13 // across * 64, 13 % across * 64 + 64, 13 // across * 64 + 64))
+        difference = np.asarray(tile, float) - np.asarray(image.convert("RGB").resize((64, 64)), float)
+    assert np.abs(difference).mean() < 12
+
+
+def test_stills_are_pictures_of_every_level_and_the_same_each_time(small_run: gapscope.Run, tmp_path: Path) -> None:
+    folder = export_run(small_run, "stills", tmp_path / "first")
+    again = export_run(small_run, "stills", tmp_path / "second")
+    assert {path.name for path in folder.iterdir()} == {
+        f"{level}.{kind}" for level in small_run.levels for kind in ("png", "svg")
+    }
+    assert all(path.read_bytes() == (again / path.name).read_bytes() for path in folder.iterdir())
+    words = "".join(ET.parse(folder / "P3.svg").getroot().itertext())
+    assert "real images" in words
+    assert "outliers against synthetic" in words
+    with Image.open(folder / "P3.png") as picture:
+        colors = {tuple(color) for color in np.asarray(picture.convert("RGB")).reshape(-1, 3)[::7].tolist()}
+    assert {(0, 114, 178), (213, 94, 0)} <= colors
+
+
+def test_a_notebook_gets_the_map_as_a_figure(small_run: gapscope.Run) -> None:
+    figure = small_run.plot("P3")
+    assert sum(len(trace.x) for trace in figure.data) == 132
+    listed = sum(len(trace.x) for trace in figure.data if trace.name.endswith("outliers"))
+    pairs = small_run.metrics["levels"]["P3"]["pairs"].values()
+    assert listed == sum(pair["outliers"] for pair in pairs)
+    assert figure.to_json() == small_run.plot("P3").to_json()
+    assert sum(len(trace.x) for trace in small_run.plot("P3", max_points=20).data) <= 20
+    with pytest.raises(OptionError, match="level 'P9'"):
+        small_run.plot("P9")
+
+
+def test_an_export_goes_into_the_run_or_into_a_folder_that_is_new(small_run: gapscope.Run, tmp_path: Path) -> None:
+    done = CliRunner().invoke(app, ["export", str(small_run.path), "--to", "fiftyone", "--out", str(tmp_path / "new")])
+    assert done.exit_code == 0, done.output
+    assert done.stdout.strip() == str(tmp_path / "new")
+    for arguments, words in (
+        (["--to", "fiftyone", "--out", str(tmp_path)], "is not empty"),
+        (["--to", "excel"], f"choose one of {', '.join(EXPORTS)}"),
+    ):
+        done = CliRunner().invoke(app, ["export", str(small_run.path), *arguments])
+        assert done.exit_code == 2
+        assert words in done.stderr

@@ -1,0 +1,164 @@
+"""What a run computes with is chosen once, kept, and written down."""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torchvision.ops.misc import Conv2dNormActivation
+
+import gapscope
+from gapscope.device.cpu import Cpu
+from gapscope.errors import OptionError
+from gapscope.pyramid import MODELS, Level, Model, Trunk, load_pyramid
+from gapscope.pyramid.arithmetic import COMPILE_FROM_IMAGES, settle
+from gapscope.pyramid.weights import sha256_of
+from gapscope.settings import SPEEDUPS, EmbedSettings, Frame
+from gapscope.store.record import Record
+
+
+@dataclass(frozen=True)
+class With(Cpu):
+    bfloat16: bool = True
+
+    def has_bfloat16(self) -> bool:
+        return self.bfloat16
+
+
+def settings(**changed: object) -> EmbedSettings:
+    weights = MODELS["bundled"].weights()
+    return EmbedSettings(
+        model="bundled",
+        weights=str(weights),
+        weights_sha256=sha256_of(weights),
+        levels=("P3", "P5"),
+        frame=Frame(size=64),
+        **changed,  # type: ignore[arg-type]
+    )
+
+
+def record(images: int = 100) -> Record:
+    return Record(config={}, model={}, versions={}, datasets={"a": {"listed": images}})
+
+
+def test_what_was_chosen_stays_on_another_machine() -> None:
+    pyramid, begun = load_pyramid(settings()), record()
+    first = settle(begun, settings(), pyramid, With(bfloat16=True))
+    assert first.precision == "bfloat16"
+    assert first.speedups == ("nine-sums", "fold", "channels-last")
+    assert begun.model == {
+        "precision": "bfloat16",
+        "speedups": list(first.speedups),
+        "pooling": "mean: whole maps",
+    }
+    assert settle(begun, settings(), pyramid, With(bfloat16=False)) == first
+    assert settle(record(), settings(), pyramid, With(bfloat16=False)).precision == "float32"
+
+
+def test_many_images_are_compiled_for_where_that_works(monkeypatch: pytest.MonkeyPatch) -> None:
+    pyramid = load_pyramid(settings())
+
+    def fails(*_: object, **__: object) -> None:
+        raise RuntimeError("no C++ compiler")
+
+    monkeypatch.setattr("gapscope.pyramid.arithmetic.torch.compile", lambda function, **_: function)
+    assert "compile" in settle(record(COMPILE_FROM_IMAGES), settings(), pyramid, Cpu()).speedups
+    assert "compile" not in settle(record(COMPILE_FROM_IMAGES - 1), settings(), pyramid, Cpu()).speedups
+    monkeypatch.setattr("gapscope.pyramid.arithmetic.torch.compile", fails)
+    assert "compile" not in settle(record(COMPILE_FROM_IMAGES), settings(), pyramid, Cpu()).speedups
+    with pytest.raises(OptionError, match=r"--speedups compile: .*no C\+\+ compiler"):
+        settle(record(), settings(speedups=("compile",)), pyramid, Cpu())
+
+
+@pytest.mark.parametrize("wrong", [{"speedups": ("magic",)}, {"pool": "sum"}, {"precision": "int8"}])
+def test_unknown_choices_are_refused(wrong: dict[str, object]) -> None:
+    with pytest.raises(OptionError, match="choose one of"):
+        settings(**wrong)
+
+
+class TinyTrunk(Trunk):
+    """A user's own network."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fine = Conv2dNormActivation(3, 8, stride=4)
+        self.coarse = Conv2dNormActivation(8, 16, stride=2)
+
+    def forward(self, images: Tensor) -> dict[str, Tensor]:
+        fine = self.fine(images)
+        return {"P2": fine, "P3": self.coarse(fine)}
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbedSettings:
+    torch.manual_seed(0)
+    path = tmp_path / "own.pth"
+    torch.save(TinyTrunk().state_dict(), path)
+    model = Model(
+        levels=(Level("P2", 4, 8), Level("P3", 8, 16)),
+        size=64,
+        mean=(0.5, 0.5, 0.5),
+        spread=(0.5, 0.5, 0.5),
+        build=TinyTrunk,
+        weights=lambda: path,
+        renamed=lambda trunk, state: state,
+        about="tiny",
+    )
+    monkeypatch.setitem(gapscope.MODELS, "own", model)
+    return EmbedSettings(
+        model="own", weights=str(path), weights_sha256=sha256_of(path), levels=("P2", "P3"), frame=Frame(size=64)
+    )
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, which is not here")
+def test_speedups_of_a_users_own_model_change_the_last_bits_alone(own: EmbedSettings) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)
+
+    def embedded(speedups: tuple[str, ...]) -> dict[str, NDArray[np.float32]]:
+        settings = replace(own, precision="float32", speedups=speedups)
+        return Cpu().embed(Cpu().place(load_pyramid(settings), speedups), pixels, "float32")()
+
+    plain = embedded(())
+    for speedups in (SPEEDUPS[:-1], SPEEDUPS):
+        for level, values in embedded(speedups).items():
+            assert np.abs(values - plain[level]).max() <= 1e-5 * np.abs(plain[level]).max()
+
+
+def write_flat(folder: Path, count: int) -> Path:
+    folder.mkdir()
+    for number in range(count):
+        Image.new("RGB", (40, 40), (number * 40 % 256, 0, 0)).save(folder / f"{number}.png")
+    return folder
+
+
+def test_a_run_of_another_pool_has_longer_embeddings_and_says_so(tmp_path: Path) -> None:
+    folders = {name: write_flat(tmp_path / name, 4) for name in "ab"}
+    run = gapscope.compare(
+        folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline", pool="grid"
+    )
+    assert run.embeddings("a", "P3").shape == (4, 160)
+    assert run.record.model["pooling"] == "grid: whole maps"
+    with pytest.raises(gapscope.RunError, match=r"embed\.pool was grid, now mean"):
+        gapscope.compare(folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline")
+
+
+def test_threads_do_not_change_a_detectors_embeddings() -> None:
+    torch.manual_seed(3)
+    trunk = MODELS["fasterrcnn_resnet50_fpn"].build().eval()
+    images = torch.randn(4, 3, 64, 64).to(memory_format=torch.channels_last)
+    trunk = trunk.to(memory_format=torch.channels_last)
+    found, threads = [], torch.get_num_threads()
+    try:
+        for count in (1, 2):
+            torch.set_num_threads(count)
+            with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
+                found.append(trunk.means(images))
+    finally:
+        torch.set_num_threads(threads)
+    for level, values in found[0].items():
+        assert torch.equal(values, found[1][level])

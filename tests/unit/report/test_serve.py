@@ -1,0 +1,191 @@
+import http.client
+import io
+import socket
+import tarfile
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_run import Made, color, make_run
+from PIL import Image
+from typer.testing import CliRunner
+
+from gapscope.errors import OptionError, RunError
+from gapscope.progress import Silent
+from gapscope.report import write_report
+from gapscope.report.serve import ReportServer
+from gapscope.run import Run, open_run
+from gapscope.sources import Folder, Source
+from gapscope.sources.tar import Tar
+from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
+from gapscope_cli.main import app
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with a report, one of whose datasets is a tar archive, and one of whose images is no image."""
+    folder = tmp_path_factory.mktemp("served")
+    names = [f"{at}.png" for at in range(6)]
+    made = make_run(folder, Made(images={"real": names, "packed": [*names, "bad.png"]}, broken={"bad.png"}))
+    (folder / "secret.txt").write_text("secret")
+    pack(made, folder)
+    write_report(made, Silent())
+    return open_run(made.path)
+
+
+def pack(run: Run, folder: Path) -> None:
+    """Put the images of dataset `packed` into an archive."""
+    images, archive = folder / "images" / "packed", folder / "packed.tar"
+    with tarfile.open(archive, "w") as tar:
+        for path in sorted(images.iterdir()):
+            tar.add(path, arcname=path.name)
+    list_anew(run, "packed", Tar((str(archive),), str(archive)))
+    config = run.record.config | {"datasets": run.record.config["datasets"] | {"packed": str(archive)}}
+    replace(run.record, config=config).write(run.path)
+
+
+def list_anew(run: Run, dataset: str, source: Source) -> None:
+    facts = run.table(dataset).select(["format", "width", "height", "status", "error"]).to_pylist()
+    write_index(run.path, dataset, source.entries())
+    write_facts(run.path, dataset, 0, facts)
+    merge_facts(run.path, dataset, GROUP_ROWS)
+
+
+@pytest.fixture(scope="module")
+def server(run: Run) -> Iterator[ReportServer]:
+    with ReportServer(run) as started:
+        thread = threading.Thread(target=started.serve_forever)
+        thread.start()
+        yield started
+        started.shutdown()
+        thread.join()
+
+
+def ask(server: ReportServer, path: str, *, method: str = "GET", host: str | None = None) -> Answer:
+    port = server.server_address[1]
+    connection = http.client.HTTPConnection("127.0.0.1", int(port), timeout=30)
+    # http.client would tidy the path; what is sent here is what is written here.
+    connection.putrequest(method, path, skip_host=True)
+    connection.putheader("Host", host or f"127.0.0.1:{port}")
+    connection.endheaders()
+    answer = connection.getresponse()
+    found = (answer.status, dict(answer.getheaders()), answer.read())
+    connection.close()
+    return found
+
+
+def test_the_page_and_its_files_are_served(server: ReportServer, run: Run) -> None:
+    status, headers, page = ask(server, f"/{server.token}/")
+    assert (status, headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert b'<meta name="gapscope-images" content="images">' in page
+    for name in ("page.css", "data/facts.js", "tiles/large-0000.jpg"):
+        assert ask(server, f"/{server.token}/{name}")[2] == (run.report.parent / name).read_bytes()
+    status, headers, nothing = ask(server, f"/{server.token}/page.js", method="HEAD")
+    assert (status, nothing) == (200, b"")
+    assert int(headers["Content-Length"]) == (run.report.parent / "page.js").stat().st_size
+
+
+@pytest.mark.parametrize(("number", "dataset"), [(0, "real"), (1, "packed")])
+def test_images_come_from_their_sources(server: ReportServer, number: int, dataset: str) -> None:
+    status, headers, data = ask(server, f"/{server.token}/images/{number}/3")
+    assert (status, headers["Content-Type"], headers["X-Content-Type-Options"]) == (200, "image/png", "nosniff")
+    with Image.open(io.BytesIO(data)) as picture:
+        assert np.asarray(picture)[10, 10].tolist() == list(color(number, 3))
+
+
+def test_what_browsers_do_not_read_is_encoded_anew(tmp_path: Path) -> None:
+    made = make_run(tmp_path, Made(images={"a": ["1.tif", "2.tif"], "b": ["1.tif"]}))
+    Image.new("RGB", (50, 30), (0, 0, 255)).save(tmp_path / "images" / "a" / "1.tif", "TIFF")
+    (tmp_path / "images" / "a" / "2.tif").write_text("<script>alert(1)</script>")
+    list_anew(made, "a", Folder(str(tmp_path / "images" / "a")))
+    write_report(made, Silent())
+    with ReportServer(made) as server:
+        kind, data = server.image(0, 0)
+        assert kind == "image/jpeg"
+        with Image.open(io.BytesIO(data)) as picture:
+            assert picture.size[0] > picture.size[1]
+            assert np.abs(np.asarray(picture, int)[5, 5] - (0, 0, 255)).max() < 12
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        status, headers, words = ask(server, f"/{server.token}/images/0/1")
+        server.shutdown()
+    assert (status, headers["Content-Type"]) == (404, "text/plain; charset=utf-8")
+    assert b"script" not in words
+
+
+TRAVERSALS = [
+    "../run.json",
+    "../../secret.txt",
+    "%2e%2e/run.json",
+    "..%2frun.json",
+    "..%5crun.json",
+    "%252e%252e/run.json",
+    "/etc/passwd",
+    "//etc/passwd",
+    "data/../../run.json",
+    "tiles/./large-0000.jpg/..",
+    "data",
+    "images/0/../../../run.json",
+    "images/0/..%2f..%2frun.json",
+    "images/0/-1",
+    "images/0/99",
+    "images/9/0",
+    "images/0/1/2",
+    "images/0/²",
+    "images/1/6",
+    "images/real/0.png",
+    "index.html%00.js",
+    "file:///etc/passwd",
+    "[",
+]
+
+
+@pytest.mark.parametrize("path", TRAVERSALS)
+def test_nothing_but_the_report_and_its_images_can_be_had(server: ReportServer, path: str) -> None:
+    with socket.create_connection(("127.0.0.1", int(server.server_address[1])), timeout=30) as raw:
+        raw.sendall(f"GET /{server.token}/{path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: raw.recv(65536), b""))
+    assert answer.split(b"\r\n", 1)[0].split()[1] == b"404"
+    assert b"secret" not in answer
+    assert b"root:" not in answer
+
+
+@pytest.mark.parametrize("path", ["/", "/index.html", "/wrong/", "/{half}/index.html", "/images/0/0"])
+def test_without_the_secret_nothing_is_shown(server: ReportServer, path: str) -> None:
+    status, _, words = ask(server, path.format(half=server.token[:-1]))
+    assert status == 403
+    assert server.token.encode() not in words
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "", "a@[::1"])
+def test_another_hosts_name_is_refused(server: ReportServer, host: str) -> None:
+    assert ask(server, f"/{server.token}/", host=host or "-")[0] == 403
+
+
+@pytest.mark.parametrize("host", ["localhost:8765", "127.0.0.1", "[::1]:80", "192.168.0.7:8765"])
+def test_names_and_addresses_of_this_machine_are_answered(server: ReportServer, host: str) -> None:
+    assert ask(server, f"/{server.token}/", host=host)[0] == 200
+
+
+def test_it_listens_on_this_machine_alone_and_every_server_has_a_secret_of_its_own(
+    server: ReportServer, run: Run
+) -> None:
+    assert server.server_address[0] == "127.0.0.1"
+    with ReportServer(run) as other:
+        assert other.token != server.token
+        assert len(other.token) >= 24
+    with pytest.raises(OptionError, match="choose another"):
+        ReportServer(run, port=int(server.server_address[1]))
+
+
+def test_a_run_without_a_report_is_one_line(tmp_path: Path) -> None:
+    made = make_run(tmp_path, Made(images={"a": ["1.png"], "b": ["1.png"]}))
+    with pytest.raises(RunError, match="gapscope report"):
+        ReportServer(made)
+    done = CliRunner().invoke(app, ["serve", str(made.path)])
+    assert done.exit_code == 2
+    assert "has no report" in done.stderr
