@@ -30,6 +30,7 @@ from PIL import Image
 from gapscope.cluster import run_jobs
 from gapscope.device import choose_device
 from gapscope.progress import Silent
+from gapscope.pyramid.arithmetic import settled
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.stage import embed_datasets
 from gapscope.pyramid.weights import sha256_of
@@ -123,19 +124,21 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
                 (many / f"{number:08d}.jpg").symlink_to(folder / "crops" / f"{number % _CROPS:03d}.jpg")
             sources[name] = open_source(name, str(many))
         file = find_model("bundled").weights()
-        settings = EmbedSettings(
+        device = choose_device("cpu")
+        wanted = EmbedSettings(
             model="bundled",
             weights=str(file),
             weights_sha256=sha256_of(file),
             levels=("P3", "P5"),
             frame=Frame(size=64),
         )
+        settings = settled(wanted, images, device)
         run = Path(work) / "run"
         record = begin(run, Record(config={}, model={}, versions={}))
         start = time.perf_counter()
         list_datasets(run, record, sources, Silent(), update=False)
         listed = time.perf_counter()
-        embed_datasets(run, record, sources, settings, choose_device("cpu"), address, Silent())
+        embed_datasets(run, record, sources, settings, device, address, Silent(), thumbnails=False)
         ended = time.perf_counter()
         read = sum(facts["read"] for facts in record.datasets.values())
         if read != images:

@@ -4,7 +4,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +95,22 @@ def _client(stack: ExitStack, where: str) -> Client:
     if _is_file(where):
         return Client(scheduler_file=str(Path(where).expanduser()), **options)
     if where == "cuda":
-        return Client(stack.enter_context(local_cuda_cluster(_BLOCKS_PER_WORKER, _DASHBOARD)), **options)
+        return Client(
+            stack.enter_context(_closed_at_end(local_cuda_cluster(_BLOCKS_PER_WORKER, _DASHBOARD))), **options
+        )
     if where in ("inline", "local"):
-        return Client(stack.enter_context(_local_cluster(processes=where == "local")), **options)
+        return Client(stack.enter_context(_closed_at_end(_local_cluster(processes=where == "local"))), **options)
     return Client(where, **options)
+
+
+@contextmanager
+def _closed_at_end(cluster: Any) -> Iterator[Any]:
+    try:
+        yield cluster
+    finally:
+        # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
+        with suppress(TimeoutError, OSError):
+            cluster.close()
 
 
 def _local_cluster(*, processes: bool) -> LocalCluster:
