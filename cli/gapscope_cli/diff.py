@@ -9,10 +9,8 @@ from gapscope_cli.errors import told
 
 
 def diff(
-    before: Annotated[
-        str, typer.Argument(metavar="RUN1", help="Folder or URL of the earlier run.", show_default=False)
-    ],
-    after: Annotated[str, typer.Argument(metavar="RUN2", help="Folder or URL of the later run.", show_default=False)],
+    before: Annotated[str, typer.Argument(metavar="RUN1", help="The earlier run.", show_default=False)],
+    after: Annotated[str, typer.Argument(metavar="RUN2", help="The later run.", show_default=False)],
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all numbers to this CSV file too.", show_default=False)
     ] = None,

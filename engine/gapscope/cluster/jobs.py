@@ -155,8 +155,8 @@ class _Crew:
         return self._known
 
     def window(self) -> int:
-        """Return how many jobs are to be under way: each worker has its next one at hand."""
-        return 2 * max(1, len(self._addresses()))
+        """Return how many jobs are to be under way: each worker has two, and its next one at hand."""
+        return 3 * max(1, len(self._addresses()))
 
     def spare(self, address: str) -> bool:
         """Give a worker no more jobs; tell whether any is left."""
