@@ -13,7 +13,7 @@ import gapscope
 from gapscope.rejects import Rejected
 from gapscope.sources import Entry, Folder
 
-OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3", "P5"], "size": 64, "n_epochs": 10, "cluster": "inline"}
+OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3", "P5"], "size": 64, "n_epochs": 11, "cluster": "inline"}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ import gapscope
 from gapscope.store import place as places
 from gapscope_cli.main import app
 
-OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 10, "cluster": "inline"}
+OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 11, "cluster": "inline"}
 Start = Callable[..., Any]
 
 
