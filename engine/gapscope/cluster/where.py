@@ -64,7 +64,8 @@ def open_cluster(where: str, device: str, images: int, progress: Progress | None
         shown.note(f"--cluster auto: {where}, {why}")
     with ExitStack() as stack:
         # What it would log of lost connections and closed workers is told in one line, or is nothing to act on.
-        stack.enter_context(_quiet("distributed"))
+        for name in ("distributed", "tornado.application"):
+            stack.enter_context(_quiet(name))
         try:
             client = stack.enter_context(_client(stack, where))
         except (OSError, TimeoutError, ValueError) as error:
