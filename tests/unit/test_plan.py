@@ -72,7 +72,7 @@ def test_a_plan_is_printed_and_leaves_nothing(two_folders: tuple[Path, Path], tm
     assert "real 75, synthetic 60" in done.stdout
     for words in ("listing", "embedding", "neighbors", "layout", "report", "slowest", "cost", "measured on"):
         assert words in done.stdout
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("gapscope-*")) == []
 
 
 @pytest.mark.parametrize("option", [["--gpus", "0"], ["--sample", "0"], ["--price-per-gpu-hour", "-1"]])

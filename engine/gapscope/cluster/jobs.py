@@ -1,5 +1,6 @@
 """Jobs handed to a cluster a few at a time, whatever becomes of its workers."""
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -120,17 +121,17 @@ def _do(work: Callable[[Job], Result], expected: str, job: Job) -> Result:
     check_version(f"worker {address}", version("gapscope"), expected)
     try:
         return work(job)
-    except GapscopeError:
-        raise
     except Exception as error:
-        if _for_want_of_memory(error):
+        if _for_want_of_memory(error) or _for_want_of_memory(error.__cause__):
             raise _OutOfMemory(address, " ".join(str(error).split())[:200]) from None
         raise
 
 
-def _for_want_of_memory(error: Exception) -> bool:
+def _for_want_of_memory(error: BaseException | None) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _WANT_OF_MEMORY)
 
 
