@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 from distributed import Client, LocalCluster
+from notes import Notes
 
 import gapscope
 from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+from gapscope.cluster.jobs import _do
+from gapscope.cluster.where import _picked
 
 pytestmark = pytest.mark.cluster
 
@@ -131,6 +134,23 @@ def test_jobs_are_handed_out_a_few_at_a_time() -> None:
         next(results)
         assert len(taken) <= 4
         assert sorted(results) == [2 * number for number in range(100)][1:]
+
+
+def test_auto_says_what_it_picks() -> None:
+    notes = Notes()
+    with open_cluster("auto", "cpu", 3000, notes) as client:
+        assert workers_per_machine(client) == 0
+    assert notes.lines == ["--cluster auto: inline, this process, since 3,000 images are few"]
+    assert _picked("cpu", 3001)[0] == "local"
+    assert _picked("cuda", 3001)[0] == "cuda"
+
+
+def test_a_worker_with_another_gapscope_that_joined_late_gets_no_work() -> None:
+    with (
+        open_cluster("inline", "cpu", 0) as client,
+        pytest.raises(gapscope.ClusterError, match=rf"has gapscope {gapscope.__version__}, .* is gapscope 9\.9"),
+    ):
+        client.submit(_do, _double, "9.9", 1, pure=False).result()
 
 
 def _double(number: int) -> int:

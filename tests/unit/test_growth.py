@@ -6,22 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from notes import Notes
 from PIL import Image
 
 import gapscope
-from gapscope.progress import Silent
 from gapscope.rejects import Rejected
 from gapscope.sources import Entry, Folder
 
-OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3", "P5"], "size": 64, "cluster": "inline"}
-
-
-class Notes(Silent):
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
+OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3", "P5"], "size": 64, "n_epochs": 11, "cluster": "inline"}
 
 
 @pytest.fixture(scope="module")

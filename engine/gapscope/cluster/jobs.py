@@ -1,5 +1,6 @@
 """Jobs handed to a cluster a few at a time, whatever becomes of its workers."""
 
+import errno
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -59,7 +60,7 @@ def run_jobs(
 
     def give(given: "_Given[Job]") -> None:
         given.workers = crew.able()
-        future = client.submit(_do, work, version("gapscope"), given.job, pure=False, workers=given.workers)
+        future: Any = client.submit(_do, work, version("gapscope"), given.job, pure=False, workers=given.workers)
         given.future = future
         under_way[future.key] = given
         future.add_done_callback(finished.put)
@@ -117,20 +118,20 @@ class _OutOfMemory(Exception):
 def _do(work: Callable[[Job], Result], expected: str, job: Job) -> Result:
     address = get_worker().address
     # A worker may have joined after the others were asked.
-    check_version(address, version("gapscope"), expected)
+    check_version(f"worker {address}", version("gapscope"), expected)
     try:
         return work(job)
-    except GapscopeError:
-        raise
     except Exception as error:
-        if _for_want_of_memory(error):
+        if _for_want_of_memory(error) or _for_want_of_memory(error.__cause__):
             raise _OutOfMemory(address, " ".join(str(error).split())[:200]) from None
         raise
 
 
-def _for_want_of_memory(error: Exception) -> bool:
+def _for_want_of_memory(error: BaseException | None) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
     return isinstance(error, RuntimeError) and any(words in str(error) for words in _WANT_OF_MEMORY)
 
 
@@ -155,8 +156,8 @@ class _Crew:
         return self._known
 
     def window(self) -> int:
-        """Return how many jobs are to be under way: each worker has its next one at hand."""
-        return 2 * max(1, len(self._addresses()))
+        """Return how many jobs are to be under way: each worker has two, and its next one at hand."""
+        return 3 * max(1, len(self._addresses()))
 
     def spare(self, address: str) -> bool:
         """Give a worker no more jobs; tell whether any is left."""

@@ -26,13 +26,15 @@ def check_versions(client: Client, progress: Progress) -> frozenset[str]:
     """Hold the workers' versions against this process's; return which packages the scheduler has.
 
     Raises:
-        ClusterError: a worker has another gapscope, or none.
+        ClusterError: a worker or the scheduler has another gapscope, or none.
     """
     here = {name: version(name) for name in ("gapscope", *_NUMBERS)}
-    found: dict[str, Any] = client.get_versions(packages=[*here, _DRAWS])
+    found: Any = client.get_versions(packages=[*here, _DRAWS])
+    # Tasks pass through the scheduler's hands, too.
+    check_version("the scheduler", found["scheduler"]["packages"].get("gapscope"))
     for address, worker in found["workers"].items():
         there = worker["packages"]
-        check_version(address, there.get("gapscope"))
+        check_version(f"worker {address}", there.get("gapscope"))
         for name in _NUMBERS:
             if there.get(name) != here[name]:
                 progress.note(
@@ -42,8 +44,8 @@ def check_versions(client: Client, progress: Progress) -> frozenset[str]:
     return frozenset(name for name, there in found["scheduler"]["packages"].items() if there)
 
 
-def check_version(worker: str, there: str | None, here: str | None = None) -> None:
-    """See that a worker's gapscope is this process's, or `here`.
+def check_version(who: str, there: str | None, here: str | None = None) -> None:
+    """See that the gapscope of a worker, or of the scheduler, is this process's, or `here`.
 
     Raises:
         ClusterError: it is not.
@@ -51,7 +53,7 @@ def check_version(worker: str, there: str | None, here: str | None = None) -> No
     here = here or version("gapscope")
     if there != here:
         has = f"gapscope {there}" if there else "no gapscope"
-        raise ClusterError(f"worker {worker} has {has}, this command is gapscope {here}: install the same on both")
+        raise ClusterError(f"{who} has {has}, this command is gapscope {here}: install the same on both")
 
 
 @contextmanager
@@ -68,7 +70,7 @@ def prepared(client: Client, prepare: Callable[[], object]) -> Iterator[None]:
             client.unregister_worker_plugin(_NAME)
 
 
-class _Preparation(WorkerPlugin):  # type: ignore[misc]
+class _Preparation(WorkerPlugin):
     def __init__(self, prepare: Callable[[], object]) -> None:
         self._prepare = prepare
 

@@ -4,7 +4,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,8 @@ def open_cluster(where: str, device: str, images: int, progress: Progress | None
         shown.note(f"--cluster auto: {where}, {why}")
     with ExitStack() as stack:
         # What it would log of lost connections and closed workers is told in one line, or is nothing to act on.
-        stack.enter_context(_quiet("distributed"))
+        for name in ("distributed", "tornado.application"):
+            stack.enter_context(_quiet(name))
         try:
             client = stack.enter_context(_client(stack, where))
         except (OSError, TimeoutError, ValueError) as error:
@@ -95,10 +96,22 @@ def _client(stack: ExitStack, where: str) -> Client:
     if _is_file(where):
         return Client(scheduler_file=str(Path(where).expanduser()), **options)
     if where == "cuda":
-        return Client(stack.enter_context(local_cuda_cluster(_BLOCKS_PER_WORKER, _DASHBOARD)), **options)
+        return Client(
+            stack.enter_context(_closed_at_end(local_cuda_cluster(_BLOCKS_PER_WORKER, _DASHBOARD))), **options
+        )
     if where in ("inline", "local"):
-        return Client(stack.enter_context(_local_cluster(processes=where == "local")), **options)
+        return Client(stack.enter_context(_closed_at_end(_local_cluster(processes=where == "local"))), **options)
     return Client(where, **options)
+
+
+@contextmanager
+def _closed_at_end(cluster: Any) -> Iterator[Any]:
+    try:
+        yield cluster
+    finally:
+        # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
+        with suppress(TimeoutError, OSError):
+            cluster.close()
 
 
 def _local_cluster(*, processes: bool) -> LocalCluster:

@@ -112,8 +112,8 @@ _OF_ROW = ("uri", "bytes", "mtime_ns", "place", "box")
 def _digest(run: Path, dataset: str) -> str:
     """Return the SHA-256 of what a dataset's index says of its images' files, row by row."""
     digest = hashlib.sha256()
-    for table in groups_of(run, dataset):
-        columns = table.select([*_OF_ROW, "status"]).to_pydict()
+    for table in groups_of(run, dataset, [*_OF_ROW, "status"]):
+        columns = table.to_pydict()
         gone = [status == "removed" for status in columns["status"]]
         for row in zip(*(columns[name] for name in _OF_ROW), gone, strict=True):
             digest.update(repr(row).encode(errors="surrogatepass"))

@@ -6,7 +6,7 @@ from pathlib import Path
 from gapscope.store.index import forget_index
 from gapscope.store.place import remove_tree
 from gapscope.store.record import Record
-from gapscope.store.results import forget_pairs, forget_results
+from gapscope.store.results import forget_dataset, forget_results
 
 
 def change_datasets(run: Path, record: Record, wanted: Mapping[str, str]) -> list[str]:
@@ -41,6 +41,7 @@ def change_datasets(run: Path, record: Record, wanted: Mapping[str, str]) -> lis
 
 
 def _forget(run: Path, dataset: str) -> None:
-    forget_pairs(run, dataset)
+    forget_dataset(run, dataset)
     remove_tree(run / "pyramid.zarr" / dataset)
+    remove_tree(run / "thumbnails" / dataset)
     forget_index(run, dataset)

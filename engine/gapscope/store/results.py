@@ -220,13 +220,14 @@ def forget_results(run: Path, *, neighbors: bool = True) -> None:
         remove_tree(run / store)
 
 
-def forget_pairs(run: Path, dataset: str) -> None:
-    """Remove the neighbours of every pair that a dataset is in."""
-    store = run / "neighbors.zarr"
-    for level in store.iterdir() if store.exists() else ():
-        for pair in level.iterdir() if level.is_dir() else ():
-            if dataset in pair.name.split("-vs-"):
-                remove_tree(pair)
+def forget_dataset(run: Path, dataset: str) -> None:
+    """Remove the neighbours of every pair that a dataset is in, and its earlier layouts."""
+    for name in ("neighbors.zarr", "earlier.zarr"):
+        store = run / name
+        for level in store.iterdir() if store.exists() else ():
+            for group in level.iterdir() if level.is_dir() else ():
+                if dataset in group.name.split("-vs-"):
+                    remove_tree(group)
 
 
 def _retire_layouts(run: Path) -> None:

@@ -17,7 +17,7 @@ import gapscope
 from gapscope.store import place as places
 from gapscope_cli.main import app
 
-OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "cluster": "inline"}
+OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 11, "cluster": "inline"}
 Start = Callable[..., Any]
 
 
@@ -47,7 +47,7 @@ class Server:
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Server]:
     """A server with an empty bucket."""
-    from moto.server import DomainDispatcherApplication, create_backend_app
+    from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
     from werkzeug.serving import make_server
 
     server = Server(DomainDispatcherApplication(create_backend_app))
@@ -99,7 +99,7 @@ def here(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> g
 
 @pytest.mark.parametrize("url", ["s3://bucket/some/run", "memory://run-of-test"])
 def test_a_run_behind_a_url_holds_what_a_folder_holds(
-    s3: Server, folders: dict[str, str], here: gapscope.Run, url: str
+    s3: Server, folders: dict[str, str], here: gapscope.Run, tmp_path: Path, url: str
 ) -> None:
     run = gapscope.compare(folders, out=url, **OPTIONS)
     assert content(run.path) == content(here.path)
@@ -112,6 +112,9 @@ def test_a_run_behind_a_url_holds_what_a_folder_holds(
     assert done.exit_code == 0, done.output
     assert done.stdout.strip() == f"{url}/report/index.html"
     assert opened.report.read_bytes() == page
+    for kind in ("parquet", "projector"):
+        done = CliRunner().invoke(app, ["export", url, "--to", kind, "--out", str(tmp_path / kind)])
+        assert done.exit_code == 0, done.output
     # The same call finds nothing to do.
     asked = len(s3.met)
     gapscope.compare(folders, out=url, **OPTIONS)
