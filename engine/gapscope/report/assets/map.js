@@ -34,7 +34,7 @@
 
   // Many points must be small and light to show where they are dense, few may be large.
   const pointSize = (count) => Math.min(6, Math.max(2.2, 8.2 - 1.25 * Math.log10(Math.max(count, 1))));
-  // Plotly draws a circle as a hundred triangles; where points are too small to tell, a square's two are as good.
+  // Plotly draws a circle as many triangles; where points are too small to tell, a square's two are as good.
   const MANY = 5000;
   const shape = (count) => (count > MANY ? "square" : "circle");
   const opacity = (count) => Math.min(0.85, Math.max(0.4, 1.15 - 0.16 * Math.log10(Math.max(count, 1))));
