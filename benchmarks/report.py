@@ -10,6 +10,7 @@ slowest way there is: a laptop's graphics chip is far faster. Takes some minutes
 import argparse
 import io
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -79,6 +80,7 @@ def measure(folder: Path, images: int, repeats: int) -> dict[str, Any]:
         raise SystemExit(f"{drawn} points are drawn")
     return {
         "images": images,
+        "load_average": round(os.getloadavg()[0], 1),
         "levels": len(LEVELS),
         "points_drawn": drawn,
         "report_seconds": round(seconds, 1),
@@ -109,6 +111,7 @@ def browse(path: Path, drawn: int, repeats: int) -> dict[str, Any]:
 
 def use(page: "Page", path: Path, drawn: int) -> dict[str, float]:
     """Open, switch the level, and turn the map with the mouse."""
+    load = os.getloadavg()[0]
     start = time.monotonic()
     page.goto(path.as_uri())
     page.wait_for_selector("body[data-level]", timeout=120_000)
@@ -127,7 +130,8 @@ def use(page: "Page", path: Path, drawn: int) -> dict[str, float]:
     # What Plotly's own choice of shape would cost.
     page.evaluate("Plotly.restyle('map', { 'marker.symbol': 'circle' }, [0])")
     circles = turn(page)["frames_per_second"]
-    times = {"interactive_s": round(interactive, 2), "level_switch_s": round(switch, 2)}
+    # Whatever else the machine was doing slows all of this down.
+    times = {"load_average": round(load, 1), "interactive_s": round(interactive, 2), "level_switch_s": round(switch, 2)}
     return times | turned | {"frames_per_second_with_circles": circles}
 
 
