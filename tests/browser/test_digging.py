@@ -67,7 +67,7 @@ def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
     assert "2.5 times the noise floor" in heads[0]
     warning = page.inner_text("#confounded")
     assert "<i>JPEG</i> on one side" in warning
-    assert warning.count("This may be the files") == 1
+    assert warning.count("Look at the files first") == 1
     assert "100% <b>PNG</b>" in page.inner_text("#confounders")
     assert page.locator("main i, main b").count() == 0
     charts = page.locator("#charts svg").evaluate_all("all => all.map((svg) => svg.getAttribute('aria-label'))")

@@ -25,7 +25,7 @@ _MEASURES: tuple[tuple[str, str, Format, str], ...] = (
     ("recall", "Recall", "percent", "Share of reference images that lie among the query's"),
     ("density", "Density", "number", "How crowded the reference is around query images; 1 if alike"),
     ("coverage", "Coverage", "percent", "Share of reference images that have a query image near by"),
-    ("two_sample", "Neighbour test", "number", "Whether nearest neighbours tell the two datasets apart"),
+    ("two_sample", "Neighbour test", "percent", "Share of an image's nearest that are of its own dataset"),
 )
 _EXPECTED = {"reference_neighbours": "reference_neighbours_expected"}
 

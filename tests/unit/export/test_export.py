@@ -24,7 +24,7 @@ def test_parquet_holds_what_the_run_knows(small_run: gapscope.Run, tmp_path: Pat
     vectors = pd.read_parquet(folder / "embeddings.P3.parquet")
     assert vectors["uri"].tolist() == images["uri"].tolist()
     expected = small_run.embeddings("real", "P3")[images["row"][images["dataset"] == "real"]]
-    np.testing.assert_array_equal(np.stack(vectors["embedding"][vectors["dataset"] == "real"]), expected)
+    np.testing.assert_array_equal(np.stack(vectors["embedding"][vectors["dataset"] == "real"].to_list()), expected)
     outliers = pd.read_parquet(folder / "outliers.parquet")
     here = (outliers["level"] == "P5") & (outliers["query"] == "real")
     assert outliers[here]["uri"].tolist() == small_run.outliers("P5", "real", "synthetic")["uri"].tolist()

@@ -132,7 +132,7 @@
     const floors = g.facts.charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[3] !== null)));
     g.byId("charts-note").replaceChildren(...pairs.flatMap((pair, at) => [
       at ? " " : "", g.tag(g.facts.pairs[pair][0]), ` against ${g.name(g.facts.pairs[pair][1])}.`]),
-    measured ? " Upright strokes are intervals." : "",
+    measured ? " Upright strokes are 95% intervals." : "",
     floors ? " Dashed: what two like datasets would have (the noise floor)." : "");
     g.byId("charts").replaceChildren(...[histogram(state), ...g.facts.charts.map((chart) => drawn(chart, pairs, state.level))].filter(Boolean));
   };

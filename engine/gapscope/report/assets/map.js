@@ -34,8 +34,9 @@
 
   // Many points must be small and light to show where they are dense, few may be large.
   const pointSize = (count) => Math.min(6, Math.max(2.2, 8.2 - 1.25 * Math.log10(Math.max(count, 1))));
-  // Plotly draws a circle as a hundred triangles; where points are too small to tell, a square's two are as good.
-  const shape = (count) => (count > 5000 ? "square" : "circle");
+  // Plotly draws a circle as many triangles; where points are too small to tell, a square's two are as good.
+  const MANY = 5000;
+  const shape = (count) => (count > MANY ? "square" : "circle");
   const opacity = (count) => Math.min(0.85, Math.max(0.4, 1.15 - 0.16 * Math.log10(Math.max(count, 1))));
 
   const places = (level, images) => {
@@ -193,7 +194,11 @@
   map.draw = async (level, state) => {
     if (!working) return;
     const first = !element.classList.contains("js-plotly-plot");
-    await Plotly.react(element, traces(level, state), layout(level), { displayModeBar: false, responsive: false, scrollZoom: true });
+    await Plotly.react(element, traces(level, state), layout(level), {
+      displayModeBar: false, responsive: false, scrollZoom: true,
+      // Plotly draws four pixels for each of the screen's, which many small points do not need.
+      plotGlPixelRatio: g.facts.drawn > MANY ? devicePixelRatio : 2,
+    });
     if (first) listen();
   };
 

@@ -94,7 +94,9 @@
     const rest = facts.outliersDrawn < facts.outliers
       ? ` ${g.count(facts.outliersDrawn)} of ${g.count(facts.outliers)} listed outliers are drawn, best ranked first.` : " Every listed outlier is drawn.";
     const trust = facts.layouts[state.level].trustworthiness;
-    const faithful = trust === undefined ? "" : ` Trustworthiness of this map: ${trust.toFixed(2)} of 1.`;
+    const recall = facts.layouts[state.level].neighbor_recall;
+    const faithful = (trust === undefined ? "" : ` Trustworthiness of this map: ${trust.toFixed(2)} of 1.`)
+      + (recall === undefined ? "" : ` ${g.percent(recall)} of an image's nearest are its nearest on the map too.`);
     const { images, wanted, bytes } = facts.tiles;
     const pictures = wanted ? ` Thumbnails: ${images === wanted ? "" : `${g.count(images)} of `}${g.count(wanted)}, ${(bytes / 1e6).toFixed(1)} MB.` : " Without thumbnails.";
     g.byId("drawn").textContent = (facts.drawn === facts.placed

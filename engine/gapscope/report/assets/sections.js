@@ -121,24 +121,14 @@
   // What could fool the comparison: the files instead of what they show.
   g.drawConfounders = () => {
     const { pairs, confounders } = g.facts;
-    const warnings = new Map();
-    confounders.forEach((found, pair) => {
-      if (!found?.warning) return;
-      if (!warnings.has(found.warning)) warnings.set(found.warning, []);
-      warnings.get(found.warning).push(pair);
-    });
     const between = ([query, reference]) => [g.tag(query), " and ", g.tag(reference)];
-    const seen = new Set();
-    g.byId("confounded").hidden = !warnings.size;
-    g.byId("confounded").replaceChildren(...[...warnings].flatMap(([text, of]) => of.flatMap((pair) => {
-      const key = `${[...pairs[pair]].sort().join()} ${text}`;
-      if (seen.has(key)) return [];
-      seen.add(key);
-      return [g.make("p", {}, g.make("strong", {}, "This may be the files, not what they show. "),
-        ...between(pairs[pair]), ": ", g.make("bdi", {}, text), " ", g.make("a", { href: "#confounders" }, "See how they differ."))];
-    })));
+    // Either direction says the same of the files.
     const shown = pairs.flatMap(([query, reference], pair) => (confounders[pair]
       && !(query > reference && confounders[pairs.findIndex(([q, r]) => q === reference && r === query)]) ? [pair] : []));
+    const warned = shown.filter((pair) => confounders[pair].warning);
+    g.byId("confounded").hidden = !warned.length;
+    g.byId("confounded").replaceChildren(...warned.map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
+      g.make("bdi", {}, confounders[pair].warning), ". ", g.make("a", { href: "#confounders" }, "See how they differ."))));
     g.byId("confounders").hidden = !shown.length;
     g.byId("confounder-pairs").replaceChildren(...shown.map((pair) => {
       const { auc, rows } = confounders[pair];

@@ -1,0 +1,63 @@
+"""The pictures in README.md, taken from the demo's report.
+
+python docs/pictures.py gapscope-demo/run
+
+Needs Chromium and Playwright. Show no other images here than those of the demo, which anybody may copy.
+"""
+
+import io
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PIL import Image
+from playwright.sync_api import sync_playwright
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+HERE = Path(__file__).parent
+FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+PICTURES: dict[str, dict[str, Any]] = {
+    "report.png": {"size": (1440, 900), "scheme": "light", "at": "main", "pin": True},
+    "report-dark.png": {"size": (1440, 900), "scheme": "dark", "at": "#numbers-title", "pin": False},
+    "report-phone.png": {"size": (390, 844), "scheme": "light", "at": "main", "pin": False},
+}
+
+
+def main() -> None:
+    """Take every picture."""
+    page = (Path(sys.argv[1]) / "report" / "index.html").absolute()
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for name, how in PICTURES.items():
+            write(HERE / name, take(browser, page, **how))
+        browser.close()
+
+
+def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, at: str, pin: bool) -> bytes:
+    """Open the page, pin the worst outlier if asked for, and return what the window then shows."""
+    width, height = size
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
+    page.goto(path.as_uri())
+    page.wait_for_selector("body[data-level]", timeout=60_000)
+    if pin:
+        page.evaluate("document.querySelector('.item').click()")
+        page.wait_for_selector("#pinned.filled")
+    page.evaluate(f"document.querySelector('{at}').scrollIntoView()")
+    page.wait_for_timeout(1000)
+    picture = page.screenshot()
+    page.close()
+    return picture
+
+
+def write(path: Path, picture: bytes) -> None:
+    """Write a PNG of 256 colours, which keeps a page's picture small."""
+    with Image.open(io.BytesIO(picture)) as image:
+        image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+
+
+if __name__ == "__main__":
+    main()
