@@ -113,7 +113,7 @@ def use(page: "Page", path: Path, drawn: int) -> dict[str, float]:
     """Open, switch the level, and turn the map with the mouse."""
     load = os.getloadavg()[0]
     start = time.monotonic()
-    page.goto(path.as_uri())
+    page.goto(path.as_uri(), timeout=120_000)
     page.wait_for_selector("body[data-level]", timeout=120_000)
     # Interactive: the map stands, and the page answers.
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
