@@ -8,7 +8,7 @@ import typer
 
 from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
-from gapscope_cli.errors import told
+from gapscope_cli.errors import leave_at_once, told
 from gapscope_cli.export import export
 from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
@@ -39,7 +39,11 @@ _REPORT = "What the report shows"
 
 def main() -> None:
     """Run the command line."""
-    app()
+    try:
+        app()
+    except SystemExit as ended:
+        leave_at_once(ended.code)
+        raise
 
 
 def _print_version(wanted: bool) -> None:

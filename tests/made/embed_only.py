@@ -58,7 +58,7 @@ def arrays_of(run: str | Path) -> Arrays:
 if __name__ == "__main__":
     import typer
 
-    from gapscope_cli.errors import told
+    from gapscope_cli.errors import leave_at_once, told
     from gapscope_cli.progress import shown_progress
 
     torch.set_num_threads(1)
@@ -66,4 +66,5 @@ if __name__ == "__main__":
         with told(), shown_progress() as progress:
             embed(sys.argv[1], dict(each.split("=", 1) for each in sys.argv[3:]), sys.argv[2], progress)
     except typer.Exit as ended:
+        leave_at_once(ended.exit_code)
         sys.exit(ended.exit_code)
