@@ -160,7 +160,7 @@ def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int
     done = {name: len(list((tmp_path / "run").glob(f"pyramid.zarr/{name}/done/c/*"))) for name in datasets}
     if times == 1:
         assert 2 <= done["real"] <= 4
-    if cluster == "inline":
-        assert done == {"real": 3 - times, "synthetic": 0}
+    # The block that was held up.
+    assert (tmp_path / "run/pyramid.zarr/real/done/c/1").exists() == (times == 1)
     embed(tmp_path / "run", datasets, "inline")
     same(tmp_path / "run")
