@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,19 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+_HALF = re.compile(r"\..+\.\d+\.partial|.+\.[0-9a-f]{32}\.partial")
+"""Names of what `replacing` and Zarr write before they rename it."""
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a process that was killed left half written below a run's folder."""
+    if is_remote(folder):
+        return
+    for path in folder.rglob("*.partial"):
+        if _HALF.fullmatch(path.name):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import RunError
-from gapscope.store.atomic import write_json
+from gapscope.store.atomic import sweep, write_json
 from gapscope.store.place import make_folder, reason_of
 
 FORMAT = 3
@@ -77,9 +77,12 @@ def begin(run: Path, record: Record) -> Record:
     if (run / NAME).exists():
         there = read_record(run)
         check_same(run, there, record)
+        sweep(run)
         return there
     try:
-        if run.exists() and (not run.is_dir() or any(run.iterdir())):
+        # A first command that was killed may have left no more than a half-written record.
+        others = [path for path in run.iterdir() if not path.match(f".{NAME}.*.partial")] if run.is_dir() else []
+        if others or (run.exists() and not run.is_dir()):
             raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
         make_folder(run)
         record.write(run)

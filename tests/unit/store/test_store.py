@@ -138,3 +138,23 @@ def test_neighbors_that_were_not_written_whole_do_not_count(tmp_path: Path, monk
     found = read_neighbors(tmp_path, "P2", "real", "synthetic")
     np.testing.assert_array_equal(found[0], distances)
     np.testing.assert_array_equal(found[1], indices)
+
+
+def test_what_a_killed_command_left_half_written_is_swept_up(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".run.json.17.partial").write_text("{")
+    record = Record(config={"a": 1}, model={}, versions={})
+    begin(run, record)
+    left = [
+        run / ".run.json.17.partial",
+        run / "index" / ".real.parquet.4711.partial",
+        run / "pyramid.zarr" / "c" / f"0.{'0a' * 16}.partial",
+    ]
+    own = run / "index" / "my.partial"
+    for path in (*left, own):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    begin(run, record)
+    assert not any(path.exists() for path in left)
+    assert own.exists()
