@@ -186,12 +186,19 @@ def compare(
     find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), cluster, shown)
     lay_out(run, record, layout, on, cluster, shown)
     compare_datasets(run, record, comparison, on, shown)
-    record.times |= log.times
+    _keep_times(record, log.times)
     record.write(run)
     finished = open_run(run)
     write_report(finished, shown, page)
     log.tell_times()
     return finished
+
+
+def _keep_times(record: Record, now: Mapping[str, dict[str, Any]]) -> None:
+    # What was done again, and no more of it, keeps its first time: a page that is made again stays the same.
+    record.times |= {
+        what: taken for what, taken in now.items() if record.times.get(what, {}).get("done") != taken["done"]
+    }
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:

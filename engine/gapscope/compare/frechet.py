@@ -71,7 +71,10 @@ def frechet_distance(query: Gaussian, reference: Gaussian) -> float:
     """
     cross = query.factor @ reference.factor.T
     gram = cross @ cross.T if cross.shape[0] <= cross.shape[1] else cross.T @ cross
-    root = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt().sum()
+    values = torch.linalg.eigvalsh(gram)
+    # Below what rounding leaves of a zero, which differs from one time to the next and whose root is not small.
+    nothing = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
+    root = values[values > nothing].sqrt().sum()
     apart = (query.mean - reference.mean).square().sum()
     spread = query.factor.square().sum() + reference.factor.square().sum()
     return max(0.0, float(apart + spread - 2 * root))

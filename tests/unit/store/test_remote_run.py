@@ -60,7 +60,7 @@ def s3() -> Iterator[Server]:
         patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         fsspec.filesystem("s3").clear_instance_cache()
-        fsspec.filesystem("s3").mkdir("bucket")
+        fsspec.filesystem("s3").makedirs("bucket", exist_ok=True)
         yield server
         for fs in list(fsspec.get_filesystem_class("s3")._cache.values()):
             # Nobody closes those that Zarr uses before the process ends, and here that would be a warning.
