@@ -295,7 +295,7 @@ def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextMa
     return dask_cuda.LocalCUDACluster(  # type: ignore[no-any-return]
         threads_per_worker=threads,
         dashboard_address=dashboard,
-        # What travels are counts. There is nothing to spill, and Dask's guard would kill a worker for what it works with.
+        # Counts are all that travels: nothing to spill, and Dask's guard would kill a worker for what it works with.
         memory_limit=None,
         device_memory_limit=None,
         rmm_pool_size=_POOL_SHARE,
