@@ -100,16 +100,17 @@ def given_run(run: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]
 
 
 def two_datasets(values: NDArray[np.float16], levels: int) -> dict[str, dict[str, NDArray[np.float16]]]:
-    """Split embeddings in two halves, of which the second lacks a kind of image; every level is the same embeddings."""
-    half = len(values) // 2
-    # What lies far out on the widest axis is moved into the first half.
-    far = np.argsort(values[:, 0].astype(np.float32), kind="stable")
-    one, other = np.sort(far[half:]), np.sort(far[:half])
-    mixed = np.random.default_rng(0).permutation(half)[: int(half * 0.9)]
-    one[mixed], other[mixed] = other[mixed].copy(), one[mixed].copy()
+    """Split embeddings in two halves; the tenth farthest out on the widest axis is in the first alone.
+
+    Every level has the same embeddings, which take the memory of one.
+    """
+    order = np.argsort(values[:, 0], kind="stable")
+    rest, far = order[: -len(order) // 10], order[-len(order) // 10 :]
+    rest = np.random.default_rng(0).permutation(rest)
+    kept = len(values) // 2 - len(far)
+    halves = {"real": np.concatenate([far, rest[:kept]]), "synthetic": rest[kept:]}
     names = [f"P{number + 2}" for number in range(levels)]
-    parts = {"real": values[np.sort(one[:half])], "synthetic": values[np.sort(other)]}
-    return {name: dict.fromkeys(names, part) for name, part in parts.items()}
+    return {name: dict.fromkeys(names, values[np.sort(rows)]) for name, rows in halves.items()}
 
 
 def copied(run: Path, to: Path) -> Path:
