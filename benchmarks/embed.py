@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -112,9 +112,9 @@ def settings_of(model: str, weights: Path, size: int) -> EmbedSettings:
 
 
 def speeds(
-    model: str, weights: Path, size: int, repeats: int, device: Device, *, compiled: bool = True
+    model: str, weights: Path, size: int, repeats: int, device: Device, wanted: Sequence[str] | None = None
 ) -> dict[str, Any]:
-    """Return images per second of a detector's pyramid, as torchvision has it and with every speed-up."""
+    """Return images per second of a detector's pyramid, as torchvision has it and by `STEPS`, or those of a name."""
     pixels = device.buffer((device.batch_images, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     runs: dict[str, Callable[[], Any]] = {
@@ -122,7 +122,7 @@ def speeds(
         "torchvision bfloat16, channels last": torchvision_run(model, weights, size, pixels, device, rounded=True),
     }
     for name, precision, speedups in STEPS:
-        if "compile" in speedups and not compiled:
+        if wanted is not None and name not in wanted:
             continue
         settings = replace(settings_of(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
         network = device.place(load_pyramid(settings), speedups)

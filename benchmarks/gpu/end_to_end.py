@@ -40,8 +40,8 @@ def _files_to_zarr(network: str, side: int, size: tuple[int, int], count: int, s
 
 PARTS: dict[str, Part] = {
     "detector at 512, small files": partial(_files_to_zarr, "detector", 512, SMALL, 60_000),
-    "detector at 224, small files": partial(_files_to_zarr, "detector", 224, SMALL, 60_000),
-    "detector at 512, large files": partial(_files_to_zarr, "detector", 512, LARGE, 10_000),
     "bundled at 224, small files": partial(_files_to_zarr, "bundled", 224, SMALL, 60_000),
+    "detector at 512, large files": partial(_files_to_zarr, "detector", 512, LARGE, 6_000),
+    "detector at 224, small files": partial(_files_to_zarr, "detector", 224, SMALL, 60_000),
 }
 DRY = ("bundled at 224, small files",)

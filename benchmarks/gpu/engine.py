@@ -63,13 +63,13 @@ def _one(setting: Setting) -> dict[str, Any]:
 def _two(setting: Setting) -> dict[str, Any]:
     """Two workers on the one GPU."""
     with _sharing(setting) as client:
-        return _against_inline(setting, "two", client.scheduler.address)
+        return _against_inline(setting, "two", client.scheduler_info()["address"])
 
 
 def _killed(setting: Setting) -> dict[str, Any]:
     """Two workers, of which one is killed once a block is done."""
     with _sharing(setting) as client:
-        return _against_inline(setting, "killed", client.scheduler.address, kill=client)
+        return _against_inline(setting, "killed", client.scheduler_info()["address"], kill=client)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """What happens when the card's memory runs out, and what travels between the card and the host."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,7 @@ def _copies(setting: Setting) -> dict[str, Any]:
     record = given_run(run, two_datasets(values, 1))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     found: dict[str, Any] = {"points": len(values), "kind": kind, "embedding_bytes": values.nbytes}
-    steps = {
+    steps: dict[str, Callable[[], None]] = {
         "neighbors": lambda: find_neighbors(run, record, setting.device, 30, "inline", Silent()),
         "layout": lambda: lay_out(run, record, settings, setting.device, "inline", Silent()),
     }
@@ -105,3 +106,4 @@ def _quality(setting: Setting) -> dict[str, Any]:
 
 
 PARTS: dict[str, Part] = {"map": _map, "cells": _cells, "copies": _copies, "quality": _quality}
+DRY = ("map", "cells", "copies")

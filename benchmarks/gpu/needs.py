@@ -23,6 +23,9 @@ _ALWAYS = {
     "umap": "umap-learn",
     "plotly": "plotly",
     "skimage": "scikit-image",
+    "typer": "typer",
+    "rich": "rich",
+    "pillow_heif": "pillow-heif",
 }
 _BY_SCRIPT = {
     "embed": {

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import procrustes
 from sklearn.metrics import adjusted_rand_score
 
+from gapscope.compare.answers import answer, own_radius
 from gapscope.compare.manifest import manifest_path
 from gapscope.compare.stage import compare_datasets
 from gapscope.device import Device
@@ -86,7 +87,7 @@ def _drawn(
 
 def _stages(setting: Setting) -> dict[str, Any]:
     """Compare the same embeddings on both devices; the CPU's map stands in both runs, since manifests tell of it."""
-    values, kind = embeddings(setting, setting.size(10_000, 320))
+    values, kind = embeddings(setting, setting.size(10_000, 200))
     here = setting.folder("stages")
     by_cpu = here / "cpu"
     record = given_run(by_cpu, two_datasets(values, 1))
@@ -128,8 +129,13 @@ def _manifests(by_cpu: Path, by_device: Path, query: str, reference: str) -> dic
         pq.read_table(manifest_path(run, "P2", query, reference)).to_pandas().set_index("uri").sort_index()
         for run in (by_cpu, by_device)
     )
-    both = mine.index.intersection(its.index)
-    apart = {name: float((mine.loc[both, name] - its.loc[both, name]).abs().max()) for name in _P_VALUES}
+    radii = [own_radius(run, "P2", reference, CompareSettings().k) for run in (by_cpu, by_device)]
+    # Of all images, listed or not.
+    all_of, all_its = (
+        answer(run, "P2", query, reference, radius, CompareSettings())
+        for run, radius in zip((by_cpu, by_device), radii, strict=True)
+    )
+    apart = {name: float(np.abs(getattr(all_of, name) - getattr(all_its, name)).max()) for name in _P_VALUES}
     return {
         "listed": len(mine),
         "same_images": bool(mine.index.equals(its.index)),

@@ -2,8 +2,8 @@
 
 Each part of a stage is a process of its own with a time limit: one that crashes, hangs or leaves a broken card behind
 is written down as failed, and the next one is begun. A file is written anew after each of its parts, so that nothing
-that was measured is lost. A dry run does everything with tiny sizes and in this process; its results say `dry` and are
-worth nothing.
+that was measured is lost. A dry run does the quick parts with tiny sizes and in this process, and with `--every` all of
+them as a real run does; its results say `dry` and are worth nothing.
 """
 
 import argparse
@@ -31,10 +31,21 @@ from gapscope.errors import GapscopeError
 DEVICES: dict[str, type[Cpu] | type[Cuda]] = {"cpu": Cpu, "cuda": Cuda}
 
 SCRIPTS: dict[str, dict[str, int]] = {
-    "embed": {"ceilings": 60, "right_embed": 120, "fast_embed": 150, "end_to_end": 180, "engine": 240},
-    "layout": {"right_layout": 240, "fast_layout": 300, "memory_layout": 120, "whole_job": 400},
+    "embed": {
+        "ceilings": 60,
+        "right_embed": 180,
+        "fast_embed": 200,
+        "end_to_end": 180,
+        "engine": 180,
+        "fast_batches": 120,
+        "right_models": 90,
+    },
+    "layout": {"right_layout": 300, "memory_layout": 120, "whole_job": 300, "fast_layout": 600},
 }
-"""Script to its stages, which are the modules beside this one, and the seconds that a part of each may take."""
+"""Script to its stages, and the seconds that a part of each may take; what matters most comes first.
+
+A stage is the module of that name beside this one. What no time is left for is written down as that; `--only` does it.
+"""
 
 _RESULTS = Path(__file__).parents[1] / "results" / "gpu"
 _SAID = 2000
@@ -61,7 +72,8 @@ def main() -> int:
             module = importlib.import_module(f"gpu.{name}")
             parts: dict[str, Any] = {}
             about = " ".join((module.__doc__ or "").split())
-            for part in _parts_of(module, tiny=options.tiny):
+            quick = options.tiny and not options.every
+            for part in getattr(module, "DRY", module.PARTS) if quick else module.PARTS:
                 start = time.monotonic()
                 parts[part] = _tried(options, name, part, Path(scratch), min(limit, deadline - start))
                 parts[part]["seconds"] = time.monotonic() - start
@@ -79,6 +91,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("script", choices=SCRIPTS)
     parser.add_argument("--device", choices=DEVICES, default="cuda")
     parser.add_argument("--tiny", action="store_true", help="a dry run: does it run at all?")
+    parser.add_argument("--every", action="store_true", help="a dry run of all parts, each in a process of its own")
     parser.add_argument("--images", type=Path, help="folder of photographs (default: scikit-image's)")
     parser.add_argument("--only", help="some of the stages, with commas between")
     parser.add_argument("--seconds", type=float, default=1150, help="that all parts may take together (default: 1150)")
@@ -88,19 +101,16 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _parts_of(module: Any, *, tiny: bool) -> list[str]:
-    return list(getattr(module, "DRY", module.PARTS) if tiny else module.PARTS)
-
-
 def _tried(options: argparse.Namespace, stage: str, part: str, scratch: Path, seconds: float) -> dict[str, Any]:
     if seconds <= 0:
         return {"failed": "no time was left"}
-    if options.tiny:
+    if options.tiny and not options.every:
         return _measured(options, stage, part, scratch)
     answer = scratch / "answer.json"
     answer.unlink(missing_ok=True)
     given = [options.script, "--device", options.device, "--scratch", str(scratch), "--part", stage, part]
     given += ["--images", str(options.images)] if options.images else []
+    given += ["--tiny"] if options.tiny else []
     log = scratch / "log.txt"
     with log.open("wb") as said:
         command = [sys.executable, "-m", "gpu.run", *given]
