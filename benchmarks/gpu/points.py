@@ -60,7 +60,7 @@ def embeddings(setting: Setting, count: int) -> tuple[NDArray[np.float16], str]:
 def _real(setting: Setting) -> NDArray[np.float32]:
     distinct = jpegs(setting, setting.size(400, 8), setting.size(SMALL, (160, 120)))
     kept = setting.scratch / "real.npz"
-    return real_points([distinct[0].parent], kept, setting.device, -(-setting.size(REAL, 240) // len(distinct)))[0]
+    return real_points([distinct[0].parent], kept, setting.device, -(-setting.size(REAL, 96) // len(distinct)))[0]
 
 
 @cache

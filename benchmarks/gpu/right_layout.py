@@ -87,7 +87,7 @@ def _drawn(
 
 def _stages(setting: Setting) -> dict[str, Any]:
     """Compare the same embeddings on both devices; the CPU's map stands in both runs, since manifests tell of it."""
-    values, kind = embeddings(setting, setting.size(10_000, 200))
+    values, kind = embeddings(setting, setting.size(10_000, 90))
     here = setting.folder("stages")
     by_cpu = here / "cpu"
     record = given_run(by_cpu, two_datasets(values, 1))
