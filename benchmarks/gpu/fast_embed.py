@@ -32,10 +32,6 @@ def timed(size: int, batch: int, wanted: tuple[str, ...] | None, setting: Settin
     weights = random_weights(model, setting.folder(f"speeds-{size}-{batch}"))
     found = speeds(model, weights, side, setting.size(10, 1), device, setting.size(wanted, DRY_STEPS))
     medians = {name: float(np.median(rates)) for name, rates in found["images_per_second"].items()}
-    if setting.device.name == "cuda":
-        captured = _captured(model, side, device, setting)
-        found["graph_captured"] = captured
-        medians["graph captured"] = captured["median"]
     operations, traffic = backbone_work(model, side)
     products, copies = matrix_rate(setting, torch.bfloat16)["best"], copy_rate(setting)["median"]
     return {
@@ -70,9 +66,10 @@ def backbone_work(model: str, size: int) -> tuple[float, float]:
     return float(counter.get_total_flops()), float(sum(moved))
 
 
-def _captured(model: str, size: int, device: Any, setting: Setting) -> dict[str, Any]:
+def _captured(size: int, setting: Setting) -> dict[str, Any]:
     """Time the same network replayed from a CUDA graph, which the project does not use: is there anything to gain?"""
-    weights = random_weights(model, setting.folder(f"captured-{size}-{device.batch_images}"))
+    model, device = MODEL, replace(setting.device, batch_images=_BATCH)  # type: ignore[type-var]
+    weights = random_weights(model, setting.folder(f"captured-{size}"))
     speedups = SPEEDUPS[:-1]
     network = device.place(load_pyramid(replace(settings_of(model, weights, size), speedups=speedups)), speedups)
     pixels = torch.from_numpy(device.buffer((device.batch_images, size, size, 3)))
@@ -140,5 +137,6 @@ PARTS: dict[str, Part] = {
     **{f"{size} pixels, batch {_BATCH}": partial(timed, size, _BATCH, None) for size in _SIZES[::-1]},
     **{f"profile at {size} pixels": partial(_profile, size) for size in _SIZES[::-1]},
     "decode": _decode,
+    **{f"graph captured at {size} pixels": partial(_captured, size) for size in _SIZES[::-1]},
 }
 DRY = ("224 pixels, batch 128", "profile at 224 pixels", "decode")

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from gpu.points import embeddings, given_run, two_datasets, view_of
 from gpu.stage import Part, Setting
 from gpu.watch import Watch
@@ -102,11 +101,10 @@ def _tiles(setting: Setting) -> dict[str, Any]:
     from gapscope.device import cuda
 
     found: dict[str, Any] = {"assumed": cuda._CELLS_FROM}
-    for count in (100_000, 300_000, 1_000_000):
+    for count in setting.size((100_000, 300_000, 1_000_000), (300,)):
         view = view_of(embeddings(setting, count)[0])
         for name, limit in (("exact", 10**12), ("cells", 0)):
             cuda._CELLS_FROM = limit
-            torch.cuda.synchronize()
             start = time.perf_counter()
             near = setting.device.neighbors(view, view, 30, same=True)
             facts = {"seconds": time.perf_counter() - start, "way": near.way, "recall": near.recall}

@@ -16,7 +16,7 @@ from gapscope.neighbors.stage import find_neighbors
 from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
 
-_POOL_MIB = 192
+_POOL_MIB = 128
 
 
 def _small_pool(setting: Setting) -> None:
@@ -33,8 +33,8 @@ def _small_pool(setting: Setting) -> None:
 
 
 def _map(setting: Setting) -> dict[str, Any]:
-    """A map of 200,000 in a pool of that size has to end as one of landmarks, and say so."""
-    values, kind = embeddings(setting, setting.size(200_000, 320))
+    """A map of 400,000 in a pool of that size has to end as one of landmarks, and say so."""
+    values, kind = embeddings(setting, setting.size(400_000, 320))
     run = setting.folder("small-pool") / "run"
     record = given_run(run, two_datasets(values, 1))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
@@ -89,14 +89,13 @@ def _copies(setting: Setting) -> dict[str, Any]:
 
 def _quality(setting: Setting) -> dict[str, Any]:
     """Is a map of landmarks that a small pool forced as good as one of all? Twice the same embeddings."""
-    values, _ = embeddings(setting, setting.size(100_000, 320))
-    view, found = view_of(values), {}
+    values, _ = embeddings(setting, setting.size(400_000, 320))
+    found: dict[str, Any] = {}
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     run = setting.folder("quality") / "run"
     record = given_run(run, two_datasets(values, 1))
     find_neighbors(run, record, setting.device, 30, "inline", Silent())
     datasets = [view_of(level) for levels in two_datasets(values, 1).values() for level in levels.values()]
-    del view
     for name in ("whole card", "small pool"):
         if name == "small pool":
             _small_pool(setting)
