@@ -15,7 +15,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -39,7 +39,7 @@ from gapscope.store.record import Record, begin
 
 Embedded = dict[str, NDArray[np.float32]]
 
-_STEPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+STEPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("float32", "float32", ()),
     ("+ nine sums", "float32", ("nine-sums",)),
     ("+ folded", "float32", ("nine-sums", "fold")),
@@ -62,11 +62,11 @@ def main() -> None:
     options = parser.parse_args()
     device = choose_device()
     with tempfile.TemporaryDirectory() as folder:
-        weights = _random_weights(options.model, Path(folder))
+        weights = random_weights(options.model, Path(folder))
         result = {
             "machine": machine(),
             "threads": torch.get_num_threads(),
-            "network": _network(options.model, weights, options.size, options.repeats, device),
+            "network": speeds(options.model, weights, options.size, options.repeats, device),
             "bfloat16": {
                 name: _rounding(name, file, size, options.folder, options.images // 4, device)
                 for name, file, size in (
@@ -86,7 +86,8 @@ def main() -> None:
     options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def _random_weights(model: str, folder: Path) -> Path:
+def random_weights(model: str, folder: Path) -> Path:
+    """Write weights as a network has them before training, but with batch norms that do something; return the file."""
     torch.manual_seed(0)
     trunk = MODELS[model].build()
     for name, buffer in trunk.named_buffers():
@@ -99,7 +100,8 @@ def _random_weights(model: str, folder: Path) -> Path:
     return path
 
 
-def _settings(model: str, weights: Path, size: int) -> EmbedSettings:
+def settings_of(model: str, weights: Path, size: int) -> EmbedSettings:
+    """Return settings for all levels of a model."""
     return EmbedSettings(
         model=model,
         weights=str(weights),
@@ -109,15 +111,20 @@ def _settings(model: str, weights: Path, size: int) -> EmbedSettings:
     )
 
 
-def _network(model: str, weights: Path, size: int, repeats: int, device: Device) -> dict[str, Any]:
+def speeds(
+    model: str, weights: Path, size: int, repeats: int, device: Device, wanted: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return images per second of a detector's pyramid, as torchvision has it and by `STEPS`, or those of a name."""
     pixels = device.buffer((device.batch_images, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     runs: dict[str, Callable[[], Any]] = {
-        "torchvision float32": _torchvision(model, weights, size, pixels, device, rounded=False),
-        "torchvision bfloat16, channels last": _torchvision(model, weights, size, pixels, device, rounded=True),
+        "torchvision float32": torchvision_run(model, weights, size, pixels, device, rounded=False),
+        "torchvision bfloat16, channels last": torchvision_run(model, weights, size, pixels, device, rounded=True),
     }
-    for name, precision, speedups in _STEPS:
-        settings = replace(_settings(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
+    for name, precision, speedups in STEPS:
+        if wanted is not None and name not in wanted:
+            continue
+        settings = replace(settings_of(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
         network = device.place(load_pyramid(settings), speedups)
         runs[name] = lambda network=network, precision=precision: device.embed(network, pixels, precision)()  # type: ignore[misc]
     seconds: dict[str, list[float]] = {name: [] for name in runs}
@@ -140,10 +147,11 @@ def _network(model: str, weights: Path, size: int, repeats: int, device: Device)
     }
 
 
-def _torchvision(
+def torchvision_run(
     model: str, weights: Path, size: int, pixels: NDArray[np.uint8], device: Device, *, rounded: bool
 ) -> Callable[[], Any]:
-    pyramid = load_pyramid(replace(_settings(model, weights, size), precision="float32", speedups=()))
+    """Return a function that embeds a batch with torchvision's backbone and FPN, and the mean over space."""
+    pyramid = load_pyramid(replace(settings_of(model, weights, size), precision="float32", speedups=()))
     backbone: Any = pyramid.trunk.backbone
     backbone = backbone.to(device.name)
     if rounded:
@@ -167,7 +175,8 @@ def _timed(run: Callable[[], Any]) -> float:
     return time.perf_counter() - start
 
 
-def _pixels(folder: Path, images: int, size: int, device: Device) -> NDArray[np.uint8]:
+def read_pixels(folder: Path, images: int, size: int, device: Device) -> NDArray[np.uint8]:
+    """Decode some of a folder's images: (images, size, size, 3)."""
     source = open_source("photographs", str(folder))
     entries = list(source.entries())
     chosen = np.random.default_rng(0).permutation(len(entries))[:images]
@@ -179,13 +188,19 @@ def _pixels(folder: Path, images: int, size: int, device: Device) -> NDArray[np.
 
 
 def _rounding(model: str, weights: Path, size: int, folder: Path, images: int, device: Device) -> dict[str, Any]:
-    pixels = _pixels(folder, images // device.batch_images * device.batch_images, size, device)
+    pixels = read_pixels(folder, images // device.batch_images * device.batch_images, size, device)
     found = {
         precision: _embedded(model, weights, size, pixels, precision, device) for precision in ("float32", "bfloat16")
     }
     numbers: dict[str, Any] = {"size": size, "images": len(pixels)}
-    for level, exact in found["float32"].items():
-        rounded = found["bfloat16"][level]
+    return numbers | differences(found["float32"], found["bfloat16"])
+
+
+def differences(exact_by_level: Embedded, other_by_level: Embedded) -> dict[str, dict[str, float]]:
+    """Return per level how far embeddings (n, channels) lie from the exact ones, and what that does to neighbours."""
+    numbers = {}
+    for level, exact in exact_by_level.items():
+        rounded = other_by_level[level]
         error = np.linalg.norm(rounded - exact, axis=1) / np.linalg.norm(exact, axis=1)
         mean, spread = exact.mean(axis=0), exact.std(axis=0) + 1e-12
         unit, other = (_unit((values - mean) / spread) for values in (exact, rounded))
@@ -196,6 +211,7 @@ def _rounding(model: str, weights: Path, size: int, folder: Path, images: int, d
         np.fill_diagonal(rounded_apart, np.inf)
         numbers[level] = {
             "relative_error": float(np.median(error)),
+            "largest_relative_error": float(error.max()),
             "moved_by": float(np.median(moved)),
             "nearest_neighbour_at": float(np.median(apart.min(axis=1))),
             "share_of_nearest_neighbour_distance": float(np.median(moved / apart.min(axis=1))),
@@ -212,7 +228,7 @@ def _embedded(
     model: str, weights: Path, size: int, pixels: NDArray[np.uint8], precision: str, device: Device
 ) -> Embedded:
     speedups = ("nine-sums", "fold", "channels-last")
-    settings = replace(_settings(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
+    settings = replace(settings_of(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
     network = device.place(load_pyramid(settings), speedups)
     parts = [
         device.embed(network, pixels[start : start + device.batch_images], settings.precision)()
@@ -230,9 +246,9 @@ def _feeding(
     names.write_text("\n".join(entries[at] for at in chosen) + "\n", encoding="utf-8")
     precision = "bfloat16" if device.has_bfloat16() else "float32"
     speedups = ("nine-sums", "fold", "channels-last")
-    settings = replace(_settings(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
+    settings = replace(settings_of(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
     start = time.perf_counter()
-    pixels = _pixels(folder, len(chosen), size, device)
+    pixels = read_pixels(folder, len(chosen), size, device)
     decoding = time.perf_counter() - start
     network = device.place(load_pyramid(settings), speedups)
     device.embed(network, pixels[: device.batch_images], settings.precision)()
@@ -240,7 +256,7 @@ def _feeding(
     for first in range(0, len(pixels), device.batch_images):
         device.embed(network, pixels[first : first + device.batch_images], settings.precision)()
     computing = time.perf_counter() - start
-    both = _files_to_zarr(settings, names, scratch / f"run-{model}", device)
+    both = files_to_zarr(settings, names, scratch / f"run-{model}", device)
     bound = max(decoding, computing) if device.name == "cuda" else decoding + computing
     return {
         "size": size,
@@ -253,7 +269,8 @@ def _feeding(
     }
 
 
-def _files_to_zarr(settings: EmbedSettings, names: Path, run: Path, device: Device) -> float:
+def files_to_zarr(settings: EmbedSettings, names: Path, run: Path, device: Device) -> float:
+    """List and embed the images that a list names; return the seconds that embedding took."""
     source = open_source("photographs", str(names))
     record = begin(run, Record(config={}, model={}, versions={"gapscope": gapscope.__version__}))
     list_datasets(run, record, {"photographs": source}, Silent(), update=False)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from sklearn.cluster import KMeans
 
+from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import MODELS, load_pyramid
@@ -24,14 +25,16 @@ _VIEWS, _SIDE, _BATCH = 4, 128, 64
 _GROUPS = 200
 
 
-def real_points(folders: list[Path], cache: Path) -> tuple[NDArray[np.float32], NDArray[Any]]:
-    """Return (n, 256) embeddings of four crops of every image, and which sub-folder each comes from.
+def real_points(
+    folders: list[Path], cache: Path, device: Device | None = None, views: int = _VIEWS
+) -> tuple[NDArray[np.float32], NDArray[Any]]:
+    """Return (n, 256) embeddings of some crops of every image, and which sub-folder each comes from.
 
     They are the bundled network's P5 at 128 pixels, standardised and turned to their 256 widest axes. `cache` keeps
     them.
     """
     if not cache.exists():
-        embeddings, labels = _embed(folders)
+        embeddings, labels = _embed(folders, device or Cpu(), views)
         np.savez(cache, P5=embeddings, labels=labels)
     with np.load(cache) as held:
         values, labels = held["P5"].astype(np.float64), held["labels"]
@@ -40,9 +43,8 @@ def real_points(folders: list[Path], cache: Path) -> tuple[NDArray[np.float32], 
     return (values @ axes[:, ::-1][:, :CHANNELS]).astype(np.float32), labels
 
 
-def _embed(folders: list[Path]) -> tuple[NDArray[np.float16], NDArray[Any]]:
+def _embed(folders: list[Path], device: Device, views: int) -> tuple[NDArray[np.float16], NDArray[Any]]:
     model, weights = MODELS["bundled"], MODELS["bundled"].weights()
-    device = Cpu()
     settings = EmbedSettings(
         model="bundled",
         weights=str(weights),
@@ -56,7 +58,7 @@ def _embed(folders: list[Path]) -> tuple[NDArray[np.float16], NDArray[Any]]:
     for folder in folders:
         for entry in open_source("images", str(folder)).entries():
             image = Image.open(entry.uri).convert("RGB")
-            for _ in range(_VIEWS):
+            for _ in range(views):
                 side = int(random.integers(min(image.size) // 2, min(image.size) + 1))
                 left, top = (int(random.integers(0, length - side + 1)) for length in image.size)
                 crop = image.crop((left, top, left + side, top + side)).resize((_SIDE, _SIDE))
@@ -70,17 +72,30 @@ def _embed(folders: list[Path]) -> tuple[NDArray[np.float16], NDArray[Any]]:
 
 def mixture(real: NDArray[np.float32], count: int, seed: int) -> NDArray[np.float32]:
     """Return (count, channels) points of 200 normal distributions with the means and covariances of k-means groups."""
-    groups = KMeans(_GROUPS, n_init=1, random_state=0).fit(real).labels_
+    shares, parts = normal_parts(real, _GROUPS)
     random = np.random.default_rng(seed)
-    drawn = random.choice(_GROUPS, count, p=np.bincount(groups, minlength=_GROUPS) / len(real))
+    drawn = random.choice(len(parts), count, p=shares)
     points = np.empty((count, real.shape[1]), np.float32)
-    for group in range(_GROUPS):
-        here = real[groups == group].astype(np.float64)
-        _, lengths, axes = np.linalg.svd(here - here.mean(axis=0), full_matrices=False)
-        lengths /= np.sqrt(max(1, len(here) - 1))
+    for group, (mean, factor) in enumerate(parts):
         rows = np.flatnonzero(drawn == group)
-        points[rows] = here.mean(axis=0) + (random.standard_normal((len(rows), len(lengths))) * lengths) @ axes
+        points[rows] = mean + random.standard_normal((len(rows), len(factor))) @ factor
     return points
+
+
+def normal_parts(
+    real: NDArray[np.float32], groups: int
+) -> tuple[NDArray[np.float64], list[tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+    """Return the share of every k-means group of points, and its mean (channels,) and factor (rank, channels).
+
+    Standard normal numbers (n, rank) times the factor have the group's covariance.
+    """
+    labels = KMeans(groups, n_init=1, random_state=0).fit(real).labels_
+    parts = []
+    for group in range(groups):
+        here = real[labels == group].astype(np.float64)
+        _, lengths, axes = np.linalg.svd(here - here.mean(axis=0), full_matrices=False)
+        parts.append((here.mean(axis=0), axes * (lengths / np.sqrt(max(1, len(here) - 1)))[:, None]))
+    return np.bincount(labels, minlength=groups) / len(real), parts
 
 
 def view_of(points: Path) -> UnitRows:

@@ -2,9 +2,10 @@
 
 import os
 import platform
+import shutil
 import subprocess
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +23,62 @@ _LIBRARIES = (
     "scikit-learn",
     "pillow",
 )
+_GPU_LIBRARIES = (
+    "cuml-cu13",
+    "cuml-cu12",
+    "cuvs-cu13",
+    "cuvs-cu12",
+    "rmm-cu13",
+    "rmm-cu12",
+    "cupy-cuda13x",
+    "cupy-cuda12x",
+    "dask-cuda",
+    "nvidia-nvimgcodec-cu13",
+    "nvidia-nvimgcodec-cu12",
+    "nvidia-nvjitlink",
+)
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, memory, GPU, versions, commit and time, as JSON values."""
+    """Return processor, memory, GPU, versions, commit and time, as JSON values; None for what is not there."""
+    libraries = _LIBRARIES + (_GPU_LIBRARIES if torch.cuda.is_available() else ())
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "gpu_details": _gpu_details(),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in _LIBRARIES},
+        "versions": {name: _version(name) for name in libraries},
         "commit": _commit(),
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpu_details() -> dict[str, Any] | None:
+    if not torch.cuda.is_available():
+        return None
+    about = torch.cuda.get_device_properties(0)
+    found = {
+        "count": torch.cuda.device_count(),
+        "memory_gib": round(about.total_memory / 2**30, 1),
+        "multiprocessors": about.multi_processor_count,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }
+    if shutil.which("nvidia-smi"):
+        names = "driver_version,power.limit,clocks.max.sm,clocks.max.mem"
+        command = ["nvidia-smi", f"--query-gpu={names}", "--format=csv,noheader", "--id=0"]
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+        found |= dict(zip(names.split(","), (value.strip() for value in said.split(",")), strict=False))
+    return found
 
 
 def _processor() -> str:

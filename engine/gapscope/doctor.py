@@ -115,7 +115,9 @@ def _package(what: str, module: str, names: tuple[str, ...], missing: str) -> Fi
 
 def _device() -> Finding:
     try:
-        return Finding("--device auto", True, choose_device("auto").check())
+        device = choose_device("auto")
+        device.check_maps()
+        return Finding("--device auto", True, device.check())
     except GapscopeError as error:
         return Finding("--device auto", False, str(error))
 

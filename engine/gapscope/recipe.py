@@ -163,6 +163,8 @@ def compare(
     if reference is not None and reference not in locations:
         raise OptionError(f"--reference {reference}: the datasets are {', '.join(locations)}")
     on = choose_device(device)
+    # Better now than after hours of embedding.
+    on.check_maps()
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
     cluster = _within_reach(sources, [out, cache], cluster)

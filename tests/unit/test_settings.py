@@ -1,8 +1,10 @@
+import importlib.util
 import re
 
 import pytest
 
 from gapscope.device import choose_device
+from gapscope.device.cuda import Cuda
 from gapscope.errors import OptionError
 from gapscope.settings import CompareSettings, Frame, LayoutSettings, NeighborSettings, check_dataset_name
 
@@ -16,6 +18,12 @@ def test_names_that_can_name_a_dataset(name: str) -> None:
 def test_names_that_cannot(name: str) -> None:
     with pytest.raises(OptionError, match="dataset name"):
         check_dataset_name(name)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("cuml") is not None, reason="cuML is installed")
+def test_maps_on_a_gpu_need_cuml_and_say_so() -> None:
+    with pytest.raises(OptionError, match="cuML is not installed"):
+        Cuda().check_maps()
 
 
 @pytest.mark.parametrize(

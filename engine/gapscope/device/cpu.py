@@ -43,6 +43,9 @@ class Cpu:
         """Return the number of cores in words; a CPU can always be used."""
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
+    def check_maps(self) -> None:
+        """Do nothing: what draws maps on the CPU is always installed."""
+
     def busy(self) -> float | None:
         """Return None: the system tells a CPU's use better."""
 

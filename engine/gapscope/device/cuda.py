@@ -1,8 +1,9 @@
 """An NVIDIA GPU: torch, and RAPIDS cuML for the layout and its clusters."""
 
 import importlib.util
+import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -47,21 +48,31 @@ class Cuda:
         """Return the GPUs in words.
 
         Raises:
-            OptionError: torch sees no GPU, or cuML is not installed.
+            OptionError: torch sees no GPU.
         """
         if not torch.cuda.is_available():
             raise OptionError("--device cuda: torch sees no usable NVIDIA GPU here; use --device cpu or auto")
-        if importlib.util.find_spec("cuml") is None:
-            raise OptionError(
-                '--device cuda: cuML is not installed; pip install "gapscope[cuda13]", or use --device cpu'
-            )
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
+    def check_maps(self) -> None:
+        """See that cuML is installed.
+
+        Raises:
+            OptionError: it is not.
+        """
+        if importlib.util.find_spec("cuml") is None:
+            raise OptionError(
+                "--device cuda: cuML is not installed, which draws the maps on a GPU; "
+                'pip install "gapscope[cuda13]", or use --device cpu'
+            )
+
     def busy(self) -> float | None:
-        """Return what the driver says; None where the package that asks it is not installed."""
-        if importlib.util.find_spec("pynvml") is None:
+        """Return what the driver says; None where it cannot be asked, for want of the package or of the right."""
+        # What is only shown must never cost a block.
+        try:
+            return torch.cuda.utilization() / 100
+        except Exception:  # noqa: BLE001
             return None
-        return torch.cuda.utilization() / 100
 
     def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image: a plain JPEG on the GPU if nvImageCodec is installed, everything else with Pillow.
@@ -97,8 +108,12 @@ class Cuda:
             # On a stream of its own a batch is copied while the one before it is computed.
             batch = torch.from_numpy(pixels).to("cuda", non_blocking=True)
         computing.wait_stream(_copying())
-        batch.record_stream(computing)
-        with torch.inference_mode(), torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
+        with (
+            torch.inference_mode(),
+            torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"),
+            # Convolutions would be rounded to 10 bits (TF32) otherwise, and float32 would be so by name alone.
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
+        ):
             found = network(batch.permute(0, 3, 1, 2))
             # Into pinned memory, or the copy would be waited for here.
             answers = {
@@ -106,10 +121,14 @@ class Cuda:
             }
             for level, values in found.items():
                 answers[level].copy_(values, non_blocking=True)
-        done = computing.record_event()
+        # With what is read until then: RMM's allocator does not know of other streams (`record_stream` does nothing
+        # there), and would give the batch's memory to the next one's copy while this one is computed.
+        under_way = [computing.record_event(), batch]
 
         def wait() -> dict[str, NDArray[np.float32]]:
-            done.synchronize()
+            if under_way:
+                under_way[0].synchronize()
+                under_way.clear()
             return {level: values.numpy() for level, values in answers.items()}
 
         return wait
@@ -118,12 +137,10 @@ class Cuda:
         """Compare everything by matrix products, or look into the cells of a cuVS index where that is quicker."""
         here = torch.device("cuda")
         if len(reference) >= _CELLS_FROM and (alone or len(query) >= _CELLS_FROM):
-            try:
-                with _memory_errors():
-                    return cell_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsCells, device=here)
-            except MemoryError:
-                # Slower, and it never has more on the card than two tiles. `way` says that it was done.
-                torch.cuda.empty_cache()
+            with suppress(MemoryError), _memory_errors():
+                return cell_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsCells, device=here)
+            # Slower, and it never has more on the card than two tiles. `way` says that it was done.
+            torch.cuda.empty_cache()
         return exact_neighbors(query, reference, k, same=same, device=here)
 
     def layout_room(self, n_neighbors: int, sharing: int) -> int:
@@ -146,7 +163,8 @@ class Cuda:
         import cuml
         import cupy
 
-        with _memory_errors():
+        # A worker draws two levels at a time. Side by side they would take twice the memory, and be no faster.
+        with _drawing, _memory_errors():
             fitted = cuml.manifold.UMAP(
                 n_components=3,
                 n_neighbors=indices.shape[1],
@@ -241,6 +259,10 @@ class _CuvsCells:
         return near.cpu().numpy(), positions.cpu().numpy()
 
 
+_drawing = threading.Lock()
+_NO_MEMORY = ("bad_alloc", "out of memory", "out_of_memory", "maximum pool size exceeded")
+
+
 @contextmanager
 def _memory_errors() -> Iterator[None]:
     """Turn every way in which CUDA's libraries say that memory ran out into a MemoryError."""
@@ -249,8 +271,9 @@ def _memory_errors() -> Iterator[None]:
     except MemoryError:
         # CuPy's and RMM's are of this kind already.
         raise
-    except RuntimeError as error:
-        if isinstance(error, torch.OutOfMemoryError) or "bad_alloc" in str(error) or "out of memory" in str(error):
+    # Those of RAFT and of the driver are RuntimeErrors, those of cuVS of no kind but Exception.
+    except Exception as error:
+        if isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in _NO_MEMORY):
             raise MemoryError(str(error)) from error
         raise
 
@@ -272,6 +295,9 @@ def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextMa
     return dask_cuda.LocalCUDACluster(  # type: ignore[no-any-return]
         threads_per_worker=threads,
         dashboard_address=dashboard,
+        # Counts are all that travels: nothing to spill, and Dask's guard would kill a worker for what it works with.
+        memory_limit=None,
+        device_memory_limit=None,
         rmm_pool_size=_POOL_SHARE,
         # Each with a pool of its own, one would starve beside what the other keeps and does not use.
         rmm_allocator_external_lib_list=["torch", "cupy"],

@@ -37,6 +37,13 @@ class Device(Hashable, Protocol):
             OptionError: the device cannot be used here; says what is missing.
         """
 
+    def check_maps(self) -> None:
+        """See that maps can be laid out and clustered here, which may need more than embedding does.
+
+        Raises:
+            OptionError: they cannot; says what is missing.
+        """
+
     def busy(self) -> float | None:
         """Return how busy this process's GPU was in the last moment, 0 to 1; None where nobody counts."""
 

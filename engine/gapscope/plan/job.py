@@ -73,6 +73,7 @@ def plan(
     if price_per_gpu_hour is not None and price_per_gpu_hour < 0:
         raise OptionError(f"--price-per-gpu-hour {price_per_gpu_hour}: must not be negative")
     network, on = find_model(model), choose_device(device)
+    on.check_maps()
     chosen = network.choose_levels(None if levels is None else tuple(levels))
     file = network.weights() if weights is None else Path(weights).expanduser().absolute()
     wanted = EmbedSettings(

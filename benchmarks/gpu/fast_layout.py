@@ -1,0 +1,135 @@
+"""Time, memory and quality of neighbours, maps and comparison, against plain cuML and umap-learn on the same points."""
+
+import shutil
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+from gpu.points import embeddings, given_run, two_datasets, view_of
+from gpu.stage import Part, Setting
+from gpu.watch import Watch
+from numpy.typing import NDArray
+
+from gapscope.compare.stage import compare_datasets
+from gapscope.layout.quality import map_quality
+from gapscope.layout.stage import lay_out
+from gapscope.neighbors.stage import find_neighbors
+from gapscope.progress import Silent
+from gapscope.run import open_run
+from gapscope.settings import CompareSettings, LayoutSettings
+
+Points = NDArray[np.float32]
+
+
+def _stages(count: int, levels: int, setting: Setting) -> dict[str, Any]:
+    """Do what a run does with embeddings that are there; all levels hold the same, and are worked on one by one."""
+    values, kind = embeddings(setting, setting.size(count, 320))
+    layout, comparison = LayoutSettings(n_epochs=setting.size(None, 11)), CompareSettings()
+    run = setting.folder(f"fast-{count}-{levels}") / "run"
+    record = given_run(run, two_datasets(values, levels))
+    found: dict[str, Any] = {"points": len(values), "kind": kind, "levels": levels}
+    del values
+    k = max(comparison.graph_k, layout.graph_k)
+    steps: dict[str, Callable[[], None]] = {
+        "neighbors": lambda: find_neighbors(run, record, setting.device, k, "inline", Silent()),
+        "layout": lambda: lay_out(run, record, layout, setting.device, "inline", Silent()),
+        "compare": lambda: compare_datasets(run, record, comparison, setting.device, Silent()),
+    }
+    _begin(setting)
+    for name, step in steps.items():
+        with Watch() as watch:
+            start = time.perf_counter()
+            step()
+            seconds = time.perf_counter() - start
+        found[name] = {"seconds": seconds, "watched": watch.facts()}
+    found["seconds"] = sum(found[name]["seconds"] for name in steps)
+    metrics = open_run(run).metrics["levels"]
+    found["quality"] = {level: {name: metrics[level][name] for name in ("neighbors", "layout")} for level in metrics}
+    shutil.rmtree(run)
+    return found
+
+
+def _begin(setting: Setting) -> None:
+    """Load what is loaded on first use, so that no step is charged for it."""
+    few = np.random.default_rng(0).normal(size=(2000, 3)).astype(np.float32)
+    indices = (np.arange(2000)[:, None] + np.arange(15)) % 2000
+    distances = np.sort(np.abs(few[:, :1] + np.arange(15, dtype=np.float32)), axis=1)
+    if not setting.dry:
+        setting.device.layout(few, distances, indices, LayoutSettings(n_epochs=11))
+        setting.device.cluster_labels(few, 20)
+
+
+def _plain(count: int, way: str, setting: Setting) -> dict[str, Any]:
+    """Hand the same vectors, in host memory, to a UMAP as its documents show it."""
+    values, kind = embeddings(setting, setting.size(count, 320))
+    view = view_of(values)
+    vectors = view.tile(0, len(view))
+    found: list[Points] = []
+    _PLAIN[way](vectors[:2000])
+    with Watch() as watch:
+        start = time.perf_counter()
+        found.append(_PLAIN[way](vectors))
+        seconds = time.perf_counter() - start
+    facts = {"points": len(view), "kind": kind, "seconds": seconds, "watched": watch.facts()}
+    return {**facts, **map_quality([view], found[0], seed=0)}
+
+
+def _umap_learn(vectors: Points) -> Points:
+    import umap
+
+    # Without a seed it uses all cores.
+    return np.asarray(umap.UMAP(n_components=3).fit_transform(vectors))
+
+
+def _cuml(vectors: Points, build_algo: str) -> Points:
+    import cuml
+
+    return np.asarray(cuml.manifold.UMAP(n_components=3, build_algo=build_algo).fit_transform(vectors))
+
+
+_PLAIN: dict[str, Callable[[Points], Points]] = {
+    "umap-learn": _umap_learn,
+    "cuML, brute force": partial(_cuml, build_algo="brute_force_knn"),
+    "cuML, nn_descent": partial(_cuml, build_algo="nn_descent"),
+}
+
+
+def _tiles(setting: Setting) -> dict[str, Any]:
+    """Where do cells begin to pay? Both ways of finding neighbours, forced, at sizes around the one that is assumed."""
+    from gapscope.device import cuda
+
+    found: dict[str, Any] = {"assumed": cuda._CELLS_FROM}
+    for count in setting.size((100_000, 300_000, 1_000_000), (300,)):
+        view = view_of(embeddings(setting, count)[0])
+        for name, limit in (("exact", 10**12), ("cells", 0)):
+            cuda._CELLS_FROM = limit
+            start = time.perf_counter()
+            near = setting.device.neighbors(view, view, 30, same=True)
+            facts = {"seconds": time.perf_counter() - start, "way": near.way, "recall": near.recall}
+            found[f"{count}, {name}"] = facts
+    return found
+
+
+_SIZES = {"100 thousand": 100_000, "1 million": 1_000_000, "10 million": 10_000_000}
+PARTS: dict[str, Part] = {
+    "100 thousand, 1 level": partial(_stages, 100_000, 1),
+    "100 thousand, 5 levels": partial(_stages, 100_000, 5),
+    "1 million, 1 level": partial(_stages, 1_000_000, 1),
+    "1 million, 5 levels": partial(_stages, 1_000_000, 5),
+    **{
+        f"{way}, {name}": partial(_plain, _SIZES[name], way)
+        for way, name in (
+            ("umap-learn", "100 thousand"),
+            ("cuML, brute force", "100 thousand"),
+            ("cuML, nn_descent", "100 thousand"),
+            ("cuML, brute force", "1 million"),
+            ("cuML, nn_descent", "1 million"),
+        )
+    },
+    "exact or cells": _tiles,
+    "cuML, nn_descent, 10 million": partial(_plain, 10_000_000, "cuML, nn_descent"),
+    "10 million, 1 level": partial(_stages, 10_000_000, 1),
+}
+DRY = ("100 thousand, 5 levels", "umap-learn, 100 thousand")

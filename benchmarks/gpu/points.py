@@ -1,0 +1,119 @@
+"""Embeddings to compare and lay out, and runs that hold them: real ones, and beyond those a mixture fitted to them."""
+
+import shutil
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import zarr
+from gpu.pictures import SMALL, jpegs
+from gpu.stage import Setting
+from layout_points import normal_parts, real_points
+from numpy.typing import NDArray
+
+from gapscope.neighbors.ruler import measure_ruler
+from gapscope.neighbors.stage import measure_rulers
+from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.sources import Entry
+from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
+from gapscope.store.pyramid import create_pyramid, mark_done, write_embeddings
+from gapscope.store.record import Record
+
+REAL = 10_000
+_GROUPS, _ROWS = 200, 2**18
+_FACT = {"format": "JPEG", "width": 500, "height": 375, "status": "ok", "error": ""} | {
+    f"{kind}_{channel}": 100.0 for kind in ("mean", "spread") for channel in ("red", "green", "blue")
+}
+_FACT["sharpness"] = 10.0
+
+
+def embeddings(setting: Setting, count: int) -> tuple[NDArray[np.float16], str]:
+    """Return (count, 256) embeddings, and in words where they are from.
+
+    The real ones are the bundled network's of random crops of photographs, embedded on the spot. More than there are
+    of those are drawn from 200 normal distributions with the means and covariances of their k-means groups.
+    """
+    real = _real(setting)
+    if count <= len(real):
+        chosen = np.random.default_rng(0).permutation(len(real))[:count]
+        return real[chosen].astype(np.float16), "real"
+    shares, parts = _parts(setting)
+    device = setting.device.name
+    random = torch.Generator(device).manual_seed(0)
+    means = torch.from_numpy(np.stack([mean for mean, _ in parts])).to(device, torch.float32)
+    factors = [torch.from_numpy(factor).to(device, torch.float32) for _, factor in parts]
+    found = np.empty((count, real.shape[1]), np.float16)
+    for start in range(0, count, _ROWS):
+        groups = np.random.default_rng(start).choice(len(parts), min(_ROWS, count - start), p=shares)
+        values = means[torch.from_numpy(groups).to(device)]
+        for group, factor in enumerate(factors):
+            rows = torch.from_numpy(np.flatnonzero(groups == group)).to(device)
+            values[rows] += torch.randn(len(rows), len(factor), generator=random, device=device) @ factor
+        found[start : start + len(values)] = values.half().cpu().numpy()
+    return found, f"a mixture of {len(parts)} normal distributions, fitted to {len(real)} real ones"
+
+
+@cache
+def _real(setting: Setting) -> NDArray[np.float32]:
+    distinct = jpegs(setting, setting.size(400, 8), setting.size(SMALL, (160, 120)))
+    kept = setting.scratch / "real.npz"
+    return real_points([distinct[0].parent], kept, setting.device, -(-setting.size(REAL, 96) // len(distinct)))[0]
+
+
+@cache
+def _parts(setting: Setting) -> tuple[NDArray[np.float64], list[tuple[NDArray[np.float64], NDArray[np.float64]]]]:
+    return normal_parts(_real(setting), setting.size(_GROUPS, 4))
+
+
+def view_of(values: NDArray[np.float16]) -> UnitRows:
+    """Return embeddings as gapscope sees a level, standardised over all of them."""
+    tiles = (values[start : start + 8192].astype(np.float32) for start in range(0, len(values), 8192))
+    mean, spread = measure_ruler(tiles, values.shape[1])
+    held = zarr.create_array({}, data=values, chunks=(8192, values.shape[1]), compressors=None)
+    return UnitRows(embeddings=held, rows=np.arange(len(values)), mean=mean, spread=spread)
+
+
+def given_run(run: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]]]) -> Record:
+    """Write a run that is embedded and no further: dataset to level to (rows, channels)."""
+    names = {name: f"/{name}" for name in datasets}
+    config: dict[str, Any] = {"datasets": names, "embed": {"levels": list(next(iter(datasets.values())))}}
+    config |= {"neighbors": {"metric": "cosine"}, "compare": {}, "sources": {"objects": False}}
+    record = Record(config=config, model={"name": "given", "weights_sha256": ""}, versions={}, block_rows=GROUP_ROWS)
+    run.mkdir(parents=True)
+    for name, levels in datasets.items():
+        rows = len(next(iter(levels.values())))
+        write_index(run, name, (Entry(f"/{name}/{row:08d}.jpg", 100, 0) for row in range(rows)))
+        for block in range(-(-rows // GROUP_ROWS)):
+            write_facts(run, name, block, [_FACT] * min(GROUP_ROWS, rows - block * GROUP_ROWS))
+        merge_facts(run, name, GROUP_ROWS)
+        create_pyramid(run, name, rows, GROUP_ROWS, {level: values.shape[1] for level, values in levels.items()})
+        for block, start in enumerate(range(0, rows, GROUP_ROWS)):
+            part = {level: values[start : start + GROUP_ROWS] for level, values in levels.items()}
+            write_embeddings(run, name, start, part)
+            mark_done(run, name, block)
+        record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
+    measure_rulers(run, record)
+    return record
+
+
+def two_datasets(values: NDArray[np.float16], levels: int) -> dict[str, dict[str, NDArray[np.float16]]]:
+    """Split embeddings in two halves; the tenth farthest out on the widest axis is in the first alone.
+
+    Every level has the same embeddings, which take the memory of one.
+    """
+    order = np.argsort(values[:, 0], kind="stable")
+    rest, far = order[: -len(order) // 10], order[-len(order) // 10 :]
+    rest = np.random.default_rng(0).permutation(rest)
+    kept = len(values) // 2 - len(far)
+    halves = {"real": np.concatenate([far, rest[:kept]]), "synthetic": rest[kept:]}
+    names = [f"P{number + 2}" for number in range(levels)]
+    return {name: dict.fromkeys(names, values[np.sort(rows)]) for name, rows in halves.items()}
+
+
+def copied(run: Path, to: Path) -> Path:
+    """Copy a run, so that another device can go on with it."""
+    shutil.copytree(run, to)
+    return to

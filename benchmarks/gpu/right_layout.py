@@ -1,0 +1,195 @@
+"""Are neighbours, maps, clusters, numbers and manifests from the GPU those of the CPU? Every option, and odd inputs."""
+
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+from gpu.points import copied, embeddings, given_run, two_datasets, view_of
+from gpu.stage import Part, Setting
+from numpy.typing import NDArray
+from scipy.spatial import procrustes
+from sklearn.metrics import adjusted_rand_score
+
+from gapscope.compare.answers import answer, own_radius
+from gapscope.compare.manifest import manifest_path
+from gapscope.compare.stage import compare_datasets
+from gapscope.device import Device
+from gapscope.device.cpu import Cpu
+from gapscope.layout.graph import with_itself
+from gapscope.layout.quality import map_quality
+from gapscope.layout.stage import lay_out
+from gapscope.layout.start import principal_start
+from gapscope.layout.ways import by_landmarks
+from gapscope.neighbors.found import recall
+from gapscope.neighbors.stage import find_neighbors
+from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.progress import Silent
+from gapscope.run import open_run
+from gapscope.settings import CompareSettings, LayoutSettings
+from gapscope.store.record import Record
+from gapscope.store.results import layout_facts, read_layout, read_neighbors
+
+_K = 30
+_OPTIONS = {
+    "default": LayoutSettings(),
+    "n_neighbors 5": LayoutSettings(n_neighbors=5),
+    "n_neighbors 31": LayoutSettings(n_neighbors=31),
+    "min_dist 0": LayoutSettings(min_dist=0.0),
+    "min_dist 0.5": LayoutSettings(min_dist=0.5),
+    "n_epochs 100": LayoutSettings(n_epochs=100),
+    "seed 1": LayoutSettings(seed=1),
+}
+_P_VALUES = ("p", "q", "outside_p", "outside_q", "under_p", "under_q")
+
+
+def _maps(count: int, setting: Setting) -> dict[str, Any]:
+    """Draw the same graph on both devices with every option; on the CPU only by default where that takes minutes."""
+    values, kind = embeddings(setting, setting.size(count, 300))
+    view = view_of(values)
+    found = setting.device.neighbors(view, view, _K, same=True)
+    numbers: dict[str, Any] = {"points": len(view), "kind": kind}
+    options = _OPTIONS if not setting.dry else {"default": LayoutSettings(n_epochs=11)}
+    for name, settings in options.items():
+        devices = {"device": setting.device}
+        if name == "default" or len(view) <= 10_000:
+            devices["cpu"] = Cpu()
+        drawn = {where: _drawn(view, found.distances, found.indices, settings, on) for where, on in devices.items()}
+        numbers[name] = {where: facts for where, (_, facts) in drawn.items()}
+        if name == "default":
+            again, _ = _drawn(view, found.distances, found.indices, settings, setting.device)
+            numbers[name]["same_again"] = bool(np.array_equal(drawn["device"][0], again))
+            first = drawn["device"][0]
+            labels = [on.cluster_labels(first, max(5, round(len(first) ** 0.5) // 2)) for on in (setting.device, Cpu())]
+            numbers["clusters"] = {"adjusted_rand_index": float(adjusted_rand_score(*labels))}
+        if name == "seed 1":
+            numbers["likeness_of_two_seeds"] = float(1 - procrustes(first, drawn["device"][0])[2])
+    landmarks = by_landmarks([view], options["default"], setting.device, len(view) // 2, "half of them")
+    numbers["landmarks, half"] = map_quality([view], landmarks.points, seed=0)
+    return numbers
+
+
+def _drawn(
+    view: UnitRows,
+    distances: NDArray[np.float32],
+    indices: NDArray[np.int64],
+    settings: LayoutSettings,
+    device: Device,
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    graph = with_itself(distances[:, : settings.graph_k], indices[:, : settings.graph_k])
+    start, begun = principal_start([view], settings.seed), time.perf_counter()
+    points = device.layout(start, *graph, settings)
+    seconds = time.perf_counter() - begun
+    return points, {"layout_seconds": seconds, **map_quality([view], points, seed=0)}
+
+
+def _stages(setting: Setting) -> dict[str, Any]:
+    """Compare the same embeddings on both devices; the CPU's map stands in both runs, since manifests tell of it."""
+    values, kind = embeddings(setting, setting.size(10_000, 90))
+    here = setting.folder("stages")
+    by_cpu = here / "cpu"
+    record = given_run(by_cpu, two_datasets(values, 1))
+    by_device = copied(by_cpu, here / "device")
+    find_neighbors(by_cpu, record, Cpu(), _K, "inline", Silent())
+    find_neighbors(by_device, record, setting.device, _K, "inline", Silent())
+    lay_out(by_cpu, record, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), "inline", Silent())
+    for name in ("layout.zarr", "clusters.zarr"):
+        copied(by_cpu / name, by_device / name)
+    for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
+        compare_datasets(run, record, CompareSettings(), device, Silent())
+    points = read_layout(by_cpu, "P2")[0]
+    labels = [device.cluster_labels(points, 20) for device in (Cpu(), setting.device)]
+    return {
+        "points": len(values),
+        "kind": kind,
+        "neighbors": _neighbors(by_cpu, by_device),
+        "manifests": {f"{a}-vs-{b}": _manifests(by_cpu, by_device, a, b) for a, b in open_run(by_cpu).pairs},
+        "metrics": _metrics(open_run(by_cpu).metrics["levels"], open_run(by_device).metrics["levels"]),
+        "clusters": {"adjusted_rand_index": float(adjusted_rand_score(*labels))},
+    }
+
+
+def _neighbors(by_cpu: Path, by_device: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for query in ("real", "synthetic"):
+        for reference in ("real", "synthetic"):
+            (true, rows), (other, there) = (read_neighbors(run, "P2", query, reference) for run in (by_cpu, by_device))
+            found[f"{query}-vs-{reference}"] = {
+                "recall": recall(other, true),
+                "same_rows": float((rows == there).mean()),
+                "largest_difference": float(np.abs(true - other).max()),
+            }
+    return found
+
+
+def _manifests(by_cpu: Path, by_device: Path, query: str, reference: str) -> dict[str, Any]:
+    mine, its = (
+        pq.read_table(manifest_path(run, "P2", query, reference)).to_pandas().set_index("uri").sort_index()
+        for run in (by_cpu, by_device)
+    )
+    radii = [own_radius(run, "P2", reference, CompareSettings().k) for run in (by_cpu, by_device)]
+    # Of all images, listed or not.
+    all_of, all_its = (
+        answer(run, "P2", query, reference, radius, CompareSettings())
+        for run, radius in zip((by_cpu, by_device), radii, strict=True)
+    )
+    apart = {name: float(np.abs(getattr(all_of, name) - getattr(all_its, name)).max()) for name in _P_VALUES}
+    return {
+        "listed": len(mine),
+        "same_images": bool(mine.index.equals(its.index)),
+        "within_1e-6": all(value <= 1e-6 for value in apart.values()),
+        "largest_differences": apart,
+    }
+
+
+def _metrics(mine: Any, its: Any) -> dict[str, Any]:
+    apart = {where: abs(a - b) / max(1.0, abs(a)) for where, a, b in _numbers(mine, its, "")}
+    worst = max(apart, key=lambda where: apart[where])
+    return {"numbers": len(apart), "worst": worst, "difference": apart[worst], "within_1e-4": apart[worst] <= 1e-4}
+
+
+def _numbers(mine: Any, its: Any, where: str) -> list[tuple[str, float, float]]:
+    if isinstance(mine, dict):
+        return [each for name in mine for each in _numbers(mine[name], its[name], f"{where}/{name}")]
+    if isinstance(mine, list):
+        return [
+            each for at, (a, b) in enumerate(zip(mine, its, strict=True)) for each in _numbers(a, b, f"{where}/{at}")
+        ]
+    return [(where, float(mine), float(its))] if isinstance(mine, int | float) else []
+
+
+def _odd(setting: Setting) -> dict[str, Any]:
+    """Do the stages end, and give finite places, where there is next to nothing to see?"""
+    random = np.random.default_rng(0)
+    cases = {
+        "all equal": np.ones((200, 64)),
+        "six images": random.normal(size=(6, 64)),
+        "twenty images": random.normal(size=(20, 64)),
+        "mostly copies": np.concatenate(
+            [np.repeat(random.normal(size=(1, 64)), 300, axis=0), random.normal(size=(100, 64))]
+        ),
+        "two values": np.repeat(random.normal(size=(2, 64)), 100, axis=0),
+        "one dimension": np.pad(random.normal(size=(400, 1)), ((0, 0), (0, 63))),
+    }
+    return {name: _ends(setting, name, values.astype(np.float16)) for name, values in cases.items()}
+
+
+def _ends(setting: Setting, name: str, values: NDArray[np.float16]) -> dict[str, Any]:
+    run = setting.folder("odd " + name) / "run"
+    record: Record = given_run(run, {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
+    find_neighbors(run, record, setting.device, _K, "inline", Silent())
+    lay_out(run, record, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, "inline", Silent())
+    compare_datasets(run, record, CompareSettings(), setting.device, Silent())
+    points = read_layout(run, "P2")[0]
+    return {"finite": bool(np.isfinite(points).all()), "way": layout_facts(run, "P2")["way"]}
+
+
+PARTS: dict[str, Part] = {
+    "stages": _stages,
+    "odd inputs": _odd,
+    "maps of 10 thousand": partial(_maps, 10_000),
+    "maps of 100 thousand": partial(_maps, 100_000),
+}
+DRY = ("stages", "odd inputs", "maps of 10 thousand")
