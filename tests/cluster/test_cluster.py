@@ -157,7 +157,8 @@ def _double(number: int) -> int:
     return 2 * number
 
 
-def test_where_no_scheduler_answers_is_one_line() -> None:
+def test_where_no_scheduler_answers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gapscope.cluster.where._CONNECT_SECONDS", 1)
     with (
         pytest.raises(gapscope.ClusterError, match=r"tcp://127\.0\.0\.1:1"),
         open_cluster("tcp://127.0.0.1:1", "cpu", 0),

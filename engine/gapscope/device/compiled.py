@@ -1,5 +1,7 @@
 """torch.compile, as both devices use it."""
 
+import logging
+
 import torch
 
 from gapscope.device.protocol import Network
@@ -11,5 +13,7 @@ def compiled(pyramid: Pyramid) -> Network:
 
     Frozen weights let the compiler fold and lay them out once (torch's Inductor, `freezing`).
     """
+    # Where nvcc is installed and no GPU is, it says so whenever it compiles, for any device.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     network: Network = torch.compile(pyramid, dynamic=False, options={"freezing": True})
     return network
