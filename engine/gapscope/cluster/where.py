@@ -14,11 +14,9 @@ from gapscope.cluster.joining import check_versions
 from gapscope.device.cuda import local_cuda_cluster
 from gapscope.errors import ClusterError, OptionError
 from gapscope.progress import Progress, Silent
+from gapscope.pyramid.block import BLOCKS_AT_A_TIME
 
 CLUSTERS = ("auto", "inline", "local", "cuda")
-
-_BLOCKS_PER_WORKER = 2
-"""Under way at a time: while one is read, decoded or written, the network works on the other."""
 
 _SMALL = 3000
 _CONNECT_SECONDS = 10
@@ -96,9 +94,7 @@ def _client(stack: ExitStack, where: str) -> Client:
     if _is_file(where):
         return Client(scheduler_file=str(Path(where).expanduser()), **options)
     if where == "cuda":
-        return Client(
-            stack.enter_context(_closed_at_end(local_cuda_cluster(_BLOCKS_PER_WORKER, _DASHBOARD))), **options
-        )
+        return Client(stack.enter_context(_closed_at_end(local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD))), **options)
     if where in ("inline", "local"):
         return Client(stack.enter_context(_closed_at_end(_local_cluster(processes=where == "local"))), **options)
     return Client(where, **options)
@@ -117,7 +113,7 @@ def _closed_at_end(cluster: Any) -> Iterator[Any]:
 def _local_cluster(*, processes: bool) -> LocalCluster:
     return LocalCluster(
         n_workers=_local_processes() if processes else 1,
-        threads_per_worker=_BLOCKS_PER_WORKER,
+        threads_per_worker=BLOCKS_AT_A_TIME,
         processes=processes,
         # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
         memory_limit=None,

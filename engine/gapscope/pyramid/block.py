@@ -31,12 +31,12 @@ from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
 
 Embeddings = dict[str, NDArray[np.float16]]
 
-_BLOCKS_AT_A_TIME = 2
+BLOCKS_AT_A_TIME = 2
 """Per process: while one is read, decoded or written, the network works on the other."""
 
 _READERS = 16
 _BATCHES_AHEAD = 2
-_blocks = threading.BoundedSemaphore(_BLOCKS_AT_A_TIME)
+_blocks = threading.BoundedSemaphore(BLOCKS_AT_A_TIME)
 _network_free, _loading = threading.Lock(), threading.Lock()
 
 

@@ -98,9 +98,7 @@ def neighbor_stretch(
     run: Path, level: str, query: str, reference: str, first: int, stop: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the distances and indices of query rows `first` to `stop` (exclusive)."""
-    path = f"{level}/{pair_name(query, reference)}"
-    distances = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r")
-    indices = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r")
+    distances, indices = _open_neighbors(run, level, query, reference)
     return np.asarray(distances[first:stop]), np.asarray(indices[first:stop])
 
 
@@ -108,10 +106,25 @@ def some_neighbors(
     run: Path, level: str, query: str, reference: str, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the distances and indices of ascending `rows`, reading a stretch of the arrays at a time."""
-    path = f"{level}/{pair_name(query, reference)}"
+    distances, indices = _open_neighbors(run, level, query, reference)
+    return _some(distances, rows), _some(indices, rows)
+
+
+def read_some_neighbors(
+    run: Path, level: str, query: str, reference: str, rows: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Return distances and indices, (rows, at most k), of the nearest reference images of query rows in any order."""
+    order = np.argsort(rows, kind="stable")
+    back = np.argsort(order, kind="stable")
+    distances, indices = some_neighbors(run, level, query, reference, rows[order])
+    return distances[back, :k], indices[back, :k]
+
+
+def _open_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
+    store, path = zarr_store(run / "neighbors.zarr"), f"{level}/{pair_name(query, reference)}"
     return (
-        _some(zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r"), rows),
-        _some(zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r"), rows),
+        zarr.open_array(store, path=f"{path}/distances", mode="r"),
+        zarr.open_array(store, path=f"{path}/indices", mode="r"),
     )
 
 
@@ -121,24 +134,6 @@ def _some(array: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
     cuts = np.searchsorted(rows, np.arange(0, array.shape[0] + _CHUNK_ROWS, _CHUNK_ROWS))
     parts = [rows[first:last] for first, last in pairwise(cuts) if first < last]
     return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])
-
-
-def read_some_neighbors(
-    run: Path, level: str, query: str, reference: str, rows: NDArray[np.int64], k: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return distances and indices, (rows, at most k), of the nearest reference images of some query rows."""
-    path = f"{level}/{pair_name(query, reference)}"
-    order = np.argsort(rows, kind="stable")
-    back = np.argsort(order, kind="stable")
-    arrays = [
-        zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r") for name in _NEIGHBORS
-    ]
-    width = min(k, arrays[0].shape[1])
-    found = [np.asarray(array.oindex[rows[order], slice(0, width)])[back] for array in arrays]
-    return found[0], found[1]
-
-
-_NEIGHBORS = ("distances", "indices")
 
 
 def has_layout(run: Path, level: str) -> bool:
