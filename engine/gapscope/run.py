@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.compare.duplicates import duplicates_path
@@ -26,6 +25,7 @@ from gapscope.store.index import read_index, read_some_rows
 from gapscope.store.place import place, readable
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
+from gapscope.store.tables import read_whole
 from gapscope.store.thumbnails import read_thumbnails
 
 if TYPE_CHECKING:
@@ -135,7 +135,7 @@ class Run:
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
         with readable(manifest_path(self.path, level, query, reference)) as file:
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
+            table: pd.DataFrame = read_whole(file).to_pandas()
         return table
 
     def outliers_over_levels(self, query: str, reference: str) -> pd.DataFrame:
@@ -143,14 +143,14 @@ class Run:
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
         with readable(manifest_path(self.path, ALL, query, reference)) as file:
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
+            table: pd.DataFrame = read_whole(file).to_pandas()
         return table
 
     @property
     def duplicates(self) -> pd.DataFrame:
         """The images that are there twice, within a dataset or in two of them: a row per image and its copy."""
         with readable(duplicates_path(self.path)) as file:
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
+            table: pd.DataFrame = read_whole(file).to_pandas()
         return table
 
     @cached_property

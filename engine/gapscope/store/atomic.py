@@ -37,6 +37,20 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def flush(path: Path) -> None:
+    """See to it that a file, or every file below a folder, is on the disk and not in memory alone.
+
+    What says that they are there must not outlive them when a machine loses power.
+    """
+    if is_remote(path):
+        return
+    for each in path.rglob("*") if path.is_dir() else [path]:
+        # A shard of NaN alone is not written.
+        if each.is_file():
+            with each.open("rb") as file:
+                os.fsync(file.fileno())
+
+
 _HALF = re.compile(r"\..+\.\d+\.partial|.+\.[0-9a-f]{32}\.partial")
 """Names of what `replacing` and Zarr write before they rename it."""
 

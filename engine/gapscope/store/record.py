@@ -8,6 +8,7 @@ from typing import Any
 
 from gapscope.errors import RunError
 from gapscope.store.atomic import sweep, write_json
+from gapscope.store.lock import NAME as LOCK
 from gapscope.store.place import make_folder, reason_of
 
 FORMAT = 3
@@ -79,16 +80,34 @@ def begin(run: Path, record: Record) -> Record:
         check_same(run, there, record)
         sweep(run)
         return there
+    check_empty(run)
     try:
-        # A first command that was killed may have left no more than a half-written record.
-        others = [path for path in run.iterdir() if not path.match(f".{NAME}.*.partial")] if run.is_dir() else []
-        if others or (run.exists() and not run.is_dir()):
-            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
         make_folder(run)
         record.write(run)
     except (OSError, NotImplementedError) as error:
         raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
     return record
+
+
+def check_empty(run: Path) -> None:
+    """See that folder `run`, unless it is a run, can become one.
+
+    Raises:
+        RunError: it holds something else, or cannot be read.
+    """
+    try:
+        if (run / NAME).exists():
+            return
+        others = [path for path in run.iterdir() if not _of_a_beginning(path)] if run.is_dir() else []
+        if others or (run.exists() and not run.is_dir()):
+            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
+    except (OSError, NotImplementedError) as error:
+        raise RunError(f"--out {run} cannot be read: {reason_of(error)}") from error
+
+
+def _of_a_beginning(path: Path) -> bool:
+    # A first command that was killed may have left no more than its lock and half-written files.
+    return path.name == LOCK or any(path.match(f".{name}.*.partial") for name in (NAME, LOCK))
 
 
 def check_same(run: Path, there: Record, here: Record) -> None:

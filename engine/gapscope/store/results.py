@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from gapscope.store.atomic import flush
 from gapscope.store.place import remove_tree, zarr_store
 
 _CHUNK_ROWS = 65536
@@ -78,6 +80,7 @@ def finish_neighbors(run: Path, level: str, query: str, reference: str, facts: d
     """Say that all neighbours of a level and ordered pair are on disk, and how they were found."""
     path = f"{level}/{pair_name(query, reference)}"
     array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+")
+    flush(run / "neighbors.zarr" / path)
     array.attrs.update({**facts, "done": True})
 
 
@@ -255,6 +258,7 @@ def _attributes(store: Path, path: str) -> dict[str, Any]:
 def _write(store: Path, path: str, values: NDArray[Any], facts: dict[str, Any] | None = None) -> None:
     array = _create(store, path, values.shape, values.dtype)
     array[...] = values
+    flush(store / path)
     array.attrs.update({**(facts or {}), "done": True})
 
 
@@ -265,7 +269,14 @@ def _create(
     chunks = (max(1, min(shape[0], _CHUNK_ROWS)), *shape[1:])
     fill_value = -1 if dtype.kind == "i" else nothing
     return zarr.create_array(
-        zarr_store(store), name=path, shape=shape, dtype=dtype, chunks=chunks, fill_value=fill_value, overwrite=True
+        zarr_store(store),
+        name=path,
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        compressors=[ZstdCodec(level=0), Crc32cCodec()],
+        fill_value=fill_value,
+        overwrite=True,
     )
 
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
 from gapscope.store.place import readable
+from gapscope.store.tables import read_whole, write_whole
 
 SIDE = 160
 """Longest side of a thumbnail in pixels."""
@@ -51,7 +51,7 @@ def write_thumbnails(run: Path, dataset: str, block: int, thumbnails: Mapping[in
     rows = sorted(thumbnails)
     table = pa.table({"row": rows, "jpeg": [thumbnails[row] for row in rows]}, schema=_SCHEMA)
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="none")
+        write_whole(temporary, table, compression="none")
 
 
 def read_block_thumbnails(run: Path, dataset: str, block: int) -> dict[int, bytes]:
@@ -60,7 +60,7 @@ def read_block_thumbnails(run: Path, dataset: str, block: int) -> dict[int, byte
     if not path.exists():
         return {}
     with readable(path) as file:
-        table = pq.read_table(file)
+        table = read_whole(file)
     return dict(zip(table["row"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
 
 
