@@ -44,6 +44,7 @@ from gapscope.store.lock import held
 from gapscope.store.membership import change_datasets
 from gapscope.store.place import is_remote, place
 from gapscope.store.record import NAME, Record, begin, check_empty, check_same, read_record
+from gapscope.verify import explained
 
 _VERSIONS = (
     "gapscope",
@@ -176,7 +177,7 @@ def compare(
     run = _run_folder(out, sources)
     wanted = _record(sources, embed, near, layout, comparison, objects=objects)
     check_empty(run)
-    with held(run, "gapscope compare", shown) as hold:
+    with held(run, "gapscope compare", shown) as hold, explained(run):
         if update:
             _change_datasets(run, wanted, shown)
         record = begin(run, wanted)

@@ -16,7 +16,7 @@ from gapscope.compare.duplicates import duplicates_path
 from gapscope.compare.manifest import manifest_path
 from gapscope.compare.merged import ALL
 from gapscope.compare.pairs import ordered_pairs
-from gapscope.errors import OptionError, RunError
+from gapscope.errors import DamageError, OptionError, RunError
 from gapscope.layout.frame import layout_frame
 from gapscope.layout.transform import place_on_map
 from gapscope.settings import Frame
@@ -156,7 +156,11 @@ class Run:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json: the numbers per dataset, and per level and pair."""
-        content: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+        path = self.path / "metrics.json"
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DamageError(f"{path} is damaged ({error}); see `gapscope verify {self.path}`") from error
         return content
 
     def plot(self, level: str, max_points: int = 50_000) -> "go.Figure":

@@ -50,7 +50,8 @@ def index_path(run: Path, dataset: str) -> Path:
     return run / "index" / f"{dataset}.parquet"
 
 
-def _facts_path(run: Path, dataset: str, block: int) -> Path:
+def facts_path(run: Path, dataset: str, block: int) -> Path:
+    """Path of what became of a block's images, until all blocks are done."""
     return run / "index" / f"{dataset}.blocks" / f"{block:08d}.parquet"
 
 
@@ -193,7 +194,7 @@ def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
 def forget_index(run: Path, dataset: str) -> None:
     """Remove a dataset's index."""
     index_path(run, dataset).unlink(missing_ok=True)
-    remove_tree(_facts_path(run, dataset, 0).parent)
+    remove_tree(facts_path(run, dataset, 0).parent)
 
 
 def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:
@@ -204,13 +205,13 @@ def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str,
 
 def write_facts(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]) -> None:
     """Keep what became of a block's images (columns of `FACTS`) until all blocks are done."""
-    with replacing(_facts_path(run, dataset, block)) as path:
+    with replacing(facts_path(run, dataset, block)) as path:
         write_whole(path, pa.Table.from_pylist(facts, schema=FACTS))
 
 
 def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
     """Put what became of every image into the dataset's index; rows of blocks that are not done stay as they are."""
-    parts = _facts_path(run, dataset, 0).parent
+    parts = facts_path(run, dataset, 0).parent
     if not parts.exists():
         return
     index = index_path(run, dataset)
@@ -232,12 +233,37 @@ def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
     remove_tree(parts)
 
 
+def list_again(run: Path, dataset: str, blocks: Sequence[int], block_rows: int) -> None:
+    """Let the images of some blocks be looked at again; those that were rejected stay so, for their reason."""
+    index, again = index_path(run, dataset), np.array(blocks, np.int64)
+    with (
+        readable(index) as source,
+        open_table(source) as listed,
+        replacing(index) as path,
+        table_writer(path, listed.schema_arrow) as writer,
+    ):
+        for group in range(listed.num_row_groups):
+            table = listed.read_row_group(group)
+            chosen = pa.array(np.isin(table["row"].to_numpy() // block_rows, again))
+            # Of those the network could not answer for, more is known than the reason.
+            chosen = pc.and_(chosen, pc.is_in(table["status"], value_set=pa.array(["ok", "not-finite"])))
+            status = pc.if_else(chosen, pa.scalar("listed"), table["status"])
+            writer.write_table(table.set_column(table.schema.get_field_index("status"), "status", status))
+
+
 def _block_facts(run: Path, dataset: str, block: int, group: pa.Table, start: int, block_rows: int) -> pa.Table:
-    part = _facts_path(run, dataset, block)
+    part = facts_path(run, dataset, block)
     if not part.exists():
         return group.slice(start, block_rows).select(FACTS.names)
     with readable(part) as file:
         return read_whole(file)
+
+
+def read_block_facts(run: Path, dataset: str, block: int) -> list[dict[str, Any]]:
+    """Return what `write_facts` took, of a block whose facts are not merged yet."""
+    with readable(facts_path(run, dataset, block)) as file:
+        rows: list[dict[str, Any]] = read_whole(file).to_pylist()
+    return rows
 
 
 def read_index(run: Path, dataset: str, columns: list[str] | None = None) -> pa.Table:

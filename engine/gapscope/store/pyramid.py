@@ -54,7 +54,12 @@ def create_pyramid(run: Path, dataset: str, rows: int, block_rows: int, channels
 
 def pending_blocks(run: Path, dataset: str) -> list[int]:
     """Return the numbers of the dataset's blocks that are not finished, in order."""
-    return [int(block) for block in np.flatnonzero(np.asarray(_array(run, dataset, "done", "r")[:]) == 0)]
+    return np.flatnonzero(block_flags(run, dataset) == 0).tolist()
+
+
+def block_flags(run: Path, dataset: str) -> NDArray[np.uint8]:
+    """Return a flag per block of the dataset, 1 where it is finished."""
+    return np.asarray(_array(run, dataset, "done", "r")[:])
 
 
 def write_embeddings(run: Path, dataset: str, start: int, embeddings: Mapping[str, NDArray[np.float16]]) -> None:

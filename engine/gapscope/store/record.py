@@ -3,10 +3,11 @@
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gapscope.errors import RunError
+from gapscope.errors import DamageError, RunError
 from gapscope.store.atomic import sweep, write_json
 from gapscope.store.lock import NAME as LOCK
 from gapscope.store.place import make_folder, reason_of
@@ -59,14 +60,28 @@ def read_record(run: Path) -> Record:
         content = json.loads(path.read_text(encoding="utf-8"))
         written_as = content.pop("format")
         if written_as != FORMAT:
-            raise RunError(f"{path} has format {written_as}, this gapscope reads format {FORMAT}: use another --out")
+            raise RunError(_of_another_version(path, written_as, content))
         return Record(**content)
     except FileNotFoundError:
         raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{path} is damaged ({error}): use another --out, or remove the folder") from error
+        raise DamageError(f"{path} is damaged ({error}): use another --out, or remove the folder") from error
+
+
+def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) -> str:
+    theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
+    newer = isinstance(written_as, int) and written_as > FORMAT
+    way_out = (
+        f'update this one: pip install "gapscope>={theirs}"'
+        if newer
+        else f'look at it with pip install "gapscope=={theirs}", or compare again into another --out'
+    )
+    return (
+        f"{path} has format {written_as}, of gapscope {theirs}; this is gapscope {ours}, which reads format {FORMAT}: "
+        f"{way_out}"
+    )
 
 
 def begin(run: Path, record: Record) -> Record:

@@ -1,6 +1,6 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -123,6 +123,18 @@ def read_some_neighbors(
     return distances[back, :k], indices[back, :k]
 
 
+def neighbors_shape(run: Path, level: str, query: str, reference: str) -> tuple[int, int]:
+    """Return rows and k of the neighbours of a level and ordered pair.
+
+    Raises:
+        ValueError: distances and indices have not the same shape.
+    """
+    distances, indices = _open_neighbors(run, level, query, reference)
+    if distances.shape != indices.shape or distances.ndim != 2:
+        raise ValueError(f"{distances.shape} distances and {indices.shape} indices")
+    return distances.shape[0], distances.shape[1]
+
+
 def _open_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
     store, path = zarr_store(run / "neighbors.zarr"), f"{level}/{pair_name(query, reference)}"
     return (
@@ -190,6 +202,13 @@ def earlier_layout(run: Path, level: str, dataset: str) -> NDArray[np.float32] |
     """Return a dataset's coordinates (rows, 3) in the layout before the last change, NaN where there are none."""
     path = f"{level}/{dataset}"
     return _read(run / "earlier.zarr", path) if _is_done(run / "earlier.zarr", path) else None
+
+
+def earlier_layouts(run: Path) -> Iterator[tuple[str, str]]:
+    """Yield level and dataset of every layout that `earlier_layout` has."""
+    for level in _names(run / "earlier.zarr"):
+        for dataset in _names(run / "earlier.zarr" / level):
+            yield level, dataset
 
 
 def forget_places(run: Path, dataset: str, rows: Sequence[int]) -> None:

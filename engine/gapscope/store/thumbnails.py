@@ -44,7 +44,7 @@ def kept(dataset: str, uris: Sequence[str], share: float) -> NDArray[np.bool_]:
 
 def write_thumbnails(run: Path, dataset: str, block: int, thumbnails: Mapping[int, bytes]) -> None:
     """Write a block's thumbnails, row to JPEG, in place of older ones."""
-    path = _path(run, dataset, block)
+    path = thumbnails_path(run, dataset, block)
     if not thumbnails:
         path.unlink(missing_ok=True)
         return
@@ -56,7 +56,7 @@ def write_thumbnails(run: Path, dataset: str, block: int, thumbnails: Mapping[in
 
 def read_block_thumbnails(run: Path, dataset: str, block: int) -> dict[int, bytes]:
     """Return a block's thumbnails, row to JPEG; nothing where there are none."""
-    path = _path(run, dataset, block)
+    path = thumbnails_path(run, dataset, block)
     if not path.exists():
         return {}
     with readable(path) as file:
@@ -74,5 +74,6 @@ def read_thumbnails(run: Path, dataset: str, rows: NDArray[np.int64], block_rows
     return found
 
 
-def _path(run: Path, dataset: str, block: int) -> Path:
+def thumbnails_path(run: Path, dataset: str, block: int) -> Path:
+    """Path of a block's thumbnails; there is no file where none are kept."""
     return run / "thumbnails" / dataset / f"{block:08d}.parquet"
