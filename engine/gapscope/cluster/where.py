@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster
 
 from gapscope.cluster.joining import check_versions
@@ -124,15 +125,19 @@ def _closed_at_end(cluster: Any) -> Iterator[Any]:
 
 
 def _local_cluster(*, processes: bool) -> LocalCluster:
-    return LocalCluster(
-        n_workers=_local_processes() if processes else 1,
-        threads_per_worker=BLOCKS_AT_A_TIME,
-        processes=processes,
-        # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
-        memory_limit=None,
-        dashboard_address=_DASHBOARD,
-        silence_logs=logging.ERROR,
-    )
+    # The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the
+    # interpreter to itself, must not look like it.
+    patience = {} if processes else {"distributed.scheduler.worker-ttl": None}
+    with dask.config.set(patience):
+        return LocalCluster(
+            n_workers=_local_processes() if processes else 1,
+            threads_per_worker=BLOCKS_AT_A_TIME,
+            processes=processes,
+            # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
+            memory_limit=None,
+            dashboard_address=_DASHBOARD,
+            silence_logs=logging.ERROR,
+        )
 
 
 def _introduce(client: Client, where: str, progress: Progress, *, drawn: bool) -> None:

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,15 +53,19 @@ def flush(path: Path) -> None:
 
 
 _HALF = re.compile(r"\..+\.\d+\.partial|.+\.[0-9a-f]{32}\.partial")
-"""Names of what `replacing` and Zarr write before they rename it."""
+"""Names of what `replacing`, `replacing_folder` and Zarr write before they rename it."""
 
 
 def sweep(folder: Path) -> None:
     """Remove what a process that was killed left half written below a run's folder."""
     if is_remote(folder):
         return
-    for path in folder.rglob("*.partial"):
-        if _HALF.fullmatch(path.name):
+    for path in list(folder.rglob("*.partial")):
+        if not _HALF.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 

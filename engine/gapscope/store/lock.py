@@ -1,5 +1,6 @@
 """lock.json: who works on a run, so that no two commands do at once."""
 
+import fcntl
 import getpass
 import json
 import os
@@ -124,10 +125,11 @@ def held(run: Path, command: str, progress: Progress) -> Iterator[Hold]:
             if there is None:
                 continue
             _check_gone(path, there, progress)
-            # Whoever came first took it over, and then it is not what was there.
-            if _read(path) == there:
-                progress.note(f"{run} was left locked by {_named(there)}, which is gone: taken over")
-                path.unlink(missing_ok=True)
+            with _one_of_this_host(run):
+                # Whoever came first took it over, and then it is not what was there.
+                if _read(path) == there:
+                    progress.note(f"{run} was left locked by {_named(there)}, which is gone: taken over")
+                    path.unlink(missing_ok=True)
         hold = Hold(path, owner)
     except (OSError, NotImplementedError) as error:
         raise RunError(f"{run} cannot be written: {reason_of(error)}") from error
@@ -135,6 +137,21 @@ def held(run: Path, command: str, progress: Progress) -> Iterator[Hold]:
         yield hold
     finally:
         hold.release()
+
+
+@contextmanager
+def _one_of_this_host(run: Path) -> Iterator[None]:
+    if is_remote(run):
+        yield
+        return
+    folder = os.open(run, os.O_RDONLY)
+    try:
+        # Where a file system cannot do this, two commands have to meet within microseconds, and one will notice.
+        with suppress(OSError):
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def check_free(run: Path, progress: Progress) -> None:

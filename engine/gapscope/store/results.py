@@ -193,6 +193,14 @@ def read_layout(run: Path, level: str) -> tuple[NDArray[np.float32], NDArray[np.
     return _read(run / "layout.zarr", level), _read(run / "clusters.zarr", level)
 
 
+def layout_is_whole(run: Path, level: str) -> bool:
+    """Tell whether no chunk of a level's layout and clusters is missing."""
+    arrays = [
+        zarr.open_array(zarr_store(run / store), path=level, mode="r") for store in ("layout.zarr", "clusters.zarr")
+    ]
+    return all(array.nchunks_initialized == array.nchunks for array in arrays)
+
+
 def layout_facts(run: Path, level: str) -> dict[str, Any]:
     """Return the facts that `write_layout` took."""
     return dict(_attributes(run / "layout.zarr", level).get("facts", {}))
@@ -295,6 +303,8 @@ def _create(
         chunks=chunks,
         compressors=[ZstdCodec(level=0), Crc32cCodec()],
         fill_value=fill_value,
+        # So that one that is lost is missed.
+        config={"write_empty_chunks": True},
         overwrite=True,
     )
 
