@@ -8,11 +8,10 @@ import os
 import signal
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
-import gapscope
-
-OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3", "P5"], "size": 64, "n_epochs": 11, "cluster": "inline"}
+from whole_run import compare
 
 POINTS: dict[str, tuple[str, str, int]] = {
     # An index is half written.
@@ -59,6 +58,6 @@ if __name__ == "__main__":
         child = os.fork()
         if child == 0:
             kill_at(line.strip())
-            gapscope.compare(dict(each.split("=", 1) for each in datasets), out=run, **OPTIONS)
+            compare(dict(each.split("=", 1) for each in datasets), Path(run))
             os._exit(0)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201

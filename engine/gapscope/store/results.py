@@ -193,12 +193,12 @@ def read_layout(run: Path, level: str) -> tuple[NDArray[np.float32], NDArray[np.
     return _read(run / "layout.zarr", level), _read(run / "clusters.zarr", level)
 
 
-def layout_is_whole(run: Path, level: str) -> bool:
-    """Tell whether no chunk of a level's layout and clusters is missing."""
-    arrays = [
-        zarr.open_array(zarr_store(run / store), path=level, mode="r") for store in ("layout.zarr", "clusters.zarr")
-    ]
-    return all(array.nchunks_initialized == array.nchunks for array in arrays)
+def stores_with_gaps(run: Path, level: str) -> list[str]:
+    """Return those of layout.zarr and clusters.zarr that lack a chunk of a level."""
+    arrays = {
+        name: zarr.open_array(zarr_store(run / name), path=level, mode="r") for name in ("layout.zarr", "clusters.zarr")
+    }
+    return [name for name, array in arrays.items() if array.nchunks_initialized != array.nchunks]
 
 
 def layout_facts(run: Path, level: str) -> dict[str, Any]:

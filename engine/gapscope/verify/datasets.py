@@ -18,7 +18,8 @@ Statuses = NDArray[np.object_]
 def check_index(run: Path, record: Record, name: str) -> tuple[Check, Statuses | None]:
     """Look at every page of a dataset's index; return every row's status too, None where it cannot be had."""
     check = Check(what=f"index of {name}", unit="row")
-    if not record.block_rows or name not in record.datasets:
+    begun = (run / "pyramid.zarr" / name).exists()
+    if not record.block_rows or name not in record.datasets or not (begun or index_path(run, name).exists()):
         check.waiting = "not listed yet"
         return check, None
     path, listed = index_path(run, name), record.datasets[name]["listed"]
@@ -78,7 +79,7 @@ def check_embeddings(run: Path, record: Record, name: str, statuses: Statuses | 
         return check
     folder = f"pyramid.zarr/{name}"
     if not (run / "pyramid.zarr" / name).exists():
-        looked_at = bool((statuses != "listed").any())
+        looked_at = bool((statuses == "ok").any())
         check.expect(not looked_at, folder, "is missing, though its images were embedded", "embeddings", name)
         check.waiting = "" if looked_at else "not embedded yet"
         return check

@@ -16,48 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import kill_at
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
+from whole_run import Folders, compare, content
 
 import gapscope
 from gapscope.progress import Silent, Task
 from gapscope.pyramid.network import load_pyramid
 from gapscope_cli.main import app
-
-Folders = dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> Folders:
-    """Enough images for two blocks of one dataset and one of the other; one image in each cannot be read."""
-    made, random = {}, np.random.default_rng(4)
-    for name, count in (("real", 40), ("synthetic", 12)):
-        folder = tmp_path_factory.mktemp(name)
-        for number in range(count):
-            pixels = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-            Image.fromarray(pixels).resize((40, 30)).save(folder / f"{number:02d}.png")
-        (folder / "broken.jpg").write_bytes(b"no image")
-        made[name] = str(folder)
-    return made
-
-
-def compare(folders: Folders, run: Path, **options: Any) -> gapscope.Run:
-    return gapscope.compare(folders, out=run, **kill_at.OPTIONS | options)
-
-
-def content(run: Path) -> dict[str, bytes]:
-    """What a run's files hold, but for times: run.json, the log, and of the page what quotes the first."""
-    apart = ("run.json", "log.txt", "report/data/facts.js", "report/SHA256SUMS")
-    files = {str(path.relative_to(run)): path for path in sorted(run.rglob("*")) if path.is_file()}
-    return {name: path.read_bytes() for name, path in files.items() if name not in apart}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What every run must end with."""
-    return content(compare(folders, tmp_path_factory.mktemp("undisturbed") / "run").path)
 
 
 def test_killed_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
