@@ -74,9 +74,9 @@ def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) ->
     theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
     newer = isinstance(written_as, int) and written_as > FORMAT
     way_out = (
-        f'update this one: pip install "gapscope>={theirs}"'
+        f"update to {theirs} or newer, or use another --out"
         if newer
-        else f'look at it with pip install "gapscope=={theirs}", or compare again into another --out'
+        else f"look at it with {theirs}, or compare again into another --out"
     )
     return (
         f"{path} has format {written_as}, of gapscope {theirs}; this is gapscope {ours}, which reads format {FORMAT}: "

@@ -10,10 +10,13 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from gapscope.errors import DamageError
 from gapscope.store.atomic import flush
 from gapscope.store.place import remove_tree, zarr_store
 
 _CHUNK_ROWS = 65536
+_EVERY_CHUNK: Any = {"write_empty_chunks": True}
+"""Also those that hold nothing but the fill value are written, so that one that is lost is missed."""
 
 
 def pair_name(query: str, reference: str) -> str:
@@ -23,7 +26,10 @@ def pair_name(query: str, reference: str) -> str:
 
 def has_neighbors(run: Path, level: str, query: str, reference: str) -> bool:
     """Tell whether the neighbours of a level and ordered pair are on disk, whole."""
-    return _is_done(run / "neighbors.zarr", f"{level}/{pair_name(query, reference)}/distances")
+    path = f"{level}/{pair_name(query, reference)}"
+    return _is_done(run / "neighbors.zarr", f"{path}/distances") and not has_gaps(
+        run / "neighbors.zarr", f"{path}/indices"
+    )
 
 
 def write_neighbors(
@@ -72,7 +78,9 @@ def write_neighbor_rows(
     for name, values, nothing in (("indices", indices, -1), ("distances", distances, np.inf)):
         stretch = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), nothing, values.dtype)
         stretch[rows - rows[0]] = values
-        array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+")
+        array = zarr.open_array(
+            zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+", config=_EVERY_CHUNK
+        )
         array[int(rows[0]) : int(rows[-1]) + 1] = stretch
 
 
@@ -81,6 +89,8 @@ def finish_neighbors(run: Path, level: str, query: str, reference: str, facts: d
     path = f"{level}/{pair_name(query, reference)}"
     array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+")
     flush(run / "neighbors.zarr" / path)
+    indices = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r+")
+    indices.attrs.update({"done": True})
     array.attrs.update({**facts, "done": True})
 
 
@@ -193,14 +203,6 @@ def read_layout(run: Path, level: str) -> tuple[NDArray[np.float32], NDArray[np.
     return _read(run / "layout.zarr", level), _read(run / "clusters.zarr", level)
 
 
-def stores_with_gaps(run: Path, level: str) -> list[str]:
-    """Return those of layout.zarr and clusters.zarr that lack a chunk of a level."""
-    arrays = {
-        name: zarr.open_array(zarr_store(run / name), path=level, mode="r") for name in ("layout.zarr", "clusters.zarr")
-    }
-    return [name for name, array in arrays.items() if array.nchunks_initialized != array.nchunks]
-
-
 def layout_facts(run: Path, level: str) -> dict[str, Any]:
     """Return the facts that `write_layout` took."""
     return dict(_attributes(run / "layout.zarr", level).get("facts", {}))
@@ -271,8 +273,17 @@ def _names(store: Path) -> list[str]:
         return []
 
 
+def has_gaps(store: Path, path: str) -> bool:
+    """Tell whether an array that is said to be whole lacks a part, which would be read as nothing was found there."""
+    try:
+        array = zarr.open_array(zarr_store(store), path=path, mode="r")
+    except FileNotFoundError:
+        return False
+    return bool(array.attrs.get("done", False)) and array.nchunks_initialized != array.nchunks
+
+
 def _is_done(store: Path, path: str) -> bool:
-    return bool(_attributes(store, path).get("done", False))
+    return bool(_attributes(store, path).get("done", False)) and not has_gaps(store, path)
 
 
 def _attributes(store: Path, path: str) -> dict[str, Any]:
@@ -303,11 +314,12 @@ def _create(
         chunks=chunks,
         compressors=[ZstdCodec(level=0), Crc32cCodec()],
         fill_value=fill_value,
-        # So that one that is lost is missed.
-        config={"write_empty_chunks": True},
+        config=_EVERY_CHUNK,
         overwrite=True,
     )
 
 
 def _read(store: Path, path: str) -> NDArray[Any]:
+    if has_gaps(store, path):
+        raise DamageError(f"{store / path} lacks a part; see `gapscope verify {store.parent}`")
     return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r")[...])

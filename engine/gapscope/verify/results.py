@@ -13,6 +13,7 @@ from gapscope.store.record import Record
 from gapscope.store.results import (
     earlier_layout,
     earlier_layouts,
+    has_gaps,
     has_layout,
     has_neighbors,
     has_unaligned_layout,
@@ -21,7 +22,6 @@ from gapscope.store.results import (
     neighbors_shape,
     pair_name,
     read_layout,
-    stores_with_gaps,
 )
 from gapscope.verify.found import Check
 
@@ -76,6 +76,9 @@ def check_neighbors(run: Path, record: Record, level: str, query: str, reference
     at = f"neighbors.zarr/{level}/{pair_name(query, reference)}"
     check = Check(what=f"neighbours {level} {pair_name(query, reference)}", unit="row")
     with check.reading(at, "neighbors", *where):
+        gaps = any(has_gaps(run / "neighbors.zarr", f"{at.partition('/')[2]}/{of}") for of in ("distances", "indices"))
+        if not check.expect(not gaps, at, "lacks a part", "neighbors", *where):
+            return check
         if not has_neighbors(run, *where):
             check.waiting = "not found yet"
             return check
@@ -128,11 +131,13 @@ def check_layout(run: Path, record: Record, level: str, read: Read) -> Check:
     at = f"layout.zarr/{level}"
     check = Check(what=f"map of {level}", unit="row")
     with check.reading(at, "layout", level):
+        for store in ("layout.zarr", "clusters.zarr"):
+            check.expect(not has_gaps(run / store, level), f"{store}/{level}", "lacks a part", "layout", level)
+        if check.faults:
+            return check
         if not has_unaligned_layout(run, level):
             check.waiting = "not drawn yet"
             return check
-        for store in stores_with_gaps(run, level):
-            check.expect(False, f"{store}/{level}", "lacks a part", "layout", level)
         points, clusters = read_layout(run, level)
         inside = np.concatenate([read[name] for name in record.datasets])
         check.looked_at = len(points)
