@@ -12,6 +12,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
+from gapscope.cluster.jobs import Stopped
 from gapscope.cluster.joining import check_versions
 from gapscope.device.cuda import local_cuda_cluster
 from gapscope.errors import ClusterError, OptionError
@@ -24,6 +25,7 @@ Connect = Callable[[], Client]
 
 _SMALL = 3000
 _CONNECT_SECONDS = 10
+_INTERRUPTED_SECONDS = 1
 _DASHBOARD = "127.0.0.1:0"
 """Any free port, for this machine alone."""
 
@@ -116,12 +118,17 @@ def _client(stack: ExitStack, where: str) -> Client:
 
 @contextmanager
 def _closed_at_end(cluster: Any) -> Iterator[Any]:
+    patience = None
     try:
         yield cluster
+    except KeyboardInterrupt as interrupted:
+        # Dask would wait half a minute for threads that read from a disk or a server that does not answer.
+        patience = None if isinstance(interrupted, Stopped) else _INTERRUPTED_SECONDS
+        raise
     finally:
         # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
         with suppress(TimeoutError, OSError):
-            cluster.close()
+            cluster.close(timeout=patience)
 
 
 def _local_cluster(*, processes: bool) -> LocalCluster:

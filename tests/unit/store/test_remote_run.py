@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import fsspec
 import numpy as np
@@ -15,6 +16,7 @@ from zarr.core.sync import sync
 
 import gapscope
 from gapscope.progress import Silent
+from gapscope.report.serve import ReportServer
 from gapscope.store import place as places
 from gapscope.store.lock import held
 from gapscope_cli.main import app
@@ -140,6 +142,24 @@ def test_a_run_in_a_store_is_worked_on_by_one(s3: Server) -> None:
     with held(run, "gapscope report", Silent()):
         assert (run / "lock.json").exists()
     assert not (run / "lock.json").exists()
+
+
+def test_a_run_and_images_behind_urls_are_served(s3: Server, folders: dict[str, str]) -> None:
+    del s3
+    fsspec.filesystem("s3").put(folders["real"], "bucket/real", recursive=True)
+    run = gapscope.compare(folders | {"real": "s3://bucket/real"}, out="s3://bucket/served", **OPTIONS)
+    with ReportServer(run) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        base = server.url
+        for row in run.layout("P3").query("dataset == 'real'")["row"].iloc[[0, -1]]:
+            (name,) = run.index("real").query("row == @row")["uri"].str.rsplit("/", n=1).str[-1]
+            with urlopen(f"{base}images/0/{row}") as answer:
+                assert answer.read() == (Path(folders["real"]) / name).read_bytes()
+        with urlopen(f"{base}page.js") as answer:
+            assert answer.read() == (run.report.parent / "page.js").read_bytes()
+        server.shutdown()
+        thread.join()
 
 
 def test_a_store_that_fails_for_a_while_is_waited_for(
