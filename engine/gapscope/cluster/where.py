@@ -3,8 +3,9 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from gapscope.progress import Progress, Silent
 from gapscope.pyramid.block import BLOCKS_AT_A_TIME
 
 CLUSTERS = ("auto", "inline", "local", "cuda")
+Connect = Callable[[], Client]
+"""Returns the client of a run's cluster, which is started when the first stage needs it."""
 
 _SMALL = 3000
 _CONNECT_SECONDS = 10
@@ -39,6 +42,16 @@ def check_cluster(where: str) -> str:
             "scheduler file (.json)"
         )
     return where
+
+
+@contextmanager
+def cluster_at_need(where: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Connect]:
+    """Yield what starts the cluster, or connects to it, when it is first called; takes what `open_cluster` takes.
+
+    Stages that find all their work done start nothing, and those that have work share one cluster.
+    """
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(open_cluster(where, device, images, progress)))
 
 
 @contextmanager
