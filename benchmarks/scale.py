@@ -25,9 +25,9 @@ from typing import Any
 
 import numpy as np
 from distributed import Client, LocalCluster
-from machine import machine
 from PIL import Image
 
+from gapscope.bench.machine import machine
 from gapscope.cluster import cluster_at_need, run_jobs
 from gapscope.device import choose_device
 from gapscope.progress import Silent
