@@ -2,8 +2,9 @@
 
 Each case runs in a process of its own, with Dask workers of its own, over one thread each. Images are crops of the
 photographs in scikit-image's wheel, under as many names as a case needs; the network is `bundled` at 64 pixels, levels
-P3 and P5. The last part is about scheduling alone: blocks of 10 million images, or as many as --stub-images says, whose work is a
-stub that waits as long as --stub-ms says, and reads, decodes and embeds nothing; with --images and no number it is all.
+P3 and P5. The last part is about scheduling alone: blocks of 10 million images, or as many as --stub-images says, whose
+work is a stub that waits as long as --stub-ms says, and reads, decodes and embeds nothing; with --images and no number
+it is all.
 `load_before` is the machine's load average over a minute as a case begins: where it is well above zero, others were at
 work, and times say little.
 """

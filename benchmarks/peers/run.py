@@ -3,8 +3,8 @@
     python benchmarks/peers/run.py FIRST SECOND --out benchmarks/results/peers.json
 
 Each peer is a script beside this one, run in an environment of its own, pinned, which sees this environment's packages
-and adds its own. What cannot be installed is written down with the reason. Every repeat is a process of its own; its time
-counts from start to end, imports included, and its memory is that of all its processes together.
+and adds its own. What cannot be installed is written down with the reason. Every repeat is a process of its own; its
+time counts from start to end, imports included, and its memory is that of all its processes together.
 """
 
 import argparse
