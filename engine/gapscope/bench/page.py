@@ -58,10 +58,11 @@ def _row(case: Mapping[str, Any]) -> str:
 
 def _figure(cases: list[dict[str, Any]]) -> go.Figure:
     ran = [case for case in cases if case.get("seconds")]
-    figure = make_subplots(rows=2, cols=2, subplot_titles=[COLUMNS[measure] for measure in _PLOTS])
+    shown = [measure for measure in _PLOTS if any(middle(case, measure) is not None for case in ran)]
+    figure = make_subplots(rows=2, cols=2, subplot_titles=[COLUMNS[measure] for measure in shown])
     names = list(dict.fromkeys(case["case"] for case in ran))
     colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"]
-    for at, measure in enumerate(_PLOTS):
+    for at, measure in enumerate(shown):
         for name, color in zip(names, colors, strict=False):
             here = [case for case in ran if case["case"] == name and middle(case, measure) is not None]
             figure.add_scatter(
@@ -76,6 +77,6 @@ def _figure(cases: list[dict[str, Any]]) -> go.Figure:
                 col=at % 2 + 1,
             )
     figure.update_xaxes(type="log", title="embeddings")
-    figure.update_yaxes(type="log", row=1)
+    figure.update_yaxes(type="log", row=1, col=1)
     figure.update_layout(height=800, template="plotly_white")
     return figure
