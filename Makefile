@@ -3,23 +3,29 @@
 
 PYTHON ?= python3
 DEMO ?= gapscope-demo
+# Two folders of images; without, the demo's: make bench IMAGES="PHOTOS RENDERS"
+IMAGES ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format wheel clean
+.PHONY: help demo bench test lint format wheel clean
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    ruff, mypy and the tests"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make format  let ruff mend and format the code"
+	@echo "make bench   gapscope against its peers on the same images, into benchmarks/results/peers.json and .html"
 	@echo "make wheel   build the wheel into dist/"
 	@echo "make clean   remove .venv, dist, $(DEMO) and caches"
 
 demo: $(READY)
 	$(BIN)/gapscope demo --out $(DEMO)
+
+bench: $(READY)
+	$(BIN)/python benchmarks/peers/run.py $(IMAGES) --out benchmarks/results/peers.json
 
 # Two at a time: most tests wait for processes to start more than they compute.
 test: lint

@@ -20,21 +20,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from layout_points import in_child, mixture, peak_gib, real_points, view_of
-from machine import machine
-from numpy.typing import NDArray
+from layout_points import mixture, real_points
 
+from gapscope.bench.apart import in_child, peak_gib
+from gapscope.bench.backends import (
+    Drawn,
+    drawn_by_gapscope,
+    drawn_by_landmarks,
+    drawn_by_umap,
+    warm_gapscope,
+    warm_umap,
+)
+from gapscope.bench.machine import machine
+from gapscope.bench.points import view_of
 from gapscope.device.cpu import Cpu
 from gapscope.layout.graph import with_itself
 from gapscope.layout.quality import map_quality
 from gapscope.layout.start import principal_start
-from gapscope.layout.ways import by_landmarks
-from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.settings import LayoutSettings
 
-Drawn = tuple[NDArray[np.float32], dict[str, Any]]
 _SETTINGS = LayoutSettings()
-_GRAPH_K = 30
 _TWO = "gapscope-side-by-side"
 
 
@@ -96,40 +101,11 @@ def _case(name: str, file: str) -> None:
 
 
 def _compile(*, plain: bool, seeded: bool) -> None:
-    few = np.random.default_rng(0).normal(size=(5000, 8)).astype(np.float32)
-    if plain or not seeded:
-        import umap
-
-        for seed in (None, 0):
-            umap.UMAP(n_components=3, n_epochs=11, random_state=seed).fit(few)
-    else:
-        indices = (np.arange(5000)[:, None] + np.arange(15)) % 5000
-        distances = np.sort(np.abs(few[:, :1] + np.arange(15, dtype=np.float32)), axis=1)
-        Cpu().layout(few[:, :3].copy(), distances, indices, LayoutSettings(n_epochs=11))
-
-
-def _plain(points: Path, seed: int | None) -> Drawn:
-    import umap
-
-    view = view_of(points)
-    return umap.UMAP(n_components=3, random_state=seed).fit_transform(view.tile(0, len(view))), {}
-
-
-def _gapscope(points: Path, epochs: int | None = None) -> Drawn:
-    view, device = view_of(points), Cpu()
-    start = time.perf_counter()
-    near = device.neighbors(view, view, _GRAPH_K, same=True)
-    between, used = time.perf_counter(), time.process_time()
-    graph = with_itself(near.distances[:, : _SETTINGS.graph_k], near.indices[:, : _SETTINGS.graph_k])
-    way, recall = near.way, near.recall
-    del near
-    drawn = device.layout(principal_start([view], 0), *graph, LayoutSettings(n_epochs=epochs))
-    numbers = {
-        "neighbors": between - start,
-        "layout": time.perf_counter() - between,
-        "layout_cpu_seconds": time.process_time() - used,
-    }
-    return drawn, {**numbers, "neighbors_way": way, "neighbors_recall": recall}
+    if not plain and seeded:
+        warm_gapscope(Cpu())
+        return
+    for seed in (None, 0):
+        warm_umap(seed)
 
 
 def _unseeded(points: Path) -> Drawn:
@@ -149,19 +125,13 @@ def _unseeded(points: Path) -> Drawn:
     return fitted.embedding_, seconds
 
 
-def _landmarks(points: Path, share: int) -> Drawn:
-    view: UnitRows = view_of(points)
-    made = by_landmarks([view], _SETTINGS, Cpu(), len(view) // share, "")
-    return made.points, {"landmarks": made.laid_out}
-
-
 _CASES: dict[str, Callable[[Path], Drawn]] = {
-    "plain": lambda points: _plain(points, None),
-    "plain-seeded": lambda points: _plain(points, 0),
-    "gapscope": _gapscope,
+    "plain": drawn_by_umap,
+    "plain-seeded": lambda points: drawn_by_umap(points, 0),
+    "gapscope": lambda points: drawn_by_gapscope(points, Cpu()),
     "gapscope-unseeded": _unseeded,
-    "landmarks-half": lambda points: _landmarks(points, 2),
-    "landmarks-tenth": lambda points: _landmarks(points, 10),
+    "landmarks-half": lambda points: drawn_by_landmarks(points, Cpu(), 2),
+    "landmarks-tenth": lambda points: drawn_by_landmarks(points, Cpu(), 10),
 }
 
 if __name__ == "__main__":

@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine
 from numpy.typing import NDArray
 from photographs import bundled_pyramid, embedded_photographs, lite_pyramid, random_pyramid
 from sklearn.metrics import roc_auc_score
 
+from gapscope.bench.machine import machine
 from gapscope.compare.multiple import benjamini_hochberg
 from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
 from gapscope.pyramid import Pyramid

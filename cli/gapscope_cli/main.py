@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gapscope_cli.bench import bench
 from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import leave_at_once, told
@@ -322,3 +323,4 @@ app.command()(diff)
 app.command()(plan)
 app.command()(doctor)
 app.command()(verify)
+app.add_typer(bench, name="bench")

@@ -1,5 +1,6 @@
 """Which cluster: started here, or one that runs already."""
 
+import json
 import logging
 import os
 from collections import Counter
@@ -12,6 +13,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
+from gapscope.cluster.address import check_address
 from gapscope.cluster.jobs import Stopped
 from gapscope.cluster.joining import check_versions
 from gapscope.device.cuda import local_cuda_cluster
@@ -34,12 +36,13 @@ def check_cluster(where: str) -> str:
     """Return `where` if it names a cluster: one of `CLUSTERS`, a scheduler's address, or a scheduler file.
 
     Raises:
-        OptionError: it does not, or there is no such file.
+        OptionError: it does not, there is no such file, or Dask lacks the keys that the scheduler wants.
     """
     if _is_file(where):
-        if not Path(where).expanduser().is_file():
-            raise OptionError(f"--cluster {where}: there is no such scheduler file; `dask scheduler` writes it")
-    elif where not in CLUSTERS and "://" not in where:
+        check_address(_address_in(where))
+    elif where in CLUSTERS or "://" in where:
+        check_address(where)
+    else:
         raise OptionError(
             f"--cluster {where!r}: choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a "
             "scheduler file (.json)"
@@ -91,6 +94,15 @@ def open_cluster(where: str, device: str, images: int, progress: Progress | None
 
 def _is_file(where: str) -> bool:
     return where.endswith(".json") and "://" not in where
+
+
+def _address_in(file: str) -> str:
+    try:
+        return str(json.loads(Path(file).expanduser().read_text(encoding="utf-8"))["address"])
+    except OSError as error:
+        raise OptionError(f"--cluster {file}: there is no such scheduler file; `dask scheduler` writes it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OptionError(f"--cluster {file}: this is not a scheduler file; `dask scheduler` writes one") from error
 
 
 def _picked(device: str, images: int) -> tuple[str, str]:
