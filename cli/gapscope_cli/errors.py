@@ -47,12 +47,9 @@ def told(*, reading: str = "") -> Iterator[None]:
 
 
 def _say(words: str) -> None:
-    typer.echo(f"gapscope: {on_one_line(words)}", err=True)
+    from gapscope.progress import plain_line
 
-
-def on_one_line(words: str) -> str:
-    """Return text with whatever would move a terminal's cursor or colour it spelled out: names come from strangers."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in words)
+    typer.echo(f"gapscope: {plain_line(words)}", err=True)
 
 
 def leave_at_once(code: object) -> None:
