@@ -93,7 +93,8 @@ class _NumpyRows:
                 if version not in _HEADERS:
                     raise ValueError("its version is not known")
                 self.shape, in_columns, self._dtype = _HEADERS[version](file)
-            except (ValueError, EOFError, OSError) as error:
+            # NumPy has Python's own parser read the header, which raises what it likes.
+            except Exception as error:
                 raise SourceError(f"{path}: cannot be read as a NumPy file ({one_line(error)})") from error
             self._start = file.tell()
         _check(path, self.shape, self._dtype)

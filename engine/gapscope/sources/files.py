@@ -169,6 +169,8 @@ def _read_local(path: str) -> bytes:
             return file.read()
     except OSError as error:
         raise rejected_by_os(error) from error
+    except ValueError as error:
+        raise Rejected("bad-name", f"no file can have this name: {one_line(error)}") from error
 
 
 def _read_local_part(path: str, start: int, length: int) -> bytes:

@@ -37,7 +37,7 @@ def opened_parquet(path: str) -> "Iterator[pq.ParquetFile]":
             if not 0 <= file.metadata.num_rows <= size:
                 raise Damaged(f"{path}: claims {file.metadata.num_rows:,} rows in {size:,} bytes")
             yield file
-        except (Damaged, MemoryError):
+        except Damaged:
             raise
         # Arrow says ArrowException, OSError, OverflowError and more, and names none of them.
         except Exception as error:

@@ -1,6 +1,7 @@
 """Parquet tables that hold the images themselves, as the Hugging Face hub stores them."""
 
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -73,8 +74,10 @@ class ParquetImages:
         check_unchanged(path, entry.mtime_ns)
         try:
             found = _reader(path, self.column).row(entry.place)
-        except (Rejected, MemoryError):
+        except Rejected:
             raise
+        except MemoryError as error:
+            raise Rejected("unreadable", "reading the row takes more memory than there is") from error
         # What Arrow makes of a damaged file.
         except Exception as error:
             raise Rejected("broken", f"the file cannot be read at this row ({one_line(error)})") from error
@@ -84,7 +87,7 @@ class ParquetImages:
         data = found.get("bytes") if isinstance(found, dict) else None
         if data:
             return bytes(data)
-        if name and not os.path.isabs(name) and ".." not in name.split("/"):
+        if isinstance(name, str) and name and not os.path.isabs(name) and ".." not in name.split("/"):
             return read_file(f"{path.rpartition('/')[0]}/{name}")
         raise Rejected("missing", "the row holds no image")
 
@@ -119,7 +122,10 @@ class _Reader:
     def __init__(self, path: str, column: str) -> None:
         import pyarrow.parquet as pq
 
-        self._file = pq.ParquetFile(open_container(path))
+        opened = open_container(path)
+        # Readers are let go of when others have been asked for since.
+        weakref.finalize(self, opened.close)
+        self._file = pq.ParquetFile(opened)
         self._column = column
         starts = [0]
         for group in range(self._file.num_row_groups):
