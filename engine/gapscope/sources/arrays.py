@@ -27,6 +27,7 @@ from gapscope.sources.files import (
 _KINDS = "buf"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _CHANNELS = (1, 3, 4)
+_MOST_ROWS = 2**32
 
 
 @dataclass(frozen=True)

@@ -70,14 +70,14 @@ def write_neighbor_rows(
     for name, values, nothing in (("indices", indices, -1), ("distances", distances, np.inf)):
         stretch = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), nothing, values.dtype)
         stretch[rows - rows[0]] = values
-        array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+")
+        array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+", zarr_format=3)
         array[int(rows[0]) : int(rows[-1]) + 1] = stretch
 
 
 def finish_neighbors(run: Path, level: str, query: str, reference: str, facts: dict[str, Any]) -> None:
     """Say that all neighbours of a level and ordered pair are on disk, and how they were found."""
     path = f"{level}/{pair_name(query, reference)}"
-    array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+")
+    array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+", zarr_format=3)
     array.attrs.update({**facts, "done": True})
 
 
@@ -123,8 +123,8 @@ def read_some_neighbors(
 def _open_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
     store, path = zarr_store(run / "neighbors.zarr"), f"{level}/{pair_name(query, reference)}"
     return (
-        zarr.open_array(store, path=f"{path}/distances", mode="r"),
-        zarr.open_array(store, path=f"{path}/indices", mode="r"),
+        zarr.open_array(store, path=f"{path}/distances", mode="r", zarr_format=3),
+        zarr.open_array(store, path=f"{path}/indices", mode="r", zarr_format=3),
     )
 
 
@@ -247,7 +247,7 @@ def _is_done(store: Path, path: str) -> bool:
 
 def _attributes(store: Path, path: str) -> dict[str, Any]:
     try:
-        return dict(zarr.open_array(zarr_store(store), path=path, mode="r").attrs.asdict())
+        return dict(zarr.open_array(zarr_store(store), path=path, mode="r", zarr_format=3).attrs.asdict())
     except FileNotFoundError:
         return {}
 
@@ -270,4 +270,4 @@ def _create(
 
 
 def _read(store: Path, path: str) -> NDArray[Any]:
-    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r")[...])
+    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r", zarr_format=3)[...])
