@@ -137,8 +137,8 @@ class _ZarrRows:
         self._first, self._chunk = 0, np.empty((0, *opened.shape[1:]), opened.dtype)
         self.bytes = math.prod(opened.shape[1:]) * np.dtype(opened.dtype).itemsize
         # What is read at a time; a chunk that was never written takes no place on disk, whatever it claims to be.
-        if math.prod(opened.chunks) * np.dtype(opened.dtype).itemsize > MOST_BYTES:
-            raise SourceError(f"{path}: a chunk of {opened.chunks} holds more than {MOST_BYTES:,} bytes")
+        if not 0 < math.prod(opened.chunks) * np.dtype(opened.dtype).itemsize <= MOST_BYTES:
+            raise SourceError(f"{path}: a chunk of {opened.chunks} holds nothing, or more than {MOST_BYTES:,} bytes")
 
     def __len__(self) -> int:
         return int(self._array.shape[0])

@@ -127,7 +127,6 @@ OUTWARD = [
     "a/b",
     "..",
     "",
-    "real-vs-synthetic",
     "\x1b[2J",
     "<b>",
     "a" * 99,
