@@ -21,8 +21,9 @@ help:
 demo: $(READY)
 	$(BIN)/gapscope demo --out $(DEMO)
 
+# Two at a time: most tests wait for processes to start more than they compute.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check

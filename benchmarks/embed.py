@@ -27,6 +27,7 @@ from machine import machine
 from numpy.typing import NDArray
 
 import gapscope
+from gapscope.cluster import cluster_at_need
 from gapscope.device import Device, choose_device
 from gapscope.progress import Silent
 from gapscope.pyramid import MODELS, load_pyramid
@@ -274,9 +275,10 @@ def files_to_zarr(settings: EmbedSettings, names: Path, run: Path, device: Devic
     source = open_source("photographs", str(names))
     record = begin(run, Record(config={}, model={}, versions={"gapscope": gapscope.__version__}))
     list_datasets(run, record, {"photographs": source}, Silent(), update=False)
-    start = time.perf_counter()
-    embed_datasets(run, record, {"photographs": source}, settings, device, "inline", Silent())
-    return time.perf_counter() - start
+    with cluster_at_need("inline", device.name, 0) as connect:
+        start = time.perf_counter()
+        embed_datasets(run, record, {"photographs": source}, settings, device, connect, Silent())
+        return time.perf_counter() - start
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from distributed import Client, LocalCluster
 from machine import machine
 from PIL import Image
 
-from gapscope.cluster import run_jobs
+from gapscope.cluster import cluster_at_need, run_jobs
 from gapscope.device import choose_device
 from gapscope.progress import Silent
 from gapscope.pyramid.arithmetic import settled
@@ -142,7 +142,8 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
         start = time.perf_counter()
         list_datasets(run, record, sources, Silent(), update=False)
         listed = time.perf_counter()
-        embed_datasets(run, record, sources, settings, device, address, Silent(), thumbnails=False)
+        with cluster_at_need(address, device.name, images) as connect:
+            embed_datasets(run, record, sources, settings, device, connect, Silent(), thumbnails=False)
         ended = time.perf_counter()
         read = sum(facts["read"] for facts in record.datasets.values())
         if read != images:

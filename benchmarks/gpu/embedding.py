@@ -13,6 +13,7 @@ from gpu.stage import Setting
 from numpy.typing import NDArray
 
 import gapscope
+from gapscope.cluster import cluster_at_need
 from gapscope.progress import Silent
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.arithmetic import settle
@@ -59,9 +60,10 @@ def embed_files(
     chosen = settle(record, replace(settings, speedups=("auto",)), load_pyramid(settings), setting.device)
     record.write(run)
     told.note(f"{chosen.precision}, {', '.join(chosen.speedups)}")
-    start = time.perf_counter()
-    embed_datasets(run, record, source, chosen, setting.device, cluster, told)
-    return time.perf_counter() - start, told, record
+    with cluster_at_need(cluster, setting.device.name, record.datasets["files"]["listed"]) as connect:
+        start = time.perf_counter()
+        embed_datasets(run, record, source, chosen, setting.device, connect, told)
+        return time.perf_counter() - start, told, record
 
 
 def embeddings_of(run: Path, levels: tuple[str, ...]) -> dict[str, NDArray[np.float16]]:

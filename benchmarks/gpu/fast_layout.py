@@ -12,6 +12,7 @@ from gpu.stage import Part, Setting
 from gpu.watch import Watch
 from numpy.typing import NDArray
 
+from gapscope.cluster import cluster_at_need
 from gapscope.compare.stage import compare_datasets
 from gapscope.layout.quality import map_quality
 from gapscope.layout.stage import lay_out
@@ -33,17 +34,18 @@ def _stages(count: int, levels: int, setting: Setting) -> dict[str, Any]:
     del values
     k = max(comparison.graph_k, layout.graph_k)
     steps: dict[str, Callable[[], None]] = {
-        "neighbors": lambda: find_neighbors(run, record, setting.device, k, "inline", Silent()),
-        "layout": lambda: lay_out(run, record, layout, setting.device, "inline", Silent()),
+        "neighbors": lambda: find_neighbors(run, record, setting.device, k, connect, Silent()),
+        "layout": lambda: lay_out(run, record, layout, setting.device, connect, Silent()),
         "compare": lambda: compare_datasets(run, record, comparison, setting.device, Silent()),
     }
     _begin(setting)
-    for name, step in steps.items():
-        with Watch() as watch:
-            start = time.perf_counter()
-            step()
-            seconds = time.perf_counter() - start
-        found[name] = {"seconds": seconds, "watched": watch.facts()}
+    with cluster_at_need("inline", setting.device.name, 0) as connect:
+        for name, step in steps.items():
+            with Watch() as watch:
+                start = time.perf_counter()
+                step()
+                seconds = time.perf_counter() - start
+            found[name] = {"seconds": seconds, "watched": watch.facts()}
     found["seconds"] = sum(found[name]["seconds"] for name in steps)
     metrics = open_run(run).metrics["levels"]
     found["quality"] = {level: {name: metrics[level][name] for name in ("neighbors", "layout")} for level in metrics}

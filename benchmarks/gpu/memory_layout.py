@@ -9,6 +9,7 @@ from gpu.points import embeddings, given_run, two_datasets, view_of
 from gpu.stage import Part, Setting
 from torch.profiler import ProfilerActivity, profile
 
+from gapscope.cluster import cluster_at_need
 from gapscope.layout.quality import map_quality
 from gapscope.layout.stage import lay_out
 from gapscope.layout.ways import draw
@@ -38,7 +39,8 @@ def _map(setting: Setting) -> dict[str, Any]:
     run = setting.folder("small-pool") / "run"
     record = given_run(run, two_datasets(values, 1))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
-    find_neighbors(run, record, setting.device, 30, "inline", Silent())
+    with cluster_at_need("inline", setting.device.name, 0) as connect:
+        find_neighbors(run, record, setting.device, 30, connect, Silent())
     _small_pool(setting)
     made = draw(run, record, "P2", settings, setting.device, 1)
     return {"pool_mib": _POOL_MIB, "kind": kind, **made.facts(), "finite": bool(np.isfinite(made.points).all())}
@@ -67,13 +69,16 @@ def _copies(setting: Setting) -> dict[str, Any]:
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     found: dict[str, Any] = {"points": len(values), "kind": kind, "embedding_bytes": values.nbytes}
     steps: dict[str, Callable[[], None]] = {
-        "neighbors": lambda: find_neighbors(run, record, setting.device, 30, "inline", Silent()),
-        "layout": lambda: lay_out(run, record, settings, setting.device, "inline", Silent()),
+        "neighbors": lambda: find_neighbors(run, record, setting.device, 30, connect, Silent()),
+        "layout": lambda: lay_out(run, record, settings, setting.device, connect, Silent()),
     }
     for name, step in steps.items():
         cuda = [ProfilerActivity.CUDA] if setting.device.name == "cuda" else []
         trace = run.parent / f"{name}.json"
-        with profile(activities=cuda or [ProfilerActivity.CPU]) as profiler:
+        with (
+            cluster_at_need("inline", setting.device.name, 0) as connect,
+            profile(activities=cuda or [ProfilerActivity.CPU]) as profiler,
+        ):
             step()
         profiler.export_chrome_trace(str(trace))
         copies: dict[str, dict[str, float]] = {}
@@ -94,7 +99,8 @@ def _quality(setting: Setting) -> dict[str, Any]:
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     run = setting.folder("quality") / "run"
     record = given_run(run, two_datasets(values, 1))
-    find_neighbors(run, record, setting.device, 30, "inline", Silent())
+    with cluster_at_need("inline", setting.device.name, 0) as connect:
+        find_neighbors(run, record, setting.device, 30, connect, Silent())
     datasets = [view_of(level) for levels in two_datasets(values, 1).values() for level in levels.values()]
     for name in ("whole card", "small pool"):
         if name == "small pool":

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import procrustes
 from sklearn.metrics import adjusted_rand_score
 
+from gapscope.cluster import cluster_at_need
 from gapscope.compare.answers import answer, own_radius
 from gapscope.compare.manifest import manifest_path
 from gapscope.compare.stage import compare_datasets
@@ -92,9 +93,10 @@ def _stages(setting: Setting) -> dict[str, Any]:
     by_cpu = here / "cpu"
     record = given_run(by_cpu, two_datasets(values, 1))
     by_device = copied(by_cpu, here / "device")
-    find_neighbors(by_cpu, record, Cpu(), _K, "inline", Silent())
-    find_neighbors(by_device, record, setting.device, _K, "inline", Silent())
-    lay_out(by_cpu, record, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), "inline", Silent())
+    with cluster_at_need("inline", setting.device.name, 0) as connect:
+        find_neighbors(by_cpu, record, Cpu(), _K, connect, Silent())
+        find_neighbors(by_device, record, setting.device, _K, connect, Silent())
+        lay_out(by_cpu, record, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
     for name in ("layout.zarr", "clusters.zarr"):
         copied(by_cpu / name, by_device / name)
     for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
@@ -179,8 +181,9 @@ def _odd(setting: Setting) -> dict[str, Any]:
 def _ends(setting: Setting, name: str, values: NDArray[np.float16]) -> dict[str, Any]:
     run = setting.folder("odd " + name) / "run"
     record: Record = given_run(run, {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
-    find_neighbors(run, record, setting.device, _K, "inline", Silent())
-    lay_out(run, record, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, "inline", Silent())
+    with cluster_at_need("inline", setting.device.name, 0) as connect:
+        find_neighbors(run, record, setting.device, _K, connect, Silent())
+        lay_out(run, record, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, connect, Silent())
     compare_datasets(run, record, CompareSettings(), setting.device, Silent())
     points = read_layout(run, "P2")[0]
     return {"finite": bool(np.isfinite(points).all()), "way": layout_facts(run, "P2")["way"]}

@@ -7,7 +7,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
-from gapscope.cluster import check_cluster
+from gapscope.cluster import check_cluster, cluster_at_need
 from gapscope.compare.stage import compare_datasets
 from gapscope.device import choose_device
 from gapscope.errors import OptionError
@@ -183,10 +183,12 @@ def compare(
     embed = settle(record, embed, pyramid, on)
     record.write(run)
     shared = None if cache is None else place(cache)
-    embed_datasets(run, record, sources, embed, on, cluster, shown, shared, thumbnails=page.thumbnails != "off")
-    measure_rulers(run, record)
-    find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), cluster, shown)
-    lay_out(run, record, layout, on, cluster, shown)
+    listed = sum(facts["listed"] for facts in record.datasets.values())
+    with cluster_at_need(cluster, on.name, listed, shown) as connect:
+        embed_datasets(run, record, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
+        measure_rulers(run, record)
+        find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), connect, shown)
+        lay_out(run, record, layout, on, connect, shown)
     compare_datasets(run, record, comparison, on, shown)
     _keep_times(record, log.times)
     record.write(run)

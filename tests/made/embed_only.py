@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from gapscope.cluster import cluster_at_need
 from gapscope.device import choose_device
 from gapscope.progress import Progress, Silent
 from gapscope.pyramid.models import find_model
@@ -37,7 +38,9 @@ def embed(
     where = place(run)
     record = begin(where, Record(config={"datasets": datasets}, model={}, versions={}))
     list_datasets(where, record, sources, shown, update=False)
-    embed_datasets(where, record, sources, settings, choose_device("cpu"), cluster, shown, **options)
+    images = sum(facts["listed"] for facts in record.datasets.values())
+    with cluster_at_need(cluster, "cpu", images, shown) as connect:
+        embed_datasets(where, record, sources, settings, choose_device("cpu"), connect, shown, **options)
 
 
 def arrays_of(run: str | Path) -> Arrays:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.cluster import cluster_at_need
 from gapscope.device.cpu import Cpu
 from gapscope.layout.stage import lay_out
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
@@ -61,8 +62,9 @@ def embed(run: Path, record: Record, name: str, values: Levels) -> None:
 def mapped(run: Path, record: Record, settings: LayoutSettings | None = None, k: int = 30) -> list[str]:
     """Find neighbours and lay out every level; return what was told."""
     told = Told()
-    find_neighbors(run, record, Cpu(), k, "inline", told)
-    lay_out(run, record, settings or LayoutSettings(n_epochs=50), Cpu(), "inline", told)
+    with cluster_at_need("inline", "cpu", 0) as connect:
+        find_neighbors(run, record, Cpu(), k, connect, told)
+        lay_out(run, record, settings or LayoutSettings(n_epochs=50), Cpu(), connect, told)
     return told.notes
 
 

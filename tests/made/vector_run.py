@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.cluster import cluster_at_need
 from gapscope.compare.stage import compare_datasets
 from gapscope.device import choose_device
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
@@ -91,7 +92,8 @@ def compare_vectors(
     record.write(folder)
     measure_rulers(folder, record)
     device = choose_device("cpu")
-    find_neighbors(folder, record, device, chosen.graph_k, "inline", Silent())
+    with cluster_at_need("inline", device.name, 0) as connect:
+        find_neighbors(folder, record, device, chosen.graph_k, connect, Silent())
     for level in levels:
         write_layout(folder, level, np.concatenate(points), np.concatenate(numbers))
     compare_datasets(folder, record, chosen, device, Silent())

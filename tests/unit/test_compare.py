@@ -116,7 +116,7 @@ def test_a_run_opens_again_and_the_same_call_gives_the_same(
     opened = gapscope.open_run(small_run.path)
     assert opened.metrics == small_run.metrics
     with monkeypatch.context() as patch:
-        patch.setattr("gapscope.pyramid.stage.open_cluster", read)
+        patch.setattr("gapscope.cluster.where.open_cluster", read)
         gapscope.compare(
             dict(zip(("real", "synthetic"), two_folders, strict=True)), out=small_run.path, model="bundled", size=96
         )

@@ -3,11 +3,20 @@
 from gapscope.cluster.interrupt import finishing_on_interrupt
 from gapscope.cluster.jobs import run_jobs
 from gapscope.cluster.joining import prepared
-from gapscope.cluster.where import CLUSTERS, check_cluster, open_cluster, workers_per_machine
+from gapscope.cluster.where import (
+    CLUSTERS,
+    Connect,
+    check_cluster,
+    cluster_at_need,
+    open_cluster,
+    workers_per_machine,
+)
 
 __all__ = [
     "CLUSTERS",
+    "Connect",
     "check_cluster",
+    "cluster_at_need",
     "finishing_on_interrupt",
     "open_cluster",
     "prepared",

@@ -3,13 +3,15 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from distributed import Client, LocalCluster
 
+from gapscope.cluster.jobs import Stopped
 from gapscope.cluster.joining import check_versions
 from gapscope.device.cuda import local_cuda_cluster
 from gapscope.errors import ClusterError, OptionError
@@ -17,9 +19,12 @@ from gapscope.progress import Progress, Silent
 from gapscope.pyramid.block import BLOCKS_AT_A_TIME
 
 CLUSTERS = ("auto", "inline", "local", "cuda")
+Connect = Callable[[], Client]
+"""Returns the client of a run's cluster, which is started when the first stage needs it."""
 
 _SMALL = 3000
 _CONNECT_SECONDS = 10
+_INTERRUPTED_SECONDS = 1
 _DASHBOARD = "127.0.0.1:0"
 """Any free port, for this machine alone."""
 
@@ -39,6 +44,16 @@ def check_cluster(where: str) -> str:
             "scheduler file (.json)"
         )
     return where
+
+
+@contextmanager
+def cluster_at_need(where: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Connect]:
+    """Yield what starts the cluster, or connects to it, when it is first called; takes what `open_cluster` takes.
+
+    Stages that find all their work done start nothing, and those that have work share one cluster.
+    """
+    with ExitStack() as stack:
+        yield cache(lambda: stack.enter_context(open_cluster(where, device, images, progress)))
 
 
 @contextmanager
@@ -102,12 +117,17 @@ def _client(stack: ExitStack, where: str) -> Client:
 
 @contextmanager
 def _closed_at_end(cluster: Any) -> Iterator[Any]:
+    patience = None
     try:
         yield cluster
+    except KeyboardInterrupt as interrupted:
+        # Dask would wait half a minute for threads that read from a disk or a server that does not answer.
+        patience = None if isinstance(interrupted, Stopped) else _INTERRUPTED_SECONDS
+        raise
     finally:
         # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
         with suppress(TimeoutError, OSError):
-            cluster.close()
+            cluster.close(timeout=patience)
 
 
 def _local_cluster(*, processes: bool) -> LocalCluster:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+from gapscope.cluster import Connect, run_jobs, workers_per_machine
 from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.layout.align import aligned
@@ -39,7 +39,7 @@ class _Level:
 
 
 def lay_out(
-    run: Path, record: Record, settings: LayoutSettings, device: Device, cluster: str, progress: Progress
+    run: Path, record: Record, settings: LayoutSettings, device: Device, connect: Connect, progress: Progress
 ) -> None:
     """Write the layout and clusters of every level that has none on disk yet, levels side by side, then align them.
 
@@ -48,9 +48,9 @@ def lay_out(
     """
     levels = record.config["embed"]["levels"]
     work = [level for level in levels if not has_unaligned_layout(run, level)]
-    images = sum(facts["listed"] for facts in record.datasets.values())
     if work:
-        with open_cluster(cluster, device.name, images) as client, progress.task("layout", len(work), "level") as task:
+        client = connect()
+        with progress.task("layout", len(work), "level") as task:
             sharing = workers_per_machine(client)
             jobs = (
                 _Level(run=run, record=record, level=level, settings=settings, device=device, sharing=sharing)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+from gapscope.cluster import Connect, run_jobs, workers_per_machine
 from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.neighbors.ruler import measure_ruler
@@ -72,7 +72,7 @@ class _Pair:
     sharing: int
 
 
-def find_neighbors(run: Path, record: Record, device: Device, k: int, cluster: str, progress: Progress) -> None:
+def find_neighbors(run: Path, record: Record, device: Device, k: int, connect: Connect, progress: Progress) -> None:
     """Write the k nearest images of every image, for each level and ordered pair that is not on disk yet.
 
     Raises:
@@ -88,8 +88,8 @@ def find_neighbors(run: Path, record: Record, device: Device, k: int, cluster: s
         return
     for level, query, reference in work:
         create_neighbors(run, level, query, reference, record.datasets[query]["listed"], k)
-    images = sum(facts["listed"] for facts in record.datasets.values())
-    with open_cluster(cluster, device.name, images) as client, progress.task("neighbors", len(work), "pair") as task:
+    client = connect()
+    with progress.task("neighbors", len(work), "pair") as task:
         sharing = workers_per_machine(client)
         pairs = (
             _Pair(

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gapscope.cluster import cluster_at_need
 from gapscope.device import Device
 from gapscope.layout.stage import lay_out
 from gapscope.neighbors.stage import find_neighbors, measure_rulers
@@ -151,9 +152,10 @@ def _graph_and_layout(run: Path, rows: int, channels: int, device: Device, k: in
         record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
     measure_rulers(run, record)
     start = time.perf_counter()
-    find_neighbors(run, record, device, k, "inline", Silent())
-    compared = time.perf_counter()
-    lay_out(run, record, LayoutSettings(), device, "inline", Silent())
-    ended = time.perf_counter()
+    with cluster_at_need("inline", device.name, 0) as connect:
+        find_neighbors(run, record, device, k, connect, Silent())
+        compared = time.perf_counter()
+        lay_out(run, record, LayoutSettings(), device, connect, Silent())
+        ended = time.perf_counter()
     images = len(_NAMES) * rows
     return (compared - start) / (images**2 * channels), (ended - compared) / (images * np.log(images))

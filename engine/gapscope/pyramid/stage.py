@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from gapscope.cluster import finishing_on_interrupt, open_cluster, prepared, run_jobs, workers_per_machine
+from gapscope.cluster import Connect, finishing_on_interrupt, prepared, run_jobs, workers_per_machine
 from gapscope.device import Device
 from gapscope.errors import GapscopeError, SourceError
 from gapscope.progress import Progress
@@ -29,7 +29,7 @@ def embed_datasets(
     sources: Mapping[str, Source],
     settings: EmbedSettings,
     device: Device,
-    cluster: str,
+    connect: Connect,
     progress: Progress,
     cache: Path | None = None,
     *,
@@ -43,7 +43,7 @@ def embed_datasets(
         sources: the datasets.
         settings: how to embed.
         device: on what.
-        cluster: where; see `open_cluster`.
+        connect: gives the cluster's client.
         progress: shows the work.
         cache: what other runs have embedded is taken from there, and what this one embeds is left there.
         thumbnails: small pictures for the report are kept.
@@ -59,8 +59,8 @@ def embed_datasets(
     cached = _cached(run, record, settings, device, cache, progress)
     images = sum(_rows(record, name, block) for name in pending for block in pending[name])
     if images:
+        client = connect()
         with ExitStack() as stack:
-            client = stack.enter_context(open_cluster(cluster, device.name, images, progress))
             stopped = stack.enter_context(finishing_on_interrupt(progress))
             stack.enter_context(prepared(client, partial(prepare_worker, settings, device)))
             account = stack.enter_context(Account(progress))

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import fsspec
 import numpy as np
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from zarr.core.sync import sync
 
 import gapscope
+from gapscope.report.serve import ReportServer
 from gapscope.store import place as places
 from gapscope_cli.main import app
 
@@ -122,6 +124,24 @@ def test_a_run_behind_a_url_holds_what_a_folder_holds(
     assert (len(s3.met) > asked) == url.startswith("s3")
     with pytest.raises(gapscope.RunError, match=r"embed\.size was 64, now 96"):
         gapscope.compare(folders, out=url, **OPTIONS | {"size": 96})
+
+
+def test_a_run_and_images_behind_urls_are_served(s3: Server, folders: dict[str, str]) -> None:
+    del s3
+    fsspec.filesystem("s3").put(folders["real"], "bucket/real", recursive=True)
+    run = gapscope.compare(folders | {"real": "s3://bucket/real"}, out="s3://bucket/served", **OPTIONS)
+    with ReportServer(run) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        base = server.url
+        for row in run.layout("P3").query("dataset == 'real'")["row"].iloc[[0, -1]]:
+            (name,) = run.index("real").query("row == @row")["uri"].str.rsplit("/", n=1).str[-1]
+            with urlopen(f"{base}images/0/{row}") as answer:
+                assert answer.read() == (Path(folders["real"]) / name).read_bytes()
+        with urlopen(f"{base}page.js") as answer:
+            assert answer.read() == (run.report.parent / "page.js").read_bytes()
+        server.shutdown()
+        thread.join()
 
 
 def test_a_store_that_fails_for_a_while_is_waited_for(
