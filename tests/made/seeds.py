@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import tarfile
 import warnings
 import zlib
@@ -13,12 +14,23 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import safetensors.torch
 import torch
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from image_files import WIDTH, encoded, readable, scene
 from PIL import Image
 
+FUZZ = int(os.environ.get("GAPSCOPE_FUZZ", "0"))
+"""Examples per test for a long night of it, which differ each time; 0 for few that are always the same."""
+
 SMALL = 20_000
 """Larger seeds are left out: mutations would seldom meet what is read first."""
+
+
+def fuzz(examples: int) -> settings:
+    """Return how often a test tries: so often, or `FUZZ` times."""
+    return settings(
+        max_examples=FUZZ or examples, derandomize=not FUZZ, suppress_health_check=list(HealthCheck), database=None
+    )
 
 
 def image_seeds() -> list[bytes]:

@@ -4,7 +4,6 @@ GAPSCOPE_FUZZ is the number of examples per test, for a long night of it; they d
 """
 
 import json
-import os
 import resource
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from seeds import (
     COCO_SEED,
     LIST_SEEDS,
     ZARR_SEED,
+    fuzz,
     image_seeds,
     numpy_seeds,
     parquet_seeds,
@@ -36,18 +36,8 @@ from gapscope.rejects import STATUSES, Rejected
 from gapscope.settings import Frame
 from gapscope.sources import open_source
 
-FUZZ = int(os.environ.get("GAPSCOPE_FUZZ", "0"))
 MOST_ROWS = 200
 NUMBERS = count()
-
-
-def fuzz(examples: int) -> Any:
-    return settings(
-        max_examples=FUZZ or examples,
-        derandomize=not FUZZ,
-        suppress_health_check=list(HealthCheck),
-        database=None,
-    )
 
 
 @pytest.fixture(scope="module", autouse=True)
