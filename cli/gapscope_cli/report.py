@@ -21,7 +21,7 @@ def report(
     ] = None,
 ) -> None:
     """Write the report page of a finished run again."""
-    with told(), shown_progress() as progress:
+    with told(reading=run), shown_progress() as progress:
         from gapscope.report import rewrite_report, write_single_file
         from gapscope.settings import ReportSettings
 

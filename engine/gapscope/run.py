@@ -25,6 +25,7 @@ from gapscope.store.index import read_index, read_some_rows
 from gapscope.store.place import place, readable
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
+from gapscope.store.shapes import check_shapes
 from gapscope.store.tables import read_whole
 from gapscope.store.thumbnails import read_thumbnails
 
@@ -187,7 +188,8 @@ def open_run(path: str | PathLike[str]) -> Run:
     """Open a finished run, in a folder or behind a URL.
 
     Raises:
-        RunError: the folder is no run, or its comparison is not finished.
+        RunError: the folder is no run, its comparison is not finished, or it is damaged; what a run from somebody else
+            holds is seen to be a run's before it is read.
     """
     folder = place(path)
     run = Run(folder, read_record(folder))
@@ -195,4 +197,5 @@ def open_run(path: str | PathLike[str]) -> Run:
         raise RunError(
             f"{folder} is not finished: run its `gapscope compare` command again, it goes on where it stopped"
         )
+    check_shapes(folder, run.record)
     return run

@@ -59,7 +59,7 @@ class Cached:
 
     def embeddings(self, level: str, start: int, stop: int) -> NDArray[np.float16]:
         """Return rows `start` to `stop` (exclusive): (rows, channels), NaN where an image was rejected."""
-        array = zarr.open_array(zarr_store(self.folder / f"{level}.zarr"), mode="r")
+        array = zarr.open_array(zarr_store(self.folder / f"{level}.zarr"), mode="r", zarr_format=3)
         return np.asarray(array[start:stop])
 
     def fill(self, run: Path, dataset: str, levels: Sequence[str]) -> None:

@@ -106,4 +106,4 @@ def open_embeddings(run: Path, dataset: str, level: str) -> zarr.Array[Any]:
 
 
 def _array(run: Path, dataset: str, name: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
-    return zarr.open_array(zarr_store(_path(run)), path=f"{dataset}/{name}", mode=mode)
+    return zarr.open_array(zarr_store(_path(run)), path=f"{dataset}/{name}", mode=mode, zarr_format=3)

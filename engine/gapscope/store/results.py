@@ -79,7 +79,7 @@ def write_neighbor_rows(
         stretch = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), nothing, values.dtype)
         stretch[rows - rows[0]] = values
         array = zarr.open_array(
-            zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+", config=_EVERY_CHUNK
+            zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+", zarr_format=3, config=_EVERY_CHUNK
         )
         array[int(rows[0]) : int(rows[-1]) + 1] = stretch
 
@@ -87,9 +87,9 @@ def write_neighbor_rows(
 def finish_neighbors(run: Path, level: str, query: str, reference: str, facts: dict[str, Any]) -> None:
     """Say that all neighbours of a level and ordered pair are on disk, and how they were found."""
     path = f"{level}/{pair_name(query, reference)}"
-    array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+")
+    array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+", zarr_format=3)
     flush(run / "neighbors.zarr" / path)
-    indices = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r+")
+    indices = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r+", zarr_format=3)
     indices.attrs.update({"done": True})
     array.attrs.update({**facts, "done": True})
 
@@ -148,8 +148,8 @@ def neighbors_shape(run: Path, level: str, query: str, reference: str) -> tuple[
 def _open_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
     store, path = zarr_store(run / "neighbors.zarr"), f"{level}/{pair_name(query, reference)}"
     return (
-        zarr.open_array(store, path=f"{path}/distances", mode="r"),
-        zarr.open_array(store, path=f"{path}/indices", mode="r"),
+        zarr.open_array(store, path=f"{path}/distances", mode="r", zarr_format=3),
+        zarr.open_array(store, path=f"{path}/indices", mode="r", zarr_format=3),
     )
 
 
@@ -288,7 +288,7 @@ def _is_done(store: Path, path: str) -> bool:
 
 def _attributes(store: Path, path: str) -> dict[str, Any]:
     try:
-        return dict(zarr.open_array(zarr_store(store), path=path, mode="r").attrs.asdict())
+        return dict(zarr.open_array(zarr_store(store), path=path, mode="r", zarr_format=3).attrs.asdict())
     except FileNotFoundError:
         return {}
 
@@ -322,4 +322,4 @@ def _create(
 def _read(store: Path, path: str) -> NDArray[Any]:
     if has_gaps(store, path):
         raise DamageError(f"{store / path} lacks a part; see `gapscope verify {store.parent}`")
-    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r")[...])
+    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r", zarr_format=3)[...])
