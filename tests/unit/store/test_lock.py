@@ -16,6 +16,7 @@ from notes import Notes
 from gapscope.errors import RunError
 from gapscope.progress import Silent
 from gapscope.store import lock
+from gapscope.store.atomic import write_text
 from gapscope.store.lock import NAME, Hold, check_free, held
 from gapscope.store.place import place
 
@@ -87,7 +88,7 @@ def beating(run: Path) -> Iterator[None]:
         while not ended.wait(0.01):
             number += 1
             content = json.loads((run / NAME).read_text())
-            lock.write_text(run / NAME, json.dumps(content | {"beat": number}))
+            write_text(run / NAME, json.dumps(content | {"beat": number}))
 
     thread = threading.Thread(target=beat)
     thread.start()
