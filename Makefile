@@ -3,6 +3,8 @@
 
 PYTHON ?= python3
 DEMO ?= gapscope-demo
+# Two folders of images; without, the demo's: make bench IMAGES="PHOTOS RENDERS"
+IMAGES ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
@@ -12,13 +14,14 @@ TOOLS_READY := .venv-tools/.ready
 LOCKED := requirements/locked.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format wheel lock audit licenses sbom clean
+.PHONY: help demo bench test lint format wheel lock audit licenses sbom clean
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    ruff, mypy and the tests"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make format  let ruff mend and format the code"
+	@echo "make bench   gapscope against its peers on the same images, into benchmarks/results/peers.json and .html"
 	@echo "make wheel   build the source distribution, and from it the wheel, into dist/"
 	@echo "make lock    write $(LOCKED): every dependency of a user's install, with hashes, from constraints.txt"
 	@echo "make audit   look the dependencies up in the advisory database (needs the network)"
@@ -28,6 +31,9 @@ help:
 
 demo: $(READY)
 	$(BIN)/gapscope demo --out $(DEMO)
+
+bench: $(READY)
+	$(BIN)/python benchmarks/peers/run.py $(IMAGES) --out benchmarks/results/peers.json
 
 # Two at a time: most tests wait for processes to start more than they compute.
 test: lint

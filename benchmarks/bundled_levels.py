@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_score
@@ -22,6 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
+from gapscope.bench.machine import machine
 from gapscope.compare.multiple import benjamini_hochberg
 from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
 from gapscope.decode.picture import decode

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine
 from numpy.typing import NDArray
 from photographs import bundled_pyramid, embedded_photographs
 from scipy.stats import kstest
 
+from gapscope.bench.machine import machine
 from gapscope.compare.distances import set_distances
 from gapscope.compare.interval import share_interval
 from gapscope.compare.multiple import benjamini_hochberg, estimated_share

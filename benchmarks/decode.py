@@ -38,13 +38,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine
 from numpy.typing import NDArray
 from PIL import Image
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional
 
+from gapscope.bench.machine import machine
 from gapscope.decode import shrink
 from gapscope.decode.children import decode_apart
 from gapscope.decode.gpu import decode_on_gpu

@@ -23,10 +23,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine
 from numpy.typing import NDArray
 
 import gapscope
+from gapscope.bench.machine import machine
 from gapscope.cluster import cluster_at_need
 from gapscope.device import Device, choose_device
 from gapscope.progress import Silent

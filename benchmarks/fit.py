@@ -19,10 +19,10 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from machine import machine
 from numpy.typing import NDArray
 from PIL import Image
 
+from gapscope.bench.machine import machine
 from gapscope.decode.fit import fitted
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of

@@ -1,20 +1,15 @@
 """Embeddings to lay out: real ones as far as there are images, and beyond that a mixture fitted to real ones."""
 
-import resource
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.cluster import KMeans
 
 from gapscope.device import Device
 from gapscope.device.cpu import Cpu
-from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import EmbedSettings, Frame
@@ -96,40 +91,3 @@ def normal_parts(
         _, lengths, axes = np.linalg.svd(here - here.mean(axis=0), full_matrices=False)
         parts.append((here.mean(axis=0), axes * (lengths / np.sqrt(max(1, len(here) - 1)))[:, None]))
     return np.bincount(labels, minlength=groups) / len(real), parts
-
-
-def view_of(points: Path) -> UnitRows:
-    """Return stored points as gapscope sees a level: float16 in Zarr, standardised over all."""
-    values = np.load(points, mmap_mode="r")
-    held = zarr.create_array({}, shape=values.shape, dtype="float16", chunks=(8192, values.shape[1]), compressors=None)
-    total, squares = np.zeros(values.shape[1]), np.zeros(values.shape[1])
-    for start in range(0, len(values), 8192):
-        tile = np.asarray(values[start : start + 8192])
-        held[start : start + len(tile)] = tile.astype(np.float16)
-        total += tile.sum(axis=0, dtype=np.float64)
-        squares += np.square(tile, dtype=np.float64).sum(axis=0)
-    mean = total / len(values)
-    spread = np.sqrt(squares / len(values) - mean**2)
-    return UnitRows(
-        embeddings=held, rows=np.arange(len(values)), mean=mean.astype(np.float32), spread=spread.astype(np.float32)
-    )
-
-
-def peak_gib() -> float:
-    """Return the most memory that this process has had, in GiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-
-
-def in_child(file: str, *arguments: str, timeout: float) -> tuple[bool, str]:
-    """Run a case in a process of its own, whose peak memory is its own.
-
-    Returns:
-        Whether it went well, and what it printed.
-    """
-    try:
-        done = subprocess.run(
-            [sys.executable, file, *arguments], capture_output=True, text=True, check=False, timeout=timeout
-        )
-    except subprocess.TimeoutExpired:
-        return False, f"not finished after {timeout:.0f} s"
-    return not done.returncode, done.stdout if not done.returncode else done.stderr.strip().splitlines()[-1]

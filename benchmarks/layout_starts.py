@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from layout_points import real_points, view_of
-from machine import machine
+from layout_points import real_points
 from numpy.typing import NDArray
 from scipy.spatial import KDTree, procrustes
 from scipy.stats import spearmanr
 
+from gapscope.bench.machine import machine
+from gapscope.bench.points import view_of
 from gapscope.device.cpu import Cpu
 from gapscope.layout.graph import with_itself
 from gapscope.layout.quality import map_quality

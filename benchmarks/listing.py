@@ -19,8 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from machine import machine
-
+from gapscope.bench.machine import machine
 from gapscope.progress import Silent
 from gapscope.sources import open_source
 from gapscope.sources.stage import check_not_empty, list_datasets

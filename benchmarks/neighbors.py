@@ -18,10 +18,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from layout_points import in_child, mixture, peak_gib, real_points, view_of
-from machine import machine
+from layout_points import mixture, real_points
 from numpy.typing import NDArray
 
+from gapscope.bench.apart import in_child, peak_gib
+from gapscope.bench.machine import machine
+from gapscope.bench.points import view_of
 from gapscope.neighbors.cells import cell_neighbors
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.faiss_cells import FaissCells

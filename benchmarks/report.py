@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from machine import machine
 from numpy.typing import NDArray
 from PIL import Image
 
+from gapscope.bench.machine import machine
 from gapscope.compare.manifest import write_manifest
 from gapscope.progress import Silent
 from gapscope.report import write_report

@@ -2,9 +2,11 @@
 
 Each case runs in a process of its own, with Dask workers of its own, over one thread each. Images are crops of the
 photographs in scikit-image's wheel, under as many names as a case needs; the network is `bundled` at 64 pixels, levels
-P3 and P5. The last part is about scheduling alone: blocks of 10 million images whose work is a stub that waits as long
-as --stub-ms says, and reads, decodes and embeds nothing. `load_before` is the machine's load average over a minute as a
-case begins: where it is well above zero, others were at work, and times say little.
+P3 and P5. The last part is about scheduling alone: blocks of 10 million images, or as many as --stub-images says, whose
+work is a stub that waits as long as --stub-ms says, and reads, decodes and embeds nothing; with --images and no number
+it is all.
+`load_before` is the machine's load average over a minute as a case begins: where it is well above zero, others were at
+work, and times say little.
 """
 
 import argparse
@@ -25,9 +27,9 @@ from typing import Any
 
 import numpy as np
 from distributed import Client, LocalCluster
-from machine import machine
 from PIL import Image
 
+from gapscope.bench.machine import machine
 from gapscope.cluster import cluster_at_need, run_jobs
 from gapscope.device import choose_device
 from gapscope.progress import Silent
@@ -43,7 +45,6 @@ from gapscope.store.record import Record, begin
 _PHOTOGRAPHS = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "grass.png", "gravel.png", "rocket.jpg")
 _CROPS = 210
 _BLOCK_ROWS = 8192
-_STUB_IMAGES = 10_000_000
 
 
 def main() -> None:
@@ -54,6 +55,8 @@ def main() -> None:
     parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--stub-ms", type=float, default=50.0)
+    parser.add_argument("--stub-images", type=int, default=10_000_000)
+    parser.add_argument("--stub-workers", type=int, nargs="+", help="as --workers, where it is not given")
     parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.case:
@@ -72,8 +75,12 @@ def main() -> None:
             for _ in range(options.repeats)
         ]
         result["scheduling_with_a_stub"] = [
-            _apart(Path(folder), {"folder": folder, "images": 0, "workers": workers, "stub_ms": options.stub_ms})
-            for workers in options.workers
+            _apart(
+                Path(folder),
+                {"folder": folder, "images": options.stub_images, "workers": workers, "stub_ms": options.stub_ms},
+            )
+            for workers in options.stub_workers or options.workers
+            for _ in range(options.repeats)
         ]
     options.out.write_text(json.dumps(result, indent=2) + "\n")
 
@@ -100,7 +107,9 @@ def _case(folder: str, images: int, workers: int, stub_ms: float = 0.0) -> dict[
     load = os.getloadavg()[0]
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=None, dashboard_address=None)
     with Client(cluster, set_as_default=False) as client:
-        measured = _stub(client, stub_ms) if stub_ms else _embed(Path(folder), images, cluster.scheduler_address)
+        measured = (
+            _stub(client, images, stub_ms) if stub_ms else _embed(Path(folder), images, cluster.scheduler_address)
+        )
         peaks = client.run(_peak_mib)
     # On a busy machine a process may end late, which changes nothing of what was measured.
     with suppress(TimeoutError):
@@ -158,22 +167,24 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
         }
 
 
-def _stub(client: Client, stub_ms: float) -> dict[str, Any]:
-    blocks = -(-_STUB_IMAGES // _BLOCK_ROWS)
+def _stub(client: Client, images: int, stub_ms: float) -> dict[str, Any]:
+    blocks = -(-images // _BLOCK_ROWS)
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    start = time.perf_counter()
+    used, start = time.process_time(), time.perf_counter()
     done = sum(run_jobs(client, partial(_wait, stub_ms / 1000), _numbers(blocks)))
-    seconds = time.perf_counter() - start
+    # Scheduler and client are this process.
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - used
     if done != blocks:
         raise SystemExit(f"{done} of {blocks} blocks were done")
     ideal = blocks * stub_ms / 1000 / workers
     return {
-        "images": _STUB_IMAGES,
+        "images": images,
         "blocks": blocks,
         "block_rows": _BLOCK_ROWS,
         "stub_ms_per_block": stub_ms,
         "seconds": round(seconds, 2),
         "seconds_of_stub_alone": round(ideal, 2),
+        "cpu_ms_per_block_client_and_scheduler": round(1000 * cpu_seconds / blocks, 2),
         "overhead_ms_per_block": round(1000 * (seconds - ideal) * workers / blocks, 2),
     }
 

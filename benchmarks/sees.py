@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from machine import machine
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from gapscope.bench.machine import machine
 from gapscope.decode.picture import decode
 from gapscope.device import choose_device
 from gapscope.pyramid import find_model, load_pyramid

@@ -32,10 +32,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
 from PIL import Image
 from scipy import stats
 
+from gapscope.bench.machine import machine
 from gapscope.cluster import cluster_at_need
 from gapscope.device import choose_device
 from gapscope.progress import Silent

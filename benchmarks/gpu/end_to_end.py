@@ -6,8 +6,8 @@ from typing import Any
 from gpu.embedding import bundled_settings, detector_settings, embed_files
 from gpu.pictures import LARGE, SMALL, jpegs, named
 from gpu.stage import Part, Setting
-from gpu.watch import Watch
 
+from gapscope.bench.watch import Watch
 from gapscope.settings import EmbedSettings
 
 _DISTINCT = 300

@@ -14,7 +14,8 @@ from distributed import Client, LocalCluster
 from gpu.embedding import blocks_left, bundled_settings, embed_files, embeddings_of, same, when
 from gpu.pictures import SMALL, jpegs, named
 from gpu.stage import Part, Setting
-from gpu.watch import Watch
+
+from gapscope.bench.watch import Watch
 
 _DISTINCT, _SIDE = 300, 224
 

@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 from gpu.points import embeddings, given_run, two_datasets, view_of
 from gpu.stage import Part, Setting
-from gpu.watch import Watch
 from numpy.typing import NDArray
 
+from gapscope.bench.backends import plain_umap
+from gapscope.bench.plain_cuml import CUML
+from gapscope.bench.watch import Watch
 from gapscope.cluster import cluster_at_need
 from gapscope.compare.stage import compare_datasets
 from gapscope.layout.quality import map_quality
@@ -78,24 +80,7 @@ def _plain(count: int, way: str, setting: Setting) -> dict[str, Any]:
     return {**facts, **map_quality([view], found[0], seed=0)}
 
 
-def _umap_learn(vectors: Points) -> Points:
-    import umap
-
-    # Without a seed it uses all cores.
-    return np.asarray(umap.UMAP(n_components=3).fit_transform(vectors))
-
-
-def _cuml(vectors: Points, build_algo: str) -> Points:
-    import cuml
-
-    return np.asarray(cuml.manifold.UMAP(n_components=3, build_algo=build_algo).fit_transform(vectors))
-
-
-_PLAIN: dict[str, Callable[[Points], Points]] = {
-    "umap-learn": _umap_learn,
-    "cuML, brute force": partial(_cuml, build_algo="brute_force_knn"),
-    "cuML, nn_descent": partial(_cuml, build_algo="nn_descent"),
-}
+_PLAIN: dict[str, Callable[[Points], Points]] = {"umap-learn": plain_umap, **CUML}
 
 
 def _tiles(setting: Setting) -> dict[str, Any]:

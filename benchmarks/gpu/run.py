@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from gpu.stage import Setting
-from machine import machine
 
+from gapscope.bench.machine import machine
 from gapscope.device.cpu import Cpu
 from gapscope.device.cuda import Cuda
 from gapscope.errors import GapscopeError

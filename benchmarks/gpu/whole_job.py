@@ -6,8 +6,9 @@ from typing import Any
 
 from gpu.pictures import SMALL, jpegs, named
 from gpu.stage import Part, Setting
-from gpu.watch import Watch
 from typer.testing import CliRunner
+
+from gapscope.bench.watch import Watch
 
 _DISTINCT = 400
 

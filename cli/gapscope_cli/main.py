@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gapscope_cli.bench import bench
 from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import leave_at_once, told
@@ -15,6 +16,7 @@ from gapscope_cli.progress import shown_progress
 from gapscope_cli.report import report
 from gapscope_cli.serve import serve
 from gapscope_cli.summary import print_summary
+from gapscope_cli.verify import verify
 
 app = typer.Typer(
     name="gapscope",
@@ -320,3 +322,5 @@ app.command()(export)
 app.command()(diff)
 app.command()(plan)
 app.command()(doctor)
+app.command()(verify)
+app.add_typer(bench, name="bench")

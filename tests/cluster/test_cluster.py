@@ -47,7 +47,7 @@ def compare(folders: Folders, out: Path, cluster: str) -> Path:
 
 def content(run: Path) -> dict[str, bytes]:
     # run.json has the time of the first command, and nothing else that may differ; the log has every command's.
-    apart = ("run.json", "facts.js", "log.txt")
+    apart = ("run.json", "facts.js", "log.txt", "SHA256SUMS")
     files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name not in apart)
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 

@@ -20,7 +20,7 @@ class Processes:
 
     def scheduler(self, host: str = "127.0.0.1", within: tuple[str, ...] = (), **env: str) -> None:
         options = ["--host", host, "--port", "0", "--scheduler-file", self.file, "--no-dashboard"]
-        self._start("scheduler", [*within, sys.executable, "-m", "dask", "scheduler", *options], env)
+        self.start("scheduler", [*within, sys.executable, "-m", "dask", "scheduler", *options], env)
 
     def worker(self, name: str, within: tuple[str, ...] = (), options: tuple[str, ...] = (), **env: str) -> None:
         given = [
@@ -34,7 +34,7 @@ class Processes:
             name,
             "--no-dashboard",
         ]
-        self._start(name, [*within, sys.executable, "-m", "dask", "worker", *given, *options], env)
+        self.start(name, [*within, sys.executable, "-m", "dask", "worker", *given, *options], env)
 
     def client(self, workers: int) -> Client:
         """Wait for as many workers."""
@@ -43,7 +43,7 @@ class Processes:
         client.wait_for_workers(workers, timeout=60)
         return client
 
-    def _start(self, name: str, command: list[str], env: dict[str, str]) -> None:
+    def start(self, name: str, command: list[str], env: dict[str, str]) -> None:
         log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
         process = subprocess.Popen(
             command, stdout=log, stderr=log, start_new_session=True, env=os.environ | env, cwd=self._folder

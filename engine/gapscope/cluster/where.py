@@ -1,5 +1,6 @@
 """Which cluster: started here, or one that runs already."""
 
+import json
 import logging
 import os
 from collections import Counter
@@ -9,8 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster
 
+from gapscope.cluster.address import check_address
 from gapscope.cluster.jobs import Stopped
 from gapscope.cluster.joining import check_versions
 from gapscope.device.cuda import local_cuda_cluster
@@ -33,12 +36,13 @@ def check_cluster(where: str) -> str:
     """Return `where` if it names a cluster: one of `CLUSTERS`, a scheduler's address, or a scheduler file.
 
     Raises:
-        OptionError: it does not, or there is no such file.
+        OptionError: it does not, there is no such file, or Dask lacks the keys that the scheduler wants.
     """
     if _is_file(where):
-        if not Path(where).expanduser().is_file():
-            raise OptionError(f"--cluster {where}: there is no such scheduler file; `dask scheduler` writes it")
-    elif where not in CLUSTERS and "://" not in where:
+        check_address(_address_in(where))
+    elif where in CLUSTERS or "://" in where:
+        check_address(where)
+    else:
         raise OptionError(
             f"--cluster {where!r}: choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a "
             "scheduler file (.json)"
@@ -92,6 +96,15 @@ def _is_file(where: str) -> bool:
     return where.endswith(".json") and "://" not in where
 
 
+def _address_in(file: str) -> str:
+    try:
+        return str(json.loads(Path(file).expanduser().read_text(encoding="utf-8"))["address"])
+    except OSError as error:
+        raise OptionError(f"--cluster {file}: there is no such scheduler file; `dask scheduler` writes it") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OptionError(f"--cluster {file}: this is not a scheduler file; `dask scheduler` writes one") from error
+
+
 def _picked(device: str, images: int) -> tuple[str, str]:
     if images <= _SMALL:
         return "inline", f"this process, since {images:,} images are few"
@@ -131,15 +144,19 @@ def _closed_at_end(cluster: Any) -> Iterator[Any]:
 
 
 def _local_cluster(*, processes: bool) -> LocalCluster:
-    return LocalCluster(
-        n_workers=_local_processes() if processes else 1,
-        threads_per_worker=BLOCKS_AT_A_TIME,
-        processes=processes,
-        # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
-        memory_limit=None,
-        dashboard_address=_DASHBOARD,
-        silence_logs=logging.ERROR,
-    )
+    # The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the
+    # interpreter to itself, must not look like it.
+    patience = {} if processes else {"distributed.scheduler.worker-ttl": None}
+    with dask.config.set(patience):
+        return LocalCluster(
+            n_workers=_local_processes() if processes else 1,
+            threads_per_worker=BLOCKS_AT_A_TIME,
+            processes=processes,
+            # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
+            memory_limit=None,
+            dashboard_address=_DASHBOARD,
+            silence_logs=logging.ERROR,
+        )
 
 
 def _introduce(client: Client, where: str, progress: Progress, *, drawn: bool) -> None:

@@ -186,7 +186,11 @@ class ReportServer(ThreadingHTTPServer):
         name = self.run.datasets[dataset]
         if not 0 <= row < self.run.record.datasets[name]["listed"]:
             raise Rejected("missing", "there is no such row")
-        entry = self.run.entries(name, np.array([row]))[0]
+        try:
+            entry = self.run.entries(name, np.array([row]))[0]
+        # A damaged table makes Arrow raise nearly anything, and other images can still be shown.
+        except Exception as error:
+            raise Rejected("unreadable", f"the run is damaged; see `gapscope verify {self.run.path}`") from error
         source = self._sources.get(name)
         if source is None or entry.status != "ok":
             raise Rejected("missing", "the image cannot be read")

@@ -4,14 +4,16 @@ import json
 import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gapscope.errors import OptionError, RunError
+from gapscope.errors import DamageError, OptionError, RunError
 from gapscope.settings import check_dataset_name
 from gapscope.sources.files import one_line
 from gapscope.store.atomic import sweep, write_json
 from gapscope.store.links import check_no_way_out
+from gapscope.store.lock import NAME as LOCK
 from gapscope.store.place import make_folder, reason_of
 
 FORMAT = 3
@@ -68,14 +70,28 @@ def read_record(run: Path) -> Record:
         content = json.loads(path.read_text(encoding="utf-8"))
         written_as = content.pop("format")
         if written_as != FORMAT:
-            raise RunError(f"{path} has format {written_as}, this gapscope reads format {FORMAT}: use another --out")
+            raise RunError(_of_another_version(path, written_as, content))
         return _checked(Record(**content))
     except FileNotFoundError:
         raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OptionError) as error:
-        raise RunError(f"{path} is damaged ({one_line(error)}): use another --out, or remove the folder") from error
+        raise DamageError(f"{path} is damaged ({one_line(error)}): use another --out, or remove the folder") from error
+
+
+def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) -> str:
+    theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
+    newer = isinstance(written_as, int) and written_as > FORMAT
+    way_out = (
+        f"update to {theirs} or newer, or use another --out"
+        if newer
+        else f"look at it with {theirs}, or compare again into another --out"
+    )
+    return (
+        f"{path} has format {written_as}, of gapscope {theirs}; this is gapscope {ours}, which reads format {FORMAT}: "
+        f"{way_out}"
+    )
 
 
 def _checked(record: Record) -> Record:
@@ -120,16 +136,34 @@ def begin(run: Path, record: Record) -> Record:
         check_same(run, there, record)
         sweep(run)
         return there
+    check_empty(run)
     try:
-        # A first command that was killed may have left no more than a half-written record.
-        others = [path for path in run.iterdir() if not path.match(f".{NAME}.*.partial")] if run.is_dir() else []
-        if others or (run.exists() and not run.is_dir()):
-            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
         make_folder(run)
         record.write(run)
     except (OSError, NotImplementedError) as error:
         raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
     return record
+
+
+def check_empty(run: Path) -> None:
+    """See that folder `run`, unless it is a run, can become one.
+
+    Raises:
+        RunError: it holds something else, or cannot be read.
+    """
+    try:
+        if (run / NAME).exists():
+            return
+        others = [path for path in run.iterdir() if not _of_a_beginning(path)] if run.is_dir() else []
+        if others or (run.exists() and not run.is_dir()):
+            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
+    except (OSError, NotImplementedError) as error:
+        raise RunError(f"--out {run} cannot be read: {reason_of(error)}") from error
+
+
+def _of_a_beginning(path: Path) -> bool:
+    # A first command that was killed may have left no more than its lock and half-written files.
+    return path.name == LOCK or any(path.match(f".{name}.*.partial") for name in (NAME, LOCK))
 
 
 def check_same(run: Path, there: Record, here: Record) -> None:

@@ -15,13 +15,14 @@ import numpy as np
 _EVERY_SECONDS = 0.5
 _QUERY = ("nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader,nounits", "--id=0")
 Sample = tuple[float, float | None, float | None, float]
-"""Seconds since the start, the GPU's use (0 to 1), GiB that all have taken on it, GiB of this process and its own."""
+"""Seconds since the start, the GPU's use (0 to 1), GiB that all have taken on it, GiB of the process and its own."""
 
 
 class Watch:
-    """Samples from a thread while the context is open."""
+    """Samples from a thread while the context is open, of this process and its own, or of another."""
 
-    def __init__(self) -> None:
+    def __init__(self, of: int | None = None) -> None:
+        self._of = os.getpid() if of is None else of
         self.samples: list[Sample] = []
         self._ended = threading.Event()
         self._start = time.perf_counter()
@@ -54,7 +55,7 @@ class Watch:
 
     def _run(self) -> None:
         while True:
-            self.samples.append((time.perf_counter() - self._start, *_card(), _host()))
+            self.samples.append((time.perf_counter() - self._start, *_card(), _host(self._of)))
             if self._ended.wait(_EVERY_SECONDS):
                 return
 
@@ -63,16 +64,16 @@ def _card() -> tuple[float | None, float | None]:
     # The driver's own tool: it needs no context on the card, which would take memory itself.
     if shutil.which(_QUERY[0]) is None:
         return None, None
-    said = subprocess.run(_QUERY, capture_output=True, text=True, check=False).stdout.split(",")
+    said = subprocess.run(_QUERY, capture_output=True, text=True, check=False).stdout.split(",")  # noqa: S603
     try:
         return float(said[0]) / 100, float(said[1]) / 1024
     except (ValueError, IndexError):
         return None, None
 
 
-def _host() -> float:
-    """Return the memory of this process and all that it has started, shared pages counted once (PSS)."""
-    waiting, total = [os.getpid()], 0
+def _host(process_id: int) -> float:
+    """Return the memory of a process and all that it has started, shared pages counted once (PSS)."""
+    waiting, total = [process_id], 0
     while waiting:
         process = Path(f"/proc/{waiting.pop()}")
         # It may be gone by now.

@@ -23,6 +23,7 @@ _LIBRARIES = (
     "scikit-learn",
     "pillow",
 )
+_ABOUT = (("rev-parse", "--show-toplevel"), ("describe", "--always", "--dirty"))
 _GPU_LIBRARIES = (
     "cuml-cu13",
     "cuml-cu12",
@@ -76,7 +77,7 @@ def _gpu_details() -> dict[str, Any] | None:
     if shutil.which("nvidia-smi"):
         names = "driver_version,power.limit,clocks.max.sm,clocks.max.mem"
         command = ["nvidia-smi", f"--query-gpu={names}", "--format=csv,noheader", "--id=0"]
-        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
+        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout  # noqa: S603
         found |= dict(zip(names.split(","), (value.strip() for value in said.split(",")), strict=False))
     return found
 
@@ -89,10 +90,16 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    command = ["git", "describe", "--always", "--dirty"]
+    """Return the commit of the checkout that this file is part of; None where it is installed elsewhere."""
+    here = Path(__file__)
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=Path(__file__).parent
-        ).stdout.strip()
+        top, commit = (_git(here.parent, *command) for command in _ABOUT)
     except (OSError, subprocess.CalledProcessError):
         return None
+    # Packages may be installed within a checkout of something else.
+    return commit if here == Path(top) / "engine" / "gapscope" / "bench" / here.name else None
+
+
+def _git(folder: Path, *command: str) -> str:
+    given = ["git", *command]
+    return subprocess.run(given, capture_output=True, text=True, check=True, cwd=folder).stdout.strip()  # noqa: S603

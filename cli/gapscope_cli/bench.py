@@ -1,0 +1,110 @@
+"""`gapscope bench`: how fast this machine draws maps, and what became slower from one result to another."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from gapscope_cli.errors import told
+from gapscope_cli.progress import shown_progress
+
+if TYPE_CHECKING:
+    from gapscope.bench.verdict import Verdict
+
+_WORSE = 4
+
+bench = typer.Typer(help="Measure this machine, and compare measurements.", no_args_is_help=True)
+
+
+@bench.command()
+def reduce(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")] = Path("gapscope-bench"),
+    rows: Annotated[str, typer.Option(metavar="1e4,1e6", help="Numbers of embeddings.")] = "1e4",
+    dims: Annotated[int, typer.Option(metavar="N", help="Dimensions of made-up embeddings.")] = 256,
+    points: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npy", help="Take the first rows of these (n, dims) in place of made-up ones."),
+    ] = None,
+    backends: Annotated[
+        str | None, typer.Option(metavar="A;B", help="Some of the ways to draw a map; all by default.")
+    ] = None,
+    repeats: Annotated[int, typer.Option(metavar="N", help="How often each case is measured.")] = 3,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="That a case may take.")] = 3600,
+) -> None:
+    """Time maps of embeddings: umap-learn, cuML with each graph builder, and gapscope's way, whole and by landmarks.
+
+    Each repeat is a process of its own. Writes reduce.json and reduce.html.
+
+    Example: gapscope bench reduce --rows 1e5,1e6
+    """
+    with told(), shown_progress() as progress:
+        from gapscope.bench.page import COLUMNS, middle
+        from gapscope.bench.reduce import reduce as measure
+        from gapscope.errors import OptionError
+
+        try:
+            counts = [int(float(part)) for part in rows.split(",")]
+        except ValueError as error:
+            raise OptionError(f"--rows {rows}: give numbers such as 1e4,1e6") from error
+        names = None if backends is None else [name.strip() for name in backends.split(";")]
+        result = measure(
+            out,
+            rows=counts,
+            dims=dims,
+            points=points,
+            backends=names,
+            repeats=repeats,
+            timeout=timeout,
+            progress=progress,
+        )
+    typer.echo(f"{'way':<28} {'rows':>11}  " + "  ".join(f"{name:>{len(name)}}" for name in COLUMNS.values()))
+    for case in result["cases"]:
+        shown = case.get("not_run") or case.get("failed")
+        if shown is None:
+            values = ((middle(case, measure), len(name)) for measure, name in COLUMNS.items())
+            shown = "  ".join(f"{'-' if value is None else f'{value:.3g}':>{width}}" for value, width in values)
+        typer.echo(f"{case['case']:<28} {case['rows']:>11,}  {shown}")
+    typer.echo(f"\nmedians of {repeats}; {out / 'reduce.html'} has the plots, {out / 'reduce.json'} every repeat")
+
+
+@bench.command()
+def compare(
+    old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier result, JSON.", show_default=False)],
+    new: Annotated[Path, typer.Argument(metavar="NEW", help="The later result.", show_default=False)],
+) -> None:
+    """Say what got slower, larger or worse from one benchmark result to another, beyond the noise of their repeats.
+
+    Any file under benchmarks/results will do. A measure is worse if its median moved by 5% or more, and a one-sided
+    Mann-Whitney test of the repeats gives p <= 0.05; fewer than three repeats say nothing. The exit code is 4 if
+    something is worse.
+    """
+    with told():
+        from gapscope.bench.measures import read_result
+        from gapscope.bench.verdict import compare_results, differences
+        from gapscope.errors import OptionError
+
+        before, after = read_result(old), read_result(new)
+        verdicts = compare_results(before, after)
+        if not verdicts:
+            raise OptionError(f"{old} and {new} have no measure in common")
+        for said in differences(before, after):
+            typer.echo(f"not the same machine, so that differences may be the machines': {said}", err=True)
+    _print(verdicts)
+    if any(verdict.word == "worse" for verdict in verdicts):
+        raise typer.Exit(_WORSE)
+
+
+def _print(verdicts: "list[Verdict]") -> None:
+    for word in ("worse", "better"):
+        for verdict in verdicts:
+            if verdict.word == word:
+                typer.echo(f"{word:<7} {_change(verdict)}, p {verdict.p:.3f}: {verdict.old.name}")
+    counts: dict[str, Any] = {word: sum(verdict.word == word for verdict in verdicts) for word in ("same", "unsure")}
+    typer.echo(f"{counts['same']} within the noise, {counts['unsure']} with too few repeats to tell")
+
+
+def _change(verdict: "Verdict") -> str:
+    from statistics import median
+
+    ends = " -> ".join(f"{median(measure.repeats):.4g}" for measure in (verdict.old, verdict.new))
+    return f"{ends} {verdict.old.quantity.unit} ({verdict.change:+.0%})"

@@ -1,0 +1,67 @@
+"""The scheduler, workers and job of docker/compose.yaml, with TLS between them, give the bytes of one process."""
+
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import dask
+import pytest
+from compose import DOCKER, Here, services
+from dask_processes import Processes
+from embed_only import NAMES
+
+import gapscope
+from gapscope.cluster import open_cluster
+
+pytestmark = pytest.mark.cluster
+
+Same = Callable[[Path], None]
+
+
+def test_compose_with_tls_gives_the_bytes_of_one_process(
+    pictures: Path, processes: Processes, same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for keys in ("keys", "strangers"):
+        subprocess.run([DOCKER / "keys.sh", tmp_path / keys], check=True, capture_output=True)
+    sources, run = {name: pictures / name for name in NAMES}, tmp_path / "run"
+    variables = {f"GAPSCOPE_{name.upper()}": str(source) for name, source in sources.items()}
+    variables |= {"GAPSCOPE_RUN": str(run), "GAPSCOPE_MODEL": "bundled"}
+    variables |= {"GAPSCOPE_PROTOCOL": "tls", "GAPSCOPE_KEYS": str(tmp_path / "keys")}
+    found, here = services("compose.yaml", "compose.tls.yaml", **variables), Here(tmp_path / "keys")
+
+    # A container has an address of its own to listen at, this machine has others' too.
+    scheduler = here.service(found["scheduler"], "--host", "127.0.0.1")
+    processes.start("scheduler", scheduler.command, scheduler.environment)
+    while subprocess.run(scheduler.health, check=False, capture_output=True).returncode:
+        assert processes.of["scheduler"].poll() is None
+    workers = [here.service(found["worker"]) for _ in range(found["worker"]["deploy"]["replicas"])]
+    for number, worker in enumerate(workers):
+        processes.start(f"worker-{number}", worker.command, worker.environment)
+    job = here.service(found["job"])
+    address = job.command[-1]
+    assert address.startswith("tls://")
+    plain = ["--size", "64", "--levels", "P3,P5", "--precision", "float32", "--speedups", "none", "--n-epochs", "11"]
+    done = subprocess.run(
+        [*job.command, *plain], env=os.environ | job.environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+    same(run)
+    for worker in workers:
+        subprocess.run(worker.health, check=True, capture_output=True)
+    refused(address, tmp_path / "strangers", monkeypatch)
+
+
+def refused(address: str, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See that keys of another authority, and none, do not get in."""
+    monkeypatch.setattr("gapscope.cluster.where._CONNECT_SECONDS", 1)
+    tls = {"ca-file": keys / "ca.pem", "client.cert": keys / "cert.pem", "client.key": keys / "key.pem"}
+    strangers = {f"distributed.comm.tls.{name}": str(file) for name, file in tls.items()}
+    for where in (address, address.replace("tls://", "tcp://")):
+        with (
+            dask.config.set(strangers),
+            pytest.raises(gapscope.ClusterError, match="no Dask scheduler answers there"),
+            open_cluster(where, "cpu", 0),
+        ):
+            pass
