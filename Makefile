@@ -8,9 +8,13 @@ IMAGES ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
+# What looks after dependencies is not installed beside them.
+TOOLS := .venv-tools/bin
+TOOLS_READY := .venv-tools/.ready
+LOCKED := requirements/locked.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test lint format wheel clean
+.PHONY: help demo bench test lint format wheel lock audit licenses sbom clean
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
@@ -18,7 +22,11 @@ help:
 	@echo "make lint    ruff and mypy alone"
 	@echo "make format  let ruff mend and format the code"
 	@echo "make bench   gapscope against its peers on the same images, into benchmarks/results/peers.json and .html"
-	@echo "make wheel   build the wheel into dist/"
+	@echo "make wheel   build the source distribution, and from it the wheel, into dist/"
+	@echo "make lock    write $(LOCKED): every dependency of a user's install, with hashes, from constraints.txt"
+	@echo "make audit   look the dependencies up in the advisory database (needs the network)"
+	@echo "make licenses write requirements/licenses.md from what .venv holds"
+	@echo "make sbom    write dist/gapscope.cdx.json, the CycloneDX bill of materials of a release"
 	@echo "make clean   remove .venv, dist, $(DEMO) and caches"
 
 demo: $(READY)
@@ -27,8 +35,9 @@ demo: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/peers/run.py $(IMAGES) --out benchmarks/results/peers.json
 
+# Two at a time: most tests wait for processes to start more than they compute.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(READY)
 	$(BIN)/ruff check
@@ -40,10 +49,28 @@ format: $(READY)
 	$(BIN)/ruff format
 
 wheel: $(READY)
-	$(BIN)/python -m build --wheel
+	$(BIN)/python -m build
+
+lock: $(TOOLS_READY)
+	$(TOOLS)/uv pip compile pyproject.toml --extra cloud --extra demo --extra stills --constraints constraints.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+		--quiet --output-file $(LOCKED)
+
+# Strict: a package that could not be looked up is no clean one.
+audit: $(TOOLS_READY)
+	$(TOOLS)/pip-audit --strict --require-hashes --disable-pip --requirement $(LOCKED)
+
+licenses: $(TOOLS_READY) $(READY)
+	$(TOOLS)/pip-licenses --python $(BIN)/python --format markdown --order name \
+		--packages $$(sed -n 's/^\([A-Za-z0-9._-]*\)==.*/\1/p' $(LOCKED)) --output-file requirements/licenses.md
+
+sbom: $(TOOLS_READY)
+	mkdir -p dist
+	$(TOOLS)/cyclonedx-py requirements $(LOCKED) --pyproject pyproject.toml --output-reproducible \
+		--output-file dist/gapscope.cdx.json
 
 clean:
-	rm -rf .venv dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tools dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find engine cli tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
@@ -56,4 +83,9 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv, once: some minutes, and 7 GB of disk, mostly for torch and the CUDA libraries that it brings."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev,demo]"
+	@touch $@
+
+$(TOOLS_READY): requirements/tools.txt
+	$(PYTHON) -m venv .venv-tools
+	$(TOOLS)/python -m pip install --disable-pip-version-check --quiet -r requirements/tools.txt
 	@touch $@

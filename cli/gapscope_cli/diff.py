@@ -19,7 +19,7 @@ def diff(
 
     Both runs must embed alike and name their datasets alike. Example: gapscope diff run-v1 run-v2
     """
-    with told():
+    with told(reading=f"{before} or {after}"):
         from gapscope import open_run
         from gapscope.compare.diff import diff_runs, level_verdicts
 

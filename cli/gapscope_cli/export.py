@@ -25,7 +25,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a run in the form that another tool reads."""
-    with told(), shown_progress() as progress:
+    with told(reading=run), shown_progress() as progress:
         import gapscope
         from gapscope.export import export_run
 

@@ -16,6 +16,7 @@ from gapscope_cli.progress import shown_progress
 from gapscope_cli.report import report
 from gapscope_cli.serve import serve
 from gapscope_cli.summary import print_summary
+from gapscope_cli.verify import verify
 
 app = typer.Typer(
     name="gapscope",
@@ -321,4 +322,5 @@ app.command()(export)
 app.command()(diff)
 app.command()(plan)
 app.command()(doctor)
+app.command()(verify)
 app.add_typer(bench, name="bench")

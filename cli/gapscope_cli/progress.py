@@ -83,7 +83,9 @@ class _OnTerminal:
         return self._task(title, total, unit)
 
     def note(self, message: str) -> None:
-        self._bars.console.print(message, markup=False, soft_wrap=True)
+        from gapscope.progress import plain_line
+
+        self._bars.console.print(plain_line(message), markup=False, soft_wrap=True)
 
 
 class _Bar:
@@ -110,7 +112,9 @@ class _Lines:
         return self._task(title, total, unit)
 
     def note(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)  # noqa: T201
+        from gapscope.progress import plain_line
+
+        print(plain_line(message), file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _Line:

@@ -21,13 +21,12 @@ def report(
     ] = None,
 ) -> None:
     """Write the report page of a finished run again."""
-    with told(), shown_progress() as progress:
-        import gapscope
-        from gapscope.report import write_report, write_single_file
+    with told(reading=run), shown_progress() as progress:
+        from gapscope.report import rewrite_report, write_single_file
         from gapscope.settings import ReportSettings
 
         settings = ReportSettings(max_points=max_points, thumbnails=thumbnails)  # type: ignore[arg-type]
-        page = write_report(gapscope.open_run(run), progress, settings)
+        page = rewrite_report(run, progress, settings)
         if single_file is not None:
             size = write_single_file(page.parent, single_file.expanduser().absolute())
             progress.note(f"{single_file}: {size / 1e6:.1f} MB")

@@ -19,7 +19,7 @@ def serve(
 
     The address that is printed holds a secret: whoever has it can see the run's images.
     """
-    with told():
+    with told(reading=run):
         import gapscope
         from gapscope.report.serve import ReportServer
 

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from gapscope.compare.diff import diff_runs
 from gapscope.errors import (
     ClusterError,
+    DamageError,
     GapscopeError,
     OptionError,
     RunError,
@@ -15,12 +16,14 @@ from gapscope.errors import (
 from gapscope.pyramid.models import MODELS
 from gapscope.recipe import compare
 from gapscope.run import Run, open_run
+from gapscope.verify import verify
 
 __version__ = version("gapscope")
 
 __all__ = [
     "MODELS",
     "ClusterError",
+    "DamageError",
     "GapscopeError",
     "OptionError",
     "Run",
@@ -32,4 +35,5 @@ __all__ = [
     "compare",
     "diff_runs",
     "open_run",
+    "verify",
 ]

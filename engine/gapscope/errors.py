@@ -28,6 +28,12 @@ class RunError(UserError):
     """The output folder is not a run, or holds a different one."""
 
 
+class DamageError(RunError):
+    """What a run holds is not what was written."""
+
+    exit_code = 1
+
+
 class WeightsError(UserError):
     """A model's weights cannot be had, or do not fit the model."""
 

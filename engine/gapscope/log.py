@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gapscope.progress import Progress, Task
+from gapscope.progress import Progress, Task, plain_line
 from gapscope.store.place import is_remote
 
 NAME = "log.txt"
@@ -64,7 +64,7 @@ class Logged:
         self.note(f"time: {spent}")
 
     def _write(self, message: str) -> None:
-        line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {' '.join(message.split())}\n"
+        line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {plain_line(' '.join(message.split()))}\n"
         # Where it cannot be written, what is written next to it says so, and says it better.
         with suppress(OSError):
             if is_remote(self._file):

@@ -43,3 +43,8 @@ class Silent:
 
     def note(self, message: str) -> None:
         """Drop the line."""
+
+
+def plain_line(words: str) -> str:
+    """Return text with what would move a terminal's cursor or colour it spelled out: names come from strangers."""
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in words)

@@ -40,9 +40,11 @@ from gapscope.settings import (
 )
 from gapscope.sources import Source, open_source
 from gapscope.sources.stage import check_not_empty, list_datasets
+from gapscope.store.lock import held
 from gapscope.store.membership import change_datasets
 from gapscope.store.place import is_remote, place
-from gapscope.store.record import NAME, Record, begin, check_same, read_record
+from gapscope.store.record import NAME, Record, begin, check_empty, check_same, read_record
+from gapscope.verify import explained
 
 _VERSIONS = (
     "gapscope",
@@ -174,28 +176,32 @@ def compare(
 
     run = _run_folder(out, sources)
     wanted = _record(sources, embed, near, layout, comparison, objects=objects)
-    if update:
-        _change_datasets(run, wanted, shown)
-    record = begin(run, wanted)
-    shown = log = Logged(shown, run)
-    record.device = on.check()
-    list_datasets(run, record, sources, shown, update=update)
-    embed = settle(record, embed, pyramid, on)
-    record.write(run)
-    shared = None if cache is None else place(cache)
-    listed = sum(facts["listed"] for facts in record.datasets.values())
-    with cluster_at_need(cluster, on.name, listed, shown) as connect:
-        embed_datasets(run, record, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
-        measure_rulers(run, record)
-        find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), connect, shown)
-        lay_out(run, record, layout, on, connect, shown)
-    compare_datasets(run, record, comparison, on, shown)
-    _keep_times(record, log.times)
-    record.write(run)
-    finished = open_run(run)
-    write_report(finished, shown, page)
-    log.tell_times()
-    return finished
+    check_empty(run)
+    with held(run, "gapscope compare", shown) as hold, explained(run):
+        if update:
+            _change_datasets(run, wanted, shown)
+        record = begin(run, wanted)
+        shown = log = Logged(shown, run)
+        record.device = on.check()
+        list_datasets(run, record, sources, shown, update=update)
+        embed = settle(record, embed, pyramid, on)
+        record.write(run)
+        shared = None if cache is None else place(cache)
+        listed = sum(facts["listed"] for facts in record.datasets.values())
+        with cluster_at_need(cluster, on.name, listed, shown) as connect:
+            embed_datasets(run, record, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
+            hold.check()
+            measure_rulers(run, record)
+            find_neighbors(run, record, on, max(comparison.graph_k, layout.graph_k), connect, shown)
+            lay_out(run, record, layout, on, connect, shown)
+        hold.check()
+        compare_datasets(run, record, comparison, on, shown)
+        _keep_times(record, log.times)
+        record.write(run)
+        finished = open_run(run)
+        write_report(finished, shown, page)
+        log.tell_times()
+        return finished
 
 
 def _keep_times(record: Record, now: Mapping[str, dict[str, Any]]) -> None:

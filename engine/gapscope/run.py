@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.compare.duplicates import duplicates_path
 from gapscope.compare.manifest import manifest_path
 from gapscope.compare.merged import ALL
 from gapscope.compare.pairs import ordered_pairs
-from gapscope.errors import OptionError, RunError
+from gapscope.errors import DamageError, OptionError, RunError
 from gapscope.layout.frame import layout_frame
 from gapscope.layout.transform import place_on_map
 from gapscope.settings import Frame
@@ -26,6 +25,8 @@ from gapscope.store.index import read_index, read_some_rows
 from gapscope.store.place import place, readable
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.record import Record, read_record
+from gapscope.store.shapes import check_shapes
+from gapscope.store.tables import read_whole
 from gapscope.store.thumbnails import read_thumbnails
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ class Run:
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
         with readable(manifest_path(self.path, level, query, reference)) as file:
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
+            table: pd.DataFrame = read_whole(file).to_pandas()
         return table
 
     def outliers_over_levels(self, query: str, reference: str) -> pd.DataFrame:
@@ -143,20 +144,24 @@ class Run:
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
         with readable(manifest_path(self.path, ALL, query, reference)) as file:
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
+            table: pd.DataFrame = read_whole(file).to_pandas()
         return table
 
     @property
     def duplicates(self) -> pd.DataFrame:
         """The images that are there twice, within a dataset or in two of them: a row per image and its copy."""
         with readable(duplicates_path(self.path)) as file:
-            table: pd.DataFrame = pq.read_table(file).to_pandas()
+            table: pd.DataFrame = read_whole(file).to_pandas()
         return table
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The content of metrics.json: the numbers per dataset, and per level and pair."""
-        content: dict[str, Any] = json.loads((self.path / "metrics.json").read_text(encoding="utf-8"))
+        path = self.path / "metrics.json"
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise DamageError(f"{path} is damaged ({error}); see `gapscope verify {self.path}`") from error
         return content
 
     def plot(self, level: str, max_points: int = 50_000) -> "go.Figure":
@@ -183,7 +188,8 @@ def open_run(path: str | PathLike[str]) -> Run:
     """Open a finished run, in a folder or behind a URL.
 
     Raises:
-        RunError: the folder is no run, or its comparison is not finished.
+        RunError: the folder is no run, its comparison is not finished, or it is damaged; what a run from somebody else
+            holds is seen to be a run's before it is read.
     """
     folder = place(path)
     run = Run(folder, read_record(folder))
@@ -191,4 +197,5 @@ def open_run(path: str | PathLike[str]) -> Run:
         raise RunError(
             f"{folder} is not finished: run its `gapscope compare` command again, it goes on where it stopped"
         )
+    check_shapes(folder, run.record)
     return run

@@ -126,6 +126,22 @@ def test_hovering_shows_the_image_of_the_point(
     assert name in page.inner_text("#pinned")
     assert page.locator("#pinned .neighbour").count() == 5
 
+    # With Shift, a click selects instead, and a second one takes it back.
+    box = page.locator("#map").bounding_box()
+    assert box is not None
+    beside = box["x"] + 5, box["y"] + 5
+    page.keyboard.down("Shift")
+    for state in ("visible", "hidden"):
+        # What is pinned stands beside the map, which has moved for it.
+        page.mouse.move(*beside)
+        page.wait_for_selector("#hover", state="hidden")
+        image, x, y = loneliest(page)
+        page.mouse.move(x, y, steps=4)
+        page.wait_for_selector(f"#hover[data-image='{image}']:not([hidden])")
+        page.mouse.down()
+        page.mouse.up()
+        page.wait_for_selector("#selection", state=state)
+
 
 def test_turning_the_map_from_a_point_pins_nothing(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page, height=1300)
@@ -264,10 +280,11 @@ def contrast(page: "Page", selector: str) -> float:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_themes_can_be_read(visit: Visit, plain_page: Path, scheme: str) -> None:
-    page = visit(plain_page, scheme=scheme)
+def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str) -> None:
+    page = visit(measured_page, scheme=scheme)
     assert page.get_attribute("html", "data-theme") == scheme
-    for selector in ("#verdict", "#counts", ".level-name", ".pair .quiet", "#drawn", ".kind", "#theme", "thead th"):
+    texts = ("#verdict", "#counts", ".level-name", ".pair .quiet", "#drawn", ".kind", "#theme", "thead th")
+    for selector in (*texts, "#heads", "#confounded", "#confounded a", "#confounders"):
         assert contrast(page, selector) >= 4.5, selector
     page.click("#theme")
     assert page.get_attribute("html", "data-theme") != scheme

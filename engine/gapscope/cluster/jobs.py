@@ -28,6 +28,10 @@ _GOES_ON = "what is finished is kept, and the same command goes on from there"
 _WANT_OF_MEMORY = ("can't allocate memory", "can't start new thread", "bad_alloc", "out of memory")
 
 
+class Stopped(KeyboardInterrupt):
+    """The end that was asked for, with no job under way any more."""
+
+
 def run_jobs(
     client: Client,
     work: Callable[[Job], Result],
@@ -52,7 +56,7 @@ def run_jobs(
         ClusterError: the scheduler is gone, workers died over one job again and again, all of them ran out of memory,
             or the disk failed.
         GapscopeError: whatever `work` raises on purpose.
-        KeyboardInterrupt: `stopped` said so, and the jobs that had begun are finished.
+        Stopped: `stopped` said so, and the jobs that had begun are finished.
     """
     crew = _Crew(client, progress or Silent())
     waiting, finished, stopping = iter(jobs), SimpleQueue[Any](), False
@@ -97,7 +101,7 @@ def run_jobs(
             for job in islice(waiting, max(0, crew.window() - len(under_way))):
                 give(_Given(job))
     if stopping:
-        raise KeyboardInterrupt
+        raise Stopped
 
 
 @dataclass

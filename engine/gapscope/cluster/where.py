@@ -10,9 +10,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import dask
 from distributed import Client, LocalCluster
 
 from gapscope.cluster.address import check_address
+from gapscope.cluster.jobs import Stopped
 from gapscope.cluster.joining import check_versions
 from gapscope.device.cuda import local_cuda_cluster
 from gapscope.errors import ClusterError, OptionError
@@ -25,6 +27,7 @@ Connect = Callable[[], Client]
 
 _SMALL = 3000
 _CONNECT_SECONDS = 10
+_INTERRUPTED_SECONDS = 1
 _DASHBOARD = "127.0.0.1:0"
 """Any free port, for this machine alone."""
 
@@ -127,24 +130,33 @@ def _client(stack: ExitStack, where: str) -> Client:
 
 @contextmanager
 def _closed_at_end(cluster: Any) -> Iterator[Any]:
+    patience = None
     try:
         yield cluster
+    except KeyboardInterrupt as interrupted:
+        # Dask would wait half a minute for threads that read from a disk or a server that does not answer.
+        patience = None if isinstance(interrupted, Stopped) else _INTERRUPTED_SECONDS
+        raise
     finally:
         # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
         with suppress(TimeoutError, OSError):
-            cluster.close()
+            cluster.close(timeout=patience)
 
 
 def _local_cluster(*, processes: bool) -> LocalCluster:
-    return LocalCluster(
-        n_workers=_local_processes() if processes else 1,
-        threads_per_worker=BLOCKS_AT_A_TIME,
-        processes=processes,
-        # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
-        memory_limit=None,
-        dashboard_address=_DASHBOARD,
-        silence_logs=logging.ERROR,
-    )
+    # The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the
+    # interpreter to itself, must not look like it.
+    patience = {} if processes else {"distributed.scheduler.worker-ttl": None}
+    with dask.config.set(patience):
+        return LocalCluster(
+            n_workers=_local_processes() if processes else 1,
+            threads_per_worker=BLOCKS_AT_A_TIME,
+            processes=processes,
+            # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
+            memory_limit=None,
+            dashboard_address=_DASHBOARD,
+            silence_logs=logging.ERROR,
+        )
 
 
 def _introduce(client: Client, where: str, progress: Progress, *, drawn: bool) -> None:

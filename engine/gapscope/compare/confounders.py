@@ -17,7 +17,7 @@ _TELLS_APART = 0.75
 _SURE = 3.5
 _NAMED = 3
 _NUMBERS = ("megapixels", "aspect", "bytes_per_pixel", "jpeg_quality", "brightness", "contrast", "colour", "sharpness")
-_COLUMNS = ["format", "bytes", "width", "height", "jpeg_quality", "sharpness"]
+_COLUMNS = ["format", "encoded_bytes", "width", "height", "jpeg_quality", "sharpness"]
 _CHANNELS = ("red", "green", "blue")
 
 
@@ -39,8 +39,8 @@ def file_facts(run: Path, dataset: str) -> pd.DataFrame:
             "format": index["format"].fillna("unknown"),
             "megapixels": pixels / 1e6,
             "aspect": index["width"] / index["height"],
-            # A part of a file, or an array, has no size of its own.
-            "bytes_per_pixel": index["bytes"].where(index["bytes"] > 0) / pixels,
+            # An array has none; a file has as many as were read, wherever it lies.
+            "bytes_per_pixel": index["encoded_bytes"].where(index["encoded_bytes"] > 0).astype(float) / pixels,
             "jpeg_quality": index["jpeg_quality"].astype(float),
             "brightness": means.mean(axis=1),
             "contrast": spreads.mean(axis=1),

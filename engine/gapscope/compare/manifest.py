@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.compare.answers import Answers
 from gapscope.store.atomic import replacing, write_text
 from gapscope.store.results import pair_name
+from gapscope.store.tables import write_whole
 
 SCHEMA = pa.schema(
     [
@@ -124,7 +124,7 @@ def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Se
         uris: what the plain list holds; the column uri by default.
     """
     with replacing(path) as temporary:
-        pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False), temporary)
+        write_whole(temporary, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
     spelled = {
         field.name: table[field.name].map(lambda values: json.dumps(list(values), ensure_ascii=False))
         for field in schema

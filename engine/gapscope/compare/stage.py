@@ -33,6 +33,7 @@ from gapscope.neighbors.stage import unit_rows
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings
+from gapscope.store import sums
 from gapscope.store.atomic import write_json
 from gapscope.store.index import read_said, rows_rejected
 from gapscope.store.record import Record
@@ -42,7 +43,9 @@ Pair = tuple[str, str]
 
 
 def compare_datasets(run: Path, record: Record, settings: CompareSettings, device: Device, progress: Progress) -> None:
-    """Write every manifest, and metrics.json."""
+    """Write every manifest, metrics.json, and SHA256SUMS of these files and rejects.csv."""
+    # Until the last of them is written, they do not agree.
+    (run / sums.NAME).unlink(missing_ok=True)
     levels, names = record.config["embed"]["levels"], list(record.datasets)
     pairs = ordered_pairs(names, settings.reference)
     said = {name: read_said(run, name) for name in names}
@@ -87,6 +90,8 @@ def compare_datasets(run: Path, record: Record, settings: CompareSettings, devic
             "levels": by_level,
         },
     )
+    manifests = [path.relative_to(run).as_posix() for path in (run / "manifests").iterdir()]
+    sums.write_sums(run, [*manifests, "metrics.json", "rejects.csv"])
 
 
 @dataclass(frozen=True, kw_only=True)

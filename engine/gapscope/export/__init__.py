@@ -11,6 +11,8 @@ from gapscope.export.stills import export_stills
 from gapscope.progress import Progress, Silent
 from gapscope.report.folder import replacing_folder
 from gapscope.run import Run
+from gapscope.store.lock import held
+from gapscope.verify import explained
 
 EXPORTS: dict[str, Callable[[Run, Path, Progress], None]] = {
     "parquet": export_parquet,
@@ -32,6 +34,8 @@ def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progr
 
     Raises:
         OptionError: there is no such form, or `out` holds something.
+        RunError: the run is in use.
+        DamageError: its files are not whole.
     """
     if to not in EXPORTS:
         raise OptionError(f"--to {to!r}: choose one of {', '.join(EXPORTS)}")
@@ -40,10 +44,11 @@ def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progr
     if folder != own and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OptionError(f"--out {folder} is not empty: give a new folder")
     shown = progress or Silent()
-    if folder != own:
-        folder.mkdir(parents=True, exist_ok=True)
-        EXPORTS[to](run, folder, shown)
-        return folder
-    with replacing_folder(own) as temporary:
-        EXPORTS[to](run, temporary, shown)
-    return own
+    with explained(run.path):
+        if folder != own:
+            folder.mkdir(parents=True, exist_ok=True)
+            EXPORTS[to](run, folder, shown)
+            return folder
+        with held(run.path, "gapscope export", shown), replacing_folder(own) as temporary:
+            EXPORTS[to](run, temporary, shown)
+        return own

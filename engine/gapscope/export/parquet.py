@@ -16,6 +16,7 @@ from gapscope.store.index import PREFIX, groups_of
 from gapscope.store.place import readable
 from gapscope.store.pyramid import read_embeddings
 from gapscope.store.results import read_layout
+from gapscope.store.tables import read_whole
 
 _OWN = ("row", "uri", "bytes", "format", "width", "height", "jpeg_quality")
 
@@ -99,7 +100,7 @@ def _outliers(run: Run) -> Iterator[pa.Table]:
     for level in run.levels:
         for query, reference in run.pairs:
             with readable(manifest_path(run.path, level, query, reference)) as file:
-                table = pq.read_table(file)
+                table = read_whole(file)
             own = [name for name in table.column_names if not name.startswith(PREFIX)]
             table = table.select(own)
             for at, (title, value) in enumerate([("level", level), ("query", query), ("reference", reference)]):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gapscope.cluster import Connect, finishing_on_interrupt, prepared, run_jobs, workers_per_machine
 from gapscope.device import Device
-from gapscope.errors import GapscopeError, SourceError
+from gapscope.errors import DamageError, SourceError
 from gapscope.progress import Progress
 from gapscope.pyramid.account import Account
 from gapscope.pyramid.block import Block, embed_block, prepare_worker
@@ -142,9 +142,9 @@ def _count(run: Path, record: Record, progress: Progress) -> None:
         read, rejected = len(rows_read(run, name)), rows_rejected(run, name)
         refused = sum(status != "listed" for status in rejected["status"].to_pylist())
         if read + refused != facts["listed"]:
-            raise GapscopeError(
+            raise DamageError(
                 f"dataset {name}: {read} rows read and {refused} rejected are not the {facts['listed']} listed: "
-                "the run is damaged; use another --out"
+                f"the run is damaged; see `gapscope verify {run}`"
             )
         facts["read"], facts["rejected"] = read, refused
         progress.note(f"{name}: {facts['listed']:,} listed = {read:,} read + {refused:,} rejected")

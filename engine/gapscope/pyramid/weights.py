@@ -5,6 +5,8 @@ import os
 import pickle
 import re
 import sys
+import warnings
+import zipfile
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -86,7 +88,9 @@ def read_state(path: Path) -> State:
     try:
         if path.suffix == ".safetensors":
             return unwrapped(safetensors.torch.load_file(path))
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        _check_not_packed(path)
+        with warnings.catch_warnings(action="ignore"):
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f"--weights {path}: not a file of tensors alone, and files that carry code are not opened; "
@@ -98,9 +102,27 @@ def read_state(path: Path) -> State:
     for key in ("model", "state_dict", "model_state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
-    if not isinstance(content, Mapping) or not all(isinstance(value, torch.Tensor) for value in content.values()):
-        raise WeightsError(f"--weights {path}: holds no state dict (names with tensors)")
+    if not isinstance(content, Mapping) or not all(_is_plain(value) for value in content.values()):
+        raise WeightsError(f"--weights {path}: holds no state dict (names with dense tensors of real numbers)")
     return unwrapped({str(name): value for name, value in content.items()})
+
+
+def _check_not_packed(path: Path) -> None:
+    """Refuse a zip file that unpacks to more than it is: torch.save packs nothing, and hostile files pack gigabytes."""
+    if not zipfile.is_zipfile(path):
+        return
+    with zipfile.ZipFile(path) as file:
+        if sum(member.file_size for member in file.infolist()) > path.stat().st_size:
+            raise ValueError("it is compressed, which torch.save does not do")
+
+
+def _is_plain(value: object) -> bool:
+    return (
+        isinstance(value, torch.Tensor)
+        and not value.is_nested
+        and value.layout is torch.strided
+        and not (value.is_meta or value.is_quantized or value.is_complex())
+    )
 
 
 def unwrapped(state: State) -> State:

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.compare.manifest import manifest_path
@@ -11,6 +10,7 @@ from gapscope.report.places import Places
 from gapscope.run import Run
 from gapscope.store.place import readable
 from gapscope.store.results import read_some_neighbors
+from gapscope.store.tables import read_whole
 
 NEAREST = 5
 """Reference images shown beside a pinned image."""
@@ -51,7 +51,7 @@ def read_listed(run: Run, places: Places) -> list[Listed]:
 
 def _one(run: Run, places: Places, level: str, query: str, reference: str) -> Listed:
     with readable(manifest_path(run.path, level, query, reference)) as file:
-        frame = pq.read_table(file, columns=_COLUMNS).to_pandas()
+        frame = read_whole(file, _COLUMNS).to_pandas()
     asking, asked = places.datasets.index(query), places.datasets.index(reference)
     image = places.find(asking, frame["row"].to_numpy(dtype=np.int64))
     kept, image = frame[image >= 0], image[image >= 0]

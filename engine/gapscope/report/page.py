@@ -57,13 +57,8 @@ def write_page(
         tiles: their thumbnails.
         folder: an existing folder.
     """
-    assets = files("gapscope.report") / "assets"
-    for name in ASSETS:
-        _write(folder / name, (assets / name).read_text(encoding="utf-8"))
-    plotly = get_plotlyjs()
-    page = (assets / "page.html").read_text(encoding="utf-8")
-    _write(folder / "index.html", page.replace("<!-- stand-ins -->", _stand_ins(plotly)))
-    _write(folder / "plotly.min.js", plotly)
+    for name, text in own_files().items():
+        _write(folder / name, text)
     (folder / "data").mkdir()
 
     def hand_over(name: str, value: Any) -> None:
@@ -79,6 +74,18 @@ def write_page(
         near = [nearest(run, level, pair, places, chosen) for pair in run.pairs]
         hand_over(f"level-{number}", _level(run, level, lists, near, places, chosen))
         hand_over(f"near-{number}", _near(near))
+
+
+def own_files() -> dict[str, str]:
+    """Return the page and what it loads beside its data, by name: the same in every report of this gapscope."""
+    assets = files("gapscope.report") / "assets"
+    plotly = get_plotlyjs()
+    page = (assets / "page.html").read_text(encoding="utf-8")
+    return {
+        **{name: (assets / name).read_text(encoding="utf-8") for name in ASSETS},
+        "index.html": page.replace("<!-- stand-ins -->", _stand_ins(plotly)),
+        "plotly.min.js": plotly,
+    }
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,22 @@ def script(name: str, value: Any) -> str:
     """
     text = json.dumps(value, allow_nan=False, separators=(",", ":"))
     return f"gapscope.receive({json.dumps(name)}, JSON.parse({json.dumps(text).translate(_ESCAPES)}));\n"
+
+
+_HEAD = re.compile(rb'gapscope\.receive\("[a-z0-9-]+", JSON\.parse\(')
+_TAIL = b"));\n"
+
+
+def is_script(data: bytes) -> bool:
+    """Tell whether bytes are such as `script` returns: they hand over a text, and do nothing else."""
+    head = _HEAD.match(data)
+    if head is None or not data.endswith(_TAIL) or not data.isascii():
+        return False
+    try:
+        # In ASCII, what is one string to JSON is one string to a browser too.
+        return isinstance(json.loads(data[head.end() : -len(_TAIL)]), str)
+    except ValueError:
+        return False
 
 
 def packed(values: NDArray[Any]) -> str:

@@ -1,13 +1,19 @@
 """The report over HTTP on this machine, with the images themselves, read from their sources on demand."""
 
+import html
 import io
 import ipaddress
+import re
 import secrets
 import socket
+import threading
+import time
+from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
@@ -16,8 +22,11 @@ from PIL import Image
 from gapscope.decode.children import thumbnail_apart
 from gapscope.errors import OptionError, RunError, SourceError
 from gapscope.rejects import Rejected
+from gapscope.report.page import own_files
+from gapscope.report.script import is_script
 from gapscope.run import Run
 from gapscope.sources import Entry, Source
+from gapscope.sources.files import one_line
 
 IMAGES = "images"
 """Under this name a page that is served finds the images: IMAGES/number of the dataset/row."""
@@ -38,8 +47,15 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-_PAGE_POLICY = "frame-ancestors 'none'"
+_NUMBER = re.compile(r"[0-9]{1,15}")
 _IMAGE_POLICY = "default-src 'none'; sandbox"
+_POLICY = re.compile('<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
+
+CONNECTIONS = 64
+"""That are answered at a time; more wait in the system's queue."""
+
+ASKING_SECONDS = 10.0
+"""That a client has for its whole request; slower ones are cut off, so that they cannot keep the others out."""
 
 
 class ReportServer(ThreadingHTTPServer):
@@ -47,10 +63,13 @@ class ReportServer(ThreadingHTTPServer):
 
     Files come from a list of the report's folder that is made when the server starts, and images are asked for by
     numbers, so that no path from a request ever reaches the file system. Requests for another host's name are refused,
-    so that a web page elsewhere cannot reach the server by pointing its own name here (DNS rebinding).
+    so that a web page elsewhere cannot reach the server by pointing its own name here (DNS rebinding). A run may come
+    from somebody else, so the page and its scripts must be gapscope's own, and data must be nothing but data.
     """
 
     daemon_threads = True
+    # The system cuts it to what it allows.
+    request_queue_size = 4096
 
     def __init__(self, run: Run, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Open the port.
@@ -61,19 +80,18 @@ class ReportServer(ThreadingHTTPServer):
             port: port to listen at; 0 for any that is free.
 
         Raises:
-            RunError: the run has no report.
+            RunError: the run has no report, or not one that this gapscope wrote.
             OptionError: the host or port cannot be had.
         """
-        if not run.report.exists():
-            raise RunError(f"{run.path} has no report: write it with `gapscope report {run.path}`")
         self.run = run
         self.token = secrets.token_urlsafe(18)
-        folder = run.report.parent
-        self.files = {
-            path.relative_to(folder).as_posix(): path
-            for path in folder.rglob("*")
-            if path.is_file() and not path.is_symlink()
-        }
+        self._files = _files_of(run)
+        self._page = own_files()
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._asking: dict[socket.socket, float] = {}
+        policy = _POLICY.search(self._page["index.html"])
+        assert policy is not None
+        self.page_policy = f"{html.unescape(policy[1])}; frame-ancestors 'none'"
         try:
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
@@ -87,6 +105,54 @@ class ReportServer(ThreadingHTTPServer):
         host, port = self.server_address[:2]
         shown = host.decode() if isinstance(host, bytes) else str(host)
         return f"http://{'127.0.0.1' if shown == '0.0.0.0' else shown}:{port}/{self.token}/"  # noqa: S104
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own, once one of a bounded number is free."""
+        while not self._free.acquire(timeout=0.5):
+            self.service_actions()
+        self._asking[request] = time.monotonic() + ASKING_SECONDS
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:
+            # The system has no thread left for us.
+            self.has_asked(request)
+            self._free.release()
+            raise
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer, and make room for the next."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self.has_asked(request)
+            self._free.release()
+
+    def service_actions(self) -> None:
+        """Cut off who has taken too long to ask; called now and then."""
+        now = time.monotonic()
+        for request in [one for one, until in list(self._asking.items()) if until < now]:
+            self.has_asked(request)
+            # It may be gone already.
+            with suppress(OSError):
+                request.shutdown(socket.SHUT_RDWR)
+
+    def has_asked(self, request: socket.socket) -> None:
+        """Say that a client's request is whole."""
+        self._asking.pop(request, None)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing: a client that goes away, or speaks nonsense, is no concern of the terminal's."""
+
+    def file(self, name: str) -> bytes | None:
+        """Return a file of the report; None where there is none, or it is not what a report holds."""
+        if name in self._page:
+            return self._page[name].encode()
+        path = self._files.get(name)
+        try:
+            data = None if path is None else path.read_bytes()
+        except OSError:
+            return None
+        return data if data is None or not name.endswith(".js") or is_script(data) else None
 
     def knows(self, host: str) -> bool:
         """Tell whether a request's Host header names this machine. An address does: only names can be pointed at it."""
@@ -104,14 +170,27 @@ class ReportServer(ThreadingHTTPServer):
         """Return the media type and bytes of an image.
 
         Raises:
-            Rejected: there is no such image, or it cannot be read any more.
+            Rejected: there is no such image, it cannot be read any more, or the run is damaged.
         """
+        try:
+            return self._image(dataset, row)
+        except Rejected:
+            raise
+        # The index may be anything, for the run may be a stranger's.
+        except Exception as error:
+            raise Rejected("unreadable", f"the run does not say where it is: {one_line(error)}") from error
+
+    def _image(self, dataset: int, row: int) -> tuple[str, bytes]:
         if not 0 <= dataset < len(self.run.datasets):
             raise Rejected("missing", "there is no such dataset")
         name = self.run.datasets[dataset]
         if not 0 <= row < self.run.record.datasets[name]["listed"]:
             raise Rejected("missing", "there is no such row")
-        entry = self.run.entries(name, np.array([row]))[0]
+        try:
+            entry = self.run.entries(name, np.array([row]))[0]
+        # A damaged table makes Arrow raise nearly anything, and other images can still be shown.
+        except Exception as error:
+            raise Rejected("unreadable", f"the run is damaged; see `gapscope verify {self.run.path}`") from error
         source = self._sources.get(name)
         if source is None or entry.status != "ok":
             raise Rejected("missing", "the image cannot be read")
@@ -141,6 +220,28 @@ class ReportServer(ThreadingHTTPServer):
         return found
 
 
+def _files_of(run: Run) -> dict[str, Path]:
+    """Return the data and pictures of a run's report by name.
+
+    Raises:
+        RunError: there is no report, or its page or scripts are not those that this gapscope writes.
+    """
+    folder = run.report.parent
+    again = f"write it with `gapscope report {run.path}`"
+    if not run.report.exists():
+        raise RunError(f"{run.path} has no report: {again}")
+    for name, text in own_files().items():
+        path = folder / name
+        if not path.exists() or path.read_bytes() != text.encode():
+            raise RunError(f"{path} is not what this version of gapscope writes, and is not shown: {again}")
+    found = [path for part in ("data", "tiles") for path in (folder / part).glob("*")]
+    return {
+        f"{path.parent.name}/{path.name}": path
+        for path in found
+        if path.suffix in (".js", ".jpg") and path.is_file() and not path.is_symlink()
+    }
+
+
 def _media_type(data: bytes) -> str | None:
     """Return the type of what every browser shows, by its first bytes; never what could hold a script."""
     if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
@@ -161,11 +262,17 @@ class _Handler(BaseHTTPRequestHandler):
     def do_HEAD(self) -> None:
         self._answer(body=False)
 
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        """Say what is wrong with a request in one line, with the same headers as everything else."""
+        self.close_connection = True
+        self._say(HTTPStatus(code), message or HTTPStatus(code).phrase, body=self.command != "HEAD")
+
     def log_message(self, format: str, *_: object) -> None:  # noqa: A002
         """Log nothing: addresses hold the secret."""
 
     def _answer(self, *, body: bool) -> None:
         server = cast("ReportServer", self.server)
+        server.has_asked(self.connection)
         token, _, rest = unquote(self.path.partition("?")[0], errors="replace").lstrip("/").partition("/")
         if not server.knows(self.headers.get("Host", "")):
             self._say(HTTPStatus.FORBIDDEN, "This server answers to this machine's own names only.", body=body)
@@ -178,7 +285,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_image(self, server: ReportServer, rest: str, *, body: bool) -> None:
         _, *numbers = rest.split("/")
-        if len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        if len(numbers) != 2 or not all(_NUMBER.fullmatch(number) for number in numbers):
             self._say(HTTPStatus.NOT_FOUND, "There is no such image.", body=body)
             return
         try:
@@ -189,25 +296,23 @@ class _Handler(BaseHTTPRequestHandler):
         self._send(HTTPStatus.OK, kind, _IMAGE_POLICY, data, body=body)
 
     def _send_file(self, server: ReportServer, name: str, *, body: bool) -> None:
-        path = server.files.get(name)
-        try:
-            data = None if path is None else path.read_bytes()
-        except OSError:
-            data = None
-        if path is None or data is None:
+        data = server.file(name)
+        if data is None:
             self._say(HTTPStatus.NOT_FOUND, "There is no such file in the report.", body=body)
             return
         if name == "index.html":
             data = data.replace(
                 b"<meta name=", f'<meta name="gapscope-images" content="{IMAGES}">\n<meta name='.encode(), 1
             )
-        kind = _BY_SUFFIX.get(path.suffix, "application/octet-stream")
-        self._send(HTTPStatus.OK, kind, _PAGE_POLICY, data, body=body)
+        kind = _BY_SUFFIX[name[name.rindex(".") :]]
+        self._send(HTTPStatus.OK, kind, server.page_policy, data, body=body)
 
     def _say(self, status: HTTPStatus, words: str, *, body: bool) -> None:
         self._send(status, "text/plain; charset=utf-8", _IMAGE_POLICY, f"{words}\n".encode(errors="replace"), body=body)
 
     def _send(self, status: HTTPStatus, kind: str, policy: str, data: bytes, *, body: bool) -> None:
+        # Who speaks a version without headers would be given none, and they are what protects the answer.
+        self.request_version = "HTTP/1.0"
         try:
             self.send_response(status)
             for name, value in _HEADERS.items():

@@ -1,5 +1,6 @@
 """The report stage, from a run to RUN/report/index.html."""
 
+from os import PathLike
 from pathlib import Path
 
 from gapscope.progress import Progress
@@ -10,8 +11,11 @@ from gapscope.report.page import write_page
 from gapscope.report.places import read_places
 from gapscope.report.sample import choose
 from gapscope.report.tiles import write_tiles
-from gapscope.run import Run
+from gapscope.run import Run, open_run
 from gapscope.settings import ReportSettings
+from gapscope.store.lock import held
+from gapscope.store.sums import write_sums
+from gapscope.verify import explained
 
 
 def write_report(run: Run, progress: Progress, settings: ReportSettings | None = None) -> Path:
@@ -35,4 +39,19 @@ def write_report(run: Run, progress: Progress, settings: ReportSettings | None =
         tiles = write_tiles(run, places, chosen, chosen_by.thumbnails, folder, progress)
         # 4. The page and its data.
         write_page(run, places, listed, one_sided, chosen, tiles, folder)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        write_sums(folder, [path.relative_to(folder).as_posix() for path in files])
     return run.path / "report" / "index.html"
+
+
+def rewrite_report(path: str | PathLike[str], progress: Progress, settings: ReportSettings | None = None) -> Path:
+    """Open a finished run and write its report again, while no other command works on it.
+
+    Raises:
+        RunError: there is no such run, or it is in use.
+        DamageError: its files are not whole.
+        OSError: the run's folder cannot be written.
+    """
+    run = open_run(path)
+    with held(run.path, "gapscope report", progress), explained(run.path):
+        return write_report(run, progress, settings)

@@ -1,6 +1,7 @@
 """Images as rows of one array: a NumPy file or a Zarr array, (N, H, W, C) or (N, H, W)."""
 
 import io
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,11 +14,20 @@ from numpy.typing import NDArray
 from gapscope.errors import SourceError
 from gapscope.rejects import Rejected
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import check_unchanged, modified_ns, one_line, open_container, read_part
+from gapscope.sources.files import (
+    MOST_BYTES,
+    check_unchanged,
+    modified_ns,
+    one_line,
+    open_container,
+    read_part,
+    size_of,
+)
 
 _KINDS = "buf"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _CHANNELS = (1, 3, 4)
+_MOST_ROWS = 2**32
 
 
 @dataclass(frozen=True)
@@ -78,12 +88,14 @@ class _NumpyRows:
 
     def __init__(self, path: str) -> None:
         with open_container(path) as file:
+            size = size_of(file)
             try:
                 version = np.lib.format.read_magic(file)
                 if version not in _HEADERS:
                     raise ValueError("its version is not known")
                 self.shape, in_columns, self._dtype = _HEADERS[version](file)
-            except (ValueError, EOFError, OSError) as error:
+            # NumPy has Python's own parser read the header, which raises what it likes.
+            except Exception as error:
                 raise SourceError(f"{path}: cannot be read as a NumPy file ({one_line(error)})") from error
             self._start = file.tell()
         _check(path, self.shape, self._dtype)
@@ -92,7 +104,11 @@ class _NumpyRows:
                 f"{path}: is stored in Fortran order, where an image lies all over the file; save it in C order"
             )
         self._path = path
-        self.bytes = int(np.prod(self.shape[1:])) * self._dtype.itemsize
+        # Python's integers, since the product of what a header claims may not fit NumPy's.
+        self.bytes = math.prod(self.shape[1:]) * self._dtype.itemsize
+        there = (size - self._start) // self.bytes
+        if there < self.shape[0]:
+            raise SourceError(f"{path}: is cut off: it holds {there:,} of the {self.shape[0]:,} images that it claims")
 
     def __len__(self) -> int:
         return int(self.shape[0])
@@ -119,7 +135,10 @@ class _ZarrRows:
         self._array = opened
         self._lock = Lock()
         self._first, self._chunk = 0, np.empty((0, *opened.shape[1:]), opened.dtype)
-        self.bytes = int(np.prod(opened.shape[1:])) * np.dtype(opened.dtype).itemsize
+        self.bytes = math.prod(opened.shape[1:]) * np.dtype(opened.dtype).itemsize
+        # What is read at a time; a chunk that was never written takes no place on disk, whatever it claims to be.
+        if not 0 < math.prod(opened.chunks) * np.dtype(opened.dtype).itemsize <= MOST_BYTES:
+            raise SourceError(f"{path}: a chunk of {opened.chunks} holds nothing, or more than {MOST_BYTES:,} bytes")
 
     def __len__(self) -> int:
         return int(self._array.shape[0])
@@ -139,7 +158,14 @@ class _ZarrRows:
 
 def _check(path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
     images = len(shape) == 3 or (len(shape) == 4 and shape[3] in _CHANNELS)
-    if not images or min(shape[1:]) < 1 or dtype.kind not in _KINDS or dtype.itemsize > 8 or dtype.hasobject:
+    if (
+        not images
+        or min(shape) < 0
+        or min(shape[1:]) < 1
+        or dtype.kind not in _KINDS
+        or dtype.itemsize > 8
+        or dtype.hasobject
+    ):
         raise SourceError(
             f"{path}: an array of images has the shape (N, H, W) or (N, H, W, 1, 3 or 4), of unsigned integers, floats "
             f"or booleans; this one is {dtype} {tuple(shape)}"

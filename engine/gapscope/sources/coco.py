@@ -52,7 +52,7 @@ class Coco:
             if not one.get("iscrowd"):
                 by_image.setdefault(one.get("image_id"), []).append(one)
         repeats = Repeats()
-        categories = {one.get("id"): printable(str(one.get("name"))) for one in content.get("categories") or []}
+        categories = {one.get("id"): printable(str(one.get("name"))) for one in content["categories"]}
         for image in content["images"]:
             whole = _image_entry(self.images, image["file_name"])
             if not self.objects:
@@ -123,6 +123,10 @@ def read_annotations(location: str) -> dict[str, Any]:
             raise SourceError(f"{location}: no COCO annotation file: `{name}` is no list of objects with `{key}`")
     if not all(isinstance(row["file_name"], str) for row in content["images"]):
         raise SourceError(f"{location}: no COCO annotation file: a `file_name` is no text")
+    for name in ("images", "annotations", "categories"):
+        for key in ("id", "image_id", "category_id"):
+            if any(isinstance(row.get(key), dict | list) for row in content[name]):
+                raise SourceError(f"{location}: no COCO annotation file: `{key}` in `{name}` is no number or text")
     return content
 
 
@@ -157,9 +161,13 @@ def _object_entry(whole: Entry, one: Mapping[str, Any], category: str | None) ->
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _box(bbox: Any) -> Box | None:

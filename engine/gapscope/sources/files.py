@@ -23,6 +23,13 @@ _WAITS_S = (0.1, 0.5, 2.0)
 _BLOCK_BYTES = 8 * 2**20
 _BLOCKS = 4
 
+MOST_BYTES = 2**30
+"""Of one encoded image: a file may claim any size, and take none on disk."""
+
+OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "r2")
+_SCHEMES = (*OBJECT_STORES, "http", "https", "hf", "hdfs", "webhdfs", "memory")
+"""Of storage alone: fsspec knows others that unpack, log in elsewhere or fill in templates, and lists name any."""
+
 
 def is_url(location: str) -> bool:
     """Tell a URL from a path."""
@@ -35,6 +42,7 @@ def absolute(location: str) -> str:
     Raises:
         SourceError: a URL carries a password, which would end up in run.json and in the report.
     """
+    location = location.removeprefix("file://")
     if not is_url(location):
         return os.path.abspath(os.path.expanduser(location))
     if "@" in urlsplit(location).netloc:
@@ -49,10 +57,13 @@ def remote(url: str) -> tuple["AbstractFileSystem", str]:
     """Return the file system of a URL, and the path within it.
 
     Raises:
-        SourceError: the package for such URLs is not installed, or there is none.
+        SourceError: the package for such URLs is not installed, or they are of no storage that gapscope reads.
     """
     import fsspec
 
+    scheme = url.partition("://")[0].lower()
+    if scheme not in _SCHEMES or "::" in url:
+        raise SourceError(f"{url}: not a URL of storage: one of {', '.join(_SCHEMES)}, and no chain of them")
     try:
         fs, path = fsspec.core.url_to_fs(url)
     except ImportError as error:
@@ -130,6 +141,7 @@ def read_part(location: str, start: int, length: int) -> bytes:
     Raises:
         Rejected: they cannot be had, or the file is shorter.
     """
+    _check_size(length)
     data = (
         _read_local_part(location, start, length)
         if not is_url(location)
@@ -140,16 +152,25 @@ def read_part(location: str, start: int, length: int) -> bytes:
     return data
 
 
+def _check_size(length: int) -> None:
+    if length > MOST_BYTES:
+        raise Rejected("too-large", f"{length:,} bytes are more than the {MOST_BYTES:,} that an image may have")
+
+
 def _read_local(path: str) -> bytes:
     try:
         # A pipe with no writer would block the open for ever; a regular file ignores the flag.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
                 raise Rejected("not-a-file", "no regular file any more")
+            _check_size(found.st_size)
             return file.read()
     except OSError as error:
         raise rejected_by_os(error) from error
+    except ValueError as error:
+        raise Rejected("bad-name", f"no file can have this name: {one_line(error)}") from error
 
 
 def _read_local_part(path: str, start: int, length: int) -> bytes:
@@ -174,6 +195,9 @@ def _tried(read: Callable[[], Result]) -> Result:
             raise Rejected("missing", "there is no such file") from error
         except PermissionError as error:
             raise Rejected("no-permission", "permission to read the file is denied") from error
+        # No storage, or none whose package is installed.
+        except SourceError as error:
+            raise Rejected("unreadable", one_line(error)) from error
         # This machine's want of memory says nothing about the image.
         except MemoryError:
             raise

@@ -105,7 +105,8 @@ def _coco(named: _Named) -> Source:
 
 
 def _parquet(named: _Named) -> Source:
-    from gapscope.sources.list_file import open_list, parquet_kinds
+    from gapscope.sources.list_file import open_list
+    from gapscope.sources.parquet_file import parquet_kinds
     from gapscope.sources.parquet_images import ParquetImages, image_columns
 
     files = _some(named)

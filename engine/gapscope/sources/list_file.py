@@ -10,14 +10,14 @@ from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind, Value
-from gapscope.sources.files import is_url, one_line, open_container, read_file
+from gapscope.sources.files import is_url, open_container, read_file
 from gapscope.sources.folder import check_same, file_entry, printable
+from gapscope.sources.parquet_file import parquet_kinds, parquet_rows
 from gapscope.sources.repeats import Repeats
 
 PATH_COLUMNS = ("path", "uri", "url", "file", "filename", "file_name", "filepath", "file_path", "image", "img")
 """Names that a column of paths is known by, in any case."""
 
-_BATCH_ROWS = 8192
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
 Row = dict[str, Any]
@@ -58,7 +58,7 @@ class ListFile:
         repeats = Repeats()
         base = self.path.rpartition("/")[0]
         for row in _rows(self.path):
-            entry = _entry(_text(row[self.column or ""]).strip(), base)
+            entry = _entry(_text(row[self.column or ""]).strip().removeprefix("file://"), base)
             times = repeats.times(entry.uri)
             uri = entry.uri if times == 1 else f"{entry.uri}#{times}"
             values = {name: _value(row.get(name), kind) for name, kind in self.columns.items()}
@@ -127,7 +127,7 @@ def _value(value: Any, kind: Kind) -> Value:
 
 def _rows(path: str) -> Iterator[Row]:
     if path.endswith(".parquet"):
-        yield from _parquet_rows(path)
+        yield from parquet_rows(path, list(_kinds(path)))
         return
     suffix = path[path.rfind(".") :]
     with open_container(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
@@ -140,19 +140,6 @@ def _rows(path: str) -> Iterator[Row]:
             yield from table
         except csv.Error as error:
             raise SourceError(f"{path}: {error}") from error
-
-
-def _parquet_rows(path: str) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    names = list(_kinds(path))
-    with open_container(path) as opened:
-        try:
-            for batch in pq.ParquetFile(opened).iter_batches(_BATCH_ROWS, columns=names):
-                yield from batch.to_pylist()
-        except pa.ArrowException as error:
-            raise SourceError(f"{path}: cannot be read as Parquet ({one_line(error)})") from error
 
 
 # Asked for by every process that opens the source; the file says the same to all of them.
@@ -183,34 +170,8 @@ def _is_number(text: str | None) -> bool:
 
 def _header(path: str) -> Sequence[str]:
     with open_container(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
-        header = next(csv.reader(text, delimiter=_DELIMITERS[path[path.rfind(".") :]]), [])
-        return [printable(name) for name in header]
-
-
-def parquet_kinds(path: str) -> Mapping[str, Kind]:
-    """Return the columns of a Parquet file that hold numbers or text."""
-    import pyarrow as pa
-
-    kinds: dict[str, Kind] = {}
-    for field in parquet_schema(path):
-        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type):
-            kinds[field.name] = "number"
-        elif not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
-            kinds[field.name] = "text"
-    return kinds
-
-
-def parquet_schema(path: str) -> Any:
-    """Return the Arrow schema of a Parquet file.
-
-    Raises:
-        SourceError: it is none.
-    """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with open_container(path) as opened:
         try:
-            return pq.read_schema(opened)
-        except pa.ArrowException as error:
-            raise SourceError(f"{path}: cannot be read as Parquet ({one_line(error)})") from error
+            header = next(csv.reader(text, delimiter=_DELIMITERS[path[path.rfind(".") :]]), [])
+        except csv.Error as error:
+            raise SourceError(f"{path}: {error}") from error
+        return [printable(name) for name in header]

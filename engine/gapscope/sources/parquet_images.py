@@ -1,10 +1,12 @@
 """Parquet tables that hold the images themselves, as the Hugging Face hub stores them."""
 
 import os
+import weakref
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import repeat
 from threading import Lock
 from typing import Any
 
@@ -12,9 +14,8 @@ from gapscope.errors import SourceError
 from gapscope.rejects import Rejected
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import check_unchanged, modified_ns, one_line, open_container, read_file
-from gapscope.sources.list_file import parquet_schema
+from gapscope.sources.parquet_file import Damaged, opened_parquet, parquet_rows, parquet_schema
 
-_LIST_ROWS = 8192
 _READ_ROWS = 32
 _KEPT_BATCHES = 8
 
@@ -55,43 +56,46 @@ class ParquetImages:
                 yield Entry(path, status="missing", error=one_line(error).removeprefix(f"{path}: "))
 
     def _rows(self, path: str) -> Iterator[Entry]:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         row, modified = 0, modified_ns(path)
         try:
-            with open_container(path) as opened:
-                file = pq.ParquetFile(opened)
-                wanted = [name for name in self.columns if name in file.schema_arrow.names]
-                if not wanted:
-                    yield from (
-                        Entry(f"{path}#{at}", mtime_ns=modified, place=at) for at in range(file.metadata.num_rows)
-                    )
-                    return
-                for batch in file.iter_batches(_LIST_ROWS, columns=wanted):
-                    for values in batch.to_pylist():
-                        said = {name: _value(values[name]) for name in values}
-                        yield Entry(f"{path}#{row}", mtime_ns=modified, place=row, values=said)
-                        row += 1
-        except pa.ArrowException as error:
-            yield Entry(
-                f"{path}#{row}", status="broken", error=f"the file cannot be read from this row on ({one_line(error)})"
-            )
+            there = parquet_schema(path).names
+            wanted = [name for name in self.columns if name in there]
+            for values in parquet_rows(path, wanted) if wanted else _nothing_of(path):
+                said = {name: _value(value) for name, value in values.items()}
+                yield Entry(f"{path}#{row}", mtime_ns=modified, place=row, values=said)
+                row += 1
+        except Damaged as error:
+            reason = one_line(error).removeprefix(f"{path}: ")
+            yield Entry(f"{path}#{row}", status="broken", error=f"the file cannot be read from this row on ({reason})")
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the image in the entry's row."""
         path = entry.uri.rpartition("#")[0]
         check_unchanged(path, entry.mtime_ns)
-        found = _reader(path, self.column).row(entry.place)
+        try:
+            found = _reader(path, self.column).row(entry.place)
+        except Rejected:
+            raise
+        except MemoryError as error:
+            raise Rejected("unreadable", "reading the row takes more memory than there is") from error
+        # What Arrow makes of a damaged file.
+        except Exception as error:
+            raise Rejected("broken", f"the file cannot be read at this row ({one_line(error)})") from error
         if isinstance(found, bytes) and found:
             return found
         name = found.get("path") if isinstance(found, dict) else None
         data = found.get("bytes") if isinstance(found, dict) else None
         if data:
             return bytes(data)
-        if name and not os.path.isabs(name) and ".." not in name.split("/"):
+        if isinstance(name, str) and name and not os.path.isabs(name) and ".." not in name.split("/"):
             return read_file(f"{path.rpartition('/')[0]}/{name}")
         raise Rejected("missing", "the row holds no image")
+
+
+def _nothing_of(path: str) -> Iterator[dict[str, Any]]:
+    """Yield as many rows as there are, with nothing in them."""
+    with opened_parquet(path) as file:
+        yield from repeat({}, file.metadata.num_rows)
 
 
 def _value(value: Any) -> str | float | None:
@@ -118,7 +122,10 @@ class _Reader:
     def __init__(self, path: str, column: str) -> None:
         import pyarrow.parquet as pq
 
-        self._file = pq.ParquetFile(open_container(path))
+        opened = open_container(path)
+        # Readers are let go of when others have been asked for since.
+        weakref.finalize(self, opened.close)
+        self._file = pq.ParquetFile(opened)
         self._column = column
         starts = [0]
         for group in range(self._file.num_row_groups):

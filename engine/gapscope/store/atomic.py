@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -37,16 +38,34 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def flush(path: Path) -> None:
+    """See to it that a file, or every file below a folder, is on the disk and not in memory alone.
+
+    What says that they are there must not outlive them when a machine loses power.
+    """
+    if is_remote(path):
+        return
+    for each in path.rglob("*") if path.is_dir() else [path]:
+        # A shard of NaN alone is not written.
+        if each.is_file():
+            with each.open("rb") as file:
+                os.fsync(file.fileno())
+
+
 _HALF = re.compile(r"\..+\.\d+\.partial|.+\.[0-9a-f]{32}\.partial")
-"""Names of what `replacing` and Zarr write before they rename it."""
+"""Names of what `replacing`, `replacing_folder` and Zarr write before they rename it."""
 
 
 def sweep(folder: Path) -> None:
     """Remove what a process that was killed left half written below a run's folder."""
     if is_remote(folder):
         return
-    for path in folder.rglob("*.partial"):
-        if _HALF.fullmatch(path.name):
+    for path in list(folder.rglob("*.partial")):
+        if not _HALF.fullmatch(path.name):
+            continue
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             path.unlink(missing_ok=True)
 
 

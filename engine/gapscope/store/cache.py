@@ -14,15 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec
 
 from gapscope.settings import EmbedSettings
 from gapscope.store.atomic import replacing, write_json
 from gapscope.store.index import FACTS, GROUP_ROWS, groups_of
 from gapscope.store.place import readable, zarr_store
 from gapscope.store.pyramid import open_embeddings
+from gapscope.store.tables import open_table, table_writer
 
 _FORMAT = 1
 _CHUNK_ROWS = 1024
@@ -52,19 +53,19 @@ class Cached:
     def facts(self, start: int, stop: int) -> list[dict[str, Any]]:
         """Return what became of rows `start` to `stop` (exclusive), which lie in one row group."""
         group, offset = divmod(start, GROUP_ROWS)
-        with readable(self.folder / "facts.parquet") as source, pq.ParquetFile(source) as file:
+        with readable(self.folder / "facts.parquet") as source, open_table(source) as file:
             rows: list[dict[str, Any]] = file.read_row_group(group).slice(offset, stop - start).to_pylist()
         return rows
 
     def embeddings(self, level: str, start: int, stop: int) -> NDArray[np.float16]:
         """Return rows `start` to `stop` (exclusive): (rows, channels), NaN where an image was rejected."""
-        array = zarr.open_array(zarr_store(self.folder / f"{level}.zarr"), mode="r")
+        array = zarr.open_array(zarr_store(self.folder / f"{level}.zarr"), mode="r", zarr_format=3)
         return np.asarray(array[start:stop])
 
     def fill(self, run: Path, dataset: str, levels: Sequence[str]) -> None:
         """Keep what a run that has embedded every row of the dataset holds, beside other levels that are there."""
         there = self._levels()
-        with replacing(self.folder / "facts.parquet") as path, pq.ParquetWriter(path, FACTS) as writer:
+        with replacing(self.folder / "facts.parquet") as path, table_writer(path, FACTS) as writer:
             for table in groups_of(run, dataset):
                 writer.write_table(table.select(FACTS.names))
         for level in levels:
@@ -80,7 +81,7 @@ class Cached:
             dtype="float16",
             chunks=(_CHUNK_ROWS, channels),
             shards=(GROUP_ROWS, channels),
-            compressors=None,
+            compressors=[Crc32cCodec()],
             fill_value=float("nan"),
             overwrite=True,
         )

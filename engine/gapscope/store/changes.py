@@ -14,7 +14,7 @@ from gapscope.store.index import indexed_entries, read_some_rows
 
 _GROUP = 8192
 _NAMED = 3
-TRIED_AGAIN = ("missing", "no-permission", "unreadable", "removed")
+TRIED_AGAIN = ("missing", "no-permission", "unreadable", "changed", "removed")
 """What may have been the network's or the disk's fault rather than the image's."""
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.place import readable, remove_tree
+from gapscope.store.tables import open_table, read_whole, table_writer, write_whole
 
 GROUP_ROWS = 8192
 """Rows per row group of an index; a block never crosses the end of one, so it can be read by itself."""
@@ -49,7 +50,8 @@ def index_path(run: Path, dataset: str) -> Path:
     return run / "index" / f"{dataset}.parquet"
 
 
-def _facts_path(run: Path, dataset: str, block: int) -> Path:
+def facts_path(run: Path, dataset: str, block: int) -> Path:
+    """Path of what became of a block's images, until all blocks are done."""
     return run / "index" / f"{dataset}.blocks" / f"{block:08d}.parquet"
 
 
@@ -69,7 +71,7 @@ def write_index(
     """
     schema = schema_of(columns or {})
     rows, digest = 0, _Digest()
-    with replacing(index_path(run, dataset)) as path, pq.ParquetWriter(path, schema) as writer:
+    with replacing(index_path(run, dataset)) as path, table_writer(path, schema) as writer:
         for group in _groups(digest.over(entries)):
             writer.write_table(listed_table(group, rows, schema))
             rows += len(group)
@@ -137,7 +139,7 @@ def read_rows(run: Path, dataset: str, start: int, stop: int) -> list[Entry]:
 
 def _rows_of_group(run: Path, dataset: str, start: int, stop: int) -> pa.Table:
     group, offset = divmod(start, GROUP_ROWS)
-    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
+    with readable(index_path(run, dataset)) as source, open_table(source) as file:
         return file.read_row_group(group).slice(offset, stop - start)
 
 
@@ -148,7 +150,7 @@ def read_some_rows(run: Path, dataset: str, rows: NDArray[np.int64]) -> list[Ent
 
 def groups_of(run: Path, dataset: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield a dataset's index, or some of its columns, in tables of `GROUP_ROWS` rows; the last may be shorter."""
-    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
+    with readable(index_path(run, dataset)) as source, open_table(source) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=columns)
 
@@ -158,7 +160,7 @@ def take_rows(run: Path, dataset: str, rows: NDArray[np.int64], columns: list[st
     order = np.argsort(rows, kind="stable")
     ascending = rows[order]
     parts = []
-    with readable(index_path(run, dataset)) as source, pq.ParquetFile(source) as file:
+    with readable(index_path(run, dataset)) as source, open_table(source) as file:
         for group in np.unique(ascending // GROUP_ROWS).tolist():
             first, last = np.searchsorted(ascending, [group * GROUP_ROWS, (group + 1) * GROUP_ROWS])
             table = file.read_row_group(group, columns=columns)
@@ -192,7 +194,7 @@ def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
 def forget_index(run: Path, dataset: str) -> None:
     """Remove a dataset's index."""
     index_path(run, dataset).unlink(missing_ok=True)
-    remove_tree(_facts_path(run, dataset, 0).parent)
+    remove_tree(facts_path(run, dataset, 0).parent)
 
 
 def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:
@@ -203,19 +205,19 @@ def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str,
 
 def write_facts(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]) -> None:
     """Keep what became of a block's images (columns of `FACTS`) until all blocks are done."""
-    with replacing(_facts_path(run, dataset, block)) as path:
-        pq.write_table(pa.Table.from_pylist(facts, schema=FACTS), path)
+    with replacing(facts_path(run, dataset, block)) as path:
+        write_whole(path, pa.Table.from_pylist(facts, schema=FACTS))
 
 
 def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
     """Put what became of every image into the dataset's index; rows of blocks that are not done stay as they are."""
-    parts = _facts_path(run, dataset, 0).parent
+    parts = facts_path(run, dataset, 0).parent
     if not parts.exists():
         return
     index = index_path(run, dataset)
-    with readable(index) as source, pq.ParquetFile(source) as listed, replacing(index) as path:
+    with readable(index) as source, open_table(source) as listed, replacing(index) as path:
         schema = listed.schema_arrow
-        with pq.ParquetWriter(path, schema) as writer:
+        with table_writer(path, schema) as writer:
             for group in range(listed.num_row_groups):
                 table = listed.read_row_group(group)
                 facts = pa.concat_tables(
@@ -231,18 +233,43 @@ def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
     remove_tree(parts)
 
 
+def list_again(run: Path, dataset: str, blocks: Sequence[int], block_rows: int) -> None:
+    """Let the images of some blocks be looked at again; those that were rejected stay so, for their reason."""
+    index, again = index_path(run, dataset), np.array(blocks, np.int64)
+    with (
+        readable(index) as source,
+        open_table(source) as listed,
+        replacing(index) as path,
+        table_writer(path, listed.schema_arrow) as writer,
+    ):
+        for group in range(listed.num_row_groups):
+            table = listed.read_row_group(group)
+            chosen = pa.array(np.isin(table["row"].to_numpy() // block_rows, again))
+            # Of those the network could not answer for, more is known than the reason.
+            chosen = pc.and_(chosen, pc.is_in(table["status"], value_set=pa.array(["ok", "not-finite"])))
+            status = pc.if_else(chosen, pa.scalar("listed"), table["status"])
+            writer.write_table(table.set_column(table.schema.get_field_index("status"), "status", status))
+
+
 def _block_facts(run: Path, dataset: str, block: int, group: pa.Table, start: int, block_rows: int) -> pa.Table:
-    part = _facts_path(run, dataset, block)
+    part = facts_path(run, dataset, block)
     if not part.exists():
         return group.slice(start, block_rows).select(FACTS.names)
     with readable(part) as file:
-        return pq.read_table(file)
+        return read_whole(file)
+
+
+def read_block_facts(run: Path, dataset: str, block: int) -> list[dict[str, Any]]:
+    """Return what `write_facts` took, of a block whose facts are not merged yet."""
+    with readable(facts_path(run, dataset, block)) as file:
+        rows: list[dict[str, Any]] = read_whole(file).to_pylist()
+    return rows
 
 
 def read_index(run: Path, dataset: str, columns: list[str] | None = None) -> pa.Table:
     """Return a dataset's index, or some of its columns, in row order."""
     with readable(index_path(run, dataset)) as file:
-        return pq.read_table(file, columns=columns)
+        return read_whole(file, columns)
 
 
 def read_said(run: Path, dataset: str) -> pa.Table:

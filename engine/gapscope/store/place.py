@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from gapscope.errors import RunError, SourceError
-from gapscope.sources.files import absolute, is_url, one_line, remote
+from gapscope.sources.files import OBJECT_STORES, absolute, is_url, one_line, remote
 
 _S3: dict[str, Any] = {
     # A store that is overloaded asks for patience: ten tries of botocore's are about a minute and a half.
     "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 10}, "connect_timeout": 10, "read_timeout": 60}
 }
-_OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "r2")
 _OPTIONS: dict[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}
 
 
@@ -70,7 +69,7 @@ def readable(path: Path) -> Iterator[Path | IO[bytes]]:
 def make_folder(path: Path) -> None:
     """Make a folder and those above it, where there is such a thing."""
     # Object stores have none, and asked for one they would make a bucket.
-    if not is_remote(path) or cast("Any", path).protocol not in _OBJECT_STORES:
+    if not is_remote(path) or cast("Any", path).protocol not in OBJECT_STORES:
         path.mkdir(parents=True, exist_ok=True)
 
 

@@ -7,7 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec
 
+from gapscope.store.atomic import flush
 from gapscope.store.place import zarr_store
 
 _CHUNK_ROWS = 1024
@@ -40,23 +42,42 @@ def create_pyramid(run: Path, dataset: str, rows: int, block_rows: int, channels
                 chunks=(min(block_rows, _CHUNK_ROWS), length),
                 shards=(block_rows, length),
                 # Embeddings are close to noise: compressing them costs time and saves next to nothing.
-                compressors=None,
+                compressors=[Crc32cCodec()],
                 fill_value=float("nan"),
             )
     # Made last, so that where it exists the others do.
     if "done" not in group:
-        group.create_array("done", shape=(blocks,), dtype="uint8", chunks=(1,), fill_value=0)
+        group.create_array(
+            "done", shape=(blocks,), dtype="uint8", chunks=(1,), compressors=[Crc32cCodec()], fill_value=0
+        )
 
 
 def pending_blocks(run: Path, dataset: str) -> list[int]:
     """Return the numbers of the dataset's blocks that are not finished, in order."""
-    return [int(block) for block in np.flatnonzero(np.asarray(_array(run, dataset, "done", "r")[:]) == 0)]
+    return np.flatnonzero(block_flags(run, dataset) == 0).tolist()
+
+
+def block_flags(run: Path, dataset: str) -> NDArray[np.uint8]:
+    """Return a flag per block of the dataset, 1 where it is finished."""
+    return np.asarray(_array(run, dataset, "done", "r")[:])
 
 
 def write_embeddings(run: Path, dataset: str, start: int, embeddings: Mapping[str, NDArray[np.float16]]) -> None:
     """Write the embeddings of one block, whose first row is `start`: level to (rows, channels)."""
     for level, values in embeddings.items():
-        _array(run, dataset, level, "r+")[start : start + len(values)] = values
+        array = _array(run, dataset, level, "r+")
+        array[start : start + len(values)] = values
+        flush(shard_path(run, dataset, level, start // _block_rows(array)))
+
+
+def shard_path(run: Path, dataset: str, level: str, block: int) -> Path:
+    """Path of the file that holds a block's embeddings at a level; there is none where all are NaN."""
+    return _path(run) / dataset / level / "c" / str(block) / "0"
+
+
+def _block_rows(array: "zarr.Array[Any]") -> int:
+    shape: tuple[int, ...] = array.shards or array.chunks
+    return shape[0]
 
 
 def read_embeddings(run: Path, dataset: str, level: str, start: int, stop: int) -> NDArray[np.float16]:
@@ -85,4 +106,4 @@ def open_embeddings(run: Path, dataset: str, level: str) -> zarr.Array[Any]:
 
 
 def _array(run: Path, dataset: str, name: str, mode: Literal["r", "r+"]) -> zarr.Array[Any]:
-    return zarr.open_array(zarr_store(_path(run)), path=f"{dataset}/{name}", mode=mode)
+    return zarr.open_array(zarr_store(_path(run)), path=f"{dataset}/{name}", mode=mode, zarr_format=3)

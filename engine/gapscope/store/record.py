@@ -1,19 +1,29 @@
 """run.json: what defines a run, written first, and what a later command must agree with."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from gapscope.errors import RunError
+from gapscope.errors import DamageError, OptionError, RunError
+from gapscope.settings import check_dataset_name
+from gapscope.sources.files import one_line
 from gapscope.store.atomic import sweep, write_json
+from gapscope.store.links import check_no_way_out
+from gapscope.store.lock import NAME as LOCK
 from gapscope.store.place import make_folder, reason_of
 
 FORMAT = 3
 """Version of the run's layout on disk."""
 
 NAME = "run.json"
+
+_LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
+_MOST_ROWS = 2**40
+_MOST_BLOCK_ROWS = 2**20
 
 
 @dataclass(kw_only=True)
@@ -51,21 +61,68 @@ def read_record(run: Path) -> Record:
     """Read run.json.
 
     Raises:
-        RunError: the folder is no run, its run.json is damaged, or another version of gapscope wrote it.
+        RunError: the folder is no run, its run.json is damaged, another version of gapscope wrote it, or something in
+            the folder leads out of it.
     """
     path = run / NAME
+    check_no_way_out(run)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         written_as = content.pop("format")
         if written_as != FORMAT:
-            raise RunError(f"{path} has format {written_as}, this gapscope reads format {FORMAT}: use another --out")
-        return Record(**content)
+            raise RunError(_of_another_version(path, written_as, content))
+        return _checked(Record(**content))
     except FileNotFoundError:
         raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise RunError(f"{path} is damaged ({error}): use another --out, or remove the folder") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OptionError) as error:
+        raise DamageError(f"{path} is damaged ({one_line(error)}): use another --out, or remove the folder") from error
+
+
+def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) -> str:
+    theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
+    newer = isinstance(written_as, int) and written_as > FORMAT
+    way_out = (
+        f"update to {theirs} or newer, or use another --out"
+        if newer
+        else f"look at it with {theirs}, or compare again into another --out"
+    )
+    return (
+        f"{path} has format {written_as}, of gapscope {theirs}; this is gapscope {ours}, which reads format {FORMAT}: "
+        f"{way_out}"
+    )
+
+
+def _checked(record: Record) -> Record:
+    """See that what names files, and what memory is taken by, is of the kind that gapscope writes.
+
+    Names of datasets and levels become parts of paths, and a run may come from somebody else.
+    """
+    for name in ("config", "model", "versions", "datasets", "ruler", "times"):
+        if not isinstance(getattr(record, name), dict):
+            raise TypeError(f"`{name}` is no object")
+    names = record.config.get("datasets", {})
+    for name, location in names.items():
+        if not isinstance(location, str):
+            raise TypeError(f"the source of dataset {name} is no text")
+        check_dataset_name(name)
+    for level in record.config.get("embed", {}).get("levels", []):
+        if not isinstance(level, str) or not _LEVEL.fullmatch(level):
+            raise ValueError(f"{level!r} is no level's name")
+    if record.config.get("compare", {}).get("reference") not in (None, *names):
+        raise ValueError("the reference is none of the datasets")
+    for name, facts in record.datasets.items():
+        check_dataset_name(name)
+        if not _is_count(facts.get("listed", 0), _MOST_ROWS):
+            raise ValueError(f"the number of images of dataset {name} is none")
+    if not _is_count(record.block_rows, _MOST_BLOCK_ROWS):
+        raise ValueError("`block_rows` is no number of rows")
+    return record
+
+
+def _is_count(value: Any, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
 
 
 def begin(run: Path, record: Record) -> Record:
@@ -79,16 +136,34 @@ def begin(run: Path, record: Record) -> Record:
         check_same(run, there, record)
         sweep(run)
         return there
+    check_empty(run)
     try:
-        # A first command that was killed may have left no more than a half-written record.
-        others = [path for path in run.iterdir() if not path.match(f".{NAME}.*.partial")] if run.is_dir() else []
-        if others or (run.exists() and not run.is_dir()):
-            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
         make_folder(run)
         record.write(run)
     except (OSError, NotImplementedError) as error:
         raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
     return record
+
+
+def check_empty(run: Path) -> None:
+    """See that folder `run`, unless it is a run, can become one.
+
+    Raises:
+        RunError: it holds something else, or cannot be read.
+    """
+    try:
+        if (run / NAME).exists():
+            return
+        others = [path for path in run.iterdir() if not _of_a_beginning(path)] if run.is_dir() else []
+        if others or (run.exists() and not run.is_dir()):
+            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
+    except (OSError, NotImplementedError) as error:
+        raise RunError(f"--out {run} cannot be read: {reason_of(error)}") from error
+
+
+def _of_a_beginning(path: Path) -> bool:
+    # A first command that was killed may have left no more than its lock and half-written files.
+    return path.name == LOCK or any(path.match(f".{name}.*.partial") for name in (NAME, LOCK))
 
 
 def check_same(run: Path, there: Record, here: Record) -> None:

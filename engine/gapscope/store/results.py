@@ -1,6 +1,6 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -8,10 +8,15 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec, ZstdCodec
 
+from gapscope.errors import DamageError
+from gapscope.store.atomic import flush
 from gapscope.store.place import remove_tree, zarr_store
 
 _CHUNK_ROWS = 65536
+_EVERY_CHUNK: Any = {"write_empty_chunks": True}
+"""Also those that hold nothing but the fill value are written, so that one that is lost is missed."""
 
 
 def pair_name(query: str, reference: str) -> str:
@@ -21,7 +26,10 @@ def pair_name(query: str, reference: str) -> str:
 
 def has_neighbors(run: Path, level: str, query: str, reference: str) -> bool:
     """Tell whether the neighbours of a level and ordered pair are on disk, whole."""
-    return _is_done(run / "neighbors.zarr", f"{level}/{pair_name(query, reference)}/distances")
+    path = f"{level}/{pair_name(query, reference)}"
+    return _is_done(run / "neighbors.zarr", f"{path}/distances") and not has_gaps(
+        run / "neighbors.zarr", f"{path}/indices"
+    )
 
 
 def write_neighbors(
@@ -70,14 +78,19 @@ def write_neighbor_rows(
     for name, values, nothing in (("indices", indices, -1), ("distances", distances, np.inf)):
         stretch = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), nothing, values.dtype)
         stretch[rows - rows[0]] = values
-        array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+")
+        array = zarr.open_array(
+            zarr_store(run / "neighbors.zarr"), path=f"{path}/{name}", mode="r+", zarr_format=3, config=_EVERY_CHUNK
+        )
         array[int(rows[0]) : int(rows[-1]) + 1] = stretch
 
 
 def finish_neighbors(run: Path, level: str, query: str, reference: str, facts: dict[str, Any]) -> None:
     """Say that all neighbours of a level and ordered pair are on disk, and how they were found."""
     path = f"{level}/{pair_name(query, reference)}"
-    array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+")
+    array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+", zarr_format=3)
+    flush(run / "neighbors.zarr" / path)
+    indices = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/indices", mode="r+", zarr_format=3)
+    indices.attrs.update({"done": True})
     array.attrs.update({**facts, "done": True})
 
 
@@ -120,11 +133,23 @@ def read_some_neighbors(
     return distances[back, :k], indices[back, :k]
 
 
+def neighbors_shape(run: Path, level: str, query: str, reference: str) -> tuple[int, int]:
+    """Return rows and k of the neighbours of a level and ordered pair.
+
+    Raises:
+        ValueError: distances and indices have not the same shape.
+    """
+    distances, indices = _open_neighbors(run, level, query, reference)
+    if distances.shape != indices.shape or distances.ndim != 2:
+        raise ValueError(f"{distances.shape} distances and {indices.shape} indices")
+    return distances.shape[0], distances.shape[1]
+
+
 def _open_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
     store, path = zarr_store(run / "neighbors.zarr"), f"{level}/{pair_name(query, reference)}"
     return (
-        zarr.open_array(store, path=f"{path}/distances", mode="r"),
-        zarr.open_array(store, path=f"{path}/indices", mode="r"),
+        zarr.open_array(store, path=f"{path}/distances", mode="r", zarr_format=3),
+        zarr.open_array(store, path=f"{path}/indices", mode="r", zarr_format=3),
     )
 
 
@@ -189,6 +214,13 @@ def earlier_layout(run: Path, level: str, dataset: str) -> NDArray[np.float32] |
     return _read(run / "earlier.zarr", path) if _is_done(run / "earlier.zarr", path) else None
 
 
+def earlier_layouts(run: Path) -> Iterator[tuple[str, str]]:
+    """Yield level and dataset of every layout that `earlier_layout` has."""
+    for level in _names(run / "earlier.zarr"):
+        for dataset in _names(run / "earlier.zarr" / level):
+            yield level, dataset
+
+
 def forget_places(run: Path, dataset: str, rows: Sequence[int]) -> None:
     """Take rows whose images are not the same any more out of the earlier layouts."""
     gone = np.array(rows, np.int64)
@@ -241,13 +273,22 @@ def _names(store: Path) -> list[str]:
         return []
 
 
+def has_gaps(store: Path, path: str) -> bool:
+    """Tell whether an array that is said to be whole lacks a part, which would be read as nothing was found there."""
+    try:
+        array = zarr.open_array(zarr_store(store), path=path, mode="r")
+    except FileNotFoundError:
+        return False
+    return bool(array.attrs.get("done", False)) and array.nchunks_initialized != array.nchunks
+
+
 def _is_done(store: Path, path: str) -> bool:
-    return bool(_attributes(store, path).get("done", False))
+    return bool(_attributes(store, path).get("done", False)) and not has_gaps(store, path)
 
 
 def _attributes(store: Path, path: str) -> dict[str, Any]:
     try:
-        return dict(zarr.open_array(zarr_store(store), path=path, mode="r").attrs.asdict())
+        return dict(zarr.open_array(zarr_store(store), path=path, mode="r", zarr_format=3).attrs.asdict())
     except FileNotFoundError:
         return {}
 
@@ -255,6 +296,7 @@ def _attributes(store: Path, path: str) -> dict[str, Any]:
 def _write(store: Path, path: str, values: NDArray[Any], facts: dict[str, Any] | None = None) -> None:
     array = _create(store, path, values.shape, values.dtype)
     array[...] = values
+    flush(store / path)
     array.attrs.update({**(facts or {}), "done": True})
 
 
@@ -265,9 +307,19 @@ def _create(
     chunks = (max(1, min(shape[0], _CHUNK_ROWS)), *shape[1:])
     fill_value = -1 if dtype.kind == "i" else nothing
     return zarr.create_array(
-        zarr_store(store), name=path, shape=shape, dtype=dtype, chunks=chunks, fill_value=fill_value, overwrite=True
+        zarr_store(store),
+        name=path,
+        shape=shape,
+        dtype=dtype,
+        chunks=chunks,
+        compressors=[ZstdCodec(level=0), Crc32cCodec()],
+        fill_value=fill_value,
+        config=_EVERY_CHUNK,
+        overwrite=True,
     )
 
 
 def _read(store: Path, path: str) -> NDArray[Any]:
-    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r")[...])
+    if has_gaps(store, path):
+        raise DamageError(f"{store / path} lacks a part; see `gapscope verify {store.parent}`")
+    return np.asarray(zarr.open_array(zarr_store(store), path=path, mode="r", zarr_format=3)[...])

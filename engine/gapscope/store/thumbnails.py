@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
 from gapscope.store.place import readable
+from gapscope.store.tables import read_whole, write_whole
 
 SIDE = 160
 """Longest side of a thumbnail in pixels."""
@@ -44,23 +44,23 @@ def kept(dataset: str, uris: Sequence[str], share: float) -> NDArray[np.bool_]:
 
 def write_thumbnails(run: Path, dataset: str, block: int, thumbnails: Mapping[int, bytes]) -> None:
     """Write a block's thumbnails, row to JPEG, in place of older ones."""
-    path = _path(run, dataset, block)
+    path = thumbnails_path(run, dataset, block)
     if not thumbnails:
         path.unlink(missing_ok=True)
         return
     rows = sorted(thumbnails)
     table = pa.table({"row": rows, "jpeg": [thumbnails[row] for row in rows]}, schema=_SCHEMA)
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="none")
+        write_whole(temporary, table, compression="none")
 
 
 def read_block_thumbnails(run: Path, dataset: str, block: int) -> dict[int, bytes]:
     """Return a block's thumbnails, row to JPEG; nothing where there are none."""
-    path = _path(run, dataset, block)
+    path = thumbnails_path(run, dataset, block)
     if not path.exists():
         return {}
     with readable(path) as file:
-        table = pq.read_table(file)
+        table = read_whole(file)
     return dict(zip(table["row"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
 
 
@@ -74,5 +74,6 @@ def read_thumbnails(run: Path, dataset: str, rows: NDArray[np.int64], block_rows
     return found
 
 
-def _path(run: Path, dataset: str, block: int) -> Path:
+def thumbnails_path(run: Path, dataset: str, block: int) -> Path:
+    """Path of a block's thumbnails; there is no file where none are kept."""
     return run / "thumbnails" / dataset / f"{block:08d}.parquet"

@@ -14,6 +14,7 @@ from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_fac
 from gapscope.store.place import readable
 from gapscope.store.pyramid import mark_pending
 from gapscope.store.results import forget_places, forget_results
+from gapscope.store.tables import open_table, table_writer
 
 
 def update_index(
@@ -37,12 +38,12 @@ def update_index(
     index, schema = index_path(run, dataset), schema_of(columns)
     with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
         spool = Path(folder) / "added.parquet"
-        with pq.ParquetWriter(spool, schema) as writer:
+        with table_writer(spool, schema) as writer:
             changes = find_changes(
                 run, dataset, entries, lambda added: writer.write_table(listed_table(added, 0, schema))
             )
         with readable(index) as file:
-            there = pq.ParquetFile(file)
+            there = open_table(file)
             old, same = there.metadata.num_rows, there.schema_arrow.equals(schema)
         if changes or not same:
             forget_results(run)
@@ -60,10 +61,10 @@ def _blocks_to_embed(changes: Changes, old: int, block_rows: int) -> list[int]:
 def _rewrite(index: Path, spool: Path, schema: pa.Schema, changes: Changes) -> None:
     with (
         readable(index) as source,
-        pq.ParquetFile(source) as old,
-        pq.ParquetFile(spool) as added,
+        open_table(source) as old,
+        open_table(spool) as added,
         replacing(index) as path,
-        pq.ParquetWriter(path, schema) as writer,
+        table_writer(path, schema) as writer,
     ):
         first = 0
         for table in _regrouped(_tables(old, added, schema, changes)):

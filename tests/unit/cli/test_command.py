@@ -1,4 +1,3 @@
-import os
 import re
 import subprocess
 import sys
@@ -6,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
+from unprivileged import unprivileged
 
 import gapscope
 from gapscope_cli.main import app
@@ -118,12 +118,19 @@ def test_a_different_run_is_refused_with_the_difference(
     assert "layout.seed was 0, now 1" in done.stderr
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_an_output_that_cannot_be_written_is_one_line(two_folders: Folders, tmp_path: Path) -> None:
-    tmp_path.chmod(0o500)
-    done = CliRunner().invoke(app, given(two_folders, tmp_path / "run"))
+@pytest.mark.parametrize("there", [True, False])
+def test_an_output_that_cannot_be_written_is_one_line(two_folders: Folders, tmp_path: Path, there: bool) -> None:
+    run = tmp_path / "run"
+    if there:
+        run.mkdir()
+    (run if there else tmp_path).chmod(0o500)
+    with unprivileged():
+        done = CliRunner().invoke(app, given(two_folders, run))
+    (run if there else tmp_path).chmod(0o700)
     assert done.exit_code == 2
-    assert "cannot be written" in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+    assert f"{run} cannot be written: Permission denied" in line
+    assert not list(tmp_path.rglob("*.*"))
 
 
 def test_help_and_version_read_well() -> None:

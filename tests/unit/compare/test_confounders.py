@@ -36,7 +36,8 @@ def facts(run: Path, name: str, images: list[Image.Image], kind: str, **options:
     for number, image in enumerate(images):
         stream = io.BytesIO()
         image.save(stream, kind, **options)
-        entries.append(Entry(f"/{name}/{number}", len(stream.getvalue()), 0))
+        # As listed by a source that does not know sizes, such as a list of URLs.
+        entries.append(Entry(f"https://{name}/{number}", -1, 0))
         found.append(_fact(decode(stream.getvalue(), Frame(size=96))))
     write_index(run, name, entries)
     write_facts(run, name, 0, found)

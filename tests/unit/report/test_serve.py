@@ -1,5 +1,8 @@
+import contextlib
 import http.client
 import io
+import os
+import shutil
 import socket
 import tarfile
 import threading
@@ -8,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from made_run import Made, color, make_run
 from PIL import Image
@@ -15,8 +20,9 @@ from typer.testing import CliRunner
 
 from gapscope.errors import OptionError, RunError
 from gapscope.progress import Silent
+from gapscope.rejects import Rejected
 from gapscope.report import write_report
-from gapscope.report.serve import ReportServer
+from gapscope.report.serve import CONNECTIONS, ReportServer
 from gapscope.run import Run, open_run
 from gapscope.sources import Folder, Source
 from gapscope.sources.tar import Tar
@@ -141,6 +147,18 @@ TRAVERSALS = [
     "index.html%00.js",
     "file:///etc/passwd",
     "[",
+    "..%c0%af..%c0%afrun.json",
+    "%c0%ae%c0%ae/run.json",
+    "%e0%80%ae./run.json",
+    "\\..\\run.json",
+    "%25%32%65%25%32%65/run.json",
+    "data/..;/run.json",
+    "data%2ffacts.js%00",
+    "%ff%fe",
+    "images/%30/%2d1",
+    "images/0/1%00",
+    "images/0/99999999999999999999999999",
+    "images/0/" + "9" * 5000,
 ]
 
 
@@ -150,7 +168,7 @@ def test_nothing_but_the_report_and_its_images_can_be_had(server: ReportServer, 
         raw.sendall(f"GET /{server.token}/{path} HTTP/1.0\r\nHost: localhost\r\n\r\n".encode())
         answer = b"".join(iter(lambda: raw.recv(65536), b""))
     assert answer.split(b"\r\n", 1)[0].split()[1] == b"404"
-    assert b"secret" not in answer
+    assert b"secret.txt" not in answer
     assert b"root:" not in answer
 
 
@@ -189,3 +207,175 @@ def test_a_run_without_a_report_is_one_line(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["serve", str(made.path)])
     assert done.exit_code == 2
     assert "has no report" in done.stderr
+
+
+def raw(server: ReportServer, sent: bytes) -> bytes:
+    """What comes back for the very bytes of a request."""
+    with socket.create_connection(("127.0.0.1", int(server.server_address[1])), timeout=30) as client:
+        client.sendall(sent)
+        return b"".join(iter(lambda: client.recv(65536), b""))
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "get"])
+def test_only_get_and_head_are_answered(server: ReportServer, method: str) -> None:
+    status, headers, words = ask(server, f"/{server.token}/", method=method)
+    assert (status, headers["Content-Type"]) == (501, "text/plain; charset=utf-8")
+    assert server.token.encode() not in words
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "index.html",
+        "page.js",
+        "data/facts.js",
+        "tiles/large-0000.jpg",
+        "images/0/0",
+        "images/1/6",
+        "nothing",
+        "../x",
+    ],
+)
+def test_every_answer_carries_the_headers_that_protect_it(server: ReportServer, path: str) -> None:
+    for token in (server.token, "wrong"):
+        _, headers, _ = ask(server, f"/{token}/{path}")
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["Referrer-Policy"] == "no-referrer"
+        assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert "unsafe" not in headers["Content-Security-Policy"]
+        assert not [name for name in headers if name.lower().startswith("access-control")]
+        assert headers["Server"].strip() == "gapscope"
+
+
+@pytest.mark.parametrize(
+    "wanted", ["bytes=0-", "bytes=5-1", "bytes=99999999999999999999-", "bytes=" + "0-1," * 9000, "x"]
+)
+def test_a_range_is_answered_with_the_whole(server: ReportServer, run: Run, wanted: str) -> None:
+    head = f"GET /{server.token}/page.css HTTP/1.0\r\nHost: localhost\r\nRange: {wanted}\r\n\r\n"
+    answer = raw(server, head.encode())
+    assert answer.split(b"\r\n", 1)[0].split()[1] == b"200"
+    assert answer.endswith((run.report.parent / "page.css").read_bytes())
+
+
+NONSENSE = {
+    "line": (b"GET /" + b"a" * 70_000 + b" HTTP/1.0\r\n\r\n", b"414"),
+    "header": (b"GET / HTTP/1.0\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", b"431"),
+    "headers": (b"GET / HTTP/1.0\r\n" + b"X: a\r\n" * 200 + b"\r\n", b"431"),
+    "version": (b"GET / HTTP/99.9\r\n\r\n", b"505"),
+    "old": (b"GET /\r\n\r\n", b"403"),
+    "words": (b"<script>alert(1)</script> a b c\r\n\r\n", b"400"),
+    "bytes": (bytes(range(128, 256)) + b"\r\n\r\n", b"400"),
+}
+
+
+@pytest.mark.parametrize(("sent", "status"), NONSENSE.values(), ids=NONSENSE)
+def test_nonsense_is_refused(
+    server: ReportServer, capfd: pytest.CaptureFixture[str], sent: bytes, status: bytes
+) -> None:
+    with contextlib.suppress(ConnectionResetError):
+        answer = raw(server, sent)
+        assert answer.split(b"\r\n", 1)[0].split()[1] == status
+        assert b"text/plain" in answer
+    # And the next one is answered as if nothing had been.
+    assert ask(server, f"/{server.token}/")[0] == 200
+    assert capfd.readouterr().err == ""
+
+
+def test_a_thousand_at_once_are_all_answered_by_a_bounded_number_of_threads(server: ReportServer, run: Run) -> None:
+    wanted = (run.report.parent / "data" / "facts.js").read_bytes()
+    request = f"GET /{server.token}/data/facts.js HTTP/1.0\r\nHost: localhost\r\n\r\n".encode()
+    before = threading.active_count()
+    clients = [socket.create_connection(("127.0.0.1", int(server.server_address[1])), timeout=60) for _ in range(1000)]
+    most = 0
+    for client in clients:
+        client.sendall(request)
+        most = max(most, threading.active_count() - before)
+    for client in clients:
+        answer = b"".join(iter(lambda client=client: client.recv(65536), b""))  # type: ignore[misc]
+        most = max(most, threading.active_count() - before)
+        client.close()
+        assert answer.endswith(wanted)
+    assert most <= CONNECTIONS
+
+
+def test_clients_that_do_not_finish_asking_do_not_keep_the_others_out(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gapscope.report.serve.CONNECTIONS", 4)
+    monkeypatch.setattr("gapscope.report.serve.ASKING_SECONDS", 0.2)
+    with ReportServer(run) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
+        thread.start()
+        slow = [socket.create_connection(("127.0.0.1", int(server.server_address[1])), timeout=30) for _ in range(12)]
+        for at, client in enumerate(slow):
+            client.sendall(b"GET /"[: at % 6])
+        assert ask(server, f"/{server.token}/")[0] == 200
+        assert all(client.recv(65536) == b"" for client in slow)
+        for client in slow:
+            client.close()
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def copy(run: Run, tmp_path: Path) -> Run:
+    """The run with its report, to meddle with."""
+    shutil.copytree(run.path, tmp_path / "run")
+    return open_run(tmp_path / "run")
+
+
+@pytest.mark.parametrize("name", ["index.html", "page.js", "plotly.min.js"])
+def test_a_page_that_is_not_gapscopes_own_is_not_shown(copy: Run, name: str) -> None:
+    path = copy.report.parent / name
+    path.write_text(path.read_text() + "<script>fetch('//evil.example/')</script>")
+    with pytest.raises(RunError, match="gapscope report"):
+        ReportServer(copy)
+
+
+def test_data_that_does_anything_but_hand_over_a_text_is_not_shown(copy: Run) -> None:
+    data = copy.report.parent / "data"
+    whole = (data / "facts.js").read_text()
+    evil = {
+        "after": whole + "alert(1)",
+        "inside": whole.replace('"));', '") + alert(1));'),
+        "before": "alert(1);" + whole,
+        "name": whole.replace('"facts"', '"facts" + alert(1)'),
+        "wide": whole.replace('"facts"', '"f\u00e4cts"'),
+    }
+    for name, text in evil.items():
+        (data / f"{name}.js").write_text(text)
+    (data / "page.html").write_text("<script>alert(1)</script>")
+    with ReportServer(copy) as server:
+        assert server.file("data/facts.js") == whole.encode()
+        assert [
+            name for name in (*evil, "page") if server.file(f"data/{name}.js") or server.file(f"data/{name}.html")
+        ] == []
+
+
+def test_links_in_the_report_are_not_followed(copy: Run, tmp_path: Path) -> None:
+    (tmp_path / "private.jpg").write_bytes(b"private")
+    (copy.report.parent / "tiles" / "private.jpg").symlink_to(tmp_path / "private.jpg")
+    with ReportServer(copy) as server:
+        assert server.file("tiles/private.jpg") is None
+
+
+def test_what_a_strangers_index_names_is_shown_only_if_it_is_a_picture(copy: Run, tmp_path: Path) -> None:
+    (tmp_path / "key.txt").write_text("private")
+    os.mkfifo(tmp_path / "pipe.png")
+    names = ["/etc/passwd", str(tmp_path / "key.txt"), str(tmp_path / "run" / "../key.txt"), "/dev/zero", "\0", "",
+             str(tmp_path / "pipe.png"), "reference::x", "file:///etc/passwd"]  # fmt: skip
+    table = pq.read_table(copy.path / "index" / "real.parquet")
+    for name in names:
+        odd = {"uri": [name] * len(table), "bytes": [-1] * len(table)}
+        changed = table
+        for column, values in odd.items():
+            at = table.schema.get_field_index(column)
+            changed = changed.set_column(at, column, pa.array(values, table.schema.field(column).type))
+        pq.write_table(changed, copy.path / "index" / "real.parquet", compression="none", use_dictionary=False)
+        with ReportServer(copy) as server:
+            with pytest.raises(Rejected) as told:
+                server.image(0, 0)
+            assert "private" not in told.value.error
+            assert "root:" not in told.value.error

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.request import urlopen
 
 import fsspec
 import numpy as np
@@ -14,7 +15,10 @@ from typer.testing import CliRunner
 from zarr.core.sync import sync
 
 import gapscope
+from gapscope.progress import Silent
+from gapscope.report.serve import ReportServer
 from gapscope.store import place as places
+from gapscope.store.lock import held
 from gapscope_cli.main import app
 
 OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 11, "cluster": "inline"}
@@ -87,7 +91,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def content(run: Path) -> dict[str, bytes]:
     """What a run's files hold, but for times."""
-    apart = ("run.json", "log.txt", "facts.js")
+    apart = ("run.json", "log.txt", "facts.js", "SHA256SUMS")
     files = [path for path in run.rglob("*") if path.is_file() and path.name not in apart]
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
@@ -115,6 +119,8 @@ def test_a_run_behind_a_url_holds_what_a_folder_holds(
     for kind in ("parquet", "projector"):
         done = CliRunner().invoke(app, ["export", url, "--to", kind, "--out", str(tmp_path / kind)])
         assert done.exit_code == 0, done.output
+    found = gapscope.verify(url)
+    assert (found.faults, found.finished) == ([], True)
     # The same call finds nothing to do.
     asked = len(s3.met)
     gapscope.compare(folders, out=url, **OPTIONS)
@@ -122,6 +128,38 @@ def test_a_run_behind_a_url_holds_what_a_folder_holds(
     assert (len(s3.met) > asked) == url.startswith("s3")
     with pytest.raises(gapscope.RunError, match=r"embed\.size was 64, now 96"):
         gapscope.compare(folders, out=url, **OPTIONS | {"size": 96})
+
+
+def test_a_run_in_a_store_is_worked_on_by_one(s3: Server) -> None:
+    del s3
+    run = places.place("s3://bucket/locked")
+    with (
+        held(run, "gapscope compare", Silent()),
+        pytest.raises(gapscope.RunError, match="in use by gapscope compare"),
+        held(run, "gapscope report", Silent()),
+    ):
+        pass
+    with held(run, "gapscope report", Silent()):
+        assert (run / "lock.json").exists()
+    assert not (run / "lock.json").exists()
+
+
+def test_a_run_and_images_behind_urls_are_served(s3: Server, folders: dict[str, str]) -> None:
+    del s3
+    fsspec.filesystem("s3").put(folders["real"], "bucket/real", recursive=True)
+    run = gapscope.compare(folders | {"real": "s3://bucket/real"}, out="s3://bucket/served", **OPTIONS)
+    with ReportServer(run) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        base = server.url
+        for row in run.layout("P3").query("dataset == 'real'")["row"].iloc[[0, -1]]:
+            (name,) = run.index("real").query("row == @row")["uri"].str.rsplit("/", n=1).str[-1]
+            with urlopen(f"{base}images/0/{row}") as answer:
+                assert answer.read() == (Path(folders["real"]) / name).read_bytes()
+        with urlopen(f"{base}page.js") as answer:
+            assert answer.read() == (run.report.parent / "page.js").read_bytes()
+        server.shutdown()
+        thread.join()
 
 
 def test_a_store_that_fails_for_a_while_is_waited_for(

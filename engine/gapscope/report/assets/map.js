@@ -12,6 +12,7 @@
   const START = { eye: { x: 0.98, y: 0.98, z: 0.54 }, center: { x: 0, y: 0, z: -0.03 }, up: { x: 0, y: 0, z: 1 } };
   let element;
   let members = []; // of the ordinary and the outlier trace, the images that their points stand for
+  let ringed = []; // and of the rings' traces
   let working = false;
 
   const hasWebGL = () => {
@@ -71,7 +72,8 @@
   // Rings around the pinned image, its neighbours, a cluster that was asked for, and what is selected.
   const rings = (level, state) => {
     const ring = (images, size, color, symbol) => ({
-      type: "scatter3d", mode: "markers", hoverinfo: "skip", showlegend: false,
+      // A ring lies over its point, and Plotly finds whichever comes first: both stand for the image.
+      type: "scatter3d", mode: "markers", hoverinfo: "none", showlegend: false,
       ...places(level, images), marker: { size, color, symbol, line: { width: 2, color } },
     });
     const neighbours = state.pinned === null || !state.near ? []
@@ -83,11 +85,12 @@
       });
     }
     const base = pointSize(g.facts.drawn);
+    ringed = [cluster, neighbours, state.pinned === null ? [] : [state.pinned], [...state.selected]];
     return [
-      ring(cluster, base + 5, g.css("--mark"), "circle-open"),
-      ring(neighbours, base + 8, g.css("--text"), "circle-open"),
-      ring(state.pinned === null ? [] : [state.pinned], base + 12, g.css("--text"), "diamond-open"),
-      ring([...state.selected], base + 4, g.css("--focus"), "circle-open"),
+      ring(ringed[0], base + 5, g.css("--mark"), "circle-open"),
+      ring(ringed[1], base + 8, g.css("--text"), "circle-open"),
+      ring(ringed[2], base + 12, g.css("--text"), "diamond-open"),
+      ring(ringed[3], base + 4, g.css("--focus"), "circle-open"),
     ];
   };
 
@@ -129,7 +132,7 @@
 
   const listen = () => {
     element.on("plotly_hover", ({ points }) => {
-      const image = members[points[0].curveNumber]?.[points[0].pointNumber];
+      const image = [...members, ...ringed][points[0].curveNumber]?.[points[0].pointNumber];
       if (image === undefined) return;
       map.hovered = image;
       element.classList.add("over-point");

@@ -1,0 +1,57 @@
+"""`gapscope verify`: is everything that a run holds there, and whole?"""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gapscope_cli.errors import told
+from gapscope_cli.progress import shown_progress
+
+if TYPE_CHECKING:
+    from gapscope.verify import Check, Verified
+
+
+def verify(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run, finished or not.")],
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Take out of the run what is broken; the same compare command then makes that again."
+        ),
+    ] = False,
+) -> None:
+    """Look at every array, flag, count and checksum of a run.
+
+    The exit code is 0 where all is well or is repaired, and 1 where something is broken.
+    """
+    with told(), shown_progress() as progress:
+        import gapscope
+
+        found = gapscope.verify(run, repair=repair, progress=progress)
+    for check in found.checks:
+        typer.echo(_line(check))
+    for fault in found.faults:
+        typer.echo(f"broken: {fault}", err=True)
+    typer.echo(f"\n{_sum(found)}")
+    if not (found.sound or found.repaired):
+        raise typer.Exit(1)
+
+
+def _line(check: "Check") -> str:
+    sign = f"{len(check.faults):,} broken" if check.faults else "ok" if check.looked_at or not check.waiting else "-"
+    seen = f"{check.looked_at:,} {check.unit}{'' if check.looked_at == 1 else 's'}"
+    return f"{sign:<10} {check.what:<36} {seen}{f'; {check.waiting}' if check.waiting else ''}"
+
+
+def _sum(found: "Verified") -> str:
+    count = len(found.faults)
+    if found.repaired:
+        return (
+            f"{found.path}: {count:,} broken, and taken out of the run. Give the same `gapscope compare` command "
+            "again: it makes what is missing, and no more"
+        )
+    if not found.sound:
+        return f"{found.path}: {count:,} broken; `gapscope verify {found.path} --repair` takes that out of the run"
+    if not found.finished:
+        return f"{found.path}: nothing is broken; the same `gapscope compare` command goes on with what is missing"
+    return f"{found.path}: all is there, and whole"

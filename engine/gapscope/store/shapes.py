@@ -1,0 +1,91 @@
+"""Whether a run's arrays and tables are as large as its run.json says: a few bytes can claim to be terabytes."""
+
+import math
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+import zarr
+
+from gapscope.errors import RunError
+from gapscope.sources.files import one_line
+from gapscope.store.index import index_path
+from gapscope.store.place import readable, zarr_store
+from gapscope.store.record import Record
+from gapscope.store.results import pair_name
+
+_MOST_CHUNK_BYTES = 2**30
+_MOST_ACROSS = 65536
+
+
+def check_shapes(run: Path, record: Record) -> None:
+    """Hold what arrays and tables claim against run.json, and read none of them.
+
+    What is not there is passed over: whoever needs it says so.
+
+    Raises:
+        RunError: something has another shape or type than a run's, or its chunks are too large to be one's.
+    """
+    listed = {name: int(record.datasets[name]["listed"]) for name in record.config["datasets"]}
+    for name, rows in listed.items():
+        _check_index(index_path(run, name), rows)
+    for path, kind, shape in _arrays(record.config["embed"]["levels"], listed):
+        _check_array(run, path, kind, shape)
+
+
+def _arrays(levels: list[str], listed: dict[str, int]) -> Iterator[tuple[str, str, tuple[int | None, ...]]]:
+    """Yield path, kind of number and shape of every array; None is any length across."""
+    everything = sum(listed.values())
+    for level in levels:
+        yield f"layout.zarr/{level}", "f", (everything, 3)
+        yield f"clusters.zarr/{level}", "i", (everything,)
+        for name, rows in listed.items():
+            yield f"pyramid.zarr/{name}/{level}", "f", (rows, None)
+            yield f"earlier.zarr/{level}/{name}", "f", (None, 3)
+        for query, reference in product(listed, repeat=2):
+            path = f"neighbors.zarr/{level}/{pair_name(query, reference)}"
+            yield f"{path}/distances", "f", (listed[query], None)
+            yield f"{path}/indices", "i", (listed[query], None)
+
+
+def _check_index(path: Path, rows: int) -> None:
+    try:
+        with readable(path) as source, pq.ParquetFile(source) as file:
+            claimed = int(file.metadata.num_rows)
+    except FileNotFoundError:
+        return
+    except Exception as error:
+        raise RunError(f"{path} cannot be read ({one_line(error)}): it is damaged") from error
+    # Every row has a uri of its own, which takes a byte at least.
+    if claimed != rows or rows > path.stat().st_size:
+        raise RunError(f"{path} claims {claimed:,} rows, and run.json {rows:,}: it is damaged")
+
+
+def _check_array(run: Path, path: str, kind: str, shape: tuple[int | None, ...]) -> None:
+    store, _, inside = path.partition("/")
+    try:
+        array = zarr.open_array(zarr_store(run / store), path=inside, mode="r", zarr_format=3)
+    except FileNotFoundError:
+        return
+    # Zarr says nearly anything of metadata that is not as it should be.
+    except Exception as error:
+        raise RunError(f"{run}/{path} cannot be read ({one_line(error)}): it is damaged") from error
+    if (wrong := _wrong(array, kind, shape)) is not None:
+        raise RunError(f"{run}/{path} is no array of a run: {wrong}")
+
+
+def _wrong(array: "zarr.Array[Any]", kind: str, shape: tuple[int | None, ...]) -> str | None:
+    dtype = np.dtype(array.dtype)
+    if dtype.kind != kind:
+        return f"it is of {dtype}"
+    if len(array.shape) != len(shape) or any(
+        there != wanted if wanted is not None else there > _MOST_ACROSS and at > 0
+        for at, (there, wanted) in enumerate(zip(array.shape, shape, strict=False))
+    ):
+        return f"its shape is {array.shape}"
+    if math.prod(array.shards or array.chunks) * dtype.itemsize > _MOST_CHUNK_BYTES:
+        return f"its chunks are {array.shards or array.chunks}"
+    return None

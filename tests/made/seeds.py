@@ -1,0 +1,212 @@
+"""Small whole files of every kind that gapscope parses, and ways to spoil them: what fuzzing starts from."""
+
+import io
+import json
+import os
+import tarfile
+import warnings
+import zlib
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import safetensors.torch
+import torch
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from image_files import WIDTH, encoded, readable, scene
+from PIL import Image
+
+FUZZ = int(os.environ.get("GAPSCOPE_FUZZ", "0"))
+"""Examples per test for a long night of it, which differ each time; 0 for few that are always the same."""
+
+SMALL = 20_000
+"""Larger seeds are left out: mutations would seldom meet what is read first."""
+
+
+def fuzz(examples: int) -> settings:
+    """Return how often a test tries: so often, or `FUZZ` times."""
+    return settings(
+        max_examples=FUZZ or examples, derandomize=not FUZZ, suppress_health_check=list(HealthCheck), database=None
+    )
+
+
+def image_seeds() -> list[bytes]:
+    """An image of every format and kind."""
+    Image.init()
+    seeds = [data for data in readable().values() if len(data) < SMALL]
+    small = scene(24, 18)
+    for kind in sorted(set(Image.SAVE) & set(Image.OPEN)):
+        for mode in ("RGB", "L", "1", "P"):
+            # Most formats hold some kinds of pixels only.
+            with suppress(OSError, ValueError, KeyError), warnings.catch_warnings(action="ignore"):
+                seeds.append(encoded(small.convert(mode), kind))
+    numpy_file = io.BytesIO()
+    np.save(numpy_file, np.zeros((6, 5, 3), np.uint8))
+    return [*seeds, numpy_file.getvalue()]
+
+
+def numpy_seeds() -> list[bytes]:
+    """Arrays of images."""
+    seeds = []
+    for values in (np.zeros((3, 4, 5, 3), np.uint8), np.zeros((2, 4, 4), np.float32), np.zeros((2, 3, 3, 1), bool)):
+        file = io.BytesIO()
+        np.save(file, values)
+        seeds.append(file.getvalue())
+    return seeds
+
+
+LIST_SEEDS = {
+    ".csv": [
+        b"path,weather,speed\na.png,rain,31.5\nb.png,,\n",
+        b'image;x\n"a, b.png";"c\n d"\n',
+        b"\xef\xbb\xbffile_name\r\na.png\r\n",
+        b"=cmd|' /C calc'!A0,path\n1e400,\x1b[31mred.png\n",
+    ],
+    ".tsv": [b"uri\tn\n/etc/passwd\t1\n../../etc/shadow\tnan\n"],
+    ".txt": [
+        b"a.png\n# passed over\n\n  /etc/passwd \n~/x.png\n~nobody-of-that-name/x.png\n",
+        b"reference::a\nfilecache::memory://x\nssh://h/x.png\nfile:///etc/passwd\nmemory://nowhere/x.png\n",
+    ],
+}
+
+
+COCO_SEED: dict[str, Any] = {
+    "images": [{"id": 1, "file_name": "a.png", "width": 8, "height": 8}, {"id": "2", "file_name": "b/c.png"}],
+    "annotations": [
+        {"id": 1, "image_id": 1, "category_id": 3, "bbox": [1, 2, 3.5, 4], "area": 14.0, "iscrowd": 0},
+        {"id": 2, "image_id": "2", "category_id": 3, "bbox": [0, 0, 1, 1], "iscrowd": 1},
+    ],
+    "categories": [{"id": 3, "name": "car"}],
+}
+
+
+def tar_seeds() -> list[bytes]:
+    """Archives with plain, long, sparse and linked members, in every format that tarfile writes."""
+    seeds = []
+    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+        file = io.BytesIO()
+        with tarfile.open(fileobj=file, mode="w", format=form) as archive:
+            for name in ("a.png", "d" * 90 + "/é.jpg", "../b.png"):
+                member = tarfile.TarInfo(name)
+                member.size = 700
+                archive.addfile(member, io.BytesIO(bytes(700)))
+            for kind in (tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.DIRTYPE):
+                link = tarfile.TarInfo("link.png")
+                link.type, link.linkname = kind, "/etc/passwd"
+                archive.addfile(link)
+        seeds.append(file.getvalue()[:8192])
+    return seeds
+
+
+def parquet_seeds() -> list[bytes]:
+    """A table of images, in both forms, and one of paths, with columns of many kinds."""
+    tables = [
+        {"image": [b"abc", b"", None], "t": pa.array([1, 2, None], pa.timestamp("ns")), "label": ["a", "b", None]},
+        {"image": [{"bytes": b"abc", "path": None}, {"bytes": None, "path": "../x.png"}, None], "n": [1, 2, 3]},
+        {"image": [{"bytes": None, "path": 7}, {"bytes": b"", "path": 8}]},
+        {"image": [{"bytes": None, "path": "\0"}, {"bytes": b"", "path": "/etc/passwd"}]},
+        {"path": ["a.png", "/etc/passwd", None], "n": pa.array([1, 2, 3], pa.decimal128(9)), "d": [True, False, None]},
+    ]
+    seeds = []
+    for columns in tables:
+        for packing in ("none", "zstd"):
+            file = io.BytesIO()
+            pq.write_table(pa.table(columns), file, compression=packing)
+            seeds.append(file.getvalue())
+    return seeds
+
+
+def weights_seeds() -> dict[str, bytes]:
+    """A state dict in both forms, by the ending of its file."""
+    state = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.num_batches_tracked": torch.tensor(3)}
+    file = io.BytesIO()
+    torch.save({"state_dict": state}, file)
+    return {".pth": file.getvalue(), ".safetensors": safetensors.torch.save(state)}
+
+
+ZARR_SEED: dict[str, Any] = {
+    "zarr_format": 3,
+    "node_type": "array",
+    "shape": [3, 4, 5, 3],
+    "data_type": "uint8",
+    "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [2, 4, 5, 3]}},
+    "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+    "fill_value": 0,
+    "codecs": [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 0, "checksum": False}}],
+    "attributes": {"done": True},
+    "storage_transformers": [],
+}
+
+
+_ODD_NUMBERS = (0, -1, 1, 255, 2**15, 2**31 - 1, 2**31, 2**32, 2**53, 2**63 - 1, 2**64, 10**30)
+_ODD_TEXTS = ("", "..", "../../outside", "/etc/passwd", "a/b", "\0", "\ud800", "\x1b[2J", "<script>", "x" * 5000, "NaN")
+
+odd_values: st.SearchStrategy[Any] = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.sampled_from(_ODD_NUMBERS),
+    st.floats(allow_nan=True),
+    st.sampled_from(_ODD_TEXTS),
+    st.text(max_size=20),
+    st.just([]),
+    st.just({}),
+    st.lists(st.sampled_from(_ODD_NUMBERS), max_size=5),
+    st.dictionaries(st.sampled_from(_ODD_TEXTS), st.sampled_from(_ODD_NUMBERS), max_size=3),
+)
+
+
+@st.composite
+def spoiled_bytes(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """One of the seeds with some bytes changed, taken out, doubled, or the rest cut off."""
+    data = bytearray(draw(st.sampled_from(seeds)))
+    for _ in range(draw(st.integers(0, 6))):
+        at = draw(st.integers(0, max(0, len(data) - 1)))
+        kind = draw(st.sampled_from(("set", "number", "out", "double", "cut", "put")))
+        if kind == "set":
+            data[at : at + 1] = bytes([draw(st.integers(0, 255))])
+        elif kind == "number":
+            number = draw(st.sampled_from((0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)))
+            data[at : at + 4] = number.to_bytes(4, draw(st.sampled_from(("little", "big"))))
+        elif kind == "out":
+            del data[at : at + draw(st.integers(1, 64))]
+        elif kind == "double":
+            data[at:at] = data[at : at + draw(st.integers(1, 600))]
+        elif kind == "cut":
+            del data[at:]
+        else:
+            data[at:at] = draw(st.binary(max_size=16))
+    return bytes(data)
+
+
+@st.composite
+def spoiled_json(draw: st.DrawFn, seed: Any) -> Any:
+    """The seed with some of what is in it replaced by something odd, or missing."""
+    value = json.loads(json.dumps(seed))
+    for _ in range(draw(st.integers(1, 4))):
+        places = list(_places(value))
+        if not places:
+            break
+        inside, key = draw(st.sampled_from(places))
+        if draw(st.integers(0, 5)):
+            inside[key] = draw(odd_values)
+        else:
+            del inside[key]
+    return value
+
+
+def _places(value: Any) -> Any:
+    keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
+    for key in list(keys):
+        yield value, key
+        yield from _places(value[key])
+
+
+def text_bomb(length: int) -> bytes:
+    """A PNG whose compressed text unpacks to `length` bytes."""
+    packed = b"key\0\0" + zlib.compress(bytes(length), 9)
+    chunk = len(packed).to_bytes(4, "big") + b"zTXt" + packed + zlib.crc32(b"zTXt" + packed).to_bytes(4, "big")
+    image = encoded(scene(WIDTH, 8), "PNG")
+    return image[:33] + chunk + image[33:]

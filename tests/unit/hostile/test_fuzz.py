@@ -1,0 +1,152 @@
+"""Whatever bytes a stranger sends: gapscope's own error, a rejected row, or an image. Nothing else, and little memory.
+
+GAPSCOPE_FUZZ is the number of examples per test, for a long night of it; they differ from run to run then.
+"""
+
+import json
+import resource
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from seeds import (
+    COCO_SEED,
+    LIST_SEEDS,
+    ZARR_SEED,
+    fuzz,
+    image_seeds,
+    numpy_seeds,
+    parquet_seeds,
+    spoiled_bytes,
+    spoiled_json,
+    tar_seeds,
+    text_bomb,
+    weights_seeds,
+)
+
+from gapscope.decode.children import decode_apart
+from gapscope.errors import UserError
+from gapscope.pyramid.weights import read_state
+from gapscope.rejects import STATUSES, Rejected
+from gapscope.settings import Frame
+from gapscope.sources import open_source
+
+MOST_ROWS = 200
+NUMBERS = count()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def little_memory() -> Iterator[None]:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    yield
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder beside which nothing may appear."""
+    around = tmp_path_factory.mktemp("fuzz")
+    (around / "inside").mkdir()
+    yield around / "inside"
+    assert [path.name for path in around.iterdir()] == ["inside"]
+
+
+def drain(location: str, *, objects: bool = False) -> None:
+    """List a source and read what it lists."""
+    try:
+        source = open_source("odd", location, objects=objects)
+        for at, entry in enumerate(source.entries()):
+            assert entry.status in STATUSES
+            # What a run's index, its digest and its messages need.
+            entry.uri.encode()
+            entry.error.encode()
+            if at == MOST_ROWS:
+                break
+            if entry.status == "listed" and not entry.uri.startswith(("http", "s3", "gs")):
+                with suppress(Rejected):
+                    source.read(entry)
+    except UserError:
+        return
+
+
+def drain_bytes(folder: Path, suffix: str, data: bytes, part: str = "", *, objects: bool = False) -> None:
+    # Sources remember by path what they read.
+    path = folder / f"{next(NUMBERS)}{suffix}"
+    path.write_bytes(data)
+    drain(f"{path}{part}", objects=objects)
+    path.unlink()
+
+
+@fuzz(250)
+@given(data=spoiled_bytes([*image_seeds(), text_bomb(70_000_000)]))
+def test_images(data: bytes) -> None:
+    try:
+        picture = decode_apart(data, Frame(size=64, max_pixels=1_000_000), thumbnail=32)
+    except Rejected:
+        return
+    assert picture.pixels.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("suffix", LIST_SEEDS)
+@fuzz(120)
+@given(data=st.data())
+def test_lists(folder: Path, suffix: str, data: st.DataObject) -> None:
+    drain_bytes(folder, suffix, data.draw(spoiled_bytes(LIST_SEEDS[suffix])))
+
+
+@fuzz(120)
+@given(content=spoiled_json(COCO_SEED), objects=st.booleans())
+def test_coco(folder: Path, content: Any, objects: bool) -> None:
+    drain_bytes(folder, ".json", json.dumps(content).encode(), f"::{folder}", objects=objects)
+
+
+@fuzz(120)
+@given(data=spoiled_bytes([json.dumps(COCO_SEED).encode()]))
+def test_coco_that_is_hardly_json(folder: Path, data: bytes) -> None:
+    drain_bytes(folder, ".json", data, f"::{folder}", objects=True)
+
+
+@fuzz(120)
+@given(data=spoiled_bytes(tar_seeds()))
+def test_archives(folder: Path, data: bytes) -> None:
+    drain_bytes(folder, ".tar", data)
+
+
+@fuzz(120)
+@given(data=spoiled_bytes(parquet_seeds()))
+def test_parquet(folder: Path, data: bytes) -> None:
+    drain_bytes(folder, ".parquet", data)
+
+
+@fuzz(120)
+@given(data=spoiled_bytes(numpy_seeds()))
+def test_numpy(folder: Path, data: bytes) -> None:
+    drain_bytes(folder, ".npy", data)
+
+
+@fuzz(120)
+@given(metadata=spoiled_json(ZARR_SEED))
+def test_zarr(folder: Path, metadata: Any) -> None:
+    store = folder / f"{next(NUMBERS)}.zarr"
+    (store / "c" / "0" / "0" / "0").mkdir(parents=True)
+    (store / "zarr.json").write_text(json.dumps(metadata))
+    (store / "c" / "0" / "0" / "0" / "0").write_bytes(b"no chunk")
+    drain(str(store))
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@fuzz(100)
+@given(data=st.data())
+def test_weights(folder: Path, suffix: str, data: st.DataObject) -> None:
+    path = folder / f"weights{suffix}"
+    path.write_bytes(data.draw(spoiled_bytes([weights_seeds()[suffix]])))
+    try:
+        state = read_state(path)
+    except UserError:
+        return
+    assert all(tensor.numel() < 1_000_000 for tensor in state.values())

@@ -1,0 +1,59 @@
+"""The same images, settings and machine make the same bytes in all that a run holds and in all that is made of it."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from whole_run import Folders, compare, content
+
+import gapscope
+from gapscope.export import EXPORTS, export_run
+from gapscope.report import write_single_file
+
+
+@pytest.fixture(scope="module")
+def again(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
+    """The comparison once more, in another place."""
+    return compare(folders, tmp_path_factory.mktemp("again") / "run")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_second_run_elsewhere(again: gapscope.Run, undisturbed: dict[str, bytes]) -> None:
+    assert content(again.path) == undisturbed
+
+
+@pytest.mark.parametrize("kind", EXPORTS)
+def test_exports(again: gapscope.Run, finished: Path, tmp_path: Path, kind: str) -> None:
+    one = export_run(gapscope.open_run(finished), kind, tmp_path / "one")
+    other = export_run(again, kind, tmp_path / "other")
+    assert files(one) == files(other)
+    assert files(one)
+
+
+def test_the_page_in_one_file(finished: Path, tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        write_single_file(finished / "report", tmp_path / f"{name}.html")
+    assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
+
+
+def test_an_update(folders: Folders, finished: Path, tmp_path: Path) -> None:
+    moved = {name: str(shutil.copytree(folder, tmp_path / "images" / name)) for name, folder in folders.items()}
+    runs = [tmp_path / "one", tmp_path / "other"]
+    for run in runs:
+        compare(moved, run)
+    random = np.random.default_rng(6)
+    for number in range(3):
+        Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(
+            tmp_path / "images" / "synthetic" / f"new-{number}.png"
+        )
+    (tmp_path / "images" / "real" / "03.png").unlink()
+    one, other = (compare(moved, run, update=True) for run in runs)
+    assert one.metrics["datasets"]["synthetic"]["read"] == 15
+    assert content(one.path) == content(other.path)
+    found = gapscope.verify(one.path)
+    assert (found.faults, found.finished) == ([], True)

@@ -1,0 +1,172 @@
+"""Whatever goes wrong at whichever stage: what is finished is kept, and the same command ends with the same run.
+
+`docs/reliability.md` has a row per test.
+"""
+
+import errno
+import functools
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import kill_at
+import pytest
+from typer.testing import CliRunner
+from whole_run import Folders, compare, content
+
+import gapscope
+from gapscope.progress import Silent, Task
+from gapscope.pyramid.network import load_pyramid
+from gapscope_cli.main import app
+
+
+def test_killed_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, kill_at.__file__, str(run), *(f"{name}={source}" for name, source in folders.items())]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+
+        def kill_at_(point: str) -> int:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(f"{point}\n")
+            process.stdin.flush()
+            assert (point, process.stdout.readline()) == (point, f"{-signal.SIGKILL}\n")
+            assert (run / "lock.json").exists()
+            return len(list(run.glob("pyramid.zarr/*/done/c/*")))
+
+        *points, last = kill_at.POINTS
+        done = dict(zip(points, map(kill_at_, points), strict=True))
+        # Blocks that are finished stay so.
+        assert list(done.values()) == sorted(done.values())
+        assert (done["decode"], done["embed"], done["store"]) == (0, 1, 3)
+        compare(folders, run)
+        assert content(run) == undisturbed
+        kill_at_(last)
+        assert not (run / "report").exists()
+        compare(folders, run)
+        assert content(run) == undisturbed
+
+
+STAGES = {
+    "listing": ("gapscope.sources.stage", "write_index"),
+    "decode": ("gapscope.pyramid.block", "_look_at"),
+    "embed": ("gapscope.pyramid.block", "write_embeddings"),
+    "store": ("gapscope.pyramid.stage", "merge_facts"),
+    "neighbors": ("gapscope.neighbors.stage", "write_neighbor_rows"),
+    "layout": ("gapscope.layout.stage", "write_layout"),
+    "compare": ("gapscope.compare.stage", "write_manifest"),
+    "report": ("gapscope.report.write", "write_page"),
+}
+"""What each stage does last, or to each of its pieces."""
+
+FAULTS: dict[str, tuple[type[Exception], tuple[Any, ...]]] = {
+    "exception": (ZeroDivisionError, ("a mistake in the code",)),
+    "full disk": (OSError, (errno.ENOSPC, "No space left on device")),
+    "read error": (OSError, (errno.EIO, "Input/output error")),
+    "wrong permissions": (OSError, (errno.EACCES, "Permission denied")),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_every_stage(
+    folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    run, (kind, said) = tmp_path / "run", FAULTS[fault]
+    # Each command loads the same network, and here nothing else takes so long.
+    monkeypatch.setattr("gapscope.recipe.load_pyramid", functools.cache(load_pyramid))
+    options = ["--model", "bundled", "--levels", "P3,P5", "--size", "64", "--n-epochs", "11", "--cluster", "inline"]
+    given = ["compare", *(f"{name}={source}" for name, source in folders.items()), "--out", str(run), *options]
+    for module, name in STAGES.values():
+        with monkeypatch.context() as patch:
+            _fail_from_the_second_call_on(patch, module, name, lambda: kind(*said))
+            ended = CliRunner().invoke(app, given)
+        if fault == "exception":
+            # A mistake is not dressed up as the user's.
+            assert isinstance(ended.exception, kind)
+        else:
+            assert ended.exit_code == 1, ended.output
+            lines = [line for line in ended.stderr.splitlines() if line.startswith("gapscope: ")]
+            assert len(lines) == 1
+            assert said[1] in lines[0]
+            assert "Traceback" not in ended.output
+        assert not (run / "lock.json").exists()
+        assert gapscope.verify(run).faults == []
+    compare(folders, run)
+    assert content(run) == undisturbed
+
+
+def _fail_from_the_second_call_on(
+    patch: pytest.MonkeyPatch, module: str, name: str, error: Callable[[], Exception]
+) -> None:
+    real, called = getattr(import_module(module), name), [0]
+
+    def fails(*given: Any, **named: Any) -> Any:
+        called[0] += 1
+        # Of some stages there is one call.
+        if called[0] > 1 or name == "write_page":
+            raise error()
+        return real(*given, **named)
+
+    patch.setattr(import_module(module), name, fails)
+
+
+class Meddler(Silent):
+    """Does something whenever a piece of work begins."""
+
+    def __init__(self, meddle: Any) -> None:
+        self._meddle = meddle
+
+    @contextmanager
+    def task(self, title: str, total: int, unit: str) -> Iterator[Task]:
+        self._meddle(title)
+        with super().task(title, total, unit) as task:
+            yield task
+
+
+def test_a_second_command_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+    run, refused = tmp_path / "run", {}
+
+    def second(title: str) -> None:
+        for command in (["report", str(run)], ["verify", str(run)], ["verify", str(run), "--repair"]):
+            ended = CliRunner().invoke(app, command)
+            assert ended.exit_code == 2, ended.output
+            refused[title, *command[::2]] = ended.stderr
+        with pytest.raises(gapscope.RunError, match="is in use by gapscope compare, process"):
+            compare(folders, run)
+
+    compare(folders, run, progress=Meddler(second))
+    assert {title.split()[0] for title, *_ in refused} == {
+        "listing", "embedding", "neighbors", "layout", "outliers", "thumbnails"
+    }  # fmt: skip
+    assert content(run) == undisturbed
+
+
+# Set back, Dask waits until the clock is where it was.
+@pytest.mark.parametrize("seconds", [86_400.0, -0.2])
+def test_a_clock_that_jumps_at_every_stage(
+    folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    jumped, real = [0.0], time.time
+
+    def jump(_: str) -> None:
+        jumped[0] += seconds
+
+    def now() -> float:
+        return real() + jumped[0]
+
+    # Dask's modules have each their own name for it, Tornado asks as everybody does.
+    for name, module in list(sys.modules.items()):
+        if name.startswith("distributed.") and getattr(module, "time", None) is real:
+            monkeypatch.setattr(module, "time", now)
+    monkeypatch.setattr(time, "time", now)
+    compare(folders, tmp_path / "run", progress=Meddler(jump))
+    assert jumped[0] / seconds >= 6
+    assert content(tmp_path / "run") == undisturbed
