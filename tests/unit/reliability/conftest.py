@@ -14,7 +14,6 @@ def finished(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> Path
     """An undisturbed run; tests work on copies of it."""
     run = tmp_path_factory.mktemp("undisturbed") / "run"
     compare(folders, run)
-    compare(folders, run)
     return run
 
 
