@@ -57,7 +57,17 @@ MOST_ATTEMPTS = 5
 _DISK_MIB = 96
 _LONGEST_SECONDS = 600
 _PHOTOGRAPHS = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "grass.png", "gravel.png", "rocket.jpg")
-_ENDINGS = {0: "finished", 1: "failed, to go on", 130: "stopped", -signal.SIGKILL: "killed"}
+_BEGUN = "begun"
+_ENDINGS = {
+    0: "finished",
+    1: "failed, to go on",
+    130: "stopped",
+    # Ctrl-C after all was done, while Python takes itself down.
+    -signal.SIGINT: "stopped at its end",
+    -signal.SIGKILL: "killed",
+}
+_NO_PLACE = {2: "could not be begun"}
+"""Also how the command may end where the disk is full before there is a run."""
 
 
 def main() -> int:
@@ -158,9 +168,10 @@ def one_round(run: Path, wanted: Expected, chance: random.Random, *, on_small_di
         choices = [fault for fault in FAULTS if fault != "disk full" or on_small_disk]
         fault = "nothing" if attempt == MOST_ATTEMPTS else chance.choice(choices)
         code, words = attempted(run, wanted, fault, chance)
+        endings = _ENDINGS | (_NO_PLACE if fault == "disk full" else {})
         this.faults.append(fault)
-        this.endings.append(_ENDINGS.get(code, f"exit code {code}"))
-        if code not in _ENDINGS or "Traceback" in words:
+        this.endings.append(endings.get(code, f"exit code {code}"))
+        if code not in endings or "Traceback" in words:
             this.failures.append(f"{fault}: exit code {code}: {words[-2000:]}")
         if code == 0:
             break
@@ -179,6 +190,7 @@ def attempted(run: Path, wanted: Expected, fault: str, chance: random.Random) ->
     """Run the command, let `fault` happen to it, undo the fault, and return the exit code and what was said."""
     cluster = "local" if fault == "worker killed" else chance.choice(("inline", "local"))
     process = started(run, wanted.images, cluster)
+    wait_for_begin(process, wanted.images)
     # From before the first image to after the last, as far as one can tell beforehand.
     wait_for(process, chance.uniform(0.0, 2.0 * wanted.seconds))
     away = chance.choice(sorted(wanted.images.glob("*.jpg")))
@@ -214,6 +226,12 @@ def started(run: Path, images: Path, cluster: str, *, update: bool = False) -> "
 
 def _said(images: Path) -> Path:
     return images.parent / "said.txt"
+
+
+def wait_for_begin(process: "subprocess.Popen[bytes]", images: Path) -> None:
+    """Wait until the command has imported what it needs: what happens before that is Python's to answer."""
+    while process.poll() is None and _BEGUN not in _said(images).read_text(encoding="utf-8", errors="replace"):
+        time.sleep(0.02)
 
 
 def wait_for(process: "subprocess.Popen[bytes]", seconds: float) -> None:
@@ -293,6 +311,7 @@ def as_a_command(run: str, images: str, cluster: str, *, update: bool) -> int:
 
     try:
         with told():
+            print(_BEGUN, flush=True)
             embed(Path(run), Path(images), cluster, update=update)
     except typer.Exit as end:
         leave_at_once(end.exit_code)

@@ -275,6 +275,9 @@ def _create_here(path: Path, owner: Owner) -> None:
             path.hardlink_to(whole)
         except FileExistsError:
             raise
+        except FileNotFoundError as error:
+            # The owner has swept it up: there is one.
+            raise FileExistsError(path) from error
         except OSError:
             # File systems without hard links.
             with path.open("x", encoding="utf-8") as file:

@@ -158,7 +158,6 @@ ELSEWHERE = [
     "dask://x",
     "zip://x.png::/etc/passwd",
     "local:///etc/passwd",
-    "ftp://h/x.png",
     "jupyter://h/x",
 ]
 

@@ -37,6 +37,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
+REFUSED = (1, 2)
+"""Damaged, or not a run that may be opened."""
+
+
 @pytest.fixture
 def copy(whole: Run, tmp_path: Path) -> Path:
     """A copy of the run, in a folder of its own."""
@@ -139,7 +143,7 @@ def test_names_that_would_be_paths_are_refused(copy: Path, name: str, where: str
     rewrite(copy / "run.json", change)
     for words in (["report", copy], ["serve", copy], ["export", copy, "--to", "parquet"], ["diff", copy, copy]):
         done = command(*words)
-        assert done.exit_code == 2
+        assert done.exit_code in REFUSED
         assert "\x1b" not in done.stderr
     assert [path.name for path in copy.parent.iterdir()] == ["run"]
 
@@ -160,7 +164,7 @@ HUGE = {
 @pytest.mark.parametrize("change", HUGE.values(), ids=HUGE)
 def test_arrays_that_claim_too_much_are_refused_before_memory_is_taken(copy: Path, change: dict[str, Any]) -> None:
     rewrite(copy / "layout.zarr" / "P2" / "zarr.json", lambda content: content.update(change))
-    assert command("report", copy).exit_code == 2
+    assert command("report", copy).exit_code in REFUSED
 
 
 class Payload:
@@ -195,7 +199,7 @@ def test_arrays_of_the_old_format_that_would_be_unpickled_are_refused(
     array.mkdir()
     (array / ".zarray").write_text(json.dumps(metadata))
     (array / "0.0").write_bytes(pickle.dumps(Payload(tmp_path / "mark")))
-    assert command("report", copy).exit_code == 2
+    assert command("report", copy).exit_code in REFUSED
     assert command("compare", f"a={array}", f"b={array}", "--out", tmp_path / "new").exit_code == 2
     assert not (tmp_path / "mark").exists()
 
@@ -241,7 +245,7 @@ def test_links_out_of_the_run_are_refused(copy: Path, tmp_path: Path, name: str)
         ["compare", f"real={images}", f"synthetic={images}", "--out", copy, "--model", "bundled"],
     ):
         done = command(*words)
-        assert done.exit_code == 2
+        assert done.exit_code in REFUSED
     assert [path.name for path in outside.iterdir()] == ["private.txt"]
     assert (outside / "private.txt").read_text() == "private"
 
