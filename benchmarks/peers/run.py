@@ -141,12 +141,12 @@ def _environment(peer: Peer, folder: Path) -> tuple[Path, str]:
     python, ready = folder / "bin" / "python", folder / "installed.txt"
     if ready.exists() and ready.read_text() == "\n".join(peer.needs):
         return python, ""
-    venv.create(folder, clear=True, with_pip=True)
+    venv.create(folder, clear=True, symlinks=True)
     site = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
     # What is installed here already, torch above all, is not installed again.
     (site / "seen.pth").write_text("\n".join(sorted({*sys.path[1:], sysconfig.get_path("purelib")})), encoding="utf-8")
-    command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *peer.needs]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    done = subprocess.run([*command, "install", "--quiet", *peer.needs], capture_output=True, text=True, check=False)
     if done.returncode:
         lines = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
         return python, " ".join(lines[-2:])[-300:]
