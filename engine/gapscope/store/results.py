@@ -133,18 +133,6 @@ def read_some_neighbors(
     return distances[back, :k], indices[back, :k]
 
 
-def neighbors_shape(run: Path, level: str, query: str, reference: str) -> tuple[int, int]:
-    """Return rows and k of the neighbours of a level and ordered pair.
-
-    Raises:
-        ValueError: distances and indices have not the same shape.
-    """
-    distances, indices = _open_neighbors(run, level, query, reference)
-    if distances.shape != indices.shape or distances.ndim != 2:
-        raise ValueError(f"{distances.shape} distances and {indices.shape} indices")
-    return distances.shape[0], distances.shape[1]
-
-
 def _open_neighbors(run: Path, level: str, query: str, reference: str) -> tuple[zarr.Array[Any], zarr.Array[Any]]:
     store, path = zarr_store(run / "neighbors.zarr"), f"{level}/{pair_name(query, reference)}"
     return (
@@ -276,7 +264,7 @@ def _names(store: Path) -> list[str]:
 def has_gaps(store: Path, path: str) -> bool:
     """Tell whether an array that is said to be whole lacks a part, which would be read as nothing was found there."""
     try:
-        array = zarr.open_array(zarr_store(store), path=path, mode="r")
+        array = zarr.open_array(zarr_store(store), path=path, mode="r", zarr_format=3)
     except FileNotFoundError:
         return False
     return bool(array.attrs.get("done", False)) and array.nchunks_initialized != array.nchunks

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import zarr
 
-from gapscope.errors import RunError
+from gapscope.errors import DamageError
 from gapscope.sources.files import one_line
 from gapscope.store.index import index_path
 from gapscope.store.place import readable, zarr_store
@@ -27,13 +27,13 @@ def check_shapes(run: Path, record: Record) -> None:
     What is not there is passed over: whoever needs it says so.
 
     Raises:
-        RunError: something has another shape or type than a run's, or its chunks are too large to be one's.
+        DamageError: something has another shape or type than a run's, or its chunks are too large to be one's.
     """
     listed = {name: int(record.datasets[name]["listed"]) for name in record.config["datasets"]}
     for name, rows in listed.items():
-        _check_index(index_path(run, name), rows)
+        _check_index(run, name, rows)
     for path, kind, shape in _arrays(record.config["embed"]["levels"], listed):
-        _check_array(run, path, kind, shape)
+        check_array(run, path, kind, shape)
 
 
 def _arrays(levels: list[str], listed: dict[str, int]) -> Iterator[tuple[str, str, tuple[int | None, ...]]]:
@@ -51,20 +51,32 @@ def _arrays(levels: list[str], listed: dict[str, int]) -> Iterator[tuple[str, st
             yield f"{path}/indices", "i", (listed[query], None)
 
 
-def _check_index(path: Path, rows: int) -> None:
+def _check_index(run: Path, name: str, rows: int) -> None:
+    path = index_path(run, name)
     try:
         with readable(path) as source, pq.ParquetFile(source) as file:
             claimed = int(file.metadata.num_rows)
     except FileNotFoundError:
         return
     except Exception as error:
-        raise RunError(f"{path} cannot be read ({one_line(error)}): it is damaged") from error
+        raise DamageError(f"{path} cannot be read ({one_line(error)}): it is damaged; {_see(run)}") from error
     # Every row has a uri of its own, which takes a byte at least.
     if claimed != rows or rows > path.stat().st_size:
-        raise RunError(f"{path} claims {claimed:,} rows, and run.json {rows:,}: it is damaged")
+        raise DamageError(f"{path} claims {claimed:,} rows, and run.json {rows:,}: it is damaged; {_see(run)}")
 
 
-def _check_array(run: Path, path: str, kind: str, shape: tuple[int | None, ...]) -> None:
+def check_array(run: Path, path: str, kind: str, shape: tuple[int | None, ...]) -> None:
+    """Hold what one array claims against what it should be, and read none of it.
+
+    Args:
+        run: the run's folder.
+        path: of the array, relative to it, such as layout.zarr/P3.
+        kind: NumPy's letter for the kind of its numbers.
+        shape: None for any length.
+
+    Raises:
+        DamageError: it has another shape or type, or its chunks are too large.
+    """
     store, _, inside = path.partition("/")
     try:
         array = zarr.open_array(zarr_store(run / store), path=inside, mode="r", zarr_format=3)
@@ -72,9 +84,13 @@ def _check_array(run: Path, path: str, kind: str, shape: tuple[int | None, ...])
         return
     # Zarr says nearly anything of metadata that is not as it should be.
     except Exception as error:
-        raise RunError(f"{run}/{path} cannot be read ({one_line(error)}): it is damaged") from error
+        raise DamageError(f"{run}/{path} cannot be read ({one_line(error)}): it is damaged; {_see(run)}") from error
     if (wrong := _wrong(array, kind, shape)) is not None:
-        raise RunError(f"{run}/{path} is no array of a run: {wrong}")
+        raise DamageError(f"{run}/{path} is no array of a run, {wrong}: it is damaged; {_see(run)}")
+
+
+def _see(run: Path) -> str:
+    return f"see `gapscope verify {run}`"
 
 
 def _wrong(array: "zarr.Array[Any]", kind: str, shape: tuple[int | None, ...]) -> str | None:
