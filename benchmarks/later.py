@@ -1,4 +1,4 @@
-"""Memory and time of the stages after embedding, by the number of images: what grows with it, and how fast.
+"""Memory and time of neighbours, maps and comparison, by the number of images: what grows with it, and how fast.
 
 A run with made-up embeddings of one level is written, each stage is a process of its own, and the differences between
 the sizes give what an image costs. Maps are of few landmarks, so that what is measured is not UMAP.
@@ -24,13 +24,11 @@ from gapscope.device.cpu import Cpu
 from gapscope.layout.stage import lay_out
 from gapscope.neighbors.stage import find_neighbors
 from gapscope.progress import Silent
-from gapscope.report import write_report
-from gapscope.run import open_run
-from gapscope.settings import CompareSettings, LayoutSettings, ReportSettings
+from gapscope.settings import CompareSettings, LayoutSettings
 from gapscope.store.record import Record, read_record
 
 _LANDMARKS = 2000
-_STAGES = ("neighbors", "layout", "compare", "report")
+_STAGES = ("neighbors", "layout", "compare")
 
 
 def main() -> None:
@@ -39,7 +37,7 @@ def main() -> None:
         print(json.dumps(_stage(sys.argv[2], Path(sys.argv[3]))))
         return
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, nargs="+", default=[50_000, 150_000])
+    parser.add_argument("--images", type=int, nargs="+", default=[100_000, 300_000])
     parser.add_argument("--channels", type=int, default=32, help="few, so that the search is quick (default: 32)")
     parser.add_argument("--timeout", type=float, default=1800, help="seconds that a stage may take")
     parser.add_argument("--out", type=Path, required=True)
@@ -73,8 +71,6 @@ def _stage(name: str, run: Path) -> dict[str, float]:
 def _work(name: str, run: Path, record: Record, device: Cpu, layout: LayoutSettings) -> None:
     if name == "compare":
         compare_datasets(run, record, CompareSettings(), device, Silent())
-    elif name == "report":
-        write_report(open_run(run), Silent(), ReportSettings(thumbnails="off"))
     else:
         with cluster_at_need("inline", "cpu", 0) as connect:
             if name == "neighbors":

@@ -95,6 +95,7 @@ def given_run(run: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]
             write_embeddings(run, name, start, part)
             mark_done(run, name, block)
         record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
+    (run / "rejects.csv").write_text("dataset,row,uri,status,error\n", encoding="utf-8")
     measure_rulers(run, record)
     return record
 

@@ -1,5 +1,6 @@
 """How the command line ends when something is wrong: one line, and an exit code that means something."""
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Iterator
@@ -53,8 +54,10 @@ def _say(words: str) -> None:
 
 
 def leave_at_once(code: object) -> None:
-    """End the process where it was interrupted: threads that still work would hold it up, and then bring it down."""
+    """End the process where it was interrupted, and its workers: threads that still work would hold it up."""
     if code == _INTERRUPTED:
+        for worker in multiprocessing.active_children():
+            worker.kill()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(_INTERRUPTED)

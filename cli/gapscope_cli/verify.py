@@ -24,7 +24,7 @@ def verify(
 
     The exit code is 0 where all is well or is repaired, and 1 where something is broken.
     """
-    with told(), shown_progress() as progress:
+    with told(reading=run), shown_progress() as progress:
         import gapscope
 
         found = gapscope.verify(run, repair=repair, progress=progress)

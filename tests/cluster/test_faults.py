@@ -164,3 +164,29 @@ def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int
     assert (tmp_path / "run/pyramid.zarr/real/done/c/1").exists() == (times == 1)
     embed(tmp_path / "run", datasets, "inline")
     same(tmp_path / "run")
+
+
+def worker_of(command: int, process: Path) -> bool:
+    """Tell whether /proc/NUMBER is a process that lives and that Dask has begun for a command."""
+    try:
+        parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
+        return "spawn_main" in (process / "cmdline").read_text() and int(parent) == command
+    except OSError:
+        return False
+
+
+def test_ctrl_c_while_workers_start(pictures: Path, tmp_path: Path) -> None:
+    command = [sys.executable, embed_only.__file__, str(tmp_path / "run"), "local"]
+    command += [f"{name}={pictures / name}" for name in embed_only.NAMES]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        assert process.stderr is not None
+        workers: list[Path] = []
+        while len(workers) < 2 and process.poll() is None:
+            workers = [of for of in map(Path, Path("/proc").glob("[0-9]*")) if worker_of(process.pid, of)]
+        os.killpg(process.pid, signal.SIGINT)
+        # Workers that lived on, or told of it, would do so here.
+        said = process.stderr.readlines()
+    assert process.returncode == 130, said
+    assert said[-1] == "gapscope: stopped; what is finished is kept, and the same command goes on from there\n"
+    assert "Traceback" not in "".join(said)
+    assert not any(worker_of(process.pid, of) for of in workers)

@@ -14,6 +14,7 @@ import dask
 from distributed import Client, LocalCluster
 
 from gapscope.cluster.address import check_address
+from gapscope.cluster.interrupt import begun_apart
 from gapscope.cluster.jobs import Stopped
 from gapscope.cluster.joining import check_versions
 from gapscope.device.cuda import local_cuda_cluster
@@ -121,29 +122,48 @@ def _client(stack: ExitStack, where: str) -> Client:
     options: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "set_as_default": False}
     if _is_file(where):
         return Client(scheduler_file=str(Path(where).expanduser()), **options)
-    if where == "cuda":
-        return Client(stack.enter_context(_closed_at_end(local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD))), **options)
-    if where in ("inline", "local"):
-        return Client(stack.enter_context(_closed_at_end(_local_cluster(processes=where == "local"))), **options)
-    return Client(where, **options)
+    if where not in ("inline", "local", "cuda"):
+        return Client(where, **options)
+    try:
+        started = begun_apart(lambda: _local_cluster(where), _close_soon)
+    except RuntimeError as error:
+        # Dask's word for a process that ended before it was a worker.
+        raise ClusterError(
+            f"--cluster {where}: a worker process could not be started ({error}), perhaps for want of memory; the "
+            "same command goes on from what is finished"
+        ) from error
+    stack.enter_context(_closed_at_end(started))
+    return Client(started, **options)
 
 
 @contextmanager
-def _closed_at_end(cluster: Any) -> Iterator[Any]:
-    patience = None
+def _closed_at_end(cluster: Any) -> Iterator[None]:
+    close: Callable[[Any], None] = _close
     try:
-        yield cluster
+        yield
     except KeyboardInterrupt as interrupted:
-        # Dask would wait half a minute for threads that read from a disk or a server that does not answer.
-        patience = None if isinstance(interrupted, Stopped) else _INTERRUPTED_SECONDS
+        if not isinstance(interrupted, Stopped):
+            close = _close_soon
         raise
     finally:
-        # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
-        with suppress(TimeoutError, OSError):
-            cluster.close(timeout=patience)
+        close(cluster)
 
 
-def _local_cluster(*, processes: bool) -> LocalCluster:
+def _close_soon(cluster: Any) -> None:
+    # Dask would wait half a minute for threads that read from a disk or a server that does not answer.
+    _close(cluster, _INTERRUPTED_SECONDS)
+
+
+def _close(cluster: Any, patience: float | None = None) -> None:
+    # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
+    with suppress(TimeoutError, OSError):
+        cluster.close(timeout=patience)
+
+
+def _local_cluster(where: str) -> Any:
+    if where == "cuda":
+        return local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD)
+    processes = where == "local"
     # The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the
     # interpreter to itself, must not look like it.
     patience = {} if processes else {"distributed.scheduler.worker-ttl": None}

@@ -149,8 +149,9 @@ def check_empty(run: Path) -> None:
     """See that folder `run`, unless it is a run, can become one.
 
     Raises:
-        RunError: it holds something else, or cannot be read.
+        RunError: it holds something else, cannot be read, or is a run with something in it that leads out of it.
     """
+    check_no_way_out(run)
     try:
         if (run / NAME).exists():
             return

@@ -9,6 +9,7 @@ import numpy as np
 
 from gapscope.errors import DamageError
 from gapscope.progress import Progress, Silent
+from gapscope.store.links import check_no_way_out
 from gapscope.store.lock import check_free, held
 from gapscope.store.place import place
 from gapscope.store.record import NAME, Record, read_record
@@ -31,6 +32,7 @@ def verify(run: str | PathLike[str], *, repair: bool = False, progress: Progress
         RunError: there is no run, another version of gapscope wrote it, or a command works on it.
     """
     folder, shown = place(run), progress or Silent()
+    check_no_way_out(folder)
     if not repair:
         check_free(folder, shown)
         return look(folder, shown)

@@ -82,7 +82,7 @@ def drain_bytes(folder: Path, suffix: str, data: bytes, part: str = "", *, objec
     path.unlink()
 
 
-@fuzz(250)
+@fuzz(200)
 @given(data=spoiled_bytes([*image_seeds(), text_bomb(70_000_000)]))
 def test_images(data: bytes) -> None:
     try:
