@@ -89,6 +89,7 @@ def compare_vectors(
         points.append(np.concatenate([np.full((lost, 3), np.nan), by_level[levels[0]][:, :3]]).astype(np.float32))
         mine = np.zeros(images, np.int32) if clusters is None else clusters[name]
         numbers.append(np.concatenate([np.full(lost, -1, np.int32), mine]).astype(np.int32))
+    (folder / "rejects.csv").write_text("dataset,row,uri,status,error\n")
     record.write(folder)
     measure_rulers(folder, record)
     device = choose_device("cpu")
