@@ -35,9 +35,9 @@ demo: $(READY)
 bench: $(READY)
 	$(BIN)/python benchmarks/peers/run.py $(IMAGES) --out benchmarks/results/peers.json
 
-# Three at a time, on two cores too: tests wait for processes to start more than they compute; those that wait most begin.
+# Two at a time, since most tests wait for processes to start more than they compute; those that wait the most begin.
 test: lint
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)
 	$(BIN)/ruff check
