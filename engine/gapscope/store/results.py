@@ -1,6 +1,6 @@
 """neighbors.zarr, layout.zarr and clusters.zarr: what is computed per level once every image is embedded."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from gapscope.errors import DamageError
+from gapscope.store import sums
 from gapscope.store.atomic import flush
 from gapscope.store.place import remove_tree, zarr_store
 
@@ -202,13 +203,6 @@ def earlier_layout(run: Path, level: str, dataset: str) -> NDArray[np.float32] |
     return _read(run / "earlier.zarr", path) if _is_done(run / "earlier.zarr", path) else None
 
 
-def earlier_layouts(run: Path) -> Iterator[tuple[str, str]]:
-    """Yield level and dataset of every layout that `earlier_layout` has."""
-    for level in _names(run / "earlier.zarr"):
-        for dataset in _names(run / "earlier.zarr" / level):
-            yield level, dataset
-
-
 def forget_places(run: Path, dataset: str, rows: Sequence[int]) -> None:
     """Take rows whose images are not the same any more out of the earlier layouts."""
     gone = np.array(rows, np.int64)
@@ -217,6 +211,12 @@ def forget_places(run: Path, dataset: str, rows: Sequence[int]) -> None:
         if points is not None:
             points[gone[gone < len(points)]] = np.nan
             _write(run / "earlier.zarr", f"{level}/{dataset}", points)
+
+
+def reopen(run: Path) -> None:
+    """Remove what says that a run is finished; it goes before anything else that is taken out of one."""
+    (run / "metrics.json").unlink(missing_ok=True)
+    (run / sums.NAME).unlink(missing_ok=True)
 
 
 def forget_results(run: Path, *, neighbors: bool = True) -> None:
@@ -228,8 +228,7 @@ def forget_results(run: Path, *, neighbors: bool = True) -> None:
         run: the run's folder.
         neighbors: remove these as well, which depend on the embeddings of two datasets alone.
     """
-    # First what says that a run is finished.
-    (run / "metrics.json").unlink(missing_ok=True)
+    reopen(run)
     _retire_layouts(run)
     for store in (*(["neighbors.zarr"] if neighbors else []), "layout.zarr", "clusters.zarr", "manifests"):
         remove_tree(run / store)

@@ -5,12 +5,11 @@ from pathlib import Path
 
 import zarr
 
-from gapscope.store import sums
 from gapscope.store.index import facts_path, forget_index, list_again
 from gapscope.store.place import remove_tree, zarr_store
 from gapscope.store.pyramid import mark_pending, shard_path
 from gapscope.store.record import Record
-from gapscope.store.results import forget_dataset, pair_name
+from gapscope.store.results import forget_dataset, pair_name, reopen
 from gapscope.store.thumbnails import thumbnails_path
 from gapscope.verify.found import Fault, Part
 
@@ -19,9 +18,7 @@ def take_out(run: Path, record: Record, faults: Sequence[Fault]) -> None:
     """Remove what has faults. Whenever this is stopped, the next look at the run finds what is left to be done."""
     parts = dict.fromkeys((fault.part, fault.where) for fault in faults)
     if any(part not in ("report", "group") for part, _ in parts):
-        # First what says that the run is finished.
-        (run / "metrics.json").unlink(missing_ok=True)
-        (run / sums.NAME).unlink(missing_ok=True)
+        reopen(run)
     blocks: dict[str, list[int]] = {}
     for part, where in parts:
         if part == "block":
@@ -85,8 +82,8 @@ def _layout(run: Path, _: Record, level: str) -> None:
         remove_tree(run / store / level)
 
 
-def _earlier(run: Path, _: Record, *where: str) -> None:
-    remove_tree(run.joinpath("earlier.zarr", *where))
+def _earlier(run: Path, _: Record, level: str, name: str) -> None:
+    remove_tree(run / "earlier.zarr" / level / name)
 
 
 def _comparison(run: Path, _: Record) -> None:

@@ -77,7 +77,7 @@ def _checks(run: Path, record: Record) -> Iterator[Check]:
             for query, reference in product(names, names):
                 yield check_neighbors(run, record, level, query, reference, read)
             yield check_layout(run, record, level, read)
-    yield check_earlier(run)
+    yield check_earlier(run, record)
     yield check_groups(run, record)
     yield check_files(run, "", "files of the comparison", "comparison")
     yield check_numbers(run, record)

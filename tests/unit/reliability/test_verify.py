@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from whole_run import Folders, compare, content
 
 import gapscope
+from gapscope.store.results import earlier_layout, forget_results
 from gapscope_cli.main import app
 
 
@@ -182,6 +183,17 @@ def test_a_run_json_that_is_damaged_is_the_one_thing_that_cannot_be_mended(run: 
         assert "run.json" in looked.stderr
         assert "another --out" in looked.stderr
         assert "Traceback" not in looked.output
+
+
+def test_one_earlier_map_that_is_broken_is_taken_out_and_the_others_stay(run: Path) -> None:
+    forget_results(run, neighbors=False)
+    cut(run / "earlier.zarr/P3/real/zarr.json")
+    faults = gapscope.verify(run).faults
+    assert [fault.path for fault in faults] == ["earlier.zarr/P3/real"]
+    assert gapscope.verify(run, repair=True).repaired
+    assert gapscope.verify(run).sound
+    assert not (run / "earlier.zarr/P3/real").exists()
+    assert earlier_layout(run, "P3", "synthetic") is not None
 
 
 def test_verify_writes_nothing(run: Path) -> None:
