@@ -14,7 +14,6 @@ import os
 import random
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +22,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from embed import settings_of
+from gpu.stage import seconds_of
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
@@ -39,7 +40,6 @@ from gapscope.layout.start import principal_start
 from gapscope.progress import Silent
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.arithmetic import settled
-from gapscope.pyramid.weights import sha256_of
 from gapscope.report import write_report
 from gapscope.run import Run
 from gapscope.settings import CompareSettings, EmbedSettings, Frame, LayoutSettings
@@ -72,7 +72,8 @@ def main() -> None:
             model=options.model,
             cluster="inline",
         )
-        settings = _settings(options.model, len(data), device)
+        model = MODELS[options.model]
+        settings = settled(settings_of(options.model, model.weights(), model.size), len(data), device)
         found = {
             "decode": _decode(data, settings.frame, device, options.repeats),
             "model": _model(settings, device, options.repeats),
@@ -100,33 +101,9 @@ def _picked(folder: Path, to: Path, count: int) -> Path:
     return to
 
 
-def _settings(model: str, images: int, device: Device) -> EmbedSettings:
-    file = MODELS[model].weights()
-    wanted = EmbedSettings(
-        model=model,
-        weights=str(file),
-        weights_sha256=sha256_of(file),
-        levels=MODELS[model].choose_levels(None),
-        frame=Frame(size=MODELS[model].size),
-    )
-    return settled(wanted, images, device)
-
-
 def _rates(amount: float, run: Callable[[], Any], repeats: int) -> Rates:
-    """Return `amount` per second for every repeat; one goes ahead uncounted."""
-    taken = []
-    for _ in range(repeats + 1):
-        _wait()
-        start = time.perf_counter()
-        run()
-        _wait()
-        taken.append(time.perf_counter() - start)
-    return [amount / seconds for seconds in taken[1:]]
-
-
-def _wait() -> None:
-    if torch.cuda.is_available():
-        torch.cuda.synchronize()
+    """Return `amount` per second for every repeat."""
+    return [amount / seconds for seconds in seconds_of(run, repeats)]
 
 
 def _decode(data: list[bytes], frame: Frame, device: Device, repeats: int) -> dict[str, Any]:

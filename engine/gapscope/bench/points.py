@@ -6,6 +6,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
+from gapscope.neighbors.ruler import measure_ruler
 from gapscope.neighbors.unit_rows import UnitRows
 
 _GROUPS = 200
@@ -35,14 +36,8 @@ def view_of(points: Path) -> UnitRows:
     """Return stored points as gapscope sees a level: float16 in Zarr, standardised over all."""
     values = np.load(points, mmap_mode="r")
     held = zarr.create_array({}, shape=values.shape, dtype="float16", chunks=(_TILE, values.shape[1]), compressors=None)
-    total, squares = np.zeros(values.shape[1]), np.zeros(values.shape[1])
-    for start in range(0, len(values), _TILE):
-        tile = np.asarray(values[start : start + _TILE])
-        held[start : start + len(tile)] = tile.astype(np.float16)
-        total += tile.sum(axis=0, dtype=np.float64)
-        squares += np.square(tile, dtype=np.float64).sum(axis=0)
-    mean = total / len(values)
-    spread = np.sqrt(squares / len(values) - mean**2)
-    return UnitRows(
-        embeddings=held, rows=np.arange(len(values)), mean=mean.astype(np.float32), spread=spread.astype(np.float32)
-    )
+    starts = range(0, len(values), _TILE)
+    for start in starts:
+        held[start : start + _TILE] = values[start : start + _TILE].astype(np.float16)
+    mean, spread = measure_ruler((values[start : start + _TILE] for start in starts), values.shape[1])
+    return UnitRows(embeddings=held, rows=np.arange(len(values)), mean=mean, spread=spread)

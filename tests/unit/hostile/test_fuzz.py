@@ -47,15 +47,6 @@ def little_memory() -> Iterator[None]:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 1_000_000
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder beside which nothing may appear."""
-    around = tmp_path_factory.mktemp("fuzz")
-    (around / "inside").mkdir()
-    yield around / "inside"
-    assert [path.name for path in around.iterdir()] == ["inside"]
-
-
 def drain(location: str, *, objects: bool = False) -> None:
     """List a source and read what it lists."""
     try:
@@ -74,9 +65,9 @@ def drain(location: str, *, objects: bool = False) -> None:
         return
 
 
-def drain_bytes(folder: Path, suffix: str, data: bytes, part: str = "", *, objects: bool = False) -> None:
+def drain_bytes(inside: Path, suffix: str, data: bytes, part: str = "", *, objects: bool = False) -> None:
     # Sources remember by path what they read.
-    path = folder / f"{next(NUMBERS)}{suffix}"
+    path = inside / f"{next(NUMBERS)}{suffix}"
     path.write_bytes(data)
     drain(f"{path}{part}", objects=objects)
     path.unlink()
@@ -95,44 +86,44 @@ def test_images(data: bytes) -> None:
 @pytest.mark.parametrize("suffix", LIST_SEEDS)
 @fuzz(120)
 @given(data=st.data())
-def test_lists(folder: Path, suffix: str, data: st.DataObject) -> None:
-    drain_bytes(folder, suffix, data.draw(spoiled_bytes(LIST_SEEDS[suffix])))
+def test_lists(inside: Path, suffix: str, data: st.DataObject) -> None:
+    drain_bytes(inside, suffix, data.draw(spoiled_bytes(LIST_SEEDS[suffix])))
 
 
 @fuzz(120)
 @given(content=spoiled_json(COCO_SEED), objects=st.booleans())
-def test_coco(folder: Path, content: Any, objects: bool) -> None:
-    drain_bytes(folder, ".json", json.dumps(content).encode(), f"::{folder}", objects=objects)
+def test_coco(inside: Path, content: Any, objects: bool) -> None:
+    drain_bytes(inside, ".json", json.dumps(content).encode(), f"::{inside}", objects=objects)
 
 
 @fuzz(120)
 @given(data=spoiled_bytes([json.dumps(COCO_SEED).encode()]))
-def test_coco_that_is_hardly_json(folder: Path, data: bytes) -> None:
-    drain_bytes(folder, ".json", data, f"::{folder}", objects=True)
+def test_coco_that_is_hardly_json(inside: Path, data: bytes) -> None:
+    drain_bytes(inside, ".json", data, f"::{inside}", objects=True)
 
 
 @fuzz(120)
 @given(data=spoiled_bytes(tar_seeds()))
-def test_archives(folder: Path, data: bytes) -> None:
-    drain_bytes(folder, ".tar", data)
+def test_archives(inside: Path, data: bytes) -> None:
+    drain_bytes(inside, ".tar", data)
 
 
 @fuzz(120)
 @given(data=spoiled_bytes(parquet_seeds()))
-def test_parquet(folder: Path, data: bytes) -> None:
-    drain_bytes(folder, ".parquet", data)
+def test_parquet(inside: Path, data: bytes) -> None:
+    drain_bytes(inside, ".parquet", data)
 
 
 @fuzz(120)
 @given(data=spoiled_bytes(numpy_seeds()))
-def test_numpy(folder: Path, data: bytes) -> None:
-    drain_bytes(folder, ".npy", data)
+def test_numpy(inside: Path, data: bytes) -> None:
+    drain_bytes(inside, ".npy", data)
 
 
 @fuzz(120)
 @given(metadata=spoiled_json(ZARR_SEED))
-def test_zarr(folder: Path, metadata: Any) -> None:
-    store = folder / f"{next(NUMBERS)}.zarr"
+def test_zarr(inside: Path, metadata: Any) -> None:
+    store = inside / f"{next(NUMBERS)}.zarr"
     (store / "c" / "0" / "0" / "0").mkdir(parents=True)
     (store / "zarr.json").write_text(json.dumps(metadata))
     (store / "c" / "0" / "0" / "0" / "0").write_bytes(b"no chunk")
@@ -142,8 +133,8 @@ def test_zarr(folder: Path, metadata: Any) -> None:
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
 @fuzz(100)
 @given(data=st.data())
-def test_weights(folder: Path, suffix: str, data: st.DataObject) -> None:
-    path = folder / f"weights{suffix}"
+def test_weights(inside: Path, suffix: str, data: st.DataObject) -> None:
+    path = inside / f"weights{suffix}"
     path.write_bytes(data.draw(spoiled_bytes([weights_seeds()[suffix]])))
     try:
         state = read_state(path)

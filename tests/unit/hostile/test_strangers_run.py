@@ -4,7 +4,7 @@ import json
 import os
 import pickle
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -48,15 +48,6 @@ def copy(whole: Run, tmp_path: Path) -> Path:
     return shutil.copytree(whole.path, tmp_path / "around" / "run")
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder for copies of runs, beside which nothing may appear."""
-    around = tmp_path_factory.mktemp("strangers")
-    (around / "inside").mkdir()
-    yield around / "inside"
-    assert [path.name for path in around.iterdir()] == ["inside"]
-
-
 def command(*words: object) -> Result:
     """Run gapscope; whatever happens, there is no traceback, and what is wrong is one line."""
     done = CliRunner().invoke(app, [str(word) for word in words])
@@ -80,9 +71,9 @@ def write_image(folder: Path) -> None:
     (folder / "1.png").write_bytes(encoded(scene(), "PNG"))
 
 
-def spoil(whole: Run, place: Path, name: str, content: bytes) -> Path:
+def spoil(whole: Run, inside: Path, name: str, content: bytes) -> Path:
     """A copy of the run without its report, in which one file is another."""
-    run = place / f"run-{next(NUMBERS)}"
+    run = inside / f"run-{next(NUMBERS)}"
     shutil.copytree(whole.path, run, ignore=shutil.ignore_patterns("report"))
     (run / name).write_bytes(content)
     return run
@@ -91,9 +82,9 @@ def spoil(whole: Run, place: Path, name: str, content: bytes) -> Path:
 @fuzz(14)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])
-def test_any_json(whole: Run, place: Path, name: str, data: st.DataObject) -> None:
+def test_any_json(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
     content = data.draw(spoiled_json(json.loads((whole.path / name).read_text())))
-    run = spoil(whole, place, name, json.dumps(content).encode())
+    run = spoil(whole, inside, name, json.dumps(content).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)
@@ -105,9 +96,9 @@ def test_any_json(whole: Run, place: Path, name: str, data: st.DataObject) -> No
     "name",
     ["layout.zarr/P2", "clusters.zarr/P2", "neighbors.zarr/P2/real-vs-synthetic/indices"],
 )
-def test_any_array_metadata(whole: Run, place: Path, name: str, data: st.DataObject) -> None:
+def test_any_array_metadata(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
     seed = json.loads((whole.path / name / "zarr.json").read_text())
-    run = spoil(whole, place, f"{name}/zarr.json", json.dumps(data.draw(spoiled_json(seed))).encode())
+    run = spoil(whole, inside, f"{name}/zarr.json", json.dumps(data.draw(spoiled_json(seed))).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)
@@ -116,8 +107,8 @@ def test_any_array_metadata(whole: Run, place: Path, name: str, data: st.DataObj
 @fuzz(9)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["index/real.parquet", "manifests/P2.real-vs-synthetic.parquet"])
-def test_any_table(whole: Run, place: Path, name: str, data: st.DataObject) -> None:
-    run = spoil(whole, place, name, data.draw(spoiled_bytes([(whole.path / name).read_bytes()])))
+def test_any_table(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
+    run = spoil(whole, inside, name, data.draw(spoiled_bytes([(whole.path / name).read_bytes()])))
     command("report", run)
     command("export", run, "--to", "parquet")
     shutil.rmtree(run)
@@ -310,10 +301,10 @@ def test_an_array_that_is_whole_in_another_way_is_read(copy: Path) -> None:
 
 @given(value=odd_values)
 @fuzz(14)
-def test_any_value_in_the_places_that_memory_depends_on(whole: Run, place: Path, value: Any) -> None:
+def test_any_value_in_the_places_that_memory_depends_on(whole: Run, inside: Path, value: Any) -> None:
     content = json.loads((whole.path / "run.json").read_text())
     content["datasets"]["real"]["listed"] = content["block_rows"] = value
-    run = spoil(whole, place, "run.json", json.dumps(content).encode())
+    run = spoil(whole, inside, "run.json", json.dumps(content).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)
