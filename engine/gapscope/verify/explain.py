@@ -1,5 +1,6 @@
 """An error that a damaged run causes, told as what it is."""
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +15,8 @@ from gapscope.verify.stage import look
 def explained(run: Path) -> Iterator[None]:
     """When something in the block fails, look whether the run's files are to blame.
 
+    What the system refuses, such as space on a full disk, says so itself; only a file that is gone may be damage.
+
     Raises:
         DamageError: they are. An error of a sound run is passed on as it is.
     """
@@ -22,6 +25,8 @@ def explained(run: Path) -> Iterator[None]:
     except GapscopeError:
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise
         faults = look(run, Silent()).faults if (run / NAME).exists() else []
         if not faults:
             raise
