@@ -228,7 +228,8 @@ def test_the_map_is_coloured_by_what_is_known_of_the_images(visit: Visit, plain_
     assert page.evaluate(colors) > 10
     assert "not known" in page.inner_text("#color-key")
     page.select_option("#color", label="weather")
-    page.wait_for_selector("#color-key .tag")
+    # The ramp's key has a tag too, for what is not known.
+    page.wait_for_selector("#color-key .ramp", state="detached")
     assert page.locator("#color-key bdi").all_text_contents() == [
         "<img src=x onerror=window.hit=1>", "fog", "sun", "not known"
     ]  # fmt: skip

@@ -14,6 +14,7 @@ from gate import Gate
 pytestmark = pytest.mark.cluster
 
 Same = Callable[[Path], None]
+SUPERVISED = ("sh", "-c", 'while :; do "$@"; done', "sh")
 HOSTS = ("scheduler", "one", "two")
 # How long a silent worker is waited for; a test should not wait for minutes.
 ENV = {
@@ -77,7 +78,7 @@ def test_a_host_cut_off_in_the_middle_and_brought_back(
     for name in ("one", "two"):
         # Imported before it joins: meanwhile it could not answer.
         options = ("--host", network.of[name], "--preload", "gapscope")
-        processes.worker(name, network.within(name), options, **ENV)
+        processes.worker(name, (*network.within(name), *SUPERVISED), options, **ENV)
     client = processes.client(2)
     hosts = {worker["host"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
     assert hosts == {network.of["one"], network.of["two"]}
@@ -94,5 +95,5 @@ def test_a_host_cut_off_in_the_middle_and_brought_back(
     embed(tmp_path / "run", gate.datasets(tmp_path, network.address), processes.file)
     same(tmp_path / "run")
     assert len(cut) == 1
-    # Its nanny sees to it that the host works again.
+    # Its nanny sees to it that the host works again; or, where the scheduler has sent both away, whoever began them.
     client.wait_for_workers(2, timeout=60)
