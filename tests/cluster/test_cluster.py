@@ -1,6 +1,7 @@
 """The same bytes, whichever cluster embeds, and whatever happens to it."""
 
 import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -99,13 +100,23 @@ def _die(_: int) -> int:
     return 1
 
 
-def test_a_block_that_kills_every_worker_ends_with_one_line() -> None:
+def _fill(_: int) -> int:
+    raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_block_that_fails_and_one_that_kills_every_worker_end_with_one_line(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
     with (
         # Two workers are enough to tell; four take as long again to come back.
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         open_cluster("local", "cpu", 0) as client,
     ):
         assert workers_per_machine(client) == 2
+        with pytest.raises(gapscope.ClusterError, match="No space left on device"):
+            list(run_jobs(client, _fill, [0]))
+        # The workers write to the same terminal, and would with a traceback.
+        assert capfd.readouterr().err == ""
         with pytest.raises(gapscope.ClusterError, match="same command goes on"):
             list(run_jobs(client, _die, [0]))
 

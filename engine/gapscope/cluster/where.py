@@ -32,6 +32,12 @@ _INTERRUPTED_SECONDS = 1
 _DASHBOARD = "127.0.0.1:0"
 """Any free port, for this machine alone."""
 
+# What a worker would log of a job that failed, a traceback, comes back to this process, which tells it in one line.
+_OF_PROCESSES = {"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical"}
+# The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the interpreter
+# to itself, must not look like it. And Dask keeps a closed worker's profile for as long as the process lives.
+_OF_THIS_PROCESS = {"distributed.scheduler.worker-ttl": None, "distributed.worker.profile.enabled": False}
+
 
 def check_cluster(where: str) -> str:
     """Return `where` if it names a cluster: one of `CLUSTERS`, a scheduler's address, or a scheduler file.
@@ -161,13 +167,10 @@ def _close(cluster: Any, patience: float | None = None) -> None:
 
 
 def _local_cluster(where: str) -> Any:
-    if where == "cuda":
-        return local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD)
-    processes = where == "local"
-    # The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the
-    # interpreter to itself, must not look like it.
-    patience = {} if processes else {"distributed.scheduler.worker-ttl": None}
-    with dask.config.set(patience):
+    processes = where in ("local", "cuda")
+    with dask.config.set(_OF_PROCESSES if processes else _OF_THIS_PROCESS):
+        if where == "cuda":
+            return local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD)
         return LocalCluster(
             n_workers=_local_processes() if processes else 1,
             threads_per_worker=BLOCKS_AT_A_TIME,
