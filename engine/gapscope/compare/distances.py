@@ -6,7 +6,6 @@ from itertools import pairwise
 
 import numpy as np
 import torch
-from scipy.stats import t as student
 from torch import Tensor
 
 from gapscope.compare.frechet import Gaussian, frechet_distance, gaussian_of, gaussian_of_tiles
@@ -92,6 +91,8 @@ def _tiles(view: UnitRows, device: torch.device) -> Iterator[Tensor]:
 def _frechet(
     query: UnitRows, reference: UnitRows, first: Tensor, second: Tensor, random: np.random.Generator
 ) -> Distance:
+    from scipy.stats import t as student
+
     value = frechet_distance(_gaussian(query, first), _gaussian(reference, second))
     if min(len(first), len(second)) < _FEWEST:
         return Distance(value=value)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import hypergeom
 
 
 def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -39,6 +38,8 @@ def under_p(
         query_size: n_A.
         reference_size: n_B.
     """
+    from scipy.stats import hypergeom
+
     # As many values as there can be counts, however many images there are.
     law = hypergeom(query_size + reference_size - 1, reference_size, crowd)
     p: NDArray[np.float64] = np.asarray(law.cdf(np.arange(crowd + 1)), dtype=np.float64)

@@ -10,7 +10,6 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Any
 
-import timm
 from torch import Tensor, nn
 
 from gapscope.errors import WeightsError
@@ -27,6 +26,8 @@ class BundledTrunk(Trunk):
     """EfficientNet-Lite0 (Tan and Le 2019, the Lite variant without squeeze-and-excite) up to its last convolution."""
 
     def __init__(self) -> None:
+        import timm
+
         super().__init__()
         network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         network.reset_classifier(0, global_pool="")
@@ -64,6 +65,8 @@ def packaged_weights() -> Path:
 
 def renamed(trunk: nn.Module, state: State) -> State:
     """Give the package's tensors the names of `trunk`; its order of tensors is that of timm's whole network."""
+    import timm
+
     whole = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     if set(state) != set(whole) and len(state) == len(whole):
         state = dict(zip(whole, state.values(), strict=True))

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor, nn
 
 from gapscope.errors import WeightsError
-from gapscope.pyramid.fold import fold
 from gapscope.pyramid.model import Model, Trunk
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.pool import POOLS, pooled_length
@@ -76,6 +75,8 @@ def load_pyramid(settings: EmbedSettings) -> Pyramid:
     fit_state(pyramid.trunk, model.renamed(pyramid.trunk, read_state(path)), path)
     pyramid.eval().requires_grad_(False)
     if "fold" in settings.speedups:
+        from gapscope.pyramid.fold import fold
+
         fold(pyramid.trunk)
         pyramid.requires_grad_(False)
     return pyramid

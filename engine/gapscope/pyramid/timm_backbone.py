@@ -4,7 +4,6 @@ from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +23,8 @@ class BackboneTrunk(Trunk):
     """A classifier of timm up to its last stage; its levels are the last map of each stride."""
 
     def __init__(self, name: str) -> None:
+        import timm
+
         super().__init__()
         network: Any = timm.create_model(name, pretrained=False, num_classes=0)
         self.network = network
@@ -55,6 +56,8 @@ def backbone(name: str) -> Model:
     Raises:
         OptionError: timm has no such model, or it has no pyramid of maps.
     """
+    import timm
+
     try:
         with torch.device("meta"):
             network: Any = timm.create_model(name, pretrained=False, num_classes=0)
@@ -85,6 +88,8 @@ def _size(config: dict[str, Any]) -> int:
 
 
 def _weights(name: str) -> Path:
+    import timm
+
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id):
         raise WeightsError(f"--model {PREFIX}{name}: timm knows of no weights for it; give a file with --weights")
