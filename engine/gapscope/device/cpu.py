@@ -3,8 +3,11 @@
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,9 +107,7 @@ class Cpu:
         settings: LayoutSettings,
     ) -> NDArray[np.float32]:
         """Run umap-learn on the given graph."""
-        # Importing it compiles; only the stage that needs it should wait.
-        import umap
-
+        umap = _umap_learn()
         with warnings.catch_warnings():
             # It says that new points cannot be placed later, which nobody asks of it.
             warnings.filterwarnings("ignore", message=".*knn_search_index.*")
@@ -134,3 +135,21 @@ class Cpu:
         from sklearn.cluster import HDBSCAN
 
         return np.asarray(HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(points), dtype=np.int32)
+
+
+@cache
+def _umap_learn() -> Any:
+    # Importing it takes seconds; only the stage that needs it should wait.
+    import umap
+    from umap import layouts, umap_
+
+    # Compiling these takes five more of every process that draws a map; Numba can keep what comes out on the disk.
+    for module, function in (
+        (umap_, "smooth_knn_dist"),
+        (umap_, "compute_membership_strengths"),
+        (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
+    ):
+        # Another version may have no such function, and this machine no folder for it.
+        with suppress(AttributeError, RuntimeError, OSError):
+            getattr(module, function).enable_caching()
+    return umap
