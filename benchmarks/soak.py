@@ -89,6 +89,8 @@ def main() -> int:
         return keep_going(options.keep)
     if not options.out:
         parser.error("the following arguments are required: --out")
+    # A shell begins what it leaves in the background with SIGINT ignored, and every process below inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="soak-") as folder:
         found = soaked(Path(folder), options)
     options.out.parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,6 @@
 """Datasets small enough for many runs, a web server that breaks things in time, and real Dask processes."""
 
+import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -13,6 +14,12 @@ from dask_processes import Processes
 from embed_only import NAMES, Arrays, arrays_of, embed
 from gate import Gate, Handler
 from PIL import Image
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _told_of_ctrl_c() -> None:
+    # A shell begins what it leaves in the background with SIGINT ignored, and every process below inherits that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
