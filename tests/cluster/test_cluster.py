@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dask
 import pytest
-from distributed import Client, LocalCluster
+from distributed import Client, LocalCluster, Worker
 from notes import Notes
 
 import gapscope
@@ -100,6 +100,10 @@ def _die(_: int) -> int:
     return 1
 
 
+def _profiled(dask_worker: Worker) -> bool:
+    return "profile" in dask_worker.periodic_callbacks
+
+
 def _fill(_: int) -> int:
     raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -113,6 +117,8 @@ def test_a_block_that_fails_and_one_that_kills_every_worker_end_with_one_line(
         open_cluster("local", "cpu", 0) as client,
     ):
         assert workers_per_machine(client) == 2
+        # On Python 3.11 it can lock a worker up.
+        assert set(client.run(_profiled).values()) == {False}
         with pytest.raises(gapscope.ClusterError, match="No space left on device"):
             list(run_jobs(client, _fill, [0]))
         # The workers write to the same terminal, and would with a traceback.

@@ -44,6 +44,8 @@ class Processes:
         return client
 
     def start(self, name: str, command: list[str], env: dict[str, str]) -> None:
+        # As docs/cluster.md says for Python 3.11.
+        env = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"} | env
         log = self._stack.enter_context((self._folder / f"{name}.log").open("wb"))
         process = subprocess.Popen(
             command, stdout=log, stderr=log, start_new_session=True, env=os.environ | env, cwd=self._folder

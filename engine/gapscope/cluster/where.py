@@ -32,11 +32,14 @@ _INTERRUPTED_SECONDS = 1
 _DASHBOARD = "127.0.0.1:0"
 """Any free port, for this machine alone."""
 
+# On Python 3.11 Dask's profiler can lock a worker up for ever (python/cpython#106883, dask/distributed#8616), and what
+# it has seen of one in this process stays for as long as that lives.
+_UNWATCHED = {"distributed.worker.profile.enabled": False}
 # What a worker would log of a job that failed, a traceback, comes back to this process, which tells it in one line.
-_OF_PROCESSES = {"distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical"}
+_OF_PROCESSES = {**_UNWATCHED, "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical"}
 # The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the interpreter
-# to itself, must not look like it. And Dask keeps a closed worker's profile for as long as the process lives.
-_OF_THIS_PROCESS = {"distributed.scheduler.worker-ttl": None, "distributed.worker.profile.enabled": False}
+# to itself, must not look like it.
+_OF_THIS_PROCESS = {**_UNWATCHED, "distributed.scheduler.worker-ttl": None}
 
 
 def check_cluster(where: str) -> str:
