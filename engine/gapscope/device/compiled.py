@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
-from torch._inductor import config as inductor
 
 from gapscope.device.protocol import Network
 from gapscope.pyramid.network import Pyramid
@@ -18,6 +17,9 @@ def compiled(pyramid: Pyramid) -> Network:
     Its weights are frozen (torch's Inductor, `freezing`): they are laid out once as the machine's convolutions like
     them, and what follows a convolution is done with it.
     """
+    # Importing the compiler takes a second; only who compiles should wait.
+    from torch._inductor import config as inductor
+
     # Where nvcc is installed and no GPU is, it says so whenever it compiles, for any device.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     network: Network = torch.compile(pyramid, dynamic=False)

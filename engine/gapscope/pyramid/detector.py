@@ -21,12 +21,11 @@ FROM_P3: Outputs = {"0": "P3", "1": "P4", "2": "P5", "p6": "P6", "p7": "P7"}
 FROM_P5: Outputs = {"0": "P5", "pool": "P6"}
 
 
-def detector(name: str, weights: str, outputs: Outputs, size: int = 512) -> Model:
+def detector(name: str, outputs: Outputs, size: int) -> Model:
     """Return one of torchvision's detectors as a model.
 
     Args:
-        name: torchvision's of it.
-        weights: torchvision's name of its weights.
+        name: of torchvision's function that builds it.
         outputs: its outputs, and the names that they get.
         size: side in pixels of the images it is used with when the user does not say.
     """
@@ -36,7 +35,7 @@ def detector(name: str, weights: str, outputs: Outputs, size: int = 512) -> Mode
         mean=IMAGENET_MEAN,
         spread=IMAGENET_SPREAD,
         build=partial(_trunk, name, outputs),
-        weights=partial(_weights, weights),
+        weights=partial(_weights, name),
         renamed=renamed,
         about=f"torchvision's {name}, trained on COCO",
     )
@@ -49,9 +48,9 @@ def _trunk(name: str, outputs: Outputs) -> Trunk:
 
 
 def _weights(name: str) -> Path:
-    from torchvision.models import get_weight
+    from torchvision.models import get_model_weights
 
-    return fetched(get_weight(name).url)
+    return fetched(get_model_weights(name)["COCO_V1"].url)
 
 
 def renamed(trunk: nn.Module, state: State) -> State:

@@ -1,4 +1,6 @@
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +83,12 @@ def test_bundled_levels_are_the_stages_of_timm_and_its_last_convolution(bundled:
         last = whole.bn2(whole.conv_head(stages[-1][..., ::2, ::2]))
     for level, expected in zip(("P2", "P3", "P4", "P5", "P6"), [*stages, last], strict=True):
         torch.testing.assert_close(found[level], expected.mean(dim=(2, 3)), rtol=1e-4, atol=1e-5)
+
+
+def test_importing_gapscope_waits_for_no_library_of_networks() -> None:
+    look = "import sys, gapscope; print({'torchvision', 'timm', 'torch._dynamo'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
+    assert done.stdout == "set()\n"
 
 
 def test_detector_levels_are_the_means_of_torchvisions_own_pyramid(detector: tuple[Any, Path]) -> None:
