@@ -4,37 +4,36 @@ python fiftyone_script.py FIRST SECOND OUT THREADS
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
 
+# Read when FiftyOne is imported: its database is this run's own, and begins empty.
+os.environ["FIFTYONE_DATABASE_DIR"] = str(Path(sys.argv[3]) / "database")
+os.environ["FIFTYONE_DATABASE_VALIDATION"] = "false"
+os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
+
 import fiftyone as fo
 import fiftyone.brain as fob
-import numpy as np
 import torch
 from backbone import SIDE, Stages, Steps
-from PIL import Image
+from torch import Tensor
 from torchvision.transforms import CenterCrop, Compose, Resize, ToTensor
 
 
-class Last(fo.core.models.Model):  # type: ignore[misc]
-    """The network's last stage as one of FiftyOne's models, which compute_embeddings takes."""
+class Last(fo.core.models.TorchModelMixin, fo.core.models.Model):  # type: ignore[misc]
+    """The network's last stage as one of FiftyOne's models, which it feeds by a DataLoader."""
 
-    media_type, has_embeddings, ragged_batches = "image", True, False
-    preprocess, transforms = False, None
+    media_type, has_embeddings, ragged_batches, preprocess = "image", True, False, False
+    transforms = Compose([Resize(SIDE), CenterCrop(SIDE), ToTensor()])
 
     def __init__(self) -> None:
         self._network = Stages()
-        self._look = Compose([Resize(SIDE), CenterCrop(SIDE), ToTensor()])
 
-    def embed_all(self, images: Any) -> Any:
-        """Embed a list of arrays (height, width, 3)."""
-        batch = torch.stack([self._look(Image.fromarray(np.asarray(image))) for image in images])
-        return self._network(batch)[-1].numpy()
-
-    def embed(self, image: Any) -> Any:
-        """Embed one array."""
-        return self.embed_all([image])[0]
+    def embed_all(self, images: Tensor) -> Any:
+        """Embed a batch (n, 3, side, side)."""
+        return self._network(images)[-1].numpy()
 
     def predict(self, image: Any) -> Any:
         """Return nothing: only embeddings are asked for."""
@@ -48,7 +47,7 @@ def main() -> None:
     data = fo.Dataset()
     for folder in (first, second):
         data.add_images_dir(str(folder), tags=folder.name)
-    embeddings = data.compute_embeddings(Last(), batch_size=32)
+    embeddings = data.compute_embeddings(Last(), batch_size=32, num_workers=threads)
     steps.done("embedding")
     fob.compute_visualization(data, embeddings=embeddings, method="umap", num_dims=3, seed=0)
     steps.done("umap")

