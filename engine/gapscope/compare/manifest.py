@@ -1,6 +1,7 @@
 """The table of outliers of one level and ordered pair, as Parquet, as CSV, and as a plain list."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ SCHEMA = pa.schema(
         ("cluster", pa.int32()),
     ]
 )
+# Each half of such a name would be a line of its own, and may name another file.
+_LINE_BREAK = re.compile(r"[\r\n]")
 
 
 def ranked(answers: Answers, most: int | None) -> NDArray[np.int64]:
@@ -121,7 +124,7 @@ def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Se
         path: of the Parquet file.
         table: its columns; lists are JSON in the CSV.
         schema: of the Parquet file.
-        uris: what the plain list holds; the column uri by default.
+        uris: what the plain list holds, but for those with a line break; the column uri by default.
     """
     with replacing(path) as temporary:
         write_whole(temporary, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
@@ -133,4 +136,4 @@ def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Se
     with replacing(path.with_suffix(".csv")) as temporary:
         table.assign(**spelled).to_csv(temporary, index=False)
     listed = table["uri"] if uris is None else uris
-    write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in listed))
+    write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in listed if not _LINE_BREAK.search(uri)))

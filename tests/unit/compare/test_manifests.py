@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
 from typer.testing import CliRunner
@@ -12,6 +13,7 @@ from vector_run import compare_vectors
 
 from gapscope.compare.diff import diff_runs, level_verdicts
 from gapscope.compare.headline import headline
+from gapscope.compare.manifest import write_table
 from gapscope.errors import RunError
 from gapscope.run import Run
 from gapscope.sources import Value
@@ -53,6 +55,14 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         broken={"real": 2},
         said=said,
     )
+
+
+def test_a_name_with_a_line_break_is_no_two_lines_of_a_plain_list(tmp_path: Path) -> None:
+    uris = ["/images/a.png", "/images/b\n/home/you/thesis.png", "/images/c\rd.png", "/images/e f.png"]
+    write_table(tmp_path / "few.parquet", pd.DataFrame({"uri": uris}), pa.schema([("uri", pa.string())]))
+    assert (tmp_path / "few.txt").read_bytes() == b"/images/a.png\n/images/e f.png\n"
+    for table in (pd.read_parquet(tmp_path / "few.parquet"), pd.read_csv(tmp_path / "few.csv", lineterminator="\n")):
+        assert table["uri"].tolist() == uris
 
 
 def test_the_plain_list_is_the_manifests_uris(run: Run) -> None:
