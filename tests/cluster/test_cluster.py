@@ -1,7 +1,9 @@
 """The same bytes, whichever cluster embeds, and whatever happens to it."""
 
+import asyncio
 import contextlib
 import errno
+import gc
 import os
 import signal
 import subprocess
@@ -12,6 +14,8 @@ from pathlib import Path
 import dask
 import pytest
 from distributed import Client, LocalCluster, Worker
+from distributed.comm.core import CommClosedError
+from distributed.utils import All
 from notes import Notes
 
 import gapscope
@@ -141,6 +145,28 @@ def test_jobs_are_handed_out_a_few_at_a_time() -> None:
         next(results)
         assert len(taken) <= 4
         assert sorted(results) == [2 * number for number in range(100)][1:]
+
+
+def test_what_dask_stopped_waiting_for_is_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    """As when Ctrl-C cuts the connection to two workers: one failure is told, and nobody asks for the other."""
+
+    async def fails_after(first: asyncio.Event, then: asyncio.Event) -> None:
+        await first.wait()
+        then.set()
+        raise CommClosedError
+
+    async def ask() -> None:
+        now, later, last = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        now.set()
+        try:
+            await All([fails_after(now, later), fails_after(later, last)])
+        finally:
+            await last.wait()
+
+    with open_cluster("inline", "cpu", 0) as client, pytest.raises(CommClosedError):
+        client.sync(ask)
+    gc.collect()
+    assert caplog.messages == []
 
 
 def test_auto_says_what_it_picks() -> None:

@@ -97,6 +97,8 @@ def open_cluster(where: str, device: str, images: int, progress: Progress | None
             client = stack.enter_context(_client(stack, where))
         except (OSError, TimeoutError, ValueError) as error:
             raise ClusterError(f"--cluster {where}: no Dask scheduler answers there ({error})") from error
+        # What Dask asked of workers and does not wait for any more, asyncio would tell as a traceback, also afterwards.
+        client.loop.asyncio_loop.set_exception_handler(lambda _loop, _context: None)
         scheduler = check_versions(client, shown)
         _introduce(client, where, shown, drawn="bokeh" in scheduler)
         yield client
