@@ -179,10 +179,9 @@ def one_round(run: Path, wanted: Expected, chance: random.Random, *, on_small_di
             break
     else:
         this.failures.append("left alone, it did not end well")
-    if not this.failures:
-        # What was away is there again.
-        code, words = ended(started(run, wanted.images, "inline", update=True), wanted.images)
-        this.failures += [f"--update: exit code {code}: {words[-2000:]}"] if code else differing(run, wanted)
+    # What was away is there again. Whatever was said on the way, the rows and the bytes are looked at.
+    code, words = ended(started(run, wanted.images, "inline", update=True), wanted.images)
+    this.failures += [f"--update: exit code {code}: {words[-2000:]}"] if code else differing(run, wanted)
     this.seconds = time.monotonic() - began
     shutil.rmtree(run, ignore_errors=True)
     return this
