@@ -13,7 +13,6 @@ import argparse
 import io
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,7 @@ import numpy as np
 from distributed import Client, LocalCluster
 from PIL import Image
 
+from gapscope.bench.apart import peak_gib
 from gapscope.bench.machine import machine
 from gapscope.cluster import cluster_at_need, run_jobs
 from gapscope.device import choose_device
@@ -124,7 +124,7 @@ def _case(folder: str, images: int, workers: int, stub_ms: float = 0.0) -> dict[
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return 1024 * peak_gib()
 
 
 def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
