@@ -412,7 +412,9 @@ class Keeper:
 def kept_process(images: Path) -> Iterator[Keeper]:
     """Give a process that embeds when it is asked to, and lives until the end."""
     command = [sys.executable, __file__, "--keep", str(images)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    # As docs/reliability.md has it for processes that live long; kept.py measures what is kept without.
+    alive = os.environ | {"MALLOC_ARENA_MAX": "2"}
+    with subprocess.Popen(command, env=alive, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield Keeper(process, images.parent / "kept")
         finally:
