@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gapscope.bench.apart import peak_gib
 from gapscope.bench.machine import machine
 from gapscope.progress import Silent
 from gapscope.sources import open_source
@@ -83,7 +84,7 @@ def measured(path: Path) -> dict[str, Any]:
         listed, worked = time.perf_counter(), time.process_time()
         list_datasets(run, record, {"listed": source}, Silent(), update=False)
         checked = time.perf_counter()
-        most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        most = peak_gib() * 2**30
         with path.open(encoding="utf-8") as file:
             images = sum(1 for _ in file) - 1
         last = read_index(run, "listed", ["uri", "meta.city", "meta.speed", "status"]).slice(images - 1).to_pylist()

@@ -11,7 +11,6 @@ import argparse
 import io
 import json
 import os
-import resource
 import shutil
 import statistics
 import tempfile
@@ -27,6 +26,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from gapscope.bench.apart import peak_gib
 from gapscope.bench.machine import machine
 from gapscope.compare.manifest import write_manifest
 from gapscope.progress import Silent
@@ -69,7 +69,7 @@ def main() -> None:
 def measure(folder: Path, images: int, repeats: int) -> dict[str, Any]:
     """Make a run, write its report, and use its page."""
     run = make_run(folder, images // len(NAMES))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_gib()
     start = time.monotonic()
     page = write_report(run, Silent())
     seconds = time.monotonic() - start
@@ -86,8 +86,8 @@ def measure(folder: Path, images: int, repeats: int) -> dict[str, Any]:
         "points_drawn": drawn,
         "report_seconds": round(seconds, 1),
         "report_megabytes": round(sum(sizes) / 1e6, 1),
-        "peak_memory_megabytes_before_report": before // 1024,
-        "peak_memory_megabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        "peak_memory_megabytes_before_report": int(before * 1024),
+        "peak_memory_megabytes": int(peak_gib() * 1024),
         "browser": browse(page, drawn, repeats),
     }
 
