@@ -38,5 +38,9 @@ class WeightsError(UserError):
     """A model's weights cannot be had, or do not fit the model."""
 
 
+class DecoderError(GapscopeError):
+    """A decoder process cannot be started; says why."""
+
+
 class ClusterError(GapscopeError):
     """The Dask cluster could not be reached, or lost a block for good."""

@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.datasets import make_blobs
 from sklearn.metrics import adjusted_rand_score
 
-from gapscope.decode.gpu import _BOOT, gathered_decoder
+from gapscope.decode.gpu import _BOOT, GpuDecoder
 from gapscope.device.cpu import Cpu
 from gapscope.device.cuda import Cuda, _has_nvimgcodec
 from gapscope.layout.graph import with_itself
@@ -95,9 +95,9 @@ def test_decoded_pictures_are_the_cpus() -> None:
             file = io.BytesIO()
             photo.resize((side, side * 3 // 4)).save(file, "JPEG", quality=quality, subsampling=sampling, exif=exif)
             data.append(file.getvalue())
-    read_by_gpu = gathered_decoder(_BOOT)
+    read_by_gpu = GpuDecoder(_BOOT)
     with ThreadPoolExecutor(8) as pool:
-        ours = list(pool.map(lambda each: read_by_gpu((each, frame)), data))
+        ours = list(pool.map(lambda each: read_by_gpu(each, frame), data))
     theirs = [Cpu().decode(each, frame) for each in data]
     for mine, its in zip(ours, theirs, strict=True):
         assert mine is not None, "the GPU does not read a plain JPEG"

@@ -38,9 +38,10 @@ def serve(memory: int, answer: Answer | None = None) -> None:
     answer = answer or _answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # Libraries that print must not speak into the answers.
-    with os.fdopen(os.dup(1), "w", encoding="ascii") as answers:
-        os.dup2(2, 1)
+    with os.fdopen(os.dup(1), "w", encoding="ascii") as answers, open(os.devnull, "wb") as nowhere:
+        # Libraries that print must not speak into the answers. What they say before this tells why one does not start.
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
         answers.write(READY + "\n")
         answers.flush()
         for line in sys.stdin.buffer:

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from queue import LifoQueue
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from gapscope.decode.child import READY, write_all
 from gapscope.decode.picture import Picture, picture_of, target_of, thumbnail_of
 from gapscope.decode.shrink import Shrunk, Target
-from gapscope.errors import GapscopeError
+from gapscope.errors import DecoderError
+from gapscope.progress import plain_line
 from gapscope.rejects import STATUSES, Rejected
 from gapscope.settings import Frame
 from gapscope.sources.entry import Box
@@ -28,6 +29,7 @@ from gapscope.sources.entry import Box
 ANSWER_SECONDS = 120
 """Longest that a decoder may take for one image."""
 
+_LAST_BYTES = 4096
 _KEPT_BYTES = 16 * 2**20
 """Of a memory file that stay in place between images: fresh pages cost more than the copies into them."""
 
@@ -122,6 +124,7 @@ class Child:
 
         Raises:
             Rejected: the process crashed over it, did not come back, or says why it refuses.
+            DecoderError: the process cannot be started.
         """
         process = self._started()
         try:
@@ -170,24 +173,25 @@ class Child:
         self._memory = os.memfd_create("gapscope-decoder")
         folder = str(Path(__file__).parents[1])
         command = [sys.executable, "-P", "-c", self._boot.format(folder=folder, memory=self._memory)]
-        try:
-            self._process = subprocess.Popen(  # noqa: S603
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[self._memory],
-                env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-            )
-        except OSError as error:
-            os.close(self._memory)
-            raise GapscopeError(f"a decoder process cannot be started: {error.strerror}") from error
-        if _line(self._process) != READY.encode() + b"\n":
-            self.stop()
-            raise GapscopeError(
-                "a decoder process does not start: see whether `python -c 'import PIL, numpy'` works, and on a GPU "
-                "`python -c 'import nvidia.nvimgcodec'`"
-            )
+        with os.fdopen(os.memfd_create("gapscope-decoder-errors"), "w+b") as errors:
+            try:
+                self._process = subprocess.Popen(  # noqa: S603
+                    command,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=errors,
+                    pass_fds=[self._memory],
+                    env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                )
+            except OSError as error:
+                os.close(self._memory)
+                raise DecoderError(f"a decoder process cannot be started: {error.strerror}") from error
+            if _line(self._process) != READY.encode() + b"\n":
+                overdue = self._process.poll() is None and not _ends_soon(self._process)
+                process = self._process
+                self.stop()
+                reason = f"nothing was heard for {ANSWER_SECONDS} seconds" if overdue else _last_words(errors, process)
+                raise DecoderError(f"a decoder process does not start: {reason}")
         return self._process
 
     def _crashed(self, process: subprocess.Popen[bytes]) -> Exception:
@@ -195,9 +199,7 @@ class Child:
         self.stop()
         if overdue:
             return Rejected("crashed", f"the decoder did not answer in {ANSWER_SECONDS} seconds")
-        code = process.returncode
-        name = signal.Signals(-code).name if code < 0 else f"exit code {code}"
-        return Rejected("crashed", f"the decoder crashed ({name})")
+        return Rejected("crashed", f"the decoder crashed ({_end_of(process)})")
 
 
 def _shrunk(answer: Mapping[str, Any], child: Child, length: int) -> Shrunk:
@@ -244,6 +246,18 @@ def _line(process: subprocess.Popen[bytes]) -> bytes:
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN | select.POLLHUP)
     return process.stdout.readline() if poll.poll(ANSWER_SECONDS * 1000) else b""
+
+
+def _end_of(process: subprocess.Popen[bytes]) -> str:
+    code = process.returncode
+    return signal.Signals(-code).name if code < 0 else f"exit code {code}"
+
+
+def _last_words(errors: IO[bytes], process: subprocess.Popen[bytes]) -> str:
+    """Return the last line that a process wrote before it ended, which of a traceback is the exception."""
+    errors.seek(0)
+    lines = errors.read()[-_LAST_BYTES:].decode(errors="replace").split("\n")
+    return next((plain_line(line.strip())[:200] for line in reversed(lines) if line.strip()), _end_of(process))
 
 
 def _ends_soon(process: subprocess.Popen[bytes]) -> bool:

@@ -3,7 +3,7 @@
 import atexit
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from gapscope.decode.gathered import Gathered
 from gapscope.decode.picture import Picture, picture_of
 from gapscope.decode.plain_jpeg import looks_plain
 from gapscope.decode.shrink import Shrunk
+from gapscope.errors import DecoderError
 from gapscope.rejects import Rejected
 from gapscope.settings import Frame
 from gapscope.sources.entry import Box
@@ -20,6 +21,10 @@ MOST = 32
 """Images that the GPU decodes at a time; more take memory and bring nothing."""
 
 _MOST_BYTES = 256 * 2**20
+_FAILURES = 3
+"""Batches in a row over which the process may crash before it is not started any more."""
+_REFUSALS = 256
+"""Plain JPEGs that it may refuse, without having read any, before it is not asked any more."""
 
 _BOOT = """
 from gapscope.decode.child import serve
@@ -28,7 +33,10 @@ from gapscope.device.cuda import jpeg_decoder
 serve({memory}, answer_with(jpeg_decoder()))
 """
 
-_Job = tuple[bytes, Frame]
+
+class _Job(NamedTuple):
+    data: bytes
+    frame: Frame
 
 
 def decode_on_gpu(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
@@ -40,33 +48,69 @@ def decode_on_gpu(data: bytes, frame: Frame, box: Box | None = None, *, thumbnai
     Raises:
         Rejected: as `decode_apart`.
     """
-    picture = _decoder()((data, frame)) if box is None and looks_plain(data) and len(data) <= _MOST_BYTES else None
+    picture = _decoder()(data, frame) if box is None and looks_plain(data) and len(data) <= _MOST_BYTES else None
     return picture or decode_apart(data, frame, box, thumbnail=thumbnail)
 
 
+def why_not_on_gpu() -> str:
+    """Return why this process has given up decoding on the GPU; empty where it has not."""
+    return _decoder().given_up
+
+
 @lru_cache(maxsize=1)
-def _decoder() -> "Gathered[_Job, Picture | None]":
-    return gathered_decoder(_BOOT)
+def _decoder() -> "GpuDecoder":
+    return GpuDecoder(_BOOT)
 
 
-def gathered_decoder(boot: str) -> "Gathered[_Job, Picture | None]":
-    """Return a function that decodes one image by a process that runs `boot`; None where the CPU has to."""
-    child = Child(boot)
-    atexit.register(child.stop)
+class GpuDecoder:
+    """Decodes images by a process that runs `boot`; called from several threads, in batches.
 
-    def decode(jobs: list[_Job]) -> list[Picture | None]:
+    A process that does not start, crashes over one batch after the other, or reads nothing at all is given up: the CPU
+    decodes as well, and a run must not end, nor crawl, for want of a decoder.
+
+    Attributes:
+        given_up: why it is not asked any more; empty while it is.
+    """
+
+    def __init__(self, boot: str) -> None:
+        self.given_up = ""
+        self._failures, self._read, self._refused = 0, 0, 0
+        self._child = Child(boot)
+        atexit.register(self._child.stop)
+        self._batches = Gathered(self._decode, MOST)
+
+    def __call__(self, data: bytes, frame: Frame) -> Picture | None:
+        """Decode one plain JPEG; None where the CPU has to."""
+        return None if self.given_up else self._batches(_Job(data, frame))
+
+    def _decode(self, jobs: list[_Job]) -> list[Picture | None]:
+        nothing: list[Picture | None] = [None] * len(jobs)
+        if self.given_up:
+            return nothing
         images = [
             {"bytes": len(data), "size": frame.size, "fit": frame.fit, "max_pixels": frame.max_pixels}
             for data, frame in jobs
         ]
         try:
-            answer = child.ask(b"".join(data for data, _ in jobs), {"images": images})
-            return _pictures(answer, child, jobs)
-        except Rejected:
-            # One image of the batch brought the process down; the CPU tells which.
-            return [None] * len(jobs)
-
-    return Gathered(decode, MOST)
+            answer = self._child.ask(b"".join(job.data for job in jobs), {"images": images})
+            pictures = _pictures(answer, self._child, jobs)
+        except DecoderError as error:
+            self.given_up = str(error)
+            return nothing
+        except Rejected as rejected:
+            # An image of the batch brought the process down, or left it in disorder; the CPU tells which.
+            self._child.stop()
+            self._failures += 1
+            if self._failures >= _FAILURES:
+                self.given_up = f"{rejected.error}, over {self._failures} batches in a row"
+            return nothing
+        self._failures = 0
+        self._read += len(pictures) - pictures.count(None)
+        self._refused += int(answer["refused"])
+        if not self._read and self._refused >= _REFUSALS:
+            self._child.stop()
+            self.given_up = f"it reads none of the first {self._refused} plain JPEGs"
+        return pictures
 
 
 def _pictures(answer: Mapping[str, Any], child: Child, jobs: list[_Job]) -> list[Picture | None]:

@@ -56,6 +56,10 @@ class Cpu:
         """Decode one image with Pillow, in a process of its own."""
         return decode_apart(data, frame, box, thumbnail=thumbnail)
 
+    def why_decoded_elsewhere(self) -> str:
+        """Return nothing: there is nowhere else."""
+        return ""
+
     def has_bfloat16(self) -> bool:
         """Look among the processor's flags for AVX512-BF16 and AMX."""
         try:

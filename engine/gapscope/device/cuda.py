@@ -15,7 +15,7 @@ from torch.utils.dlpack import from_dlpack
 
 from gapscope.compare.distances import Distance, set_distances
 from gapscope.decode.children import decode_apart
-from gapscope.decode.gpu import decode_on_gpu
+from gapscope.decode.gpu import decode_on_gpu, why_not_on_gpu
 from gapscope.decode.gpu_child import DecodeJpegs
 from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compiled
@@ -31,6 +31,8 @@ from gapscope.sources import Box
 
 _CELLS_FROM = 500_000
 """Images from which on cells are taken to be quicker than comparing everything; not measured yet."""
+_REFERENCE_SHARE = 0.1
+"""Of the card that a search may hold of its reference; two are made at a time, beside the pool that the others use."""
 _LAYOUT_SHARE = 0.6
 _POINT_BYTES = 600
 _EDGE_BYTES = 120
@@ -82,6 +84,10 @@ class Cuda:
         if _has_nvimgcodec():
             return decode_on_gpu(data, frame, box, thumbnail=thumbnail)
         return decode_apart(data, frame, box, thumbnail=thumbnail)
+
+    def why_decoded_elsewhere(self) -> str:
+        """Return why the CPU decodes what the GPU should; nothing where nvImageCodec is not installed."""
+        return why_not_on_gpu() if _has_nvimgcodec() else ""
 
     def has_bfloat16(self) -> bool:
         """Tell whether the GPU's tensor cores know bfloat16."""
@@ -139,9 +145,10 @@ class Cuda:
         if len(reference) >= _CELLS_FROM and (alone or len(query) >= _CELLS_FROM):
             with suppress(MemoryError), _memory_errors():
                 return cell_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsCells, device=here)
-            # Slower, and it never has more on the card than two tiles. `way` says that it was done.
+            # Slower, and it takes no more of the card than that share and some tiles. `way` says that it was done.
             torch.cuda.empty_cache()
-        return exact_neighbors(query, reference, k, same=same, device=here)
+        held = int(torch.cuda.mem_get_info()[1] * _REFERENCE_SHARE)
+        return exact_neighbors(query, reference, k, same=same, device=here, held_bytes=held)
 
     def layout_room(self, n_neighbors: int, sharing: int) -> int:
         """Divide most of the card's memory by what cuML takes per point; each process has a card of its own."""
@@ -159,9 +166,8 @@ class Cuda:
         indices: NDArray[np.int64],
         settings: LayoutSettings,
     ) -> NDArray[np.float32]:
-        """Run cuML's UMAP on the given graph, which it takes from the host, so that the card holds it once."""
+        """Run cuML's UMAP on the given graph; it copies graph and start to the card itself, each once."""
         import cuml
-        import cupy
 
         # A worker draws two levels at a time. Side by side they would take twice the memory, and be no faster.
         with _drawing, _memory_errors():
@@ -170,24 +176,31 @@ class Cuda:
                 n_neighbors=indices.shape[1],
                 min_dist=settings.min_dist,
                 n_epochs=settings.n_epochs,
-                init=cupy.asarray(start),
+                init=start,
                 random_state=settings.seed,
                 precomputed_knn=(indices, distances),
                 output_type="numpy",
-            ).fit(cupy.asarray(start))
+                # With a graph of its own cuML looks at the shape of what it fits alone, and leaves it on the host.
+            ).fit(start)
             return np.asarray(fitted.embedding_, dtype=np.float32)
 
     @property
     def most_clustered(self) -> int:
-        """As many as a graph of their own fits a small card for."""
+        """As many as a large card has memory for: cuML's graph of a million points takes some 6 GB."""
         return 1_000_000
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
-        """Run cuML's HDBSCAN."""
+        """Run cuML's HDBSCAN, with the same meaning of `smallest` as on the CPU."""
         import cuml
 
-        fitted = cuml.cluster.HDBSCAN(min_cluster_size=smallest, output_type="numpy").fit(points)
-        return np.asarray(fitted.labels_, dtype=np.int32)
+        with _drawing, _memory_errors():
+            fitted = cuml.cluster.HDBSCAN(
+                min_cluster_size=smallest,
+                # cuML does not count the point itself among these, scikit-learn does; 1023 is the most that it takes.
+                min_samples=min(max(1, smallest - 1), 1023),
+                output_type="numpy",
+            ).fit(points)
+            return np.asarray(fitted.labels_, dtype=np.int32)
 
 
 @lru_cache(maxsize=1)
@@ -289,10 +302,22 @@ def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextMa
         OptionError: dask-cuda is not installed.
     """
     try:
-        import dask_cuda
+        from dask_cuda import LocalCUDACluster
+        from dask_cuda.plugins import CUDFSetup
     except ImportError as error:
         raise OptionError('--cluster cuda: dask-cuda is not installed; pip install "gapscope[cuda13]"') from error
-    return dask_cuda.LocalCUDACluster(  # type: ignore[no-any-return]
+
+    class WithoutCudf(LocalCUDACluster):  # type: ignore[misc]
+        """Starts workers without cuDF, which they do not use, and which ends them where it cannot be imported."""
+
+        def new_worker_spec(self) -> dict[Any, dict[str, Any]]:
+            specs: dict[Any, dict[str, Any]] = super().new_worker_spec()
+            for spec in specs.values():
+                plugins = spec["options"]["plugins"]
+                spec["options"]["plugins"] = {plugin for plugin in plugins if not isinstance(plugin, CUDFSetup)}
+            return specs
+
+    return WithoutCudf(
         threads_per_worker=threads,
         dashboard_address=dashboard,
         # Counts are all that travels: nothing to spill, and Dask's guard would kill a worker for what it works with.

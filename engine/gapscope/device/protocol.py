@@ -50,6 +50,9 @@ class Device(Hashable, Protocol):
     def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image; see `gapscope.decode.children.decode_apart`."""
 
+    def why_decoded_elsewhere(self) -> str:
+        """Return why this process no longer decodes on this device, as it should; empty where it does."""
+
     def has_bfloat16(self) -> bool:
         """Tell whether bfloat16 is computed in hardware."""
 

@@ -74,10 +74,11 @@ def _lay_out_level(job: _Level) -> str:
     share_cores(job.sharing)
     made = draw(run, record, level, job.settings, job.device, max(1, job.sharing))
     views = [unit_rows(run, record, name, level) for name in record.datasets]
-    facts = {**made.facts(), **map_quality(views, made.points, job.settings.seed)}
     clusters = find_clusters(made.points, job.device, job.settings.seed)
-    _write(run, record, level, made.points, clusters, facts, final=made.way == "placed")
-    return f"{level}: {made.note}" if made.note else ""
+    facts = {**made.facts(), **map_quality(views, made.points, job.settings.seed), "clustered": clusters.sample}
+    _write(run, record, level, made.points, clusters.labels, facts, final=made.way == "placed")
+    notes = "; ".join(filter(None, (made.note, clusters.note)))
+    return f"{level}: {notes}" if notes else ""
 
 
 def _write(

@@ -1,7 +1,11 @@
 """Nearest neighbours by comparing everything with everything, a tile at a time, on any torch device."""
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.neighbors.found import Neighbors, own_positions
@@ -9,14 +13,29 @@ from gapscope.neighbors.unit_rows import UnitRows
 
 _QUERY_TILE = 2048
 _REFERENCE_TILE = 16384
+_READ_ROWS = 16384
 _GATHER_BYTES = 64 * 2**20
 _ROUNDING = 1e-5
 _SPARE = 4
 """Candidates beyond k: which of them are the nearest is decided by what they measure, not by how products round."""
 
+HELD_BYTES = 128 * 2**20
+"""Of the reference that are held on a CPU: as much as the tiles themselves take."""
 
-def exact_neighbors(query: UnitRows, reference: UnitRows, k: int, *, same: bool, device: torch.device) -> Neighbors:
+
+def exact_neighbors(
+    query: UnitRows,
+    reference: UnitRows,
+    k: int,
+    *,
+    same: bool,
+    device: torch.device,
+    held_bytes: int = HELD_BYTES,
+) -> Neighbors:
     """Find the k nearest vectors of `reference` for each of `query`.
+
+    To read and standardise a vector costs the host more than a GPU takes to compare it with thousands. So each vector of
+    the reference is read once, and each query once for every `held_bytes` of the reference, while the device computes.
 
     Args:
         query: the vectors that look for neighbours.
@@ -24,38 +43,82 @@ def exact_neighbors(query: UnitRows, reference: UnitRows, k: int, *, same: bool,
         k: how many; fewer where the reference has fewer.
         same: both are of one dataset, and no image may be its own neighbour.
         device: where to compute.
+        held_bytes: of the reference that may be held in the device's memory, as float32.
 
     Returns:
         See `Neighbors`. Equal distances are in the order of position, and those of equal vectors are exactly 0.
     """
     distances = np.full((len(query), k), np.inf, np.float32)
     indices = np.full((len(query), k), -1, np.int64)
-    found = min(k, len(reference))
-    if found <= 0:
+    k = min(k, len(reference))
+    if k <= 0:
         return Neighbors(distances, indices)
     own = own_positions(query.rows, reference.rows) if same else np.full(len(query), -1, np.int64)
-    for start in range(0, len(query), _QUERY_TILE):
-        stop = min(start + _QUERY_TILE, len(query))
-        vectors = torch.from_numpy(query.tile(start, stop)).to(device)
-        near, where = _nearest(vectors, reference, found, torch.from_numpy(own[start:stop]).to(device))
-        distances[start:stop, :found] = query.distance(near.cpu().numpy())
-        indices[start:stop, :found] = np.where(np.isfinite(distances[start:stop, :found]), where.cpu().numpy(), -1)
-    return Neighbors(distances, indices)
+    held_rows = max(k, _REFERENCE_TILE, held_bytes // (4 * reference.channels))
+    for first in range(0, len(reference), held_rows):
+        held = _loaded(reference.some(slice(first, first + held_rows)), device)
+        start = 0
+        for tile in _read_ahead(query.tiles(_READ_ROWS)):
+            for vectors in torch.from_numpy(tile).split(_QUERY_TILE):
+                part = slice(start, start + len(vectors))
+                start += len(vectors)
+                # What was found among the rows before these; nothing, when they are the first.
+                near, where = (torch.from_numpy(found[part, : k if first else 0]) for found in (distances, indices))
+                near, where = _nearest(
+                    vectors.to(device),
+                    held,
+                    k,
+                    torch.from_numpy(own[part] - first).to(device),
+                    near.to(device),
+                    where.to(device),
+                    first,
+                )
+                distances[part, :k], indices[part, :k] = near.cpu().numpy(), where.cpu().numpy()
+    indices[~np.isfinite(distances)] = -1
+    return Neighbors(query.distance(distances), indices)
 
 
-def _nearest(vectors: Tensor, reference: UnitRows, k: int, own: Tensor) -> tuple[Tensor, Tensor]:
-    near = torch.empty((len(vectors), 0), device=vectors.device)
-    where = torch.empty((len(vectors), 0), dtype=torch.int64, device=vectors.device)
-    for start in range(0, len(reference), _REFERENCE_TILE):
-        stop = min(start + _REFERENCE_TILE, len(reference))
-        tile = torch.from_numpy(reference.tile(start, stop)).to(vectors.device)
+def _loaded(view: UnitRows, device: torch.device) -> Tensor:
+    """Return all vectors of a view, (n, channels) float32, in the device's memory."""
+    held, start = torch.empty((len(view), view.channels), device=device), 0
+    for tile in _read_ahead(view.tiles(_READ_ROWS)):
+        held[start : start + len(tile)] = torch.from_numpy(tile)
+        start += len(tile)
+    return held
+
+
+def _read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Yield what `tiles` yields, and have the next one made while the last one is worked on."""
+    with ThreadPoolExecutor(1) as reader:
+        following = reader.submit(next, tiles, None)
+        while (tile := following.result()) is not None:
+            following = reader.submit(next, tiles, None)
+            yield tile
+
+
+def _nearest(
+    vectors: Tensor, held: Tensor, k: int, own: Tensor, near: Tensor, where: Tensor, first: int
+) -> tuple[Tensor, Tensor]:
+    """Return half squared distances and positions (n, at most k) of the nearest among `held` and those found before.
+
+    Args:
+        vectors: (n, channels) of the queries.
+        held: (m, channels) of the reference, from its position `first` on.
+        k: how many.
+        own: (n,) where each query lies in `held`; outside of it where it does not.
+        near: (n, 0 or k) half squared distances that were found before.
+        where: (n, 0 or k) their positions.
+        first: see `held`.
+    """
+    for start in range(0, len(held), _REFERENCE_TILE):
+        tile = held[start : start + _REFERENCE_TILE]
         # Half the squared distance, short of the query's own length, which is the same for every candidate.
         apart = torch.addmm(tile.square().sum(dim=1) / 2, vectors, tile.T, alpha=-1)
-        asking = torch.nonzero((own >= start) & (own < stop))[:, 0]
+        asking = torch.nonzero((own >= start) & (own < start + len(tile)))[:, 0]
         apart[asking, own[asking] - start] = torch.inf
-        roughly, at = apart.topk(min(k + _SPARE, stop - start), dim=1, largest=False)
+        roughly, at = apart.topk(min(k + _SPARE, len(tile)), dim=1, largest=False)
         measured = _measured(vectors, tile, roughly, at, near[:, k - 1 : k])
-        near, where = ordered(torch.cat([near, measured], dim=1), torch.cat([where, at + start], dim=1), k)
+        near, where = ordered(torch.cat([near, measured], dim=1), torch.cat([where, at + first + start], dim=1), k)
     return near, where
 
 

@@ -56,11 +56,13 @@ class UnitRows:
 
     def measured(self, embeddings: NDArray[Any]) -> NDArray[np.float32]:
         """Return embeddings (n, channels), which need not be of this dataset, as the vectors that they are here."""
-        values = (embeddings.astype(np.float32) - self.mean) / self.spread
+        values: NDArray[np.float32] = embeddings.astype(np.float32)
+        values -= self.mean
+        values /= self.spread
         if self.metric == "cosine":
             length = np.linalg.norm(values, axis=1, keepdims=True)
-            values = values / np.where(length > 0, length, 1)
-        return np.asarray(values, dtype=np.float32)
+            values /= np.where(length > 0, length, 1)
+        return values
 
     def some(self, positions: NDArray[np.int64] | slice) -> "UnitRows":
         """Return a view of these ascending positions alone."""

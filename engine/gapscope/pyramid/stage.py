@@ -66,12 +66,16 @@ def embed_datasets(
             account = stack.enter_context(Account(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
             sharing = workers_per_machine(client)
+            told: set[str] = set()
             jobs = _blocks(run, record, pending, sources, settings, device, sharing, cached, thumbnails=thumbnails)
             for done in run_jobs(client, embed_block, jobs, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
                 account.add(done)
                 if done.busy is not None:
                     task.show(f"GPU {done.busy:.0%} busy")
+                if done.cpu_decodes not in told | {""}:
+                    told.add(done.cpu_decodes)
+                    progress.note(f"the CPU decodes what the GPU should: {done.cpu_decodes}")
     for name in record.datasets:
         merge_facts(run, name, record.block_rows)
         if name in cached and not cached[name].holds(settings.levels):

@@ -104,6 +104,50 @@ def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
         same(decode_on_gpu(data, FRAME), decode(data, FRAME))
 
 
+def given_up(boot: str, data: bytes, calls: int) -> str:
+    """What a decoder says after it was asked so often, and left every image to the CPU."""
+    decoder = gpu.GpuDecoder(boot)
+    for _ in range(calls):
+        assert decoder(data, FRAME) is None
+    return decoder.given_up
+
+
+def test_a_decoder_that_does_not_start_leaves_all_to_the_cpu_and_says_why() -> None:
+    plain = encoded(scene(), "JPEG")
+    boot = "import nvidia_nvimgcodec_of_another_cuda_{memory}"
+    assert "ModuleNotFoundError: No module named 'nvidia_nvimgcodec_of" in given_up(boot, plain, 1)
+    assert given_up("import os; os.kill(os.getpid(), 11)", plain, 1) == "a decoder process does not start: SIGSEGV"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(gpu, "_BOOT", boot)
+        gpu._decoder.cache_clear()
+        for _ in range(2):
+            same(decode_on_gpu(plain, FRAME), decode(plain, FRAME))
+        assert gpu.why_not_on_gpu().startswith("a decoder process does not start: ")
+    gpu._decoder.cache_clear()
+
+
+def test_a_decoder_that_fails_again_and_again_is_given_up() -> None:
+    crashing = encoded(scene(), "JPEG", comment=b"CRASH")
+    assert given_up(STAND_IN, crashing, gpu._FAILURES) == "the decoder crashed (SIGSEGV), over 3 batches in a row"
+    # A failure of the device leaves the process alive and the device in disorder.
+    no_memory = STAND_IN.replace("return None", "raise RuntimeError('CUDA error: out of memory')")
+    refused = encoded(scene(), "JPEG", comment=b"REFUSE")
+    expected = "RuntimeError: CUDA error: out of memory, over 3 batches in a row"
+    assert given_up(no_memory, refused, gpu._FAILURES) == expected
+
+
+def test_a_decoder_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_REFUSALS", 4)
+    refused, odd = encoded(scene(), "JPEG", comment=b"REFUSE"), encoded(scene().convert("CMYK"), "JPEG")
+    assert given_up(STAND_IN, refused, 4) == "it reads none of the first 4 plain JPEGs"
+    # What is not for the GPU anyway says nothing about it.
+    assert not given_up(STAND_IN, odd, 6)
+    decoder = gpu.GpuDecoder(STAND_IN)
+    for data in (encoded(scene(), "JPEG"), *[refused] * 6):
+        decoder(data, FRAME)
+    assert not decoder.given_up
+
+
 def test_calls_are_gathered_while_a_batch_is_worked_on() -> None:
     batches: list[list[int]] = []
     began, go_on = Barrier(2), Barrier(2)

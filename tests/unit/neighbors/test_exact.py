@@ -1,3 +1,5 @@
+from collections import Counter
+
 import numpy as np
 import pytest
 import torch
@@ -28,18 +30,21 @@ def normal(rows: int, length: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(size=(rows, length)).astype(np.float32)
 
 
-@pytest.fixture(params=[(2048, 16384), (10, 16)], ids=["one tile", "many tiles"])
+@pytest.fixture(params=[(2048, 16384, 16384), (10, 16, 13)], ids=["one tile", "many tiles"])
 def tiles(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exact, "_QUERY_TILE", request.param[0])
-    monkeypatch.setattr(exact, "_REFERENCE_TILE", request.param[1])
+    for name, rows in zip(("_QUERY_TILE", "_REFERENCE_TILE", "_READ_ROWS"), request.param, strict=True):
+        monkeypatch.setattr(exact, name, rows)
 
 
 @pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize("held_rows", [1, 37, 1000])
 @pytest.mark.parametrize("same", [False, True])
-def test_neighbors_are_scikit_learns(same: bool) -> None:
+def test_neighbors_are_scikit_learns(same: bool, held_rows: int) -> None:
     reference = normal(70, 12, 1)
     query = reference if same else normal(45, 12, 2)
-    distances, indices, *_ = exact.exact_neighbors(unit_rows(query), unit_rows(reference), 6, same=same, device=CPU)
+    distances, indices, *_ = exact.exact_neighbors(
+        unit_rows(query), unit_rows(reference), 6, same=same, device=CPU, held_bytes=held_rows * 12 * 4
+    )
     fitted = NearestNeighbors(n_neighbors=6, metric="cosine").fit(reference)
     expected, where = fitted.kneighbors(None if same else query)
     np.testing.assert_allclose(distances, expected, atol=1e-5)
@@ -54,6 +59,27 @@ def test_copies_are_at_no_distance_and_come_in_order_but_never_the_image_itself(
     for row, found in enumerate(indices):
         group = range(row // 6 * 6, row // 6 * 6 + 6)
         assert found.tolist() == [other for other in group if other != row]
+
+
+@pytest.mark.usefixtures("tiles")
+@pytest.mark.parametrize(("held_rows", "times"), [(1000, 1), (40, 2)])
+def test_no_vector_is_read_again_for_every_tile(held_rows: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    query, reference, read, tile = (
+        unit_rows(normal(90, 12, 1)),
+        unit_rows(normal(70, 12, 2)),
+        Counter[str](),
+        UnitRows.tile,
+    )
+
+    def counted(view: UnitRows, start: int, stop: int) -> NDArray[np.float32]:
+        found = tile(view, start, stop)
+        read["query" if view.embeddings is query.embeddings else "reference"] += len(found)
+        return found
+
+    monkeypatch.setattr(UnitRows, "tile", counted)
+    monkeypatch.setattr(exact, "_REFERENCE_TILE", 16)
+    exact.exact_neighbors(query, reference, 5, same=False, device=CPU, held_bytes=held_rows * 12 * 4)
+    assert read == {"reference": 70, "query": 90 * times}
 
 
 def test_fewer_than_k_are_padded() -> None:

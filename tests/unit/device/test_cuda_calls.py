@@ -1,0 +1,125 @@
+"""What gapscope asks of the CUDA libraries, seen with stand-ins that mean what those libraries' sources say."""
+
+import sys
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from sklearn.cluster import HDBSCAN
+from sklearn.datasets import make_blobs
+from sklearn.metrics import adjusted_rand_score
+
+from gapscope.device.cpu import Cpu
+from gapscope.device.cuda import Cuda, local_cuda_cluster
+from gapscope.layout import groups
+from gapscope.layout.groups import find_clusters
+from gapscope.settings import LayoutSettings
+
+POINTS, PLANTED = make_blobs([300, 200, 100, 80], 3, cluster_std=1.5, center_box=(-12, 12), random_state=3)
+POINTS = POINTS.astype(np.float32)
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **content: Any) -> None:
+    module = ModuleType(name)
+    vars(module).update(content)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+class CumlHdbscan:
+    """As cuml/cluster/hdbscan.pyx of 26.10: `min_samples` does not count the point itself, and is at most 1023."""
+
+    most_points = 10**9
+
+    def __init__(self, *, min_cluster_size: int, min_samples: int | None = None, output_type: str) -> None:
+        assert output_type == "numpy"
+        self._smallest, self._samples = min_cluster_size, min_samples or min_cluster_size
+
+    def fit(self, points: NDArray[np.float32]) -> "CumlHdbscan":
+        if len(points) > self.most_points:
+            raise RuntimeError("std::bad_alloc: out_of_memory: CUDA error")
+        assert 1 <= self._samples <= 1023
+        plain = HDBSCAN(min_cluster_size=self._smallest, min_samples=self._samples + 1, copy=True)
+        self.labels_ = plain.fit_predict(points)
+        return self
+
+
+@pytest.fixture
+def cuml(monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, "cuml", cluster=SimpleNamespace(HDBSCAN=CumlHdbscan))
+
+
+@pytest.mark.usefixtures("cuml")
+@pytest.mark.parametrize("smallest", [2, 5, 20])
+def test_a_cluster_is_as_large_as_on_the_cpu(smallest: int) -> None:
+    np.testing.assert_array_equal(Cuda().cluster_labels(POINTS, smallest), Cpu().cluster_labels(POINTS, smallest))
+
+
+@pytest.mark.usefixtures("cuml")
+def test_clusters_may_be_larger_than_cuml_counts_neighbors() -> None:
+    points = np.random.default_rng(0).normal(size=(2600, 3)).astype(np.float32)
+    assert len(Cuda().cluster_labels(points, 1100)) == len(points)
+
+
+@pytest.mark.usefixtures("cuml")
+def test_clusters_for_which_memory_runs_out_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CumlHdbscan, "most_points", 200)
+    monkeypatch.setattr(groups, "_FEWEST_SAMPLED", 100)
+    found = find_clusters(POINTS, Cuda(), seed=0)
+    assert found.sample == 170
+    assert found.note == "memory ran out over clusters of more: they are those of 170 of 680 images"
+    assert adjusted_rand_score(PLANTED, found.labels) > 0.8
+    monkeypatch.setattr(CumlHdbscan, "most_points", 50)
+    with pytest.raises(MemoryError):
+        find_clusters(POINTS, Cuda(), seed=0)
+
+
+def test_the_map_is_handed_over_as_cuml_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On the host, in C order, once: cuML copies it, and would convert anything else."""
+    given: dict[str, Any] = {}
+
+    class Umap:
+        def __init__(self, **options: Any) -> None:
+            given.update(options)
+
+        def fit(self, values: NDArray[np.float32]) -> "Umap":
+            given["values"] = values
+            self.embedding_ = values + 1
+            return self
+
+    stand_in(monkeypatch, "cuml", manifold=SimpleNamespace(UMAP=Umap))
+    start = POINTS[:50]
+    distances, indices = np.zeros((50, 15), np.float32), np.zeros((50, 15), np.int64)
+    found = Cuda().layout(start, distances, indices, LayoutSettings(seed=3, min_dist=0.2, n_epochs=20))
+    np.testing.assert_array_equal(found, start + 1)
+    assert given["values"] is start
+    assert given["init"] is start
+    one, other = given["precomputed_knn"]
+    assert one is indices
+    assert other is distances
+    expected = {"n_components": 3, "n_neighbors": 15, "min_dist": 0.2, "n_epochs": 20, "random_state": 3}
+    assert expected.items() <= given.items()
+
+
+def test_workers_do_without_cudf(monkeypatch: pytest.MonkeyPatch) -> None:
+    class CUDFSetup:
+        """Imports cuDF on the worker, and ends that where it fails with anything but ImportError."""
+
+    class RMMSetup: ...
+
+    class LocalCUDACluster:
+        def __init__(self, **options: Any) -> None:
+            self.options = options
+
+        def new_worker_spec(self) -> dict[str, Any]:
+            return {"0": {"cls": object, "options": {"plugins": {CUDFSetup(), RMMSetup()}, "nthreads": 2}}}
+
+    plugins = {"RMMSetup": RMMSetup, "CUDFSetup": CUDFSetup}
+    stand_in(monkeypatch, "dask_cuda", LocalCUDACluster=LocalCUDACluster)
+    stand_in(monkeypatch, "dask_cuda.plugins", **plugins)
+    cluster: Any = local_cuda_cluster(2, None)
+    (spec,) = cluster.new_worker_spec().values()
+    assert [type(plugin) for plugin in spec["options"]["plugins"]] == [RMMSetup]
+    assert spec["options"]["nthreads"] == 2
+    assert cluster.options["rmm_allocator_external_lib_list"] == ["torch", "cupy"]
