@@ -63,8 +63,9 @@ def mapped(run: Path, record: Record, settings: LayoutSettings | None = None, k:
     """Find neighbours and lay out every level; return what was told."""
     told = Told()
     with cluster_at_need("inline", "cpu", 0) as connect:
-        find_neighbors(run, record, Cpu(), k, connect, told)
-        lay_out(run, record, settings or LayoutSettings(n_epochs=50), Cpu(), connect, told)
+        chosen = settings or LayoutSettings(n_epochs=50)
+        search = find_neighbors(run, record, Cpu(), k, connect, told, graph_k=chosen.graph_k)
+        lay_out(run, record, chosen, Cpu(), connect, told, search)
     return told.notes
 
 

@@ -1,8 +1,8 @@
 """What the decoder process of a GPU does: JPEGs in batches, brought into their frames where they were decoded.
 
 A request names the images that lie in the memory file one after the other; the answer says for each what its header
-told, or null where the CPU has to read it, and how many plain JPEGs the decoder refused; the squares of the others lie in
-the memory file one after the other.
+told, or null where the CPU has to read it, and how many plain JPEGs the decoder refused; the squares of the others lie
+in the memory file one after the other.
 A file that crashes the GPU's decoder takes this process with it, and nothing else.
 """
 

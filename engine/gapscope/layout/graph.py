@@ -1,10 +1,12 @@
 """The neighbour graph of all datasets together, merged from that of every ordered pair."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.neighbors.recent import RECENT
 from gapscope.store.index import rows_read
 from gapscope.store.record import Record
 from gapscope.store.results import neighbor_stretch
@@ -13,35 +15,60 @@ _STRETCH_ROWS = 65536
 
 
 def merged_graph(
-    run: Path, record: Record, level: str, n_neighbors: int
+    run: Path, record: Record, level: str, n_neighbors: int, search: str = ""
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the distances and indices (n, n_neighbors) of every read image's nearest, itself first.
 
     Positions count the read images of all datasets, one dataset after the other. `n_neighbors` must not be larger than
     the number of these images, nor than what the pairs' graphs keep plus one.
+
+    Args:
+        run: the run's folder.
+        record: its run.json.
+        level: the level's name.
+        n_neighbors: per image, the image itself included.
+        search: what this process has kept of the neighbours that `find_neighbors` found under that name is taken, and
+            the rest read from the run.
     """
     rows = {name: rows_read(run, name) for name in record.datasets}
     first = dict(zip(rows, np.cumsum([0, *map(len, rows.values())])[:-1], strict=True))
     distances, indices = [], []
-    stretches = (
-        (query, start, asking[start : start + _STRETCH_ROWS])
-        for query, asking in rows.items()
-        for start in range(0, len(asking), _STRETCH_ROWS)
-    )
-    for query, start, asking in stretches:
-        near = [np.zeros((len(asking), 1), np.float32)]
-        where = [first[query] + start + np.arange(len(asking))[:, None]]
-        for reference, asked in rows.items():
-            found, listed = neighbor_stretch(run, level, query, reference, int(asking[0]), int(asking[-1]) + 1)
-            row = listed[asking - asking[0], :n_neighbors]
-            near.append(found[asking - asking[0], :n_neighbors])
-            where.append(np.where(row >= 0, first[reference] + np.searchsorted(asked, row), -1))
-        together, positions = np.concatenate(near, axis=1), np.concatenate(where, axis=1)
-        # The image itself stays in front of its copies, since the sort is stable.
-        order = np.argsort(together, axis=1, kind="stable")[:, :n_neighbors]
-        distances.append(np.take_along_axis(together, order, axis=1))
-        indices.append(np.take_along_axis(positions, order, axis=1))
+    for query, asking in rows.items():
+        nearest = {
+            reference: _nearest(run, (level, query, reference), asking, asked, n_neighbors - 1, search)
+            for reference, asked in rows.items()
+        }
+        for start in range(0, len(asking), _STRETCH_ROWS):
+            stretch = slice(start, min(start + _STRETCH_ROWS, len(asking)))
+            near = [np.zeros((stretch.stop - start, 1), np.float32)]
+            where = [first[query] + np.arange(start, stretch.stop)[:, None]]
+            for reference, found_in in nearest.items():
+                found, at = found_in(stretch)
+                near.append(found)
+                where.append(np.where(at >= 0, first[reference] + at, -1))
+            together, positions = np.concatenate(near, axis=1), np.concatenate(where, axis=1)
+            # The image itself stays in front of its copies, since the sort is stable.
+            order = np.argsort(together, axis=1, kind="stable")[:, :n_neighbors]
+            distances.append(np.take_along_axis(together, order, axis=1))
+            indices.append(np.take_along_axis(positions, order, axis=1))
     return _filled(np.concatenate(distances), np.concatenate(indices))
+
+
+def _nearest(
+    run: Path, pair: tuple[str, str, str], asking: NDArray[np.int64], asked: NDArray[np.int64], k: int, search: str
+) -> Callable[[slice], tuple[NDArray[np.float32], NDArray[np.integer]]]:
+    """Return what gives distances and positions (n, k) for a stretch of a pair's query images."""
+    kept = RECENT.take(search, pair)
+    if kept is not None:
+        return lambda stretch: (kept.distances[stretch, :k], kept.positions[stretch, :k])
+
+    def read(stretch: slice) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+        rows = asking[stretch]
+        distances, indices = neighbor_stretch(run, *pair, int(rows[0]), int(rows[-1]) + 1)
+        listed = indices[rows - rows[0], :k]
+        return distances[rows - rows[0], :k], np.where(listed >= 0, np.searchsorted(asked, listed), -1)
+
+    return read
 
 
 def with_itself(

@@ -31,8 +31,8 @@ class Clusters(NamedTuple):
 def find_clusters(points: NDArray[np.float32], device: Device, seed: int) -> Clusters:
     """Find the clusters of points (n, 3) by HDBSCAN.
 
-    Its time on the CPU and its memory on a GPU grow faster than the points. Of more than the device takes, or has memory
-    for, it sees a sample, and every other point belongs where its nearest of the sample does.
+    Its time on the CPU and its memory on a GPU grow faster than the points. Of more than the device takes, or has
+    memory for, it sees a sample, and every other point belongs where its nearest of the sample does.
 
     Args:
         points: (n, 3) coordinates.

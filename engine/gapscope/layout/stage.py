@@ -1,5 +1,6 @@
 """The stage that draws a level's 3-D map of all datasets together, and finds its clusters."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from gapscope.layout.align import aligned
 from gapscope.layout.groups import find_clusters
 from gapscope.layout.quality import map_quality
 from gapscope.layout.ways import draw
+from gapscope.neighbors.recent import forget_recent
 from gapscope.neighbors.stage import neighbor_numbers, unit_rows
 from gapscope.progress import Progress
 from gapscope.settings import LayoutSettings
@@ -36,12 +38,29 @@ class _Level:
     settings: LayoutSettings
     device: Device
     sharing: int
+    search: str
 
 
 def lay_out(
-    run: Path, record: Record, settings: LayoutSettings, device: Device, connect: Connect, progress: Progress
+    run: Path,
+    record: Record,
+    settings: LayoutSettings,
+    device: Device,
+    connect: Connect,
+    progress: Progress,
+    search: str = "",
 ) -> None:
     """Write the layout and clusters of every level that has none on disk yet, levels side by side, then align them.
+
+    Args:
+        run: the run's folder.
+        record: its run.json.
+        settings: how.
+        device: on what.
+        connect: gives the cluster's client.
+        progress: shows the work.
+        search: what `gapscope.neighbors.stage.find_neighbors` returned: neighbours that a worker still has in memory
+            are not read from the run again.
 
     Raises:
         ClusterError: the cluster cannot be had, or fails; finished levels are kept.
@@ -53,13 +72,24 @@ def lay_out(
         with progress.task("layout", len(work), "level") as task:
             sharing = workers_per_machine(client)
             jobs = (
-                _Level(run=run, record=record, level=level, settings=settings, device=device, sharing=sharing)
+                _Level(
+                    run=run,
+                    record=record,
+                    level=level,
+                    settings=settings,
+                    device=device,
+                    sharing=sharing,
+                    search=search,
+                )
                 for level in work
             )
             for note in run_jobs(client, _lay_out_level, jobs):
                 task.advance(1)
                 if note:
                     progress.note(note)
+        # Of levels that another worker drew; one that is lost meanwhile has nothing to forget.
+        with suppress(Exception):
+            client.run(forget_recent)
     _align_levels(run, record, levels)
 
 
@@ -72,7 +102,7 @@ def _lay_out_level(job: _Level) -> str:
     """Write a level's layout, and return what is worth telling of it."""
     run, record, level = job.run, job.record, job.level
     share_cores(job.sharing)
-    made = draw(run, record, level, job.settings, job.device, max(1, job.sharing))
+    made = draw(run, record, level, job.settings, job.device, max(1, job.sharing), job.search)
     views = [unit_rows(run, record, name, level) for name in record.datasets]
     clusters = find_clusters(made.points, job.device, job.settings.seed)
     facts = {**made.facts(), **map_quality(views, made.points, job.settings.seed), "clustered": clusters.sample}

@@ -52,7 +52,15 @@ class Map:
         return {"way": self.way, "images": len(self.points), "laid_out": self.laid_out, "note": self.note}
 
 
-def draw(run: Path, record: Record, level: str, settings: LayoutSettings, device: Device, sharing: int) -> Map:
+def draw(
+    run: Path,
+    record: Record,
+    level: str,
+    settings: LayoutSettings,
+    device: Device,
+    sharing: int,
+    search: str = "",
+) -> Map:
     """Draw the map of a level.
 
     Args:
@@ -62,6 +70,7 @@ def draw(run: Path, record: Record, level: str, settings: LayoutSettings, device
         settings: how.
         device: on what.
         sharing: levels that may be drawn side by side in the same memory.
+        search: name of the search for neighbours whose results this process may still have; see `merged_graph`.
     """
     views = [unit_rows(run, record, name, level) for name in record.datasets]
     images = sum(map(len, views))
@@ -81,7 +90,7 @@ def draw(run: Path, record: Record, level: str, settings: LayoutSettings, device
     if settings.landmarks is not None and settings.landmarks <= most:
         most, why = settings.landmarks, "as --landmarks asks"
     if images <= most:
-        distances, indices = merged_graph(run, record, level, neighbors)
+        distances, indices = merged_graph(run, record, level, neighbors, search)
         if not is_saturated(distances):
             try:
                 points = device.layout(principal_start(views, settings.seed), distances, indices, settings)

@@ -34,8 +34,9 @@ def exact_neighbors(
 ) -> Neighbors:
     """Find the k nearest vectors of `reference` for each of `query`.
 
-    To read and standardise a vector costs the host more than a GPU takes to compare it with thousands. So each vector of
-    the reference is read once, and each query once for every `held_bytes` of the reference, while the device computes.
+    To read and standardise a vector costs the host more than a GPU takes to compare it with thousands. So each vector
+    of the reference is read once, and each query once for every `held_bytes` of the reference, while the device
+    computes.
 
     Args:
         query: the vectors that look for neighbours.
