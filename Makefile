@@ -14,11 +14,12 @@ TOOLS_READY := .venv-tools/.ready
 LOCKED := requirements/locked.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test lint format wheel lock audit licenses sbom clean
+.PHONY: help demo bench test test-slow lint format wheel lock audit licenses sbom clean
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    ruff, mypy and the tests"
+	@echo "make test-slow  the tests that take long"
 	@echo "make lint    ruff and mypy alone"
 	@echo "make format  let ruff mend and format the code"
 	@echo "make bench   gapscope against its peers on the same images, into benchmarks/results/peers.json and .html"
@@ -37,7 +38,10 @@ bench: $(READY)
 
 # Two at a time, since most tests wait for processes to start more than they compute; those that wait the most begin.
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not slow"
+
+test-slow: $(READY)
+	$(BIN)/python -m pytest -n 2 -m slow
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -119,8 +119,10 @@ def speeds(
     pixels = device.buffer((device.batch_images, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     runs: dict[str, Callable[[], Any]] = {
-        "torchvision float32": torchvision_run(model, weights, size, pixels, device, rounded=False),
-        "torchvision bfloat16, channels last": torchvision_run(model, weights, size, pixels, device, rounded=True),
+        "torchvision float32": torchvision_run(model, weights, size, pixels, device),
+        "torchvision bfloat16, channels last": torchvision_run(
+            model, weights, size, pixels, device, rounded=torch.bfloat16
+        ),
     }
     for name, precision, speedups in STEPS:
         if wanted is not None and name not in wanted:
@@ -149,21 +151,42 @@ def speeds(
 
 
 def torchvision_run(
-    model: str, weights: Path, size: int, pixels: NDArray[np.uint8], device: Device, *, rounded: bool
+    model: str,
+    weights: Path,
+    size: int,
+    pixels: NDArray[np.uint8],
+    device: Device,
+    *,
+    rounded: torch.dtype | None = None,
+    tf32: bool = False,
 ) -> Callable[[], Any]:
-    """Return a function that embeds a batch with torchvision's backbone and FPN, and the mean over space."""
+    """Return a function that embeds a batch with torchvision's backbone and FPN, and the mean over space.
+
+    Args:
+        model: whose backbone.
+        weights: their file.
+        size: side of the images.
+        pixels: (n, size, size, 3).
+        device: on what.
+        rounded: what convolutions are rounded to, channels last; None for float32.
+        tf32: on a GPU, convolutions in float32 may be rounded to TF32, as torch does unless it is told not to.
+    """
     pyramid = load_pyramid(replace(settings_of(model, weights, size), precision="float32", speedups=()))
     backbone: Any = pyramid.trunk.backbone
     backbone = backbone.to(device.name)
-    if rounded:
+    if rounded is not None:
         backbone = backbone.to(memory_format=torch.channels_last)
     mean, spread = pyramid.mean.to(device.name), pyramid.spread.to(device.name)
 
     def run() -> list[NDArray[np.float32]]:
         batch = torch.from_numpy(pixels).to(device.name).permute(0, 3, 1, 2)
-        if not rounded:
+        if rounded is None:
             batch = batch.contiguous()
-        with torch.inference_mode(), torch.autocast(device.name, torch.bfloat16, enabled=rounded):
+        with (
+            torch.inference_mode(),
+            torch.autocast(device.name, rounded or torch.bfloat16, enabled=rounded is not None),
+            torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32),
+        ):
             maps = backbone((batch.float() - mean) / spread)
             return [map_.float().mean(dim=(2, 3)).cpu().numpy() for map_ in maps.values()]
 

@@ -43,11 +43,8 @@ def bundled_settings(size: int) -> EmbedSettings:
 
 def detector_settings(setting: Setting, size: int) -> EmbedSettings:
     """Return those of the default detector with random weights, which are the same in every part."""
-    model, folder = setting.size(MODEL, DRY_MODEL), setting.scratch / "detector"
-    if not folder.exists():
-        folder.mkdir()
-        random_weights(model, folder)
-    return settings_of(model, folder / f"{model}.pth", size)
+    model = setting.size(MODEL, DRY_MODEL)
+    return settings_of(model, random_weights(model, setting.folder("detector")), size)
 
 
 def embed_files(

@@ -5,17 +5,19 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from distributed import Client, LocalCluster
 from gpu.embedding import blocks_left, bundled_settings, embed_files, embeddings_of, same, when
 from gpu.pictures import SMALL, jpegs, named
-from gpu.stage import Part, Setting
+from gpu.stage import Found, Part, Setting
 
 from gapscope.bench.watch import Watch
+from gapscope.settings import Frame
 
 _DISTINCT, _SIDE = 300, 224
 
@@ -25,24 +27,26 @@ def _images(setting: Setting, name: str, count: int) -> Path:
     return named(setting.folder(name) / "images", distinct, count)
 
 
-def _against_inline(setting: Setting, name: str, cluster: str, kill: Client | None = None) -> dict[str, Any]:
+def _against_inline(setting: Setting, name: str, cluster: str, kill: Client | None = None) -> Iterator[Found]:
     """Embed the same files in this process and on a cluster, where a worker may be killed on the way."""
     images = setting.size(20_000, 70)
     folder = _images(setting, name, images)
     settings = bundled_settings(setting.size(_SIDE, 64))
     alone, run = (folder.parent / each for each in ("alone", "run"))
-    embed_files(alone, folder, settings, setting, "inline")
-    found: dict[str, Any] = {"images": images}
+    seconds, _, _ = embed_files(alone, folder, settings, setting, "inline")
+    yield {"images": images, "inline_seconds": seconds}
+    found: Found = {}
     if kill is not None:
         threading.Thread(target=_kill_one, args=(kill, run, found), daemon=True).start()
     with Watch() as watch:
         seconds, told, record = embed_files(run, folder, settings, setting, cluster)
-    found |= {"seconds": seconds, "images_per_second": images / seconds, "watched": watch.facts(), "told": told.notes}
-    found |= same(embeddings_of(alone, settings.levels), embeddings_of(run, settings.levels))
-    return {**found, "read": record.datasets["files"]["read"], "rejected": record.datasets["files"]["rejected"]}
+    yield {**found, "seconds": seconds, "images_per_second": images / seconds}
+    yield {"watched": watch.facts(), "told": told.notes}
+    yield same(embeddings_of(alone, settings.levels), embeddings_of(run, settings.levels))
+    yield {"read": record.datasets["files"]["read"], "rejected": record.datasets["files"]["rejected"]}
 
 
-def _kill_one(client: Client, run: Path, found: dict[str, Any]) -> None:
+def _kill_one(client: Client, run: Path, found: Found) -> None:
     whole: list[int] = []
 
     def begun() -> bool:
@@ -56,21 +60,21 @@ def _kill_one(client: Client, run: Path, found: dict[str, Any]) -> None:
         os.kill(worker, signal.SIGKILL)
 
 
-def _one(setting: Setting) -> dict[str, Any]:
+def _one(setting: Setting) -> Iterator[Found]:
     """One worker, started as `--cluster cuda` starts it, with memory shared by RMM, torch and CuPy."""
-    return _against_inline(setting, "one", "cuda" if setting.device.name == "cuda" else "local")
+    yield from _against_inline(setting, "one", "cuda" if setting.on_gpu else "local")
 
 
-def _two(setting: Setting) -> dict[str, Any]:
+def _two(setting: Setting) -> Iterator[Found]:
     """Two workers on the one GPU."""
     with _sharing(setting) as client:
-        return _against_inline(setting, "two", client.scheduler_info()["address"])
+        yield from _against_inline(setting, "two", client.scheduler_info()["address"])
 
 
-def _killed(setting: Setting) -> dict[str, Any]:
+def _killed(setting: Setting) -> Iterator[Found]:
     """Two workers, of which one is killed once a block is done."""
     with _sharing(setting) as client:
-        return _against_inline(setting, "killed", client.scheduler_info()["address"], kill=client)
+        yield from _against_inline(setting, "killed", client.scheduler_info()["address"], kill=client)
 
 
 @contextmanager
@@ -80,7 +84,7 @@ def _sharing(setting: Setting) -> Iterator[Client]:
         LocalCluster(n_workers=2, threads_per_worker=2, memory_limit=None, dashboard_address=None) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
-        if setting.device.name == "cuda":
+        if setting.on_gpu:
             from dask_cuda.plugins import RMMSetup
 
             # As in gapscope.device.cuda.local_cuda_cluster, but a fifth of the card to begin with, for each of two.
@@ -88,16 +92,14 @@ def _sharing(setting: Setting) -> Iterator[Client]:
         yield client
 
 
-def _resumed(setting: Setting) -> dict[str, Any]:
+def _resumed(setting: Setting) -> Iterator[Found]:
     """A process that embeds is killed on the way; the same command goes on with what is left."""
     images = setting.size(20_000, 70)
     folder = _images(setting, "resumed", images)
     settings = bundled_settings(setting.size(_SIDE, 64))
     alone, run = (folder.parent / each for each in ("alone", "run"))
     embed_files(alone, folder, settings, setting, "inline")
-    told_of = (str(run), str(folder), setting.device.name, str(settings.frame.size))
-    command = [sys.executable, "-m", "gpu.embed_once", *told_of]
-    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    process = _embedding(run, folder, setting, settings.frame.size, "inline")
     seen: list[int] = []
 
     def begun() -> bool:
@@ -108,28 +110,44 @@ def _resumed(setting: Setting) -> dict[str, Any]:
     when(begun, 300)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    left = blocks_left(run)
+    yield {"images": images, "blocks": max(seen), "blocks_left_when_killed": blocks_left(run)}
     seconds, told, _ = embed_files(run, folder, settings, setting, "inline")
-    return {
-        "images": images,
-        "blocks": max(seen),
-        "blocks_left_when_killed": left,
-        "seconds_for_the_rest": seconds,
-        "told": told.notes,
-        **same(embeddings_of(alone, settings.levels), embeddings_of(run, settings.levels)),
-    }
+    yield {"seconds_for_the_rest": seconds, "told": told.notes}
+    yield same(embeddings_of(alone, settings.levels), embeddings_of(run, settings.levels))
 
 
-def _memory(setting: Setting) -> dict[str, Any]:
+def _memory(setting: Setting) -> Iterator[Found]:
     """200,000 files, which are the few distinct ones under many names: does memory stay flat?"""
     images = setting.size(200_000, 90)
     folder = _images(setting, "memory", images)
-    settings = bundled_settings(setting.size(_SIDE, 64))
-    cluster = "cuda" if setting.device.name == "cuda" else "inline"
-    with Watch() as watch:
-        seconds, told, _ = embed_files(folder.parent / "run", folder, settings, setting, cluster)
-    found = {"images": images, "distinct": setting.size(_DISTINCT, 16), "seconds": seconds}
-    return {**found, "images_per_second": images / seconds, "watched": watch.facts(), "told": told.notes}
+    yield {"images": images, "distinct": setting.size(_DISTINCT, 16)}
+    run, side, start = folder.parent / "run", setting.size(_SIDE, 64), time.monotonic()
+    cluster = "cuda" if setting.on_gpu else "inline"
+    process = _embedding(run, folder, setting, side, cluster)
+    with Watch(of=process.pid) as watch:
+        while process.poll() is None:
+            time.sleep(setting.size(10, 0.5))
+            seconds = time.monotonic() - start
+            yield {"seconds": seconds, "blocks_left": blocks_left(run), "watched": watch.facts()}
+    yield {"exit_code": process.returncode, "images_per_second": images / (time.monotonic() - start)}
+
+
+def _decoder_memory(setting: Setting) -> Iterator[Found]:
+    """One file, decoded again and again: does the decoder keep memory (pytorch/vision#4378)?"""
+    (path, *_), frame = jpegs(setting, setting.size(_DISTINCT, 16), setting.size(SMALL, (96, 72))), Frame(size=224)
+    data, rounds = path.read_bytes(), setting.size(10, 2)
+    with Watch() as watch, ThreadPoolExecutor(16) as pool:
+        for number in range(1, rounds + 1):
+            count = setting.size(2000, 20)
+            pictures = list(pool.map(lambda each: setting.device.decode(each, frame), [data] * count))
+            yield {"decoded": number * len(pictures), "watched": watch.facts()}
+    yield {"why_decoded_elsewhere": setting.device.why_decoded_elsewhere()}
+
+
+def _embedding(run: Path, folder: Path, setting: Setting, side: int, cluster: str) -> subprocess.Popen[bytes]:
+    told = (str(run), str(folder), setting.device.name, str(side), cluster)
+    command = [sys.executable, "-m", "gpu.embed_once", *told]
+    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
 
 
 PARTS: dict[str, Part] = {
@@ -138,5 +156,5 @@ PARTS: dict[str, Part] = {
     "a worker killed": _killed,
     "resumed": _resumed,
     "memory": _memory,
+    "decoder": _decoder_memory,
 }
-DRY = ("memory",)

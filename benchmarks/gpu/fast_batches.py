@@ -5,7 +5,7 @@ from functools import partial
 from gpu.fast_embed import timed
 from gpu.stage import Part
 
-_STEPS = ("+ bfloat16", "+ compiled")
+_STEPS = ("bfloat16, compiled", "bfloat16")
 _BATCHES = {512: (32, 64, 256), 224: (64, 256, 512)}
 
 PARTS: dict[str, Part] = {
@@ -13,4 +13,3 @@ PARTS: dict[str, Part] = {
     for size, batches in _BATCHES.items()
     for batch in batches
 }
-DRY = ("224 pixels, batch 64",)

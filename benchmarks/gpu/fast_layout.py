@@ -2,13 +2,12 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any
 
 import numpy as np
 from gpu.points import embeddings, given_run, two_datasets, view_of
-from gpu.stage import Part, Setting
+from gpu.stage import Found, Part, Setting
 from numpy.typing import NDArray
 
 from gapscope.bench.backends import plain_umap
@@ -26,18 +25,23 @@ from gapscope.settings import CompareSettings, LayoutSettings
 Points = NDArray[np.float32]
 
 
-def _stages(count: int, levels: int, setting: Setting) -> dict[str, Any]:
+def _stages(count: int, levels: int, setting: Setting) -> Iterator[Found]:
     """Do what a run does with embeddings that are there; all levels hold the same, and are worked on one by one."""
     values, kind = embeddings(setting, setting.size(count, 320))
     layout, comparison = LayoutSettings(n_epochs=setting.size(None, 11)), CompareSettings()
     run = setting.folder(f"fast-{count}-{levels}") / "run"
     record = given_run(run, two_datasets(values, levels))
-    found: dict[str, Any] = {"points": len(values), "kind": kind, "levels": levels}
+    yield {"points": len(values), "kind": kind, "levels": levels}
     del values
-    k = max(comparison.graph_k, layout.graph_k)
+    k, search, total = max(comparison.graph_k, layout.graph_k), "", 0.0
+
+    def neighbors() -> None:
+        nonlocal search
+        search = find_neighbors(run, record, setting.device, k, connect, Silent(), graph_k=layout.graph_k)
+
     steps: dict[str, Callable[[], None]] = {
-        "neighbors": lambda: find_neighbors(run, record, setting.device, k, connect, Silent()),
-        "layout": lambda: lay_out(run, record, layout, setting.device, connect, Silent()),
+        "neighbors": neighbors,
+        "layout": lambda: lay_out(run, record, layout, setting.device, connect, Silent(), search),
         "compare": lambda: compare_datasets(run, record, comparison, setting.device, Silent()),
     }
     _begin(setting)
@@ -47,12 +51,11 @@ def _stages(count: int, levels: int, setting: Setting) -> dict[str, Any]:
                 start = time.perf_counter()
                 step()
                 seconds = time.perf_counter() - start
-            found[name] = {"seconds": seconds, "watched": watch.facts()}
-    found["seconds"] = sum(found[name]["seconds"] for name in steps)
+            total += seconds
+            yield {name: {"seconds": seconds, "watched": watch.facts()}, "seconds": total}
     metrics = open_run(run).metrics["levels"]
-    found["quality"] = {level: {name: metrics[level][name] for name in ("neighbors", "layout")} for level in metrics}
+    yield {"quality": {level: {name: metrics[level][name] for name in ("neighbors", "layout")} for level in metrics}}
     shutil.rmtree(run)
-    return found
 
 
 def _begin(setting: Setting) -> None:
@@ -65,7 +68,7 @@ def _begin(setting: Setting) -> None:
         setting.device.cluster_labels(few, 20)
 
 
-def _plain(count: int, way: str, setting: Setting) -> dict[str, Any]:
+def _plain(count: int, way: str, setting: Setting) -> Iterator[Found]:
     """Hand the same vectors, in host memory, to a UMAP as its documents show it."""
     values, kind = embeddings(setting, setting.size(count, 320))
     view = view_of(values)
@@ -76,27 +79,11 @@ def _plain(count: int, way: str, setting: Setting) -> dict[str, Any]:
         start = time.perf_counter()
         found.append(_PLAIN[way](vectors))
         seconds = time.perf_counter() - start
-    facts = {"points": len(view), "kind": kind, "seconds": seconds, "watched": watch.facts()}
-    return {**facts, **map_quality([view], found[0], seed=0)}
+    yield {"points": len(view), "kind": kind, "seconds": seconds, "watched": watch.facts()}
+    yield map_quality([view], found[0], seed=0)
 
 
 _PLAIN: dict[str, Callable[[Points], Points]] = {"umap-learn": plain_umap, **CUML}
-
-
-def _tiles(setting: Setting) -> dict[str, Any]:
-    """Where do cells begin to pay? Both ways of finding neighbours, forced, at sizes around the one that is assumed."""
-    from gapscope.device import cuda
-
-    found: dict[str, Any] = {"assumed": cuda._CELLS_FROM}
-    for count in setting.size((100_000, 300_000, 1_000_000), (300,)):
-        view = view_of(embeddings(setting, count)[0])
-        for name, limit in (("exact", 10**12), ("cells", 0)):
-            cuda._CELLS_FROM = limit
-            start = time.perf_counter()
-            near = setting.device.neighbors(view, view, 30, same=True)
-            facts = {"seconds": time.perf_counter() - start, "way": near.way, "recall": near.recall}
-            found[f"{count}, {name}"] = facts
-    return found
 
 
 _SIZES = {"100 thousand": 100_000, "1 million": 1_000_000, "10 million": 10_000_000}
@@ -115,8 +102,6 @@ PARTS: dict[str, Part] = {
             ("cuML, nn_descent", "1 million"),
         )
     },
-    "exact or cells": _tiles,
     "cuML, nn_descent, 10 million": partial(_plain, 10_000_000, "cuML, nn_descent"),
     "10 million, 1 level": partial(_stages, 10_000_000, 1),
 }
-DRY = ("100 thousand, 5 levels", "umap-learn, 100 thousand")

@@ -1,15 +1,16 @@
 """What happens when the card's memory runs out, and what travels between the card and the host."""
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Iterator
+from unittest.mock import patch
 
 import numpy as np
 from gpu.points import embeddings, given_run, two_datasets, view_of
-from gpu.stage import Part, Setting
+from gpu.stage import Found, Part, Setting
 from torch.profiler import ProfilerActivity, profile
 
 from gapscope.cluster import cluster_at_need
+from gapscope.device import cuda
 from gapscope.layout.quality import map_quality
 from gapscope.layout.stage import lay_out
 from gapscope.layout.ways import draw
@@ -22,7 +23,7 @@ _POOL_MIB = 128
 
 def _small_pool(setting: Setting) -> None:
     """Give RAPIDS and CuPy so little of the card that a map of all, and cells of all, do not fit."""
-    if setting.device.name != "cuda":
+    if not setting.on_gpu:
         return
     import cupy
     import rmm
@@ -33,7 +34,7 @@ def _small_pool(setting: Setting) -> None:
     cupy.cuda.set_allocator(rmm_cupy_allocator)
 
 
-def _map(setting: Setting) -> dict[str, Any]:
+def _map(setting: Setting) -> Iterator[Found]:
     """A map of 400,000 in a pool of that size has to end as one of landmarks, and say so."""
     values, kind = embeddings(setting, setting.size(400_000, 320))
     run = setting.folder("small-pool") / "run"
@@ -43,43 +44,39 @@ def _map(setting: Setting) -> dict[str, Any]:
         find_neighbors(run, record, setting.device, 30, connect, Silent())
     _small_pool(setting)
     made = draw(run, record, "P2", settings, setting.device, 1)
-    return {"pool_mib": _POOL_MIB, "kind": kind, **made.facts(), "finite": bool(np.isfinite(made.points).all())}
+    yield {"pool_mib": _POOL_MIB, "kind": kind, **made.facts(), "finite": bool(np.isfinite(made.points).all())}
 
 
-def _cells(setting: Setting) -> dict[str, Any]:
+def _cells(setting: Setting) -> Iterator[Found]:
     """Cells that do not fit have to give way to comparing everything, with the same neighbours."""
     values, kind = embeddings(setting, setting.size(300_000, 320))
     view = view_of(values)
     expected = setting.device.neighbors(view, view, 30, same=True)
-    if setting.device.name == "cuda":
-        from gapscope.device import cuda
-
-        cuda._CELLS_FROM = 1000
     _small_pool(setting)
-    found = setting.device.neighbors(view, view, 30, same=True)
+    with patch.object(cuda, "_CELLS_FROM", 1000):
+        found = setting.device.neighbors(view, view, 30, same=True)
     same = float((found.indices == expected.indices).mean())
-    return {"pool_mib": _POOL_MIB, "kind": kind, "way": found.way, "same": same}
+    yield {"pool_mib": _POOL_MIB, "kind": kind, "way": found.way, "same": same}
 
 
-def _copies(setting: Setting) -> dict[str, Any]:
+def _copies(setting: Setting) -> Iterator[Found]:
     """Which copies are made while neighbours are found and a map is drawn? By kind: how many, and how many bytes."""
     values, kind = embeddings(setting, setting.size(100_000, 320))
     run = setting.folder("copies") / "run"
     record = given_run(run, two_datasets(values, 1))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
-    found: dict[str, Any] = {"points": len(values), "kind": kind, "embedding_bytes": values.nbytes}
-    steps: dict[str, Callable[[], None]] = {
-        "neighbors": lambda: find_neighbors(run, record, setting.device, 30, connect, Silent()),
-        "layout": lambda: lay_out(run, record, settings, setting.device, connect, Silent()),
-    }
-    for name, step in steps.items():
-        cuda = [ProfilerActivity.CUDA] if setting.device.name == "cuda" else []
+    yield {"points": len(values), "kind": kind, "embedding_bytes": values.nbytes}
+    search = ""
+    for name in ("neighbors", "layout"):
         trace = run.parent / f"{name}.json"
         with (
             cluster_at_need("inline", setting.device.name, 0) as connect,
-            profile(activities=cuda or [ProfilerActivity.CPU]) as profiler,
+            profile(activities=[ProfilerActivity.CUDA if setting.on_gpu else ProfilerActivity.CPU]) as profiler,
         ):
-            step()
+            if name == "neighbors":
+                search = find_neighbors(run, record, setting.device, 30, connect, Silent(), graph_k=settings.graph_k)
+            else:
+                lay_out(run, record, settings, setting.device, connect, Silent(), search)
         profiler.export_chrome_trace(str(trace))
         copies: dict[str, dict[str, float]] = {}
         for event in json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]:
@@ -88,14 +85,12 @@ def _copies(setting: Setting) -> dict[str, Any]:
                 kept["count"] += 1
                 kept["bytes"] += event["args"].get("bytes", 0)
                 kept["seconds"] += event["dur"] / 1e6
-        found[name] = copies
-    return found
+        yield {name: copies}
 
 
-def _quality(setting: Setting) -> dict[str, Any]:
+def _quality(setting: Setting) -> Iterator[Found]:
     """Is a map of landmarks that a small pool forced as good as one of all? Twice the same embeddings."""
     values, _ = embeddings(setting, setting.size(400_000, 320))
-    found: dict[str, Any] = {}
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     run = setting.folder("quality") / "run"
     record = given_run(run, two_datasets(values, 1))
@@ -106,9 +101,7 @@ def _quality(setting: Setting) -> dict[str, Any]:
         if name == "small pool":
             _small_pool(setting)
         made = draw(run, record, "P2", settings, setting.device, 1)
-        found[name] = {**made.facts(), **map_quality(datasets, made.points, seed=0)}
-    return found
+        yield {name: {**made.facts(), **map_quality(datasets, made.points, seed=0)}}
 
 
 PARTS: dict[str, Part] = {"map": _map, "cells": _cells, "copies": _copies, "quality": _quality}
-DRY = ("map", "cells", "copies")

@@ -18,9 +18,11 @@ def jpegs(setting: Setting, count: int, size: tuple[int, int]) -> list[Path]:
     """Write distinct JPEG files of a size, quality 90, once; they are random cuts of the photographs at hand."""
     folder = setting.scratch / f"jpegs-{size[0]}x{size[1]}-{count}"
     if not folder.exists():
-        folder.mkdir()
+        # All of them or none: what is cut off must not leave half of them to the next.
+        begun = setting.folder(folder.name)
         for number, image in enumerate(_cuts(setting, count, size)):
-            image.save(folder / f"{number:05d}.jpg", quality=90)
+            image.save(begun / f"{number:05d}.jpg", quality=90)
+        begun.rename(folder)
     return sorted(folder.iterdir())
 
 

@@ -1,6 +1,7 @@
 """Are neighbours, maps, clusters, numbers and manifests from the GPU those of the CPU? Every option, and odd inputs."""
 
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 from gpu.points import copied, embeddings, given_run, two_datasets, view_of
-from gpu.stage import Part, Setting
+from gpu.stage import Found, Part, Setting
 from numpy.typing import NDArray
 from scipy.spatial import procrustes
 from sklearn.metrics import adjusted_rand_score
@@ -43,33 +44,34 @@ _OPTIONS = {
     "n_epochs 100": LayoutSettings(n_epochs=100),
     "seed 1": LayoutSettings(seed=1),
 }
+_BOTH_UP_TO = 20_000
+"""Points from which on umap-learn, and scikit-learn's HDBSCAN, take minutes."""
 _P_VALUES = ("p", "q", "outside_p", "outside_q", "under_p", "under_q")
 
 
-def _maps(count: int, setting: Setting) -> dict[str, Any]:
-    """Draw the same graph on both devices with every option; on the CPU only by default where that takes minutes."""
+def _maps(count: int, setting: Setting) -> Iterator[Found]:
+    """Draw the same graph with every option, on both devices where that does not take minutes."""
     values, kind = embeddings(setting, setting.size(count, 300))
     view = view_of(values)
     found = setting.device.neighbors(view, view, _K, same=True)
-    numbers: dict[str, Any] = {"points": len(view), "kind": kind}
+    yield {"points": len(view), "kind": kind}
+    both = {"device": setting.device, **({"cpu": Cpu()} if len(view) <= _BOTH_UP_TO else {})}
     options = _OPTIONS if not setting.dry else {"default": LayoutSettings(n_epochs=11)}
     for name, settings in options.items():
-        devices = {"device": setting.device}
-        if name == "default" or len(view) <= 10_000:
-            devices["cpu"] = Cpu()
-        drawn = {where: _drawn(view, found.distances, found.indices, settings, on) for where, on in devices.items()}
-        numbers[name] = {where: facts for where, (_, facts) in drawn.items()}
+        drawn = {where: _drawn(view, found.distances, found.indices, settings, on) for where, on in both.items()}
+        yield {name: {where: facts for where, (_, facts) in drawn.items()}}
         if name == "default":
-            again, _ = _drawn(view, found.distances, found.indices, settings, setting.device)
-            numbers[name]["same_again"] = bool(np.array_equal(drawn["device"][0], again))
-            first = drawn["device"][0]
-            labels = [on.cluster_labels(first, max(5, round(len(first) ** 0.5) // 2)) for on in (setting.device, Cpu())]
-            numbers["clusters"] = {"adjusted_rand_index": float(adjusted_rand_score(*labels))}
+            first, again = drawn["device"][0], _drawn(view, found.distances, found.indices, settings, setting.device)[0]
+            yield {"same_again": bool(np.array_equal(first, again))}
+            smallest = max(5, round(len(first) ** 0.5) // 2)
+            labels = [on.cluster_labels(first, smallest) for on in both.values()]
+            yield {"clusters": int(labels[0].max() + 1)}
+            if len(labels) > 1:
+                yield {"clusters_adjusted_rand_index": float(adjusted_rand_score(*labels))}
         if name == "seed 1":
-            numbers["likeness_of_two_seeds"] = float(1 - procrustes(first, drawn["device"][0])[2])
+            yield {"likeness_of_two_seeds": float(1 - procrustes(first, drawn["device"][0])[2])}
     landmarks = by_landmarks([view], options["default"], setting.device, len(view) // 2, "half of them")
-    numbers["landmarks, half"] = map_quality([view], landmarks.points, seed=0)
-    return numbers
+    yield {"landmarks, half": map_quality([view], landmarks.points, seed=0)}
 
 
 def _drawn(
@@ -86,7 +88,7 @@ def _drawn(
     return points, {"layout_seconds": seconds, **map_quality([view], points, seed=0)}
 
 
-def _stages(setting: Setting) -> dict[str, Any]:
+def _stages(setting: Setting) -> Iterator[Found]:
     """Compare the same embeddings on both devices; the CPU's map stands in both runs, since manifests tell of it."""
     values, kind = embeddings(setting, setting.size(10_000, 90))
     here = setting.folder("stages")
@@ -96,25 +98,21 @@ def _stages(setting: Setting) -> dict[str, Any]:
     with cluster_at_need("inline", setting.device.name, 0) as connect:
         find_neighbors(by_cpu, record, Cpu(), _K, connect, Silent())
         find_neighbors(by_device, record, setting.device, _K, connect, Silent())
+        yield {"points": len(values), "kind": kind, "neighbors": _neighbors(by_cpu, by_device)}
         lay_out(by_cpu, record, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
     for name in ("layout.zarr", "clusters.zarr"):
         copied(by_cpu / name, by_device / name)
     for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
         compare_datasets(run, record, CompareSettings(), device, Silent())
+    yield {"manifests": {f"{a}-vs-{b}": _manifests(by_cpu, by_device, a, b) for a, b in open_run(by_cpu).pairs}}
+    yield {"metrics": _metrics(open_run(by_cpu).metrics["levels"], open_run(by_device).metrics["levels"])}
     points = read_layout(by_cpu, "P2")[0]
     labels = [device.cluster_labels(points, 20) for device in (Cpu(), setting.device)]
-    return {
-        "points": len(values),
-        "kind": kind,
-        "neighbors": _neighbors(by_cpu, by_device),
-        "manifests": {f"{a}-vs-{b}": _manifests(by_cpu, by_device, a, b) for a, b in open_run(by_cpu).pairs},
-        "metrics": _metrics(open_run(by_cpu).metrics["levels"], open_run(by_device).metrics["levels"]),
-        "clusters": {"adjusted_rand_index": float(adjusted_rand_score(*labels))},
-    }
+    yield {"clusters": {"adjusted_rand_index": float(adjusted_rand_score(*labels))}}
 
 
-def _neighbors(by_cpu: Path, by_device: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _neighbors(by_cpu: Path, by_device: Path) -> Found:
+    found: Found = {}
     for query in ("real", "synthetic"):
         for reference in ("real", "synthetic"):
             (true, rows), (other, there) = (read_neighbors(run, "P2", query, reference) for run in (by_cpu, by_device))
@@ -126,7 +124,7 @@ def _neighbors(by_cpu: Path, by_device: Path) -> dict[str, Any]:
     return found
 
 
-def _manifests(by_cpu: Path, by_device: Path, query: str, reference: str) -> dict[str, Any]:
+def _manifests(by_cpu: Path, by_device: Path, query: str, reference: str) -> Found:
     mine, its = (
         pq.read_table(manifest_path(run, "P2", query, reference)).to_pandas().set_index("uri").sort_index()
         for run in (by_cpu, by_device)
@@ -146,7 +144,7 @@ def _manifests(by_cpu: Path, by_device: Path, query: str, reference: str) -> dic
     }
 
 
-def _metrics(mine: Any, its: Any) -> dict[str, Any]:
+def _metrics(mine: Any, its: Any) -> Found:
     apart = {where: abs(a - b) / max(1.0, abs(a)) for where, a, b in _numbers(mine, its, "")}
     worst = max(apart, key=lambda where: apart[where])
     return {"numbers": len(apart), "worst": worst, "difference": apart[worst], "within_1e-4": apart[worst] <= 1e-4}
@@ -162,7 +160,7 @@ def _numbers(mine: Any, its: Any, where: str) -> list[tuple[str, float, float]]:
     return [(where, float(mine), float(its))] if isinstance(mine, int | float) else []
 
 
-def _odd(setting: Setting) -> dict[str, Any]:
+def _odd(setting: Setting) -> Iterator[Found]:
     """Do the stages end, and give finite places, where there is next to nothing to see?"""
     random = np.random.default_rng(0)
     cases = {
@@ -175,11 +173,12 @@ def _odd(setting: Setting) -> dict[str, Any]:
         "two values": np.repeat(random.normal(size=(2, 64)), 100, axis=0),
         "one dimension": np.pad(random.normal(size=(400, 1)), ((0, 0), (0, 63))),
     }
-    return {name: _ends(setting, name, values.astype(np.float16)) for name, values in cases.items()}
+    for name, values in cases.items():
+        yield {name: _ends(setting, values.astype(np.float16))}
 
 
-def _ends(setting: Setting, name: str, values: NDArray[np.float16]) -> dict[str, Any]:
-    run = setting.folder("odd " + name) / "run"
+def _ends(setting: Setting, values: NDArray[np.float16]) -> Found:
+    run = setting.folder("odd") / "run"
     record: Record = given_run(run, {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
     with cluster_at_need("inline", setting.device.name, 0) as connect:
         find_neighbors(run, record, setting.device, _K, connect, Silent())
@@ -195,4 +194,3 @@ PARTS: dict[str, Part] = {
     "maps of 10 thousand": partial(_maps, 10_000),
     "maps of 100 thousand": partial(_maps, 100_000),
 }
-DRY = ("stages", "odd inputs", "maps of 10 thousand")

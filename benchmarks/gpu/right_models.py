@@ -11,4 +11,3 @@ from gapscope.settings import DEFAULT_MODEL
 PARTS: dict[str, Part] = {
     name: partial(model_right, name, WAYS) for name in MODELS if name not in ("bundled", DEFAULT_MODEL)
 }
-DRY = ("fasterrcnn_mobilenet_v3_large_320_fpn",)

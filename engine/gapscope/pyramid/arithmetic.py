@@ -47,13 +47,13 @@ def settled(settings: EmbedSettings, images: int, device: Device) -> EmbedSettin
         precision = "bfloat16" if device.has_bfloat16() else "float32"
     speedups = settings.speedups
     if speedups == ("auto",):
-        speedups = SPEEDUPS if images >= COMPILE_FROM_IMAGES and not _no_compiler(device) else SPEEDUPS[:-1]
-    elif "compile" in speedups and (reason := _no_compiler(device)):
+        speedups = SPEEDUPS if images >= COMPILE_FROM_IMAGES and not why_not_compiled(device) else SPEEDUPS[:-1]
+    elif "compile" in speedups and (reason := why_not_compiled(device)):
         raise OptionError(f"--speedups compile: torch cannot compile here ({reason})")
     return replace(settings, precision=precision, speedups=speedups)
 
 
-def _no_compiler(device: Device) -> str:
+def why_not_compiled(device: Device) -> str:
     """Return why torch cannot compile on a device, nothing where it can: it needs a compiler and Python's headers."""
     try:
         torch.compile(torch.neg, dynamic=False)(torch.ones(64, device=device.name))

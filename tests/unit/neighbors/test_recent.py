@@ -1,6 +1,7 @@
 """A map is drawn from neighbours that are still in memory, and comes out as from those on the disk."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from gapscope.neighbors.recent import RECENT, NearestImages, RecentNeighbors
 from gapscope.neighbors.stage import find_neighbors
 from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
-from gapscope.store.results import read_layout
+from gapscope.store.results import neighbor_stretch, read_layout
 
 # Odd ones out: a rejected row, copies, and fewer images in one dataset than there are neighbours.
 VALUES = blobs(120, 6, [0, 1], 1)
@@ -39,12 +40,16 @@ def test_the_map_does_not_wait_for_the_disk_and_is_the_same(tmp_path: Path, monk
 
 def test_what_there_is_no_room_for_comes_from_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gapscope.neighbors.stage.MEMORY_LIMIT", 8 * 100 * 14 * 8)
-    read: list[tuple[object, ...]] = []
-    plain = graph.neighbor_stretch
-    monkeypatch.setattr(graph, "neighbor_stretch", lambda run, *pair: (read.append(pair[:3]), plain(run, *pair))[1])
+    read: set[str] = set()
+
+    def reading(run: Path, level: str, query: str, *more: Any) -> Any:
+        read.add(query)
+        return neighbor_stretch(run, level, query, *more)
+
+    monkeypatch.setattr(graph, "neighbor_stretch", reading)
     mapped(tmp_path / "run", embedded_run(tmp_path / "run", DATASETS))
     # Room for 100 rows of 14 neighbours: for those of the small dataset.
-    assert {pair[1] for pair in read} == {"a"}
+    assert read == {"a"}
 
 
 def test_nothing_of_another_search_is_taken() -> None:

@@ -1,0 +1,92 @@
+"""Neighbours, maps and clusters of points of 256 dimensions by the hundred thousand, each timed, against plain cuML."""
+
+import time
+from collections.abc import Iterator
+from functools import partial
+from unittest.mock import patch
+
+import numpy as np
+from gpu.points import normal_view
+from gpu.stage import Found, Part, Setting, Stopwatch
+from numpy.typing import NDArray
+
+from gapscope.device import cuda
+from gapscope.layout.graph import with_itself
+from gapscope.layout.quality import map_quality
+from gapscope.layout.start import principal_start
+from gapscope.neighbors import exact
+from gapscope.settings import LayoutSettings
+
+_K = 30
+"""Neighbours that a run finds, since the outliers need them."""
+_PLANTED = 100
+
+
+def _map(count: int, setting: Setting) -> Iterator[Found]:
+    """Neighbours and map as a run makes them, with its seed; the same without a seed (cuml#7176); plain cuML."""
+    view, settings = normal_view(setting, setting.size(count, 600)), LayoutSettings()
+    yield {"points": len(view), "dims": view.channels}
+    clock = Stopwatch()
+    near = setting.device.neighbors(view, view, _K, same=True)
+    yield {"neighbors": {"seconds": clock.lap(), "way": near.way, "recall": near.recall}}
+    graph = with_itself(near.distances[:, : settings.graph_k], near.indices[:, : settings.graph_k])
+    yield {"graph": {"seconds": clock.lap()}}
+    start = principal_start([view], settings.seed)
+    yield {"start": {"seconds": clock.lap()}}
+    unseeded = LayoutSettings()
+    # No setting of the project's: what is drawn must come out the same again.
+    object.__setattr__(unseeded, "seed", None)
+    for name, given in (("map", settings), ("map again", settings), ("map without a seed", unseeded)):
+        clock.lap()
+        points = setting.device.layout(start, *graph, given)
+        yield {name: {"seconds": clock.lap(), "finite": bool(np.isfinite(points).all())}}
+        if name != "map again":
+            yield {f"{name}, quality": map_quality([view], points, seed=0)}
+    if setting.on_gpu:
+        yield from _plain(view.tile(0, len(view)))
+
+
+def _plain(vectors: NDArray[np.float32]) -> Iterator[Found]:
+    from gapscope.bench.plain_cuml import CUML
+
+    ways = ["cuML, nn_descent", *(["cuML, brute force"] if len(vectors) <= 100_000 else [])]
+    for way in ways:
+        CUML[way](vectors[:2000])
+        clock = Stopwatch()
+        CUML[way](vectors)
+        yield {f"plain {way}": {"seconds": clock.lap()}}
+
+
+def _clusters(setting: Setting) -> Iterator[Found]:
+    """HDBSCAN of ever larger maps: its smallest group, and with it its graph, grows with the root of the points."""
+    random = np.random.default_rng(0)
+    for count in setting.size((30_000, 100_000, 300_000, 1_000_000), (1000,)):
+        centers = random.uniform(-20, 20, (_PLANTED, 3))
+        points = (centers[random.integers(_PLANTED, size=count)] + random.normal(size=(count, 3))).astype(np.float32)
+        start = time.perf_counter()
+        labels = setting.device.cluster_labels(points, max(5, round(count**0.5) // 2))
+        yield {f"{count} points": {"seconds": time.perf_counter() - start, "clusters": int(labels.max() + 1)}}
+
+
+def _exact_or_cells(setting: Setting) -> Iterator[Found]:
+    """Where do cells begin to pay, and do larger tiles make the exact search faster? Both ways forced."""
+    yield {"assumed": cuda._CELLS_FROM}
+    for count in setting.size((100_000, 200_000, 500_000), (300,)):
+        view = normal_view(setting, count)
+        for name, limit, tile in (
+            ("cells", 0, 16384),
+            ("exact", 10**12, 16384),
+            ("exact, larger tiles", 10**12, 65536),
+        ):
+            clock = Stopwatch()
+            with patch.object(cuda, "_CELLS_FROM", limit), patch.object(exact, "_REFERENCE_TILE", tile):
+                near = setting.device.neighbors(view, view, _K, same=True)
+            yield {f"{count}, {name}": {"seconds": clock.lap(), "way": near.way, "recall": near.recall}}
+
+
+PARTS: dict[str, Part] = {
+    "100 thousand": partial(_map, 100_000),
+    "1 million": partial(_map, 1_000_000),
+    "clusters": _clusters,
+    "exact or cells": _exact_or_cells,
+}
