@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -55,7 +56,7 @@ def _of(module: str, *names: str) -> tuple[str, ...]:
 
 
 STEPS: dict[str, Step] = {
-    "machine": Step(40, _of("smoke", "versions", "compiler")),
+    "machine": Step(60, _of("smoke", "versions", "compiler")),
     "embeddings": Step(90, _of("right_embed", "bundled")),
     "decoder": Step(60, _of("right_embed", "decoder")),
     # From here on with RAPIDS.
@@ -190,7 +191,7 @@ def _measured(
     command += ["--images", str(options.images.absolute())] if options.images else []
     command += ["--dry"] if options.dry else []
     command += ["--report", str(writing), "--measure", *parts]
-    folders = [ROOT / "engine", ROOT / "cli", ROOT / "benchmarks"]
+    folders = [ROOT / "engine", ROOT / "cli", ROOT / "benchmarks", _metadata(scratch)]
     paths = os.pathsep.join([*map(str, folders), *filter(None, [os.environ.get("PYTHONPATH")])])
     with record.log.open("ab") as log:
         log.write(f"\n===== {step}: {', '.join(parts)}\n".encode())
@@ -234,6 +235,15 @@ def _measured(
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def _metadata(scratch: Path) -> Path:
+    """Return a folder with the name and version of the project, which a checkout that is not installed lacks."""
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    folder = scratch / "metadata" / f"gapscope-{version}.dist-info"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: gapscope\nVersion: {version}\n", encoding="utf-8")
+    return folder.parent
 
 
 def _lines(report: IO[bytes], limit: float) -> Iterator[bytes]:

@@ -1,8 +1,9 @@
 """The whole story, top to bottom: from datasets to a report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
@@ -283,5 +284,12 @@ def _record(
             "mean": list(network.mean),
             "spread": list(network.spread),
         },
-        versions={name: version(name) for name in _VERSIONS},
+        versions=dict(_versions()),
     )
+
+
+def _versions() -> Iterator[tuple[str, str]]:
+    for name in _VERSIONS:
+        # What the CPU alone needs may be left out where there is a GPU.
+        with suppress(PackageNotFoundError):
+            yield name, version(name)

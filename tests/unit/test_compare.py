@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import zarr
 from PIL import Image
 
 import gapscope
+from gapscope import recipe
 from gapscope.sources import Entry, Folder
 
 KIND = "chelsea"
@@ -214,3 +216,17 @@ def test_the_run_may_not_lie_inside_a_dataset(tmp_path: Path) -> None:
     with pytest.raises(gapscope.OptionError, match="inside dataset a"):
         gapscope.compare(folders, out=tmp_path / "a" / "run", model="bundled")
     assert len(list((tmp_path / "a").iterdir())) == 2
+
+
+def test_what_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU nothing asks for faiss, and its absence must not end a run."""
+
+    def lacking(name: str) -> str:
+        if name == "faiss-cpu":
+            raise PackageNotFoundError(name)
+        return version(name)
+
+    monkeypatch.setattr(recipe, "version", lacking)
+    found = dict(recipe._versions())
+    assert "faiss-cpu" not in found
+    assert found["torch"] == version("torch")

@@ -254,9 +254,7 @@ class _CuvsCells:
         self._vectors = cupy.asarray(vectors)
         self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.count, metric="sqeuclidean"), self._vectors)
 
-    def search(
-        self, vectors: NDArray[np.float32], k: int, probes: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Search `probes` cells; see `gapscope.neighbors.cells.Cells`."""
         import cupy
         from cuvs.neighbors import ivf_flat
@@ -268,8 +266,7 @@ class _CuvsCells:
         there = (positions >= 0) & (positions < len(self._vectors))
         positions = torch.where(there, positions, -1)
         own = torch.as_tensor(self._vectors, device="cuda")
-        near = half_squares(torch.as_tensor(asking, device="cuda"), own, positions.clamp(min=0))
-        return near.cpu().numpy(), positions.cpu().numpy()
+        return half_squares(torch.as_tensor(asking, device="cuda"), own, positions.clamp(min=0)), positions
 
 
 _drawing = threading.Lock()

@@ -6,8 +6,9 @@ from typing import Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from gapscope.neighbors.exact import exact_neighbors, ordered
+from gapscope.neighbors.exact import exact_neighbors, ordered, read_ahead
 from gapscope.neighbors.found import Neighbors, own_positions, recall
 from gapscope.neighbors.unit_rows import UnitRows
 
@@ -30,12 +31,10 @@ class Cells(Protocol):
     def count(self) -> int:
         """Number of cells."""
 
-    def search(
-        self, vectors: NDArray[np.float32], k: int, probes: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[Tensor, Tensor]:
         """Return half squared distances and positions (n, k) of the nearest in `probes` cells; -1 for none.
 
-        The distances come from differences: equal vectors get exactly 0.
+        The distances come from differences: equal vectors get exactly 0. Both stay where they were computed.
         """
 
 
@@ -75,13 +74,18 @@ def cell_neighbors(
         true = np.sort(np.concatenate([true, exact], axis=1), axis=1)[:, :k]
         cells = fill(part.tile(0, len(part)))
         probes = _probes(cells, part, k, device) if alone else _enough(cells, sample, part, k, exact, same=same)
-        for start in range(0, len(query), _QUERY_TILE):
-            asking = slice(start, start + _QUERY_TILE)
-            found, at = _look(cells, query.some(asking), part, k, probes, same=same)
-            both = torch.from_numpy(np.concatenate([near[asking], found], axis=1))
-            both_at = torch.from_numpy(np.concatenate([where[asking], at + first], axis=1))
-            nearest, positions = ordered(both, both_at, k)
-            near[asking], where[asking] = nearest.numpy(), positions.numpy()
+        start = 0
+        for vectors in read_ahead(query.tiles(_QUERY_TILE)):
+            asking = slice(start, start + len(vectors))
+            start += len(vectors)
+            own = own_positions(query.rows[asking], part.rows) if same else None
+            found, at = _look(cells, vectors, own, k, probes)
+            at = at + first
+            if first:
+                found = torch.cat([torch.from_numpy(near[asking]).to(found.device), found], dim=1)
+                at = torch.cat([torch.from_numpy(where[asking]).to(at.device), at], dim=1)
+            found, at = ordered(found, at, k)
+            near[asking], where[asking] = found.cpu().numpy(), at.cpu().numpy()
     distances = query.distance(near)
     indices = np.where(np.isfinite(near), where, -1)
     return Neighbors(distances, indices, "cells", recall(distances[chosen], true), len(chosen))
@@ -95,19 +99,21 @@ def _probes(cells: Cells, part: UnitRows, k: int, device: torch.device) -> int:
 
 def _enough(cells: Cells, sample: UnitRows, part: UnitRows, k: int, exact: NDArray[np.float32], *, same: bool) -> int:
     probes = min(_FIRST_PROBES, cells.count)
+    vectors, own = sample.tile(0, len(sample)), own_positions(sample.rows, part.rows) if same else None
     while probes < cells.count:
-        found, _ = _look(cells, sample, part, k, probes, same=same)
-        if recall(np.sort(sample.distance(found), axis=1), exact) >= RECALL:
+        found, _ = _look(cells, vectors, own, k, probes)
+        if recall(np.sort(sample.distance(found.cpu().numpy()), axis=1), exact) >= RECALL:
             break
         probes = min(2 * probes, cells.count)
     return probes
 
 
 def _look(
-    cells: Cells, query: UnitRows, part: UnitRows, k: int, probes: int, *, same: bool
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    near, where = cells.search(query.tile(0, len(query)), k + same, probes)
-    near = np.where(where >= 0, near, np.inf).astype(np.float32)
-    if same:
-        near[where == own_positions(query.rows, part.rows)[:, None]] = np.inf
+    cells: Cells, vectors: NDArray[np.float32], own: NDArray[np.int64] | None, k: int, probes: int
+) -> tuple[Tensor, Tensor]:
+    """Search cells for vectors, whose own positions, if they have any there, are no neighbours of theirs."""
+    near, where = cells.search(vectors, k + (own is not None), probes)
+    near = torch.where(where >= 0, near, torch.inf)
+    if own is not None:
+        near[where == torch.from_numpy(own).to(where.device)[:, None]] = torch.inf
     return near, where

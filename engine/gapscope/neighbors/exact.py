@@ -59,7 +59,7 @@ def exact_neighbors(
     for first in range(0, len(reference), held_rows):
         held = _loaded(reference.some(slice(first, first + held_rows)), device)
         start = 0
-        for tile in _read_ahead(query.tiles(_READ_ROWS)):
+        for tile in read_ahead(query.tiles(_READ_ROWS)):
             for vectors in torch.from_numpy(tile).split(_QUERY_TILE):
                 part = slice(start, start + len(vectors))
                 start += len(vectors)
@@ -82,13 +82,13 @@ def exact_neighbors(
 def _loaded(view: UnitRows, device: torch.device) -> Tensor:
     """Return all vectors of a view, (n, channels) float32, in the device's memory."""
     held, start = torch.empty((len(view), view.channels), device=device), 0
-    for tile in _read_ahead(view.tiles(_READ_ROWS)):
+    for tile in read_ahead(view.tiles(_READ_ROWS)):
         held[start : start + len(tile)] = torch.from_numpy(tile)
         start += len(tile)
     return held
 
 
-def _read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+def read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     """Yield what `tiles` yields, and have the next one made while the last one is worked on."""
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(next, tiles, None)

@@ -3,6 +3,7 @@
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 _PER_ROOT = 3
 _TRAINED_ON = 40
@@ -27,10 +28,8 @@ class FaissCells:
         self._index.train(vectors)
         self._index.add(vectors)
 
-    def search(
-        self, vectors: NDArray[np.float32], k: int, probes: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[Tensor, Tensor]:
         """Search `probes` cells; see `Cells`."""
         self._index.nprobe = probes
         squares, positions = self._index.search(vectors, k)
-        return np.asarray(squares / 2, dtype=np.float32), positions
+        return torch.from_numpy(squares) / 2, torch.from_numpy(positions)
