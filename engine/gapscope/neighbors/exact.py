@@ -36,7 +36,7 @@ def exact_neighbors(
 
     To read and standardise a vector costs the host more than a GPU takes to compare it with thousands. So each vector
     of the reference is read once, and each query once for every `held_bytes` of the reference, while the device
-    computes.
+    computes; within a dataset that is held as a whole the queries are there already.
 
     Args:
         query: the vectors that look for neighbours.
@@ -59,22 +59,21 @@ def exact_neighbors(
     for first in range(0, len(reference), held_rows):
         held = _loaded(reference.some(slice(first, first + held_rows)), device)
         start = 0
-        for tile in read_ahead(query.tiles(_READ_ROWS)):
-            for vectors in torch.from_numpy(tile).split(_QUERY_TILE):
-                part = slice(start, start + len(vectors))
-                start += len(vectors)
-                # What was found among the rows before these; nothing, when they are the first.
-                near, where = (torch.from_numpy(found[part, : k if first else 0]) for found in (distances, indices))
-                near, where = _nearest(
-                    vectors.to(device),
-                    held,
-                    k,
-                    torch.from_numpy(own[part] - first).to(device),
-                    near.to(device),
-                    where.to(device),
-                    first,
-                )
-                distances[part, :k], indices[part, :k] = near.cpu().numpy(), where.cpu().numpy()
+        for vectors in _queries(query, own - first, held):
+            part = slice(start, start + len(vectors))
+            start += len(vectors)
+            # What was found among the rows before these; nothing, when they are the first.
+            near, where = (torch.from_numpy(found[part, : k if first else 0]) for found in (distances, indices))
+            near, where = _nearest(
+                vectors,
+                held,
+                k,
+                torch.from_numpy(own[part] - first).to(device),
+                near.to(device),
+                where.to(device),
+                first,
+            )
+            distances[part, :k], indices[part, :k] = near.cpu().numpy(), where.cpu().numpy()
     indices[~np.isfinite(distances)] = -1
     return Neighbors(query.distance(distances), indices)
 
@@ -86,6 +85,17 @@ def _loaded(view: UnitRows, device: torch.device) -> Tensor:
         held[start : start + len(tile)] = torch.from_numpy(tile)
         start += len(tile)
     return held
+
+
+def _queries(query: UnitRows, own: NDArray[np.int64], held: Tensor) -> Iterator[Tensor]:
+    """Yield all queries in order, (n, channels), where `held` is; `own` says where each lies in it, if it does."""
+    if len(own) and own.min() >= 0 and own.max() < len(held):
+        for start in range(0, len(own), _QUERY_TILE):
+            yield held[torch.from_numpy(own[start : start + _QUERY_TILE]).to(held.device)]
+        return
+    for tile in read_ahead(query.tiles(_READ_ROWS)):
+        for vectors in torch.from_numpy(tile).split(_QUERY_TILE):
+            yield vectors.to(held.device)
 
 
 def read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

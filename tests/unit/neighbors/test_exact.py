@@ -62,8 +62,10 @@ def test_copies_are_at_no_distance_and_come_in_order_but_never_the_image_itself(
 
 
 @pytest.mark.usefixtures("tiles")
-@pytest.mark.parametrize(("held_rows", "times"), [(1000, 1), (40, 2)])
-def test_no_vector_is_read_again_for_every_tile(held_rows: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("held_rows", "times", "within"), [(1000, 1, 0), (40, 2, 3)])
+def test_no_vector_is_read_again_for_every_tile(
+    held_rows: int, times: int, within: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     query, reference, read, tile = (
         unit_rows(normal(90, 12, 1)),
         unit_rows(normal(70, 12, 2)),
@@ -80,6 +82,10 @@ def test_no_vector_is_read_again_for_every_tile(held_rows: int, times: int, monk
     monkeypatch.setattr(exact, "_REFERENCE_TILE", 16)
     exact.exact_neighbors(query, reference, 5, same=False, device=CPU, held_bytes=held_rows * 12 * 4)
     assert read == {"reference": 70, "query": 90 * times}
+    read.clear()
+    some = query.some(np.arange(3, 60, 2))
+    exact.exact_neighbors(some, query, 5, same=True, device=CPU, held_bytes=held_rows * 12 * 4)
+    assert read == {"query": 90 + within * len(some)}
 
 
 def test_fewer_than_k_are_padded() -> None:
