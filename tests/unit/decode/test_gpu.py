@@ -3,20 +3,25 @@
 import io
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier, Thread
 from typing import get_args
 
 import numpy as np
 import pytest
 import torch
+from embed_only import arrays_of, embed
 from image_files import encoded, readable, scene, turned
+from made_embeddings import Told
 from PIL import Image, ImageOps
 
-from gapscope.decode import gpu
+from gapscope.decode import children, gpu
 from gapscope.decode.gathered import Gathered
 from gapscope.decode.gpu import decode_on_gpu
+from gapscope.decode.gpu_child import answer_with
 from gapscope.decode.picture import Picture, decode
 from gapscope.decode.plain_jpeg import plain_jpeg, upright
+from gapscope.device.cpu import Cpu
 from gapscope.rejects import Rejected
 from gapscope.settings import Fit, Frame
 
@@ -104,6 +109,11 @@ def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
         same(decode_on_gpu(data, FRAME), decode(data, FRAME))
 
 
+def answering(answer: str) -> str:
+    """A decoder process without torch, which gives one answer to everything."""
+    return children._BOOT.replace("serve({memory})", f"import os\nserve({{memory}}, lambda *_: {answer})")
+
+
 def given_up(boot: str, data: bytes, calls: int) -> str:
     """What a decoder says after it was asked so often, and left every image to the CPU."""
     decoder = gpu.GpuDecoder(boot)
@@ -126,26 +136,70 @@ def test_a_decoder_that_does_not_start_leaves_all_to_the_cpu_and_says_why() -> N
     gpu._decoder.cache_clear()
 
 
+def test_a_run_goes_on_without_the_decoder_and_says_so_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number in range(70):
+        (folder / f"{number:02d}.jpg").write_bytes(encoded(scene(40 + number, 50), "JPEG"))
+    told = Told()
+    embed(tmp_path / "by the CPU", {"a": str(folder)}, "inline")
+    monkeypatch.setattr(gpu, "_BOOT", "raise OSError('libnvjpeg.so.13: cannot open shared object file') # {memory}")
+    gpu._decoder.cache_clear()
+    monkeypatch.setattr(Cpu, "decode", lambda _, *given, **options: decode_on_gpu(*given, **options))
+    monkeypatch.setattr(Cpu, "why_decoded_elsewhere", lambda _: gpu.why_not_on_gpu())
+    embed(tmp_path / "run", {"a": str(folder)}, "inline", told)
+    gpu._decoder.cache_clear()
+    (note,) = [note for note in told.notes if "GPU" in note]
+    assert note == (
+        "the CPU decodes what the GPU should: a decoder process does not start: "
+        "OSError: libnvjpeg.so.13: cannot open shared object file"
+    )
+    assert "a: 70 listed = 70 read + 0 rejected" in told.notes
+    found, expected = arrays_of(tmp_path / "run"), arrays_of(tmp_path / "by the CPU")
+    for name, values in expected.items():
+        np.testing.assert_array_equal(found[name], values)
+
+
 def test_a_decoder_that_fails_again_and_again_is_given_up() -> None:
-    crashing = encoded(scene(), "JPEG", comment=b"CRASH")
-    assert given_up(STAND_IN, crashing, gpu._FAILURES) == "the decoder crashed (SIGSEGV), over 3 batches in a row"
-    # A failure of the device leaves the process alive and the device in disorder.
-    no_memory = STAND_IN.replace("return None", "raise RuntimeError('CUDA error: out of memory')")
-    refused = encoded(scene(), "JPEG", comment=b"REFUSE")
-    expected = "RuntimeError: CUDA error: out of memory, over 3 batches in a row"
-    assert given_up(no_memory, refused, gpu._FAILURES) == expected
+    plain = encoded(scene(), "JPEG")
+    crashes, fails = "os.kill(os.getpid(), 11)", "{{'status': 'crashed', 'error': 'RuntimeError: out of memory'}}"
+    assert given_up(answering(crashes), plain, 2) == ""
+    assert given_up(answering(crashes), plain, 3) == "the decoder crashed (SIGSEGV), over 3 batches in a row"
+    assert given_up(answering(fails), plain, 3) == "RuntimeError: out of memory, over 3 batches in a row"
 
 
 def test_a_decoder_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "_REFUSALS", 4)
-    refused, odd = encoded(scene(), "JPEG", comment=b"REFUSE"), encoded(scene().convert("CMYK"), "JPEG")
-    assert given_up(STAND_IN, refused, 4) == "it reads none of the first 4 plain JPEGs"
+    plain = encoded(scene(), "JPEG")
+    refuses, leaves = "{{'images': [None], 'refused': 1}}", "{{'images': [None], 'refused': 0}}"
+    assert given_up(answering(refuses), plain, 3) == ""
+    assert given_up(answering(refuses), plain, 4) == "it reads none of the first 4 plain JPEGs"
     # What is not for the GPU anyway says nothing about it.
-    assert not given_up(STAND_IN, odd, 6)
-    decoder = gpu.GpuDecoder(STAND_IN)
-    for data in (encoded(scene(), "JPEG"), *[refused] * 6):
-        decoder(data, FRAME)
-    assert not decoder.given_up
+    assert given_up(answering(leaves), plain, 6) == ""
+
+
+@pytest.mark.usefixtures("stand_in")
+def test_a_decoder_that_reads_some_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "_REFUSALS", 2)
+    for comment in (b"", *[b"REFUSE"] * 6):
+        decode_on_gpu(encoded(scene(), "JPEG", comment=comment), FRAME)
+    assert gpu.why_not_on_gpu() == ""
+
+
+def test_what_goes_wrong_in_the_decoder_is_told_in_its_words(tmp_path: Path) -> None:
+    plain, odd = encoded(scene(), "JPEG"), encoded(scene().convert("CMYK"), "JPEG")
+    with (tmp_path / "memory").open("w+b") as memory:
+        memory.write(plain + odd)
+        memory.flush()
+        images = [{"bytes": len(data), "size": 64, "fit": "crop", "max_pixels": MANY} for data in (plain, odd)]
+
+        def no_memory(_: object) -> list[torch.Tensor]:
+            raise RuntimeError("CUDA error:\nout of memory")
+
+        told = answer_with(no_memory)({"images": images}, memory.fileno())
+        assert told == {"status": "crashed", "error": "RuntimeError: CUDA error:\nout of memory"}
+        told = answer_with(lambda batch: [None] * len(batch))({"images": images}, memory.fileno())
+        assert told == {"images": [None, None], "refused": 1}
 
 
 def test_calls_are_gathered_while_a_batch_is_worked_on() -> None:
