@@ -55,6 +55,7 @@ class Stopwatch:
     """Tells the seconds since it was last asked."""
 
     def __init__(self) -> None:
+        wait_for_gpu()
         self._last = time.perf_counter()
 
     def lap(self) -> float:

@@ -21,6 +21,7 @@ from gapscope.layout.graph import with_itself
 from gapscope.layout.quality import map_quality
 from gapscope.layout.start import principal_start
 from gapscope.neighbors.cells import RECALL
+from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.found import recall
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import MODELS, load_pyramid
@@ -133,6 +134,19 @@ def test_neighbors_are_the_cpus(same: bool) -> None:
     assert (found[1] == expected[1]).mean() > 0.999
 
 
+@pytest.mark.parametrize("same", [False, True])
+def test_neighbors_do_not_depend_on_how_much_of_the_reference_is_held(same: bool) -> None:
+    query = unit_rows(5000, 64, 1)
+    reference = query if same else unit_rows(40_000, 64, 2)
+    found, in_parts = (
+        exact_neighbors(query, reference, 10, same=same, device=torch.device("cuda"), held_bytes=held)
+        for held in (2**30, 1)
+    )
+    # A GPU adds up in an order that depends on how much there is to do.
+    np.testing.assert_allclose(found.distances, in_parts.distances, atol=1e-6)
+    assert (found.indices == in_parts.indices).mean() > 0.999
+
+
 @pytest.mark.skipif(importlib.util.find_spec("cuvs") is None, reason="cuVS is not installed")
 @pytest.mark.parametrize("same", [False, True])
 def test_cells_find_what_they_say_they_find(same: bool, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -203,9 +217,11 @@ def test_a_seed_gives_the_same_layout_again() -> None:
 
 @needs_cuml
 def test_clusters_are_the_cpus() -> None:
-    points, _ = make_blobs([200, 200, 200], 3, centers=np.eye(3) * 20, random_state=0)
-    labels = [device.cluster_labels(points.astype(np.float32), 20) for device in (Cpu(), Cuda())]
-    assert adjusted_rand_score(*labels) > 0.95
+    # They touch, so that it matters how many neighbours a density is taken from.
+    points, _ = make_blobs([900, 600, 300, 80], 3, cluster_std=1.5, center_box=(-8, 8), random_state=3)
+    for smallest in (5, 20):
+        labels = [device.cluster_labels(points.astype(np.float32), smallest) for device in (Cpu(), Cuda())]
+        assert adjusted_rand_score(*labels) > 0.99
 
 
 def test_distances_of_datasets_are_the_cpus() -> None:

@@ -112,10 +112,12 @@ class Child:
 
     Args:
         boot: the program that it runs; `{folder}` stands for the package's folder, `{memory}` for the memory file.
+        needs: what has to be installed for it, in words.
     """
 
-    def __init__(self, boot: str) -> None:
+    def __init__(self, boot: str, needs: str = "Pillow and NumPy") -> None:
         self._boot = boot
+        self._needs = needs
         self._process: subprocess.Popen[bytes] | None = None
         self._memory = -1
 
@@ -191,7 +193,7 @@ class Child:
                 process = self._process
                 self.stop()
                 reason = f"nothing was heard for {ANSWER_SECONDS} seconds" if overdue else _last_words(errors, process)
-                raise DecoderError(f"a decoder process does not start: {reason}")
+                raise DecoderError(f"a decoder process, which needs {self._needs}, does not start: {reason}")
         return self._process
 
     def _crashed(self, process: subprocess.Popen[bytes]) -> Exception:

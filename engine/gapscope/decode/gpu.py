@@ -75,7 +75,7 @@ class GpuDecoder:
     def __init__(self, boot: str) -> None:
         self.given_up = ""
         self._failures, self._read, self._refused = 0, 0, 0
-        self._child = Child(boot)
+        self._child = Child(boot, needs="nvImageCodec and nvJPEG")
         atexit.register(self._child.stop)
         self._batches = Gathered(self._decode, MOST)
 

@@ -109,7 +109,10 @@ def test_a_decoder_that_never_answers_is_stopped(odd: _Decoders, monkeypatch: py
 
 def test_a_decoder_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "_BOOT", "import no_such_module_{memory}")
-    with pytest.raises(GapscopeError, match="does not start"):
+    with pytest.raises(
+        GapscopeError,
+        match="needs Pillow and NumPy, does not start: ModuleNotFoundError: No module named 'no_such_module_",
+    ):
         _Decoders(1).shrink(b"words", target_of(FRAME), None)
 
 
