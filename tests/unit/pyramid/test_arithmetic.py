@@ -159,7 +159,8 @@ def test_a_run_of_another_pool_has_longer_embeddings_and_says_so(tmp_path: Path)
         gapscope.compare(folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline")
 
 
-def test_threads_do_not_change_a_detectors_embeddings() -> None:
+def test_threads_change_no_more_than_the_last_bits_of_a_detectors_embeddings() -> None:
+    """On some processors not even those: how a product is cut into pieces for threads is the library's choice."""
     torch.manual_seed(3)
     trunk = MODELS["fasterrcnn_resnet50_fpn"].build().eval()
     images = torch.randn(4, 3, 64, 64).to(memory_format=torch.channels_last)
@@ -173,4 +174,4 @@ def test_threads_do_not_change_a_detectors_embeddings() -> None:
     finally:
         torch.set_num_threads(threads)
     for level, values in found[0].items():
-        assert torch.equal(values, found[1][level])
+        torch.testing.assert_close(values, found[1][level], rtol=0, atol=3e-6 * float(values.abs().max()))
