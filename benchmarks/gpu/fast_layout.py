@@ -72,6 +72,9 @@ def _plain(count: int, way: str, setting: Setting) -> Iterator[Found]:
     """Hand the same vectors, in host memory, to a UMAP as its documents show it."""
     values, kind = embeddings(setting, setting.size(count, 320))
     view = view_of(values)
+    if way in CUML and not setting.on_gpu:
+        yield {"points": len(view), "not_run": "cuML needs a GPU"}
+        return
     vectors = view.tile(0, len(view))
     found: list[Points] = []
     _PLAIN[way](vectors[:2000])

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.cluster
 Same = Callable[[Path], None]
 
 
+@pytest.mark.slow
 def test_compose_with_tls_gives_the_bytes_of_one_process(
     pictures: Path, processes: Processes, same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,6 +25,7 @@ Same = Callable[[Path], None]
 IN_THE_MIDDLE = "real/040.png"
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_of_a_block(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
     client = crew.client(1)
     pids = client.run(os.getpid).values()
@@ -39,6 +40,7 @@ def test_a_worker_killed_in_the_middle_of_a_block(gate: Gate, crew: Processes, s
     assert not set(client.run(os.getpid).values()) & set(pids)
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_during_the_run(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
     before = set(crew.client(1).run(os.getpid))
 

@@ -71,6 +71,7 @@ def network() -> Iterator[Network]:
         yield made
 
 
+@pytest.mark.slow
 def test_a_host_cut_off_in_the_middle_and_brought_back(
     network: Network, gate: Gate, processes: Processes, same: Same, tmp_path: Path
 ) -> None:

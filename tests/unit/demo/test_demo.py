@@ -91,6 +91,7 @@ def test_the_account_says_what_the_manifests_say(demo: Demo, output: str) -> Non
         assert f"P5 {demo.found('P5', 'real', kind):>2}" in line
 
 
+@pytest.mark.slow
 def test_pictures_repeat_themselves_and_whole_data_is_left_alone(demo: Demo, folder: Path, tmp_path: Path) -> None:
     pictures = sorted((folder / "images").rglob("*.jpg"))
     before = {path: path.stat().st_mtime_ns for path in pictures}

@@ -26,6 +26,7 @@ from gapscope.pyramid.network import load_pyramid
 from gapscope_cli.main import app
 
 
+@pytest.mark.slow
 def test_killed_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, kill_at.__file__, str(run), *(f"{name}={source}" for name, source in folders.items())]

@@ -101,7 +101,7 @@ def here(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> g
     return gapscope.compare(folders, out=tmp_path_factory.mktemp("here") / "run", **OPTIONS)
 
 
-@pytest.mark.parametrize("url", ["s3://bucket/some/run", "memory://run-of-test"])
+@pytest.mark.parametrize("url", [pytest.param("s3://bucket/some/run", marks=pytest.mark.slow), "memory://run-of-test"])
 def test_a_run_behind_a_url_holds_what_a_folder_holds(
     s3: Server, folders: dict[str, str], here: gapscope.Run, tmp_path: Path, url: str
 ) -> None:
