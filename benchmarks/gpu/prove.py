@@ -15,6 +15,7 @@ import importlib
 import json
 import os
 import selectors
+import shutil
 import signal
 import subprocess
 import sys
@@ -109,6 +110,10 @@ def main(given: list[str] | None = None, steps: dict[str, Step] | None = None) -
     options = _options(table, given)
     if options.measure:
         return _measure(options)
+    # Every driver brings it; to ask torch would take seconds, of which there are few.
+    if options.device == "cuda" and shutil.which("nvidia-smi") is None:
+        print("there is no NVIDIA driver here (nvidia-smi); --device cpu --dry tells whether the proof itself runs")
+        return 2
     names = list(table)
     chosen = names[names.index(options.first) : names.index(options.last) + 1]
     if options.only:

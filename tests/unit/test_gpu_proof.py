@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -116,6 +117,13 @@ def test_what_fails_or_is_cut_off_loses_no_number(tmp_path: Path, monkeypatch: p
     assert content["ended"]
     assert content["dry"]
     assert content["machine"]["versions"]["torch"]
+
+
+@pytest.mark.skipif(shutil.which("nvidia-smi") is not None, reason="there is an NVIDIA driver here")
+def test_without_a_gpu_it_says_so_and_leaves_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert prove.main(["--out", str(tmp_path / "prove.json")]) == 2
+    assert "no NVIDIA driver" in capsys.readouterr().out
+    assert not list(tmp_path.iterdir())
 
 
 def test_steps_are_taken_from_one_to_another_and_as_long_as_there_is_time(tmp_path: Path) -> None:
