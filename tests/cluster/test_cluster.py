@@ -142,9 +142,10 @@ def test_jobs_are_handed_out_a_few_at_a_time() -> None:
     with open_cluster("inline", "cpu", 0) as client:
         assert workers_per_machine(client) == 0
         results = run_jobs(client, _double, jobs())
-        next(results)
+        # Two are worked on at a time, and either may be finished first.
+        first = next(results)
         assert len(taken) <= 4
-        assert sorted(results) == [2 * number for number in range(100)][1:]
+        assert sorted([first, *results]) == [2 * number for number in range(100)]
 
 
 def test_what_dask_stopped_waiting_for_is_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
