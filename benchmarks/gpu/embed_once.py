@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 from gpu.embedding import bundled_settings, embed_files
+from gpu.prove import end_with_parent
 from gpu.stage import Setting
 
 from gapscope.device import choose_device
 
 if __name__ == "__main__":
+    end_with_parent()
     run, folder, device, side, cluster = sys.argv[1:]
     setting = Setting(device=choose_device(device), dry=False, images=None, scratch=Path(run).parent)
     embed_files(Path(run), Path(folder), bundled_settings(int(side)), setting, cluster)

@@ -147,7 +147,7 @@ def _decoder_memory(setting: Setting) -> Iterator[Found]:
 def _embedding(run: Path, folder: Path, setting: Setting, side: int, cluster: str) -> subprocess.Popen[bytes]:
     told = (str(run), str(folder), setting.device.name, str(side), cluster)
     command = [sys.executable, "-m", "gpu.embed_once", *told]
-    return subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
+    return subprocess.Popen(command, start_new_session=True, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
 
 
 PARTS: dict[str, Part] = {

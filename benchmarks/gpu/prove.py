@@ -20,6 +20,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import tomllib
 import traceback
@@ -204,6 +205,7 @@ def _measured(
         before = log.tell()
         process = subprocess.Popen(
             command,
+            stdin=subprocess.PIPE,
             stdout=log,
             stderr=subprocess.STDOUT,
             pass_fds=[writing],
@@ -239,7 +241,7 @@ def _measured(
         # Workers and decoders that it left behind go with it.
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+        process.communicate()
 
 
 def _metadata(scratch: Path) -> Path:
@@ -274,6 +276,7 @@ def _end_of(process: subprocess.Popen[bytes]) -> str:
 
 def _measure(options: argparse.Namespace) -> int:
     """Measure parts in this process, and report each number as it is found; end with the first part that fails."""
+    end_with_parent()
     with os.fdopen(options.report, "w", encoding="utf-8") as report:
 
         def tell(what: dict[str, Any]) -> None:
@@ -297,6 +300,21 @@ def _measure(options: argparse.Namespace) -> int:
                 return 1
             tell({"outcome": "done"})
     return 0
+
+
+def end_with_parent() -> None:
+    """End this process, and all that it has started, when its standard input ends: a pipe that its parent holds.
+
+    A process with a session of its own outlives a parent that is killed, and would share the GPU with what comes next.
+    """
+
+    def wait() -> None:
+        # Not by sys.stdin, whose lock would be held when the interpreter ends.
+        while os.read(0, 4096):
+            pass
+        os.killpg(0, signal.SIGKILL)
+
+    threading.Thread(target=wait, daemon=True).start()
 
 
 def _prepared(name: str, options: argparse.Namespace, tell: Callable[[dict[str, Any]], None]) -> tuple[Any, Any]:

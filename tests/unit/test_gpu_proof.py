@@ -37,8 +37,9 @@ def crashes(setting):
 
 def hangs(setting):
     for number in range(10**6):
-        yield {"number": number}
-        time.sleep(0.05)
+        yield {"number": number, "process": os.getpid()}
+        # Numbers may be far between: it must not need the next one to see that nobody listens any more.
+        time.sleep(0.05 if number < 4 else 600)
 
 PARTS = {"fine": fine, "fails": fails, "crashes": crashes, "hangs": hangs}
 """
@@ -142,16 +143,20 @@ def test_what_was_found_is_there_when_the_proof_itself_is_killed(tmp_path: Path)
     environment = os.environ | {"PYTHONPATH": paths}
     process = subprocess.Popen([sys.executable, "-c", program], start_new_session=True, env=environment)
 
-    def number() -> int:
+    def found() -> dict[str, int]:
         steps = json.loads(out.read_text(encoding="utf-8"))["steps"] if out.exists() else {}
-        return int(steps.get("long", {}).get("odd: hangs", {}).get("found", {}).get("number", -1))
+        numbers: dict[str, int] = steps.get("long", {}).get("odd: hangs", {}).get("found", {})
+        return numbers
 
     try:
-        while number() < 3:
+        while found().get("number", 0) < 3:
             assert process.poll() is None
             time.sleep(0.05)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert number() >= 3
+    assert found()["number"] >= 3
     assert not json.loads(out.read_text(encoding="utf-8"))["ended"]
+    # What it had begun is gone with it.
+    gone = ["tail", f"--pid={found()['process']}", "-s", "0.05", "-f", "/dev/null"]
+    assert subprocess.run(gone, timeout=30, check=False).returncode == 0
