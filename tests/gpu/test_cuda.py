@@ -135,7 +135,7 @@ def test_neighbors_are_the_cpus(same: bool) -> None:
 
 
 @pytest.mark.parametrize("same", [False, True])
-def test_neighbors_do_not_depend_on_how_much_of_the_reference_is_held(same: bool) -> None:
+def test_neighbors_do_not_depend_on_how_many_queries_are_held(same: bool) -> None:
     query = unit_rows(5000, 64, 1)
     reference = query if same else unit_rows(40_000, 64, 2)
     found, in_parts = (

@@ -52,7 +52,7 @@ def decode_on_gpu(data: bytes, frame: Frame, box: Box | None = None, *, thumbnai
     return picture or decode_apart(data, frame, box, thumbnail=thumbnail)
 
 
-def why_not_on_gpu() -> str:
+def why_decoded_elsewhere() -> str:
     """Return why this process has given up decoding on the GPU; empty where it has not."""
     return _decoder().given_up
 

@@ -15,14 +15,14 @@ from torch.utils.dlpack import from_dlpack
 
 from gapscope.compare.distances import Distance, set_distances
 from gapscope.decode.children import decode_apart
-from gapscope.decode.gpu import decode_on_gpu, why_not_on_gpu
+from gapscope.decode.gpu import decode_on_gpu, why_decoded_elsewhere
 from gapscope.decode.gpu_child import DecodeJpegs
 from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compiled
 from gapscope.device.protocol import Network
 from gapscope.errors import OptionError
 from gapscope.neighbors.cells import cell_neighbors
-from gapscope.neighbors.exact import exact_neighbors, half_squares
+from gapscope.neighbors.exact import HELD_BYTES, exact_neighbors, half_squares
 from gapscope.neighbors.found import Neighbors
 from gapscope.neighbors.unit_rows import UnitRows
 from gapscope.pyramid import Pyramid
@@ -31,8 +31,8 @@ from gapscope.sources import Box
 
 _CELLS_FROM = 500_000
 """Images from which on cells are taken to be quicker than comparing everything; not measured yet."""
-_REFERENCE_SHARE = 0.1
-"""Of the card that a search may hold of its reference; two are made at a time, beside the pool that the others use."""
+_HELD_SHARE = 0.1
+"""Of the card that a search may hold of its queries; two are made at a time, beside the pool that the others use."""
 _LAYOUT_SHARE = 0.6
 _POINT_BYTES = 600
 _EDGE_BYTES = 120
@@ -87,7 +87,7 @@ class Cuda:
 
     def why_decoded_elsewhere(self) -> str:
         """Return why the CPU decodes what the GPU should; nothing where nvImageCodec is not installed."""
-        return why_not_on_gpu() if _has_nvimgcodec() else ""
+        return why_decoded_elsewhere() if _has_nvimgcodec() else ""
 
     def has_bfloat16(self) -> bool:
         """Tell whether the GPU's tensor cores know bfloat16."""
@@ -141,13 +141,13 @@ class Cuda:
 
     def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
         """Compare everything by matrix products, or look into the cells of a cuVS index where that is quicker."""
-        here = torch.device("cuda")
+        here, held = torch.device("cuda"), int(torch.cuda.mem_get_info()[1] * _HELD_SHARE)
         if len(reference) >= _CELLS_FROM and (alone or len(query) >= _CELLS_FROM):
             with suppress(MemoryError), _memory_errors():
                 return cell_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsCells, device=here)
-            # Slower, and it takes no more of the card than that share and some tiles. `way` says that it was done.
+            # Slower, with as little of the card as a CPU would take. `way` says that it was done.
             torch.cuda.empty_cache()
-        held = int(torch.cuda.mem_get_info()[1] * _REFERENCE_SHARE)
+            held = HELD_BYTES
         return exact_neighbors(query, reference, k, same=same, device=here, held_bytes=held)
 
     def layout_room(self, n_neighbors: int, sharing: int) -> int:

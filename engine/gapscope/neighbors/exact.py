@@ -13,14 +13,13 @@ from gapscope.neighbors.unit_rows import UnitRows
 
 _QUERY_TILE = 2048
 _REFERENCE_TILE = 16384
-_READ_ROWS = 16384
 _GATHER_BYTES = 64 * 2**20
 _ROUNDING = 1e-5
 _SPARE = 4
 """Candidates beyond k: which of them are the nearest is decided by what they measure, not by how products round."""
 
 HELD_BYTES = 128 * 2**20
-"""Of the reference that are held on a CPU: as much as the tiles themselves take."""
+"""Of the queries that are held on a CPU: as much as the tiles themselves take."""
 
 
 def exact_neighbors(
@@ -34,9 +33,9 @@ def exact_neighbors(
 ) -> Neighbors:
     """Find the k nearest vectors of `reference` for each of `query`.
 
-    To read and standardise a vector costs the host more than a GPU takes to compare it with thousands. So each vector
-    of the reference is read once, and each query once for every `held_bytes` of the reference, while the device
-    computes; within a dataset that is held as a whole the queries are there already.
+    To read and standardise a vector costs the host more than a GPU takes to compare it with thousands. So the queries
+    are held on the device, and each vector of the reference is read once for every `held_bytes` of them, while the
+    device compares those before it.
 
     Args:
         query: the vectors that look for neighbours.
@@ -44,7 +43,7 @@ def exact_neighbors(
         k: how many; fewer where the reference has fewer.
         same: both are of one dataset, and no image may be its own neighbour.
         device: where to compute.
-        held_bytes: of the reference that may be held in the device's memory, as float32.
+        held_bytes: of the queries that may be held in the device's memory, as float32.
 
     Returns:
         See `Neighbors`. Equal distances are in the order of position, and those of equal vectors are exactly 0.
@@ -55,47 +54,31 @@ def exact_neighbors(
     if k <= 0:
         return Neighbors(distances, indices)
     own = own_positions(query.rows, reference.rows) if same else np.full(len(query), -1, np.int64)
-    held_rows = max(k, _REFERENCE_TILE, held_bytes // (4 * reference.channels))
-    for first in range(0, len(reference), held_rows):
-        held = _loaded(reference.some(slice(first, first + held_rows)), device)
-        start = 0
-        for vectors in _queries(query, own - first, held):
-            part = slice(start, start + len(vectors))
-            start += len(vectors)
-            # What was found among the rows before these; nothing, when they are the first.
-            near, where = (torch.from_numpy(found[part, : k if first else 0]) for found in (distances, indices))
-            near, where = _nearest(
-                vectors,
-                held,
-                k,
-                torch.from_numpy(own[part] - first).to(device),
-                near.to(device),
-                where.to(device),
-                first,
-            )
-            distances[part, :k], indices[part, :k] = near.cpu().numpy(), where.cpu().numpy()
+    held_rows = max(1, held_bytes // (4 * query.channels * _QUERY_TILE)) * _QUERY_TILE
+    for first in range(0, len(query), held_rows):
+        held = slice(first, first + held_rows)
+        near, where = _nearest(query.some(held), reference, k, own[held], device)
+        distances[held, :k], indices[held, :k] = near.cpu().numpy(), where.cpu().numpy()
     indices[~np.isfinite(distances)] = -1
     return Neighbors(query.distance(distances), indices)
 
 
-def _loaded(view: UnitRows, device: torch.device) -> Tensor:
-    """Return all vectors of a view, (n, channels) float32, in the device's memory."""
-    held, start = torch.empty((len(view), view.channels), device=device), 0
-    for tile in read_ahead(view.tiles(_READ_ROWS)):
-        held[start : start + len(tile)] = torch.from_numpy(tile)
-        start += len(tile)
-    return held
-
-
-def _queries(query: UnitRows, own: NDArray[np.int64], held: Tensor) -> Iterator[Tensor]:
-    """Yield all queries in order, (n, channels), where `held` is; `own` says where each lies in it, if it does."""
-    if len(own) and own.min() >= 0 and own.max() < len(held):
-        for start in range(0, len(own), _QUERY_TILE):
-            yield held[torch.from_numpy(own[start : start + _QUERY_TILE]).to(held.device)]
-        return
-    for tile in read_ahead(query.tiles(_READ_ROWS)):
-        for vectors in torch.from_numpy(tile).split(_QUERY_TILE):
-            yield vectors.to(held.device)
+def _nearest(
+    query: UnitRows, reference: UnitRows, k: int, own: NDArray[np.int64], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Hold all queries on the device, and return half squared distances and positions (n, k) of their nearest."""
+    tiles = [torch.from_numpy(tile).to(device) for tile in read_ahead(query.tiles(_QUERY_TILE))]
+    owns = torch.from_numpy(own).to(device).split(_QUERY_TILE)
+    near = [torch.empty((len(tile), 0), device=device) for tile in tiles]
+    where = [torch.empty((len(tile), 0), dtype=torch.int64, device=device) for tile in tiles]
+    start = 0
+    for read in read_ahead(reference.tiles(_REFERENCE_TILE)):
+        candidates = torch.from_numpy(read).to(device)
+        for number, tile in enumerate(tiles):
+            found = _nearer(tile, candidates, start, k, owns[number], near[number], where[number])
+            near[number], where[number] = found
+        start += len(candidates)
+    return torch.cat(near), torch.cat(where)
 
 
 def read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
@@ -107,30 +90,17 @@ def read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.floa
             yield tile
 
 
-def _nearest(
-    vectors: Tensor, held: Tensor, k: int, own: Tensor, near: Tensor, where: Tensor, first: int
+def _nearer(
+    vectors: Tensor, tile: Tensor, start: int, k: int, own: Tensor, near: Tensor, where: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return half squared distances and positions (n, at most k) of the nearest among `held` and those found before.
-
-    Args:
-        vectors: (n, channels) of the queries.
-        held: (m, channels) of the reference, from its position `first` on.
-        k: how many.
-        own: (n,) where each query lies in `held`; outside of it where it does not.
-        near: (n, 0 or k) half squared distances that were found before.
-        where: (n, 0 or k) their positions.
-        first: see `held`.
-    """
-    for start in range(0, len(held), _REFERENCE_TILE):
-        tile = held[start : start + _REFERENCE_TILE]
-        # Half the squared distance, short of the query's own length, which is the same for every candidate.
-        apart = torch.addmm(tile.square().sum(dim=1) / 2, vectors, tile.T, alpha=-1)
-        asking = torch.nonzero((own >= start) & (own < start + len(tile)))[:, 0]
-        apart[asking, own[asking] - start] = torch.inf
-        roughly, at = apart.topk(min(k + _SPARE, len(tile)), dim=1, largest=False)
-        measured = _measured(vectors, tile, roughly, at, near[:, k - 1 : k])
-        near, where = ordered(torch.cat([near, measured], dim=1), torch.cat([where, at + first + start], dim=1), k)
-    return near, where
+    """Return the nearest of a tile of the reference, which begins at position `start`, and of those found before it."""
+    # Half the squared distance, short of the query's own length, which is the same for every candidate.
+    apart = torch.addmm(tile.square().sum(dim=1) / 2, vectors, tile.T, alpha=-1)
+    asking = torch.nonzero((own >= start) & (own < start + len(tile)))[:, 0]
+    apart[asking, own[asking] - start] = torch.inf
+    roughly, at = apart.topk(min(k + _SPARE, len(tile)), dim=1, largest=False)
+    measured = _measured(vectors, tile, roughly, at, near[:, k - 1 : k])
+    return ordered(torch.cat([near, measured], dim=1), torch.cat([where, at + start], dim=1), k)
 
 
 def _measured(vectors: Tensor, tile: Tensor, roughly: Tensor, at: Tensor, farthest: Tensor) -> Tensor:

@@ -82,7 +82,7 @@ class BlockDone:
         worker: host and process.
         seconds: `wait` for images, in which threads `read` and `decode`, then `model` and `write`.
         busy: how busy the GPU was, 0 to 1; None without one.
-        cpu_decodes: why the CPU decoded what the GPU should have; empty where it did not.
+        why_decoded_elsewhere: why the CPU decoded what the GPU should have; empty where it did not.
     """
 
     rows: int
@@ -90,7 +90,7 @@ class BlockDone:
     worker: str
     seconds: dict[str, float]
     busy: float | None
-    cpu_decodes: str = ""
+    why_decoded_elsewhere: str = ""
 
 
 def prepare_worker(settings: EmbedSettings, device: Device) -> None:
@@ -134,7 +134,7 @@ def embed_block(block: Block) -> BlockDone:
         worker=f"{socket.gethostname()}:{os.getpid()}",
         seconds=clock.seconds,
         busy=block.device.busy(),
-        cpu_decodes=block.device.why_decoded_elsewhere(),
+        why_decoded_elsewhere=block.device.why_decoded_elsewhere(),
     )
 
 

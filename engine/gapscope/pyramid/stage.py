@@ -73,9 +73,9 @@ def embed_datasets(
                 account.add(done)
                 if done.busy is not None:
                     task.show(f"GPU {done.busy:.0%} busy")
-                if done.cpu_decodes not in told | {""}:
-                    told.add(done.cpu_decodes)
-                    progress.note(f"the CPU decodes what the GPU should: {done.cpu_decodes}")
+                if done.why_decoded_elsewhere not in told | {""}:
+                    told.add(done.why_decoded_elsewhere)
+                    progress.note(f"the CPU decodes what the GPU should: {done.why_decoded_elsewhere}")
     for name in record.datasets:
         merge_facts(run, name, record.block_rows)
         if name in cached and not cached[name].holds(settings.levels):

@@ -132,7 +132,7 @@ def test_a_decoder_that_does_not_start_leaves_all_to_the_cpu_and_says_why() -> N
         gpu._decoder.cache_clear()
         for _ in range(2):
             same(decode_on_gpu(plain, FRAME), decode(plain, FRAME))
-        assert gpu.why_not_on_gpu().startswith(
+        assert gpu.why_decoded_elsewhere().startswith(
             "a decoder process, which needs nvImageCodec and nvJPEG, does not start: "
         )
     gpu._decoder.cache_clear()
@@ -148,7 +148,7 @@ def test_a_run_goes_on_without_the_decoder_and_says_so_once(tmp_path: Path, monk
     monkeypatch.setattr(gpu, "_BOOT", "raise OSError('libnvjpeg.so.13: cannot open shared object file') # {memory}")
     gpu._decoder.cache_clear()
     monkeypatch.setattr(Cpu, "decode", lambda _, *given, **options: decode_on_gpu(*given, **options))
-    monkeypatch.setattr(Cpu, "why_decoded_elsewhere", lambda _: gpu.why_not_on_gpu())
+    monkeypatch.setattr(Cpu, "why_decoded_elsewhere", lambda _: gpu.why_decoded_elsewhere())
     embed(tmp_path / "run", {"a": str(folder)}, "inline", told)
     gpu._decoder.cache_clear()
     (note,) = [note for note in told.notes if "GPU" in note]
@@ -185,7 +185,7 @@ def test_a_decoder_that_reads_some_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(gpu, "_REFUSALS", 2)
     for comment in (b"", *[b"REFUSE"] * 6):
         decode_on_gpu(encoded(scene(), "JPEG", comment=comment), FRAME)
-    assert gpu.why_not_on_gpu() == ""
+    assert gpu.why_decoded_elsewhere() == ""
 
 
 def test_what_goes_wrong_in_the_decoder_is_told_in_its_words(tmp_path: Path) -> None:
