@@ -20,7 +20,7 @@ help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    ruff, mypy and the tests"
 	@echo "make test-slow  the tests that take long"
-	@echo "make lint    ruff and mypy alone"
+	@echo "make lint    ruff, import-linter and mypy alone"
 	@echo "make format  let ruff mend and format the code"
 	@echo "make bench   gapscope against its peers on the same images, into benchmarks/results/peers.json and .html"
 	@echo "make wheel   build the source distribution, and from it the wheel, into dist/"
@@ -46,6 +46,7 @@ test-slow: $(READY)
 lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/mypy
 
 format: $(READY)

@@ -2,7 +2,7 @@
 
 Takes a folder with a sub-folder of photographs per class. For every candidate feature, and averaged over the classes:
 one half of all photographs is the query, the other half without one class is the reference, and the left-out class must
-be found. Beside it stands the accuracy of a 5-nearest-neighbour classifier of the classes (5 folds).
+be found. Beside it stands the accuracy of a 5-nearest-neighbor classifier of the classes (5 folds).
 """
 
 import argparse
@@ -22,12 +22,12 @@ from sklearn.preprocessing import StandardScaler
 from torch import Tensor
 
 from gapscope.bench.machine import machine
-from gapscope.compare.multiple import benjamini_hochberg
-from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
+from gapscope.compare.fdr import benjamini_hochberg
+from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 from gapscope.decode.picture import decode
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
 
 _BATCH = 32
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _read(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
-    source, frame = open_source("photographs", str(folder)), Frame(size=224)
+    source, frame = open_source("photographs", str(folder)), Preprocess(size=224)
     entries = list(source.entries())
     pixels = np.stack([decode(source.read(entry), frame).pixels for entry in entries])
     return pixels, np.array([Path(entry.uri).relative_to(folder.absolute()).parts[0] for entry in entries])
@@ -69,14 +69,14 @@ def _features(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=model.choose_levels(None),
-            frame=Frame(size=224),
+            frame=Preprocess(size=224),
         )
     )
     parts: dict[str, list[Tensor]] = {}
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
             batch = torch.from_numpy(images[start : start + _BATCH]).permute(0, 3, 1, 2)
-            normal = (batch.float() - pyramid.mean) / pyramid.spread
+            normal = (batch.float() - pyramid.mean) / pyramid.std
             for name, values in _candidates(pyramid.trunk, normal):
                 parts.setdefault(name, []).append(values)
     return {name: torch.cat(values).numpy() for name, values in sorted(parts.items())}
@@ -122,9 +122,9 @@ def _left_out(values: NDArray[np.float32], labels: NDArray[Any], name: str, seed
     np.fill_diagonal(within, np.inf)
     own, other, within = (np.sort(apart, axis=1)[:, :_CROWD].astype(np.float32) for apart in (own, 1 - a @ b.T, within))
     p1 = outside_p(other[:, _K - 1], within[:, _K - 1])
-    counts, crowd = crowd_from_reference(own, other, _CROWD)
+    counts, k_local = count_reference_neighbors(own, other, _CROWD)
     q1 = benjamini_hochberg(p1)
-    q2 = benjamini_hochberg(under_p(counts, crowd, len(a), len(b)))
+    q2 = benjamini_hochberg(under_p(counts, k_local, len(a), len(b)))
     planted = labels[query] == name
     return {
         "outside_auc": float(roc_auc_score(planted, other[:, _K - 1])),

@@ -18,12 +18,12 @@ from photographs import bundled_pyramid, embedded_photographs
 from scipy.stats import kstest
 
 from gapscope.bench.machine import machine
-from gapscope.compare.distances import set_distances
+from gapscope.compare.distances import distribution_distances
+from gapscope.compare.fdr import benjamini_hochberg, estimated_share
 from gapscope.compare.interval import share_interval
-from gapscope.compare.multiple import benjamini_hochberg, estimated_share
-from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
-from gapscope.neighbors.ruler import measure_ruler
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
+from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.scaler import fit_scaler
 
 Numbers = NDArray[np.int64]
 _K, _CROWD, _FDR = 5, 30, 0.1
@@ -115,8 +115,8 @@ def _null(rows: NDArray[np.float16], case: str, seeds: int) -> dict[str, float]:
         stretched = np.abs(random.standard_cauchy((len(vectors), 1)))
         noise = random.standard_t(2, size=vectors.shape) * vectors.std(axis=0)
         vectors = vectors.mean(axis=0) + (vectors - vectors.mean(axis=0) + noise) * np.minimum(stretched, 1e3)
-    spread = vectors.std(axis=0)
-    vectors = (vectors - vectors.mean(axis=0)) / np.where(spread > 0, spread, 1)
+    std = vectors.std(axis=0)
+    vectors = (vectors - vectors.mean(axis=0)) / np.where(std > 0, std, 1)
     unit = torch.from_numpy((vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32))
     apart = (1 - unit @ unit.T).clamp(min=0)
     # The same image is at distance 0, also after rounding.
@@ -129,12 +129,12 @@ def _null(rows: NDArray[np.float16], case: str, seeds: int) -> dict[str, float]:
         other, own, within = (
             _nearest(apart, *pair) for pair in ((query, reference), (query, query), (reference, reference))
         )
-        counts, crowd = crowd_from_reference(own, other, _CROWD)
+        counts, k_local = count_reference_neighbors(own, other, _CROWD)
         scores = other[:, _K - 1], within[:, _K - 1]
-        p = outside_p(*scores), under_p(counts, crowd, len(query), len(reference))
+        p = outside_p(*scores), under_p(counts, k_local, len(query), len(reference))
         q = 2 * np.minimum(*(benjamini_hochberg(one) for one in p))
         share = estimated_share(p[0])
-        possible = np.unique(under_p(np.arange(crowd + 1), crowd, len(query), len(reference)))
+        possible = np.unique(under_p(np.arange(k_local + 1), k_local, len(query), len(reference)))
         at = int(np.searchsorted(possible, p[1][0]))
         one_each[0].append(p[0][0] - random.uniform() / (len(reference) + 1))
         one_each[1].append(p[1][0] - random.uniform() * (possible[at] - (possible[at - 1] if at else 0)))
@@ -168,15 +168,15 @@ def _intervals(rows: NDArray[np.float16], others: NDArray[np.float16], draws: in
     the truth is its mean over all draws. The share of draws whose interval holds it is to be held against 0.95; draws
     share images with the whole, 250 of over a thousand, so that a little more is expected.
     """
-    mean, spread = measure_ruler([rows.astype(np.float32), others.astype(np.float32)], rows.shape[1])
-    views = [_view(part, np.arange(len(part)), mean, spread) for part in (rows, others)]
-    whole, _ = set_distances(views[0], views[1], _cpu())
+    mean, std = fit_scaler([rows.astype(np.float32), others.astype(np.float32)], rows.shape[1])
+    views = [_view(part, np.arange(len(part)), mean, std) for part in (rows, others)]
+    whole, _ = distribution_distances(views[0], views[1], _cpu())
     found = []
     for seed in range(draws):
         random = np.random.default_rng(seed)
         chosen = [np.sort(random.choice(len(part), _DRAWN, replace=False)) for part in (rows, others)]
-        views = [_view(part, some, mean, spread) for part, some in zip((rows, others), chosen, strict=True)]
-        found.append(set_distances(views[0], views[1], _cpu())[0])
+        views = [_view(part, some, mean, std) for part, some in zip((rows, others), chosen, strict=True)]
+        found.append(distribution_distances(views[0], views[1], _cpu())[0])
     frechet = np.array([(one["frechet"].low, one["frechet"].value, one["frechet"].high) for one in found], dtype=float)
     kid = np.array([(one["kid"].low, one["kid"].value, one["kid"].high) for one in found], dtype=float)
     truth = frechet[:, 1].mean()
@@ -189,8 +189,8 @@ def _intervals(rows: NDArray[np.float16], others: NDArray[np.float16], draws: in
     }
 
 
-def _view(rows: NDArray[np.float16], some: Numbers, mean: Any, spread: Any) -> UnitRows:
-    return UnitRows(embeddings=rows, rows=some, mean=mean, spread=spread)  # type: ignore[arg-type]
+def _view(rows: NDArray[np.float16], some: Numbers, mean: Any, std: Any) -> EmbeddingView:
+    return EmbeddingView(embeddings=rows, rows=some, mean=mean, std=std)  # type: ignore[arg-type]
 
 
 def _cpu() -> torch.device:

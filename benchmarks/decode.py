@@ -46,12 +46,12 @@ from torchvision.transforms.v2 import functional
 
 from gapscope.bench.machine import machine
 from gapscope.decode import shrink
-from gapscope.decode.children import decode_apart
+from gapscope.decode.children import decode_in_subprocess
 from gapscope.decode.gpu import decode_on_gpu
 from gapscope.decode.picture import decode
 from gapscope.pyramid import MODELS, Pyramid, load_pyramid
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 
 SIZES = ((500, 375), (4000, 3000))
 NAMES = (
@@ -80,7 +80,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=7, help="of every measurement (default: 7)")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    frame = Frame(size=options.side)
+    frame = Preprocess(size=options.side)
     result: dict[str, Any] = {
         "machine": machine(),
         "settings": {"side": options.side, "fit": frame.fit, "noise": NOISE, "quality": QUALITY},
@@ -92,7 +92,7 @@ def main() -> None:
             check_right(paths, frame)
             result["speed"][f"{width}x{height}"] = speed(paths, frame, options.repeats)
             if torch.cuda.is_available():
-                readers = {"cpu": decode_apart, "gpu": decode_on_gpu}
+                readers = {"cpu": decode_in_subprocess, "gpu": decode_on_gpu}
                 result["speed"][f"{width}x{height}"]["by_the_clock"] = {
                     name: by_the_clock(paths, partial(read, frame=frame), options.repeats, name)
                     for name, read in readers.items()
@@ -116,7 +116,7 @@ def photographs(folder: Path, width: int, height: int) -> list[Path]:
     return paths
 
 
-def ways(frame: Frame) -> dict[str, Way]:
+def ways(frame: Preprocess) -> dict[str, Way]:
     """Return every way from a file to its pixels. The first is what the others are held against."""
     side = frame.size
 
@@ -133,7 +133,7 @@ def ways(frame: Frame) -> dict[str, Way]:
         "torchvision": by_torchvision,
         **by_libvips(side),
         "gapscope here": lambda path: decode(path.read_bytes(), frame).pixels,
-        "gapscope": lambda path: decode_apart(path.read_bytes(), frame).pixels,
+        "gapscope": lambda path: decode_in_subprocess(path.read_bytes(), frame).pixels,
     }
 
 
@@ -153,9 +153,9 @@ def by_libvips(side: int) -> dict[str, Way]:
     return {"libvips": read}
 
 
-def check_right(paths: Sequence[Path], frame: Frame) -> None:
+def check_right(paths: Sequence[Path], frame: Preprocess) -> None:
     """See that the ways that are timed give pictures of the same thing; they differ in what they cut off."""
-    stretched = Frame(size=frame.size, fit="stretch")
+    stretched = Preprocess(size=frame.size, fit="stretch")
     plain, whole = ways(frame)["pillow"], ways(stretched)
     for path in paths:
         for name in list(whole)[1:]:
@@ -164,7 +164,7 @@ def check_right(paths: Sequence[Path], frame: Frame) -> None:
                 raise SystemExit(f"{name} gives another picture of {path.name}: {difference:.1f} of 255")
 
 
-def speed(paths: Sequence[Path], frame: Frame, repeats: int) -> dict[str, Any]:
+def speed(paths: Sequence[Path], frame: Preprocess, repeats: int) -> dict[str, Any]:
     """Measure every way on the same files."""
     images_per_second = {name: rates(paths, way, repeats) for name, way in ways(frame).items()}
     medians = {name: float(np.median(found)) for name, found in images_per_second.items()}
@@ -220,7 +220,7 @@ def processor_seconds() -> float:
     return used.ru_utime + used.ru_stime + sum(int(each.read_text().split()[0]) for each in decoders) / 1e9
 
 
-def changes(paths: Sequence[Path], frame: Frame, repeats: int) -> list[dict[str, Any]]:
+def changes(paths: Sequence[Path], frame: Preprocess, repeats: int) -> list[dict[str, Any]]:
     """Measure what shrinking on load does to embeddings, and what it costs, by the pixels kept per pixel wanted."""
     pyramid, kept = bundled(frame), shrink.KEPT
     shrink.KEPT = 1000
@@ -242,7 +242,7 @@ def changes(paths: Sequence[Path], frame: Frame, repeats: int) -> list[dict[str,
     return found
 
 
-def bundled(frame: Frame) -> Pyramid:
+def bundled(frame: Preprocess) -> Pyramid:
     """Return the bundled network with all its levels."""
     model, weights = MODELS["bundled"], MODELS["bundled"].weights()
     return load_pyramid(
@@ -256,7 +256,7 @@ def bundled(frame: Frame) -> Pyramid:
     )
 
 
-def embeddings(pyramid: Pyramid, paths: Sequence[Path], frame: Frame) -> dict[str, NDArray[np.float32]]:
+def embeddings(pyramid: Pyramid, paths: Sequence[Path], frame: Preprocess) -> dict[str, NDArray[np.float32]]:
     """Embed files: per level (n, channels)."""
     pixels = np.stack([decode(path.read_bytes(), frame).pixels for path in paths])
     with torch.inference_mode():

@@ -5,7 +5,7 @@ Three parts, each against something on the same machine and in the same run:
 1. Images per second of a detector's pyramid (random weights, full batches), from torchvision as it comes to all
    speed-ups together; the variants take turns, so that a machine that slows down slows all of them.
 2. The error of bfloat16 against float32 on real photographs, per level: relative, and as a share of the distance to the
-   nearest neighbour, in the distances that comparisons are made with.
+   nearest neighbor, in the distances that comparisons are made with.
 3. Files to Zarr against decoding alone and the network alone. On a CPU they share the cores, so that the bound is the
    sum of their times; on a GPU it is the slower one.
 """
@@ -27,27 +27,27 @@ from numpy.typing import NDArray
 
 import gapscope
 from gapscope.bench.machine import machine
-from gapscope.cluster import cluster_at_need
+from gapscope.cluster import lazy_cluster
 from gapscope.device import Device, choose_device
 from gapscope.progress import Silent
 from gapscope.pyramid import MODELS, load_pyramid
-from gapscope.pyramid.stage import embed_datasets
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
-from gapscope.sources.stage import list_datasets
-from gapscope.store.record import Record, begin
+from gapscope.stages.embed import embed_datasets
+from gapscope.stages.listing import list_datasets
+from gapscope.store.run_record import RunRecord, open_or_create
 
 Embedded = dict[str, NDArray[np.float32]]
 
 STEPS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("float32", "float32", ()),
-    ("+ nine sums", "float32", ("nine-sums",)),
-    ("+ folded", "float32", ("nine-sums", "fold")),
-    ("+ channels last", "float32", ("nine-sums", "fold", "channels-last")),
-    ("+ bfloat16", "bfloat16", ("nine-sums", "fold", "channels-last")),
-    ("+ compiled", "bfloat16", ("nine-sums", "fold", "channels-last", "compile")),
-    ("all but bfloat16", "float32", ("nine-sums", "fold", "channels-last", "compile")),
+    ("+ pooled FPN", "float32", ("pooled-fpn",)),
+    ("+ folded", "float32", ("pooled-fpn", "fold")),
+    ("+ channels last", "float32", ("pooled-fpn", "fold", "channels-last")),
+    ("+ bfloat16", "bfloat16", ("pooled-fpn", "fold", "channels-last")),
+    ("+ compiled", "bfloat16", ("pooled-fpn", "fold", "channels-last", "compile")),
+    ("all but bfloat16", "float32", ("pooled-fpn", "fold", "channels-last", "compile")),
 )
 
 
@@ -108,7 +108,7 @@ def settings_of(model: str, weights: Path, size: int) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=MODELS[model].choose_levels(None),
-        frame=Frame(size=size),
+        frame=Preprocess(size=size),
     )
 
 
@@ -128,7 +128,7 @@ def speeds(
         if wanted is not None and name not in wanted:
             continue
         settings = replace(settings_of(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
-        network = device.place(load_pyramid(settings), speedups)
+        network = device.prepare_network(load_pyramid(settings), speedups)
         runs[name] = lambda network=network, precision=precision: device.embed(network, pixels, precision)()  # type: ignore[misc]
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     first = {name: _timed(run) for name, run in runs.items()}
@@ -176,7 +176,7 @@ def torchvision_run(
     backbone = backbone.to(device.name)
     if rounded is not None:
         backbone = backbone.to(memory_format=torch.channels_last)
-    mean, spread = pyramid.mean.to(device.name), pyramid.spread.to(device.name)
+    mean, std = pyramid.mean.to(device.name), pyramid.std.to(device.name)
 
     def run() -> list[NDArray[np.float32]]:
         batch = torch.from_numpy(pixels).to(device.name).permute(0, 3, 1, 2)
@@ -187,7 +187,7 @@ def torchvision_run(
             torch.autocast(device.name, rounded or torch.bfloat16, enabled=rounded is not None),
             torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32),
         ):
-            maps = backbone((batch.float() - mean) / spread)
+            maps = backbone((batch.float() - mean) / std)
             return [map_.float().mean(dim=(2, 3)).cpu().numpy() for map_ in maps.values()]
 
     return run
@@ -205,7 +205,7 @@ def read_pixels(folder: Path, images: int, size: int, device: Device) -> NDArray
     entries = list(source.entries())
     chosen = np.random.default_rng(0).permutation(len(entries))[:images]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        frame = Frame(size=size)
+        frame = Preprocess(size=size)
         return np.stack(
             list(pool.map(lambda at: device.decode(source.read(entries[at]), frame).pixels, chosen.tolist()))
         )
@@ -221,13 +221,13 @@ def _rounding(model: str, weights: Path, size: int, folder: Path, images: int, d
 
 
 def differences(exact_by_level: Embedded, other_by_level: Embedded) -> dict[str, dict[str, float]]:
-    """Return per level how far embeddings (n, channels) lie from the exact ones, and what that does to neighbours."""
+    """Return per level how far embeddings (n, channels) lie from the exact ones, and what that does to neighbors."""
     numbers = {}
     for level, exact in exact_by_level.items():
         rounded = other_by_level[level]
         error = np.linalg.norm(rounded - exact, axis=1) / np.linalg.norm(exact, axis=1)
-        mean, spread = exact.mean(axis=0), exact.std(axis=0) + 1e-12
-        unit, other = (_unit((values - mean) / spread) for values in (exact, rounded))
+        mean, std = exact.mean(axis=0), exact.std(axis=0) + 1e-12
+        unit, other = (_unit((values - mean) / std) for values in (exact, rounded))
         apart = 1 - unit @ unit.T
         np.fill_diagonal(apart, np.inf)
         moved = 1 - (unit * other).sum(axis=1)
@@ -237,9 +237,9 @@ def differences(exact_by_level: Embedded, other_by_level: Embedded) -> dict[str,
             "relative_error": float(np.median(error)),
             "largest_relative_error": float(error.max()),
             "moved_by": float(np.median(moved)),
-            "nearest_neighbour_at": float(np.median(apart.min(axis=1))),
-            "share_of_nearest_neighbour_distance": float(np.median(moved / apart.min(axis=1))),
-            "same_nearest_neighbour": float((apart.argmin(axis=1) == rounded_apart.argmin(axis=1)).mean()),
+            "nearest_neighbor_at": float(np.median(apart.min(axis=1))),
+            "share_of_nearest_neighbor_distance": float(np.median(moved / apart.min(axis=1))),
+            "same_nearest_neighbor": float((apart.argmin(axis=1) == rounded_apart.argmin(axis=1)).mean()),
         }
     return numbers
 
@@ -251,9 +251,9 @@ def _unit(values: NDArray[np.float32]) -> NDArray[np.float32]:
 def _embedded(
     model: str, weights: Path, size: int, pixels: NDArray[np.uint8], precision: str, device: Device
 ) -> Embedded:
-    speedups = ("nine-sums", "fold", "channels-last")
+    speedups = ("pooled-fpn", "fold", "channels-last")
     settings = replace(settings_of(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
-    network = device.place(load_pyramid(settings), speedups)
+    network = device.prepare_network(load_pyramid(settings), speedups)
     parts = [
         device.embed(network, pixels[start : start + device.batch_images], settings.precision)()
         for start in range(0, len(pixels), device.batch_images)
@@ -269,12 +269,12 @@ def _feeding(
     names = scratch / "photographs.txt"
     names.write_text("\n".join(entries[at] for at in chosen) + "\n", encoding="utf-8")
     precision = "bfloat16" if device.has_bfloat16() else "float32"
-    speedups = ("nine-sums", "fold", "channels-last")
+    speedups = ("pooled-fpn", "fold", "channels-last")
     settings = replace(settings_of(model, weights, size), precision=precision, speedups=speedups)  # type: ignore[arg-type]
     start = time.perf_counter()
     pixels = read_pixels(folder, len(chosen), size, device)
     decoding = time.perf_counter() - start
-    network = device.place(load_pyramid(settings), speedups)
+    network = device.prepare_network(load_pyramid(settings), speedups)
     device.embed(network, pixels[: device.batch_images], settings.precision)()
     start = time.perf_counter()
     for first in range(0, len(pixels), device.batch_images):
@@ -296,9 +296,9 @@ def _feeding(
 def files_to_zarr(settings: EmbedSettings, names: Path, run: Path, device: Device) -> float:
     """List and embed the images that a list names; return the seconds that embedding took."""
     source = open_source("photographs", str(names))
-    record = begin(run, Record(config={}, model={}, versions={"gapscope": gapscope.__version__}))
+    record = open_or_create(run, RunRecord(config={}, model={}, versions={"gapscope": gapscope.__version__}))
     list_datasets(run, record, {"photographs": source}, Silent(), update=False)
-    with cluster_at_need("inline", device.name, 0) as connect:
+    with lazy_cluster("inline", device.name, 0) as connect:
         start = time.perf_counter()
         embed_datasets(run, record, {"photographs": source}, settings, device, connect, Silent())
         return time.perf_counter() - start

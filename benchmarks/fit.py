@@ -4,7 +4,7 @@ Takes a folder with a sub-folder of photographs per class. Every second photogra
 its top and half from its bottom: two datasets of the same kind that differ in aspect ratio alone. For each fit and
 level of the bundled pyramid:
 
-- frames: accuracy of the 5 nearest neighbours (cosine distance of standardised embeddings, the photograph itself left
+- frames: accuracy of the 5 nearest neighbors (cosine distance of standardised embeddings, the photograph itself left
   out) in telling cut from whole; 0.5 is what chance gives, and what a fit should give;
 - classes: their accuracy in telling the class from the photographs of the other aspect ratio alone; higher is better.
 
@@ -23,10 +23,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gapscope.bench.machine import machine
-from gapscope.decode.fit import fitted
+from gapscope.decode.fit import fit_to_square
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Fit, Frame
+from gapscope.settings import EmbedSettings, Fit, Preprocess
 from gapscope.sources import open_source
 
 _BATCH = 32
@@ -79,13 +79,15 @@ def judged(
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=MODELS["bundled"].choose_levels(None),
-            frame=Frame(size=224, fit=fit),
+            frame=Preprocess(size=224, fit=fit),
         )
     )
     parts: dict[str, list[NDArray[np.float32]]] = {}
     with torch.inference_mode():
         for start in range(0, len(images), _BATCH):
-            squares = [fitted(torch.from_numpy(np.array(image)), 224, fit) for image in images[start : start + _BATCH]]
+            squares = [
+                fit_to_square(torch.from_numpy(np.array(image)), 224, fit) for image in images[start : start + _BATCH]
+            ]
             for level, values in pyramid(torch.stack(squares).permute(0, 3, 1, 2)).items():
                 parts.setdefault(level, []).append(values.numpy())
     other = cut[:, None] != cut[None]

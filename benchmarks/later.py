@@ -1,4 +1,4 @@
-"""Memory and time of neighbours, maps and comparison, by the number of images: what grows with it, and how fast.
+"""Memory and time of neighbors, maps and comparison, by the number of images: what grows with it, and how fast.
 
 A run with made-up embeddings of one level is written, each stage is a process of its own, and the differences between
 the sizes give what an image costs. Maps are of few landmarks, so that what is measured is not UMAP.
@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 from gpu.points import given_run, two_datasets
 
-from gapscope.bench.apart import in_child, peak_gib
 from gapscope.bench.machine import machine
 from gapscope.bench.points import made_points
-from gapscope.cluster import cluster_at_need
-from gapscope.compare.stage import compare_datasets
+from gapscope.bench.subprocess_case import in_child, peak_gib
+from gapscope.cluster import lazy_cluster
 from gapscope.device.cpu import Cpu
-from gapscope.layout.stage import lay_out
-from gapscope.neighbors.stage import find_neighbors
 from gapscope.progress import Silent
 from gapscope.settings import CompareSettings, LayoutSettings
-from gapscope.store.record import Record, read_record
+from gapscope.stages.compare import compare_datasets
+from gapscope.stages.layout import compute_layouts
+from gapscope.stages.neighbors import find_neighbors
+from gapscope.store.run_record import RunRecord, read_run_record
 
 _LANDMARKS = 2000
 _STAGES = ("neighbors", "layout", "compare")
@@ -62,21 +62,21 @@ def main() -> None:
 
 
 def _stage(name: str, run: Path) -> dict[str, float]:
-    record, device, layout = read_record(run), Cpu(), LayoutSettings(landmarks=_LANDMARKS, n_epochs=11)
+    record, device, layout = read_run_record(run), Cpu(), LayoutSettings(landmarks=_LANDMARKS, n_epochs=11)
     before, start = peak_gib(), time.perf_counter()
     _work(name, run, record, device, layout)
     return {"seconds": time.perf_counter() - start, "peak_gib": peak_gib(), "peak_before_gib": before}
 
 
-def _work(name: str, run: Path, record: Record, device: Cpu, layout: LayoutSettings) -> None:
+def _work(name: str, run: Path, record: RunRecord, device: Cpu, layout: LayoutSettings) -> None:
     if name == "compare":
         compare_datasets(run, record, CompareSettings(), device, Silent())
     else:
-        with cluster_at_need("inline", "cpu", 0) as connect:
+        with lazy_cluster("inline", "cpu", 0) as connect:
             if name == "neighbors":
                 find_neighbors(run, record, device, CompareSettings().graph_k, connect, Silent())
             else:
-                lay_out(run, record, layout, device, connect, Silent())
+                compute_layouts(run, record, layout, device, connect, Silent())
 
 
 def _growth(cases: list[dict[str, Any]]) -> dict[str, float] | None:

@@ -22,9 +22,8 @@ from typing import Any
 import numpy as np
 from layout_points import mixture, real_points
 
-from gapscope.bench.apart import in_child, peak_gib
 from gapscope.bench.backends import (
-    Drawn,
+    PlottedPoints,
     drawn_by_gapscope,
     drawn_by_landmarks,
     drawn_by_umap,
@@ -33,10 +32,11 @@ from gapscope.bench.backends import (
 )
 from gapscope.bench.machine import machine
 from gapscope.bench.points import view_of
+from gapscope.bench.subprocess_case import in_child, peak_gib
 from gapscope.device.cpu import Cpu
-from gapscope.layout.graph import with_itself
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
-from gapscope.layout.start import principal_start
 from gapscope.settings import LayoutSettings
 
 _SETTINGS = LayoutSettings()
@@ -108,13 +108,13 @@ def _compile(*, plain: bool, seeded: bool) -> None:
         warm_umap(seed)
 
 
-def _unseeded(points: Path) -> Drawn:
+def _unseeded(points: Path) -> PlottedPoints:
     import umap
 
     view = view_of(points)
     near = Cpu().neighbors(view, view, _SETTINGS.graph_k, same=True)
-    distances, indices = with_itself(near.distances, near.indices)
-    start, between, used = principal_start([view], 0), time.perf_counter(), time.process_time()
+    distances, indices = with_self(near.distances, near.indices)
+    start, between, used = pca_init([view], 0), time.perf_counter(), time.process_time()
     fitted = umap.UMAP(
         n_components=3,
         init=start,
@@ -125,7 +125,7 @@ def _unseeded(points: Path) -> Drawn:
     return fitted.embedding_, seconds
 
 
-_CASES: dict[str, Callable[[Path], Drawn]] = {
+_CASES: dict[str, Callable[[Path], PlottedPoints]] = {
     "plain": drawn_by_umap,
     "plain-seeded": lambda points: drawn_by_umap(points, 0),
     "gapscope": lambda points: drawn_by_gapscope(points, Cpu()),

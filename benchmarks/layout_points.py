@@ -12,7 +12,7 @@ from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
 
 CHANNELS = 256
@@ -45,9 +45,9 @@ def _embed(folders: list[Path], device: Device, views: int) -> tuple[NDArray[np.
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=model.choose_levels(("P5",)),
-        frame=Frame(size=_SIDE),
+        frame=Preprocess(size=_SIDE),
     )
-    network = device.place(load_pyramid(settings), ("channels-last",))
+    network = device.prepare_network(load_pyramid(settings), ("channels-last",))
     random = np.random.default_rng(0)
     pixels, labels, found = [], [], []
     for folder in folders:

@@ -24,10 +24,10 @@ from scipy.stats import spearmanr
 from gapscope.bench.machine import machine
 from gapscope.bench.points import view_of
 from gapscope.device.cpu import Cpu
-from gapscope.layout.graph import with_itself
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
-from gapscope.layout.start import principal_start
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
 
 _SEEDS = (0, 1, 2)
 _NEIGHBORS = 15
@@ -48,19 +48,19 @@ def main() -> None:
         np.save(file, real)
         view = view_of(file)
     near = Cpu().neighbors(view, view, _NEIGHBORS - 1, same=True)
-    graph = with_itself(near.distances, near.indices)
+    graph = with_self(near.distances, near.indices)
     found = {start: _judge(start, view, graph) for start in ("principal", "spectral", "random")}
     result = {"machine": machine(), "points": len(view), "seeds": list(_SEEDS), "starts": found}
     options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 
-def _judge(start: str, view: UnitRows, graph: tuple[NDArray[np.float32], NDArray[np.int64]]) -> dict[str, Any]:
+def _judge(start: str, view: EmbeddingView, graph: tuple[NDArray[np.float32], NDArray[np.int64]]) -> dict[str, Any]:
     import umap
 
     maps, rounds = [], []
     for seed in _SEEDS:
         begun = time.perf_counter()
-        places = principal_start([view], seed)
+        places = pca_init([view], seed)
         fitted = umap.UMAP(
             n_components=3,
             n_neighbors=_NEIGHBORS,
@@ -84,7 +84,7 @@ def _judge(start: str, view: UnitRows, graph: tuple[NDArray[np.float32], NDArray
     return {"rounds": rounds, "steady": steady}
 
 
-def _shape(view: UnitRows, points: NDArray[np.float32]) -> float:
+def _shape(view: EmbeddingView, points: NDArray[np.float32]) -> float:
     one, other = np.random.default_rng(0).integers(0, len(points), (2, _PAIRS))
     vectors = view.tile(0, len(view))
     apart = np.linalg.norm(vectors[one] - vectors[other], axis=1)

@@ -19,13 +19,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from gapscope.bench.apart import peak_gib
 from gapscope.bench.machine import machine
+from gapscope.bench.subprocess_case import peak_gib
 from gapscope.progress import Silent
 from gapscope.sources import open_source
-from gapscope.sources.stage import check_not_empty, list_datasets
+from gapscope.stages.listing import check_not_empty, list_datasets
 from gapscope.store.index import read_index
-from gapscope.store.record import Record
+from gapscope.store.run_record import RunRecord
 
 _IN_A_FOLDER = 1000
 _CITIES = ("Aachen", "Bonn", "Köln", "Ulm")
@@ -79,7 +79,7 @@ def measured(path: Path) -> dict[str, Any]:
         source = open_source("listed", str(path))
         check_not_empty("listed", source)
         opened = time.perf_counter()
-        run, record = Path(folder), Record(config={}, model={}, versions={})
+        run, record = Path(folder), RunRecord(config={}, model={}, versions={})
         list_datasets(run, record, {"listed": source}, Silent(), update=False)
         listed, worked = time.perf_counter(), time.process_time()
         list_datasets(run, record, {"listed": source}, Silent(), update=False)

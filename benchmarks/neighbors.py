@@ -1,6 +1,6 @@
-"""Ways to find 30 neighbours on the CPU: comparing everything, faiss's cells, and pynndescent, on the same points.
+"""Ways to find 30 neighbors on the CPU: comparing everything, faiss's cells, and pynndescent, on the same points.
 
-Half of the points are one dataset and half another, and the neighbours of all four ordered pairs are found, as a run
+Half of the points are one dataset and half another, and the neighbors of all four ordered pairs are found, as a run
 needs them. `recall` is measured here, on 300 images per pair against an exact search. Each case runs in a process of
 its own, with everything compiled before the clock starts. `copies` is the real points with 3,000 copies of one of them
 in each half.
@@ -21,18 +21,18 @@ import torch
 from layout_points import mixture, real_points
 from numpy.typing import NDArray
 
-from gapscope.bench.apart import in_child, peak_gib
 from gapscope.bench.machine import machine
 from gapscope.bench.points import view_of
-from gapscope.neighbors.cells import cell_neighbors
+from gapscope.bench.subprocess_case import in_child, peak_gib
+from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
-from gapscope.neighbors.faiss_cells import FaissCells
-from gapscope.neighbors.found import recall
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.faiss_ivf import FaissIvf
+from gapscope.neighbors.ivf import ivf_neighbors
+from gapscope.neighbors.result import recall
 
 _K, _SAMPLE, _COPIES = 30, 300, 3000
 _HERE = torch.device("cpu")
-Halves = tuple[UnitRows, UnitRows]
+Halves = tuple[EmbeddingView, EmbeddingView]
 Found = dict[tuple[int, int], NDArray[np.float32]]
 """Ordered pair to distances (n, k)."""
 
@@ -115,8 +115,8 @@ def _exact(halves: Halves) -> Found:
 
 def _cells(halves: Halves) -> Found:
     return {
-        (one, two): cell_neighbors(
-            halves[one], halves[two], _K, same=one == two, alone=False, fill=FaissCells, device=_HERE
+        (one, two): ivf_neighbors(
+            halves[one], halves[two], _K, same=one == two, alone=False, fill=FaissIvf, device=_HERE
         ).distances
         for one, two in product((0, 1), repeat=2)
     }

@@ -10,11 +10,11 @@ from math import ceil
 
 from gapscope.plan.estimate import Stage, estimate
 from gapscope.plan.measure import Measured
-from gapscope.sources.stage import block_rows_for
+from gapscope.stages.listing import block_rows_for
 
 _LEVELS, _CHANNELS, _K, _DATASETS = 5, 256, 30, 2
 _PART_ROWS = 2**20
-"""Rows of a reference that lie in one set of cells, and queries that are answered at a time (neighbors/cells.py)."""
+"""Rows of a reference that lie in one set of cells, and queries that are answered at a time (neighbors/ivf.py)."""
 
 
 def main() -> None:
@@ -44,8 +44,8 @@ def main() -> None:
         )
     jobs = _LEVELS * _DATASETS**2
     share = jobs / (ceil(jobs / gpus) * gpus)
-    print(f"\nNeighbours: {jobs} jobs on {gpus} GPUs, so that at most {share:.0%} of them are at work\n")
-    print("| assumed | neighbours |")
+    print(f"\nNeighbors: {jobs} jobs on {gpus} GPUs, so that at most {share:.0%} of them are at work\n")
+    print("| assumed | neighbors |")
     print("|---|---|")
     for tflops in options.tflops:
         seconds = 2 * _CHANNELS * _LEVELS * images**2 / (tflops * 1e12) / gpus / share

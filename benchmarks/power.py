@@ -22,8 +22,8 @@ from photographs import bundled_pyramid, embedded_photographs, lite_pyramid, ran
 from sklearn.metrics import roc_auc_score
 
 from gapscope.bench.machine import machine
-from gapscope.compare.multiple import benjamini_hochberg
-from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
+from gapscope.compare.fdr import benjamini_hochberg
+from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 from gapscope.pyramid import Pyramid
 
 Rows = NDArray[np.float32]
@@ -68,8 +68,8 @@ def main() -> None:
 
 def _standardised(rows: NDArray[Any]) -> Rows:
     values = rows.astype(np.float64)
-    spread = values.std(axis=0)
-    return np.asarray((values - values.mean(axis=0)) / np.where(spread > 0, spread, 1), dtype=np.float32)
+    std = values.std(axis=0)
+    return np.asarray((values - values.mean(axis=0)) / np.where(std > 0, std, 1), dtype=np.float32)
 
 
 def _unit(rows: NDArray[Any]) -> Rows:
@@ -117,7 +117,7 @@ def _mean(k: int) -> Callable[[_Asked], tuple[Rows, Rows]]:
 
 
 def _local(k: int) -> Callable[[_Asked], tuple[Rows, Rows]]:
-    """Distance to the k-th over the mean of that of the neighbours: a local outlier factor (Breunig et al. 2000)."""
+    """Distance to the k-th over the mean of that of the neighbors: a local outlier factor (Breunig et al. 2000)."""
 
     def score(asked: _Asked) -> tuple[Rows, Rows]:
         own = asked.within[:, k - 1]
@@ -148,10 +148,10 @@ def _of_level(embedded: NDArray[np.float16], labels: NDArray[Any], splits: int) 
                 scores, own = score(asked)
                 p = outside_p(scores, own)
                 rounds.setdefault(f"outside, {name}", []).append(_judged(asked.planted, scores, p, 0.1))
-            for crowd in CROWDS:
-                counts, size = crowd_from_reference(asked.own, asked.other, crowd)
+            for k_local in CROWDS:
+                counts, size = count_reference_neighbors(asked.own, asked.other, k_local)
                 p = under_p(counts, size, len(asked.other), len(asked.within))
-                rounds.setdefault(f"under-represented, crowd {crowd}", []).append(
+                rounds.setdefault(f"under-represented, k_local {k_local}", []).append(
                     _judged(asked.planted, -counts, p, 0.05)
                 )
             rounds.setdefault("manifest", []).append(_listed(asked.planted, _q(asked) <= 0.1))
@@ -189,7 +189,7 @@ def _nearest(one: Rows, other: Rows) -> tuple[Rows, NDArray[np.int64]]:
 
 
 def _p(asked: _Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    counts, size = crowd_from_reference(asked.own, asked.other, 30)
+    counts, size = count_reference_neighbors(asked.own, asked.other, 30)
     return outside_p(*_kth(5)(asked)), under_p(counts, size, len(asked.other), len(asked.within))
 
 

@@ -2,7 +2,7 @@
 
     python benchmarks/report.py --images 50000 --images 1000000 --out benchmarks/results/report.json
 
-It makes a run of that many images, with layouts, neighbours, outliers and thumbnails but without embeddings, writes its
+It makes a run of that many images, with layouts, neighbors, outliers and thumbnails but without embeddings, writes its
 report, and opens the page in headless Chromium. There WebGL is drawn by the processor (SwiftShader), which is the
 slowest way there is: a laptop's graphics chip is far faster. Takes some minutes per size, and needs Chromium.
 """
@@ -26,18 +26,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from gapscope.bench.apart import peak_gib
 from gapscope.bench.machine import machine
-from gapscope.compare.manifest import write_manifest
+from gapscope.bench.subprocess_case import peak_gib
 from gapscope.progress import Silent
-from gapscope.report import write_report
 from gapscope.run import Run, open_run
 from gapscope.sources import Entry
+from gapscope.stages.report import write_report
 from gapscope.store.atomic import write_json
-from gapscope.store.index import merge_facts, write_facts, write_index
-from gapscope.store.record import Record
+from gapscope.store.index import merge_image_stats, write_image_stats, write_index
+from gapscope.store.manifests import write_manifest
 from gapscope.store.results import pair_name, write_layout, write_neighbors
-from gapscope.store.thumbnails import kept, share_kept, write_thumbnails
+from gapscope.store.run_record import RunRecord
+from gapscope.store.thumbnails import is_kept, share_kept, write_thumbnails
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -171,11 +171,11 @@ def make_run(folder: Path, rows: int) -> Run:
         "datasets": {name: f"/images/{name}" for name in NAMES},
         "sources": {"objects": False},
         "embed": {"levels": list(LEVELS), "size": 224, "fit": "crop", "max_pixels": 10**8},
-        "compare": {"k": 5, "crowd": 30, "fdr": 0.1},
+        "compare": {"k": 5, "k_local": 30, "fdr": 0.1},
         "layout": {},
     }
     levels = [{"name": level, "stride": 8 << 2 * at, "channels": 1} for at, level in enumerate(LEVELS)]
-    record = Record(config=config, model={"levels": levels}, versions={}, datasets=facts, block_rows=BLOCK)
+    record = RunRecord(config=config, model={"levels": levels}, versions={}, datasets=facts, block_rows=BLOCK)
     record.write(folder)
     for name in NAMES:
         write_index(folder, name, entries(name, rows))
@@ -197,11 +197,11 @@ def write_blocks(folder: Path, name: str, rows: int, random: np.random.Generator
     for block, start in enumerate(range(0, rows, BLOCK)):
         here = range(start, min(rows, start + BLOCK))
         fact = {"format": "JPEG", "width": 640, "height": 480, "status": "ok", "error": ""}
-        write_facts(folder, name, block, [fact] * len(here))
+        write_image_stats(folder, name, block, [fact] * len(here))
         uris = [f"/images/{name}/{row // 1000:05d}/{row:08d}.jpg" for row in here]
-        wanted = np.flatnonzero(kept(name, uris, share_kept(rows)))
+        wanted = np.flatnonzero(is_kept(name, uris, share_kept(rows)))
         write_thumbnails(folder, name, block, {start + int(at): pictures[at % 64] for at in wanted})
-    merge_facts(folder, name, BLOCK)
+    merge_image_stats(folder, name, BLOCK)
 
 
 def thumbnail(random: np.random.Generator) -> bytes:
@@ -213,7 +213,7 @@ def thumbnail(random: np.random.Generator) -> bytes:
 
 
 def make_level(folder: Path, level: str, rows: int, random: np.random.Generator) -> dict[str, Any]:
-    """Write a level's layout, neighbours and manifests; return its numbers."""
+    """Write a level's layout, neighbors and manifests; return its numbers."""
     clump = random.integers(0, 12, 2 * rows)
     points = random.normal(scale=6.0, size=(12, 3))[clump] + random.normal(size=(2 * rows, 3))
     write_layout(folder, level, points.astype(np.float32), clump.astype(np.int32))
@@ -239,11 +239,11 @@ def manifest(query: str, listed: NDArray[np.int64], distances: NDArray[np.float3
             "rank": np.arange(1, count + 1),
             "uri": [f"/images/{query}/{row // 1000:05d}/{row:08d}.jpg" for row in listed],
             "row": listed,
-            "kind": "outside",
+            "reason": "outside",
             "score": distances[listed, 4],
             **numbers,
             "nearest_distance": distances[listed, 0],
-            "neighbours": pd.Series([[]] * count, dtype=object),
+            "neighbors": pd.Series([[]] * count, dtype=object),
             **nowhere,
             "cluster": 0,
         }

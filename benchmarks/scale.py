@@ -28,19 +28,19 @@ import numpy as np
 from distributed import Client, LocalCluster
 from PIL import Image
 
-from gapscope.bench.apart import peak_gib
 from gapscope.bench.machine import machine
-from gapscope.cluster import cluster_at_need, run_jobs
+from gapscope.bench.subprocess_case import peak_gib
+from gapscope.cluster import lazy_cluster, run_jobs
 from gapscope.device import choose_device
 from gapscope.progress import Silent
-from gapscope.pyramid.arithmetic import settled
 from gapscope.pyramid.models import find_model
-from gapscope.pyramid.stage import embed_datasets
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
-from gapscope.sources.stage import list_datasets
-from gapscope.store.record import Record, begin
+from gapscope.stages.embed import embed_datasets
+from gapscope.stages.listing import list_datasets
+from gapscope.stages.precision import resolve_precision
+from gapscope.store.run_record import RunRecord, open_or_create
 
 _PHOTOGRAPHS = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "grass.png", "gravel.png", "rocket.jpg")
 _CROPS = 210
@@ -143,15 +143,15 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
             weights=str(file),
             weights_sha256=sha256_of(file),
             levels=("P3", "P5"),
-            frame=Frame(size=64),
+            frame=Preprocess(size=64),
         )
-        settings = settled(wanted, images, device)
+        settings = resolve_precision(wanted, images, device)
         run = Path(work) / "run"
-        record = begin(run, Record(config={}, model={}, versions={}))
+        record = open_or_create(run, RunRecord(config={}, model={}, versions={}))
         start = time.perf_counter()
         list_datasets(run, record, sources, Silent(), update=False)
         listed = time.perf_counter()
-        with cluster_at_need(address, device.name, images) as connect:
+        with lazy_cluster(address, device.name, images) as connect:
             embed_datasets(run, record, sources, settings, device, connect, Silent(), thumbnails=False)
         ended = time.perf_counter()
         read = sum(facts["read"] for facts in record.datasets.values())

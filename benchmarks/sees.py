@@ -1,7 +1,7 @@
-"""Do the embeddings see what is in an image? Classes by the nearest neighbours, level by level.
+"""Do the embeddings see what is in an image? Classes by the nearest neighbors, level by level.
 
 Takes a folder with a sub-folder of photographs per class, and asks how often the classes of an image's 5 nearest
-neighbours are its own (5 folds), in the distances that comparisons are made with: for the bundled model, for networks
+neighbors are its own (5 folds), in the distances that comparisons are made with: for the bundled model, for networks
 with random weights, and for raw pixels. Any other model with weights can be named.
 """
 
@@ -24,10 +24,10 @@ from gapscope.decode.picture import decode
 from gapscope.device import choose_device
 from gapscope.pyramid import find_model, load_pyramid
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
 
-_SPEEDUPS = ("nine-sums", "fold", "channels-last")
+_SPEEDUPS = ("pooled-fpn", "fold", "channels-last")
 
 
 def main() -> None:
@@ -49,7 +49,7 @@ def main() -> None:
     accuracy: dict[str, Any] = {name: _levels(name, Path(weights), files, labels) for name, weights in models}
     for name in ("bundled", "fasterrcnn_resnet50_fpn_v2"):
         accuracy[f"{name}, random weights"] = _random(name, files, labels, options.out.parent)
-    pixels = np.stack([decode(data, Frame(size=224)).pixels for data in files])
+    pixels = np.stack([decode(data, Preprocess(size=224)).pixels for data in files])
     accuracy["pixels"] = {f"{side} x {side}": _accuracy(_shrunk(pixels, side), labels) for side in (8, 32)}
     for name, numbers in accuracy.items():
         print(f"{name:<44}" + "  ".join(f"{level} {value:.3f}" for level, value in numbers.items()))
@@ -62,7 +62,7 @@ def _random(name: str, files: list[bytes], labels: NDArray[Any], folder: Path) -
     trunk = find_model(name).build().eval()
     # Statistics of its own activations, as training would leave them: without them deep maps fade or explode.
     trunk.train()
-    images = np.stack([decode(data, Frame(size=224)).pixels for data in files[:32]])
+    images = np.stack([decode(data, Preprocess(size=224)).pixels for data in files[:32]])
     with torch.no_grad():
         for _ in range(20):
             trunk(torch.from_numpy(images).permute(0, 3, 1, 2).float() / 64 - 2)
@@ -82,11 +82,11 @@ def _levels(name: str, weights: Path, files: list[bytes], labels: NDArray[Any]) 
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=model.choose_levels(None),
-        frame=Frame(size=224),
+        frame=Preprocess(size=224),
         precision="float32",
     )
     settings = replace(settings, speedups=_SPEEDUPS)
-    network = device.place(load_pyramid(settings), _SPEEDUPS)
+    network = device.prepare_network(load_pyramid(settings), _SPEEDUPS)
     parts = []
     for start in range(0, len(files), device.batch_images):
         some = [decode(data, settings.frame).pixels for data in files[start : start + device.batch_images]]

@@ -36,18 +36,18 @@ from PIL import Image
 from scipy import stats
 
 from gapscope.bench.machine import machine
-from gapscope.cluster import cluster_at_need
+from gapscope.cluster import lazy_cluster
 from gapscope.device import choose_device
 from gapscope.progress import Silent
 from gapscope.pyramid.models import find_model
-from gapscope.pyramid.stage import embed_datasets
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
-from gapscope.sources.stage import list_datasets
+from gapscope.stages.embed import embed_datasets
+from gapscope.stages.listing import list_datasets
 from gapscope.store.index import read_index
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.record import Record, begin, read_record
+from gapscope.store.run_record import RunRecord, open_or_create, read_run_record
 
 LEVELS, SIZE = ("P3", "P5"), 96
 FAULTS = ("worker killed", "command killed", "Ctrl-C", "Ctrl-C twice", "disk full", "file away", "nothing")
@@ -324,12 +324,12 @@ def embed(run: Path, images: Path, cluster: str, *, update: bool = False) -> Non
     """List the images into a run and embed them with the bundled network: the part of a job that takes hours."""
     shown, file, device = Silent(), find_model("bundled").weights(), choose_device("cpu")
     settings = EmbedSettings(
-        model="bundled", weights=str(file), weights_sha256=sha256_of(file), levels=LEVELS, frame=Frame(size=SIZE)
+        model="bundled", weights=str(file), weights_sha256=sha256_of(file), levels=LEVELS, frame=Preprocess(size=SIZE)
     )
     sources = {"photographs": open_source("photographs", str(images))}
-    record = begin(run, Record(config={"datasets": {"photographs": str(images)}}, model={}, versions={}))
+    record = open_or_create(run, RunRecord(config={"datasets": {"photographs": str(images)}}, model={}, versions={}))
     list_datasets(run, record, sources, shown, update=update)
-    with cluster_at_need(cluster, device.name, 10**9, shown) as connect:
+    with lazy_cluster(cluster, device.name, 10**9, shown) as connect:
         embed_datasets(run, record, sources, settings, device, connect, shown)
 
 
@@ -345,7 +345,7 @@ def differing(run: Path, wanted: Expected) -> list[str]:
 
 def digests(run: Path, listed: int) -> dict[str, str]:
     """Return counts of rows, and the SHA-256 of every array and column, of a run that is done."""
-    facts = read_record(run).datasets["photographs"]
+    facts = read_run_record(run).datasets["photographs"]
     rows = {name: str(facts[name]) for name in ("listed", "read", "rejected")}
     rows["all accounted for"] = str(facts["read"] + facts["rejected"] == facts["listed"] == listed)
     rows["blocks to do"] = str(pending_blocks(run, "photographs"))
@@ -446,16 +446,16 @@ def resident_mb() -> float:
 
 def growth(memory: list[float]) -> dict[str, Any]:
     """Return the slope of memory over rounds, in MB per round, with a 95% interval, leaving out the first quarter."""
-    settled = memory[len(memory) // 4 :]
-    if len(settled) < 3:
+    resolve_precision = memory[len(memory) // 4 :]
+    if len(resolve_precision) < 3:
         return {"mb_per_round": None, "why": "fewer than three rounds"}
-    fit = stats.linregress(np.arange(len(settled)), settled)
-    across = float(stats.t.ppf(0.975, len(settled) - 2) * fit.stderr)
+    fit = stats.linregress(np.arange(len(resolve_precision)), resolve_precision)
+    across = float(stats.t.ppf(0.975, len(resolve_precision) - 2) * fit.stderr)
     return {
         "mb_per_round": round(float(fit.slope), 4),
         "low": round(float(fit.slope) - across, 4),
         "high": round(float(fit.slope) + across, 4),
-        "rounds": len(settled),
+        "rounds": len(resolve_precision),
     }
 
 

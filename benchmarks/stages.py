@@ -32,17 +32,17 @@ import gapscope
 from gapscope.bench.backends import warm_gapscope, warm_umap
 from gapscope.bench.machine import machine
 from gapscope.bench.points import made_points, view_of
-from gapscope.compare.stage import compare_datasets
 from gapscope.device import Device, choose_device
 from gapscope.device.protocol import Network
-from gapscope.layout.graph import with_itself
-from gapscope.layout.start import principal_start
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
 from gapscope.progress import Silent
 from gapscope.pyramid import MODELS, load_pyramid
-from gapscope.pyramid.arithmetic import settled
-from gapscope.report import write_report
 from gapscope.run import Run
-from gapscope.settings import CompareSettings, EmbedSettings, Frame, LayoutSettings
+from gapscope.settings import CompareSettings, EmbedSettings, LayoutSettings, Preprocess
+from gapscope.stages.compare import compare_datasets
+from gapscope.stages.precision import resolve_precision
+from gapscope.stages.report import write_report
 from gapscope.store.pyramid import create_pyramid, write_embeddings
 from gapscope.store.results import read_neighbors
 
@@ -73,7 +73,7 @@ def main() -> None:
             cluster="inline",
         )
         model = MODELS[options.model]
-        settings = settled(settings_of(options.model, model.weights(), model.size), len(data), device)
+        settings = resolve_precision(settings_of(options.model, model.weights(), model.size), len(data), device)
         found = {
             "decode": _decode(data, settings.frame, device, options.repeats),
             "model": _model(settings, device, options.repeats),
@@ -106,7 +106,7 @@ def _rates(amount: float, run: Callable[[], Any], repeats: int) -> Rates:
     return [amount / seconds for seconds in seconds_of(run, repeats)]
 
 
-def _decode(data: list[bytes], frame: Frame, device: Device, repeats: int) -> dict[str, Any]:
+def _decode(data: list[bytes], frame: Preprocess, device: Device, repeats: int) -> dict[str, Any]:
     def plain(one: bytes) -> None:
         image = Image.open(io.BytesIO(one))
         # As small as the decoder can make it for nothing, but twice what is wanted, as ours does.
@@ -132,7 +132,7 @@ def _model(settings: EmbedSettings, device: Device, repeats: int) -> dict[str, A
     pyramid = load_pyramid(settings)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         pyramid(torch.from_numpy(pixels[:1]).permute(0, 3, 1, 2))
-    network = device.place(pyramid, settings.speedups)
+    network = device.prepare_network(pyramid, settings.speedups)
     kind = torch.bfloat16 if settings.precision == "bfloat16" else torch.float32
     flops = _matrix_flops(device, kind, repeats)
     return {
@@ -182,8 +182,8 @@ def _search_and_map(scratch: Path, rows: int, device: Device, repeats: int) -> d
     view, layout = view_of(file), LayoutSettings()
     pairs = float(rows) * rows
     near = device.neighbors(view, view, 30, same=True)
-    graph = with_itself(near.distances[:, : layout.graph_k], near.indices[:, : layout.graph_k])
-    start = principal_start([view], 0)
+    graph = with_self(near.distances[:, : layout.graph_k], near.indices[:, : layout.graph_k])
+    start = pca_init([view], 0)
     warm_gapscope(device)
     warm_umap()
 
@@ -197,7 +197,7 @@ def _search_and_map(scratch: Path, rows: int, device: Device, repeats: int) -> d
             "unit": "pairs of 256 dimensions",
             "ceiling": f"their products at the rate of a {_MATRIX} x {_MATRIX} product in float32; a search that skips "
             "pairs can pass it",
-            "way": near.way,
+            "method": near.method,
             "per_second": _rates(pairs, lambda: device.neighbors(view, view, 30, same=True), repeats),
             "ceiling_per_second": [rate / (2 * 256) for rate in _matrix_flops(device, torch.float32, repeats)],
         },
@@ -224,7 +224,7 @@ def _outliers(made: Run, device: Device, repeats: int) -> dict[str, Any]:
 
     return {
         "unit": "images",
-        "ceiling": "reading every neighbour once: error bars, permutations and lists are what the rest goes to",
+        "ceiling": "reading every neighbor once: error bars, permutations and lists are what the rest goes to",
         "per_second": _rates(images, ours, repeats),
         "ceiling_per_second": _rates(images, theirs, repeats),
     }

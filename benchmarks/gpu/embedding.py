@@ -13,16 +13,16 @@ from gpu.stage import Setting
 from numpy.typing import NDArray
 
 import gapscope
-from gapscope.cluster import cluster_at_need
+from gapscope.cluster import lazy_cluster
 from gapscope.progress import Silent
 from gapscope.pyramid import MODELS, load_pyramid
-from gapscope.pyramid.arithmetic import settle
-from gapscope.pyramid.stage import embed_datasets
 from gapscope.settings import EmbedSettings
 from gapscope.sources import open_source
-from gapscope.sources.stage import list_datasets
+from gapscope.stages.embed import embed_datasets
+from gapscope.stages.listing import list_datasets
+from gapscope.stages.precision import resolve_run_precision
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.record import Record, begin
+from gapscope.store.run_record import RunRecord, open_or_create
 
 
 class Told(Silent):
@@ -49,15 +49,17 @@ def detector_settings(setting: Setting, size: int) -> EmbedSettings:
 
 def embed_files(
     run: Path, folder: Path, settings: EmbedSettings, setting: Setting, cluster: str
-) -> tuple[float, Told, Record]:
+) -> tuple[float, Told, RunRecord]:
     """Embed a folder's files into a run, or what is not embedded of them yet; return seconds without the listing."""
     told, source = Told(), {"files": open_source("files", str(folder))}
-    record = begin(run, Record(config={}, model={}, versions={"gapscope": gapscope.__version__}))
+    record = open_or_create(run, RunRecord(config={}, model={}, versions={"gapscope": gapscope.__version__}))
     list_datasets(run, record, source, told, update=False)
-    chosen = settle(record, replace(settings, speedups=("auto",)), load_pyramid(settings), setting.device)
+    chosen = resolve_run_precision(
+        record, replace(settings, speedups=("auto",)), load_pyramid(settings), setting.device
+    )
     record.write(run)
     told.note(f"{chosen.precision}, {', '.join(chosen.speedups)}")
-    with cluster_at_need(cluster, setting.device.name, record.datasets["files"]["listed"]) as connect:
+    with lazy_cluster(cluster, setting.device.name, record.datasets["files"]["listed"]) as connect:
         start = time.perf_counter()
         embed_datasets(run, record, source, chosen, setting.device, connect, told)
         return time.perf_counter() - start, told, record

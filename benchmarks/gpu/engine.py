@@ -17,7 +17,7 @@ from gpu.pictures import SMALL, jpegs, named
 from gpu.stage import Found, Part, Setting
 
 from gapscope.bench.watch import Watch
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 
 _DISTINCT, _SIDE = 300, 224
 
@@ -134,14 +134,14 @@ def _memory(setting: Setting) -> Iterator[Found]:
 
 def _decoder_memory(setting: Setting) -> Iterator[Found]:
     """One file, decoded again and again: does the decoder keep memory (pytorch/vision#4378)?"""
-    (path, *_), frame = jpegs(setting, setting.size(_DISTINCT, 16), setting.size(SMALL, (96, 72))), Frame(size=224)
+    (path, *_), frame = jpegs(setting, setting.size(_DISTINCT, 16), setting.size(SMALL, (96, 72))), Preprocess(size=224)
     data, rounds = path.read_bytes(), setting.size(10, 2)
     with Watch() as watch, ThreadPoolExecutor(16) as pool:
         for number in range(1, rounds + 1):
             count = setting.size(2000, 20)
             pictures = list(pool.map(lambda each: setting.device.decode(each, frame), [data] * count))
             yield {"decoded": number * len(pictures), "watched": watch.facts()}
-    yield {"why_decoded_elsewhere": setting.device.why_decoded_elsewhere()}
+    yield {"decode_fallback_reason": setting.device.decode_fallback_reason()}
 
 
 def _embedding(run: Path, folder: Path, setting: Setting, side: int, cluster: str) -> subprocess.Popen[bytes]:

@@ -18,11 +18,11 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
-from gapscope.decode.children import decode_apart
+from gapscope.decode.children import decode_in_subprocess
 from gapscope.decode.gpu import decode_on_gpu
 from gapscope.device.protocol import Network
 from gapscope.pyramid import MODELS, load_pyramid
-from gapscope.settings import SPEEDUPS, Frame, Precision
+from gapscope.settings import SPEEDUPS, Precision, Preprocess
 
 MODEL, DRY_MODEL = "fasterrcnn_resnet50_fpn_v2", "fasterrcnn_mobilenet_v3_large_320_fpn"
 _SIZES, _BATCH = (224, 512), 128
@@ -126,7 +126,9 @@ def _built(
         run = torchvision_run(model, weights, side, pixels, device, rounded=variant.rounded, tf32=variant.tf32)
         return run, None
     speedups = SPEEDUPS if variant.compiled else SPEEDUPS[:-1]
-    network = device.place(load_pyramid(replace(settings_of(model, weights, side), speedups=speedups)), speedups)
+    network = device.prepare_network(
+        load_pyramid(replace(settings_of(model, weights, side), speedups=speedups)), speedups
+    )
     if variant.captured:
         return _captured(variant, network, pixels), network
     if variant.precision:
@@ -226,7 +228,7 @@ def _profile(size: int, setting: Setting) -> Iterator[Found]:
     pixels[...] = 128
     for name, speedups in (("compiled", SPEEDUPS), ("not compiled", SPEEDUPS[:-1]))[setting.size(0, 1) :]:
         settings = replace(settings_of(model, weights, side), precision="bfloat16", speedups=speedups)
-        network = device.place(load_pyramid(settings), speedups)
+        network = device.prepare_network(load_pyramid(settings), speedups)
         for _ in range(3):
             device.embed(network, pixels, "bfloat16")()
         kinds = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.name == "cuda" else [])]
@@ -240,14 +242,16 @@ def _profile(size: int, setting: Setting) -> Iterator[Found]:
 
 def _decode(setting: Setting) -> Iterator[Found]:
     """Time decoding by the CPU's cores and by the GPU, asked for by 16 threads, as a run asks."""
-    readers = {"cpu": decode_apart}
+    readers = {"cpu": decode_in_subprocess}
     if setting.on_gpu:
         readers["gpu"] = decode_on_gpu
     for size, copies in setting.size(((SMALL, 32), (LARGE, 4)), (((96, 72), 1),)):
         paths = jpegs(setting, setting.size(64, 16), size)
         for side in setting.size(_SIZES, (64,)):
             for name, read in readers.items():
-                rates = by_the_clock(paths, partial(read, frame=Frame(size=side)), setting.size(5, 1), name, copies)
+                rates = by_the_clock(
+                    paths, partial(read, frame=Preprocess(size=side)), setting.size(5, 1), name, copies
+                )
                 yield {f"{size[0]}x{size[1]} to {side}, {name}": rates}
 
 

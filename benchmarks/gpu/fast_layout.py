@@ -1,4 +1,4 @@
-"""Time, memory and quality of neighbours, maps and comparison, against plain cuML and umap-learn on the same points."""
+"""Time, memory and quality of neighbors, maps and comparison, against plain cuML and umap-learn on the same points."""
 
 import shutil
 import time
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from gapscope.bench.backends import plain_umap
 from gapscope.bench.plain_cuml import CUML
 from gapscope.bench.watch import Watch
-from gapscope.cluster import cluster_at_need
-from gapscope.compare.stage import compare_datasets
+from gapscope.cluster import lazy_cluster
 from gapscope.layout.quality import map_quality
-from gapscope.layout.stage import lay_out
-from gapscope.neighbors.stage import find_neighbors
 from gapscope.progress import Silent
 from gapscope.run import open_run
 from gapscope.settings import CompareSettings, LayoutSettings
+from gapscope.stages.compare import compare_datasets
+from gapscope.stages.layout import compute_layouts
+from gapscope.stages.neighbors import find_neighbors
 
 Points = NDArray[np.float32]
 
@@ -41,11 +41,11 @@ def _stages(count: int, levels: int, setting: Setting) -> Iterator[Found]:
 
     steps: dict[str, Callable[[], None]] = {
         "neighbors": neighbors,
-        "layout": lambda: lay_out(run, record, layout, setting.device, connect, Silent(), search),
+        "layout": lambda: compute_layouts(run, record, layout, setting.device, connect, Silent(), search),
         "compare": lambda: compare_datasets(run, record, comparison, setting.device, Silent()),
     }
     _begin(setting)
-    with cluster_at_need("inline", setting.device.name, 0) as connect:
+    with lazy_cluster("inline", setting.device.name, 0) as connect:
         for name, step in steps.items():
             with Watch() as watch:
                 start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Neighbours, maps and clusters of points of 256 dimensions by the hundred thousand, each timed, against plain cuML."""
+"""Neighbors, maps and clusters of points of 256 dimensions by the hundred thousand, each timed, against plain cuML."""
 
 import time
 from collections.abc import Iterator
@@ -11,27 +11,27 @@ from gpu.stage import Found, Part, Setting, Stopwatch
 from numpy.typing import NDArray
 
 from gapscope.device import cuda
-from gapscope.layout.graph import with_itself
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
-from gapscope.layout.start import principal_start
 from gapscope.neighbors import exact
 from gapscope.settings import LayoutSettings
 
 _K = 30
-"""Neighbours that a run finds, since the outliers need them."""
+"""Neighbors that a run finds, since the outliers need them."""
 _PLANTED = 100
 
 
 def _map(count: int, setting: Setting) -> Iterator[Found]:
-    """Neighbours and map as a run makes them, with its seed; the same without a seed (cuml#7176); plain cuML."""
+    """Neighbors and map as a run makes them, with its seed; the same without a seed (cuml#7176); plain cuML."""
     view, settings = normal_view(setting, setting.size(count, 600)), LayoutSettings()
     yield {"points": len(view), "dims": view.channels}
     clock = Stopwatch()
     near = setting.device.neighbors(view, view, _K, same=True)
-    yield {"neighbors": {"seconds": clock.lap(), "way": near.way, "recall": near.recall}}
-    graph = with_itself(near.distances[:, : settings.graph_k], near.indices[:, : settings.graph_k])
+    yield {"neighbors": {"seconds": clock.lap(), "method": near.method, "recall": near.recall}}
+    graph = with_self(near.distances[:, : settings.graph_k], near.indices[:, : settings.graph_k])
     yield {"graph": {"seconds": clock.lap()}}
-    start = principal_start([view], settings.seed)
+    start = pca_init([view], settings.seed)
     yield {"start": {"seconds": clock.lap()}}
     unseeded = LayoutSettings()
     # No setting of the project's: what is drawn must come out the same again.
@@ -70,7 +70,7 @@ def _clusters(setting: Setting) -> Iterator[Found]:
 
 def _exact_or_cells(setting: Setting) -> Iterator[Found]:
     """Where do cells begin to pay, and do larger tiles make the exact search faster? Both ways forced."""
-    yield {"assumed": cuda._CELLS_FROM}
+    yield {"assumed": cuda._IVF_FROM}
     for count in setting.size((100_000, 200_000, 500_000), (300,)):
         view = normal_view(setting, count)
         for name, limit, tile in (
@@ -79,9 +79,9 @@ def _exact_or_cells(setting: Setting) -> Iterator[Found]:
             ("exact, larger tiles", 10**12, 65536),
         ):
             clock = Stopwatch()
-            with patch.object(cuda, "_CELLS_FROM", limit), patch.object(exact, "_REFERENCE_TILE", tile):
+            with patch.object(cuda, "_IVF_FROM", limit), patch.object(exact, "_REFERENCE_TILE", tile):
                 near = setting.device.neighbors(view, view, _K, same=True)
-            yield {f"{count}, {name}": {"seconds": clock.lap(), "way": near.way, "recall": near.recall}}
+            yield {f"{count}, {name}": {"seconds": clock.lap(), "method": near.method, "recall": near.recall}}
 
 
 PARTS: dict[str, Part] = {

@@ -9,14 +9,14 @@ from gpu.points import embeddings, given_run, two_datasets, view_of
 from gpu.stage import Found, Part, Setting
 from torch.profiler import ProfilerActivity, profile
 
-from gapscope.cluster import cluster_at_need
+from gapscope.cluster import lazy_cluster
 from gapscope.device import cuda
 from gapscope.layout.quality import map_quality
-from gapscope.layout.stage import lay_out
-from gapscope.layout.ways import draw
-from gapscope.neighbors.stage import find_neighbors
+from gapscope.layout.strategy import compute_layout
 from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
+from gapscope.stages.layout import compute_layouts
+from gapscope.stages.neighbors import find_neighbors
 
 _POOL_MIB = 128
 
@@ -40,27 +40,27 @@ def _map(setting: Setting) -> Iterator[Found]:
     run = setting.folder("small-pool") / "run"
     record = given_run(run, two_datasets(values, 1))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
-    with cluster_at_need("inline", setting.device.name, 0) as connect:
+    with lazy_cluster("inline", setting.device.name, 0) as connect:
         find_neighbors(run, record, setting.device, 30, connect, Silent())
     _small_pool(setting)
-    made = draw(run, record, "P2", settings, setting.device, 1)
+    made = compute_layout(run, record, "P2", settings, setting.device, 1)
     yield {"pool_mib": _POOL_MIB, "kind": kind, **made.facts(), "finite": bool(np.isfinite(made.points).all())}
 
 
 def _cells(setting: Setting) -> Iterator[Found]:
-    """Cells that do not fit have to give way to comparing everything, with the same neighbours."""
+    """Ivf that do not fit have to give way to comparing everything, with the same neighbors."""
     values, kind = embeddings(setting, setting.size(300_000, 320))
     view = view_of(values)
     expected = setting.device.neighbors(view, view, 30, same=True)
     _small_pool(setting)
-    with patch.object(cuda, "_CELLS_FROM", 1000):
+    with patch.object(cuda, "_IVF_FROM", 1000):
         found = setting.device.neighbors(view, view, 30, same=True)
     same = float((found.indices == expected.indices).mean())
-    yield {"pool_mib": _POOL_MIB, "kind": kind, "way": found.way, "same": same}
+    yield {"pool_mib": _POOL_MIB, "kind": kind, "method": found.method, "same": same}
 
 
 def _copies(setting: Setting) -> Iterator[Found]:
-    """Which copies are made while neighbours are found and a map is drawn? By kind: how many, and how many bytes."""
+    """Which copies are made while neighbors are found and a map is drawn? By kind: how many, and how many bytes."""
     values, kind = embeddings(setting, setting.size(100_000, 320))
     run = setting.folder("copies") / "run"
     record = given_run(run, two_datasets(values, 1))
@@ -70,13 +70,13 @@ def _copies(setting: Setting) -> Iterator[Found]:
     for name in ("neighbors", "layout"):
         trace = run.parent / f"{name}.json"
         with (
-            cluster_at_need("inline", setting.device.name, 0) as connect,
+            lazy_cluster("inline", setting.device.name, 0) as connect,
             profile(activities=[ProfilerActivity.CUDA if setting.on_gpu else ProfilerActivity.CPU]) as profiler,
         ):
             if name == "neighbors":
                 search = find_neighbors(run, record, setting.device, 30, connect, Silent(), graph_k=settings.graph_k)
             else:
-                lay_out(run, record, settings, setting.device, connect, Silent(), search)
+                compute_layouts(run, record, settings, setting.device, connect, Silent(), search)
         profiler.export_chrome_trace(str(trace))
         copies: dict[str, dict[str, float]] = {}
         for event in json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]:
@@ -94,13 +94,13 @@ def _quality(setting: Setting) -> Iterator[Found]:
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     run = setting.folder("quality") / "run"
     record = given_run(run, two_datasets(values, 1))
-    with cluster_at_need("inline", setting.device.name, 0) as connect:
+    with lazy_cluster("inline", setting.device.name, 0) as connect:
         find_neighbors(run, record, setting.device, 30, connect, Silent())
     datasets = [view_of(level) for levels in two_datasets(values, 1).values() for level in levels.values()]
     for name in ("whole card", "small pool"):
         if name == "small pool":
             _small_pool(setting)
-        made = draw(run, record, "P2", settings, setting.device, 1)
+        made = compute_layout(run, record, "P2", settings, setting.device, 1)
         yield {name: {**made.facts(), **map_quality(datasets, made.points, seed=0)}}
 
 

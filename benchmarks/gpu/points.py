@@ -14,18 +14,18 @@ from gpu.stage import Setting
 from layout_points import normal_parts, real_points
 from numpy.typing import NDArray
 
-from gapscope.neighbors.ruler import measure_ruler
-from gapscope.neighbors.stage import measure_rulers
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.scaler import fit_scaler
 from gapscope.sources import Entry
-from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
+from gapscope.stages.neighbors import fit_scalers
+from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
 from gapscope.store.pyramid import create_pyramid, mark_done, write_embeddings
-from gapscope.store.record import Record
+from gapscope.store.run_record import RunRecord
 
 REAL = 10_000
 _GROUPS, _DIRECTIONS, _DIMS, _ROWS = 200, 40, 256, 2**18
 _FACT = {"format": "JPEG", "width": 500, "height": 375, "status": "ok", "error": ""} | {
-    f"{kind}_{channel}": 100.0 for kind in ("mean", "spread") for channel in ("red", "green", "blue")
+    f"{kind}_{channel}": 100.0 for kind in ("mean", "std") for channel in ("red", "green", "blue")
 }
 _FACT["sharpness"] = 10.0
 
@@ -68,7 +68,7 @@ def _parts(setting: Setting) -> tuple[NDArray[np.float64], list[tuple[NDArray[np
     return normal_parts(_real(setting), setting.size(_GROUPS, 4))
 
 
-def normal_view(setting: Setting, count: int) -> UnitRows:
+def normal_view(setting: Setting, count: int) -> EmbeddingView:
     """Return (count, 256) points of 200 normal distributions, each in 40 directions of its own, made in seconds."""
     device = setting.device.name
     random = torch.Generator(device).manual_seed(0)
@@ -86,27 +86,27 @@ def normal_view(setting: Setting, count: int) -> UnitRows:
     return view_of(found)
 
 
-def view_of(values: NDArray[np.float16]) -> UnitRows:
+def view_of(values: NDArray[np.float16]) -> EmbeddingView:
     """Return embeddings as gapscope sees a level, standardised over all of them."""
     tiles = (values[start : start + 8192].astype(np.float32) for start in range(0, len(values), 8192))
-    mean, spread = measure_ruler(tiles, values.shape[1])
+    mean, std = fit_scaler(tiles, values.shape[1])
     held = zarr.create_array({}, data=values, chunks=(8192, values.shape[1]), compressors=None)
-    return UnitRows(embeddings=held, rows=np.arange(len(values)), mean=mean, spread=spread)
+    return EmbeddingView(embeddings=held, rows=np.arange(len(values)), mean=mean, std=std)
 
 
-def given_run(run: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]]]) -> Record:
+def given_run(run: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]]]) -> RunRecord:
     """Write a run that is embedded and no further: dataset to level to (rows, channels)."""
     names = {name: f"/{name}" for name in datasets}
     config: dict[str, Any] = {"datasets": names, "embed": {"levels": list(next(iter(datasets.values())))}}
     config |= {"neighbors": {"metric": "cosine"}, "compare": {}, "sources": {"objects": False}}
-    record = Record(config=config, model={"name": "given", "weights_sha256": ""}, versions={}, block_rows=GROUP_ROWS)
+    record = RunRecord(config=config, model={"name": "given", "weights_sha256": ""}, versions={}, block_rows=GROUP_ROWS)
     run.mkdir(parents=True)
     for name, levels in datasets.items():
         rows = len(next(iter(levels.values())))
         write_index(run, name, (Entry(f"/{name}/{row:08d}.jpg", 100, 0) for row in range(rows)))
         for block in range(-(-rows // GROUP_ROWS)):
-            write_facts(run, name, block, [_FACT] * min(GROUP_ROWS, rows - block * GROUP_ROWS))
-        merge_facts(run, name, GROUP_ROWS)
+            write_image_stats(run, name, block, [_FACT] * min(GROUP_ROWS, rows - block * GROUP_ROWS))
+        merge_image_stats(run, name, GROUP_ROWS)
         create_pyramid(run, name, rows, GROUP_ROWS, {level: values.shape[1] for level, values in levels.items()})
         for block, start in enumerate(range(0, rows, GROUP_ROWS)):
             part = {level: values[start : start + GROUP_ROWS] for level, values in levels.items()}
@@ -114,7 +114,7 @@ def given_run(run: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]
             mark_done(run, name, block)
         record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
     (run / "rejects.csv").write_text("dataset,row,uri,status,error\n", encoding="utf-8")
-    measure_rulers(run, record)
+    fit_scalers(run, record)
     return record
 
 

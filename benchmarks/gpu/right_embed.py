@@ -15,7 +15,7 @@ from gapscope.decode.picture import decode
 from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.pyramid import MODELS, load_pyramid
-from gapscope.settings import DEFAULT_MODEL, SPEEDUPS, EmbedSettings, Frame, Precision
+from gapscope.settings import DEFAULT_MODEL, SPEEDUPS, EmbedSettings, Precision, Preprocess
 
 _IMAGES, _BATCH = 64, 16
 Ways = dict[str, tuple[Precision, tuple[str, ...]]]
@@ -45,7 +45,7 @@ def model_right(name: str, ways: Ways, setting: Setting) -> Iterator[Found]:
     model = MODELS[name]
     weights = model.weights() if name == "bundled" else random_weights(name, setting.folder(name))
     size = setting.size(model.size, 64)
-    frame = Frame(size=size)
+    frame = Preprocess(size=size)
     paths = jpegs(setting, setting.size(_IMAGES, 16), setting.size(SMALL, (96, 72)))
     pixels = np.stack([decode(path.read_bytes(), frame).pixels for path in paths])
     settings = settings_of(name, weights, size)
@@ -63,7 +63,7 @@ def _embedded(
     precision: Precision,
     speedups: tuple[str, ...],
 ) -> dict[str, NDArray[np.float32]]:
-    network = device.place(load_pyramid(replace(settings, precision=precision, speedups=speedups)), speedups)
+    network = device.prepare_network(load_pyramid(replace(settings, precision=precision, speedups=speedups)), speedups)
     parts = [
         device.embed(network, pixels[start : start + _BATCH], precision)() for start in range(0, len(pixels), _BATCH)
     ]
@@ -73,7 +73,7 @@ def _embedded(
 def _decoder(setting: Setting) -> Iterator[Found]:
     """Hold the GPU's decoder against the CPU's: pixels, and embeddings by the bundled network."""
     read = GpuDecoder(setting.size(_BOOT, _DRY_BOOT))
-    frame = Frame(size=setting.size(224, 64))
+    frame = Preprocess(size=setting.size(224, 64))
     settings = settings_of("bundled", MODELS["bundled"].weights(), frame.size)
     for size in setting.size((SMALL, LARGE), ((96, 72),)):
         data = [path.read_bytes() for path in jpegs(setting, setting.size(64, 16), size)]

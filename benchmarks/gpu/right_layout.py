@@ -1,4 +1,4 @@
-"""Are neighbours, maps, clusters, numbers and manifests from the GPU those of the CPU? Every option, and odd inputs."""
+"""Are neighbors, maps, clusters, numbers and manifests from the GPU those of the CPU? Every option, and odd inputs."""
 
 import time
 from collections.abc import Iterator
@@ -14,25 +14,25 @@ from numpy.typing import NDArray
 from scipy.spatial import procrustes
 from sklearn.metrics import adjusted_rand_score
 
-from gapscope.cluster import cluster_at_need
-from gapscope.compare.answers import answer, own_radius
-from gapscope.compare.manifest import manifest_path
-from gapscope.compare.stage import compare_datasets
+from gapscope.cluster import lazy_cluster
+from gapscope.compare.outlier_scores import knn_radius, score_outliers
 from gapscope.device import Device
 from gapscope.device.cpu import Cpu
-from gapscope.layout.graph import with_itself
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
-from gapscope.layout.stage import lay_out
-from gapscope.layout.start import principal_start
-from gapscope.layout.ways import by_landmarks
-from gapscope.neighbors.found import recall
-from gapscope.neighbors.stage import find_neighbors
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.layout.strategy import layout_by_landmarks
+from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.result import recall
 from gapscope.progress import Silent
 from gapscope.run import open_run
 from gapscope.settings import CompareSettings, LayoutSettings
-from gapscope.store.record import Record
-from gapscope.store.results import layout_facts, read_layout, read_neighbors
+from gapscope.stages.compare import compare_datasets
+from gapscope.stages.layout import compute_layouts
+from gapscope.stages.neighbors import find_neighbors
+from gapscope.store.manifests import manifest_path
+from gapscope.store.results import layout_info, read_layout, read_neighbors
+from gapscope.store.run_record import RunRecord
 
 _K = 30
 _OPTIONS = {
@@ -70,19 +70,19 @@ def _maps(count: int, setting: Setting) -> Iterator[Found]:
                 yield {"clusters_adjusted_rand_index": float(adjusted_rand_score(*labels))}
         if name == "seed 1":
             yield {"likeness_of_two_seeds": float(1 - procrustes(first, drawn["device"][0])[2])}
-    landmarks = by_landmarks([view], options["default"], setting.device, len(view) // 2, "half of them")
+    landmarks = layout_by_landmarks([view], options["default"], setting.device, len(view) // 2, "half of them")
     yield {"landmarks, half": map_quality([view], landmarks.points, seed=0)}
 
 
 def _drawn(
-    view: UnitRows,
+    view: EmbeddingView,
     distances: NDArray[np.float32],
     indices: NDArray[np.int64],
     settings: LayoutSettings,
     device: Device,
 ) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    graph = with_itself(distances[:, : settings.graph_k], indices[:, : settings.graph_k])
-    start, begun = principal_start([view], settings.seed), time.perf_counter()
+    graph = with_self(distances[:, : settings.graph_k], indices[:, : settings.graph_k])
+    start, begun = pca_init([view], settings.seed), time.perf_counter()
     points = device.layout(start, *graph, settings)
     seconds = time.perf_counter() - begun
     return points, {"layout_seconds": seconds, **map_quality([view], points, seed=0)}
@@ -95,11 +95,11 @@ def _stages(setting: Setting) -> Iterator[Found]:
     by_cpu = here / "cpu"
     record = given_run(by_cpu, two_datasets(values, 1))
     by_device = copied(by_cpu, here / "device")
-    with cluster_at_need("inline", setting.device.name, 0) as connect:
+    with lazy_cluster("inline", setting.device.name, 0) as connect:
         find_neighbors(by_cpu, record, Cpu(), _K, connect, Silent())
         find_neighbors(by_device, record, setting.device, _K, connect, Silent())
         yield {"points": len(values), "kind": kind, "neighbors": _neighbors(by_cpu, by_device)}
-        lay_out(by_cpu, record, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
+        compute_layouts(by_cpu, record, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
     for name in ("layout.zarr", "clusters.zarr"):
         copied(by_cpu / name, by_device / name)
     for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
@@ -129,10 +129,10 @@ def _manifests(by_cpu: Path, by_device: Path, query: str, reference: str) -> Fou
         pq.read_table(manifest_path(run, "P2", query, reference)).to_pandas().set_index("uri").sort_index()
         for run in (by_cpu, by_device)
     )
-    radii = [own_radius(run, "P2", reference, CompareSettings().k) for run in (by_cpu, by_device)]
+    radii = [knn_radius(run, "P2", reference, CompareSettings().k) for run in (by_cpu, by_device)]
     # Of all images, listed or not.
     all_of, all_its = (
-        answer(run, "P2", query, reference, radius, CompareSettings())
+        score_outliers(run, "P2", query, reference, radius, CompareSettings())
         for run, radius in zip((by_cpu, by_device), radii, strict=True)
     )
     apart = {name: float(np.abs(getattr(all_of, name) - getattr(all_its, name)).max()) for name in _P_VALUES}
@@ -179,13 +179,13 @@ def _odd(setting: Setting) -> Iterator[Found]:
 
 def _ends(setting: Setting, values: NDArray[np.float16]) -> Found:
     run = setting.folder("odd") / "run"
-    record: Record = given_run(run, {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
-    with cluster_at_need("inline", setting.device.name, 0) as connect:
+    record: RunRecord = given_run(run, {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
+    with lazy_cluster("inline", setting.device.name, 0) as connect:
         find_neighbors(run, record, setting.device, _K, connect, Silent())
-        lay_out(run, record, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, connect, Silent())
+        compute_layouts(run, record, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, connect, Silent())
     compare_datasets(run, record, CompareSettings(), setting.device, Silent())
     points = read_layout(run, "P2")[0]
-    return {"finite": bool(np.isfinite(points).all()), "way": layout_facts(run, "P2")["way"]}
+    return {"finite": bool(np.isfinite(points).all()), "way": layout_info(run, "P2")["strategy"]}
 
 
 PARTS: dict[str, Part] = {

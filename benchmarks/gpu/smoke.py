@@ -16,11 +16,11 @@ from gpu.stage import Found, Part, Setting, Stopwatch
 from PIL import Image
 
 from gapscope.device import cuda
-from gapscope.layout.graph import with_itself
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
-from gapscope.layout.start import principal_start
-from gapscope.pyramid.arithmetic import why_not_compiled
 from gapscope.settings import LayoutSettings
+from gapscope.stages.precision import compile_failure_reason
 
 _MORE = (
     "cuda-bindings",
@@ -46,14 +46,14 @@ def _versions(_: Setting) -> Iterator[Found]:
 
 def _compiler(setting: Setting) -> Iterator[Found]:
     """Why torch cannot compile on this machine; empty where it can."""
-    yield {"why_not_compiled": why_not_compiled(setting.device)}
+    yield {"compile_failure_reason": compile_failure_reason(setting.device)}
 
 
 def _map(setting: Setting) -> Iterator[Found]:
     view, clock = normal_view(setting, setting.size(5000, 500)), Stopwatch()
     near = setting.device.neighbors(view, view, LayoutSettings().graph_k, same=True)
     yield {"neighbors_seconds": clock.lap()}
-    graph, start = with_itself(near.distances, near.indices), principal_start([view], 0)
+    graph, start = with_self(near.distances, near.indices), pca_init([view], 0)
     clock.lap()
     one = setting.device.layout(start, *graph, LayoutSettings())
     yield {"first_map_seconds": clock.lap()}
@@ -70,9 +70,9 @@ def _clusters(setting: Setting) -> Iterator[Found]:
 
 def _cells(setting: Setting) -> Iterator[Found]:
     view = normal_view(setting, setting.size(20_000, 500))
-    with patch.object(cuda, "_CELLS_FROM", 1000):
+    with patch.object(cuda, "_IVF_FROM", 1000):
         near = setting.device.neighbors(view, view, 30, same=True)
-    yield {"way": near.way, "recall": near.recall}
+    yield {"method": near.method, "recall": near.recall}
 
 
 def _jpeg(setting: Setting) -> Iterator[Found]:

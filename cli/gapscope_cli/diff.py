@@ -21,7 +21,7 @@ def diff(
     """
     with told(reading=f"{before} or {after}"):
         from gapscope import open_run
-        from gapscope.compare.diff import diff_runs, level_verdicts
+        from gapscope.diff import diff_runs, level_verdicts
 
         changes = diff_runs(open_run(before), open_run(after))
         if csv is not None:

@@ -149,7 +149,7 @@ def compare(
         str,
         typer.Option(
             metavar="NAMES",
-            help="What makes the network faster: auto, none, or some of nine-sums,fold,channels-last,compile.",
+            help="What makes the network faster: auto, none, or some of pooled-fpn,fold,channels-last,compile.",
             rich_help_panel=_MACHINE,
         ),
     ] = "auto",
@@ -179,7 +179,7 @@ def compare(
         typer.Option(help="Distance between standardised embeddings: cosine or euclidean.", rich_help_panel=_ANSWER),
     ] = "cosine",
     n_neighbors: Annotated[
-        int, typer.Option(help="UMAP's neighbours per image: more shows larger shapes.", rich_help_panel=_MAP)
+        int, typer.Option(help="UMAP's neighbors per image: more shows larger shapes.", rich_help_panel=_MAP)
     ] = 15,
     min_dist: Annotated[
         float, typer.Option(help="UMAP's smallest distance of points: less packs them closer.", rich_help_panel=_MAP)

@@ -22,8 +22,9 @@ def report(
 ) -> None:
     """Write the report page of a finished run again."""
     with told(reading=run), shown_progress() as progress:
-        from gapscope.report import rewrite_report, write_single_file
+        from gapscope.report.single_file import write_single_file
         from gapscope.settings import ReportSettings
+        from gapscope.stages.report import rewrite_report
 
         settings = ReportSettings(max_points=max_points, thumbnails=thumbnails)  # type: ignore[arg-type]
         page = rewrite_report(run, progress, settings)

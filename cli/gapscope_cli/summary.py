@@ -20,7 +20,7 @@ def print_summary(run: "Run") -> None:
         for level in run.levels:
             _print_matrix(level, by_level[level]["matrix"])
     typer.echo("")
-    for sentence in metrics["head"].values():
+    for sentence in metrics["headlines"].values():
         typer.echo(sentence)
     copies = {pair: counts for pair, counts in metrics["duplicates"]["pairs"].items() if sum(counts.values())}
     for pair, counts in copies.items():

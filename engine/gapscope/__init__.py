@@ -2,7 +2,7 @@
 
 from importlib.metadata import version
 
-from gapscope.compare.diff import diff_runs
+from gapscope.diff import diff_runs
 from gapscope.errors import (
     ClusterError,
     DamageError,
@@ -14,8 +14,8 @@ from gapscope.errors import (
     WeightsError,
 )
 from gapscope.pyramid.models import MODELS
-from gapscope.recipe import compare
 from gapscope.run import Run, open_run
+from gapscope.stages.pipeline import compare
 from gapscope.verify import verify
 
 __version__ = version("gapscope")

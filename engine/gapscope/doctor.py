@@ -14,12 +14,12 @@ import torch
 from PIL import Image, features
 
 from gapscope.cluster import open_cluster
-from gapscope.decode.children import thumbnail_apart
+from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.device import choose_device
 from gapscope.errors import GapscopeError
 from gapscope.pyramid.models import MODELS
-from gapscope.pyramid.weights import at_hand
-from gapscope.rejects import Rejected
+from gapscope.pyramid.weights import is_cached
+from gapscope.sources.rejects import Rejected
 
 _FORMATS = {"JPEG": "jpg", "JPEG 2000": "jpg_2000", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
 _STORAGE = {"s3://": "s3fs", "gs://": "gcsfs", "https://": "aiohttp"}
@@ -116,7 +116,7 @@ def _package(what: str, module: str, names: tuple[str, ...], missing: str) -> Fi
 def _device() -> Finding:
     try:
         device = choose_device("auto")
-        device.check_maps()
+        device.check_layout_support()
         return Finding("--device auto", True, device.check())
     except GapscopeError as error:
         return Finding("--device auto", False, str(error))
@@ -135,7 +135,7 @@ def _decoder() -> Finding:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (1, 2, 3)).save(file, "PNG")
     try:
-        thumbnail_apart(file.getvalue(), 8, 64)
+        thumbnail_in_subprocess(file.getvalue(), 8, 64)
     except (GapscopeError, Rejected) as error:
         return Finding("decoder process", False, str(error))
     return Finding("decoder process", True, "starts and decodes")
@@ -164,7 +164,7 @@ def _scratch() -> Finding:
 
 
 def _weights() -> Iterator[Finding]:
-    there = [name for name, model in MODELS.items() if at_hand(model.weights)]
+    there = [name for name, model in MODELS.items() if is_cached(model.weights)]
     yield Finding("weights here", True if there else None, ", ".join(there) or "none")
     if lacks := [name for name in MODELS if name not in there]:
         yield Finding("weights to fetch", None, f"on first use: {', '.join(lacks)}")

@@ -44,3 +44,8 @@ class DecoderError(GapscopeError):
 
 class ClusterError(GapscopeError):
     """The Dask cluster could not be reached, or lost a block for good."""
+
+
+def one_line(error: BaseException) -> str:
+    """Return what an error says, in one line of moderate length."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

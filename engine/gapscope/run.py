@@ -12,19 +12,19 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gapscope.compare.duplicates import duplicates_path
-from gapscope.compare.manifest import manifest_path
-from gapscope.compare.merged import ALL
-from gapscope.compare.pairs import ordered_pairs
+from gapscope.device import choose_device
 from gapscope.errors import DamageError, OptionError, RunError
-from gapscope.layout.frame import layout_frame
-from gapscope.layout.transform import place_on_map
-from gapscope.settings import Frame
+from gapscope.layout.interpolate import interpolate_coordinates
+from gapscope.neighbors.embedding_view import concat_views, open_view, view_of_array
+from gapscope.settings import Preprocess
 from gapscope.sources import Entry, Source, open_source
-from gapscope.store.index import read_index, read_some_rows
-from gapscope.store.place import place, readable
+from gapscope.store.index import read_index, read_some_rows, rows_read
+from gapscope.store.location import readable, resolve_location
+from gapscope.store.manifests import ALL, duplicates_path, manifest_path
+from gapscope.store.pairs import ordered_pairs
 from gapscope.store.pyramid import open_embeddings
-from gapscope.store.record import Record, read_record
+from gapscope.store.results import read_layout
+from gapscope.store.run_record import RunRecord, read_run_record
 from gapscope.store.shapes import check_shapes
 from gapscope.store.tables import read_whole
 from gapscope.store.thumbnails import read_thumbnails
@@ -43,7 +43,7 @@ class Run:
     """
 
     path: Path
-    record: Record
+    record: RunRecord
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -56,9 +56,9 @@ class Run:
         return tuple(self.record.config["embed"]["levels"])
 
     @property
-    def frame(self) -> Frame:
+    def frame(self) -> Preprocess:
         """How an image became the square that the network saw."""
-        return Frame(**{name: self.record.config["embed"][name] for name in ("size", "fit", "max_pixels")})
+        return Preprocess(**{name: self.record.config["embed"][name] for name in ("size", "fit", "max_pixels")})
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
@@ -78,8 +78,8 @@ class Run:
     def index(self, dataset: str) -> pd.DataFrame:
         """Return one row per listed image: what its source says of it, and what became of it.
 
-        Columns: row, uri, bytes (as listed; -1 where the source does not know), mtime_ns, place, box, encoded_bytes (as
-        read), format, width, height, jpeg_quality, mean_red and so on to spread_blue, status, error, and `meta.NAME`
+        Columns: row, uri, bytes (as listed; -1 where the source does not know), mtime_ns, offset, box, encoded_bytes
+        (as read), format, width, height, jpeg_quality, mean_red and so on to std_blue, status, error, and `meta.NAME`
         for every column that the source has.
         """
         self._check("dataset", dataset, self.datasets)
@@ -112,7 +112,7 @@ class Run:
         self._check("level", level, self.levels)
         return layout_frame(self.path, self.record, level)
 
-    def place(self, level: str, embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
+    def transform(self, level: str, embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
         """Return where images that are not in the run lie on a level's map, which stays as it is.
 
         Each lands among its nearest images on the map, whatever else is placed with it.
@@ -128,7 +128,7 @@ class Run:
             OptionError: there is no such level, or these are no embeddings of it.
         """
         self._check("level", level, self.levels)
-        return place_on_map(self.path, self.record, level, embeddings)
+        return _transform(self.path, self.record, level, embeddings)
 
     def outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
         """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first."""
@@ -139,7 +139,7 @@ class Run:
             table: pd.DataFrame = read_whole(file).to_pandas()
         return table
 
-    def outliers_over_levels(self, query: str, reference: str) -> pd.DataFrame:
+    def outliers_across_levels(self, query: str, reference: str) -> pd.DataFrame:
         """Return the query images that any level lists, with the levels, and p and q corrected for looking at all."""
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
@@ -191,11 +191,56 @@ def open_run(path: str | PathLike[str]) -> Run:
         RunError: the folder is no run, its comparison is not finished, or it is damaged; what a run from somebody else
             holds is seen to be a run's before it is read.
     """
-    folder = place(path)
-    run = Run(folder, read_record(folder))
+    folder = resolve_location(path)
+    run = Run(folder, read_run_record(folder))
     if not (folder / "metrics.json").exists():
         raise RunError(
             f"{folder} is not finished: run its `gapscope compare` command again, it goes on where it stopped"
         )
     check_shapes(folder, run.record)
     return run
+
+
+def layout_frame(run: Path, record: RunRecord, level: str) -> pd.DataFrame:
+    """Return dataset, row, uri, x, y, z and cluster of every image that was read, the same rows for each level."""
+    points, clusters = read_layout(run, level)
+    parts = []
+    first = 0
+    for name, facts in record.datasets.items():
+        rows = rows_read(run, name)
+        here = points[first + rows]
+        parts.append(
+            pd.DataFrame(
+                {
+                    "dataset": name,
+                    "row": rows,
+                    "uri": read_index(run, name, ["uri"])["uri"].take(rows).to_pandas(),
+                    "x": here[:, 0],
+                    "y": here[:, 1],
+                    "z": here[:, 2],
+                    "cluster": np.asarray(clusters[first + rows]),
+                }
+            )
+        )
+        first += facts["listed"]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _transform(run: Path, record: RunRecord, level: str, embeddings: NDArray[np.float16]) -> NDArray[np.float32]:
+    """Return (n, 3) places of embeddings (n, channels) among all images of a level's map.
+
+    Raises:
+        OptionError: the shape is another level's or model's, or a value is not finite.
+    """
+    views = [open_view(run, record, name, level) for name in record.datasets]
+    channels = views[0].channels
+    if embeddings.ndim != 2 or embeddings.shape[1] != channels:
+        raise OptionError(f"embeddings of shape {embeddings.shape}: level {level} takes (images, {channels})")
+    if not np.isfinite(embeddings).all():
+        raise OptionError("embeddings hold NaN or infinity: leave out images that could not be embedded")
+    if not len(embeddings):
+        return np.empty((0, 3), np.float32)
+    points = layout_frame(run, record, level)[["x", "y", "z"]].to_numpy(np.float32)
+    return interpolate_coordinates(
+        view_of_array(views[0], embeddings), concat_views(views), points, choose_device("cpu")
+    )

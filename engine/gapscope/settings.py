@@ -10,7 +10,7 @@ Fit = Literal["crop", "stretch", "pad"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Pool = Literal["mean", "max", "gem", "grid"]
 
-SPEEDUPS = ("nine-sums", "fold", "channels-last", "compile")
+SPEEDUPS = ("pooled-fpn", "fold", "channels-last", "compile")
 """What makes a network faster and changes no more than the last bits of what it gives."""
 Metric = Literal["cosine", "euclidean"]
 Thumbnails = Literal["off", "outliers", "drawn"]
@@ -46,7 +46,7 @@ def _within(option: str, value: float, low: float, high: float) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Frame:
+class Preprocess:
     """How an image becomes the square that the network sees.
 
     Attributes:
@@ -88,7 +88,7 @@ class EmbedSettings:
     weights: str
     weights_sha256: str
     levels: tuple[str, ...]
-    frame: Frame
+    frame: Preprocess
     pool: Pool = "mean"
     precision: Precision = "auto"
     speedups: tuple[str, ...] = ("auto",)
@@ -120,7 +120,7 @@ class LayoutSettings:
     """How a level's 3-D map is made (McInnes et al. 2018, UMAP).
 
     Attributes:
-        n_neighbors: neighbours per image in UMAP's graph, the image itself included.
+        n_neighbors: neighbors per image in UMAP's graph, the image itself included.
         min_dist: smallest distance of points in the map, in UMAP's units, before levels are brought to one scale.
         n_epochs: rounds of optimisation; None is UMAP's own choice, 500 up to 10,000 points and 200 above.
         landmarks: at most so many images are laid out by UMAP, the others placed among them; None is as many as fit
@@ -145,7 +145,7 @@ class LayoutSettings:
 
     @property
     def graph_k(self) -> int:
-        """Neighbours besides the image itself that the graph has to keep per ordered pair."""
+        """Neighbors besides the image itself that the graph has to keep per ordered pair."""
         return self.n_neighbors - 1
 
 
@@ -155,14 +155,14 @@ class CompareSettings:
 
     Attributes:
         k: an image is outside the reference's support by its distance to its k-th nearest reference image.
-        crowd: an image's kind is under-represented by the datasets of its `crowd` nearest images.
+        k_local: an image's kind is under-represented by the datasets of its `k_local` nearest images.
         fdr: bound on the expected share of false entries in an outlier manifest.
         reference: the dataset that all others are compared with; every pair is compared where None.
         max_outliers: rows of a manifest at most, the surest; all where None. No count changes with it.
     """
 
     k: int = 5
-    crowd: int = 30
+    k_local: int = 30
     fdr: float = 0.1
     reference: str | None = None
     max_outliers: int | None = None
@@ -175,8 +175,8 @@ class CompareSettings:
 
     @property
     def graph_k(self) -> int:
-        """Neighbours that the graph has to keep per ordered pair so that every answer can be read from it."""
-        return max(self.k, self.crowd)
+        """Neighbors that the graph has to keep per ordered pair so that every answer can be read from it."""
+        return max(self.k, self.k_local)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,7 +185,7 @@ class ReportSettings:
 
     Attributes:
         max_points: most images drawn on a map.
-        thumbnails: of which images there are pictures: `off`, `outliers` (with their neighbours), or `drawn`.
+        thumbnails: of which images there are pictures: `off`, `outliers` (with their neighbors), or `drawn`.
     """
 
     max_points: int = 50_000

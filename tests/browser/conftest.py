@@ -8,7 +8,7 @@ import made_run
 import pytest
 
 from gapscope.progress import Silent
-from gapscope.report import write_report
+from gapscope.stages.report import write_report
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page

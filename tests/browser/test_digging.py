@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gapscope.report import write_single_file
 from gapscope.report.serve import ReportServer
+from gapscope.report.single_file import write_single_file
 from gapscope.run import open_run
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
     assert "0.91 of 1" in page.inner_text("#drawn")
     assert "2.5 times the noise floor" in page.inner_text("#charts")
     # The image that is typical of the first cluster is its dataset's last.
-    assert page.locator(".cluster .neighbour").first.get_attribute("title") == "23.png"
+    assert page.locator(".cluster .neighbor").first.get_attribute("title") == "23.png"
 
 
 def test_an_image_is_found_by_a_part_of_its_name(measured: "Page", color: Color) -> None:
@@ -162,7 +162,7 @@ def test_the_page_in_one_file_shows_the_same(visit: Visit, hostile_page: Path, t
     assert not [name for name in loaded if name.startswith("file:")]
     assert "unsafe" not in (page.get_attribute("meta[http-equiv]", "content") or "")
     page.locator(".item").first.click()
-    page.wait_for_selector("#pinned.filled .neighbour")
+    page.wait_for_selector("#pinned.filled .neighbor")
     assert page.evaluate("window.hit") is None
     page.wait_for_timeout(300)
     image = "Number(document.querySelector('#pinned .thumbnail').dataset.image)"

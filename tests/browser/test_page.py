@@ -124,7 +124,7 @@ def test_hovering_shows_the_image_of_the_point(
     page.mouse.up()
     page.wait_for_selector("#pinned.filled")
     assert name in page.inner_text("#pinned")
-    assert page.locator("#pinned .neighbour").count() == 5
+    assert page.locator("#pinned .neighbor").count() == 5
 
     # With Shift, a click selects instead, and a second one takes it back.
     box = page.locator("#map").bounding_box()
@@ -174,9 +174,9 @@ def test_a_pinned_outlier_stands_beside_its_nearest(visit: Visit, plain_page: Pa
     page.locator(".item").first.click()
     page.wait_for_selector("#pinned.filled")
     assert "rank 1" in page.inner_text("#pinned")
-    neighbours = page.locator("#pinned .neighbour .thumbnail")
-    assert neighbours.count() == 5
-    found = [int(neighbours.nth(at).get_attribute("data-image") or -1) for at in range(5)]
+    neighbors = page.locator("#pinned .neighbor .thumbnail")
+    assert neighbors.count() == 5
+    found = [int(neighbors.nth(at).get_attribute("data-image") or -1) for at in range(5)]
     assert page.evaluate("numbers => numbers.map((image) => gapscope.image.dataset[image])", found) == [1] * 5
     page.keyboard.press("Escape")
     page.wait_for_selector("#pinned:not(.filled)")
@@ -321,7 +321,7 @@ def test_without_webgl_the_rest_of_the_page_works(
     page.locator(".item").first.click()
     page.wait_for_selector("#pinned.filled")
     page.locator(".toggle").first.click()
-    assert page.locator("#pinned .neighbour").count() == 5
+    assert page.locator("#pinned .neighbor").count() == 5
 
 
 def test_everything_can_be_reached_with_the_keyboard(visit: Visit, plain_page: Path) -> None:

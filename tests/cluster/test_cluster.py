@@ -19,9 +19,9 @@ from distributed.utils import All
 from notes import Notes
 
 import gapscope
-from gapscope.cluster import open_cluster, run_jobs, workers_per_machine
+from gapscope.cluster import open_cluster, run_jobs, workers_per_host
 from gapscope.cluster.jobs import _do
-from gapscope.cluster.where import _picked
+from gapscope.cluster.launch import _picked
 
 pytestmark = pytest.mark.cluster
 
@@ -120,7 +120,7 @@ def test_a_block_that_fails_and_one_that_kills_every_worker_end_with_one_line(
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         open_cluster("local", "cpu", 0) as client,
     ):
-        assert workers_per_machine(client) == 2
+        assert workers_per_host(client) == 2
         # On Python 3.11 it can lock a worker up.
         assert set(client.run(_profiled).values()) == {False}
         with pytest.raises(gapscope.ClusterError, match="No space left on device"):
@@ -140,7 +140,7 @@ def test_jobs_are_handed_out_a_few_at_a_time() -> None:
             yield number
 
     with open_cluster("inline", "cpu", 0) as client:
-        assert workers_per_machine(client) == 0
+        assert workers_per_host(client) == 0
         results = run_jobs(client, _double, jobs())
         # Two are worked on at a time, and either may be finished first.
         first = next(results)
@@ -173,7 +173,7 @@ def test_what_dask_stopped_waiting_for_is_no_traceback(caplog: pytest.LogCapture
 def test_auto_says_what_it_picks() -> None:
     notes = Notes()
     with open_cluster("auto", "cpu", 3000, notes) as client:
-        assert workers_per_machine(client) == 0
+        assert workers_per_host(client) == 0
     assert notes.lines == ["--cluster auto: inline, this process, since 3,000 images are few"]
     assert _picked("cpu", 3001)[0] == "local"
     assert _picked("cuda", 3001)[0] == "cuda"
@@ -192,7 +192,7 @@ def _double(number: int) -> int:
 
 
 def test_where_no_scheduler_answers_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gapscope.cluster.where._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("gapscope.cluster.launch._CONNECT_SECONDS", 1)
     with (
         pytest.raises(gapscope.ClusterError, match=r"tcp://127\.0\.0\.1:1"),
         open_cluster("tcp://127.0.0.1:1", "cpu", 0),

@@ -56,7 +56,7 @@ def test_compose_with_tls_gives_the_bytes_of_one_process(
 
 def refused(address: str, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """See that keys of another authority, and none, do not get in."""
-    monkeypatch.setattr("gapscope.cluster.where._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("gapscope.cluster.launch._CONNECT_SECONDS", 1)
     tls = {"ca-file": keys / "ca.pem", "client.cert": keys / "cert.pem", "client.key": keys / "key.pem"}
     strangers = {f"distributed.comm.tls.{name}": str(file) for name, file in tls.items()}
     for where in (address, address.replace("tls://", "tcp://")):

@@ -17,7 +17,7 @@ from notes import Notes
 
 import gapscope
 from gapscope.cluster import run_jobs
-from gapscope.pyramid import block
+from gapscope.stages import block
 
 pytestmark = pytest.mark.cluster
 

@@ -17,16 +17,16 @@ from sklearn.metrics import adjusted_rand_score
 from gapscope.decode.gpu import _BOOT, GpuDecoder
 from gapscope.device.cpu import Cpu
 from gapscope.device.cuda import Cuda, _has_nvimgcodec
-from gapscope.layout.graph import with_itself
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
-from gapscope.layout.start import principal_start
-from gapscope.neighbors.cells import RECALL
+from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
-from gapscope.neighbors.found import recall
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.ivf import RECALL
+from gapscope.neighbors.result import recall
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame, LayoutSettings
+from gapscope.settings import EmbedSettings, LayoutSettings, Preprocess
 
 pytestmark = [
     pytest.mark.gpu,
@@ -35,17 +35,17 @@ pytestmark = [
 needs_cuml = pytest.mark.skipif(importlib.util.find_spec("cuml") is None, reason="cuML is not installed")
 
 
-def unit_rows(rows: int, length: int, seed: int) -> UnitRows:
+def open_view(rows: int, length: int, seed: int) -> EmbeddingView:
     values, _ = make_blobs(rows, length, centers=8, random_state=seed)
-    return UnitRows(
+    return EmbeddingView(
         embeddings=zarr.create_array({}, data=values.astype(np.float16), chunks=(1024, length)),
         rows=np.arange(rows),
         mean=np.zeros(length, np.float32),
-        spread=np.ones(length, np.float32),
+        std=np.ones(length, np.float32),
     )
 
 
-def bundled(frame: Frame) -> EmbedSettings:
+def bundled(frame: Preprocess) -> EmbedSettings:
     weights = MODELS["bundled"].weights()
     return EmbedSettings(
         model="bundled",
@@ -57,12 +57,12 @@ def bundled(frame: Frame) -> EmbedSettings:
 
 
 def test_embeddings_are_the_cpus() -> None:
-    settings = bundled(Frame(size=224))
+    settings = bundled(Preprocess(size=224))
     pixels = np.random.default_rng(0).integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
-    expected = Cpu().embed(Cpu().place(load_pyramid(settings), ()), pixels, "float32")()
+    expected = Cpu().embed(Cpu().prepare_network(load_pyramid(settings), ()), pixels, "float32")()
     pinned = Cuda().buffer(pixels.shape)
     pinned[...] = pixels
-    network = Cuda().place(load_pyramid(settings), ("channels-last",))
+    network = Cuda().prepare_network(load_pyramid(settings), ("channels-last",))
     found, again = (Cuda().embed(network, pinned, "float32") for _ in range(2))
     for level, values in again().items():
         np.testing.assert_array_equal(values, found()[level])
@@ -71,8 +71,8 @@ def test_embeddings_are_the_cpus() -> None:
 
 
 def test_batches_under_way_do_not_disturb_each_other() -> None:
-    random, settings = np.random.default_rng(0), bundled(Frame(size=224))
-    network = Cuda().place(load_pyramid(settings), ("channels-last",))
+    random, settings = np.random.default_rng(0), bundled(Preprocess(size=224))
+    network = Cuda().prepare_network(load_pyramid(settings), ("channels-last",))
     batches = [Cuda().buffer((16, 224, 224, 3)) for _ in range(6)]
     for batch in batches:
         batch[...] = random.integers(0, 256, batch.shape, np.uint8)
@@ -86,7 +86,10 @@ def test_batches_under_way_do_not_disturb_each_other() -> None:
 @pytest.mark.skipif(not _has_nvimgcodec(), reason="nvImageCodec is not installed")
 def test_decoded_pictures_are_the_cpus() -> None:
     """What is decoded on the GPU differs from the CPU's by less than photographs differ from each other, by far."""
-    names, frame = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "retina.jpg"), Frame(size=224)
+    names, frame = (
+        ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "retina.jpg"),
+        Preprocess(size=224),
+    )
     data = []
     for number, name in enumerate(names):
         photo = Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
@@ -126,8 +129,8 @@ def test_decoded_pictures_are_the_cpus() -> None:
 
 @pytest.mark.parametrize("same", [False, True])
 def test_neighbors_are_the_cpus(same: bool) -> None:
-    query = unit_rows(3000, 64, 1)
-    reference = query if same else unit_rows(2000, 64, 2)
+    query = open_view(3000, 64, 1)
+    reference = query if same else open_view(2000, 64, 2)
     expected = Cpu().neighbors(query, reference, 10, same=same)
     found = Cuda().neighbors(query, reference, 10, same=same)
     np.testing.assert_allclose(found[0], expected[0], atol=1e-5)
@@ -136,8 +139,8 @@ def test_neighbors_are_the_cpus(same: bool) -> None:
 
 @pytest.mark.parametrize("same", [False, True])
 def test_neighbors_do_not_depend_on_how_many_queries_are_held(same: bool) -> None:
-    query = unit_rows(5000, 64, 1)
-    reference = query if same else unit_rows(40_000, 64, 2)
+    query = open_view(5000, 64, 1)
+    reference = query if same else open_view(40_000, 64, 2)
     found, in_parts = (
         exact_neighbors(query, reference, 10, same=same, device=torch.device("cuda"), held_bytes=held)
         for held in (2**30, 1)
@@ -150,12 +153,12 @@ def test_neighbors_do_not_depend_on_how_many_queries_are_held(same: bool) -> Non
 @pytest.mark.skipif(importlib.util.find_spec("cuvs") is None, reason="cuVS is not installed")
 @pytest.mark.parametrize("same", [False, True])
 def test_cells_find_what_they_say_they_find(same: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gapscope.device.cuda._CELLS_FROM", 1000)
-    query = unit_rows(3000, 64, 1)
-    reference = query if same else unit_rows(2000, 64, 2)
+    monkeypatch.setattr("gapscope.device.cuda._IVF_FROM", 1000)
+    query = open_view(3000, 64, 1)
+    reference = query if same else open_view(2000, 64, 2)
     expected = Cpu().neighbors(query, reference, 10, same=same)
     found = Cuda().neighbors(query, reference, 10, same=same)
-    assert found.way == "cells"
+    assert found.method == "ivf"
     assert recall(found.distances, expected.distances) > RECALL - 0.02
     if same:
         assert not (found.indices == np.arange(3000)[:, None]).any()
@@ -165,7 +168,7 @@ def photograph(name: str) -> Image.Image:
     return Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
 
 
-def real_embeddings() -> UnitRows:
+def real_embeddings() -> EmbeddingView:
     """The last level of the bundled network for crops of the photographs that scikit-image's wheel carries."""
     weights = MODELS["bundled"].weights()
     settings = EmbedSettings(
@@ -173,7 +176,7 @@ def real_embeddings() -> UnitRows:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=("P5",),
-        frame=Frame(size=96),
+        frame=Preprocess(size=96),
     )
     pictures = [np.array(photograph(name)) for name in ("brick.png", "grass.png", "chelsea.png", "coffee.png")]
     random = np.random.default_rng(0)
@@ -182,12 +185,12 @@ def real_embeddings() -> UnitRows:
         picture = pictures[number % len(pictures)]
         top, left = (int(random.integers(0, length - 96)) for length in picture.shape[:2])
         crops.append(picture[top : top + 96, left : left + 96])
-    found = Cuda().embed(Cuda().place(load_pyramid(settings), ()), np.stack(crops), "float32")()["P5"]
-    return UnitRows(
+    found = Cuda().embed(Cuda().prepare_network(load_pyramid(settings), ()), np.stack(crops), "float32")()["P5"]
+    return EmbeddingView(
         embeddings=zarr.create_array({}, data=found.astype(np.float16), chunks=(1024, found.shape[1])),
         rows=np.arange(len(found)),
         mean=found.mean(axis=0),
-        spread=np.maximum(found.std(axis=0), 1e-6),
+        std=np.maximum(found.std(axis=0), 1e-6),
     )
 
 
@@ -195,8 +198,8 @@ def real_embeddings() -> UnitRows:
 def test_the_layout_is_as_good_as_the_cpus() -> None:
     view = real_embeddings()
     found = Cpu().neighbors(view, view, 14, same=True)
-    graph = with_itself(found.distances, found.indices)
-    start = principal_start([view], seed=0)
+    graph = with_self(found.distances, found.indices)
+    start = pca_init([view], seed=0)
 
     def quality(points: NDArray[np.float32]) -> float:
         assert points.shape == (len(view), 3)
@@ -208,16 +211,16 @@ def test_the_layout_is_as_good_as_the_cpus() -> None:
 
 @needs_cuml
 def test_a_seed_gives_the_same_layout_again() -> None:
-    view = unit_rows(2000, 64, 1)
+    view = open_view(2000, 64, 1)
     found = Cuda().neighbors(view, view, 14, same=True)
-    graph, start = with_itself(found.distances, found.indices), principal_start([view], seed=0)
+    graph, start = with_self(found.distances, found.indices), pca_init([view], seed=0)
     one, other = (Cuda().layout(start, *graph, LayoutSettings(seed=3)) for _ in range(2))
     np.testing.assert_array_equal(one, other)
 
 
 @needs_cuml
 def test_clusters_are_the_cpus() -> None:
-    # They touch, so that it matters how many neighbours a density is taken from.
+    # They touch, so that it matters how many neighbors a density is taken from.
     points, _ = make_blobs([900, 600, 300, 80], 3, cluster_std=1.5, center_box=(-8, 8), random_state=3)
     for smallest in (5, 20):
         labels = [device.cluster_labels(points.astype(np.float32), smallest) for device in (Cpu(), Cuda())]
@@ -225,8 +228,8 @@ def test_clusters_are_the_cpus() -> None:
 
 
 def test_distances_of_datasets_are_the_cpus() -> None:
-    query, reference = unit_rows(3000, 64, 1), unit_rows(2500, 64, 2)
-    expected, found = (device.set_distances(query, reference) for device in (Cpu(), Cuda()))
+    query, reference = open_view(3000, 64, 1), open_view(2500, 64, 2)
+    expected, found = (device.distribution_distances(query, reference) for device in (Cpu(), Cuda()))
     for one, other in zip(expected, found, strict=True):
         for name, distance in one.items():
             assert other[name].value == pytest.approx(distance.value, rel=1e-6, abs=1e-9)

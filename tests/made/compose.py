@@ -52,17 +52,19 @@ class Here:
         """Return a service as a process, with more options at the end; without an entrypoint it is gapscope's."""
         names = self._names | {"8787": _free_port()}
 
-        def renamed(word: str) -> str:
+        def remap_state_dict(word: str) -> str:
             for name, here in names.items():
                 word = word.replace(name, here)
             return word
 
-        words = [renamed(word) for word in found.get("entrypoint", ["gapscope"]) + found.get("command", [])]
-        health = [renamed(word) for word in found.get("healthcheck", {}).get("test", [])]
+        words = [remap_state_dict(word) for word in found.get("entrypoint", ["gapscope"]) + found.get("command", [])]
+        health = [remap_state_dict(word) for word in found.get("healthcheck", {}).get("test", [])]
         return Service(
             command=[sys.executable, "-m", {"dask": "dask", "gapscope": "gapscope_cli"}[words[0]], *words[1:], *more],
             # What has no value is handed on from outside.
-            environment={name: renamed(value) for name, value in found["environment"].items() if value is not None},
+            environment={
+                name: remap_state_dict(value) for name, value in found["environment"].items() if value is not None
+            },
             health=[sys.executable, *health[2:]] if health[:2] == ["CMD", "python"] else [],
         )
 

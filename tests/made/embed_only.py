@@ -8,19 +8,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gapscope.cluster import cluster_at_need
+from gapscope.cluster import lazy_cluster
 from gapscope.device import choose_device
 from gapscope.progress import Progress, Silent
 from gapscope.pyramid.models import find_model
-from gapscope.pyramid.stage import embed_datasets
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
-from gapscope.sources.stage import list_datasets
+from gapscope.stages.embed import embed_datasets
+from gapscope.stages.listing import list_datasets
 from gapscope.store.index import read_index
-from gapscope.store.place import place
+from gapscope.store.location import resolve_location
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.record import Record, begin, read_record
+from gapscope.store.run_record import RunRecord, open_or_create, read_run_record
 
 NAMES, LEVELS = ("real", "synthetic"), ("P3", "P5")
 Arrays = dict[str, NDArray[Any]]
@@ -32,21 +32,21 @@ def embed(
     """List and embed at 64 pixels, with the network that is always there."""
     shown, file = progress or Silent(), find_model("bundled").weights()
     settings = EmbedSettings(
-        model="bundled", weights=str(file), weights_sha256=sha256_of(file), levels=LEVELS, frame=Frame(size=64)
+        model="bundled", weights=str(file), weights_sha256=sha256_of(file), levels=LEVELS, frame=Preprocess(size=64)
     )
     sources = {name: open_source(name, location) for name, location in datasets.items()}
-    where = place(run)
-    record = begin(where, Record(config={"datasets": datasets}, model={}, versions={}))
+    where = resolve_location(run)
+    record = open_or_create(where, RunRecord(config={"datasets": datasets}, model={}, versions={}))
     list_datasets(where, record, sources, shown, update=False)
     images = sum(facts["listed"] for facts in record.datasets.values())
-    with cluster_at_need(cluster, "cpu", images, shown) as connect:
+    with lazy_cluster(cluster, "cpu", images, shown) as connect:
         embed_datasets(where, record, sources, settings, choose_device("cpu"), connect, shown, **options)
 
 
 def arrays_of(run: str | Path) -> Arrays:
     """Everything about the rows of a finished run."""
-    where, found = place(run), Arrays()
-    for name, facts in read_record(where).datasets.items():
+    where, found = resolve_location(run), Arrays()
+    for name, facts in read_run_record(where).datasets.items():
         assert pending_blocks(where, name) == []
         assert facts["read"] + facts["rejected"] == facts["listed"]
         for level in LEVELS:

@@ -17,19 +17,19 @@ POINTS: dict[str, tuple[str, str, int]] = {
     # An index is half written.
     "listing": ("gapscope.store.index", "listed_table", 2),
     # Some images of a block are decoded.
-    "decode": ("gapscope.pyramid.block", "_fact", 5),
+    "decode": ("gapscope.stages.block", "_fact", 5),
     # A block's shards are there, what became of its images is not.
-    "embed": ("gapscope.pyramid.block", "write_facts", 2),
+    "embed": ("gapscope.stages.block", "write_image_stats", 2),
     # An index holds what became of all images, and the parts that it came from are still there.
     "store": ("gapscope.store.index", "remove_tree", 1),
-    # Arrays of neighbours are whole and do not say so.
-    "neighbors": ("gapscope.neighbors.stage", "finish_neighbors", 3),
+    # Arrays of neighbors are whole and do not say so.
+    "neighbors": ("gapscope.stages.neighbors", "finish_neighbors", 3),
     # A level's clusters are there, its map is not.
     "layout": ("gapscope.store.results", "_write", 2),
     # All manifests of a level are there, no numbers.
-    "compare": ("gapscope.compare.stage", "write_merged", 1),
+    "compare": ("gapscope.stages.compare", "write_across_levels", 1),
     # The report's folder is all but whole.
-    "report": ("gapscope.report.write", "write_sums", 1),
+    "report": ("gapscope.stages.report", "write_sums", 1),
     # The old report has stepped aside for the new one.
     "report again": ("pathlib", "Path.rename", 2),
 }

@@ -7,16 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.cluster import cluster_at_need
+from gapscope.cluster import lazy_cluster
 from gapscope.device.cpu import Cpu
-from gapscope.layout.stage import lay_out
-from gapscope.neighbors.stage import find_neighbors, measure_rulers
 from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
 from gapscope.sources import Entry
-from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
+from gapscope.stages.layout import compute_layouts
+from gapscope.stages.neighbors import find_neighbors, fit_scalers
+from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
 from gapscope.store.pyramid import create_pyramid, write_embeddings
-from gapscope.store.record import Record
+from gapscope.store.run_record import RunRecord
 
 Levels = Mapping[str, NDArray[Any]]
 """Level to (rows, channels); a row that is not finite is an image that was rejected."""
@@ -32,40 +32,40 @@ class Told(Silent):
         self.notes.append(message)
 
 
-def embedded_run(run: Path, datasets: Mapping[str, Levels], metric: str = "cosine") -> Record:
-    """Write indexes and embeddings, and return the record with the rulers measured."""
+def embedded_run(run: Path, datasets: Mapping[str, Levels], metric: str = "cosine") -> RunRecord:
+    """Write indexes and embeddings, and return the record with the scalers measured."""
     levels = list(next(iter(datasets.values())))
     config = {"embed": {"levels": levels}, "neighbors": {"metric": metric}}
-    record = Record(config=config, model={}, versions={})
+    record = RunRecord(config=config, model={}, versions={})
     run.mkdir()
     for name, values in datasets.items():
         embed(run, record, name, values)
     record.write(run)
-    measure_rulers(run, record)
+    fit_scalers(run, record)
     return record
 
 
-def embed(run: Path, record: Record, name: str, values: Levels) -> None:
+def embed(run: Path, record: RunRecord, name: str, values: Levels) -> None:
     """Write a dataset's index and embeddings, in place of what is there."""
     rows = len(next(iter(values.values())))
     write_index(run, name, [Entry(f"{name}/{row}", 1, 1) for row in range(rows)])
     good = np.all([np.isfinite(level).all(axis=1) for level in values.values()], axis=0)
     facts = [{"status": "ok", "error": ""} if ok else {"status": "broken", "error": "cut"} for ok in good]
     for block in range(-(-rows // GROUP_ROWS)):
-        write_facts(run, name, block, facts[block * GROUP_ROWS : (block + 1) * GROUP_ROWS])
-    merge_facts(run, name, GROUP_ROWS)
+        write_image_stats(run, name, block, facts[block * GROUP_ROWS : (block + 1) * GROUP_ROWS])
+    merge_image_stats(run, name, GROUP_ROWS)
     create_pyramid(run, name, rows, GROUP_ROWS, {level: found.shape[1] for level, found in values.items()})
     write_embeddings(run, name, 0, {level: found.astype(np.float16) for level, found in values.items()})
     record.datasets[name] = {"listed": rows, "read": int(good.sum()), "rejected": int(rows - good.sum())}
 
 
-def mapped(run: Path, record: Record, settings: LayoutSettings | None = None, k: int = 30) -> list[str]:
-    """Find neighbours and lay out every level; return what was told."""
+def mapped(run: Path, record: RunRecord, settings: LayoutSettings | None = None, k: int = 30) -> list[str]:
+    """Find neighbors and lay out every level; return what was told."""
     told = Told()
-    with cluster_at_need("inline", "cpu", 0) as connect:
+    with lazy_cluster("inline", "cpu", 0) as connect:
         chosen = settings or LayoutSettings(n_epochs=50)
         search = find_neighbors(run, record, Cpu(), k, connect, told, graph_k=chosen.graph_k)
-        lay_out(run, record, chosen, Cpu(), connect, told, search)
+        compute_layouts(run, record, chosen, Cpu(), connect, told, search)
     return told.notes
 
 

@@ -11,13 +11,13 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
-from gapscope.compare.manifest import write_manifest
 from gapscope.run import Run, open_run
 from gapscope.sources import Folder, Value
 from gapscope.store.atomic import write_json
-from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
-from gapscope.store.record import Record
+from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
+from gapscope.store.manifests import write_manifest
 from gapscope.store.results import pair_name, write_layout, write_neighbors
+from gapscope.store.run_record import RunRecord
 
 CREATED = "2026-01-02T03:04:05+00:00"
 
@@ -34,7 +34,7 @@ class Made:
         broken: file names whose bytes are no image.
         levels: level names.
         outliers: how many of each dataset's first images are outliers, against every other dataset at every level.
-        k: neighbours that are kept.
+        k: neighbors that are kept.
         weather: what the first dataset's source says of its images, over and over; see `said`.
         measured: whether the numbers hold intervals, noise floors, histograms, confounders and head lines.
     """
@@ -117,14 +117,14 @@ def _about_pairs(names: list[str]) -> dict[str, Any]:
     warning = "the files alone tell the datasets apart: <i>JPEG</i> on one side, PNG on the other"
     return {
         "confounders": {name: {"auc": 0.99, "warning": warning, "facts": files} for name in pairs},
-        "head": {
+        "headlines": {
             name: f"{name}: 2 of 24 {query} images lie outside the {reference} set at P3, 2.5 times the noise floor"
             for name, (query, reference) in pairs.items()
         },
     }
 
 
-def _record(made: Made, sources: dict[str, Path]) -> Record:
+def _record(made: Made, sources: dict[str, Path]) -> RunRecord:
     config: dict[str, Any] = {
         "datasets": {name: str(path) for name, path in sources.items()},
         "sources": {"objects": False},
@@ -137,10 +137,10 @@ def _record(made: Made, sources: dict[str, Path]) -> Record:
             "precision": "float32",
         },
         "layout": {"n_neighbors": 15, "min_dist": 0.1, "seed": 0},
-        "compare": {"k": made.k, "crowd": 30, "fdr": 0.1},
+        "compare": {"k": made.k, "k_local": 30, "fdr": 0.1},
     }
     levels = [{"name": level, "stride": 4 << at, "channels": 8} for at, level in enumerate(made.levels)]
-    return Record(
+    return RunRecord(
         config=config, model={"name": "bundled", "levels": levels}, versions={"gapscope": "0.1.0"}, created=CREATED
     )
 
@@ -172,8 +172,8 @@ def _write_index(run: Path, name: str, folder: Path, made: Made) -> NDArray[np.i
         else {"format": "PNG", "width": 48, "height": 36, "status": "ok", "error": ""}
         for bad in broken
     ]
-    write_facts(run, name, 0, facts)
-    merge_facts(run, name, GROUP_ROWS)
+    write_image_stats(run, name, 0, facts)
+    merge_image_stats(run, name, GROUP_ROWS)
     return np.flatnonzero(~np.array(broken, dtype=bool))
 
 
@@ -216,8 +216,8 @@ def _write_level(
             "under_represented": 0,
             "share_outside": 0.25,
             "coverage": 0.5,
-            "reference_neighbours": 0.3,
-            "reference_neighbours_expected": 0.5,
+            "reference_neighbors": 0.3,
+            "reference_neighbors_expected": 0.5,
             "a_new_number": 1.5,
         }
     return pairs
@@ -255,11 +255,11 @@ def _manifest(
             "rank": np.arange(1, count + 1),
             "uri": [own[row] for row in listed],
             "row": listed,
-            "kind": [("outside", "both", "under-represented")[at % 3] for at in range(count)],
+            "reason": [("outside", "both", "under-represented")[at % 3] for at in range(count)],
             "score": distances[listed, -1],
             **dict.fromkeys(("p", "q", "outside_p", "outside_q", "under_p", "under_q"), small),
             "nearest_distance": distances[listed, 0],
-            "neighbours": pd.Series([[other[at] for at in indices[row] if at >= 0] for row in listed], dtype=object),
+            "neighbors": pd.Series([[other[at] for at in indices[row] if at >= 0] for row in listed], dtype=object),
             "x": points[listed, 0],
             "y": points[listed, 1],
             "z": points[listed, 2],

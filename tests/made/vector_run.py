@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.cluster import cluster_at_need
-from gapscope.compare.stage import compare_datasets
+from gapscope.cluster import lazy_cluster
 from gapscope.device import choose_device
-from gapscope.neighbors.stage import find_neighbors, measure_rulers
 from gapscope.progress import Silent
 from gapscope.run import Run, open_run
 from gapscope.settings import CompareSettings
 from gapscope.sources import Entry, Value
-from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
+from gapscope.stages.compare import compare_datasets
+from gapscope.stages.neighbors import find_neighbors, fit_scalers
+from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
 from gapscope.store.pyramid import create_pyramid, mark_done, write_embeddings
-from gapscope.store.record import Record
 from gapscope.store.results import write_layout
+from gapscope.store.run_record import RunRecord
 
 Vectors = Mapping[str, Mapping[str, NDArray[Any]]]
 
@@ -28,7 +28,7 @@ FACT = {
     "width": 64,
     "height": 48,
     **{f"mean_{channel}": 100.0 for channel in ("red", "green", "blue")},
-    **{f"spread_{channel}": 40.0 for channel in ("red", "green", "blue")},
+    **{f"std_{channel}": 40.0 for channel in ("red", "green", "blue")},
     "sharpness": 10.0,
     "status": "ok",
     "error": "",
@@ -61,7 +61,7 @@ def compare_vectors(
         "embed": {"levels": levels, "model": "given"},
         "compare": asdict(chosen),
     }
-    record = Record(config=config, model={"name": "given", "weights_sha256": "0"}, versions={}, created="2026-01-01")
+    record = RunRecord(config=config, model={"name": "given", "weights_sha256": "0"}, versions={}, created="2026-01-01")
     folder.mkdir(parents=True)
     record.write(folder)
     points, numbers = [], []
@@ -75,8 +75,8 @@ def compare_vectors(
         write_index(folder, name, entries, {"kind": "text"} if values else None)
         facts = [{"status": "broken", "error": "cut"}] * lost + [FACT] * images
         for block, start in enumerate(range(0, len(facts), GROUP_ROWS)):
-            write_facts(folder, name, block, facts[start : start + GROUP_ROWS])
-        merge_facts(folder, name, GROUP_ROWS)
+            write_image_stats(folder, name, block, facts[start : start + GROUP_ROWS])
+        merge_image_stats(folder, name, GROUP_ROWS)
         record.datasets[name] = {"listed": lost + images, "read": images, "rejected": lost}
         channels = {level: array.shape[1] for level, array in by_level.items()}
         create_pyramid(folder, name, lost + images, GROUP_ROWS, channels)
@@ -91,9 +91,9 @@ def compare_vectors(
         numbers.append(np.concatenate([np.full(lost, -1, np.int32), mine]).astype(np.int32))
     (folder / "rejects.csv").write_text("dataset,row,uri,status,error\n")
     record.write(folder)
-    measure_rulers(folder, record)
+    fit_scalers(folder, record)
     device = choose_device("cpu")
-    with cluster_at_need("inline", device.name, 0) as connect:
+    with lazy_cluster("inline", device.name, 0) as connect:
         find_neighbors(folder, record, device, chosen.graph_k, connect, Silent())
     for level in levels:
         write_layout(folder, level, np.concatenate(points), np.concatenate(numbers))

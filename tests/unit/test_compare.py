@@ -13,8 +13,8 @@ import zarr
 from PIL import Image
 
 import gapscope
-from gapscope import recipe
 from gapscope.sources import Entry, Folder
+from gapscope.stages import pipeline
 
 KIND = "chelsea"
 
@@ -74,8 +74,8 @@ def test_the_manifest_names_the_kind_that_the_reference_lacks(small_run: gapscop
     assert (listed["q"].diff().dropna() >= 0).all()
     assert (listed["q"] <= 0.1).all()
     assert (listed["p"] <= listed["q"] + 1e-12).all()
-    assert set(listed["kind"]) <= {"outside", "under-represented", "both"}
-    assert all(len(uris) == 5 and all("synthetic" in uri for uri in uris) for uris in listed["neighbours"])
+    assert set(listed["reason"]) <= {"outside", "under-represented", "both"}
+    assert all(len(uris) == 5 and all("synthetic" in uri for uri in uris) for uris in listed["neighbors"])
     back = small_run.outliers("P5", "synthetic", "real")
     assert len(back) <= 0.1 * 60
 
@@ -87,11 +87,11 @@ def test_numbers_say_the_same_as_the_manifests(small_run: gapscope.Run) -> None:
             listed = small_run.outliers(level, query, reference)
             assert numbers["outliers"] == len(listed)
             assert numbers["outlier_share"] == pytest.approx(len(listed) / numbers["images"])
-            assert numbers["outside"] == listed["kind"].isin(["outside", "both"]).sum()
-            assert numbers["under_represented"] == listed["kind"].isin(["under-represented", "both"]).sum()
+            assert numbers["outside"] == listed["reason"].isin(["outside", "both"]).sum()
+            assert numbers["under_represented"] == listed["reason"].isin(["under-represented", "both"]).sum()
             assert 0 <= numbers["coverage"] <= 1
     numbers = small_run.metrics["levels"]["P5"]["pairs"]["real-vs-synthetic"]
-    assert numbers["reference_neighbours"] < numbers["reference_neighbours_expected"]
+    assert numbers["reference_neighbors"] < numbers["reference_neighbors_expected"]
 
 
 def test_asking_for_what_the_run_lacks_is_a_clear_error(small_run: gapscope.Run) -> None:
@@ -118,7 +118,7 @@ def test_a_run_opens_again_and_the_same_call_gives_the_same(
     opened = gapscope.open_run(small_run.path)
     assert opened.metrics == small_run.metrics
     with monkeypatch.context() as patch:
-        patch.setattr("gapscope.cluster.where.open_cluster", read)
+        patch.setattr("gapscope.cluster.launch.open_cluster", read)
         gapscope.compare(
             dict(zip(("real", "synthetic"), two_folders, strict=True)), out=small_run.path, model="bundled", size=96
         )
@@ -196,7 +196,7 @@ def test_a_source_that_changed_is_taken_over_only_where_that_is_wanted(
 
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "read", counted)
-        patch.setattr("gapscope.recipe.write_report", lambda *_: None)
+        patch.setattr("gapscope.stages.pipeline.write_report", lambda *_: None)
         updated = gapscope.compare(folders, out=tmp_path / "run", update=True, **options)  # type: ignore[arg-type]
     assert decoded == ["more.png"]
     assert updated.metrics["datasets"]["a"] == {"listed": 13, "read": 12, "rejected": 1, "statuses": {"removed": 1}}
@@ -226,7 +226,7 @@ def test_what_is_not_installed_has_no_version(monkeypatch: pytest.MonkeyPatch) -
             raise PackageNotFoundError(name)
         return version(name)
 
-    monkeypatch.setattr(recipe, "version", lacking)
-    found = dict(recipe._versions())
+    monkeypatch.setattr(pipeline, "version", lacking)
+    found = dict(pipeline._versions())
     assert "faiss-cpu" not in found
     assert found["torch"] == version("torch")

@@ -10,8 +10,8 @@ from notes import Notes
 from PIL import Image
 
 import gapscope
-from gapscope.rejects import Rejected
 from gapscope.sources import Entry, Folder
+from gapscope.sources.rejects import Rejected
 
 OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3", "P5"], "size": 64, "n_epochs": 11, "cluster": "inline"}
 
@@ -40,7 +40,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Folder, "read", counted)
     # It reads images as well, for its thumbnails.
-    monkeypatch.setattr("gapscope.recipe.write_report", lambda *_: None)
+    monkeypatch.setattr("gapscope.stages.pipeline.write_report", lambda *_: None)
     return names
 
 
@@ -109,7 +109,7 @@ def test_a_dataset_is_added_to_a_run_and_another_dropped(
     folders: dict[str, Path], read: list[str], tmp_path: Path
 ) -> None:
     first = gapscope.compare(some(folders, "ab"), out=tmp_path / "run", **OPTIONS)
-    ruler = first.record.ruler
+    scaler = first.record.scaler
     with pytest.raises(gapscope.RunError, match=r"datasets\.c was not there.*--update to add and drop"):
         gapscope.compare(some(folders, "abc"), out=tmp_path / "run", **OPTIONS)
     read.clear()
@@ -119,7 +119,7 @@ def test_a_dataset_is_added_to_a_run_and_another_dropped(
     assert sorted(read) == ["c"] * 5
     assert grown.datasets == ("a", "b", "c")
     assert "c: added" in notes.lines
-    assert grown.record.ruler == ruler
+    assert grown.record.scaler == scaler
     assert set(grown.metrics["levels"]["P3"]["pairs"]) == {f"{x}-vs-{y}" for x in "abc" for y in "abc" if x != y}
     assert len(grown.layout("P3")) == 5 + 6 + 4
     read.clear()

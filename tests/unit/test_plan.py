@@ -83,7 +83,7 @@ def test_what_cannot_be_planned_is_one_line(two_folders: tuple[Path, Path], opti
 
 
 def test_the_doctor_says_what_works_and_what_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gapscope.cluster.where._CONNECT_SECONDS", 1)
+    monkeypatch.setattr("gapscope.cluster.launch._CONNECT_SECONDS", 1)
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 0, done.output
     for what in ("GPU", "driver", "cuML", "decoders", "decoder process", "weights here", "--device auto"):

@@ -6,7 +6,7 @@ import pytest
 from gapscope.device import choose_device
 from gapscope.device.cuda import Cuda
 from gapscope.errors import OptionError
-from gapscope.settings import CompareSettings, Frame, LayoutSettings, NeighborSettings, check_dataset_name
+from gapscope.settings import CompareSettings, LayoutSettings, NeighborSettings, Preprocess, check_dataset_name
 
 
 @pytest.mark.parametrize("name", ["real", "a", "synthetic-2.0_b", "0"])
@@ -23,15 +23,15 @@ def test_names_that_cannot(name: str) -> None:
 @pytest.mark.skipif(importlib.util.find_spec("cuml") is not None, reason="cuML is installed")
 def test_maps_on_a_gpu_need_cuml_and_say_so() -> None:
     with pytest.raises(OptionError, match="cuML is not installed"):
-        Cuda().check_maps()
+        Cuda().check_layout_support()
 
 
 @pytest.mark.parametrize(
     ("make", "option"),
     [
-        (lambda: Frame(size=100), "--size 100"),
-        (lambda: Frame(size=32), "--size 32"),
-        (lambda: Frame(size=64, fit="squeeze"), "--fit"),  # type: ignore[arg-type]
+        (lambda: Preprocess(size=100), "--size 100"),
+        (lambda: Preprocess(size=32), "--size 32"),
+        (lambda: Preprocess(size=64, fit="squeeze"), "--fit"),  # type: ignore[arg-type]
         (lambda: CompareSettings(k=0), "--k 0"),
         (lambda: CompareSettings(fdr=1.5), "--fdr 1.5"),
         (lambda: CompareSettings(max_outliers=-1), "--max-outliers -1"),

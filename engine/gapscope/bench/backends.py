@@ -17,15 +17,15 @@ from gapscope.bench.points import view_of
 from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.device.cuda import Cuda
-from gapscope.layout.graph import with_itself
-from gapscope.layout.start import principal_start
-from gapscope.layout.ways import by_landmarks
+from gapscope.layout.graph import with_self
+from gapscope.layout.pca_init import pca_init
+from gapscope.layout.strategy import layout_by_landmarks
 from gapscope.settings import LayoutSettings
 
-Drawn = tuple[NDArray[np.float32], dict[str, Any]]
+PlottedPoints = tuple[NDArray[np.float32], dict[str, Any]]
 _SETTINGS = LayoutSettings()
 _GRAPH_K = 30
-"""Neighbours that gapscope finds anyway, for the outliers."""
+"""Neighbors that gapscope finds anyway, for the outliers."""
 _WARM_ROWS = 5000
 _WARM_EPOCHS = 11
 
@@ -40,7 +40,7 @@ class Backend:
         gpu: whether it needs cuML and a GPU.
     """
 
-    draw: Callable[[Path], Drawn]
+    draw: Callable[[Path], PlottedPoints]
     warm: Callable[[], object]
     gpu: bool = False
 
@@ -61,34 +61,34 @@ def plain_umap(vectors: NDArray[np.float32], seed: int | None = None, **options:
     return np.asarray(umap.UMAP(n_components=3, random_state=seed, **options).fit_transform(vectors))
 
 
-def drawn_by_umap(points: Path, seed: int | None = None) -> Drawn:
+def drawn_by_umap(points: Path, seed: int | None = None) -> PlottedPoints:
     """Hand the vectors to `umap.UMAP` as its documents show it."""
     return plain_umap(_vectors(points), seed), {}
 
 
-def drawn_by_gapscope(points: Path, device: Device, epochs: int | None = None) -> Drawn:
-    """Find all neighbours and draw the map from them, as a run does."""
+def drawn_by_gapscope(points: Path, device: Device, epochs: int | None = None) -> PlottedPoints:
+    """Find all neighbors and draw the map from them, as a run does."""
     view = view_of(points)
     start = time.perf_counter()
     near = device.neighbors(view, view, _GRAPH_K, same=True)
     between, used = time.perf_counter(), time.process_time()
-    graph = with_itself(near.distances[:, : _SETTINGS.graph_k], near.indices[:, : _SETTINGS.graph_k])
-    way, recall = near.way, near.recall
+    graph = with_self(near.distances[:, : _SETTINGS.graph_k], near.indices[:, : _SETTINGS.graph_k])
+    method, recall = near.method, near.recall
     del near
-    drawn = device.layout(principal_start([view], 0), *graph, LayoutSettings(n_epochs=epochs))
+    drawn = device.layout(pca_init([view], 0), *graph, LayoutSettings(n_epochs=epochs))
     facts = {
         "neighbors": between - start,
         "layout": time.perf_counter() - between,
         "layout_cpu_seconds": time.process_time() - used,
     }
-    return drawn, {**facts, "neighbors_way": way, "neighbors_recall": recall}
+    return drawn, {**facts, "neighbors_method": method, "neighbors_recall": recall}
 
 
-def drawn_by_landmarks(points: Path, device: Device, share: int) -> Drawn:
+def drawn_by_landmarks(points: Path, device: Device, share: int) -> PlottedPoints:
     """Draw the map of one in `share` embeddings, and place the others among them."""
     view = view_of(points)
-    made = by_landmarks([view], _SETTINGS, device, len(view) // share, "")
-    return made.points, {"landmarks": made.laid_out}
+    made = layout_by_landmarks([view], _SETTINGS, device, len(view) // share, "")
+    return made.points, {"landmarks": made.umap_images}
 
 
 def warm_umap(seed: int | None = None) -> None:

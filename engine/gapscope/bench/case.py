@@ -7,9 +7,9 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from gapscope.bench.apart import peak_gib
 from gapscope.bench.backends import BACKENDS
 from gapscope.bench.points import view_of
+from gapscope.bench.subprocess_case import peak_gib
 from gapscope.bench.watch import Watch
 from gapscope.layout.quality import map_quality
 

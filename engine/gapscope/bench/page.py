@@ -14,7 +14,7 @@ COLUMNS = {
     "peak_gib": "peak memory, GiB",
     "peak_gpu_gib": "peak GPU memory, GiB",
     "trustworthiness": "trustworthiness",
-    "neighbor_recall": "neighbours kept",
+    "neighbor_recall": "neighbors kept",
 }
 """What a case's table shows, and what it is called."""
 _PLOTS = ("seconds", "peak_gib", "peak_gpu_gib", "trustworthiness")

@@ -20,4 +20,4 @@ CUML = {
     # Of data larger than the card a quarter is there at once.
     "cuML, nn_descent in parts": partial(_cuml, build_algo="nn_descent", knn_n_clusters=8, knn_overlap_factor=2),
 }
-"""Way to build the neighbour graph, to a function from (n, dims) vectors in host memory to (n, 3) coordinates."""
+"""Way to build the neighbor graph, to a function from (n, dims) vectors in host memory to (n, 3) coordinates."""

@@ -6,8 +6,8 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from gapscope.neighbors.ruler import measure_ruler
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.scaler import fit_scaler
 
 _GROUPS = 200
 _WITHIN = 0.7
@@ -32,12 +32,12 @@ def made_points(rows: int, dims: int, seed: int) -> NDArray[np.float32]:
     return points
 
 
-def view_of(points: Path) -> UnitRows:
+def view_of(points: Path) -> EmbeddingView:
     """Return stored points as gapscope sees a level: float16 in Zarr, standardised over all."""
     values = np.load(points, mmap_mode="r")
     held = zarr.create_array({}, shape=values.shape, dtype="float16", chunks=(_TILE, values.shape[1]), compressors=None)
     starts = range(0, len(values), _TILE)
     for start in starts:
         held[start : start + _TILE] = values[start : start + _TILE].astype(np.float16)
-    mean, spread = measure_ruler((values[start : start + _TILE] for start in starts), values.shape[1])
-    return UnitRows(embeddings=held, rows=np.arange(len(values)), mean=mean, spread=spread)
+    mean, std = fit_scaler((values[start : start + _TILE] for start in starts), values.shape[1])
+    return EmbeddingView(embeddings=held, rows=np.arange(len(values)), mean=mean, std=std)

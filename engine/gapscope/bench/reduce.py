@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from gapscope.bench.apart import in_child
 from gapscope.bench.backends import BACKENDS
 from gapscope.bench.machine import machine
 from gapscope.bench.page import write_page
 from gapscope.bench.points import made_points
+from gapscope.bench.subprocess_case import in_child
 from gapscope.errors import OptionError
 from gapscope.progress import Progress, Silent
 

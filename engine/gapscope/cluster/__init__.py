@@ -2,24 +2,24 @@
 
 from gapscope.cluster.interrupt import finishing_on_interrupt
 from gapscope.cluster.jobs import run_jobs
-from gapscope.cluster.joining import prepared
-from gapscope.cluster.where import (
+from gapscope.cluster.launch import (
     CLUSTERS,
     Connect,
     check_cluster,
-    cluster_at_need,
+    lazy_cluster,
     open_cluster,
-    workers_per_machine,
+    workers_per_host,
 )
+from gapscope.cluster.worker_setup import setup_workers
 
 __all__ = [
     "CLUSTERS",
     "Connect",
     "check_cluster",
-    "cluster_at_need",
     "finishing_on_interrupt",
+    "lazy_cluster",
     "open_cluster",
-    "prepared",
     "run_jobs",
-    "workers_per_machine",
+    "setup_workers",
+    "workers_per_host",
 ]

@@ -40,7 +40,7 @@ def finishing_on_interrupt(progress: Progress) -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGINT, before)
 
 
-def begun_apart(start: Callable[[], Begun], give_up: Callable[[Begun], object]) -> Begun:
+def start_without_sigint(start: Callable[[], Begun], give_up: Callable[[Begun], object]) -> Begun:
     """Return what `start` begins, whose threads and processes Ctrl-C then never reaches, nor what those begin later.
 
     A terminal gives it to every process, and a worker that still imports would answer with a traceback.

@@ -14,8 +14,8 @@ from typing import Any, Generic, NoReturn, TypeVar
 import torch
 from distributed import Client, KilledWorker, get_worker
 
-from gapscope.cluster.joining import check_version
-from gapscope.errors import ClusterError, GapscopeError
+from gapscope.cluster.worker_setup import check_version
+from gapscope.errors import ClusterError, GapscopeError, one_line
 from gapscope.progress import Progress, Silent
 
 Job = TypeVar("Job")
@@ -127,7 +127,7 @@ def _do(work: Callable[[Job], Result], expected: str, job: Job) -> Result:
         return work(job)
     except Exception as error:
         if _for_want_of_memory(error) or _for_want_of_memory(error.__cause__):
-            raise _OutOfMemory(address, " ".join(str(error).split())[:200]) from None
+            raise _OutOfMemory(address, one_line(error)) from None
         raise
 
 

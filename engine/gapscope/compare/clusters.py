@@ -41,12 +41,12 @@ def cluster_metrics(clusters: Mapping[str, NDArray[np.int32]]) -> dict[str, Any]
     return {"count": count, "datasets": names, "composition": counts.tolist(), "one_sided": one_sided}
 
 
-def typical(members: NDArray[np.int64], crowding: NDArray[np.float32]) -> NDArray[np.int64]:
+def typical_images(members: NDArray[np.int64], crowding: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return up to six of a cluster's images from where it is densest.
 
     Args:
         members: positions of a dataset's images in the cluster.
-        crowding: (n,) per image of the dataset, how far its neighbours in its own dataset are; the least is the
+        crowding: (n,) per image of the dataset, how far its neighbors in its own dataset are; the least is the
             densest.
     """
     order: Sequence[int] = np.argsort(crowding[members], kind="stable")[:_TYPICAL].tolist()

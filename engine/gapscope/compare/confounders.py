@@ -21,18 +21,18 @@ _COLUMNS = ["format", "encoded_bytes", "width", "height", "jpeg_quality", "sharp
 _CHANNELS = ("red", "green", "blue")
 
 
-def file_facts(run: Path, dataset: str) -> pd.DataFrame:
+def image_stats(run: Path, dataset: str) -> pd.DataFrame:
     """Return facts about the files of a dataset's images, of up to 5,000 of them: one row per image.
 
     format; megapixels; aspect (width / height); bytes_per_pixel; jpeg_quality, NaN for what is no JPEG; brightness and
-    contrast, the mean and spread of the channels in 0..255; colour, how far the channels' means lie apart; sharpness.
+    contrast, the mean and std of the channels in 0..255; colour, how far the channels' means lie apart; sharpness.
     """
     rows = rows_read(run, dataset)
     if len(rows) > _MOST:
         rows = np.sort(np.random.default_rng(0).choice(rows, _MOST, replace=False))
-    names = _COLUMNS + [f"{what}_{channel}" for what in ("mean", "spread") for channel in _CHANNELS]
+    names = _COLUMNS + [f"{what}_{channel}" for what in ("mean", "std") for channel in _CHANNELS]
     index = read_index(run, dataset, names).take(rows).to_pandas()
-    means, spreads = (index[[f"{what}_{channel}" for channel in _CHANNELS]] for what in ("mean", "spread"))
+    means, stds = (index[[f"{what}_{channel}" for channel in _CHANNELS]] for what in ("mean", "std"))
     pixels = index["width"].astype(float) * index["height"]
     return pd.DataFrame(
         {
@@ -43,7 +43,7 @@ def file_facts(run: Path, dataset: str) -> pd.DataFrame:
             "bytes_per_pixel": index["encoded_bytes"].where(index["encoded_bytes"] > 0).astype(float) / pixels,
             "jpeg_quality": index["jpeg_quality"].astype(float),
             "brightness": means.mean(axis=1),
-            "contrast": spreads.mean(axis=1),
+            "contrast": stds.mean(axis=1),
             "colour": means.max(axis=1) - means.min(axis=1),
             "sharpness": index["sharpness"].astype(float),
         }
@@ -54,7 +54,7 @@ def confounders(query: pd.DataFrame, reference: pd.DataFrame, names: tuple[str, 
     """Return how far facts about the files alone tell two datasets apart.
 
     Args:
-        query: the query's `file_facts`.
+        query: the query's `image_stats`.
         reference: the reference's.
         names: the datasets' names.
 

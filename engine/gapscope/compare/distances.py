@@ -10,7 +10,7 @@ from torch import Tensor
 
 from gapscope.compare.frechet import Gaussian, frechet_distance, gaussian_of, gaussian_of_tiles
 from gapscope.compare.kernel import Weighted, kernel_distance
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
 
 MOST_FRECHET = 5000
 """Images of a dataset that the Frechet distance's interval and floor are taken from; the value is from all of them."""
@@ -49,8 +49,8 @@ class Distance:
         return max(0.0, over) / self.floor if self.floor else None
 
 
-def set_distances(
-    query: UnitRows, reference: UnitRows, device: torch.device
+def distribution_distances(
+    query: EmbeddingView, reference: EmbeddingView, device: torch.device
 ) -> tuple[dict[str, Distance], dict[str, Distance]]:
     """Measure `frechet` and `kid` between two datasets at a level, first with the one as reference, then the other.
 
@@ -71,7 +71,7 @@ def set_distances(
     )  # type: ignore[return-value]
 
 
-def _some(view: UnitRows, most: int, random: np.random.Generator, device: torch.device) -> Tensor:
+def _some(view: EmbeddingView, most: int, random: np.random.Generator, device: torch.device) -> Tensor:
     """Return up to `most` images of a dataset as float64 vectors, in random order."""
     chosen = np.arange(len(view))
     if len(view) > most:
@@ -80,7 +80,7 @@ def _some(view: UnitRows, most: int, random: np.random.Generator, device: torch.
     return torch.cat(tiles)[torch.from_numpy(random.permutation(len(chosen)))]
 
 
-def _tiles(view: UnitRows, device: torch.device) -> Iterator[Tensor]:
+def _tiles(view: EmbeddingView, device: torch.device) -> Iterator[Tensor]:
     # By stretches of rows, since a tile is read as the whole stretch that it lies in.
     cuts = np.searchsorted(view.rows, np.arange(0, int(view.rows[-1]) + _TILE_ROWS + 1, _TILE_ROWS))
     for start, stop in pairwise(cuts):
@@ -89,7 +89,7 @@ def _tiles(view: UnitRows, device: torch.device) -> Iterator[Tensor]:
 
 
 def _frechet(
-    query: UnitRows, reference: UnitRows, first: Tensor, second: Tensor, random: np.random.Generator
+    query: EmbeddingView, reference: EmbeddingView, first: Tensor, second: Tensor, random: np.random.Generator
 ) -> Distance:
     from scipy.stats import t as student
 
@@ -111,7 +111,7 @@ def _frechet(
     return Distance(value=value, low=max(0.0, value - reach), high=value + reach)
 
 
-def _gaussian(view: UnitRows, sample: Tensor) -> Gaussian:
+def _gaussian(view: EmbeddingView, sample: Tensor) -> Gaussian:
     if len(sample) == len(view):
         return gaussian_of(sample)
     return gaussian_of_tiles(_tiles(view, sample.device))

@@ -1,4 +1,4 @@
-"""Images that are there twice, within a dataset or in two of them, from the neighbour graph."""
+"""Images that are there twice, within a dataset or in two of them, from the neighbor graph."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations_with_replacement
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from gapscope.compare.manifest import write_table
 from gapscope.store.index import rows_read
+from gapscope.store.manifests import duplicates_path, write_table
 from gapscope.store.results import pair_name, some_neighbors
 
 NEAR = 0.25
@@ -25,7 +25,7 @@ _COARSEST = 2
 SCHEMA = pa.schema(
     [
         ("group", pa.int64()),
-        ("kind", pa.string()),
+        ("match", pa.string()),
         ("dataset", pa.string()),
         ("uri", pa.string()),
         ("row", pa.int64()),
@@ -37,11 +37,6 @@ SCHEMA = pa.schema(
     ]
 )
 _TILE_ROWS = 65536
-
-
-def duplicates_path(run: Path) -> Path:
-    """Path of the table of duplicates in Parquet; the CSV and the plain list lie beside it."""
-    return run / "manifests" / "duplicates.parquet"
 
 
 def write_duplicates(run: Path, levels: Sequence[str], said: Mapping[str, pa.Table]) -> dict[str, Any]:
@@ -85,8 +80,8 @@ def _near_at(run: Path, level: str, first: Mapping[str, int], listed: int) -> ND
     """Return the pairs of images that are near at a level: the two places as one number, distance, and nearness."""
     rows = {name: rows_read(run, name) for name in first}
     spacing = {name: _spacing(run, level, name, mine) for name, mine in rows.items()}
-    kind = np.dtype([("pair", np.int64), ("distance", np.float32), ("nearness", np.float32)])
-    parts = [np.empty(0, kind)]
+    dtype = np.dtype([("pair", np.int64), ("distance", np.float32), ("nearness", np.float32)])
+    parts = [np.empty(0, dtype)]
     for query, mine in rows.items():
         for reference in first:
             allowed = NEAR * min(spacing[query], spacing[reference])
@@ -95,7 +90,7 @@ def _near_at(run: Path, level: str, first: Mapping[str, int], listed: int) -> ND
                 distances, indices = some_neighbors(run, level, query, reference, part)
                 at, column = np.nonzero((distances <= allowed) & (indices >= 0))
                 places = np.sort([first[query] + part[at], first[reference] + indices[at, column]], axis=0)
-                here = np.empty(len(at), kind)
+                here = np.empty(len(at), dtype)
                 here["pair"], here["distance"] = places[0] * listed + places[1], distances[at, column]
                 here["nearness"] = here["distance"] / allowed if allowed else 0.0
                 parts.append(here)
@@ -120,7 +115,7 @@ def _table(
     table = pd.DataFrame(
         {
             "group": np.unique(group, return_inverse=True)[1],
-            "kind": np.where(found["distance"] == 0, "exact", "near"),
+            "match": np.where(found["distance"] == 0, "exact", "near"),
             **_named("", one, names, first, said),
             **_named("copy_", other, names, first, said),
             "distance": found["distance"],
@@ -162,4 +157,4 @@ def _named(
 
 
 def _counts(table: pd.DataFrame) -> dict[str, int]:
-    return {kind: int(table.loc[table["kind"] == kind, "row"].nunique()) for kind in ("exact", "near")}
+    return {match: int(table.loc[table["match"] == match, "row"].nunique()) for match in ("exact", "near")}

@@ -33,7 +33,7 @@ def share_interval(
     The estimate is 1 - 2 F(m) but for a term of 1 / n, with F the distribution of the query images' scores and m the
     median of the reference's. Both sides are resampled: the median of a resample is an order statistic, whose rank is
     drawn from its beta distribution, and the number of resampled query scores up to it is binomial. That is the
-    bootstrap itself, without drawing n numbers a time. Neighbouring images' scores depend on each other a little; they
+    bootstrap itself, without drawing n numbers a time. Neighboring images' scores depend on each other a little; they
     are taken here as independent.
     """
     if not len(scores) or not len(reference_scores):

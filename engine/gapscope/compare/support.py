@@ -14,7 +14,7 @@ def inside_any(
     Args:
         distances: (n, k) to the nearest images of the other dataset.
         indices: (n, k) rows of these, -1 where there is none.
-        radius: (rows,) by row of the other dataset, its distance to its own k-th neighbour.
+        radius: (rows,) by row of the other dataset, its distance to its own k-th neighbor.
     """
     return np.asarray(((distances <= radius[indices]) & (indices >= 0)).any(axis=1))
 

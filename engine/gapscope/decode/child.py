@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from gapscope.decode.shrink import Target, shrink
-from gapscope.rejects import Rejected
+from gapscope.sources.rejects import Rejected
 
 BYTES_PER_PIXEL = 24
 """That decoding may take: a few copies of deep pixels."""

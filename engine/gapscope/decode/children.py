@@ -22,9 +22,9 @@ from gapscope.decode.picture import Picture, picture_of, target_of, thumbnail_of
 from gapscope.decode.shrink import Shrunk, Target
 from gapscope.errors import DecoderError
 from gapscope.progress import plain_line
-from gapscope.rejects import STATUSES, Rejected
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 from gapscope.sources.entry import Box
+from gapscope.sources.rejects import STATUSES, Rejected
 
 ANSWER_SECONDS = 120
 """Longest that a decoder may take for one image."""
@@ -53,7 +53,7 @@ serve({memory})
 """
 
 
-def decode_apart(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+def decode_in_subprocess(data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
     """Do what `decode` does, in another process; may be called from several threads.
 
     Args:
@@ -68,11 +68,11 @@ def decode_apart(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail
     return picture_of(_decoders().shrink(data, target_of(frame, thumbnail), box), frame)
 
 
-def thumbnail_apart(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
+def thumbnail_in_subprocess(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
     """Decode one image, or the part of it in `box`, to (height, width, 3) pixels of at most `side` x `side`.
 
     Raises:
-        Rejected: as `decode_apart`.
+        Rejected: as `decode_in_subprocess`.
     """
     return thumbnail_of(_decoders().shrink(data, Target(side, "inside", max_pixels), box), side)
 

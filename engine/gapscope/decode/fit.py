@@ -9,7 +9,7 @@ from gapscope.settings import Fit
 _GREY = 128
 
 
-def fitted(pixels: Tensor, size: int, fit: Fit) -> Tensor:
+def fit_to_square(pixels: Tensor, size: int, fit: Fit) -> Tensor:
     """Bring an image into a square.
 
     Resizing is bicubic with antialiasing, as Pillow's is, since aliasing alone changes features (Parmar et al., "On
@@ -18,7 +18,7 @@ def fitted(pixels: Tensor, size: int, fit: Fit) -> Tensor:
     Args:
         pixels: (height, width, 3) uint8.
         size: side of the square.
-        fit: as `Frame` has it.
+        fit: as `Preprocess` has it.
 
     Returns:
         (size, size, 3) uint8.
@@ -30,13 +30,13 @@ def fitted(pixels: Tensor, size: int, fit: Fit) -> Tensor:
         side = min(height, width)
         top, left = (height - side) // 2, (width - side) // 2
         return _resized(pixels[top : top + side, left : left + side], size, size)
-    inner = contained(pixels, size)
+    inner = fit_inside(pixels, size)
     top, left = (size - inner.shape[0]) // 2, (size - inner.shape[1]) // 2
     edges = (0, 0, left, size - inner.shape[1] - left, top, size - inner.shape[0] - top)
     return pad(inner, edges, value=_GREY)
 
 
-def contained(pixels: Tensor, size: int) -> Tensor:
+def fit_inside(pixels: Tensor, size: int) -> Tensor:
     """Bring an image (height, width, 3) to at most `size` pixels in either direction, keeping its aspect ratio."""
     height, width = pixels.shape[:2]
     scale = size / max(height, width)

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gapscope.decode.children import Child, decode_apart
-from gapscope.decode.gathered import Gathered
+from gapscope.decode.children import Child, decode_in_subprocess
+from gapscope.decode.dynamic_batcher import DynamicBatcher
 from gapscope.decode.picture import Picture, picture_of
 from gapscope.decode.plain_jpeg import looks_plain
 from gapscope.decode.shrink import Shrunk
 from gapscope.errors import DecoderError
-from gapscope.rejects import Rejected
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 from gapscope.sources.entry import Box
+from gapscope.sources.rejects import Rejected
 
 MOST = 32
 """Images that the GPU decodes at a time; more take memory and bring nothing."""
@@ -36,23 +36,23 @@ serve({memory}, answer_with(jpeg_decoder()))
 
 class _Job(NamedTuple):
     data: bytes
-    frame: Frame
+    frame: Preprocess
 
 
-def decode_on_gpu(data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+def decode_on_gpu(data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
     """Do what `gapscope.decode.picture.decode` does; called from several threads, it decodes in batches.
 
     A plain JPEG is decoded by the GPU, at full size, and resized there with antialiasing. Everything else is for the
     CPU: other formats, boxes, other colours than sRGB, and whatever the GPU's decoder refuses or crashes over.
 
     Raises:
-        Rejected: as `decode_apart`.
+        Rejected: as `decode_in_subprocess`.
     """
     picture = _decoder()(data, frame) if box is None and looks_plain(data) and len(data) <= _MOST_BYTES else None
-    return picture or decode_apart(data, frame, box, thumbnail=thumbnail)
+    return picture or decode_in_subprocess(data, frame, box, thumbnail=thumbnail)
 
 
-def why_decoded_elsewhere() -> str:
+def decode_fallback_reason() -> str:
     """Return why this process has given up decoding on the GPU; empty where it has not."""
     return _decoder().given_up
 
@@ -77,9 +77,9 @@ class GpuDecoder:
         self._failures, self._read, self._refused = 0, 0, 0
         self._child = Child(boot, needs="nvImageCodec and nvJPEG")
         atexit.register(self._child.stop)
-        self._batches = Gathered(self._decode, MOST)
+        self._batches = DynamicBatcher(self._decode, MOST)
 
-    def __call__(self, data: bytes, frame: Frame) -> Picture | None:
+    def __call__(self, data: bytes, frame: Preprocess) -> Picture | None:
         """Decode one plain JPEG; None where the CPU has to."""
         return None if self.given_up else self._batches(_Job(data, frame))
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from gapscope.decode.child import write_all
-from gapscope.decode.fit import fitted
+from gapscope.decode.fit import fit_to_square
 from gapscope.decode.plain_jpeg import PlainJpeg, plain_jpeg, upright
 
 DecodeJpegs = Callable[[Sequence[bytes]], Sequence[Tensor | None]]
@@ -49,7 +49,7 @@ def _answered(decode: DecodeJpegs, images: Sequence[dict[str, Any]], memory: int
             told.append(None)
             continue
         turned = upright(pixels, header.orientation)
-        squares.append(fitted(turned, each["size"], each["fit"]).flatten())
+        squares.append(fit_to_square(turned, each["size"], each["fit"]).flatten())
         told.append(_told(header, turned))
     # One copy from the GPU for all of them.
     write_all(memory, torch.cat(squares).cpu().numpy().tobytes() if squares else b"")

@@ -5,7 +5,7 @@ import io
 import numpy as np
 from PIL import Image
 
-from gapscope.rejects import Rejected
+from gapscope.sources.rejects import Rejected
 
 MAGIC = b"\x93NUMPY"
 FORMAT = "NPY"

@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gapscope.decode.fit import contained, fitted
+from gapscope.decode.fit import fit_inside, fit_to_square
 from gapscope.decode.shrink import Shrunk, Target, shrink
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 from gapscope.sources.entry import Box
 
 _STEP = 4
@@ -26,8 +26,8 @@ class Picture:
         height: height of the original in pixels, likewise.
         jpeg_quality: estimate of the quality that a JPEG was saved with, 1 to 100; None for other formats.
         mean: of red, green and blue in 0..255, over every fourth row and column of `pixels`.
-        spread: standard deviation likewise.
-        sharpness: variance of the Laplacian (the four neighbours less four times the pixel) of the mean of the channels
+        std: standard deviation likewise.
+        sharpness: variance of the Laplacian (the four neighbors less four times the pixel) of the mean of the channels
             of `pixels` (Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy"). It is that of the
             frame, not of the file, so that it does not stand for the resolution.
         thumbnail: (height, width, 3) uint8, sRGB, a small picture of the whole image; None where none was asked for.
@@ -40,12 +40,12 @@ class Picture:
     height: int
     jpeg_quality: int | None
     mean: tuple[float, float, float]
-    spread: tuple[float, float, float]
+    std: tuple[float, float, float]
     sharpness: float
     thumbnail: NDArray[np.uint8] | None = None
 
 
-def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
+def decode(data: bytes, frame: Preprocess, box: Box | None = None) -> Picture:
     """Decode one image, or the part of it in `box`, and bring it into `frame`, in this very process.
 
     Orientation tags are applied, colours are sRGB by the embedded profile, transparency lies over white, an animation
@@ -57,17 +57,17 @@ def decode(data: bytes, frame: Frame, box: Box | None = None) -> Picture:
     return picture_of(shrink(data, target_of(frame), box), frame)
 
 
-def target_of(frame: Frame, thumbnail: int = 0) -> Target:
+def target_of(frame: Preprocess, thumbnail: int = 0) -> Target:
     """Return what a frame wants of an image, and the longest side of a thumbnail, 0 for none."""
     return Target(frame.size, frame.fit, frame.max_pixels, thumbnail)
 
 
-def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
+def picture_of(shrunk: Shrunk, frame: Preprocess) -> Picture:
     """Bring a decoded image into its frame."""
-    pixels = fitted(_tensor(shrunk), frame.size, frame.fit).numpy()
+    pixels = fit_to_square(_tensor(shrunk), frame.size, frame.fit).numpy()
     # A row per colour: sums along rows are many times as fast as sums of many rows of three.
     sample = np.ascontiguousarray(pixels[::_STEP, ::_STEP].reshape(-1, 3).T, dtype=np.float32)
-    mean, spread = sample.mean(axis=1).tolist(), sample.std(axis=1).tolist()
+    mean, std = sample.mean(axis=1).tolist(), sample.std(axis=1).tolist()
     return Picture(
         pixels=pixels,
         bytes=shrunk.bytes,
@@ -76,7 +76,7 @@ def picture_of(shrunk: Shrunk, frame: Frame) -> Picture:
         height=shrunk.height,
         jpeg_quality=shrunk.jpeg_quality,
         mean=(mean[0], mean[1], mean[2]),
-        spread=(spread[0], spread[1], spread[2]),
+        std=(std[0], std[1], std[2]),
         sharpness=_sharpness(pixels),
         thumbnail=shrunk.thumbnail,
     )
@@ -90,7 +90,7 @@ def _sharpness(pixels: NDArray[np.uint8]) -> float:
 
 def thumbnail_of(shrunk: Shrunk, side: int) -> NDArray[np.uint8]:
     """Return (height, width, 3) pixels of at most `side` x `side` that keep the image's aspect ratio."""
-    found: NDArray[np.uint8] = contained(_tensor(shrunk), side).numpy()
+    found: NDArray[np.uint8] = fit_inside(_tensor(shrunk), side).numpy()
     return found
 
 

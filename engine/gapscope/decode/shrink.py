@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from gapscope.decode.color import to_srgb
-from gapscope.decode.formats import formats_for
 from gapscope.decode.jpeg import jpeg_quality
 from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
-from gapscope.rejects import Rejected
 from gapscope.sources.entry import Box
+from gapscope.sources.formats import formats_for
+from gapscope.sources.rejects import Rejected
 
 KEPT: float = 2
 """Pixels that are left per pixel that is wanted, in either direction, so that resizing decides what is seen."""
@@ -35,7 +35,7 @@ class Target:
 
     Attributes:
         size: side in pixels of what it becomes.
-        fit: `crop`, `stretch` or `pad`, as `Frame` has them, or `inside` for a picture that keeps its aspect ratio.
+        fit: `crop`, `stretch` or `pad`, as in `Preprocess`; `inside` keeps the aspect ratio.
         max_pixels: larger images are rejected.
         thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
     """

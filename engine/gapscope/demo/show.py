@@ -6,8 +6,8 @@ from pathlib import Path
 
 from gapscope.demo.data import DemoData, make_demo_data
 from gapscope.progress import Progress
-from gapscope.recipe import compare
 from gapscope.run import Run
+from gapscope.stages.pipeline import compare
 
 REAL, SYNTHETIC = "real", "synthetic"
 

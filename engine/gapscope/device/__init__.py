@@ -16,7 +16,8 @@ def choose_device(name: str = "auto") -> Device:
     """Return the device called `name`; `auto` is the GPU where there is one that torch sees, else the CPU.
 
     Raises:
-        OptionError: there is no such device, or it cannot be used here. What needs cuML asks for it by `check_maps`,
+        OptionError: there is no such device, or it cannot be used here. What needs cuML asks for it by
+            `check_layout_support`,
             which is an error under `auto` too: hours on the CPU beside an idle GPU would help nobody.
     """
     if name == "auto":

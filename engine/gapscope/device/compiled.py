@@ -11,7 +11,7 @@ from gapscope.device.protocol import Network
 from gapscope.pyramid.network import Pyramid
 
 
-def compiled(pyramid: Pyramid) -> Network:
+def compile_network(pyramid: Pyramid) -> Network:
     """Return the network compiled for the one shape of batch that it will see; the first batch waits for it.
 
     Its weights are frozen (torch's Inductor, `freezing`): they are laid out once as the machine's convolutions like

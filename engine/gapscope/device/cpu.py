@@ -14,25 +14,25 @@ import torch
 from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
-from gapscope.compare.distances import Distance, set_distances
-from gapscope.decode.children import decode_apart
+from gapscope.compare.distances import Distance, distribution_distances
+from gapscope.decode.children import decode_in_subprocess
 from gapscope.decode.picture import Picture
-from gapscope.device.compiled import compiled
+from gapscope.device.compiled import compile_network
 from gapscope.device.protocol import Network
-from gapscope.neighbors.cells import cell_neighbors
+from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
-from gapscope.neighbors.faiss_cells import FaissCells
-from gapscope.neighbors.found import Neighbors
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.faiss_ivf import FaissIvf
+from gapscope.neighbors.ivf import ivf_neighbors
+from gapscope.neighbors.result import Neighbors
 from gapscope.pyramid import Pyramid
-from gapscope.settings import Frame, LayoutSettings, Precision
+from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
-_CELLS_FROM = 30_000
+_IVF_FROM = 30_000
 """Reference images from which on cells are quicker than comparing everything."""
 _POINT_BYTES = 600
 _EDGE_BYTES = 240
-"""What umap-learn takes at its peak, per point and per neighbour of each."""
+"""What umap-learn takes at its peak, per point and per neighbor of each."""
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,17 @@ class Cpu:
         """Return the number of cores in words; a CPU can always be used."""
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
-    def check_maps(self) -> None:
+    def check_layout_support(self) -> None:
         """Do nothing: what draws maps on the CPU is always installed."""
 
     def busy(self) -> float | None:
         """Return None: the system tells a CPU's use better."""
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+    def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image with Pillow, in a process of its own."""
-        return decode_apart(data, frame, box, thumbnail=thumbnail)
+        return decode_in_subprocess(data, frame, box, thumbnail=thumbnail)
 
-    def why_decoded_elsewhere(self) -> str:
+    def decode_fallback_reason(self) -> str:
         """Return nothing: there is nowhere else."""
         return ""
 
@@ -68,11 +68,11 @@ class Cpu:
             return False
         return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
 
-    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+    def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
         """Return the network with its weights laid out as convolutions on a CPU like them, compiled where wanted."""
         if "channels-last" in speedups:
             pyramid = pyramid.to(memory_format=torch.channels_last)
-        return compiled(pyramid) if "compile" in speedups else pyramid
+        return compile_network(pyramid) if "compile" in speedups else pyramid
 
     def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return ordinary memory."""
@@ -87,21 +87,25 @@ class Cpu:
             found = {level: values.numpy() for level, values in network(batch).items()}
         return lambda: found
 
-    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+    def neighbors(
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+    ) -> Neighbors:
         """Compare everything by matrix products, or look into the cells of a faiss index where that is quicker."""
         here = torch.device("cpu")
         work = len(reference) * (len(reference) if alone else len(query))
-        if len(reference) < _CELLS_FROM or work < _CELLS_FROM**2:
+        if len(reference) < _IVF_FROM or work < _IVF_FROM**2:
             return exact_neighbors(query, reference, k, same=same, device=here)
-        return cell_neighbors(query, reference, k, same=same, alone=alone, fill=FaissCells, device=here)
+        return ivf_neighbors(query, reference, k, same=same, alone=alone, fill=FaissIvf, device=here)
 
-    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+    def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
         """Divide half of the memory that this process may have by what umap-learn takes per point."""
-        return int(MEMORY_LIMIT / 2 / sharing / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
+        return int(MEMORY_LIMIT / 2 / processes_per_host / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
 
-    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+    def distribution_distances(
+        self, query: EmbeddingView, reference: EmbeddingView
+    ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure how far apart two datasets lie, in double precision."""
-        return set_distances(query, reference, torch.device("cpu"))
+        return distribution_distances(query, reference, torch.device("cpu"))
 
     def layout(
         self,
@@ -130,7 +134,7 @@ class Cpu:
         return np.asarray(fitted.embedding_, dtype=np.float32)
 
     @property
-    def most_clustered(self) -> int:
+    def max_clustered_points(self) -> int:
         """As many as scikit-learn's HDBSCAN, whose time grows with their square, does in seconds."""
         return 30_000
 

@@ -13,30 +13,30 @@ import torch
 from numpy.typing import NDArray
 from torch.utils.dlpack import from_dlpack
 
-from gapscope.compare.distances import Distance, set_distances
-from gapscope.decode.children import decode_apart
-from gapscope.decode.gpu import decode_on_gpu, why_decoded_elsewhere
+from gapscope.compare.distances import Distance, distribution_distances
+from gapscope.decode.children import decode_in_subprocess
+from gapscope.decode.gpu import decode_fallback_reason, decode_on_gpu
 from gapscope.decode.gpu_child import DecodeJpegs
 from gapscope.decode.picture import Picture
-from gapscope.device.compiled import compiled
+from gapscope.device.compiled import compile_network
 from gapscope.device.protocol import Network
 from gapscope.errors import OptionError
-from gapscope.neighbors.cells import cell_neighbors
+from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import HELD_BYTES, exact_neighbors, half_squares
-from gapscope.neighbors.found import Neighbors
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.ivf import ivf_neighbors
+from gapscope.neighbors.result import Neighbors
 from gapscope.pyramid import Pyramid
-from gapscope.settings import Frame, LayoutSettings, Precision
+from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
-_CELLS_FROM = 500_000
+_IVF_FROM = 500_000
 """Images from which on cells are taken to be quicker than comparing everything; not measured yet."""
 _HELD_SHARE = 0.1
 """Of the card that a search may hold of its queries; two are made at a time, beside the pool that the others use."""
 _LAYOUT_SHARE = 0.6
 _POINT_BYTES = 600
 _EDGE_BYTES = 120
-"""What cuML is taken to need per point and per neighbour of each; not measured yet, and memory that runs out is met."""
+"""What cuML is taken to need per point and per neighbor of each; not measured yet, and memory that runs out is met."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Cuda:
             raise OptionError("--device cuda: torch sees no usable NVIDIA GPU here; use --device cpu or auto")
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
-    def check_maps(self) -> None:
+    def check_layout_support(self) -> None:
         """See that cuML is installed.
 
         Raises:
@@ -76,30 +76,30 @@ class Cuda:
         except Exception:  # noqa: BLE001
             return None
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+    def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image: a plain JPEG on the GPU if nvImageCodec is installed, everything else with Pillow.
 
         What is decoded on the GPU comes without a thumbnail, which the report then makes itself.
         """
         if _has_nvimgcodec():
             return decode_on_gpu(data, frame, box, thumbnail=thumbnail)
-        return decode_apart(data, frame, box, thumbnail=thumbnail)
+        return decode_in_subprocess(data, frame, box, thumbnail=thumbnail)
 
-    def why_decoded_elsewhere(self) -> str:
+    def decode_fallback_reason(self) -> str:
         """Return why the CPU decodes what the GPU should; nothing where nvImageCodec is not installed."""
-        return why_decoded_elsewhere() if _has_nvimgcodec() else ""
+        return decode_fallback_reason() if _has_nvimgcodec() else ""
 
     def has_bfloat16(self) -> bool:
         """Tell whether the GPU's tensor cores know bfloat16."""
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
-    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+    def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
         """Return the network in the GPU's memory, laid out for its tensor cores, compiled where that is wanted."""
         pyramid = pyramid.to("cuda")
         if "channels-last" in speedups:
             pyramid = pyramid.to(memory_format=torch.channels_last)
         # No CUDA graphs: a batch is so large that launching its kernels takes no time, and graphs are tied to a thread.
-        return compiled(pyramid) if "compile" in speedups else pyramid
+        return compile_network(pyramid) if "compile" in speedups else pyramid
 
     def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return pinned memory, which the GPU copies from by itself."""
@@ -139,25 +139,29 @@ class Cuda:
 
         return wait
 
-    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+    def neighbors(
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+    ) -> Neighbors:
         """Compare everything by matrix products, or look into the cells of a cuVS index where that is quicker."""
         here, held = torch.device("cuda"), int(torch.cuda.mem_get_info()[1] * _HELD_SHARE)
-        if len(reference) >= _CELLS_FROM and (alone or len(query) >= _CELLS_FROM):
+        if len(reference) >= _IVF_FROM and (alone or len(query) >= _IVF_FROM):
             with suppress(MemoryError), _memory_errors():
-                return cell_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsCells, device=here)
-            # Slower, with as little of the card as a CPU would take. `way` says that it was done.
+                return ivf_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsIvf, device=here)
+            # Slower, with as little of the card as a CPU would take. `method` says that it was done.
             torch.cuda.empty_cache()
             held = HELD_BYTES
         return exact_neighbors(query, reference, k, same=same, device=here, held_bytes=held)
 
-    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+    def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
         """Divide most of the card's memory by what cuML takes per point; each process has a card of its own."""
         total = torch.cuda.mem_get_info()[1]
         return int(total * _LAYOUT_SHARE / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
 
-    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
+    def distribution_distances(
+        self, query: EmbeddingView, reference: EmbeddingView
+    ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure how far apart two datasets lie, in double precision."""
-        return set_distances(query, reference, torch.device("cuda"))
+        return distribution_distances(query, reference, torch.device("cuda"))
 
     def layout(
         self,
@@ -185,7 +189,7 @@ class Cuda:
             return np.asarray(fitted.embedding_, dtype=np.float32)
 
     @property
-    def most_clustered(self) -> int:
+    def max_clustered_points(self) -> int:
         """As many as a large card has memory for: cuML's graph of a million points takes some 6 GB."""
         return 1_000_000
 
@@ -243,7 +247,7 @@ _POOL_SHARE = 0.5
 """Of a GPU's memory that a worker's pool begins with; it grows as far as there is room."""
 
 
-class _CuvsCells:
+class _CuvsIvf:
     """A cuVS IVF-Flat index; distances are measured anew from differences, so that copies are at distance 0."""
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
@@ -255,7 +259,7 @@ class _CuvsCells:
         self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.count, metric="sqeuclidean"), self._vectors)
 
     def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Search `probes` cells; see `gapscope.neighbors.cells.Cells`."""
+        """Search `probes` cells; see `gapscope.neighbors.ivf.Ivf`."""
         import cupy
         from cuvs.neighbors import ivf_flat
 

@@ -9,10 +9,10 @@ from torch import Tensor
 
 from gapscope.compare.distances import Distance
 from gapscope.decode.picture import Picture
-from gapscope.neighbors.found import Neighbors
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.result import Neighbors
 from gapscope.pyramid import Pyramid
-from gapscope.settings import Frame, LayoutSettings, Precision
+from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
 Network = Callable[[Tensor], Mapping[str, Tensor]]
@@ -37,7 +37,7 @@ class Device(Hashable, Protocol):
             OptionError: the device cannot be used here; says what is missing.
         """
 
-    def check_maps(self) -> None:
+    def check_layout_support(self) -> None:
         """See that maps can be laid out and clustered here, which may need more than embedding does.
 
         Raises:
@@ -47,16 +47,16 @@ class Device(Hashable, Protocol):
     def busy(self) -> float | None:
         """Return how busy this process's GPU was in the last moment, 0 to 1; None where nobody counts."""
 
-    def decode(self, data: bytes, frame: Frame, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
-        """Decode one image; see `gapscope.decode.children.decode_apart`."""
+    def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+        """Decode one image; see `gapscope.decode.children.decode_in_subprocess`."""
 
-    def why_decoded_elsewhere(self) -> str:
+    def decode_fallback_reason(self) -> str:
         """Return why this process no longer decodes on this device, as it should; empty where it does."""
 
     def has_bfloat16(self) -> bool:
         """Tell whether bfloat16 is computed in hardware."""
 
-    def place(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+    def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
         """Return the network where and how `embed` wants it; `speedups` are some of `gapscope.settings.SPEEDUPS`."""
 
     def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -71,27 +71,31 @@ class Device(Hashable, Protocol):
             A function that waits until it is done, and returns (n, length) per level.
         """
 
-    def neighbors(self, query: UnitRows, reference: UnitRows, k: int, *, same: bool, alone: bool = False) -> Neighbors:
+    def neighbors(
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+    ) -> Neighbors:
         """Find the k nearest of `reference` for each of `query`; exactly below a size, and nearly above.
 
         Args:
-            query: the vectors that look for neighbours.
+            query: the vectors that look for neighbors.
             reference: the vectors they are found among.
             k: how many.
-            same: both are of one dataset, and no image may be its own neighbour.
+            same: both are of one dataset, and no image may be its own neighbor.
             alone: what is found for a query must not depend on the other queries.
         """
 
-    def layout_room(self, n_neighbors: int, sharing: int) -> int:
+    def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
         """Return the number of points that a layout can have in this device's memory.
 
         Args:
             n_neighbors: of the layout.
-            sharing: layouts that may be made side by side in that memory.
+            processes_per_host: layouts that may be made side by side in that memory.
         """
 
-    def set_distances(self, query: UnitRows, reference: UnitRows) -> tuple[dict[str, Distance], dict[str, Distance]]:
-        """Measure how far apart two datasets lie; see `gapscope.compare.distances.set_distances`."""
+    def distribution_distances(
+        self, query: EmbeddingView, reference: EmbeddingView
+    ) -> tuple[dict[str, Distance], dict[str, Distance]]:
+        """Measure how far apart two datasets lie; see `gapscope.compare.distances.distribution_distances`."""
 
     def layout(
         self,
@@ -104,8 +108,8 @@ class Device(Hashable, Protocol):
 
         Args:
             start: (n, 3) positions to start from.
-            distances: (n, n_neighbors) to each point's neighbours, ascending, the point itself first.
-            indices: (n, n_neighbors) of these neighbours.
+            distances: (n, n_neighbors) to each point's neighbors, ascending, the point itself first.
+            indices: (n, n_neighbors) of these neighbors.
             settings: seed and shape of the layout; `n_neighbors` is that of the arrays.
 
         Returns:
@@ -116,7 +120,7 @@ class Device(Hashable, Protocol):
         """
 
     @property
-    def most_clustered(self) -> int:
+    def max_clustered_points(self) -> int:
         """Points that `cluster_labels` takes in a time that nobody minds."""
 
     def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:

@@ -9,10 +9,10 @@ from gapscope.export.parquet import export_parquet
 from gapscope.export.projector import export_projector
 from gapscope.export.stills import export_stills
 from gapscope.progress import Progress, Silent
-from gapscope.report.folder import replacing_folder
 from gapscope.run import Run
-from gapscope.store.lock import held
-from gapscope.verify import explained
+from gapscope.store.atomic import replacing_folder
+from gapscope.store.lock import run_lock
+from gapscope.verify import diagnose_damage
 
 EXPORTS: dict[str, Callable[[Run, Path, Progress], None]] = {
     "parquet": export_parquet,
@@ -44,11 +44,11 @@ def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progr
     if folder != own and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise OptionError(f"--out {folder} is not empty: give a new folder")
     shown = progress or Silent()
-    with explained(run.path):
+    with diagnose_damage(run.path):
         if folder != own:
             folder.mkdir(parents=True, exist_ok=True)
             EXPORTS[to](run, folder, shown)
             return folder
-        with held(run.path, "gapscope export", shown), replacing_folder(own) as temporary:
+        with run_lock(run.path, "gapscope export", shown), replacing_folder(own) as temporary:
             EXPORTS[to](run, temporary, shown)
         return own

@@ -7,11 +7,11 @@ from typing import Any
 from gapscope.errors import SourceError
 from gapscope.export.pictures import drawn_entries, outlier_words
 from gapscope.progress import Progress
-from gapscope.rejects import Rejected
 from gapscope.run import Run
 from gapscope.settings import ReportSettings
 from gapscope.sources import Entry, Source
-from gapscope.sources.files import is_url
+from gapscope.sources.rejects import Rejected
+from gapscope.urls import is_url
 
 _TYPE = "LegacyFiftyOneDataset"
 _READ_ME = f"""Import this folder with FiftyOne:
@@ -76,7 +76,7 @@ def _source(run: Run, dataset: str, progress: Progress) -> Source | None:
 
 def _file(source: Source | None, entry: Entry, folder: Path, row: int) -> str | None:
     """Return the path of an image's own file, written into `folder` where it has none; None where it is not there."""
-    if entry.place < 0 and not is_url(entry.uri) and Path(entry.uri).is_file():
+    if entry.offset < 0 and not is_url(entry.uri) and Path(entry.uri).is_file():
         return entry.uri
     if source is None:
         return None

@@ -9,11 +9,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from gapscope.compare.manifest import manifest_path
 from gapscope.progress import Progress, Task
 from gapscope.run import Run
 from gapscope.store.index import PREFIX, groups_of
-from gapscope.store.place import readable
+from gapscope.store.location import readable
+from gapscope.store.manifests import manifest_path
 from gapscope.store.pyramid import read_embeddings
 from gapscope.store.results import read_layout
 from gapscope.store.tables import read_whole

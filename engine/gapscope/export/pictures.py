@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from gapscope.report.drawn import Drawn, read_drawn
+from gapscope.report.selection import PlottedPoints, read_plotted_points
 from gapscope.run import Run
 from gapscope.sources import Entry
 
 
-def drawn_entries(run: Run, max_points: int) -> tuple[Drawn, list[Entry]]:
+def drawn_entries(run: Run, max_points: int) -> tuple[PlottedPoints, list[Entry]]:
     """Return the images that maps show, and what their sources list of them, in the same order."""
-    drawn = read_drawn(run, max_points)
+    drawn = read_plotted_points(run, max_points)
     entries = np.empty(len(drawn.image), dtype=object)
     for number, name in enumerate(run.datasets):
         here = drawn.dataset == number
@@ -19,7 +19,7 @@ def drawn_entries(run: Run, max_points: int) -> tuple[Drawn, list[Entry]]:
     return drawn, list(entries)
 
 
-def outlier_words(drawn: Drawn, level: str) -> Iterator[str]:
+def outlier_words(drawn: PlottedPoints, level: str) -> Iterator[str]:
     """Yield, per image, the datasets that it is an outlier against at a level, or nothing."""
     against: dict[int, list[str]] = {}
     for one in drawn.listed:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from gapscope.export.pictures import drawn_entries, outlier_words
 from gapscope.progress import Progress
-from gapscope.report.drawn import Drawn
+from gapscope.report.selection import PlottedPoints
 from gapscope.report.tiles import Pictures
 from gapscope.run import Run
 from gapscope.store.pyramid import open_embeddings
@@ -49,7 +49,7 @@ def export_projector(run: Run, folder: Path, progress: Progress) -> None:
     (folder / "projector_config.pbtxt").write_text(config, encoding="utf-8")
 
 
-def _embeddings(drawn: Drawn, level: str) -> NDArray[np.float32]:
+def _embeddings(drawn: PlottedPoints, level: str) -> NDArray[np.float32]:
     parts = []
     for number, name in enumerate(drawn.run.datasets):
         rows = drawn.row[drawn.dataset == number]
@@ -62,7 +62,7 @@ def _embeddings(drawn: Drawn, level: str) -> NDArray[np.float32]:
     return found
 
 
-def _write_metadata(path: Path, drawn: Drawn, level: str, uris: list[str]) -> None:
+def _write_metadata(path: Path, drawn: PlottedPoints, level: str, uris: list[str]) -> None:
     _, clusters = drawn.points(level)
     lines = ["uri\tdataset\toutlier against\tcluster"]
     for uri, dataset, against, cluster in zip(
@@ -77,7 +77,7 @@ def _text(uri: str) -> str:
     return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029<>]", " ", uri)
 
 
-def _write_sprite(path: Path, drawn: Drawn, progress: Progress) -> None:
+def _write_sprite(path: Path, drawn: PlottedPoints, progress: Progress) -> None:
     across = max(1, math.ceil(math.sqrt(len(drawn.image))))
     down = max(1, math.ceil(len(drawn.image) / across))
     sheet = Image.new("RGB", (across * _SIDE, down * _SIDE), (255, 255, 255))

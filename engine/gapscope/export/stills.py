@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from gapscope.errors import OptionError
 from gapscope.progress import Progress
-from gapscope.report.drawn import Drawn, read_drawn
 from gapscope.report.palette import light
+from gapscope.report.selection import PlottedPoints, read_plotted_points
 from gapscope.run import Run
 from gapscope.settings import ReportSettings
 from gapscope.store.results import pair_name
@@ -32,7 +32,7 @@ _PAIRS_NAMED = 4
 def export_stills(run: Run, folder: Path, progress: Progress) -> None:
     """Write LEVEL.png and LEVEL.svg per level. The same run makes the same bytes.
 
-    Drawn by Matplotlib, which needs neither a browser nor a screen.
+    PlottedPoints by Matplotlib, which needs neither a browser nor a screen.
 
     Raises:
         OptionError: Matplotlib is not installed.
@@ -41,7 +41,7 @@ def export_stills(run: Run, folder: Path, progress: Progress) -> None:
         import matplotlib as mpl
     except ImportError as error:
         raise OptionError('--to stills: Matplotlib is not installed; pip install "gapscope[stills]"') from error
-    drawn = read_drawn(run, ReportSettings().max_points)
+    drawn = read_plotted_points(run, ReportSettings().max_points)
     with (
         mpl.rc_context({"svg.hashsalt": "gapscope", "svg.fonttype": "none"}),
         progress.task("stills", len(run.levels), "level") as task,
@@ -53,7 +53,7 @@ def export_stills(run: Run, folder: Path, progress: Progress) -> None:
             task.advance(1)
 
 
-def _still(drawn: Drawn, level: str) -> "Figure":
+def _still(drawn: PlottedPoints, level: str) -> "Figure":
     from matplotlib.figure import Figure
 
     words = _words(drawn.run, level)
@@ -76,7 +76,7 @@ def _still(drawn: Drawn, level: str) -> "Figure":
     return figure
 
 
-def _draw(axes: "Axes", drawn: Drawn, level: str) -> None:
+def _draw(axes: "Axes", drawn: PlottedPoints, level: str) -> None:
     points, _ = drawn.points(level)
     across, depth = _projected(points)
     outlier = drawn.outliers(level)
@@ -118,7 +118,7 @@ def _projected(points: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArra
     return np.stack([from_eye @ right, from_eye @ up], axis=1) / np.maximum(depth, 1e-3)[:, None], depth
 
 
-def _handles(drawn: Drawn, level: str) -> "list[Line2D]":
+def _handles(drawn: PlottedPoints, level: str) -> "list[Line2D]":
     from matplotlib.lines import Line2D
 
     outlier = drawn.outliers(level)

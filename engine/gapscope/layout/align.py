@@ -8,7 +8,7 @@ RADIUS = 10.0
 """Root mean square distance of a map's points from its centre."""
 
 
-def aligned(points: NDArray[np.float32], target: NDArray[np.float32] | None) -> NDArray[np.float32]:
+def align(points: NDArray[np.float32], target: NDArray[np.float32] | None) -> NDArray[np.float32]:
     """Return a level's points moved to the origin, brought to `RADIUS`, and turned.
 
     Args:

@@ -1,4 +1,4 @@
-"""The neighbour graph of all datasets together, merged from that of every ordered pair."""
+"""The neighbor graph of all datasets together, merged from that of every ordered pair."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -6,16 +6,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.neighbors.recent import RECENT
+from gapscope.neighbors.cache import NEIGHBOR_CACHE
 from gapscope.store.index import rows_read
-from gapscope.store.record import Record
 from gapscope.store.results import neighbor_stretch
+from gapscope.store.run_record import RunRecord
 
 _STRETCH_ROWS = 65536
 
 
-def merged_graph(
-    run: Path, record: Record, level: str, n_neighbors: int, search: str = ""
+def merge_graphs(
+    run: Path, record: RunRecord, level: str, n_neighbors: int, search: str = ""
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Return the distances and indices (n, n_neighbors) of every read image's nearest, itself first.
 
@@ -27,7 +27,7 @@ def merged_graph(
         record: its run.json.
         level: the level's name.
         n_neighbors: per image, the image itself included.
-        search: what this process has kept of the neighbours that `find_neighbors` found under that name is taken, and
+        search: what this process has kept of the neighbors that `find_neighbors` found under that name is taken, and
             the rest read from the run.
     """
     rows = {name: rows_read(run, name) for name in record.datasets}
@@ -58,7 +58,7 @@ def _nearest(
     run: Path, pair: tuple[str, str, str], asking: NDArray[np.int64], asked: NDArray[np.int64], k: int, search: str
 ) -> Callable[[slice], tuple[NDArray[np.float32], NDArray[np.integer]]]:
     """Return what gives distances and positions (n, k) for a stretch of a pair's query images."""
-    kept = RECENT.take(search, pair)
+    kept = NEIGHBOR_CACHE.take(search, pair)
     if kept is not None:
         return lambda stretch: (kept.distances[stretch, :k], kept.positions[stretch, :k])
 
@@ -71,24 +71,24 @@ def _nearest(
     return read
 
 
-def with_itself(
+def with_self(
     distances: NDArray[np.float32], indices: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the graph (n, k) of n images among themselves with each image as its own first neighbour: (n, k + 1)."""
+    """Return the graph (n, k) of n images among themselves with each image as its own first neighbor: (n, k + 1)."""
     itself = np.arange(len(indices))[:, None]
     zero = np.zeros((len(indices), 1), np.float32)
     return _filled(np.concatenate([zero, distances], axis=1), np.concatenate([itself, indices], axis=1))
 
 
 def is_saturated(distances: NDArray[np.float32]) -> bool:
-    """Tell whether some image has nothing but copies among its neighbours, so that the graph does not lead away."""
+    """Tell whether some image has nothing but copies among its neighbors, so that the graph does not lead away."""
     return bool((distances[:, -1] == 0).any())
 
 
 def _filled(
     distances: NDArray[np.float32], indices: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Put the image itself, which weighs nothing, where an approximate search found fewer neighbours than asked for."""
+    """Put the image itself, which weighs nothing, where an approximate search found fewer neighbors than asked for."""
     missing = indices < 0
     if not missing.any():
         return distances, indices

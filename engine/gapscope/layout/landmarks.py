@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.neighbors.unit_rows import UnitRows, raw_tile
+from gapscope.neighbors.embedding_view import EmbeddingView, read_rows_float32
 
 _TILE_ROWS = 8192
 
 
-def choose_landmarks(views: Sequence[UnitRows], most: int, seed: int) -> NDArray[np.int64]:
+def choose_landmarks(views: Sequence[EmbeddingView], most: int, seed: int) -> NDArray[np.int64]:
     """Return ascending positions of at most `most` images, no two of them copies.
 
     They are drawn with equal chance, so that the sample is as dense as the images are wherever one looks, and from each
@@ -33,12 +33,13 @@ def choose_landmarks(views: Sequence[UnitRows], most: int, seed: int) -> NDArray
     return np.concatenate(chosen)
 
 
-def _first_of_copies(views: Sequence[UnitRows]) -> NDArray[np.int64]:
+def _first_of_copies(views: Sequence[EmbeddingView]) -> NDArray[np.int64]:
     # A row's bytes as one number: a product with odd numbers modulo 2^64. Copies have the same, and two that differ
     # have it with a chance of 2^-64 or so: a landmark less.
     factors = np.random.default_rng(1).integers(0, 2**63, views[0].channels, dtype=np.uint64) * 2 + 1
     names = [
-        raw_tile(view.embeddings, view.rows[start : start + _TILE_ROWS]).view(np.uint32).astype(np.uint64) @ factors
+        read_rows_float32(view.embeddings, view.rows[start : start + _TILE_ROWS]).view(np.uint32).astype(np.uint64)
+        @ factors
         for view in views
         for start in range(0, len(view), _TILE_ROWS)
     ]

@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from torch import Tensor
 
-from gapscope.layout.gather import gathered
+from gapscope.neighbors.embedding_view import EmbeddingView, concat_views
 from gapscope.neighbors.exact import half_squares
-from gapscope.neighbors.unit_rows import UnitRows
 
 _SAMPLE = 1000
 _COMPARED = 5_000_000_000
@@ -20,7 +19,7 @@ _TILE_ROWS = 4096
 _ROUNDING = 1e-6
 
 
-def map_quality(views: Sequence[UnitRows], points: NDArray[np.float32], seed: int) -> dict[str, Any]:
+def map_quality(views: Sequence[EmbeddingView], points: NDArray[np.float32], seed: int) -> dict[str, Any]:
     """Return how well the nearest images on the map are the nearest by embedding, on a sample against all images.
 
     `trustworthiness` (Venna and Kaski 2001) is 1 less a penalty for every image that is among the `k` nearest on the
@@ -56,11 +55,13 @@ def _nearest_on_map(points: NDArray[np.float32], chosen: NDArray[np.int64], k: i
     return np.asarray(near[~itself].reshape(len(chosen), k), dtype=np.int64)
 
 
-def _ranks(views: Sequence[UnitRows], chosen: NDArray[np.int64], near: NDArray[np.int64]) -> NDArray[np.int64]:
+def _ranks(views: Sequence[EmbeddingView], chosen: NDArray[np.int64], near: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the rank (m, k), 1 for the nearest, that images `near` (m, k) have by embedding for the `chosen` ones."""
-    sample = torch.from_numpy(gathered(views, chosen).tile(0, len(chosen)))
+    sample = torch.from_numpy(concat_views(views, chosen).tile(0, len(chosen)))
     wanted, at = np.unique(near, return_inverse=True)
-    limits = half_squares(sample, torch.from_numpy(gathered(views, wanted).tile(0, len(wanted))), torch.from_numpy(at))
+    limits = half_squares(
+        sample, torch.from_numpy(concat_views(views, wanted).tile(0, len(wanted))), torch.from_numpy(at)
+    )
     # Products round with the vectors' lengths.
     rounding = _ROUNDING * (1 + sample.square().sum(dim=1, keepdim=True))
     limits = limits - rounding

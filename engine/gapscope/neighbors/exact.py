@@ -1,4 +1,4 @@
-"""Nearest neighbours by comparing everything with everything, a tile at a time, on any torch device."""
+"""Nearest neighbors by comparing everything with everything, a tile at a time, on any torch device."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gapscope.neighbors.found import Neighbors, own_positions
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.result import Neighbors, own_positions
 
 _QUERY_TILE = 2048
 _REFERENCE_TILE = 16384
@@ -23,8 +23,8 @@ HELD_BYTES = 128 * 2**20
 
 
 def exact_neighbors(
-    query: UnitRows,
-    reference: UnitRows,
+    query: EmbeddingView,
+    reference: EmbeddingView,
     k: int,
     *,
     same: bool,
@@ -38,10 +38,10 @@ def exact_neighbors(
     device compares those before it.
 
     Args:
-        query: the vectors that look for neighbours.
+        query: the vectors that look for neighbors.
         reference: the vectors they are found among, in the query's metric.
         k: how many; fewer where the reference has fewer.
-        same: both are of one dataset, and no image may be its own neighbour.
+        same: both are of one dataset, and no image may be its own neighbor.
         device: where to compute.
         held_bytes: of the queries that may be held in the device's memory, as float32.
 
@@ -64,7 +64,7 @@ def exact_neighbors(
 
 
 def _nearest(
-    query: UnitRows, reference: UnitRows, k: int, own: NDArray[np.int64], device: torch.device
+    query: EmbeddingView, reference: EmbeddingView, k: int, own: NDArray[np.int64], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Hold all queries on the device, and return half squared distances and positions (n, k) of their nearest."""
     tiles = [torch.from_numpy(tile).to(device) for tile in read_ahead(query.tiles(_QUERY_TILE))]

@@ -12,7 +12,7 @@ PAGE_IMAGES = 50_000
 
 _PER_NEIGHBOR_BYTES = 12
 _GRAPH_COPIES = 4
-"""Of its neighbour graph that a layout works with: as it is read, in both directions, as weights, and sorted."""
+"""Of its neighbor graph that a layout works with: as it is read, in both directions, as weights, and sorted."""
 
 _GRAPH_NEIGHBORS = 15
 _SHARD_COPIES = 2
@@ -84,7 +84,7 @@ def estimate(
         images: name to number of images.
         channels: level to length of an embedding.
         measured: what a sample took.
-        k: neighbours kept per image and ordered pair.
+        k: neighbors kept per image and ordered pair.
         block_rows: images per block.
         workers: that embed.
     """

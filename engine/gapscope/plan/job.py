@@ -11,7 +11,6 @@ from gapscope.errors import OptionError
 from gapscope.plan.estimate import Plan, estimate
 from gapscope.plan.measure import measure
 from gapscope.progress import Progress, Silent, Task
-from gapscope.pyramid.arithmetic import settled
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import (
@@ -19,12 +18,13 @@ from gapscope.settings import (
     CompareSettings,
     EmbedSettings,
     Fit,
-    Frame,
     Precision,
+    Preprocess,
     check_dataset_name,
 )
 from gapscope.sources import Entry, open_source
-from gapscope.sources.stage import block_rows_for, check_not_empty
+from gapscope.stages.listing import block_rows_for, check_not_empty
+from gapscope.stages.precision import resolve_precision
 
 _SAMPLE = 256
 
@@ -73,7 +73,7 @@ def plan(
     if price_per_gpu_hour is not None and price_per_gpu_hour < 0:
         raise OptionError(f"--price-per-gpu-hour {price_per_gpu_hour}: must not be negative")
     network, on = find_model(model), choose_device(device)
-    on.check_maps()
+    on.check_layout_support()
     chosen = network.choose_levels(None if levels is None else tuple(levels))
     file = network.weights() if weights is None else Path(weights).expanduser().absolute()
     wanted = EmbedSettings(
@@ -81,10 +81,10 @@ def plan(
         weights=str(file),
         weights_sha256=sha256_of(file),
         levels=chosen,
-        frame=Frame(size=network.size if size is None else size, fit=fit),
+        frame=Preprocess(size=network.size if size is None else size, fit=fit),
         precision=precision,
     )
-    settings = settled(wanted, sample, on)
+    settings = resolve_precision(wanted, sample, on)
     sources = {check_dataset_name(name): open_source(name, fspath(source)) for name, source in datasets.items()}
     images, picked, start = dict[str, int](), dict[str, list[Entry]](), time.perf_counter()
     for name, source in sources.items():

@@ -11,18 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from gapscope.cluster import cluster_at_need
+from gapscope.cluster import lazy_cluster
 from gapscope.device import Device
-from gapscope.layout.stage import lay_out
-from gapscope.neighbors.stage import find_neighbors, measure_rulers
 from gapscope.progress import Progress, Silent
-from gapscope.pyramid.block import Block, BlockDone, embed_block, prepare_worker
 from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings, LayoutSettings
 from gapscope.sources import Entry, Source
-from gapscope.store.index import index_path, merge_facts, write_facts, write_index
+from gapscope.stages.block import Block, BlockDone, embed_block, prepare_worker
+from gapscope.stages.layout import compute_layouts
+from gapscope.stages.neighbors import find_neighbors, fit_scalers
+from gapscope.store.index import index_path, merge_image_stats, write_image_stats, write_index
 from gapscope.store.pyramid import create_pyramid, write_embeddings
-from gapscope.store.record import Record
+from gapscope.store.run_record import RunRecord
 
 _BLOCK = 32
 _ROWS = 2048
@@ -125,7 +125,7 @@ def _embedded(
                 source=sources[name],
                 settings=settings,
                 device=device,
-                sharing=0,
+                processes_per_host=0,
             )
             for number, (start, stop) in enumerate(pairwise(starts))
         ]
@@ -138,8 +138,8 @@ def _embedded(
 
 
 def _graph_and_layout(run: Path, rows: int, channels: int, device: Device, k: int) -> tuple[float, float]:
-    """Return the seconds of neighbours per row, row and dimension, and of a layout by n log n."""
-    record = Record(config={"datasets": {}, "embed": {"levels": ["P"]}}, model={}, versions={}, block_rows=rows)
+    """Return the seconds of neighbors per row, row and dimension, and of a layout by n log n."""
+    record = RunRecord(config={"datasets": {}, "embed": {"levels": ["P"]}}, model={}, versions={}, block_rows=rows)
     random = np.random.default_rng(0)
     for name in _NAMES:
         write_index(run, name, [Entry(str(row)) for row in range(rows)])
@@ -147,15 +147,15 @@ def _graph_and_layout(run: Path, rows: int, channels: int, device: Device, k: in
         # Kinds of images, so that there is something to find.
         kinds = random.normal(size=(8, channels))[random.integers(0, 8, rows)]
         write_embeddings(run, name, 0, {"P": (kinds + random.normal(size=(rows, channels))).astype(np.float16)})
-        write_facts(run, name, 0, [{"status": "ok", "error": ""}] * rows)
-        merge_facts(run, name, rows)
+        write_image_stats(run, name, 0, [{"status": "ok", "error": ""}] * rows)
+        merge_image_stats(run, name, rows)
         record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
-    measure_rulers(run, record)
+    fit_scalers(run, record)
     start = time.perf_counter()
-    with cluster_at_need("inline", device.name, 0) as connect:
+    with lazy_cluster("inline", device.name, 0) as connect:
         find_neighbors(run, record, device, k, connect, Silent())
         compared = time.perf_counter()
-        lay_out(run, record, LayoutSettings(), device, connect, Silent())
+        compute_layouts(run, record, LayoutSettings(), device, connect, Silent())
         ended = time.perf_counter()
     images = len(_NAMES) * rows
     return (compared - start) / (images**2 * channels), (ended - compared) / (images * np.log(images))

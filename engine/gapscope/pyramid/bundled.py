@@ -63,7 +63,7 @@ def packaged_weights() -> Path:
     return Path(str(found[0].locate()))
 
 
-def renamed(trunk: nn.Module, state: State) -> State:
+def remap_state_dict(trunk: nn.Module, state: State) -> State:
     """Give the package's tensors the names of `trunk`; its order of tensors is that of timm's whole network."""
     import timm
 
@@ -77,9 +77,9 @@ MODEL = Model(
     levels=LEVELS,
     size=224,
     mean=(0.5, 0.5, 0.5),
-    spread=(0.5, 0.5, 0.5),
+    std=(0.5, 0.5, 0.5),
     build=BundledTrunk,
     weights=packaged_weights,
-    renamed=renamed,
+    remap_state_dict=remap_state_dict,
     about="EfficientNet-Lite0, trained on ImageNet; comes with gapscope",
 )

@@ -6,8 +6,8 @@ from pathlib import Path
 from torch import nn
 
 from gapscope.pyramid.level import Level
-from gapscope.pyramid.model import IMAGENET_MEAN, IMAGENET_SPREAD, Model, Trunk
-from gapscope.pyramid.weights import State, fetched
+from gapscope.pyramid.model import IMAGENET_MEAN, IMAGENET_STD, Model, Trunk
+from gapscope.pyramid.weights import State, download
 
 _CHANNELS = 256
 _PREFIX = "backbone."
@@ -33,10 +33,10 @@ def detector(name: str, outputs: Outputs, size: int) -> Model:
         levels=tuple(Level(level, 2 ** int(level[1:]), _CHANNELS) for level in outputs.values()),
         size=size,
         mean=IMAGENET_MEAN,
-        spread=IMAGENET_SPREAD,
+        std=IMAGENET_STD,
         build=partial(_trunk, name, outputs),
         weights=partial(_weights, name),
-        renamed=renamed,
+        remap_state_dict=remap_state_dict,
         about=f"torchvision's {name}, trained on COCO",
     )
 
@@ -50,10 +50,10 @@ def _trunk(name: str, outputs: Outputs) -> Trunk:
 def _weights(name: str) -> Path:
     from torchvision.models import get_model_weights
 
-    return fetched(get_model_weights(name)["COCO_V1"].url)
+    return download(get_model_weights(name)["COCO_V1"].url)
 
 
-def renamed(trunk: nn.Module, state: State) -> State:
+def remap_state_dict(trunk: nn.Module, state: State) -> State:
     """Give the tensors of a whole detector, or of its backbone alone, the names of `trunk`."""
     if any(name.startswith(_PREFIX) for name in state):
         return {name: value for name, value in state.items() if name.startswith(_PREFIX)}

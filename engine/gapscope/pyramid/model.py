@@ -12,7 +12,7 @@ from gapscope.pyramid.level import Level
 from gapscope.pyramid.pool import mean
 from gapscope.pyramid.weights import State
 
-IMAGENET_MEAN, IMAGENET_SPREAD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Trunk(nn.Module):
@@ -26,7 +26,7 @@ class Trunk(nn.Module):
         """Return the mean over space of every level's map: (n, channels), in single precision or better."""
         return {level: mean(found) for level, found in self(images).items()}
 
-    def way_to_means(self, size: int) -> str:
+    def describe_mean_pooling(self, size: int) -> str:
         """Say how `means` comes about for images of `size` x `size` pixels: from whole maps, or by a short cut."""
         return "whole maps"
 
@@ -39,20 +39,20 @@ class Model:
         levels: its levels, fine to coarse.
         size: side in pixels of the images it is used with when the user does not say.
         mean: of each sRGB channel in 0..1, taken off the input.
-        spread: that the input is divided by.
+        std: that the input is divided by.
         build: makes the network with random weights.
         weights: finds the file of its own weights, downloading it where it must.
-        renamed: gives a file's tensors the network's names.
+        remap_state_dict: gives a file's tensors the network's names.
         about: one line for people.
     """
 
     levels: tuple[Level, ...]
     size: int
     mean: tuple[float, float, float]
-    spread: tuple[float, float, float]
+    std: tuple[float, float, float]
     build: Callable[[], Trunk]
     weights: Callable[[], Path]
-    renamed: Callable[[nn.Module, State], State]
+    remap_state_dict: Callable[[nn.Module, State], State]
     about: str
 
     def choose_levels(self, names: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ class Pyramid(nn.Module):
     """A model with its normalisation in front and pooling over space behind."""
 
     mean: Tensor
-    spread: Tensor
+    std: Tensor
 
     def __init__(self, model: Model, settings: EmbedSettings) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class Pyramid(nn.Module):
         self.pool = settings.pool
         self.short_cut = _wants_short_cut(settings)
         self.register_buffer("mean", torch.tensor(model.mean).view(1, 3, 1, 1) * 255.0, persistent=False)
-        self.register_buffer("spread", torch.tensor(model.spread).view(1, 3, 1, 1) * 255.0, persistent=False)
+        self.register_buffer("std", torch.tensor(model.std).view(1, 3, 1, 1) * 255.0, persistent=False)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         """Embed a batch.
@@ -37,22 +37,22 @@ class Pyramid(nn.Module):
         Returns:
             Per level (n, length) float32: the level's map, pooled over space.
         """
-        images = (pixels.float() - self.mean) / self.spread
+        images = (pixels.float() - self.mean) / self.std
         if self.short_cut:
             means = self.trunk.means(images)
             return {level: means[level].float() for level in self.levels}
         maps = self.trunk(images)
         return {level: POOLS[self.pool](maps[level]).float() for level in self.levels}
 
-    def way_to_pool(self, settings: EmbedSettings) -> str:
+    def describe_pooling(self, settings: EmbedSettings) -> str:
         """Say in words how the embeddings of `settings` come about."""
         if _wants_short_cut(settings):
-            return f"mean: {self.trunk.way_to_means(settings.frame.size)}"
+            return f"mean: {self.trunk.describe_mean_pooling(settings.frame.size)}"
         return f"{settings.pool}: whole maps"
 
 
 def _wants_short_cut(settings: EmbedSettings) -> bool:
-    return settings.pool == "mean" and not {"nine-sums", "auto"}.isdisjoint(settings.speedups)
+    return settings.pool == "mean" and not {"pooled-fpn", "auto"}.isdisjoint(settings.speedups)
 
 
 def embedding_lengths(settings: EmbedSettings) -> dict[str, int]:
@@ -72,7 +72,7 @@ def load_pyramid(settings: EmbedSettings) -> Pyramid:
         raise WeightsError(f"--weights {path}: the file is not the one that this run was begun with")
     model = find_model(settings.model)
     pyramid = Pyramid(model, settings)
-    fit_state(pyramid.trunk, model.renamed(pyramid.trunk, read_state(path)), path)
+    fit_state(pyramid.trunk, model.remap_state_dict(pyramid.trunk, read_state(path)), path)
     pyramid.eval().requires_grad_(False)
     if "fold" in settings.speedups:
         from gapscope.pyramid.fold import fold

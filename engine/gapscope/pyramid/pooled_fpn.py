@@ -19,7 +19,7 @@ from gapscope.pyramid.pool import mean
 from gapscope.pyramid.sums import convolved_mean, enlarged, nine_sums, projected
 
 
-def pooled(fpn: FeaturePyramidNetwork, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def pooled_means(fpn: FeaturePyramidNetwork, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the mean over space (n, channels) of every output of an FPN, from nine sums of each of its inputs.
 
     Levels above the FPN's own are small: they are computed as they are, from the topmost map.

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gapscope.errors import OptionError, WeightsError
+from gapscope.errors import OptionError, WeightsError, one_line
 from gapscope.pyramid.level import Level
 from gapscope.pyramid.model import Model, Trunk
-from gapscope.pyramid.weights import State, fetched
+from gapscope.pyramid.weights import State, download
 
 PREFIX = "timm:"
 
@@ -73,10 +73,10 @@ def backbone(name: str) -> Model:
         levels=tuple(Level(level, 2 ** int(level[1:]), channels) for _, level, channels in found),
         size=_size(config),
         mean=config["mean"],
-        spread=config["std"],
+        std=config["std"],
         build=partial(BackboneTrunk, name),
         weights=partial(_weights, name),
-        renamed=renamed,
+        remap_state_dict=remap_state_dict,
         about=f"timm's {name}",
     )
 
@@ -95,7 +95,7 @@ def _weights(name: str) -> Path:
         raise WeightsError(f"--model {PREFIX}{name}: timm knows of no weights for it; give a file with --weights")
     if config.hf_hub_id:
         return _from_hub(name, config.hf_hub_id, config.hf_hub_filename or "model.safetensors")
-    return fetched(str(config.url))
+    return download(str(config.url))
 
 
 def _from_hub(name: str, repository: str, file: str) -> Path:
@@ -105,14 +105,13 @@ def _from_hub(name: str, repository: str, file: str) -> Path:
         return Path(hf_hub_download(repository, file))
     # The hub's client raises what its HTTP library raises, which changes.
     except Exception as error:
-        reason = " ".join(str(error).split())[:200]
         raise WeightsError(
             f"the weights {repository}/{file} of --model {PREFIX}{name} are not in the hub's cache and cannot be "
-            f"downloaded ({reason}): give a file with --weights, or use --model bundled"
+            f"downloaded ({one_line(error)}): give a file with --weights, or use --model bundled"
         ) from error
 
 
-def renamed(trunk: nn.Module, state: State) -> State:
+def remap_state_dict(trunk: nn.Module, state: State) -> State:
     """Give the tensors of a whole classifier, plain or wrapped, the names of `trunk`; its classifier is left out."""
     if state and all(name.startswith(_PREFIX) for name in state):
         state = {name.removeprefix(_PREFIX): value for name, value in state.items()}

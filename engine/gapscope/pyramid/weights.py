@@ -1,4 +1,4 @@
-"""Weights files: found, fetched, checked, and read without ever running code that they carry."""
+"""Weights files: found, downloaded, checked, and read without ever running code that they carry."""
 
 import hashlib
 import os
@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from gapscope.errors import WeightsError
+from gapscope.errors import WeightsError, one_line
 
 State = dict[str, torch.Tensor]
 
@@ -36,7 +36,7 @@ def sha256_of(path: Path) -> str:
         raise WeightsError(f"--weights {path}: cannot be read ({error.strerror})") from error
 
 
-def fetched(url: str) -> Path:
+def download(url: str) -> Path:
     """Return the file that torch's cache keeps of `url`, downloading it on first use.
 
     The name holds the start of the file's SHA-256, as torchvision's do; it is checked on download and in the cache.
@@ -55,7 +55,7 @@ def fetched(url: str) -> Path:
             )
         except (OSError, RuntimeError) as error:
             raise WeightsError(
-                f"the weights {name} are not in {path.parent} and cannot be downloaded ({_one_line(error)}): copy the "
+                f"the weights {name} are not in {path.parent} and cannot be downloaded ({one_line(error)}): copy the "
                 "file there from a machine with a network, give a file with --weights, or use --model bundled"
             ) from error
     if not sha256_of(path).startswith(start):
@@ -67,9 +67,9 @@ def _cached(url: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[1]
 
 
-def at_hand(weights: Callable[[], Path]) -> bool:
+def is_cached(weights: Callable[[], Path]) -> bool:
     """Tell whether a model's weights can be had without a download."""
-    if isinstance(weights, partial) and weights.func is fetched:
+    if isinstance(weights, partial) and weights.func is download:
         return _cached(*weights.args).exists()
     try:
         return weights().exists()
@@ -98,7 +98,7 @@ def read_state(path: Path) -> State:
         ) from error
     # Neither reader names what it may raise on a file that is damaged or of another kind.
     except Exception as error:
-        raise WeightsError(f"--weights {path}: cannot be read as weights ({_one_line(error)})") from error
+        raise WeightsError(f"--weights {path}: cannot be read as weights ({one_line(error)})") from error
     for key in ("model", "state_dict", "model_state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
@@ -154,7 +154,3 @@ def fit_state(network: nn.Module, state: State, path: Path, counters: str = "num
             whose = "the model" if names is unknown else "the file"
             raise WeightsError(f"--weights {path} does not fit: {whose} {what} {', '.join(names[:3])}{more}")
     network.load_state_dict({name: state[name] for name in wanted if name in state}, strict=False)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -8,12 +8,12 @@ from gapscope.run import Run
 
 # Key, label, format, help. Those of a pair itself come first, then those under its `measures`.
 _SHARES: tuple[tuple[str, str, Format, str], ...] = (
-    ("outlier_share", "Listed outliers", "percent", "Share of query images on the outlier list"),
+    ("outlier_share", "OutlierList outliers", "percent", "Share of query images on the outlier list"),
     ("share_outside", "Outside the reference", "percent", "Estimated share of query images, listed or not (Storey)"),
     ("coverage", "Coverage", "percent", "Share of reference images that have a query image near by"),
     (
-        "reference_neighbours",
-        "Reference among neighbours",
+        "reference_neighbors",
+        "Reference among neighbors",
         "percent",
         "Mean share of reference images among a query image's nearest",
     ),
@@ -25,9 +25,9 @@ _MEASURES: tuple[tuple[str, str, Format, str], ...] = (
     ("recall", "Recall", "percent", "Share of reference images that lie among the query's"),
     ("density", "Density", "number", "How crowded the reference is around query images; 1 if alike"),
     ("coverage", "Coverage", "percent", "Share of reference images that have a query image near by"),
-    ("two_sample", "Neighbour test", "percent", "Share of an image's nearest that are of its own dataset"),
+    ("two_sample", "Neighbor test", "percent", "Share of an image's nearest that are of its own dataset"),
 )
-_EXPECTED = {"reference_neighbours": "reference_neighbours_expected"}
+_EXPECTED = {"reference_neighbors": "reference_neighbors_expected"}
 
 
 def charts(run: Run) -> list[dict[str, Any]]:

@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gapscope.report.places import Places
-from gapscope.report.sample import Chosen
+from gapscope.report.points import PointIndex
 from gapscope.report.script import packed
+from gapscope.report.selection import Selection
 from gapscope.run import Run
 from gapscope.store.index import PREFIX, take_rows
 
@@ -43,14 +43,14 @@ class Column:
     values: str
 
 
-def read_columns(run: Run, places: Places, chosen: Chosen) -> list[Column]:
+def read_columns(run: Run, places: PointIndex, chosen: Selection) -> list[Column]:
     """Return the columns that the datasets' sources have, and facts about the files, in which the images differ."""
     tables = [_rows(run, places, chosen, number) for number in range(len(places.datasets))]
     found = [_column(title, _joined(name, tables, places, chosen)) for name, title in _names(tables)]
     return [column for column in found if column is not None]
 
 
-def _rows(run: Run, places: Places, chosen: Chosen, dataset: int) -> pa.Table:
+def _rows(run: Run, places: PointIndex, chosen: Selection, dataset: int) -> pa.Table:
     rows = places.row[chosen.image[places.dataset[chosen.image] == dataset]]
     return take_rows(run.path, places.datasets[dataset], rows)
 
@@ -62,7 +62,7 @@ def _names(tables: list[pa.Table]) -> Iterator[tuple[str, str]]:
     yield from _READ.items()
 
 
-def _joined(name: str, tables: list[pa.Table], places: Places, chosen: Chosen) -> list[Any]:
+def _joined(name: str, tables: list[pa.Table], places: PointIndex, chosen: Selection) -> list[Any]:
     """Return a column's values for the images on the page, None where one has none."""
     values = np.full(len(chosen.image), None, dtype=object)
     for number, table in enumerate(tables):

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.report.drawn import Drawn, read_drawn
 from gapscope.report.palette import light
+from gapscope.report.selection import PlottedPoints, read_plotted_points
 from gapscope.run import Run
 from gapscope.store.index import take_rows
 
@@ -21,7 +21,7 @@ def level_figure(run: Run, level: str, max_points: int) -> "go.Figure":
     """Draw a level's map: a trace of ordinary images and one of listed outliers per dataset."""
     import plotly.graph_objects as go
 
-    drawn = read_drawn(run, max_points)
+    drawn = read_plotted_points(run, max_points)
     points, _ = drawn.points(level)
     outlier = drawn.outliers(level)
     size = float(np.clip(8.2 - 1.25 * np.log10(max(len(points), 1)), 2.2, 6.0))
@@ -55,7 +55,7 @@ def level_figure(run: Run, level: str, max_points: int) -> "go.Figure":
     return figure
 
 
-def _names(drawn: Drawn, dataset: int, here: NDArray[np.bool_]) -> list[str]:
+def _names(drawn: PlottedPoints, dataset: int, here: NDArray[np.bool_]) -> list[str]:
     # Plotly reads tags in its texts; names come from strangers.
     uris = take_rows(drawn.run.path, drawn.run.datasets[dataset], drawn.row[here], ["uri"])["uri"].to_pylist()
     return [escape(uri if len(uri) <= _LONGEST else f"…{uri[-_LONGEST:]}") for uri in uris]

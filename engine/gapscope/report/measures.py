@@ -10,7 +10,7 @@ Format = Literal["count", "percent", "number"]
 MEASURES: tuple[tuple[str, str, Format, str], ...] = (
     ("images", "images", "count", "Query images that were read and compared"),
     ("outliers", "outliers", "count", "Query images that the outlier list holds"),
-    ("outlier_share", "outlier share", "percent", "Listed outliers among all query images"),
+    ("outlier_share", "outlier share", "percent", "OutlierList outliers among all query images"),
     ("outside", "outside", "count", "Outliers unlike anything in the reference"),
     ("under_represented", "under-represented", "count", "Outliers of a kind that the reference has too few of"),
     (
@@ -19,15 +19,15 @@ MEASURES: tuple[tuple[str, str, Format, str], ...] = (
         "percent",
         "Estimated share of query images outside the reference, listed one by one or not (Storey)",
     ),
-    ("coverage", "coverage", "percent", "Reference images that have a query image as near as their own neighbours"),
+    ("coverage", "coverage", "percent", "Reference images that have a query image as near as their own neighbors"),
     (
-        "reference_neighbours",
-        "reference among neighbours",
+        "reference_neighbors",
+        "reference among neighbors",
         "percent",
         "Mean share of reference images among a query image's 30 nearest",
     ),
     (
-        "reference_neighbours_expected",
+        "reference_neighbors_expected",
         "expected if alike",
         "percent",
         "What that share would be if the two datasets did not differ",

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
-from gapscope.report.clusters import OneSided
 from gapscope.report.columns import read_columns
-from gapscope.report.facts import facts
-from gapscope.report.listed import NEAREST, Listed
-from gapscope.report.near import Near, nearest
-from gapscope.report.places import Places, read_level
-from gapscope.report.sample import Chosen
+from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList
+from gapscope.report.neighbor_lists import NeighborLists, nearest
+from gapscope.report.page_data import page_data
+from gapscope.report.points import PointIndex, read_level
 from gapscope.report.script import packed, script
+from gapscope.report.selection import Selection
 from gapscope.report.tiles import Tiles
 from gapscope.run import Run
 from gapscope.store.index import take_rows
@@ -39,10 +38,10 @@ ASSETS = (
 
 def write_page(
     run: Run,
-    places: Places,
-    listed: list[Listed],
-    one_sided: list[list[OneSided]],
-    chosen: Chosen,
+    places: PointIndex,
+    listed: list[OutlierList],
+    one_sided: list[list[OneSidedCluster]],
+    chosen: Selection,
     tiles: Tiles,
     folder: Path,
 ) -> None:
@@ -65,7 +64,7 @@ def write_page(
         _write(folder / "data" / f"{name}.js", script(name, value))
 
     columns = read_columns(run, places, chosen)
-    hand_over("facts", facts(run, places, one_sided, chosen, tiles, columns))
+    hand_over("facts", page_data(run, places, one_sided, chosen, tiles, columns))
     for number, column in enumerate(columns):
         hand_over(f"column-{number}", column.values)
     hand_over("images", _images(run, places, chosen, tiles))
@@ -103,7 +102,7 @@ def _stand_ins(plotly: str) -> str:
 _STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 
 
-def _images(run: Run, places: Places, chosen: Chosen, tiles: Tiles) -> dict[str, Any]:
+def _images(run: Run, places: PointIndex, chosen: Selection, tiles: Tiles) -> dict[str, Any]:
     dataset, row = places.dataset[chosen.image], places.row[chosen.image]
     uris = np.empty(len(dataset), dtype=object)
     for number, name in enumerate(places.datasets):
@@ -127,7 +126,7 @@ def _common_folder(uris: list[str]) -> str:
 
 
 def _level(
-    run: Run, level: str, lists: list[Listed], near: list[Near], places: Places, chosen: Chosen
+    run: Run, level: str, lists: list[OutlierList], near: list[NeighborLists], places: PointIndex, chosen: Selection
 ) -> dict[str, Any]:
     placed, clusters = read_level(run, level, places, chosen.image)
     points = placed.astype(np.float64)
@@ -145,18 +144,18 @@ def _level(
     }
 
 
-def _near(near: list[Near]) -> dict[str, Any]:
+def _near(near: list[NeighborLists]) -> dict[str, Any]:
     pairs = [{"images": packed(one.image), "distances": packed(one.distance)} for one in near]
     return {"across": NEAREST, "pairs": pairs}
 
 
-def _list(listed: Listed, number: NDArray[np.int32]) -> dict[str, Any]:
+def _list(listed: OutlierList, number: NDArray[np.int32]) -> dict[str, Any]:
     """Return an outlier list of those of its images that are on the page."""
     there = number[listed.image] >= 0
     return {
         "total": len(listed.image),
         "image": packed(number[listed.image[there]]),
         "rank": packed(listed.rank[there]),
-        "kind": packed(listed.kind[there]),
+        "reason": packed(listed.reason[there]),
         "numbers": packed(listed.numbers[there]),
     }

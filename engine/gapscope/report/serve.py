@@ -19,14 +19,13 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 from PIL import Image
 
-from gapscope.decode.children import thumbnail_apart
-from gapscope.errors import OptionError, RunError, SourceError
-from gapscope.rejects import Rejected
+from gapscope.decode.children import thumbnail_in_subprocess
+from gapscope.errors import OptionError, RunError, SourceError, one_line
 from gapscope.report.page import own_files
 from gapscope.report.script import is_script
 from gapscope.run import Run
 from gapscope.sources import Entry, Source
-from gapscope.sources.files import one_line
+from gapscope.sources.rejects import Rejected
 
 IMAGES = "images"
 """Under this name a page that is served finds the images: IMAGES/number of the dataset/row."""
@@ -200,7 +199,7 @@ class ReportServer(ThreadingHTTPServer):
 
     def _encoded(self, data: bytes, entry: Entry) -> bytes:
         side = min(LARGEST_SIDE, self._longest(entry))
-        pixels = thumbnail_apart(data, side, self.run.frame.max_pixels, entry.box)
+        pixels = thumbnail_in_subprocess(data, side, self.run.frame.max_pixels, entry.box)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=92)
         return file.getvalue()
@@ -250,7 +249,7 @@ def _media_type(data: bytes) -> str | None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers GET and HEAD."""
+    """OutlierScores GET and HEAD."""
 
     server_version = "gapscope"
     sys_version = ""

@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gapscope.decode.children import thumbnail_apart
+from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.errors import SourceError
 from gapscope.progress import Progress
-from gapscope.rejects import Rejected
-from gapscope.report.places import Places
-from gapscope.report.sample import Chosen
+from gapscope.report.points import PointIndex
+from gapscope.report.selection import Selection
 from gapscope.run import Run
 from gapscope.settings import Thumbnails
 from gapscope.sources import Entry, Source
+from gapscope.sources.rejects import Rejected
 
 LARGE_IMAGES = 4096
 """This many of the most important images get large tiles; the others' are small, to keep the report's size down."""
@@ -89,7 +89,7 @@ class Tiles:
 
 
 def write_tiles(
-    run: Run, places: Places, chosen: Chosen, thumbnails: Thumbnails, folder: Path, progress: Progress
+    run: Run, places: PointIndex, chosen: Selection, thumbnails: Thumbnails, folder: Path, progress: Progress
 ) -> Tiles:
     """Write the sheets into `folder`/tiles.
 
@@ -123,7 +123,7 @@ def write_tiles(
     return Tiles(sizes=sizes, sheets=written, images=images, wanted=wanted, bytes=total)
 
 
-def _wanted(chosen: Chosen, thumbnails: Thumbnails) -> int:
+def _wanted(chosen: Selection, thumbnails: Thumbnails) -> int:
     return {"off": 0, "outliers": chosen.important, "drawn": len(chosen.image)}[thumbnails]
 
 
@@ -143,7 +143,7 @@ def _sheet(sheet: Sheet, pictures: Iterable[Image.Image | None], sizes: NDArray[
 class Pictures:
     """Where each picture comes from; `of` may be called from several threads."""
 
-    def __init__(self, run: Run, places: Places, image: NDArray[np.int64], progress: Progress) -> None:
+    def __init__(self, run: Run, places: PointIndex, image: NDArray[np.int64], progress: Progress) -> None:
         """Look for the pictures of some images, given as positions in `places`."""
         self._sources: dict[str, Source | None] = {}
         self._max_pixels = run.frame.max_pixels
@@ -169,7 +169,7 @@ class Pictures:
             source = self._sources[name]
             if source is None:
                 return None
-            return Image.fromarray(thumbnail_apart(source.read(entry), side, self._max_pixels, entry.box))
+            return Image.fromarray(thumbnail_in_subprocess(source.read(entry), side, self._max_pixels, entry.box))
         except Rejected:
             return None
 

@@ -11,18 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.errors import SourceError
-from gapscope.rejects import Rejected
+from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import (
-    MOST_BYTES,
-    check_unchanged,
-    modified_ns,
-    one_line,
-    open_container,
-    read_part,
-    size_of,
-)
+from gapscope.sources.files import MOST_BYTES, check_unchanged, modified_ns, open_container, read_part, size_of
+from gapscope.sources.rejects import Rejected
 
 _KINDS = "buf"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -63,13 +55,13 @@ class Array:
         """Yield an entry per row of the array."""
         rows, modified = _opened(self.path, self.member), modified_ns(self.path)
         for row in range(len(rows)):
-            yield Entry(f"{self.location}#{row}", rows.bytes, modified, place=row)
+            yield Entry(f"{self.location}#{row}", rows.bytes, modified, offset=row)
 
     def read(self, entry: Entry) -> bytes:
         """Return the row as a NumPy file of its own, which the decoder knows."""
         check_unchanged(self.path, entry.mtime_ns)
         file = io.BytesIO()
-        np.save(file, _opened(self.path, self.member).row(entry.place), allow_pickle=False)
+        np.save(file, _opened(self.path, self.member).row(entry.offset), allow_pickle=False)
         return file.getvalue()
 
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from gapscope.errors import SourceError
+from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Box, Entry, Kind
-from gapscope.sources.files import is_url, one_line, open_container, read_file, remote
+from gapscope.sources.files import open_container, read_file
 from gapscope.sources.folder import check_same, file_entry, printable
 from gapscope.sources.repeats import Repeats
+from gapscope.urls import is_url, remote
 
 MARGIN = 0.1
 """Of a box's width and height that is kept on every side of an object."""
@@ -62,7 +63,7 @@ class Coco:
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the image that the entry is, or lies in."""
-        path = entry.uri if entry.place < 0 else entry.uri.rpartition("#")[0]
+        path = entry.uri if entry.offset < 0 else entry.uri.rpartition("#")[0]
         if not is_url(path):
             check_same(Entry(path, entry.bytes, entry.mtime_ns))
         return read_file(path)
@@ -133,7 +134,7 @@ def read_annotations(location: str) -> dict[str, Any]:
 def _named_once(entry: Entry, between: str, repeats: Repeats) -> Entry:
     """Tell an image that is listed again, or an object without a number of its own, from the one before."""
     times = repeats.times(entry.uri)
-    return entry if times == 1 else replace(entry, uri=f"{entry.uri}{between}{times}", place=0)
+    return entry if times == 1 else replace(entry, uri=f"{entry.uri}{between}{times}", offset=0)
 
 
 def _image_entry(folder: str, name: str) -> Entry:
@@ -157,7 +158,7 @@ def _object_entry(whole: Entry, one: Mapping[str, Any], category: str | None) ->
     box = _box(one.get("bbox"))
     if box is None:
         return Entry(uri, status="bad-box", error="the annotation's box is empty or no four numbers", values=values)
-    return Entry(uri, whole.bytes, whole.mtime_ns, place=0, box=box, values=values)
+    return Entry(uri, whole.bytes, whole.mtime_ns, offset=0, box=box, values=values)
 
 
 def _number(value: Any) -> float | None:

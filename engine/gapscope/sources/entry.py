@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from gapscope.rejects import Status
+from gapscope.sources.rejects import Status
 
 Box = tuple[float, float, float, float]
 """Left, top, width and height in pixels, before any orientation tag is applied."""
@@ -26,7 +26,7 @@ class Entry:
         mtime_ns: time of last change in nanoseconds since 1970, 0 where it is not known.
         status: `listed`, or why the image cannot be read.
         error: the reason in words, empty when there is none.
-        place: where it lies in the file that holds it among others: an offset in bytes, or a row; -1 for a file of its
+        offset: where it lies in the file that holds it among others: an offset in bytes, or a row; -1 for a file of its
             own.
         box: the part of the image that is meant; None for all of it.
         values: by the source's `columns`.
@@ -37,6 +37,6 @@ class Entry:
     mtime_ns: int = 0
     status: Status = "listed"
     error: str = ""
-    place: int = -1
+    offset: int = -1
     box: Box | None = None
     values: Mapping[str, Value] = field(default_factory=dict)

@@ -6,10 +6,10 @@ import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from gapscope.decode.formats import IMAGE_SUFFIXES
-from gapscope.rejects import Rejected, rejected_by_os
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
+from gapscope.sources.formats import IMAGE_SUFFIXES
+from gapscope.sources.rejects import Rejected, rejected_by_os
 
 
 @dataclass(frozen=True)

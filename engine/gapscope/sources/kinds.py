@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gapscope.errors import SourceError
-from gapscope.sources.files import absolute, is_url, remote
 from gapscope.sources.folder import Folder
 from gapscope.sources.patterns import base_of, expression_of, files_of, has_magic
 from gapscope.sources.remote_folder import RemoteFolder
 from gapscope.sources.source import Source
+from gapscope.urls import absolute, is_url, remote
 
 COLUMN = "::"
 """Stands between a file and the column, folder or array that is meant in it."""

@@ -10,10 +10,11 @@ from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind, Value
-from gapscope.sources.files import is_url, open_container, read_file
+from gapscope.sources.files import open_container, read_file
 from gapscope.sources.folder import check_same, file_entry, printable
 from gapscope.sources.parquet_file import parquet_kinds, parquet_rows
 from gapscope.sources.repeats import Repeats
+from gapscope.urls import is_url
 
 PATH_COLUMNS = ("path", "uri", "url", "file", "filename", "file_name", "filepath", "file_path", "image", "img")
 """Names that a column of paths is known by, in any case."""
@@ -68,7 +69,7 @@ class ListFile:
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the image's file."""
-        uri = entry.uri if entry.place < 0 else entry.uri.removesuffix(f"#{entry.place}")
+        uri = entry.uri if entry.offset < 0 else entry.uri.removesuffix(f"#{entry.offset}")
         if not is_url(uri):
             check_same(Entry(uri, entry.bytes, entry.mtime_ns))
         return read_file(uri)

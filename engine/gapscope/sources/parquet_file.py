@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from gapscope.errors import SourceError
+from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Kind
-from gapscope.sources.files import one_line, open_container, size_of
+from gapscope.sources.files import open_container, size_of
 
 if TYPE_CHECKING:
     import pyarrow as pa

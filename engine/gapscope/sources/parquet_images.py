@@ -10,11 +10,11 @@ from itertools import repeat
 from threading import Lock
 from typing import Any
 
-from gapscope.errors import SourceError
-from gapscope.rejects import Rejected
+from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import check_unchanged, modified_ns, one_line, open_container, read_file
+from gapscope.sources.files import check_unchanged, modified_ns, open_container, read_file
 from gapscope.sources.parquet_file import Damaged, opened_parquet, parquet_rows, parquet_schema
+from gapscope.sources.rejects import Rejected
 
 _READ_ROWS = 32
 _KEPT_BATCHES = 8
@@ -62,7 +62,7 @@ class ParquetImages:
             wanted = [name for name in self.columns if name in there]
             for values in parquet_rows(path, wanted) if wanted else _nothing_of(path):
                 said = {name: _value(value) for name, value in values.items()}
-                yield Entry(f"{path}#{row}", mtime_ns=modified, place=row, values=said)
+                yield Entry(f"{path}#{row}", mtime_ns=modified, offset=row, values=said)
                 row += 1
         except Damaged as error:
             reason = one_line(error).removeprefix(f"{path}: ")
@@ -73,7 +73,7 @@ class ParquetImages:
         path = entry.uri.rpartition("#")[0]
         check_unchanged(path, entry.mtime_ns)
         try:
-            found = _reader(path, self.column).row(entry.place)
+            found = _reader(path, self.column).row(entry.offset)
         except Rejected:
             raise
         except MemoryError as error:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import product
 
-from gapscope.sources.files import is_url, remote
+from gapscope.urls import is_url, remote
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _BRACES = re.compile(r"\{([^{}]*)\}")

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from gapscope.decode.formats import IMAGE_SUFFIXES
-from gapscope.errors import SourceError
+from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import one_line, read_file, remote
+from gapscope.sources.files import read_file
+from gapscope.sources.formats import IMAGE_SUFFIXES
 from gapscope.sources.patterns import expression_of
+from gapscope.urls import remote
 
 
 @dataclass(frozen=True)

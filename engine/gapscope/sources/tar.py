@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
-from gapscope.decode.formats import IMAGE_SUFFIXES
-from gapscope.errors import SourceError
-from gapscope.rejects import Rejected
+from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import one_line, open_container, read_part, size_of
+from gapscope.sources.files import open_container, read_part, size_of
 from gapscope.sources.folder import printable
+from gapscope.sources.formats import IMAGE_SUFFIXES
+from gapscope.sources.rejects import Rejected
 
 BETWEEN = "::"
 """Stands between the archive and the member in a uri."""
@@ -57,7 +57,7 @@ class Tar:
         """Return the bytes of the member."""
         # A later member of the same name has a number behind it, which its place makes unnecessary.
         shard = next(shard for shard in self.shards if entry.uri.startswith(shard + BETWEEN))
-        data = read_part(shard, entry.place - _BLOCK, _BLOCK + entry.bytes)
+        data = read_part(shard, entry.offset - _BLOCK, _BLOCK + entry.bytes)
         try:
             size = tarfile.TarInfo.frombuf(data[:_BLOCK], "utf-8", "surrogateescape").size
         except tarfile.HeaderError:
@@ -142,4 +142,4 @@ def _entry(shard: str, member: tarfile.TarInfo, size: int, times: int) -> Entry:
         return Entry(uri, status="not-a-file", error="a link, folder or device in the archive has the name of an image")
     if member.offset_data + member.size > size:
         return Entry(uri, status="broken", error="the archive ends in the middle of this image")
-    return Entry(uri, member.size, int(member.mtime) * 10**9, place=member.offset_data)
+    return Entry(uri, member.size, int(member.mtime) * 10**9, offset=member.offset_data)

@@ -21,7 +21,7 @@ from zarr.codecs import Crc32cCodec
 from gapscope.settings import EmbedSettings
 from gapscope.store.atomic import replacing, write_json
 from gapscope.store.index import FACTS, GROUP_ROWS, groups_of
-from gapscope.store.place import readable, zarr_store
+from gapscope.store.location import readable, zarr_store
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.tables import open_table, table_writer
 
@@ -107,7 +107,7 @@ def find_cached(cache: Path, run: Path, dataset: str, settings: EmbedSettings, d
     return Cached(cache / hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest())
 
 
-_OF_ROW = ("uri", "bytes", "mtime_ns", "place", "box")
+_OF_ROW = ("uri", "bytes", "mtime_ns", "offset", "box")
 
 
 def _digest(run: Path, dataset: str) -> str:

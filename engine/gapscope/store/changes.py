@@ -132,7 +132,7 @@ class _Known:
 def _file(entry: Entry) -> str:
     # As the index keeps it: a box in single precision.
     box = None if entry.box is None else np.array(entry.box, np.float32).tolist()
-    return f"{entry.bytes} {entry.mtime_ns} {entry.place} {box}"
+    return f"{entry.bytes} {entry.mtime_ns} {entry.offset} {box}"
 
 
 def _values(entry: Entry) -> str:

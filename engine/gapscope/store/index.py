@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
-from gapscope.store.place import readable, remove_tree
+from gapscope.store.location import readable, remove_tree
 from gapscope.store.tables import open_table, read_whole, table_writer, write_whole
 
 GROUP_ROWS = 8192
@@ -25,7 +25,7 @@ _LISTED = [
     ("uri", pa.string()),
     ("bytes", pa.int64()),
     ("mtime_ns", pa.int64()),
-    ("place", pa.int64()),
+    ("offset", pa.int64()),
     ("box", pa.list_(pa.float32(), 4)),
 ]
 _FACTS = [
@@ -34,7 +34,7 @@ _FACTS = [
     ("width", pa.int32()),
     ("height", pa.int32()),
     ("jpeg_quality", pa.int16()),
-    *((f"{what}_{channel}", pa.float32()) for what in ("mean", "spread") for channel in ("red", "green", "blue")),
+    *((f"{what}_{channel}", pa.float32()) for what in ("mean", "std") for channel in ("red", "green", "blue")),
     ("sharpness", pa.float32()),
     ("status", pa.string()),
     ("error", pa.string()),
@@ -50,7 +50,7 @@ def index_path(run: Path, dataset: str) -> Path:
     return run / "index" / f"{dataset}.parquet"
 
 
-def facts_path(run: Path, dataset: str, block: int) -> Path:
+def image_stats_path(run: Path, dataset: str, block: int) -> Path:
     """Path of what became of a block's images, until all blocks are done."""
     return run / "index" / f"{dataset}.blocks" / f"{block:08d}.parquet"
 
@@ -109,7 +109,7 @@ class _Digest:
 def signature(entry: Entry) -> bytes:
     """Return what makes an entry the one that it is: two of the same signature are the same image, unchanged."""
     values = "".join(f"\0{name}\0{value}" for name, value in entry.values.items())
-    facts = f"{entry.uri}\0{entry.bytes}\0{entry.mtime_ns}\0{entry.status}\0{entry.place}\0{entry.box}{values}\n"
+    facts = f"{entry.uri}\0{entry.bytes}\0{entry.mtime_ns}\0{entry.status}\0{entry.offset}\0{entry.box}{values}\n"
     return facts.encode(errors="surrogatepass")
 
 
@@ -119,7 +119,7 @@ def listed_table(entries: Sequence[Entry], first_row: int, schema: pa.Schema) ->
         "row": range(first_row, first_row + len(entries)),
         **{
             name: [getattr(entry, name) for entry in entries]
-            for name in ("uri", "bytes", "mtime_ns", "place", "box", "status", "error")
+            for name in ("uri", "bytes", "mtime_ns", "offset", "box", "status", "error")
         },
     }
     for name in schema.names:
@@ -170,7 +170,7 @@ def take_rows(run: Path, dataset: str, rows: NDArray[np.int64], columns: list[st
     return pa.concat_tables(parts).take(np.argsort(order, kind="stable"))
 
 
-_OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "place", "box"]
+_OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "offset", "box"]
 
 
 def _entries(table: pa.Table) -> list[Entry]:
@@ -194,24 +194,24 @@ def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
 def forget_index(run: Path, dataset: str) -> None:
     """Remove a dataset's index."""
     index_path(run, dataset).unlink(missing_ok=True)
-    remove_tree(facts_path(run, dataset, 0).parent)
+    remove_tree(image_stats_path(run, dataset, 0).parent)
 
 
-def read_facts(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:
+def read_image_stats(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:
     """Return what became of rows `start` to `stop` (exclusive), which lie in one row group: the columns of `FACTS`."""
     rows: list[dict[str, Any]] = _rows_of_group(run, dataset, start, stop).select(FACTS.names).to_pylist()
     return rows
 
 
-def write_facts(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]) -> None:
+def write_image_stats(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]) -> None:
     """Keep what became of a block's images (columns of `FACTS`) until all blocks are done."""
-    with replacing(facts_path(run, dataset, block)) as path:
+    with replacing(image_stats_path(run, dataset, block)) as path:
         write_whole(path, pa.Table.from_pylist(facts, schema=FACTS))
 
 
-def merge_facts(run: Path, dataset: str, block_rows: int) -> None:
+def merge_image_stats(run: Path, dataset: str, block_rows: int) -> None:
     """Put what became of every image into the dataset's index; rows of blocks that are not done stay as they are."""
-    parts = facts_path(run, dataset, 0).parent
+    parts = image_stats_path(run, dataset, 0).parent
     if not parts.exists():
         return
     index = index_path(run, dataset)
@@ -252,16 +252,16 @@ def list_again(run: Path, dataset: str, blocks: Sequence[int], block_rows: int) 
 
 
 def _block_facts(run: Path, dataset: str, block: int, group: pa.Table, start: int, block_rows: int) -> pa.Table:
-    part = facts_path(run, dataset, block)
+    part = image_stats_path(run, dataset, block)
     if not part.exists():
         return group.slice(start, block_rows).select(FACTS.names)
     with readable(part) as file:
         return read_whole(file)
 
 
-def read_block_facts(run: Path, dataset: str, block: int) -> list[dict[str, Any]]:
-    """Return what `write_facts` took, of a block whose facts are not merged yet."""
-    with readable(facts_path(run, dataset, block)) as file:
+def read_block_image_stats(run: Path, dataset: str, block: int) -> list[dict[str, Any]]:
+    """Return what `write_image_stats` took, of a block whose facts are not merged yet."""
+    with readable(image_stats_path(run, dataset, block)) as file:
         rows: list[dict[str, Any]] = read_whole(file).to_pylist()
     return rows
 
@@ -272,7 +272,7 @@ def read_index(run: Path, dataset: str, columns: list[str] | None = None) -> pa.
         return read_whole(file, columns)
 
 
-def read_said(run: Path, dataset: str) -> pa.Table:
+def read_source_metadata(run: Path, dataset: str) -> pa.Table:
     """Return uri and the source's own columns, which begin with `PREFIX`, in row order."""
     with readable(index_path(run, dataset)) as file:
         own = [name for name in pq.read_schema(file).names if name.startswith(PREFIX)]

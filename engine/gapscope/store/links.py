@@ -4,10 +4,10 @@ import os
 from pathlib import Path
 
 from gapscope.errors import RunError
-from gapscope.store.place import is_remote
+from gapscope.store.location import is_remote
 
 
-def check_no_way_out(run: Path) -> None:
+def check_no_escaping_links(run: Path) -> None:
     """See that nothing below a run's folder leads out of it or blocks whoever opens it.
 
     Raises:

@@ -17,7 +17,7 @@ from uuid import uuid4
 from gapscope.errors import RunError
 from gapscope.progress import Progress
 from gapscope.store.atomic import write_text
-from gapscope.store.place import file_system, is_remote, make_folder, reason_of
+from gapscope.store.location import file_system, is_remote, make_folder, reason_of
 
 NAME = "lock.json"
 
@@ -106,7 +106,7 @@ class Hold:
 
 
 @contextmanager
-def held(run: Path, command: str, progress: Progress) -> Iterator[Hold]:
+def run_lock(run: Path, command: str, progress: Progress) -> Iterator[Hold]:
     """Have a run to oneself while the block lasts.
 
     Args:

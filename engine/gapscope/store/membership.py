@@ -4,15 +4,15 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from gapscope.store.index import forget_index
-from gapscope.store.place import remove_tree
-from gapscope.store.record import Record
+from gapscope.store.location import remove_tree
 from gapscope.store.results import forget_dataset, forget_results
+from gapscope.store.run_record import RunRecord
 
 
-def change_datasets(run: Path, record: Record, wanted: Mapping[str, str]) -> list[str]:
+def change_datasets(run: Path, record: RunRecord, wanted: Mapping[str, str]) -> list[str]:
     """Make the datasets of a run those that are wanted, and return what was changed, in words.
 
-    Those that stay keep their embeddings, and their neighbours among each other. Whenever this is stopped, doing it
+    Those that stay keep their embeddings, and their neighbors among each other. Whenever this is stopped, doing it
     again ends with the same run.
 
     Args:

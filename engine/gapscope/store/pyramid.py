@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
 from gapscope.store.atomic import flush
-from gapscope.store.place import zarr_store
+from gapscope.store.location import zarr_store
 
 _CHUNK_ROWS = 1024
 

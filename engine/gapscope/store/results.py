@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from gapscope.errors import DamageError
-from gapscope.store import sums
+from gapscope.store import checksums
 from gapscope.store.atomic import flush
-from gapscope.store.place import remove_tree, zarr_store
+from gapscope.store.location import remove_tree, zarr_store
 
 _CHUNK_ROWS = 65536
 _EVERY_CHUNK: Any = {"write_empty_chunks": True}
@@ -26,7 +26,7 @@ def pair_name(query: str, reference: str) -> str:
 
 
 def has_neighbors(run: Path, level: str, query: str, reference: str) -> bool:
-    """Tell whether the neighbours of a level and ordered pair are on disk, whole."""
+    """Tell whether the neighbors of a level and ordered pair are on disk, whole."""
     path = f"{level}/{pair_name(query, reference)}"
     return _is_done(run / "neighbors.zarr", f"{path}/distances") and not has_gaps(
         run / "neighbors.zarr", f"{path}/indices"
@@ -41,15 +41,15 @@ def write_neighbors(
     distances: NDArray[np.float32],
     indices: NDArray[np.int64],
 ) -> None:
-    """Write the neighbours of every query row in the reference.
+    """Write the neighbors of every query row in the reference.
 
     Args:
         run: the run's folder.
         level: the level's name.
-        query: the dataset whose images look for neighbours.
+        query: the dataset whose images look for neighbors.
         reference: the dataset they are found in.
-        distances: (rows, k), ascending; infinite where there is no such neighbour.
-        indices: (rows, k) rows of the reference; -1 where there is no such neighbour.
+        distances: (rows, k), ascending; infinite where there is no such neighbor.
+        indices: (rows, k) rows of the reference; -1 where there is no such neighbor.
     """
     path = f"{level}/{pair_name(query, reference)}"
     _write(run / "neighbors.zarr", f"{path}/indices", indices)
@@ -57,7 +57,7 @@ def write_neighbors(
 
 
 def create_neighbors(run: Path, level: str, query: str, reference: str, rows: int, k: int) -> None:
-    """Make place for the neighbours of a level and ordered pair, to be written in parts: (rows, k)."""
+    """Make place for the neighbors of a level and ordered pair, to be written in parts: (rows, k)."""
     path = f"{level}/{pair_name(query, reference)}"
     _create(run / "neighbors.zarr", f"{path}/indices", (rows, k), np.dtype(np.int64))
     _create(run / "neighbors.zarr", f"{path}/distances", (rows, k), np.dtype(np.float32), float("inf"))
@@ -72,7 +72,7 @@ def write_neighbor_rows(
     distances: NDArray[np.float32],
     indices: NDArray[np.int64],
 ) -> None:
-    """Write the neighbours of ascending query `rows`: distances and rows of the reference, (n, k) each."""
+    """Write the neighbors of ascending query `rows`: distances and rows of the reference, (n, k) each."""
     if not len(rows):
         return
     path = f"{level}/{pair_name(query, reference)}"
@@ -86,7 +86,7 @@ def write_neighbor_rows(
 
 
 def finish_neighbors(run: Path, level: str, query: str, reference: str, facts: dict[str, Any]) -> None:
-    """Say that all neighbours of a level and ordered pair are on disk, and how they were found."""
+    """Say that all neighbors of a level and ordered pair are on disk, and how they were found."""
     path = f"{level}/{pair_name(query, reference)}"
     array = zarr.open_array(zarr_store(run / "neighbors.zarr"), path=f"{path}/distances", mode="r+", zarr_format=3)
     flush(run / "neighbors.zarr" / path)
@@ -95,7 +95,7 @@ def finish_neighbors(run: Path, level: str, query: str, reference: str, facts: d
     array.attrs.update({**facts, "done": True})
 
 
-def neighbor_facts(run: Path, level: str, query: str, reference: str) -> dict[str, Any]:
+def neighbor_search_info(run: Path, level: str, query: str, reference: str) -> dict[str, Any]:
     """Return what `finish_neighbors` took."""
     path = f"{level}/{pair_name(query, reference)}/distances"
     attributes = _attributes(run / "neighbors.zarr", path)
@@ -192,31 +192,31 @@ def read_layout(run: Path, level: str) -> tuple[NDArray[np.float32], NDArray[np.
     return _read(run / "layout.zarr", level), _read(run / "clusters.zarr", level)
 
 
-def layout_facts(run: Path, level: str) -> dict[str, Any]:
+def layout_info(run: Path, level: str) -> dict[str, Any]:
     """Return the facts that `write_layout` took."""
     return dict(_attributes(run / "layout.zarr", level).get("facts", {}))
 
 
-def earlier_layout(run: Path, level: str, dataset: str) -> NDArray[np.float32] | None:
+def previous_layout(run: Path, level: str, dataset: str) -> NDArray[np.float32] | None:
     """Return a dataset's coordinates (rows, 3) in the layout before the last change, NaN where there are none."""
     path = f"{level}/{dataset}"
-    return _read(run / "earlier.zarr", path) if _is_done(run / "earlier.zarr", path) else None
+    return _read(run / "previous_layout.zarr", path) if _is_done(run / "previous_layout.zarr", path) else None
 
 
-def forget_places(run: Path, dataset: str, rows: Sequence[int]) -> None:
+def forget_previous_coordinates(run: Path, dataset: str, rows: Sequence[int]) -> None:
     """Take rows whose images are not the same any more out of the earlier layouts."""
     gone = np.array(rows, np.int64)
-    for level in _names(run / "earlier.zarr"):
-        points = earlier_layout(run, level, dataset)
+    for level in _names(run / "previous_layout.zarr"):
+        points = previous_layout(run, level, dataset)
         if points is not None:
             points[gone[gone < len(points)]] = np.nan
-            _write(run / "earlier.zarr", f"{level}/{dataset}", points)
+            _write(run / "previous_layout.zarr", f"{level}/{dataset}", points)
 
 
 def reopen(run: Path) -> None:
     """Remove what says that a run is finished; it goes before anything else that is taken out of one."""
     (run / "metrics.json").unlink(missing_ok=True)
-    (run / sums.NAME).unlink(missing_ok=True)
+    (run / checksums.NAME).unlink(missing_ok=True)
 
 
 def forget_results(run: Path, *, neighbors: bool = True) -> None:
@@ -235,8 +235,8 @@ def forget_results(run: Path, *, neighbors: bool = True) -> None:
 
 
 def forget_dataset(run: Path, dataset: str) -> None:
-    """Remove the neighbours of every pair that a dataset is in, and its earlier layouts."""
-    for name in ("neighbors.zarr", "earlier.zarr"):
+    """Remove the neighbors of every pair that a dataset is in, and its earlier layouts."""
+    for name in ("neighbors.zarr", "previous_layout.zarr"):
         store = run / name
         for level in store.iterdir() if store.exists() else ():
             for group in level.iterdir() if level.is_dir() else ():
@@ -250,7 +250,7 @@ def _retire_layouts(run: Path) -> None:
         if listed and has_layout(run, level):
             parts = np.split(_read(run / "layout.zarr", level), np.cumsum(list(listed.values()))[:-1])
             for dataset, points in zip(listed, parts, strict=True):
-                _write(run / "earlier.zarr", f"{level}/{dataset}", points)
+                _write(run / "previous_layout.zarr", f"{level}/{dataset}", points)
 
 
 def _names(store: Path) -> list[str]:

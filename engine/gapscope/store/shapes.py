@@ -10,18 +10,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import zarr
 
-from gapscope.errors import DamageError
-from gapscope.sources.files import one_line
+from gapscope.errors import DamageError, one_line
 from gapscope.store.index import index_path
-from gapscope.store.place import readable, zarr_store
-from gapscope.store.record import Record
+from gapscope.store.location import readable, zarr_store
 from gapscope.store.results import pair_name
+from gapscope.store.run_record import RunRecord
 
 _MOST_CHUNK_BYTES = 2**30
 _MOST_ACROSS = 65536
 
 
-def check_shapes(run: Path, record: Record) -> None:
+def check_shapes(run: Path, record: RunRecord) -> None:
     """Hold what arrays and tables claim against run.json, and read none of them.
 
     What is not there is passed over: whoever needs it says so.
@@ -44,7 +43,7 @@ def _arrays(levels: list[str], listed: dict[str, int]) -> Iterator[tuple[str, st
         yield f"clusters.zarr/{level}", "i", (everything,)
         for name, rows in listed.items():
             yield f"pyramid.zarr/{name}/{level}", "f", (rows, None)
-            yield f"earlier.zarr/{level}/{name}", "f", (None, 3)
+            yield f"previous_layout.zarr/{level}/{name}", "f", (None, 3)
         for query, reference in product(listed, repeat=2):
             path = f"neighbors.zarr/{level}/{pair_name(query, reference)}"
             yield f"{path}/distances", "f", (listed[query], None)

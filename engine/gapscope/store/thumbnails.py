@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
-from gapscope.store.place import readable
+from gapscope.store.location import readable
 from gapscope.store.tables import read_whole, write_whole
 
 SIDE = 160
@@ -35,7 +35,7 @@ def share_kept(listed: int) -> float:
     return min(1.0, MOST / max(listed, 1))
 
 
-def kept(dataset: str, uris: Sequence[str], share: float) -> NDArray[np.bool_]:
+def is_kept(dataset: str, uris: Sequence[str], share: float) -> NDArray[np.bool_]:
     """Return which images' thumbnails are kept: those with the smallest hashes, which reports draw first."""
     if share >= 1.0 or not uris:
         return np.full(len(uris), share > 0.0)

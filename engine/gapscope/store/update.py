@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.changes import Changes, find_changes
-from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_facts, schema_of
-from gapscope.store.place import readable
+from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_image_stats, schema_of
+from gapscope.store.location import readable
 from gapscope.store.pyramid import mark_pending
-from gapscope.store.results import forget_places, forget_results
+from gapscope.store.results import forget_previous_coordinates, forget_results
 from gapscope.store.tables import open_table, table_writer
 
 
@@ -34,7 +34,7 @@ def update_index(
     Returns:
         The number of rows in the index, and what was changed.
     """
-    merge_facts(run, dataset, block_rows)
+    merge_image_stats(run, dataset, block_rows)
     index, schema = index_path(run, dataset), schema_of(columns)
     with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
         spool = Path(folder) / "added.parquet"
@@ -47,7 +47,7 @@ def update_index(
             old, same = there.metadata.num_rows, there.schema_arrow.equals(schema)
         if changes or not same:
             forget_results(run)
-            forget_places(run, dataset, [*changes.removed, *changes.embed])
+            forget_previous_coordinates(run, dataset, [*changes.removed, *changes.embed])
             mark_pending(run, dataset, _blocks_to_embed(changes, old, block_rows))
             _rewrite(index, spool, schema, changes)
         return old + changes.added, changes

@@ -5,18 +5,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.rejects import STATUSES
-from gapscope.store.index import facts_path, groups_of, index_path, read_block_facts
+from gapscope.sources.rejects import STATUSES
+from gapscope.store.index import groups_of, image_stats_path, index_path, read_block_image_stats
 from gapscope.store.pyramid import block_flags, open_embeddings, shard_path
-from gapscope.store.record import Record
+from gapscope.store.run_record import RunRecord
 from gapscope.store.shapes import check_array
 from gapscope.store.thumbnails import read_block_thumbnails, thumbnails_path
-from gapscope.verify.found import Check
+from gapscope.verify.result import Check
 
 Statuses = NDArray[np.object_]
 
 
-def check_index(run: Path, record: Record, name: str) -> tuple[Check, Statuses | None]:
+def check_index(run: Path, record: RunRecord, name: str) -> tuple[Check, Statuses | None]:
     """Look at every page of a dataset's index; return every row's status too, None where it cannot be had."""
     check = Check(what=f"index of {name}", unit="row")
     begun = (run / "pyramid.zarr" / name).exists()
@@ -41,10 +41,10 @@ def check_index(run: Path, record: Record, name: str) -> tuple[Check, Statuses |
     statuses = np.concatenate([*parts, np.empty(0, object)])
     for block in range(_blocks(record, name)):
         # What became of a block's images lies apart until all blocks are done.
-        if (part := facts_path(run, name, block)).exists():
+        if (part := image_stats_path(run, name, block)).exists():
             with check.reading(str(part.relative_to(run)), "block", name, str(block)):
                 start = block * record.block_rows
-                found = [fact["status"] for fact in read_block_facts(run, name, block)]
+                found = [fact["status"] for fact in read_block_image_stats(run, name, block)]
                 statuses[start : start + record.block_rows] = found
     unknown = sorted(set(statuses.tolist()) - set(STATUSES), key=str)
     if not check.expect(not unknown, at, f"has rows of an unknown status: {unknown[:3]}", "listing", name):
@@ -52,7 +52,7 @@ def check_index(run: Path, record: Record, name: str) -> tuple[Check, Statuses |
     return check, statuses
 
 
-def check_counts(run: Path, record: Record, name: str, statuses: Statuses | None) -> Check:
+def check_counts(run: Path, record: RunRecord, name: str, statuses: Statuses | None) -> Check:
     """Hold what run.json says of a dataset against its index."""
     check = Check(what=f"counts of {name}", unit="row")
     facts = record.datasets.get(name, {})
@@ -72,7 +72,7 @@ def check_counts(run: Path, record: Record, name: str, statuses: Statuses | None
     return check
 
 
-def check_embeddings(run: Path, record: Record, name: str, statuses: Statuses | None) -> Check:
+def check_embeddings(run: Path, record: RunRecord, name: str, statuses: Statuses | None) -> Check:
     """Look at every shard of a dataset, and at what says that it is there."""
     check = Check(what=f"embeddings of {name}", unit="block")
     if statuses is None:
@@ -124,6 +124,6 @@ def _check_block(check: Check, run: Path, name: str, block: int, statuses: Statu
         check.expect(right, pictures, "holds what is no picture", "block", name, str(block))
 
 
-def _blocks(record: Record, name: str) -> int:
+def _blocks(record: RunRecord, name: str) -> int:
     listed: int = record.datasets[name]["listed"]
     return -(-listed // record.block_rows)

@@ -8,17 +8,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gapscope.compare.duplicates import duplicates_path
-from gapscope.compare.manifest import manifest_path
-from gapscope.compare.merged import ALL
-from gapscope.compare.pairs import ordered_pairs
-from gapscope.store import sums
+from gapscope.store import checksums
 from gapscope.store.index import read_index
-from gapscope.store.place import readable
-from gapscope.store.record import Record
+from gapscope.store.location import readable
+from gapscope.store.manifests import ALL, duplicates_path, manifest_path
+from gapscope.store.pairs import ordered_pairs
 from gapscope.store.results import pair_name
+from gapscope.store.run_record import RunRecord
 from gapscope.store.tables import read_whole
-from gapscope.verify.found import Check, Part
+from gapscope.verify.result import Check, Part
 
 Uris = Mapping[str, pa.ChunkedArray]
 
@@ -26,19 +24,19 @@ Uris = Mapping[str, pa.ChunkedArray]
 def check_files(run: Path, folder: str, what: str, part: Part) -> Check:
     """Hold files that carry no checksum against SHA256SUMS, in the run's folder or one below it."""
     check = Check(what=what, unit="file")
-    at = f"{folder}/{sums.NAME}" if folder else sums.NAME
+    at = f"{folder}/{checksums.NAME}" if folder else checksums.NAME
     if not (run / at).exists():
         there = (run / "report" / "index.html" if folder else run / "metrics.json").exists()
         check.waiting = "not written to its end" if there else "not written yet"
         return check
     with check.reading(at, part):
-        check.looked_at, wrong = sums.compare(run / folder)
+        check.looked_at, wrong = checksums.verify_checksums(run / folder)
         for name, problem in wrong.items():
             check.expect(False, f"{folder}/{name}" if folder else name, problem, part)
     return check
 
 
-def check_numbers(run: Path, record: Record) -> Check:
+def check_numbers(run: Path, record: RunRecord) -> Check:
     """Hold metrics.json and the manifests against each other and against the indexes."""
     check = Check(what="tables of the comparison", unit="table")
     if not (run / "metrics.json").exists():
@@ -67,7 +65,7 @@ def check_numbers(run: Path, record: Record) -> Check:
                 rows = listed if most is None else min(listed, most)
                 _check_table(check, run, manifest_path(run, level, query, reference), rows, {"": query}, uris)
         with check.reading("metrics.json", "comparison"):
-            listed = numbers["over_levels"][name]["listed"]
+            listed = numbers["across_levels"][name]["listed"]
             rows = listed if most is None else min(listed, most)
             _check_table(check, run, manifest_path(run, ALL, query, reference), rows, {"": query}, uris)
     _check_table(check, run, duplicates_path(run), None, {"": None, "copy_": None}, uris)

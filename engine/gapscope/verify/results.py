@@ -1,4 +1,4 @@
-"""Rulers, neighbours and maps of a run."""
+"""Scalers, neighbors and maps of a run."""
 
 from collections.abc import Mapping
 from itertools import product
@@ -8,21 +8,21 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from gapscope.store.place import zarr_store
-from gapscope.store.record import Record
+from gapscope.store.location import zarr_store
 from gapscope.store.results import (
-    earlier_layout,
     has_gaps,
     has_layout,
     has_neighbors,
     has_unaligned_layout,
-    neighbor_facts,
+    neighbor_search_info,
     neighbor_stretch,
     pair_name,
+    previous_layout,
     read_layout,
 )
+from gapscope.store.run_record import RunRecord
 from gapscope.store.shapes import check_array
-from gapscope.verify.found import Check
+from gapscope.verify.result import Check
 
 Read = Mapping[str, NDArray[np.bool_]]
 """Per dataset which rows were read."""
@@ -30,7 +30,7 @@ Read = Mapping[str, NDArray[np.bool_]]
 _STRETCH_ROWS = 65536
 
 
-def check_groups(run: Path, record: Record) -> Check:
+def check_groups(run: Path, record: RunRecord) -> Check:
     """Look at what makes folders of arrays one Zarr store each."""
     names, levels = list(record.config["datasets"]), record.config["embed"]["levels"]
     pairs = [f"{level}/{pair_name(*pair)}" for level in levels for pair in product(names, names)]
@@ -39,7 +39,7 @@ def check_groups(run: Path, record: Record) -> Check:
         "neighbors.zarr": ["", *levels, *pairs],
         "layout.zarr": [""],
         "clusters.zarr": [""],
-        "earlier.zarr": ["", *levels],
+        "previous_layout.zarr": ["", *levels],
     }
     check = Check(what="groups of arrays", unit="group")
     for store, paths in stores.items():
@@ -52,28 +52,28 @@ def check_groups(run: Path, record: Record) -> Check:
     return check
 
 
-def check_ruler(run: Path, record: Record, level: str) -> Check:
-    """Look at the ruler of a level, by which its neighbours were found."""
-    check = Check(what=f"ruler of {level}", unit="dimension")
-    if level not in record.ruler:
+def check_scaler(run: Path, record: RunRecord, level: str) -> Check:
+    """Look at the scaler of a level, by which its neighbors were found."""
+    check = Check(what=f"scaler of {level}", unit="dimension")
+    if level not in record.scaler:
         check.waiting = "not measured yet"
-        with check.reading(f"neighbors.zarr/{level}", "ruler", level):
+        with check.reading(f"neighbors.zarr/{level}", "scaler", level):
             found = any(has_neighbors(run, level, name, name) for name in record.datasets)
-            check.expect(not found, "run.json", f"has lost the ruler of {level}", "ruler", level)
+            check.expect(not found, "run.json", f"has lost the scaler of {level}", "scaler", level)
         return check
-    with check.reading("run.json", "ruler", level):
-        mean, spread = (np.asarray(record.ruler[level][what], np.float64) for what in ("mean", "spread"))
+    with check.reading("run.json", "scaler", level):
+        mean, std = (np.asarray(record.scaler[level][what], np.float64) for what in ("mean", "std"))
         check.looked_at = len(mean)
-        right = mean.shape == spread.shape and bool(np.isfinite(mean).all() and (spread > 0).all())
-        check.expect(right, "run.json", f"holds a ruler of {level} that measures nothing", "ruler", level)
+        right = mean.shape == std.shape and bool(np.isfinite(mean).all() and (std > 0).all())
+        check.expect(right, "run.json", f"holds a scaler of {level} that measures nothing", "scaler", level)
     return check
 
 
-def check_neighbors(run: Path, record: Record, level: str, query: str, reference: str, read: Read) -> Check:
-    """Look at the neighbours of every image of one dataset in another."""
+def check_neighbors(run: Path, record: RunRecord, level: str, query: str, reference: str, read: Read) -> Check:
+    """Look at the neighbors of every image of one dataset in another."""
     where = (level, query, reference)
     at = f"neighbors.zarr/{level}/{pair_name(query, reference)}"
-    check = Check(what=f"neighbours {level} {pair_name(query, reference)}", unit="row")
+    check = Check(what=f"neighbors {level} {pair_name(query, reference)}", unit="row")
     with check.reading(at, "neighbors", *where):
         for of, kind in (("distances", "f"), ("indices", "i")):
             check_array(run, f"{at}/{of}", kind, (len(read[query]), None))
@@ -84,7 +84,7 @@ def check_neighbors(run: Path, record: Record, level: str, query: str, reference
             check.waiting = "not found yet"
             return check
         rows = len(read[query])
-        exact = neighbor_facts(run, *where)["way"] == "exact"
+        exact = neighbor_search_info(run, *where)["method"] == "exact"
         for first in range(0, rows, _STRETCH_ROWS):
             stretch = slice(first, first + _STRETCH_ROWS)
             distances, indices = neighbor_stretch(run, *where, stretch.start, stretch.stop)
@@ -109,23 +109,23 @@ def _problem(
 ) -> str:
     there = indices >= 0
     if not np.array_equal(np.isfinite(distances), there) or np.isnan(distances).any():
-        return "has distances without a neighbour, or the other way round"
+        return "has distances without a neighbor, or the other way round"
     if (indices < -1).any() or (indices >= len(asked)).any() or not asked[indices[there]].all():
         return "names images that the reference does not have, or that were not read"
     if (distances[:, 1:] < distances[:, :-1]).any() or (distances < 0).any():
-        return "has neighbours that are not in the order of their distance"
+        return "has neighbors that are not in the order of their distance"
     if own and (indices == (first + np.arange(len(indices)))[:, None]).any():
-        return "has images that are their own neighbours"
+        return "has images that are their own neighbors"
     counts = there.sum(axis=1)
     most = min(distances.shape[1], int(asked.sum()) - own)
     inside = np.zeros(len(counts), bool)
     inside[asking - first] = True
     if counts[~inside].any() or (exact and (counts[inside] != most).any()):
-        return "lacks neighbours, or has some of images that were not read"
+        return "lacks neighbors, or has some of images that were not read"
     return ""
 
 
-def check_layout(run: Path, record: Record, level: str, read: Read) -> Check:
+def check_layout(run: Path, record: RunRecord, level: str, read: Read) -> Check:
     """Look at the map and the clusters of a level."""
     at = f"layout.zarr/{level}"
     check = Check(what=f"map of {level}", unit="row")
@@ -152,14 +152,14 @@ def check_layout(run: Path, record: Record, level: str, read: Read) -> Check:
     return check
 
 
-def check_earlier(run: Path, record: Record) -> Check:
+def check_earlier(run: Path, record: RunRecord) -> Check:
     """Look at the maps before the last update."""
     check = Check(what="earlier maps", unit="map")
     for level, name in product(record.config["embed"]["levels"], record.config["datasets"]):
-        at = f"earlier.zarr/{level}/{name}"
+        at = f"previous_layout.zarr/{level}/{name}"
         if (run / at).exists():
             with check.reading(at, "earlier", level, name):
                 check_array(run, at, "f", (None, 3))
-                earlier_layout(run, level, name)
+                previous_layout(run, level, name)
                 check.looked_at += 1
     return check

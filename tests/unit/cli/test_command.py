@@ -54,11 +54,11 @@ def test_all_options_reach_the_run(two_folders: Folders, tmp_path: Path) -> None
     assert (embed["size"], embed["fit"], embed["precision"]) == (64, "pad", "bfloat16")
     assert layout == {"n_neighbors": 40, "min_dist": 0.3, "n_epochs": 20, "landmarks": 120, "seed": 7}
     assert run.record.config["neighbors"] == {"metric": "euclidean"}
-    assert run.metrics["levels"]["P5"]["layout"]["laid_out"] <= 120
+    assert run.metrics["levels"]["P5"]["layout"]["umap_images"] <= 120
     assert (comparison["k"], comparison["fdr"]) == (3, 0.2)
     assert (comparison["reference"], comparison["max_outliers"]) == ("real", 4)
     assert len(run.outliers("P5", "real", "synthetic")) == 4 < run.metrics["levels"]["P5"]["pairs"][pair]["outliers"]
-    assert len(run.outliers("P5", "real", "synthetic")["neighbours"].iloc[0]) == 3
+    assert len(run.outliers("P5", "real", "synthetic")["neighbors"].iloc[0]) == 3
 
 
 def test_report_is_written_again(small_run: gapscope.Run) -> None:

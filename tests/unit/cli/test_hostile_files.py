@@ -13,7 +13,7 @@ from image_files import encoded, find_torture, scene, write_files, write_shards
 
 import gapscope
 from gapscope.progress import Silent, Task
-from gapscope.rejects import STATUSES
+from gapscope.sources.rejects import STATUSES
 
 # A decoder of Pillow's that crashes its process, as native ones do; Python imports this by itself.
 CRASHES = """
@@ -75,7 +75,7 @@ def test_the_command_reads_or_rejects_whatever_there_is(tmp_path: Path) -> None:
         assert rejected["error"].str.len().min() > 5
         assert rejects.loc[rejects["dataset"] == name, "row"].tolist() == rejected["row"].tolist()
         known = index.loc[
-            index["status"] == "ok", ["encoded_bytes", "format", "width", "height", "mean_red", "spread_blue"]
+            index["status"] == "ok", ["encoded_bytes", "format", "width", "height", "mean_red", "std_blue"]
         ]
         assert known.notna().all(axis=None)
         if name in expected:

@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
+from gapscope.compare.fdr import benjamini_hochberg, estimated_share
 from gapscope.compare.interval import bootstrap_mean, share_interval
-from gapscope.compare.multiple import benjamini_hochberg, estimated_share
-from gapscope.compare.questions import crowd_from_reference, outside_p, under_p
+from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 
 Points = NDArray[np.float64]
 SEEDS = 60
@@ -44,9 +44,9 @@ def apart(one: Points, other: Points, *, same: bool) -> NDArray[np.float32]:
 
 def asked(query: Points, reference: Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     own, other = apart(query, query, same=True), apart(query, reference, same=False)
-    counts, crowd = crowd_from_reference(own, other, 30)
+    counts, k_local = count_reference_neighbors(own, other, 30)
     outside = outside_p(other[:, 4], apart(reference, reference, same=True)[:, 4])
-    return outside, under_p(counts, crowd, len(query), len(reference))
+    return outside, under_p(counts, k_local, len(query), len(reference))
 
 
 @pytest.mark.parametrize("draw", [normal, heavy, copied, clustered])

@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from gapscope.compare.confounders import confounders, file_facts
+from gapscope.compare.confounders import confounders, image_stats
 from gapscope.decode.picture import decode
-from gapscope.pyramid.block import _fact
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 from gapscope.sources import Entry
-from gapscope.store.index import merge_facts, write_facts, write_index
+from gapscope.stages.block import _fact
+from gapscope.store.index import merge_image_stats, write_image_stats, write_index
 
 PHOTOGRAPHS = ("brick.png", "grass.png", "chelsea.png", "coffee.png", "astronaut.png")
 
@@ -38,11 +38,11 @@ def facts(run: Path, name: str, images: list[Image.Image], kind: str, **options:
         image.save(stream, kind, **options)
         # As listed by a source that does not know sizes, such as a list of URLs.
         entries.append(Entry(f"https://{name}/{number}", -1, 0))
-        found.append(_fact(decode(stream.getvalue(), Frame(size=96))))
+        found.append(_fact(decode(stream.getvalue(), Preprocess(size=96))))
     write_index(run, name, entries)
-    write_facts(run, name, 0, found)
-    merge_facts(run, name, 8192)
-    return file_facts(run, name)
+    write_image_stats(run, name, 0, found)
+    merge_image_stats(run, name, 8192)
+    return image_stats(run, name)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_sharpness_is_the_variance_of_the_laplacian(photographs: list[Image.Imag
     def sharpness(image: Image.Image) -> float:
         stream = io.BytesIO()
         image.save(stream, "PNG")
-        return decode(stream.getvalue(), Frame(size=128)).sharpness
+        return decode(stream.getvalue(), Preprocess(size=128)).sharpness
 
     image = photographs[0]
     grey = np.asarray(image, dtype=np.float64).mean(axis=2)

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from typer.testing import CliRunner
 from vector_run import compare_vectors
 
-from gapscope.compare.diff import diff_runs, level_verdicts
 from gapscope.compare.headline import headline
-from gapscope.compare.manifest import write_table
+from gapscope.diff import diff_runs, level_verdicts
 from gapscope.errors import RunError
 from gapscope.run import Run
 from gapscope.sources import Value
+from gapscope.store.manifests import write_table
 from gapscope_cli.main import app
 from gapscope_cli.summary import print_summary
 
@@ -72,11 +72,11 @@ def test_the_plain_list_is_the_manifests_uris(run: Run) -> None:
     assert lines == table["uri"].tolist()
     assert (run.path / "manifests" / "P2.real-vs-synthetic.txt").read_text() == ""
     assert table["meta.kind"].tolist() == [f"kind {(row - 2) % 3}" for row in table["row"]]
-    assert table["neighbours"].map(len).eq(5).all()
+    assert table["neighbors"].map(len).eq(5).all()
 
 
 def test_the_list_over_levels_says_which_levels_and_corrects_for_their_number(run: Run) -> None:
-    merged = run.outliers_over_levels("real", "synthetic")
+    merged = run.outliers_across_levels("real", "synthetic")
     single = run.outliers("P3", "real", "synthetic").set_index("uri")
     assert {*single.index} <= {*merged["uri"]}
     seen = merged.set_index("uri").loc[single.index]
@@ -89,7 +89,7 @@ def test_the_list_over_levels_says_which_levels_and_corrects_for_their_number(ru
     assert {f"/real/{row}.png" for row in range(2, 2 + PLANTED)} <= {*lines}
     spelled = pd.read_csv(run.path / "manifests" / "all.real-vs-synthetic.csv")
     assert json.loads(spelled["levels"].iloc[0]) == list(merged["levels"].iloc[0])
-    assert run.metrics["over_levels"]["real-vs-synthetic"] == {
+    assert run.metrics["across_levels"]["real-vs-synthetic"] == {
         "listed": len(merged),
         "within_fdr": int(merged["within_fdr"].sum()),
     }
@@ -97,7 +97,7 @@ def test_the_list_over_levels_says_which_levels_and_corrects_for_their_number(ru
 
 def test_duplicates_within_and_across_datasets_are_found(run: Run) -> None:
     found = run.duplicates
-    pairs = {(row.kind, row.uri, row.copy_uri) for row in found.itertuples()}
+    pairs = {(row.match, row.uri, row.copy_uri) for row in found.itertuples()}
     assert pairs == {
         ("exact", "/real/152.png", "/synthetic/7.png"),
         ("near", "/real/153.png", "/synthetic/9.png"),
@@ -136,7 +136,7 @@ def test_the_share_outside_has_an_interval_and_the_scores_a_histogram(run: Run) 
 
 
 def test_the_summary_says_what_stands_out_and_counts_the_copies(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
-    head = run.metrics["head"]["real-vs-synthetic"]
+    head = run.metrics["headlines"]["real-vs-synthetic"]
     numbers = run.metrics["levels"]["P3"]["pairs"]["real-vs-synthetic"]
     assert head.startswith(f"{numbers['outliers']} of 160 real images (")
     assert "at P3" in head
@@ -160,9 +160,9 @@ def test_a_cap_shortens_lists_and_hides_no_count(tmp_path: Path, capsys: pytest.
     rows = [each.outliers("P3", "real", "synthetic") for each in (whole, capped)]
     assert len(rows[0]) > 7
     pd.testing.assert_frame_equal(rows[0].head(7), rows[1])
-    assert len(capped.outliers_over_levels("real", "synthetic")) == 7
+    assert len(capped.outliers_across_levels("real", "synthetic")) == 7
     assert capped.metrics["levels"] == whole.metrics["levels"]
-    assert capped.metrics["over_levels"] == whole.metrics["over_levels"]
+    assert capped.metrics["across_levels"] == whole.metrics["across_levels"]
     print_summary(capped)
     assert "(the 7 surest of each list)" in capsys.readouterr().out
 

@@ -14,13 +14,13 @@ from image_files import find_torture
 from PIL import Image
 
 from gapscope.decode import children
-from gapscope.decode.children import _Decoders, decode_apart, thumbnail_apart
+from gapscope.decode.children import _Decoders, decode_in_subprocess, thumbnail_in_subprocess
 from gapscope.decode.picture import decode, target_of
 from gapscope.errors import GapscopeError
-from gapscope.rejects import STATUSES, Rejected
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
+from gapscope.sources.rejects import STATUSES, Rejected
 
-FRAME = Frame(size=64)
+FRAME = Preprocess(size=64)
 
 
 def photograph(seed: int, side: int = 90) -> bytes:
@@ -62,21 +62,21 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Decoders]:
 
 def test_it_is_what_this_process_decodes() -> None:
     for seed, box in ((1, None), (2, (10.0, 5.0, 70.0, 40.0))):
-        ours, theirs = decode_apart(photograph(seed), FRAME, box), decode(photograph(seed), FRAME, box)
+        ours, theirs = decode_in_subprocess(photograph(seed), FRAME, box), decode(photograph(seed), FRAME, box)
         np.testing.assert_array_equal(ours.pixels, theirs.pixels)
         assert ours.jpeg_quality == 70 + seed
-        for name in ("bytes", "format", "width", "height", "jpeg_quality", "mean", "spread"):
+        for name in ("bytes", "format", "width", "height", "jpeg_quality", "mean", "std"):
             assert getattr(ours, name) == getattr(theirs, name)
-    assert thumbnail_apart(photograph(1), 40, FRAME.max_pixels).shape == (20, 40, 3)
+    assert thumbnail_in_subprocess(photograph(1), 40, FRAME.max_pixels).shape == (20, 40, 3)
     with pytest.raises(Rejected) as caught:
-        decode_apart(b"words", FRAME)
+        decode_in_subprocess(b"words", FRAME)
     assert caught.value.status == "not-an-image"
 
 
 def test_many_threads_get_their_own_pictures() -> None:
     data = [photograph(seed, 60 + seed) for seed in range(24)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda each: decode_apart(each, FRAME).pixels, data))
+        found = list(pool.map(lambda each: decode_in_subprocess(each, FRAME).pixels, data))
     for each, pixels in zip(data, found, strict=True):
         np.testing.assert_array_equal(pixels, decode(each, FRAME).pixels)
 
@@ -104,7 +104,7 @@ def test_a_decoder_that_never_answers_is_stopped(odd: _Decoders, monkeypatch: py
         odd.shrink(b"HANG" + b"x" * 90, target_of(FRAME), None)
     assert caught.value.status == "crashed"
     monkeypatch.undo()
-    assert decode_apart(photograph(1), FRAME).format == "JPEG"
+    assert decode_in_subprocess(photograph(1), FRAME).format == "JPEG"
 
 
 def test_a_decoder_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,7 +125,7 @@ def test_a_decoder_is_light_and_ends_with_its_parent(tmp_path: Path) -> None:
 from gapscope.decode import children
 children._BOOT = {boot!r}
 try:
-    children.decode_apart(b"words", __import__("gapscope.settings").settings.Frame(size=64))
+    children.decode_in_subprocess(b"words", __import__("gapscope.settings").settings.Preprocess(size=64))
 except Exception:
     pass
 decoders = children._decoders()
@@ -151,7 +151,7 @@ def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(capfd: pytest.
     statuses: dict[str, str] = {}
     for path in sorted(torture.iterdir()):
         try:
-            assert decode_apart(path.read_bytes(), FRAME).pixels.shape == (64, 64, 3)
+            assert decode_in_subprocess(path.read_bytes(), FRAME).pixels.shape == (64, 64, 3)
             statuses[path.name] = "ok"
         except Rejected as rejected:
             statuses[path.name] = rejected.status if rejected.error else "without a reason"

@@ -16,16 +16,16 @@ from made_embeddings import Told
 from PIL import Image, ImageOps
 
 from gapscope.decode import children, gpu
-from gapscope.decode.gathered import Gathered
+from gapscope.decode.dynamic_batcher import DynamicBatcher
 from gapscope.decode.gpu import decode_on_gpu
 from gapscope.decode.gpu_child import answer_with
 from gapscope.decode.picture import Picture, decode
 from gapscope.decode.plain_jpeg import plain_jpeg, upright
 from gapscope.device.cpu import Cpu
-from gapscope.rejects import Rejected
-from gapscope.settings import Fit, Frame
+from gapscope.settings import Fit, Preprocess
+from gapscope.sources.rejects import Rejected
 
-FRAME = Frame(size=64)
+FRAME = Preprocess(size=64)
 MANY = 10**6
 
 # Reads what it is given to the end, as it is stored; one comment makes it crash, another makes it refuse.
@@ -95,7 +95,7 @@ def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
     plain = encoded(scene(), "JPEG")
     refused, crashing = (encoded(scene(), "JPEG", comment=comment) for comment in (b"REFUSE", b"CRASH"))
     for fit in get_args(Fit):
-        frame = Frame(size=64, fit=fit)
+        frame = Preprocess(size=64, fit=fit)
         for data in (plain, refused, encoded(scene(), "PNG"), encoded(scene().convert("CMYK"), "JPEG")):
             same(decode_on_gpu(data, frame), decode(data, frame))
     box = (9.0, 9.0, 50.0, 40.0)
@@ -132,7 +132,7 @@ def test_a_decoder_that_does_not_start_leaves_all_to_the_cpu_and_says_why() -> N
         gpu._decoder.cache_clear()
         for _ in range(2):
             same(decode_on_gpu(plain, FRAME), decode(plain, FRAME))
-        assert gpu.why_decoded_elsewhere().startswith(
+        assert gpu.decode_fallback_reason().startswith(
             "a decoder process, which needs nvImageCodec and nvJPEG, does not start: "
         )
     gpu._decoder.cache_clear()
@@ -148,7 +148,7 @@ def test_a_run_goes_on_without_the_decoder_and_says_so_once(tmp_path: Path, monk
     monkeypatch.setattr(gpu, "_BOOT", "raise OSError('libnvjpeg.so.13: cannot open shared object file') # {memory}")
     gpu._decoder.cache_clear()
     monkeypatch.setattr(Cpu, "decode", lambda _, *given, **options: decode_on_gpu(*given, **options))
-    monkeypatch.setattr(Cpu, "why_decoded_elsewhere", lambda _: gpu.why_decoded_elsewhere())
+    monkeypatch.setattr(Cpu, "decode_fallback_reason", lambda _: gpu.decode_fallback_reason())
     embed(tmp_path / "run", {"a": str(folder)}, "inline", told)
     gpu._decoder.cache_clear()
     (note,) = [note for note in told.notes if "GPU" in note]
@@ -185,7 +185,7 @@ def test_a_decoder_that_reads_some_is_kept(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(gpu, "_REFUSALS", 2)
     for comment in (b"", *[b"REFUSE"] * 6):
         decode_on_gpu(encoded(scene(), "JPEG", comment=comment), FRAME)
-    assert gpu.why_decoded_elsewhere() == ""
+    assert gpu.decode_fallback_reason() == ""
 
 
 def test_what_goes_wrong_in_the_decoder_is_told_in_its_words(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_calls_are_gathered_while_a_batch_is_worked_on() -> None:
             raise ValueError("thirteen")
         return [job * 2 for job in jobs]
 
-    doubled, found = Gathered(work, 3), io.StringIO()
+    doubled, found = DynamicBatcher(work, 3), io.StringIO()
     first = Thread(target=lambda: found.write(str(doubled(1))))
     first.start()
     began.wait(30)

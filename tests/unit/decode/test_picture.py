@@ -16,10 +16,10 @@ from torchvision.transforms import v2
 
 from gapscope.decode.picture import decode, thumbnail_of
 from gapscope.decode.shrink import Target, shrink
-from gapscope.rejects import Rejected
-from gapscope.settings import Fit, Frame
+from gapscope.settings import Fit, Preprocess
+from gapscope.sources.rejects import Rejected
 
-SMALL = Frame(size=64)
+SMALL = Preprocess(size=64)
 
 
 def encoded(image: Image.Image, kind: str, **options: object) -> bytes:
@@ -60,11 +60,11 @@ def test_crop_is_torchvisions_resize_and_center_crop() -> None:
 
 def test_pad_keeps_all_of_the_image_and_stretch_fills_the_square() -> None:
     data = encoded(Image.new("RGB", (200, 100), (255, 0, 0)), "PNG")
-    padded = decode(data, Frame(size=64, fit="pad")).pixels
+    padded = decode(data, Preprocess(size=64, fit="pad")).pixels
     assert (padded[16:48] == (255, 0, 0)).all()
     assert (padded[:16] == 128).all()
     assert (padded[48:] == 128).all()
-    assert (decode(data, Frame(size=64, fit="stretch")).pixels == (255, 0, 0)).all()
+    assert (decode(data, Preprocess(size=64, fit="stretch")).pixels == (255, 0, 0)).all()
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -178,7 +178,7 @@ def test_other_numpy_files_are_no_images(values: NDArray[Any]) -> None:
 def test_large_images_are_shrunk_without_being_changed(fit: Fit, kind: str, box: Any) -> None:
     image = photograph("coffee.png").resize((1900, 1267), Image.Resampling.BICUBIC)
     data = encoded(image, kind, quality=95)
-    found = decode(data, Frame(size=64, fit=fit), box)
+    found = decode(data, Preprocess(size=64, fit=fit), box)
     part = image if box is None else image.crop((300, 200, 1300, 1100))
     assert (found.width, found.height) == part.size
     square = {
@@ -228,7 +228,7 @@ def test_thin_images_survive_every_fit() -> None:
     for size in ((5000, 1), (1, 5000), (1, 1)):
         data = encoded(Image.new("RGB", size), "PNG")
         for fit in get_args(Fit):
-            assert decode(data, Frame(size=64, fit=fit)).pixels.shape == (64, 64, 3)
+            assert decode(data, Preprocess(size=64, fit=fit)).pixels.shape == (64, 64, 3)
         assert max(thumbnail(data, 32).shape) == 32
 
 

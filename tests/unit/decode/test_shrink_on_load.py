@@ -15,7 +15,7 @@ from gapscope.decode import shrink
 from gapscope.decode.picture import decode
 from gapscope.pyramid import MODELS, Pyramid, load_pyramid
 from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.settings import EmbedSettings, Preprocess
 
 NAMES = ("astronaut.png", "camera.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "retina.jpg")
 BOUND = 0.1
@@ -39,7 +39,7 @@ def pyramid() -> Pyramid:
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=MODELS["bundled"].choose_levels(None),
-            frame=Frame(size=224),
+            frame=Preprocess(size=224),
         )
     )
 
@@ -52,7 +52,7 @@ def nothing_shrunk() -> Iterator[None]:
 
 
 def embedded(pyramid: Pyramid, data: list[bytes]) -> dict[str, NDArray[np.float32]]:
-    pixels = np.stack([decode(each, Frame(size=224)).pixels for each in data])
+    pixels = np.stack([decode(each, Preprocess(size=224)).pixels for each in data])
     with torch.inference_mode():
         return {
             level: values.numpy() for level, values in pyramid(torch.from_numpy(pixels).permute(0, 3, 1, 2)).items()
@@ -61,7 +61,7 @@ def embedded(pyramid: Pyramid, data: list[bytes]) -> dict[str, NDArray[np.float3
 
 # Of these sizes a quarter and a half are just enough: as little is kept as ever, twice the side of the square.
 @pytest.mark.parametrize(("kind", "width", "height"), [("JPEG", 2400, 1800), ("BMP", 1200, 900)])
-def test_the_change_of_an_embedding_is_small_against_the_distance_to_its_neighbour(
+def test_the_change_of_an_embedding_is_small_against_the_distance_to_its_neighbor(
     pyramid: Pyramid, kind: str, width: int, height: int
 ) -> None:
     data = []

@@ -13,8 +13,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from gapscope.device.cpu import Cpu
 from gapscope.device.cuda import Cuda, local_cuda_cluster
-from gapscope.layout import groups
-from gapscope.layout.groups import find_clusters
+from gapscope.layout import clustering
+from gapscope.layout.clustering import cluster_points
 from gapscope.settings import LayoutSettings
 
 POINTS, PLANTED = make_blobs([300, 200, 100, 80], 3, cluster_std=1.5, center_box=(-12, 12), random_state=3)
@@ -65,14 +65,14 @@ def test_clusters_may_be_larger_than_cuml_counts_neighbors() -> None:
 @pytest.mark.usefixtures("cuml")
 def test_clusters_for_which_memory_runs_out_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CumlHdbscan, "most_points", 200)
-    monkeypatch.setattr(groups, "_FEWEST_SAMPLED", 100)
-    found = find_clusters(POINTS, Cuda(), seed=0)
+    monkeypatch.setattr(clustering, "_FEWEST_SAMPLED", 100)
+    found = cluster_points(POINTS, Cuda(), seed=0)
     assert found.sample == 170
     assert found.note == "memory ran out over clusters of more: they are those of 170 of 680 images"
     assert adjusted_rand_score(PLANTED, found.labels) > 0.8
     monkeypatch.setattr(CumlHdbscan, "most_points", 50)
     with pytest.raises(MemoryError):
-        find_clusters(POINTS, Cuda(), seed=0)
+        cluster_points(POINTS, Cuda(), seed=0)
 
 
 def test_the_map_is_handed_over_as_cuml_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:

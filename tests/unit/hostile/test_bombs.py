@@ -17,19 +17,19 @@ from PIL import Image
 from seeds import text_bomb
 from typer.testing import CliRunner
 
-from gapscope.decode.children import decode_apart
-from gapscope.decode.formats import IMAGE_SUFFIXES
+from gapscope.decode.children import decode_in_subprocess
 from gapscope.errors import SourceError, WeightsError
 from gapscope.progress import plain_line
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import read_state
-from gapscope.rejects import Rejected
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 from gapscope.sources import open_source
 from gapscope.sources.files import MOST_BYTES
+from gapscope.sources.formats import IMAGE_SUFFIXES
+from gapscope.sources.rejects import Rejected
 from gapscope_cli.main import app
 
-FRAME = Frame(size=64, max_pixels=1_000_000)
+FRAME = Preprocess(size=64, max_pixels=1_000_000)
 LAUGHS = "".join(f'<!ENTITY l{at + 1} "{f"&l{at};" * 10}">' for at in range(12))
 
 
@@ -71,14 +71,14 @@ BOMBS = {
 @pytest.mark.parametrize(("data", "status"), BOMBS.values(), ids=BOMBS)
 def test_a_bomb_is_a_rejected_row(data: bytes, status: str) -> None:
     with pytest.raises(Rejected) as told:
-        decode_apart(data, FRAME)
+        decode_in_subprocess(data, FRAME)
     assert told.value.status == status
     # Decoders are the largest of this process's children.
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4_000_000
 
 
 def test_of_a_long_animation_the_first_frame_is_read() -> None:
-    assert decode_apart(long_animation(), FRAME).width == 300
+    assert decode_in_subprocess(long_animation(), FRAME).width == 300
 
 
 def test_svg_is_no_format_of_ours() -> None:
@@ -190,7 +190,7 @@ class Payload:
         return (os.mkdir, (str(self.mark),))
 
 
-@pytest.mark.parametrize("name", ["bare.pth", "saved.pth", "inside.pth", "jit.pt", "renamed.safetensors"])
+@pytest.mark.parametrize("name", ["bare.pth", "saved.pth", "inside.pth", "jit.pt", "remap_state_dict.safetensors"])
 def test_weights_that_carry_code_end_the_command_and_are_not_run(tmp_path: Path, name: str) -> None:
     evil, path = Payload(tmp_path / "mark"), tmp_path / name
     if name == "saved.pth":
@@ -254,5 +254,5 @@ def test_names_cannot_move_the_terminals_cursor() -> None:
 
 def test_a_decoder_that_is_told_nonsense_costs_one_image() -> None:
     with pytest.raises(Rejected):
-        decode_apart(b"\x93NUMPY" + b"\xff" * 200, FRAME)
-    assert decode_apart(encoded(scene(), "PNG"), FRAME).format == "PNG"
+        decode_in_subprocess(b"\x93NUMPY" + b"\xff" * 200, FRAME)
+    assert decode_in_subprocess(encoded(scene(), "PNG"), FRAME).format == "PNG"

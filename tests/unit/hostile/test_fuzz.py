@@ -29,12 +29,12 @@ from seeds import (
     weights_seeds,
 )
 
-from gapscope.decode.children import decode_apart
+from gapscope.decode.children import decode_in_subprocess
 from gapscope.errors import UserError
 from gapscope.pyramid.weights import read_state
-from gapscope.rejects import STATUSES, Rejected
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 from gapscope.sources import open_source
+from gapscope.sources.rejects import STATUSES, Rejected
 
 MOST_ROWS = 200
 NUMBERS = count()
@@ -77,7 +77,7 @@ def drain_bytes(inside: Path, suffix: str, data: bytes, part: str = "", *, objec
 @given(data=spoiled_bytes([*image_seeds(), text_bomb(70_000_000)]))
 def test_images(data: bytes) -> None:
     try:
-        picture = decode_apart(data, Frame(size=64, max_pixels=1_000_000), thumbnail=32)
+        picture = decode_in_subprocess(data, Preprocess(size=64, max_pixels=1_000_000), thumbnail=32)
     except Rejected:
         return
     assert picture.pixels.shape == (64, 64, 3)

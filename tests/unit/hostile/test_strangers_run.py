@@ -22,8 +22,8 @@ from seeds import fuzz, odd_values, spoiled_bytes, spoiled_json
 from typer.testing import CliRunner, Result
 
 from gapscope.progress import Silent
-from gapscope.report import write_report
 from gapscope.run import Run
+from gapscope.stages.report import write_report
 from gapscope_cli.main import app
 
 NUMBERS = count()

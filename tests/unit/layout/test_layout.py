@@ -10,28 +10,27 @@ from sklearn.neighbors import NearestNeighbors
 
 from gapscope import OptionError, Run
 from gapscope.device import choose_device
-from gapscope.layout.graph import merged_graph
-from gapscope.layout.start import principal_start
-from gapscope.neighbors.stage import unit_rows
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.layout.graph import merge_graphs
+from gapscope.layout.pca_init import pca_init
+from gapscope.neighbors.embedding_view import EmbeddingView, open_view
 from gapscope.settings import LayoutSettings, Metric
 
 
-def views(run: Run, level: str) -> list[UnitRows]:
-    return [unit_rows(run.path, run.record, name, level) for name in run.datasets]
+def views(run: Run, level: str) -> list[EmbeddingView]:
+    return [open_view(run.path, run.record, name, level) for name in run.datasets]
 
 
 def vectors(run: Run, level: str) -> NDArray[np.float32]:
     return np.concatenate([view.tile(0, len(view)) for view in views(run, level)])
 
 
-def rows_of(values: NDArray[np.float32], metric: Metric = "euclidean") -> UnitRows:
+def rows_of(values: NDArray[np.float32], metric: Metric = "euclidean") -> EmbeddingView:
     """Vectors as they are, as if they were a dataset."""
-    return UnitRows(
+    return EmbeddingView(
         embeddings=zarr.create_array({}, data=values.astype(np.float32)),
         rows=np.arange(len(values)),
         mean=np.zeros(values.shape[1], np.float32),
-        spread=np.ones(values.shape[1], np.float32),
+        std=np.ones(values.shape[1], np.float32),
         metric=metric,
     )
 
@@ -39,7 +38,7 @@ def rows_of(values: NDArray[np.float32], metric: Metric = "euclidean") -> UnitRo
 def test_start_is_the_first_principal_components() -> None:
     spread = np.array([9, 5, 3, 1, 1, 1])
     values = (np.random.default_rng(0).normal(size=(200, 6)) * spread).astype(np.float32)
-    start = principal_start([rows_of(part) for part in np.split(values, 4)], seed=0)
+    start = pca_init([rows_of(part) for part in np.split(values, 4)], seed=0)
     expected = PCA(3).fit_transform(values)
     assert np.abs(start).max() == pytest.approx(10, abs=0.01)
     for axis in range(3):
@@ -48,14 +47,14 @@ def test_start_is_the_first_principal_components() -> None:
 
 @pytest.mark.parametrize("shape", [(5, 2), (1, 4), (6, 3)])
 def test_start_exists_for_few_dimensions_and_equal_images(shape: tuple[int, int]) -> None:
-    start = principal_start([rows_of(np.ones(shape, np.float32))], seed=0)
+    start = pca_init([rows_of(np.ones(shape, np.float32))], seed=0)
     assert start.shape == (shape[0], 3)
     assert np.isfinite(start).all()
     assert len(np.unique(start, axis=0)) == shape[0]
 
 
 def test_merged_graph_is_that_of_all_images_together(small_run: Run) -> None:
-    distances, indices = merged_graph(small_run.path, small_run.record, "P4", 15)
+    distances, indices = merge_graphs(small_run.path, small_run.record, "P4", 15)
     everything = vectors(small_run, "P4")
     expected, where = NearestNeighbors(n_neighbors=15, metric="cosine").fit(everything).kneighbors(everything)
     np.testing.assert_array_equal(indices[:, 0], np.arange(len(everything)))
@@ -67,8 +66,8 @@ def test_the_map_keeps_neighborhoods_and_repeats_itself(small_run: Run) -> None:
     for level in small_run.levels:
         found = small_run.layout(level)[["x", "y", "z"]].to_numpy()
         assert trustworthiness(vectors(small_run, level), found, n_neighbors=10, metric="cosine") > 0.85
-    distances, indices = merged_graph(small_run.path, small_run.record, "P4", 15)
-    start = principal_start(views(small_run, "P4"), seed=0)
+    distances, indices = merge_graphs(small_run.path, small_run.record, "P4", 15)
+    start = pca_init(views(small_run, "P4"), seed=0)
     device = choose_device("cpu")
     first, again = (device.layout(start, distances, indices, LayoutSettings(seed=3)) for _ in range(2))
     np.testing.assert_array_equal(first, again)
@@ -84,13 +83,13 @@ def test_images_of_no_dataset_are_placed_on_the_map(small_run: Run) -> None:
     known = small_run.embeddings("real", "P4")
     layout = small_run.layout("P4")
     real = layout[layout["dataset"] == "real"]
-    placed = small_run.place("P4", known[real["row"]])
+    placed = small_run.transform("P4", known[real["row"]])
     np.testing.assert_allclose(placed, real[["x", "y", "z"]].to_numpy(), rtol=1e-4, atol=1e-4)
-    assert small_run.place("P4", known[:0]).shape == (0, 3)
+    assert small_run.transform("P4", known[:0]).shape == (0, 3)
     with pytest.raises(OptionError, match=r"level P4 takes \(images, 112\)"):
-        small_run.place("P4", known[:, :5])
+        small_run.transform("P4", known[:, :5])
     with pytest.raises(OptionError, match="NaN"):
-        small_run.place("P4", known)
+        small_run.transform("P4", known)
 
 
 def test_metrics_say_how_good_the_map_and_its_graph_are(small_run: Run) -> None:
@@ -98,9 +97,9 @@ def test_metrics_say_how_good_the_map_and_its_graph_are(small_run: Run) -> None:
         numbers = small_run.metrics["levels"][level]
         pairs = {f"{one}-vs-{other}" for one in small_run.datasets for other in small_run.datasets}
         assert set(numbers["neighbors"]) == pairs
-        assert numbers["neighbors"]["real-vs-synthetic"] == {"way": "exact", "recall": 1.0, "sample": 0}
+        assert numbers["neighbors"]["real-vs-synthetic"] == {"method": "exact", "recall": 1.0, "sample": 0}
         layout = numbers["layout"]
-        assert (layout["way"], layout["laid_out"], layout["sample"]) == ("full", 132, 132)
+        assert (layout["strategy"], layout["umap_images"], layout["sample"]) == ("full", 132, 132)
         found = small_run.layout(level)[["x", "y", "z"]].to_numpy()
         expected = trustworthiness(vectors(small_run, level), found, n_neighbors=15, metric="cosine")
         assert layout["trustworthiness"] == pytest.approx(expected, abs=1e-3)

@@ -7,16 +7,16 @@ from sklearn.neighbors import NearestNeighbors
 
 from gapscope.layout import quality
 from gapscope.layout.quality import map_quality
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.settings import Metric
 
 
-def rows_of(values: NDArray[np.float32], metric: Metric = "cosine") -> UnitRows:
-    return UnitRows(
+def rows_of(values: NDArray[np.float32], metric: Metric = "cosine") -> EmbeddingView:
+    return EmbeddingView(
         embeddings=zarr.create_array({}, data=values),
         rows=np.arange(len(values)),
         mean=np.zeros(values.shape[1], np.float32),
-        spread=np.ones(values.shape[1], np.float32),
+        std=np.ones(values.shape[1], np.float32),
         metric=metric,
     )
 

@@ -9,20 +9,20 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.preprocessing import StandardScaler
 
 from gapscope.neighbors import exact
-from gapscope.neighbors.ruler import measure_ruler
-from gapscope.neighbors.unit_rows import UnitRows
+from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.scaler import fit_scaler
 
 CPU = torch.device("cpu")
 
 
-def unit_rows(values: NDArray[np.float32], rows: NDArray[np.int64] | None = None) -> UnitRows:
+def open_view(values: NDArray[np.float32], rows: NDArray[np.int64] | None = None) -> EmbeddingView:
     stored = zarr.create_array({}, data=values, chunks=(7, values.shape[1]))
     length = values.shape[1]
-    return UnitRows(
+    return EmbeddingView(
         embeddings=stored,
         rows=np.arange(len(values)) if rows is None else rows,
         mean=np.zeros(length, np.float32),
-        spread=np.ones(length, np.float32),
+        std=np.ones(length, np.float32),
     )
 
 
@@ -43,7 +43,7 @@ def test_neighbors_are_scikit_learns(same: bool, held_rows: int) -> None:
     reference = normal(70, 12, 1)
     query = reference if same else normal(45, 12, 2)
     distances, indices, *_ = exact.exact_neighbors(
-        unit_rows(query), unit_rows(reference), 6, same=same, device=CPU, held_bytes=held_rows * 12 * 4
+        open_view(query), open_view(reference), 6, same=same, device=CPU, held_bytes=held_rows * 12 * 4
     )
     fitted = NearestNeighbors(n_neighbors=6, metric="cosine").fit(reference)
     expected, where = fitted.kneighbors(None if same else query)
@@ -54,7 +54,7 @@ def test_neighbors_are_scikit_learns(same: bool, held_rows: int) -> None:
 @pytest.mark.usefixtures("tiles")
 def test_copies_are_at_no_distance_and_come_in_order_but_never_the_image_itself() -> None:
     values = np.repeat(normal(5, 8, 1), 6, axis=0)
-    distances, indices, *_ = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
+    distances, indices, *_ = exact.exact_neighbors(open_view(values), open_view(values), 5, same=True, device=CPU)
     assert (distances == 0).all()
     for row, found in enumerate(indices):
         group = range(row // 6 * 6, row // 6 * 6 + 6)
@@ -65,18 +65,18 @@ def test_copies_are_at_no_distance_and_come_in_order_but_never_the_image_itself(
 @pytest.mark.parametrize(("held_rows", "times"), [(1000, 1), (40, 3)])
 def test_no_vector_is_read_again_for_every_tile(held_rows: int, times: int, monkeypatch: pytest.MonkeyPatch) -> None:
     query, reference, read, tile = (
-        unit_rows(normal(90, 12, 1)),
-        unit_rows(normal(70, 12, 2)),
+        open_view(normal(90, 12, 1)),
+        open_view(normal(70, 12, 2)),
         Counter[str](),
-        UnitRows.tile,
+        EmbeddingView.tile,
     )
 
-    def counted(view: UnitRows, start: int, stop: int) -> NDArray[np.float32]:
+    def counted(view: EmbeddingView, start: int, stop: int) -> NDArray[np.float32]:
         found = tile(view, start, stop)
         read["query" if view.embeddings is query.embeddings else "reference"] += len(found)
         return found
 
-    monkeypatch.setattr(UnitRows, "tile", counted)
+    monkeypatch.setattr(EmbeddingView, "tile", counted)
     monkeypatch.setattr(exact, "_QUERY_TILE", 10)
     exact.exact_neighbors(query, reference, 5, same=False, device=CPU, held_bytes=held_rows * 12 * 4)
     assert read == {"reference": 70 * times, "query": 90}
@@ -88,11 +88,11 @@ def test_no_vector_is_read_again_for_every_tile(held_rows: int, times: int, monk
 
 def test_fewer_than_k_are_padded() -> None:
     values = normal(3, 8, 1)
-    distances, indices, *_ = exact.exact_neighbors(unit_rows(values), unit_rows(values), 5, same=True, device=CPU)
+    distances, indices, *_ = exact.exact_neighbors(open_view(values), open_view(values), 5, same=True, device=CPU)
     assert np.isfinite(distances[:, :2]).all()
     assert np.isinf(distances[:, 2:]).all()
     assert (indices[:, 2:] == -1).all()
-    alone = unit_rows(values[:1])
+    alone = open_view(values[:1])
     assert (exact.exact_neighbors(alone, alone, 2, same=True, device=CPU)[1] == -1).all()
 
 
@@ -100,7 +100,7 @@ def test_rejected_rows_are_left_out() -> None:
     values = normal(40, 8, 1)
     rows = np.flatnonzero(np.arange(40) % 3)
     values[np.arange(40) % 3 == 0] = np.nan
-    view = unit_rows(values, rows)
+    view = open_view(values, rows)
     assert len(view) == len(rows)
     tile = view.tile(5, 20)
     np.testing.assert_allclose(np.linalg.norm(tile, axis=1), 1, rtol=1e-6)
@@ -110,16 +110,16 @@ def test_rejected_rows_are_left_out() -> None:
 def test_an_image_at_the_mean_is_at_one_distance_from_all_others() -> None:
     values = normal(6, 8, 1)
     values[2] = 0
-    distances = exact.exact_neighbors(unit_rows(values[2:3]), unit_rows(values), 6, same=False, device=CPU).distances
+    distances = exact.exact_neighbors(open_view(values[2:3]), open_view(values), 6, same=False, device=CPU).distances
     np.testing.assert_allclose(distances[0], [0, 0.5, 0.5, 0.5, 0.5, 0.5], atol=1e-6)
 
 
-def test_ruler_is_scikit_learns_and_does_not_depend_on_tiles() -> None:
+def test_scaler_is_scikit_learns_and_does_not_depend_on_tiles() -> None:
     # Far from zero, where naive sums of squares lose everything.
     values = (normal(101, 9, 1) * 0.01 + 1000).astype(np.float32)
     values[:, 4] = 7
-    mean, spread = measure_ruler((values[start : start + 13] for start in range(0, 101, 13)), 9)
+    mean, std = fit_scaler((values[start : start + 13] for start in range(0, 101, 13)), 9)
     scaler = StandardScaler().fit(values.astype(np.float64))
     np.testing.assert_allclose(mean, scaler.mean_, rtol=1e-6)
-    np.testing.assert_allclose(spread, scaler.scale_, rtol=1e-5)
-    assert spread[4] == 1
+    np.testing.assert_allclose(std, scaler.scale_, rtol=1e-5)
+    assert std[4] == 1

@@ -17,8 +17,8 @@ from gapscope.decode.picture import decode
 from gapscope.device import choose_device
 from gapscope.errors import OptionError, WeightsError
 from gapscope.pyramid import MODELS, Pyramid, find_model, load_pyramid
-from gapscope.pyramid.weights import fetched, read_state, sha256_of
-from gapscope.settings import EmbedSettings, Frame
+from gapscope.pyramid.weights import download, read_state, sha256_of
+from gapscope.settings import EmbedSettings, Preprocess
 
 DETECTOR = "fasterrcnn_resnet50_fpn_v2"
 
@@ -29,7 +29,7 @@ def settings(model: str, weights: Path, size: int = 64) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=find_model(model).choose_levels(None),
-        frame=Frame(size=size),
+        frame=Preprocess(size=size),
     )
 
 
@@ -57,8 +57,8 @@ def whole_network(*, features: bool) -> Any:
     network = timm.create_model("tf_efficientnet_lite0", features_only=features)
     state = torch.load(MODELS["bundled"].weights(), weights_only=True)
     names = timm.create_model("tf_efficientnet_lite0").state_dict()
-    renamed = dict(zip(names, state.values(), strict=True))
-    network.load_state_dict(renamed, strict=not features)
+    remap_state_dict = dict(zip(names, state.values(), strict=True))
+    network.load_state_dict(remap_state_dict, strict=not features)
     return network.eval()
 
 
@@ -68,7 +68,7 @@ def batch(size: int = 64, count: int = 3) -> Tensor:
 
 def test_the_packages_tensors_fit_timms_network_by_order() -> None:
     # The proof that they do: the network knows a cat when it sees one (ImageNet classes 281 to 285).
-    image = decode((Path(data.__file__).parent / "chelsea.png").read_bytes(), Frame(size=224)).pixels.copy()
+    image = decode((Path(data.__file__).parent / "chelsea.png").read_bytes(), Preprocess(size=224)).pixels.copy()
     with torch.inference_mode():
         scores = whole_network(features=False)(torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1)
     assert scores.argmax().item() in range(281, 286)
@@ -177,7 +177,7 @@ def test_without_a_network_the_ways_out_are_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     # Port 9 of this machine: nothing listens there, so the answer is the same with and without a network.
     with pytest.raises(WeightsError, match=r"w-01234567\.pth .*--weights.*--model bundled"):
-        fetched("http://127.0.0.1:9/w-01234567.pth")
+        download("http://127.0.0.1:9/w-01234567.pth")
 
 
 def test_a_cached_file_is_used_and_a_damaged_one_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -186,10 +186,10 @@ def test_a_cached_file_is_used_and_a_damaged_one_refused(tmp_path: Path, monkeyp
     (tmp_path / "checkpoints" / "content").write_bytes(b"weights")
     start = sha256_of(tmp_path / "checkpoints" / "content")[:8]
     good = (tmp_path / "checkpoints" / "content").rename(tmp_path / "checkpoints" / f"w-{start}.pth")
-    assert fetched(f"http://127.0.0.1:9/{good.name}") == good
+    assert download(f"http://127.0.0.1:9/{good.name}") == good
     good.write_bytes(b"damage")
     with pytest.raises(WeightsError, match="damaged"):
-        fetched(f"http://127.0.0.1:9/{good.name}")
+        download(f"http://127.0.0.1:9/{good.name}")
 
 
 def test_levels_are_chosen_fine_to_coarse_and_unknown_ones_refused() -> None:
@@ -216,7 +216,7 @@ def test_bfloat16_stays_close_to_float32(bundled: Pyramid) -> None:
 def test_every_detectors_means_are_those_of_its_own_pyramid(name: str) -> None:
     torch.manual_seed(1)
     trunk = MODELS[name].build().eval()
-    assert trunk.way_to_means(128) == "nine sums"
+    assert trunk.describe_mean_pooling(128) == "pooled FPN"
     images = torch.randn(2, 3, 128, 128)
     with torch.inference_mode():
         maps = trunk(images)
@@ -234,7 +234,9 @@ def test_sizes_that_do_not_halve_take_the_plain_way() -> None:
         for network, size in ((trunk, 100), (detector_trunk, 100)):
             images = torch.randn(1, 3, size, size)
             maps = network(images)
-            assert network.way_to_means(size).startswith("whole maps: their sizes") == (network is detector_trunk)
+            assert network.describe_mean_pooling(size).startswith("whole maps: their sizes") == (
+                network is detector_trunk
+            )
             for level, value in network.means(images).items():
                 torch.testing.assert_close(value, maps[level].mean(dim=(2, 3)), rtol=1e-4, atol=1e-6)
 
@@ -247,8 +249,8 @@ def test_timms_levels_are_those_of_features_only(name: str, tmp_path: Path) -> N
     safetensors.torch.save_file({f"module.{key}": value.clone() for key, value in whole.state_dict().items()}, path)
     model = find_model(f"timm:{name}")
     pyramid = load_pyramid(settings(f"timm:{name}", path, size=224))
-    mean, spread = (torch.tensor(each).view(1, 3, 1, 1) for each in (model.mean, model.spread))
-    images = (batch(224, 1) / 255 - mean) / spread
+    mean, std = (torch.tensor(each).view(1, 3, 1, 1) for each in (model.mean, model.std))
+    images = (batch(224, 1) / 255 - mean) / std
     reductions = [info["reduction"] for info in whole.feature_info]
     with torch.inference_mode():
         stages = whole.forward_intermediates(images, intermediates_only=True)

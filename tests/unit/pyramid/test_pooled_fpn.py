@@ -17,7 +17,7 @@ from torchvision.ops.feature_pyramid_network import (
     LastLevelP6P7,
 )
 
-from gapscope.pyramid.pooled_fpn import pooled, short_cut_applies, sizes_allow
+from gapscope.pyramid.pooled_fpn import pooled_means, short_cut_applies, sizes_allow
 
 NORMS: dict[str, Callable[..., nn.Module] | None] = {
     "none": None,
@@ -85,7 +85,7 @@ def test_it_equals_torchvisions_pyramid_and_the_mean(
         inputs = OrderedDict((name, value.to(kind)) for name, value in maps.items())
         with torch.inference_mode():
             expected = {name: value.double().mean(dim=(2, 3)) for name, value in fpn.double()(maps).items()}
-            found = pooled(fpn.to(kind), inputs)
+            found = pooled_means(fpn.to(kind), inputs)
         assert list(found) == list(expected)
         for name, value in found.items():
             assert value.dtype == kind

@@ -10,7 +10,7 @@ from whole_run import Folders, compare, content
 
 import gapscope
 from gapscope.export import EXPORTS, export_run
-from gapscope.report import write_single_file
+from gapscope.report.single_file import write_single_file
 
 
 @pytest.fixture(scope="module")

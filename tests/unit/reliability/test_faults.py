@@ -69,14 +69,14 @@ def _stop_at_outliers(title: str) -> None:
 
 
 STAGES = {
-    "listing": ("gapscope.sources.stage", "write_index"),
-    "decode": ("gapscope.pyramid.block", "_look_at"),
-    "embed": ("gapscope.pyramid.block", "write_embeddings"),
-    "store": ("gapscope.pyramid.stage", "merge_facts"),
-    "neighbors": ("gapscope.neighbors.stage", "write_neighbor_rows"),
-    "layout": ("gapscope.layout.stage", "write_layout"),
-    "compare": ("gapscope.compare.stage", "write_manifest"),
-    "report": ("gapscope.report.write", "write_page"),
+    "listing": ("gapscope.stages.listing", "write_index"),
+    "decode": ("gapscope.stages.block", "_look_at"),
+    "embed": ("gapscope.stages.block", "write_embeddings"),
+    "store": ("gapscope.stages.embed", "merge_image_stats"),
+    "neighbors": ("gapscope.stages.neighbors", "write_neighbor_rows"),
+    "layout": ("gapscope.stages.layout", "write_layout"),
+    "compare": ("gapscope.stages.compare", "write_manifest"),
+    "report": ("gapscope.stages.report", "write_page"),
 }
 """What each stage does last, or to each of its pieces."""
 
@@ -93,7 +93,7 @@ def test_every_fault_at_every_stage(
 ) -> None:
     run = tmp_path / "run"
     # Each command loads the same network, and here nothing else takes so long.
-    monkeypatch.setattr("gapscope.recipe.load_pyramid", functools.cache(load_pyramid))
+    monkeypatch.setattr("gapscope.stages.pipeline.load_pyramid", functools.cache(load_pyramid))
     options = ["--model", "bundled", "--levels", "P3,P5", "--size", "64", "--n-epochs", "11", "--cluster", "inline"]
     given = ["compare", *(f"{name}={source}" for name, source in folders.items()), "--out", str(run), *options]
     for module, name in STAGES.values():

@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 
 import gapscope
 from gapscope.progress import Silent
-from gapscope.report import rewrite_report
-from gapscope.store.record import FORMAT, NAME
+from gapscope.stages.report import rewrite_report
+from gapscope.store.run_record import FORMAT, NAME
 from gapscope_cli.main import app
 
 SAMPLES = sorted((Path(__file__).parents[2] / "data").glob("run-format-*.zip"))
@@ -47,7 +47,7 @@ def test_a_run_of_an_earlier_release_opens_or_is_refused_with_the_way_out(sample
             assert len(run.outliers(level, *pair)) == numbers["outliers"]
         assert len(run.layout(level)) == 52
         assert run.embeddings("real", level).shape[0] == 41
-    assert run.outliers_over_levels("real", "synthetic").columns[0] == "rank"
+    assert run.outliers_across_levels("real", "synthetic").columns[0] == "rank"
     assert gapscope.verify(path).sound
     # Its images are gone, the pictures that it keeps of them are not.
     page = rewrite_report(path, Silent())

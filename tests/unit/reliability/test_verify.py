@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from whole_run import Folders, compare, content
 
 import gapscope
-from gapscope.store.results import earlier_layout, forget_results
+from gapscope.store.results import forget_results, previous_layout
 from gapscope_cli.main import app
 
 
@@ -162,7 +162,7 @@ def test_numbers_that_cannot_be_are_faults_though_their_checksums_hold(run: Path
     lie(run / "layout.zarr/P3", no_place)
     record = json.loads((run / "run.json").read_text())
     record["datasets"]["real"]["read"] += 1
-    record["ruler"]["P5"]["spread"][0] = 0.0
+    record["scaler"]["P5"]["std"][0] = 0.0
     (run / "run.json").write_text(json.dumps(record))
     found = gapscope.verify(run)
     assert {(fault.part, fault.where) for fault in found.faults} == {
@@ -171,7 +171,7 @@ def test_numbers_that_cannot_be_are_faults_though_their_checksums_hold(run: Path
         ("block", ("synthetic", "0")),
         ("layout", ("P3",)),
         ("comparison", ()),
-        ("ruler", ("P5",)),
+        ("scaler", ("P5",)),
     }
 
 
@@ -187,13 +187,13 @@ def test_a_run_json_that_is_damaged_is_the_one_thing_that_cannot_be_mended(run: 
 
 def test_one_earlier_map_that_is_broken_is_taken_out_and_the_others_stay(run: Path) -> None:
     forget_results(run, neighbors=False)
-    cut(run / "earlier.zarr/P3/real/zarr.json")
+    cut(run / "previous_layout.zarr/P3/real/zarr.json")
     faults = gapscope.verify(run).faults
-    assert [fault.path for fault in faults] == ["earlier.zarr/P3/real"]
+    assert [fault.path for fault in faults] == ["previous_layout.zarr/P3/real"]
     assert gapscope.verify(run, repair=True).repaired
     assert gapscope.verify(run).sound
-    assert not (run / "earlier.zarr/P3/real").exists()
-    assert earlier_layout(run, "P3", "synthetic") is not None
+    assert not (run / "previous_layout.zarr/P3/real").exists()
+    assert previous_layout(run, "P3", "synthetic") is not None
 
 
 def test_verify_writes_nothing(run: Path) -> None:
@@ -215,12 +215,12 @@ def test_flags_are_set_when_their_data_is_on_the_disk(
         events.append(f"flag {dataset} {block}")
 
     monkeypatch.setattr("gapscope.store.pyramid.flush", flush)
-    monkeypatch.setattr("gapscope.pyramid.block.mark_done", flag)
+    monkeypatch.setattr("gapscope.stages.block.mark_done", flag)
 
     def end(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("gapscope.pyramid.stage.merge_facts", end)
+    monkeypatch.setattr("gapscope.stages.embed.merge_image_stats", end)
     with pytest.raises(KeyboardInterrupt):
         compare(folders, tmp_path / "run")
     for dataset, blocks in (("real", 2), ("synthetic", 1)):

@@ -6,15 +6,15 @@ from made_run import Made, make_run, said
 from numpy.typing import NDArray
 
 from gapscope.report.columns import Column, read_columns
-from gapscope.report.listed import read_listed
-from gapscope.report.places import read_places
-from gapscope.report.sample import choose
+from gapscope.report.lists import read_outlier_lists
+from gapscope.report.points import read_point_index
+from gapscope.report.selection import choose
 from gapscope.run import Run
 
 
 def columns(run: Run) -> tuple[dict[str, Column], NDArray[np.int16], NDArray[np.int64]]:
-    places = read_places(run)
-    chosen = choose(places, read_listed(run, places), max_drawn=1000)
+    places = read_point_index(run)
+    chosen = choose(places, read_outlier_lists(run, places), max_drawn=1000)
     found = {str(column.head["name"]): column for column in read_columns(run, places, chosen)}
     return found, places.dataset[chosen.image], places.row[chosen.image]
 

@@ -20,13 +20,13 @@ from typer.testing import CliRunner
 
 from gapscope.errors import OptionError, RunError
 from gapscope.progress import Silent
-from gapscope.rejects import Rejected
-from gapscope.report import write_report
 from gapscope.report.serve import CONNECTIONS, ReportServer
 from gapscope.run import Run, open_run
 from gapscope.sources import Folder, Source
+from gapscope.sources.rejects import Rejected
 from gapscope.sources.tar import Tar
-from gapscope.store.index import GROUP_ROWS, merge_facts, write_facts, write_index
+from gapscope.stages.report import write_report
+from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
 from gapscope_cli.main import app
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -58,8 +58,8 @@ def pack(run: Run, folder: Path) -> None:
 def list_anew(run: Run, dataset: str, source: Source) -> None:
     facts = run.table(dataset).select(["format", "width", "height", "status", "error"]).to_pylist()
     write_index(run.path, dataset, source.entries())
-    write_facts(run.path, dataset, 0, facts)
-    merge_facts(run.path, dataset, GROUP_ROWS)
+    write_image_stats(run.path, dataset, 0, facts)
+    merge_image_stats(run.path, dataset, GROUP_ROWS)
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ from PIL import Image
 
 from gapscope.errors import SourceError
 from gapscope.progress import Silent
-from gapscope.rejects import Rejected
 from gapscope.report import tiles
-from gapscope.report.places import Places
-from gapscope.report.sample import Chosen
+from gapscope.report.points import PointIndex
+from gapscope.report.selection import Selection
 from gapscope.report.tiles import sheets, write_tiles
 from gapscope.run import Run
-from gapscope.settings import Frame, Thumbnails
+from gapscope.settings import Preprocess, Thumbnails
 from gapscope.sources import Entry
+from gapscope.sources.rejects import Rejected
 
 
 class Paint:
@@ -30,7 +30,7 @@ class Paint:
 
 
 class Painted:
-    frame = Frame(size=64)
+    frame = Preprocess(size=64)
 
     def __init__(self, uris: list[str]) -> None:
         self.uris = uris
@@ -48,9 +48,9 @@ class Painted:
         return Paint()
 
 
-def page(uris: list[str], dataset: str = "painted") -> tuple[Run, Places, Chosen]:
+def page(uris: list[str], dataset: str = "painted") -> tuple[Run, PointIndex, Selection]:
     count = len(uris)
-    where = Places(
+    where = PointIndex(
         datasets=(dataset,),
         dataset=np.zeros(count, np.int16),
         row=np.arange(count),
@@ -58,7 +58,7 @@ def page(uris: list[str], dataset: str = "painted") -> tuple[Run, Places, Chosen
     )
     # Backwards, so that the page's order is not the dataset's.
     image = np.arange(count)[::-1]
-    chosen = Chosen(image=image, drawn=np.ones(count, bool), important=1, outliers=0, outliers_drawn=0)
+    chosen = Selection(image=image, drawn=np.ones(count, bool), important=1, outliers=0, outliers_drawn=0)
     return cast("Run", Painted(uris)), where, chosen
 
 

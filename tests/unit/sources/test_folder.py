@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from gapscope.errors import SourceError
-from gapscope.rejects import Rejected
 from gapscope.sources import Entry, Folder, open_source
-from gapscope.sources.stage import check_not_empty
+from gapscope.sources.rejects import Rejected
+from gapscope.stages.listing import check_not_empty
 
 
 def names(folder: Path) -> list[str]:

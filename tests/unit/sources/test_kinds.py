@@ -20,10 +20,10 @@ from hypothesis import strategies as st
 
 from gapscope.decode.picture import decode
 from gapscope.errors import SourceError
-from gapscope.rejects import STATUSES, Rejected
-from gapscope.settings import Frame
+from gapscope.settings import Preprocess
 from gapscope.sources import Entry, Source, open_source
 from gapscope.sources.patterns import expanded
+from gapscope.sources.rejects import STATUSES, Rejected
 from gapscope.sources.repeats import Repeats
 from gapscope.store.index import read_rows, write_index
 
@@ -195,7 +195,7 @@ def test_an_archive_that_is_cut_or_damaged_keeps_what_is_whole(tmp_path: Path, p
     members = {f"{number}.png": picture(number) * 20 for number in range(4)}
     write_tar(tmp_path / "whole.tar", members)
     whole = (tmp_path / "whole.tar").read_bytes()
-    third = opened(tmp_path / "whole.tar")[1][2].place
+    third = opened(tmp_path / "whole.tar")[1][2].offset
     (tmp_path / "cut.tar").write_bytes(whole[: third + 100])
     entries = opened(tmp_path / "cut.tar")[1]
     assert [entry.status for entry in entries] == ["listed", "listed", "broken"]
@@ -437,4 +437,4 @@ def test_braces_stand_for_many_names(name: str, expected: list[str]) -> None:
 def test_rows_of_an_array_decode(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.full((1, 40, 40, 3), 90, np.uint8))
     source, entries = opened(tmp_path / "a.npy")
-    assert (decode(source.read(entries[0]), Frame(size=64)).pixels == 90).all()
+    assert (decode(source.read(entries[0]), Preprocess(size=64)).pixels == 90).all()

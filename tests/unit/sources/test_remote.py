@@ -16,9 +16,9 @@ import pytest
 import zarr
 
 from gapscope.errors import SourceError
-from gapscope.rejects import Rejected
 from gapscope.sources import Entry, Source, files, open_source
-from gapscope.sources.stage import check_not_empty
+from gapscope.sources.rejects import Rejected
+from gapscope.stages.listing import check_not_empty
 
 Picture = Callable[[int], bytes]
 

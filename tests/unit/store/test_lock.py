@@ -17,14 +17,14 @@ from gapscope.errors import RunError
 from gapscope.progress import Silent
 from gapscope.store import lock
 from gapscope.store.atomic import write_text
-from gapscope.store.lock import NAME, Hold, check_free, held
-from gapscope.store.place import place
+from gapscope.store.location import resolve_location
+from gapscope.store.lock import NAME, Hold, check_free, run_lock
 
 
 def leave(run: Path, **owner: Any) -> None:
     """A lock as a command that was killed leaves it."""
     run.mkdir(exist_ok=True)
-    with held(run, "gapscope compare", Silent()):
+    with run_lock(run, "gapscope compare", Silent()):
         left = json.loads((run / NAME).read_text())
     (run / NAME).write_text(json.dumps(left | owner))
 
@@ -43,18 +43,18 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("where", ["folder", "memory"])
 def test_who_comes_second_is_told_who_works_there(tmp_path: Path, where: str) -> None:
-    run = tmp_path / "run" if where == "folder" else place(f"memory://lock-{tmp_path.name}/run")
-    with held(run, "gapscope compare", Silent()):
+    run = tmp_path / "run" if where == "folder" else resolve_location(f"memory://lock-{tmp_path.name}/run")
+    with run_lock(run, "gapscope compare", Silent()):
         with (
             pytest.raises(RunError, match=rf"in use by gapscope compare, process {os.getpid()} of .* since 20.*: wait"),
-            held(run, "gapscope report", Silent()),
+            run_lock(run, "gapscope report", Silent()),
         ):
             pass
         with pytest.raises(RunError, match="in use"):
             check_free(run, Silent())
     assert not (run / NAME).exists()
     check_free(run, Silent())
-    with held(run, "gapscope report", Silent()):
+    with run_lock(run, "gapscope report", Silent()):
         pass
 
 
@@ -71,7 +71,7 @@ def test_a_lock_of_a_process_that_is_gone_is_taken_over_with_a_note(tmp_path: Pa
             assert stat is not None
             leave(tmp_path, pid=zombie.pid, started=stat[1])
         notes = Notes()
-        with held(tmp_path, "gapscope compare", notes):
+        with run_lock(tmp_path, "gapscope compare", notes):
             assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
     assert len(notes.lines) == 1
     assert "left locked by gapscope compare, process" in notes.lines[0]
@@ -104,12 +104,12 @@ def test_an_owner_on_another_host_is_watched(tmp_path: Path) -> None:
     with (
         beating(tmp_path),
         pytest.raises(RunError, match=r"in use by .* on elsewhere"),
-        held(tmp_path, "gapscope compare", notes),
+        run_lock(tmp_path, "gapscope compare", notes),
     ):
         pass
     assert "watching for up to" in notes.lines[0]
     assert f"remove {tmp_path / NAME}" in notes.lines[0]
-    with held(tmp_path, "gapscope compare", notes):
+    with run_lock(tmp_path, "gapscope compare", notes):
         pass
     assert "taken over" in notes.lines[-1]
 
@@ -119,13 +119,13 @@ def test_an_owner_on_another_host_is_watched(tmp_path: Path) -> None:
 def test_a_damaged_lock_holds_nobody_up_for_long(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
     notes = Notes()
-    with held(tmp_path, "gapscope compare", notes):
+    with run_lock(tmp_path, "gapscope compare", notes):
         pass
     assert "cannot be named" in notes.lines[-1]
 
 
 def test_whoever_was_taken_for_gone_stops(tmp_path: Path) -> None:
-    with held(tmp_path, "gapscope compare", Silent()) as hold:
+    with run_lock(tmp_path, "gapscope compare", Silent()) as hold:
         hold._beat_once()
         hold.check()
         mine = json.loads((tmp_path / NAME).read_text())
@@ -153,7 +153,7 @@ def test_it_beats_by_itself_and_a_disk_that_fails_ends_nothing(tmp_path: Path, m
 
     monkeypatch.setattr(lock, "_BEAT_SECONDS", 0.001)
     monkeypatch.setattr(Hold, "_beat_once", fails)
-    with held(tmp_path, "gapscope compare", Silent()) as hold:
+    with run_lock(tmp_path, "gapscope compare", Silent()) as hold:
         assert failed.wait(30)
         hold.check()
 
@@ -164,9 +164,9 @@ def test_a_file_system_without_hard_links_will_do(tmp_path: Path, monkeypatch: p
 
     monkeypatch.setattr(Path, "hardlink_to", refuses)
     with (
-        held(tmp_path, "gapscope compare", Silent()),
+        run_lock(tmp_path, "gapscope compare", Silent()),
         pytest.raises(RunError, match="in use"),
-        held(tmp_path, "gapscope compare", Silent()),
+        run_lock(tmp_path, "gapscope compare", Silent()),
     ):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -180,7 +180,7 @@ def test_of_many_at_once_one_has_it(tmp_path: Path) -> None:
     def command() -> None:
         start.wait()
         try:
-            with held(tmp_path, "gapscope compare", Silent()):
+            with run_lock(tmp_path, "gapscope compare", Silent()):
                 inside[0] += 1
                 most[0] = max(most[0], inside[0])
                 within.wait()

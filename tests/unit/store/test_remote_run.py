@@ -17,8 +17,8 @@ from zarr.core.sync import sync
 import gapscope
 from gapscope.progress import Silent
 from gapscope.report.serve import ReportServer
-from gapscope.store import place as places
-from gapscope.store.lock import held
+from gapscope.store import location
+from gapscope.store.lock import run_lock
 from gapscope_cli.main import app
 
 OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 11, "cluster": "inline"}
@@ -132,14 +132,14 @@ def test_a_run_behind_a_url_holds_what_a_folder_holds(
 
 def test_a_run_in_a_store_is_worked_on_by_one(s3: Server) -> None:
     del s3
-    run = places.place("s3://bucket/locked")
+    run = location.resolve_location("s3://bucket/locked")
     with (
-        held(run, "gapscope compare", Silent()),
+        run_lock(run, "gapscope compare", Silent()),
         pytest.raises(gapscope.RunError, match="in use by gapscope compare"),
-        held(run, "gapscope report", Silent()),
+        run_lock(run, "gapscope report", Silent()),
     ):
         pass
-    with held(run, "gapscope report", Silent()):
+    with run_lock(run, "gapscope report", Silent()):
         assert (run / "lock.json").exists()
     assert not (run / "lock.json").exists()
 
@@ -167,7 +167,7 @@ def test_a_store_that_fails_for_a_while_is_waited_for(
 ) -> None:
     retries = {"mode": "standard", "max_attempts": 10}
     options = {"config_kwargs": {"retries": retries, "read_timeout": 0.3}}
-    monkeypatch.setitem(places._OPTIONS, "s3", options)
+    monkeypatch.setitem(location._OPTIONS, "s3", options)
     s3.met.clear()
     s3.troubles += ["none", "503", "none", "500", "none", "none", "late", "none", "500", "500"] * 2
     embed("s3://bucket/flaky", folders, "inline")
@@ -183,7 +183,7 @@ def test_a_store_that_stays_down_ends_in_one_line_and_the_run_goes_on_later(
     s3: Server, folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     options = {"config_kwargs": {"retries": {"mode": "standard", "max_attempts": 1}}}
-    monkeypatch.setitem(places._OPTIONS, "s3", options)
+    monkeypatch.setitem(location._OPTIONS, "s3", options)
     monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)
     read, broken = gapscope.sources.Folder.read, threading.Event()
 

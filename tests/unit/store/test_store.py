@@ -10,12 +10,12 @@ from gapscope.sources import Entry
 from gapscope.store import index
 from gapscope.store.atomic import replacing, write_json
 from gapscope.store.pyramid import create_pyramid, mark_done, open_embeddings, pending_blocks, write_embeddings
-from gapscope.store.record import Record, begin, read_record
 from gapscope.store.results import has_neighbors, read_neighbors, write_neighbors
+from gapscope.store.run_record import RunRecord, open_or_create, read_run_record
 
 
-def record(**config: Any) -> Record:
-    return Record(config={"datasets": {"real": "/images"}, "embed": {"size": 224}, **config}, model={}, versions={})
+def record(**config: Any) -> RunRecord:
+    return RunRecord(config={"datasets": {"real": "/images"}, "embed": {"size": 224}, **config}, model={}, versions={})
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -32,34 +32,34 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_the_same_run_is_opened_and_another_refused_with_the_difference(tmp_path: Path) -> None:
-    begun = begin(tmp_path / "run", record(k=5))
+    begun = open_or_create(tmp_path / "run", record(k=5))
     begun.block_rows = 64
     begun.write(tmp_path / "run")
-    assert begin(tmp_path / "run", record(k=5)).block_rows == 64
+    assert open_or_create(tmp_path / "run", record(k=5)).block_rows == 64
     with pytest.raises(RunError, match=r"k was 5, now 7; new was not there, now a.*--out"):
-        begin(tmp_path / "run", record(k=7, new="a"))
+        open_or_create(tmp_path / "run", record(k=7, new="a"))
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty"):
-        begin(tmp_path, record())
+        open_or_create(tmp_path, record())
     with pytest.raises(RunError, match=r"not empty"):
-        begin(tmp_path / "precious.txt", record())
+        open_or_create(tmp_path / "precious.txt", record())
     assert [child.name for child in tmp_path.iterdir()] == ["precious.txt"]
     (tmp_path / "empty").mkdir()
-    begin(tmp_path / "empty", record())
+    open_or_create(tmp_path / "empty", record())
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": 1}', '{"format": 1, "config": 3}', "\x00\xff"])
 def test_a_damaged_run_json_is_one_line(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text)
     with pytest.raises(RunError, match=r"run\.json") as caught:
-        read_record(tmp_path)
+        read_run_record(tmp_path)
     assert "\n" not in str(caught.value)
     (tmp_path / "run.json").write_text(json.dumps({"format": 99}))
     with pytest.raises(RunError, match="format 99"):
-        read_record(tmp_path)
+        read_run_record(tmp_path)
 
 
 def facts(status: list[str]) -> list[dict[str, Any]]:
@@ -74,9 +74,9 @@ def test_index_keeps_the_listing_and_gets_the_facts_once(tmp_path: Path, monkeyp
     assert digest != index.listing_digest(entries[:-1])[1]
     assert index.read_rows(tmp_path, "real", 6, 8) == entries[6:8]
     for block in range(5):
-        index.write_facts(tmp_path, "real", block, facts(["ok", "broken"]))
-    index.merge_facts(tmp_path, "real", 2)
-    index.merge_facts(tmp_path, "real", 2)
+        index.write_image_stats(tmp_path, "real", block, facts(["ok", "broken"]))
+    index.merge_image_stats(tmp_path, "real", 2)
+    index.merge_image_stats(tmp_path, "real", 2)
     table = index.read_index(tmp_path, "real").to_pandas()
     assert table["uri"].tolist() == [entry.uri for entry in entries]
     assert table["status"].tolist() == ["ok", "broken"] * 5
@@ -89,7 +89,7 @@ def test_index_keeps_the_listing_and_gets_the_facts_once(tmp_path: Path, monkeyp
 def test_merging_survives_a_crash_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
     index.write_index(tmp_path, "real", [Entry(f"{number}.png") for number in range(4)])
     for block in range(2):
-        index.write_facts(tmp_path, "real", block, facts(["ok", "broken"]))
+        index.write_image_stats(tmp_path, "real", block, facts(["ok", "broken"]))
 
     def crash(path: Path, *_: Any) -> None:
         if fails != "before":
@@ -102,8 +102,8 @@ def test_merging_survives_a_crash_at_any_step(tmp_path: Path, monkeypatch: pytes
         else:
             patch.setattr(index, "remove_tree", crash)
         with pytest.raises(KeyboardInterrupt):
-            index.merge_facts(tmp_path, "real", 2)
-    index.merge_facts(tmp_path, "real", 2)
+            index.merge_image_stats(tmp_path, "real", 2)
+    index.merge_image_stats(tmp_path, "real", 2)
     assert index.read_index(tmp_path, "real")["status"].to_pylist() == ["ok", "broken"] * 2
     assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
 
@@ -144,8 +144,8 @@ def test_what_a_killed_command_left_half_written_is_swept_up(tmp_path: Path) -> 
     run = tmp_path / "run"
     run.mkdir()
     (run / ".run.json.17.partial").write_text("{")
-    record = Record(config={"a": 1}, model={}, versions={})
-    begin(run, record)
+    record = RunRecord(config={"a": 1}, model={}, versions={})
+    open_or_create(run, record)
     left = [
         run / ".run.json.17.partial",
         run / "index" / ".real.parquet.4711.partial",
@@ -155,6 +155,6 @@ def test_what_a_killed_command_left_half_written_is_swept_up(tmp_path: Path) -> 
     for path in (*left, own):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    begin(run, record)
+    open_or_create(run, record)
     assert not any(path.exists() for path in left)
     assert own.exists()

@@ -45,9 +45,9 @@ def finish(run: Path, broken: str = "") -> None:
             else {"status": "unreadable" if entry.uri in broken else "ok", "error": ""}
             for entry in index.read_rows(run, "real", start, stop)
         ]
-        index.write_facts(run, "real", block, facts)
+        index.write_image_stats(run, "real", block, facts)
         mark_done(run, "real", block)
-    index.merge_facts(run, "real", BLOCK)
+    index.merge_image_stats(run, "real", BLOCK)
 
 
 def statuses(run: Path) -> dict[str, str]:

@@ -12,7 +12,7 @@
     return marked;
   };
 
-  g.KINDS = {
+  g.REASONS = {
     outside: "unlike anything there",
     "under-represented": "too few of its kind there",
     both: "unlike anything there, and too few of its kind",
@@ -20,7 +20,7 @@
 
   const status = (entry) => g.make("p", { class: "status" },
     g.make("strong", {}, "Outlier"), " against ", g.tag(g.facts.pairs[entry.pair][1]),
-    g.make("span", { class: "quiet" }, ` rank ${g.count(entry.rank)} · q ${g.small(entry.q)} · ${g.KINDS[entry.kind]}`));
+    g.make("span", { class: "quiet" }, ` rank ${g.count(entry.rank)} · q ${g.small(entry.q)} · ${g.REASONS[entry.reason]}`));
 
   const ordinal = (number) => `${number}${["th", "st", "nd", "rd"][number % 100 > 10 && number % 100 < 14 ? 0 : number % 10] ?? "th"}`;
   const distance = (level, pair, image) => {
@@ -66,10 +66,10 @@
   const nearest = (level, near, pair, image, entry) => {
     const reference = g.facts.pairs[pair][1];
     const here = g.nearest(near, pair, image);
-    const row = g.make("div", { class: "neighbours" });
+    const row = g.make("div", { class: "neighbors" });
     for (const found of here) {
       row.append(g.make("button", {
-        type: "button", class: "neighbour", title: g.image.name(found.image),
+        type: "button", class: "neighbor", title: g.image.name(found.image),
         "aria-label": `Pin ${g.image.name(found.image)}, at distance ${g.small(found.distance)}`,
         onclick: () => g.update({ pinned: found.image }),
       }, g.boxed(found.image, 64), g.make("span", { class: "quiet" }, g.small(found.distance))));

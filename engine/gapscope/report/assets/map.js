@@ -69,14 +69,14 @@
     ];
   };
 
-  // Rings around the pinned image, its neighbours, a cluster that was asked for, and what is selected.
+  // Rings around the pinned image, its neighbors, a cluster that was asked for, and what is selected.
   const rings = (level, state) => {
     const ring = (images, size, color, symbol) => ({
       // A ring lies over its point, and Plotly finds whichever comes first: both stand for the image.
       type: "scatter3d", mode: "markers", hoverinfo: "none", showlegend: false,
       ...places(level, images), marker: { size, color, symbol, line: { width: 2, color } },
     });
-    const neighbours = state.pinned === null || !state.near ? []
+    const neighbors = state.pinned === null || !state.near ? []
       : [...new Set(g.asking(state.pinned).flatMap((pair) => g.nearest(state.near, pair, state.pinned).map(({ image }) => image)))];
     const cluster = [];
     if (state.cluster !== null) {
@@ -85,7 +85,7 @@
       });
     }
     const base = pointSize(g.facts.drawn);
-    ringed = [cluster, neighbours, state.pinned === null ? [] : [state.pinned], [...state.selected]];
+    ringed = [cluster, neighbors, state.pinned === null ? [] : [state.pinned], [...state.selected]];
     return [
       ring(ringed[0], base + 5, g.css("--mark"), "circle-open"),
       ring(ringed[1], base + 8, g.css("--text"), "circle-open"),

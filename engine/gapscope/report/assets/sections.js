@@ -66,7 +66,7 @@
       g.boxed(entry.image, 132),
       g.make("span", { class: "item-head" }, g.make("strong", {}, g.count(entry.rank)), g.make("span", { class: "quiet" }, `q ${g.small(entry.q)}`)),
       g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(entry.image))),
-      g.make("span", { class: "kind quiet" }, g.KINDS[entry.kind])))));
+      g.make("span", { class: "kind quiet" }, g.REASONS[entry.reason])))));
     g.byId("more").hidden = shown >= list.image.length;
     g.byId("select-list").hidden = !list.image.length;
   };
@@ -93,7 +93,7 @@
       const on = state.cluster === cluster;
       return g.make("li", { class: "cluster" },
         g.make("div", { class: "strip" }, ...members.map((image) => g.make("button", {
-          type: "button", class: "neighbour", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`,
+          type: "button", class: "neighbor", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`,
           onclick: () => g.pinFromList(image),
         }, g.boxed(image, 64)))),
         g.make("div", { class: "cluster-head" },

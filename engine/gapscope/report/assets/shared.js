@@ -78,7 +78,7 @@
       total: list.total,
       image: g.unpack(list.image, Int32Array),
       rank: g.unpack(list.rank, Int32Array),
-      kind: g.unpack(list.kind, Uint8Array),
+      reason: g.unpack(list.reason, Uint8Array),
       numbers: g.unpack(list.numbers, Float32Array),
     }));
     const entries = new Map();
@@ -100,12 +100,12 @@
     return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
   });
 
-  const KINDS = ["outside", "under-represented", "both"];
+  const REASONS = ["outside", "under-represented", "both"];
   const readEntry = (list, at) => ({
     pair: list.pair,
     image: list.image[at],
     rank: list.rank[at],
-    kind: KINDS[list.kind[at]],
+    reason: REASONS[list.reason[at]],
     p: list.numbers[4 * at],
     q: list.numbers[4 * at + 1],
     score: list.numbers[4 * at + 2],

@@ -1,0 +1,73 @@
+"""The two questions that are asked of every query image, each with a p-value that means what it says."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return conformal p-values of "this image is like nothing in the reference".
+
+    p(a) = (1 + number of b with s(b) >= s(a)) / (n_B + 1), where s is the distance to the k-th neighbor in the
+    reference, without the image itself (Bates et al. 2023, "Testing for outliers with conformal p-values").
+
+    It is never too small. Were a one of the reference, the scores s'(b) within the reference and a together would be
+    exchangeable with s(a), and p'(a) from them a conformal p-value, exact whatever the distribution. One more image can
+    only bring the k-th neighbor of b nearer: s(b) >= s'(b), and so p(a) >= p'(a).
+
+    Args:
+        scores: (n_A,) scores of the query images.
+        reference_scores: (n_B,) scores of the reference images among themselves.
+    """
+    ascending = np.sort(reference_scores)
+    at_least = len(ascending) - np.searchsorted(ascending, scores, side="left")
+    return np.asarray((1.0 + at_least) / (len(ascending) + 1.0), dtype=np.float64)
+
+
+def under_p(
+    from_reference: NDArray[np.signedinteger], k_local: int, query_size: int, reference_size: int
+) -> NDArray[np.float64]:
+    """Return p-values of "the reference has too few images like this one".
+
+    Where the datasets do not differ, any n_B of the other n_A + n_B - 1 images are as likely to be the reference's, so
+    that their number among the nearest is hypergeometric, exactly (the test of Schilling 1986, "Multivariate two-sample
+    tests based on nearest neighbors", asked of one image).
+
+    Args:
+        from_reference: (n_A,) how many of an image's `k_local` nearest images are of the reference.
+        k_local: how many nearest images were looked at.
+        query_size: n_A.
+        reference_size: n_B.
+    """
+    from scipy.stats import hypergeom
+
+    # As many values as there can be counts, however many images there are.
+    law = hypergeom(query_size + reference_size - 1, reference_size, k_local)
+    p: NDArray[np.float64] = np.asarray(law.cdf(np.arange(k_local + 1)), dtype=np.float64)
+    return np.take(p, from_reference)
+
+
+def count_reference_neighbors(
+    own: NDArray[np.float32], other: NDArray[np.float32], k_local: int
+) -> tuple[NDArray[np.int64], int]:
+    """Count the reference images among the `k_local` nearest images of both datasets.
+
+    Args:
+        own: (n_A, k) distances to the neighbors in the query dataset, ascending, infinite where there is none.
+        other: (n_A, k) likewise to those in the reference.
+        k_local: at most k.
+
+    Returns:
+        The counts (n_A,), and the size of the k_local, which is smaller where there are fewer images in all.
+    """
+    order = merged_order(own, other)
+    finite = np.isfinite(other).sum(axis=1) + np.isfinite(own).sum(axis=1)
+    size = min(k_local, int(finite.min(initial=k_local)))
+    return (order[:, :size] < other.shape[1]).sum(axis=1), size
+
+
+def merged_order(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return the order of an image's neighbors in both datasets, the reference's being numbered before its own.
+
+    At equal distances the reference's come first: copies of one image must not look like a lack of it.
+    """
+    return np.asarray(np.argsort(np.concatenate([other, own], axis=1), axis=1, kind="stable"))

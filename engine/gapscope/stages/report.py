@@ -1,0 +1,56 @@
+"""The report stage, from a run to RUN/report/index.html."""
+
+from os import PathLike
+from pathlib import Path
+
+from gapscope.progress import Progress
+from gapscope.report.lists import read_one_sided_clusters, read_outlier_lists
+from gapscope.report.page import write_page
+from gapscope.report.points import read_point_index
+from gapscope.report.selection import choose
+from gapscope.report.tiles import write_tiles
+from gapscope.run import Run, open_run
+from gapscope.settings import ReportSettings
+from gapscope.store.atomic import replacing_folder
+from gapscope.store.checksums import write_checksums
+from gapscope.store.lock import run_lock
+from gapscope.verify import diagnose_damage
+
+
+def write_report(run: Run, progress: Progress, settings: ReportSettings | None = None) -> Path:
+    """Write the run's report, in place of an older one, and return the path of its page.
+
+    The same run and the same image files make the same bytes. An image that can no longer be read is shown as such.
+
+    Raises:
+        OSError: the run's folder cannot be written.
+    """
+    chosen_by = settings or ReportSettings()
+    with replacing_folder(run.path / "report") as folder:
+        # 1. Every image that has a place on all maps, every outlier list, and what stands for a cluster.
+        places = read_point_index(run)
+        listed = read_outlier_lists(run, places)
+        one_sided = read_one_sided_clusters(run, places)
+        # 2. Which of them the page shows.
+        clusters = [cluster for level in one_sided for cluster in level]
+        chosen = choose(places, listed, clusters, max_drawn=chosen_by.max_points)
+        # 3. Their thumbnails.
+        tiles = write_tiles(run, places, chosen, chosen_by.thumbnails, folder, progress)
+        # 4. The page and its data.
+        write_page(run, places, listed, one_sided, chosen, tiles, folder)
+        files = [path for path in folder.rglob("*") if path.is_file()]
+        write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
+    return run.path / "report" / "index.html"
+
+
+def rewrite_report(path: str | PathLike[str], progress: Progress, settings: ReportSettings | None = None) -> Path:
+    """Open a finished run and write its report again, while no other command works on it.
+
+    Raises:
+        RunError: there is no such run, or it is in use.
+        DamageError: its files are not whole.
+        OSError: the run's folder cannot be written.
+    """
+    run = open_run(path)
+    with run_lock(run.path, "gapscope report", progress), diagnose_damage(run.path):
+        return write_report(run, progress, settings)

@@ -1,0 +1,91 @@
+"""Where a run lies: a folder of this machine, or a URL that answers to the same verbs."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from os import PathLike, fspath
+from pathlib import Path
+from typing import IO, Any, cast
+
+from gapscope.errors import RunError, SourceError, one_line
+from gapscope.urls import OBJECT_STORES, absolute, is_url, remote
+
+_S3: dict[str, Any] = {
+    # A store that is overloaded asks for patience: ten tries of botocore's are about a minute and a half.
+    "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 10}, "connect_timeout": 10, "read_timeout": 60}
+}
+_OPTIONS: dict[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}
+
+
+def resolve_location(location: str | PathLike[str]) -> Path:
+    """Return the path of a run, absolute; of a URL, an object of universal-pathlib's with a path's verbs.
+
+    Raises:
+        RunError: the URL carries a password, or the package for such URLs is not installed.
+    """
+    from upath import UPath
+
+    text = fspath(location) if isinstance(location, PathLike) else str(location)
+    text = text.removeprefix("file://")
+    if not is_url(text):
+        return Path(text).expanduser().absolute()
+    try:
+        remote(absolute(text))
+    except SourceError as error:
+        raise RunError(str(error)) from error
+    # S3 knows nothing of what others write meanwhile but what it is asked for each time.
+    return cast("Path", UPath(text.rstrip("/"), **options_of(text)))
+
+
+def is_remote(path: Path) -> bool:
+    """Tell a URL from a folder of this machine."""
+    return not isinstance(path, Path)
+
+
+def options_of(url: str) -> dict[str, Any]:
+    """Return what the file system of a URL is made with: patience, and no memory of what was listed before."""
+    return {"use_listings_cache": False, **_OPTIONS.get(url.split("://", maxsplit=1)[0], {})}
+
+
+def zarr_store(path: Path) -> Any:
+    """Return what Zarr takes for a store at `path`."""
+    if not is_remote(path):
+        return path
+    from zarr.storage import FsspecStore
+
+    return FsspecStore.from_url(str(path), storage_options=options_of(str(path)))
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[Path | IO[bytes]]:
+    """Give what pyarrow reads a file from."""
+    if not is_remote(path):
+        yield path
+        return
+    with path.open("rb") as file:
+        yield file
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where there is such a thing."""
+    # Object stores have none, and asked for one they would make a bucket.
+    if not is_remote(path) or cast("Any", path).protocol not in OBJECT_STORES:
+        path.mkdir(parents=True, exist_ok=True)
+
+
+def remove_tree(path: Path) -> None:
+    """Remove a folder and all in it, if it is there."""
+    if not is_remote(path):
+        shutil.rmtree(path, ignore_errors=True)
+    elif path.exists():
+        file_system(path).rm(str(path), recursive=True)
+
+
+def file_system(path: Path) -> Any:
+    """Return the file system of a URL."""
+    return cast("Any", path).fs
+
+
+def reason_of(error: BaseException) -> str:
+    """Return why a place cannot be had, in one line."""
+    return getattr(error, "strerror", None) or one_line(error)

@@ -1,0 +1,38 @@
+"""An error that a damaged run causes, told as what it is."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gapscope.errors import DamageError, GapscopeError
+from gapscope.progress import Silent
+from gapscope.store.run_record import NAME
+from gapscope.verify.checks import run_checks
+
+
+@contextmanager
+def diagnose_damage(run: Path) -> Iterator[None]:
+    """When something in the block fails, look whether the run's files are to blame.
+
+    What the system refuses, such as space on a full disk, says so itself; only a file that is gone may be damage.
+
+    Raises:
+        DamageError: they are. An error of a sound run is passed on as it is.
+    """
+    try:
+        yield
+    except GapscopeError:
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+            raise
+        faults = run_checks(run, Silent()).faults if (run / NAME).exists() else []
+        if not faults:
+            raise
+        more = f", and {len(faults) - 1:,} more" if len(faults) > 1 else ""
+        first = faults[0]
+        raise DamageError(
+            f"{run} is damaged: {first.path} {first.problem}{more}; `gapscope verify {run} --repair` takes out what is "
+            "broken, and the same compare command makes it again"
+        ) from error

@@ -1,0 +1,130 @@
+"""What a look at a run finds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from gapscope.errors import one_line
+
+Part = Literal[
+    "record",
+    "listing",
+    "group",
+    "embeddings",
+    "block",
+    "scaler",
+    "neighbors",
+    "layout",
+    "earlier",
+    "comparison",
+    "report",
+]
+"""What of a run is made anew in one piece."""
+
+_REMEDIES: dict[Part, str] = {
+    "record": "give the compare command another --out, or remove the folder",
+    "listing": "dataset {} has to be listed and embedded again",
+    "group": "it has to be written again",
+    "embeddings": "dataset {} has to be embedded again",
+    "block": "block {1} of dataset {0} has to be embedded again",
+    "scaler": "the scaler of {} has to be measured again, and its neighbors found again",
+    "neighbors": "the neighbors of {0}, {1} in {2}, have to be found again",
+    "layout": "the map of {} has to be drawn again",
+    "earlier": "the next map of {} will be drawn without the earlier one",
+    "comparison": "the manifests and numbers have to be written again",
+    "report": "the report has to be written again",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """Something that is wrong.
+
+    Attributes:
+        path: the file or folder, relative to the run's.
+        problem: what is wrong with it.
+        part: what has to be made again.
+        where: which one of its kind: dataset and block, or level and datasets.
+    """
+
+    path: str
+    problem: str
+    part: Part
+    where: tuple[str, ...] = ()
+
+    @property
+    def remedy(self) -> str:
+        """What has to be done."""
+        return _REMEDIES[self.part].format(*self.where)
+
+    def __str__(self) -> str:
+        return f"{self.path} {self.problem}: {self.remedy}"
+
+
+@dataclass(kw_only=True)
+class Check:
+    """One kind of thing that was looked at.
+
+    Attributes:
+        what: its name.
+        looked_at: how many there were, and of what.
+        unit: the word for one of them.
+        waiting: what is not made yet, in words; empty where all is.
+        faults: what is wrong.
+    """
+
+    what: str
+    unit: str
+    looked_at: int = 0
+    waiting: str = ""
+    faults: list[Fault] = field(default_factory=list)
+
+    @contextmanager
+    def reading(self, path: str, part: Part, *where: str) -> Iterator[None]:
+        """Turn whatever goes wrong while `path` is read into a fault."""
+        try:
+            yield
+        except FileNotFoundError:
+            self.faults.append(Fault(path=path, problem="is missing", part=part, where=where))
+        # Damaged bytes make Zarr, Arrow and the codecs below them raise nearly anything.
+        except Exception as error:  # noqa: BLE001
+            problem = f"cannot be read ({one_line(error)})"
+            self.faults.append(Fault(path=path, problem=problem, part=part, where=where))
+
+    def expect(self, holds: bool, path: str, problem: str, part: Part, *where: str) -> bool:
+        """Note a fault unless something holds; tell whether it does."""
+        if not holds:
+            self.faults.append(Fault(path=path, problem=problem, part=part, where=where))
+        return bool(holds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verified:
+    """What a look at a run found.
+
+    Attributes:
+        path: the run's folder.
+        checks: all that was looked at.
+        repaired: what was wrong is taken out of the run, so that the same compare command makes it again.
+    """
+
+    path: Path
+    checks: tuple[Check, ...]
+    repaired: bool = False
+
+    @property
+    def faults(self) -> list[Fault]:
+        """Everything that is wrong."""
+        return [fault for check in self.checks for fault in check.faults]
+
+    @property
+    def sound(self) -> bool:
+        """Nothing is wrong; some of it may not be made yet."""
+        return not self.faults
+
+    @property
+    def finished(self) -> bool:
+        """Everything is made."""
+        return not any(check.waiting for check in self.checks)

@@ -1,0 +1,122 @@
+"""Approximate neighbors: what they say of their own recall is true, and copies and oneself are no trouble."""
+
+import numpy as np
+import pytest
+import torch
+import zarr
+from numpy.typing import NDArray
+from sklearn.neighbors import NearestNeighbors
+
+from gapscope.device import cpu
+from gapscope.neighbors import embedding_view, ivf
+from gapscope.neighbors.embedding_view import EmbeddingView, read_rows_float32
+from gapscope.neighbors.exact import exact_neighbors
+from gapscope.neighbors.faiss_ivf import FaissIvf
+from gapscope.neighbors.result import Neighbors, recall
+from gapscope.settings import Metric
+
+CPU = torch.device("cpu")
+
+
+def rows_of(values: NDArray[np.float32], metric: Metric = "cosine") -> EmbeddingView:
+    return EmbeddingView(
+        embeddings=zarr.create_array({}, data=values, chunks=(64, values.shape[1])),
+        rows=np.arange(len(values)),
+        mean=np.zeros(values.shape[1], np.float32),
+        std=np.ones(values.shape[1], np.float32),
+        metric=metric,
+    )
+
+
+def normal(rows: int, seed: int) -> NDArray[np.float32]:
+    return np.random.default_rng(seed).normal(size=(rows, 16)).astype(np.float32)
+
+
+def near(
+    query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool = False, alone: bool = False
+) -> Neighbors:
+    return ivf.ivf_neighbors(query, reference, k, same=same, alone=alone, fill=FaissIvf, device=CPU)
+
+
+@pytest.fixture(params=[2**20, 700], ids=["one part", "many parts"])
+def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ivf, "_PART_ROWS", request.param)
+    monkeypatch.setattr(ivf, "_QUERY_TILE", 500)
+
+
+@pytest.mark.usefixtures("parts")
+@pytest.mark.parametrize("same", [False, True])
+def test_recall_is_what_it_is_said_to_be_and_enough(same: bool) -> None:
+    reference = rows_of(normal(2000, 1))
+    query = reference if same else rows_of(normal(900, 2))
+    found = near(query, reference, 10, same=same)
+    true = exact_neighbors(query, reference, 10, same=same, device=CPU)
+    share = recall(found.distances, true.distances)
+    assert found.method == "ivf"
+    assert share >= ivf.RECALL - 0.02
+    assert share == pytest.approx(found.recall, abs=0.02)
+    # Independent of how recall is judged: the images themselves.
+    by_index = np.mean(
+        [len(set(one) & set(other)) / 10 for one, other in zip(found.indices, true.indices, strict=True)]
+    )
+    assert by_index == pytest.approx(share, abs=1e-3)
+    if same:
+        assert not (found.indices == np.arange(2000)[:, None]).any()
+
+
+@pytest.mark.usefixtures("parts")
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_looking_into_all_cells_is_exact(monkeypatch: pytest.MonkeyPatch, metric: Metric) -> None:
+    monkeypatch.setattr(ivf, "RECALL", 2.0)
+    values, query = normal(1500, 1), normal(300, 2)
+    found = near(rows_of(query, metric), rows_of(values, metric), 7)
+    distances, indices = NearestNeighbors(n_neighbors=7, metric=metric).fit(values).kneighbors(query)
+    np.testing.assert_allclose(found.distances, distances, atol=1e-5)
+    np.testing.assert_array_equal(found.indices, indices)
+    assert found.recall == 1
+
+
+def test_copies_by_the_thousand_are_at_no_distance_and_nobody_is_his_own_neighbor() -> None:
+    values = np.concatenate([np.repeat(normal(3, 1), 1000, axis=0), normal(1000, 2)])
+    found = near(rows_of(values), rows_of(values), 10, same=True)
+    assert (found.distances[:3000] == 0).all()
+    assert (found.indices[:3000] // 1000 == np.arange(3000)[:, None] // 1000).all()
+    assert not (found.indices == np.arange(4000)[:, None]).any()
+    assert found.recall >= ivf.RECALL
+
+
+def test_a_query_alone_finds_what_it_finds_in_company(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cpu, "_IVF_FROM", 500)
+    reference, query = rows_of(normal(2000, 1)), rows_of(normal(300, 2))
+    together = cpu.Cpu().neighbors(query, reference, 5, same=False, alone=True)
+    assert together.method == "ivf"
+    for some in (slice(17, 18), slice(100, 140)):
+        apart = cpu.Cpu().neighbors(query.some(some), reference, 5, same=False, alone=True)
+        np.testing.assert_array_equal(apart.indices, together.indices[some])
+        np.testing.assert_array_equal(apart.distances, together.distances[some])
+
+
+def test_the_same_search_finds_the_same() -> None:
+    view = rows_of(normal(3000, 1))
+    one, other = near(view, view, 10, same=True), near(view, view, 10, same=True)
+    np.testing.assert_array_equal(one.indices, other.indices)
+
+
+def test_scattered_rows_are_read_a_stretch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding_view, "_STRETCH_ROWS", 8)
+    values = normal(100, 1)
+    rows = np.array([0, 1, 7, 8, 9, 40, 41, 90, 99])
+    np.testing.assert_array_equal(read_rows_float32(rows_of(values).embeddings, rows), values[rows])
+    assert read_rows_float32(rows_of(values).embeddings, rows[:0]).shape == (0, 16)
+
+
+def test_euclidean_tells_lengths_apart_and_cosine_does_not() -> None:
+    values = normal(40, 1)
+    both = np.concatenate([values, 3 * values])
+    cosine = exact_neighbors(rows_of(both), rows_of(both), 1, same=True, device=CPU)
+    np.testing.assert_array_equal(cosine.indices[:40, 0], np.arange(40, 80))
+    euclidean = exact_neighbors(rows_of(both, "euclidean"), rows_of(both, "euclidean"), 5, same=True, device=CPU)
+    fitted = NearestNeighbors(n_neighbors=5).fit(both)
+    distances, indices = fitted.kneighbors()
+    np.testing.assert_allclose(euclidean.distances, distances, rtol=1e-5)
+    np.testing.assert_array_equal(euclidean.indices, indices)
