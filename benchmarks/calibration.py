@@ -168,7 +168,7 @@ def _intervals(rows: NDArray[np.float16], others: NDArray[np.float16], draws: in
     the truth is its mean over all draws. The share of draws whose interval holds it is to be held against 0.95; draws
     share images with the whole, 250 of over a thousand, so that a little more is expected.
     """
-    mean, std = fit_scaler([rows.astype(np.float32), others.astype(np.float32)], rows.shape[1])
+    mean, std = fit_scaler([rows.astype(np.float32), others.astype(np.float32)])
     views = [_view(part, np.arange(len(part)), mean, std) for part in (rows, others)]
     whole, _ = distribution_distances(views[0], views[1], _cpu())
     found = []

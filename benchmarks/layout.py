@@ -36,7 +36,7 @@ from gapscope.bench.subprocess_case import in_child, peak_gib
 from gapscope.device.cpu import Cpu
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.settings import LayoutSettings
 
 _SETTINGS = LayoutSettings()
@@ -97,7 +97,7 @@ def _case(name: str, file: str) -> None:
     drawn, numbers = _CASES[name](points)
     numbers |= {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu}
     numbers |= {"peak_gib": peak_gib(), "peak_before_gib": before}
-    print(json.dumps(numbers | map_quality([view_of(points)], drawn, seed=0)))
+    print(json.dumps(numbers | layout_quality([view_of(points)], drawn, seed=0)))
 
 
 def _compile(*, plain: bool, seeded: bool) -> None:

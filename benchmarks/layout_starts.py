@@ -26,7 +26,7 @@ from gapscope.bench.points import view_of
 from gapscope.device.cpu import Cpu
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.neighbors.embedding_view import EmbeddingView
 
 _SEEDS = (0, 1, 2)
@@ -75,7 +75,7 @@ def _judge(start: str, view: EmbeddingView, graph: tuple[NDArray[np.float32], ND
             "seconds": time.perf_counter() - begun,
             "shape": _shape(view, maps[-1]),
             "thrown": _thrown(graph[0], maps[-1]),
-            **map_quality([view], maps[-1], seed=0),
+            **layout_quality([view], maps[-1], seed=0),
         }
         rounds.append(numbers)
         print(f"{start:<10}", {key: round(value, 4) for key, value in numbers.items()}, flush=True)

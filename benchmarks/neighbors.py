@@ -83,9 +83,9 @@ def _points(real: NDArray[np.float32], size: str) -> NDArray[np.float32]:
 
 def _case(name: str, file: str) -> None:
     view = view_of(Path(file))
-    halves = view.some(slice(0, len(view) // 2)), view.some(slice(len(view) // 2, len(view)))
+    halves = view.take(slice(0, len(view) // 2)), view.take(slice(len(view) // 2, len(view)))
     if name == "pynndescent":
-        few = view.some(slice(0, 3000))
+        few = view.take(slice(0, 3000))
         _pynndescent((few, few))
     before, cpu, start = peak_gib(), time.process_time(), time.perf_counter()
     found = _CASES[name](halves)
@@ -101,7 +101,7 @@ def _recall(halves: Halves, found: Found) -> dict[str, float]:
     shares = {}
     for (query, reference), distances in found.items():
         sample = np.sort(np.random.default_rng(1).choice(len(distances), _SAMPLE, replace=False))
-        true = exact_neighbors(halves[query].some(sample), halves[reference], _K, same=query == reference, device=_HERE)
+        true = exact_neighbors(halves[query].take(sample), halves[reference], _K, same=query == reference, device=_HERE)
         shares[f"{query}-vs-{reference}"] = recall(np.sort(distances[sample], axis=1), true.distances)
     return shares
 

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from gapscope.cluster import lazy_cluster
 from gapscope.device import cuda
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.layout.strategy import compute_layout
 from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
@@ -101,7 +101,7 @@ def _quality(setting: Setting) -> Iterator[Found]:
         if name == "small pool":
             _small_pool(setting)
         made = compute_layout(run, record, "P2", settings, setting.device, 1)
-        yield {name: {**made.facts(), **map_quality(datasets, made.points, seed=0)}}
+        yield {name: {**made.facts(), **layout_quality(datasets, made.points, seed=0)}}
 
 
 PARTS: dict[str, Part] = {"map": _map, "cells": _cells, "copies": _copies, "quality": _quality}

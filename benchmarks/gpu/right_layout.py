@@ -20,7 +20,7 @@ from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.layout.strategy import layout_by_landmarks
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.result import recall
@@ -71,7 +71,7 @@ def _maps(count: int, setting: Setting) -> Iterator[Found]:
         if name == "seed 1":
             yield {"likeness_of_two_seeds": float(1 - procrustes(first, drawn["device"][0])[2])}
     landmarks = layout_by_landmarks([view], options["default"], setting.device, len(view) // 2, "half of them")
-    yield {"landmarks, half": map_quality([view], landmarks.points, seed=0)}
+    yield {"landmarks, half": layout_quality([view], landmarks.points, seed=0)}
 
 
 def _drawn(
@@ -85,7 +85,7 @@ def _drawn(
     start, begun = pca_init([view], settings.seed), time.perf_counter()
     points = device.layout(start, *graph, settings)
     seconds = time.perf_counter() - begun
-    return points, {"layout_seconds": seconds, **map_quality([view], points, seed=0)}
+    return points, {"layout_seconds": seconds, **layout_quality([view], points, seed=0)}
 
 
 def _stages(setting: Setting) -> Iterator[Found]:

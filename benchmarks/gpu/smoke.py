@@ -18,7 +18,7 @@ from PIL import Image
 from gapscope.device import cuda
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.settings import LayoutSettings
 from gapscope.stages.precision import compile_failure_reason
 
@@ -59,7 +59,7 @@ def _map(setting: Setting) -> Iterator[Found]:
     yield {"first_map_seconds": clock.lap()}
     other = setting.device.layout(start, *graph, LayoutSettings())
     yield {"map_seconds": clock.lap(), "same_again": bool(np.array_equal(one, other))}
-    yield map_quality([view], one, seed=0)
+    yield layout_quality([view], one, seed=0)
 
 
 def _clusters(setting: Setting) -> Iterator[Found]:

@@ -57,10 +57,10 @@ def exact_neighbors(
     held_rows = max(1, held_bytes // (4 * query.channels * _QUERY_TILE)) * _QUERY_TILE
     for first in range(0, len(query), held_rows):
         held = slice(first, first + held_rows)
-        near, where = _nearest(query.some(held), reference, k, own[held], device)
+        near, where = _nearest(query.take(held), reference, k, own[held], device)
         distances[held, :k], indices[held, :k] = near.cpu().numpy(), where.cpu().numpy()
     indices[~np.isfinite(distances)] = -1
-    return Neighbors(query.distance(distances), indices)
+    return Neighbors(query.to_distance(distances), indices)
 
 
 def _nearest(

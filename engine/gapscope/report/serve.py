@@ -23,9 +23,10 @@ from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.errors import OptionError, RunError, SourceError, one_line
 from gapscope.report.page import own_files
 from gapscope.report.script import is_script
-from gapscope.run import Run
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.store.index import read_entries
+from gapscope.store.run_store import RunStore
 
 IMAGES = "images"
 """Under this name a page that is served finds the images: IMAGES/number of the dataset/row."""
@@ -70,7 +71,7 @@ class ReportServer(ThreadingHTTPServer):
     # The system cuts it to what it allows.
     request_queue_size = 4096
 
-    def __init__(self, run: Run, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, run: RunStore, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Open the port.
 
         Args:
@@ -183,10 +184,10 @@ class ReportServer(ThreadingHTTPServer):
         if not 0 <= dataset < len(self.run.datasets):
             raise Rejected("missing", "there is no such dataset")
         name = self.run.datasets[dataset]
-        if not 0 <= row < self.run.record.datasets[name]["listed"]:
+        if not 0 <= row < self.run.record.datasets[name].listed:
             raise Rejected("missing", "there is no such row")
         try:
-            entry = self.run.entries(name, np.array([row]))[0]
+            entry = read_entries(self.run, name, np.array([row]))[0]
         # A damaged table makes Arrow raise nearly anything, and other images can still be shown.
         except Exception as error:
             raise Rejected("unreadable", f"the run is damaged; see `gapscope verify {self.run.path}`") from error
@@ -199,7 +200,7 @@ class ReportServer(ThreadingHTTPServer):
 
     def _encoded(self, data: bytes, entry: Entry) -> bytes:
         side = min(LARGEST_SIDE, self._longest(entry))
-        pixels = thumbnail_in_subprocess(data, side, self.run.frame.max_pixels, entry.box)
+        pixels = thumbnail_in_subprocess(data, side, self.run.record.config.embed.max_pixels, entry.box)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=92)
         return file.getvalue()
@@ -212,22 +213,22 @@ class ReportServer(ThreadingHTTPServer):
         found = {}
         for name in self.run.datasets:
             try:
-                found[name] = self.run.source(name)
+                found[name] = self.run.open_source(name)
             except SourceError:
                 # Images that have moved away are answered one by one; the others are shown.
                 continue
         return found
 
 
-def _files_of(run: Run) -> dict[str, Path]:
+def _files_of(run: RunStore) -> dict[str, Path]:
     """Return the data and pictures of a run's report by name.
 
     Raises:
         RunError: there is no report, or its page or scripts are not those that this gapscope writes.
     """
-    folder = run.report.parent
+    folder = run.path / "report"
     again = f"write it with `gapscope report {run.path}`"
-    if not run.report.exists():
+    if not (folder / "index.html").exists():
         raise RunError(f"{run.path} has no report: {again}")
     for name, text in own_files().items():
         path = folder / name

@@ -4,13 +4,13 @@ import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.sources.entry import Entry
-from gapscope.store.index import indexed_entries, read_some_rows
+from gapscope.store.index import indexed_entries, read_entries
+from gapscope.store.run_store import RunStore
 
 _GROUP = 8192
 _NAMED = 3
@@ -49,12 +49,12 @@ class Changes:
 
 
 def find_changes(
-    run: Path, dataset: str, entries: Iterable[Entry], added: Callable[[Sequence[Entry]], None] = lambda group: None
+    run: RunStore, dataset: str, entries: Iterable[Entry], added: Callable[[Sequence[Entry]], None] = lambda group: None
 ) -> Changes:
     """Hold what a source lists now against the index; keeps 40 bytes per row in memory.
 
     Args:
-        run: the run's folder.
+        run: the run.
         dataset: the dataset's name.
         entries: what the source lists now.
         added: is given the new images, some at a time, in the source's order.
@@ -72,7 +72,7 @@ def find_changes(
             if row >= 0:
                 _hold_against(known, changes, entry, row)
     changes.removed = known.not_seen()
-    _name(changes, "removed", read_some_rows(run, dataset, np.array(changes.removed[:_NAMED], np.int64)))
+    _name(changes, "removed", read_entries(run, dataset, np.array(changes.removed[:_NAMED], np.int64)))
     return changes
 
 

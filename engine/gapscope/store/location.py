@@ -1,5 +1,6 @@
 """Where a run lies: a folder of this machine, or a URL that answers to the same verbs."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -57,13 +58,20 @@ def zarr_store(path: Path) -> Any:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[Path | IO[bytes]]:
-    """Give what pyarrow reads a file from."""
+def readable(path: Path, *, whole: bool = True) -> Iterator[Path | IO[bytes]]:
+    """Yield what pyarrow reads a file from.
+
+    Args:
+        path: of the file.
+        whole: whether all of it is wanted, which behind a URL takes one request; else it is read in parts.
+    """
     if not is_remote(path):
         yield path
-        return
-    with path.open("rb") as file:
-        yield file
+    elif whole:
+        yield io.BytesIO(file_system(path).cat_file(str(path)))
+    else:
+        with path.open("rb") as file:
+            yield file
 
 
 def make_folder(path: Path) -> None:

@@ -10,32 +10,33 @@ import pyarrow.parquet as pq
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.changes import Changes, find_changes
-from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_image_stats, schema_of
+from gapscope.store.image_stats import merge_image_stats
+from gapscope.store.index import GROUP_ROWS, index_path, listed_table, schema_of
+from gapscope.store.layouts import forget_previous_coordinates, remove_results
 from gapscope.store.location import readable
 from gapscope.store.pyramid import mark_pending
-from gapscope.store.results import forget_previous_coordinates, forget_results
+from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, table_writer
 
 
 def update_index(
-    run: Path, dataset: str, entries: Iterable[Entry], columns: Mapping[str, Kind], block_rows: int
+    run: RunStore, dataset: str, entries: Iterable[Entry], columns: Mapping[str, Kind]
 ) -> tuple[int, Changes]:
     """Put what a source lists now into the index: new images behind the old ones, whose rows stay as they are.
 
     Whenever this is stopped, doing it again ends with the same index.
 
     Args:
-        run: the run's folder.
+        run: the run.
         dataset: the dataset's name.
         entries: what its source lists now.
         columns: of the entries' values.
-        block_rows: rows per block.
 
     Returns:
         The number of rows in the index, and what was changed.
     """
-    merge_image_stats(run, dataset, block_rows)
-    index, schema = index_path(run, dataset), schema_of(columns)
+    merge_image_stats(run, dataset)
+    index, schema = index_path(run.path, dataset), schema_of(columns)
     with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
         spool = Path(folder) / "added.parquet"
         with table_writer(spool, schema) as writer:
@@ -46,9 +47,9 @@ def update_index(
             there = open_table(file)
             old, same = there.metadata.num_rows, there.schema_arrow.equals(schema)
         if changes or not same:
-            forget_results(run)
+            remove_results(run)
             forget_previous_coordinates(run, dataset, [*changes.removed, *changes.embed])
-            mark_pending(run, dataset, _blocks_to_embed(changes, old, block_rows))
+            mark_pending(run, dataset, _blocks_to_embed(changes, old, run.record.block_rows))
             _rewrite(index, spool, schema, changes)
         return old + changes.added, changes
 
