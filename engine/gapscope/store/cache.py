@@ -2,7 +2,7 @@
 
 image_stats.parquet  what became of every row
 LEVEL.zarr           (rows, channels) float16
-levels.json          the levels that are whole; written last
+levels.json          the names of the levels that are whole; written last
 """
 
 import hashlib
@@ -33,16 +33,16 @@ _CHUNK_ROWS = 1024
 
 @dataclass(frozen=True)
 class Cached:
-    """One dataset's place in a cache.
+    """One dataset's embeddings in a cache, which may be missing or incomplete.
 
     Attributes:
-        folder: CACHE/KEY, be there anything or not.
+        folder: CACHE/KEY.
     """
 
     folder: Path
 
     def holds(self, levels: Iterable[str]) -> bool:
-        """Tell whether all rows are there at these levels."""
+        """Return whether the cache holds all rows of these levels."""
         return set(levels) <= set(self._levels())
 
     def _levels(self) -> list[str]:
@@ -64,7 +64,7 @@ class Cached:
         return np.asarray(array[start:stop])
 
     def fill(self, run: RunStore, dataset: str, levels: Sequence[str]) -> None:
-        """Keep what a run that has embedded every row of the dataset holds, beside other levels that are there."""
+        """Add the embeddings of a run that has embedded every row of the dataset; other levels in the cache stay."""
         existing = self._levels()
         with replacing(self.folder / "image_stats.parquet") as path, table_writer(path, IMAGE_STATS) as writer:
             for table in row_groups(run, dataset):
@@ -91,8 +91,8 @@ class Cached:
 
 
 def find_cached(cache: Path, run: RunStore, dataset: str, settings: EmbedSettings, device: str) -> Cached:
-    """Return the place of a dataset, as the run has listed it, in a cache."""
-    depends = {
+    """Return a dataset, as the run has listed it, in a cache."""
+    key = {
         "format": _FORMAT,
         # How an image is decoded and shrunk, and what a level is, may change between versions.
         "gapscope": version("gapscope"),
@@ -105,18 +105,18 @@ def find_cached(cache: Path, run: RunStore, dataset: str, settings: EmbedSetting
         "speedups": settings.speedups,
         "rows": _digest(run, dataset),
     }
-    return Cached(cache / hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest())
+    return Cached(cache / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest())
 
 
-_OF_ROW = ("uri", "bytes", "mtime_ns", "offset", "box")
+_FILE_COLUMNS = ("uri", "bytes", "mtime_ns", "offset", "box")
 
 
 def _digest(run: RunStore, dataset: str) -> str:
-    """Return the SHA-256 of what a dataset's index says of its images' files, row by row."""
+    """Return the SHA-256 of the columns of a dataset's index that identify its images' files."""
     digest = hashlib.sha256()
-    for table in row_groups(run, dataset, [*_OF_ROW, "status"]):
+    for table in row_groups(run, dataset, [*_FILE_COLUMNS, "status"]):
         columns = table.to_pydict()
-        gone = [status == "removed" for status in columns["status"]]
-        for row in zip(*(columns[name] for name in _OF_ROW), gone, strict=True):
+        removed = [status == "removed" for status in columns["status"]]
+        for row in zip(*(columns[name] for name in _FILE_COLUMNS), removed, strict=True):
             digest.update(repr(row).encode(errors="surrogatepass"))
     return digest.hexdigest()

@@ -15,14 +15,14 @@ from gapscope.store.index import index_path
 from gapscope.store.location import readable
 from gapscope.store.run_store import RunStore
 
-_MOST_CHUNK_BYTES = 2**30
-_MOST_ACROSS = 65536
+_MAX_CHUNK_BYTES = 2**30
+_MAX_COLUMNS = 65536
 
 
 def check_shapes(run: RunStore) -> None:
-    """Hold what arrays and tables claim against run.json, and read none of them.
+    """Compare the sizes that arrays and tables claim with run.json, without reading any of them.
 
-    What is not there is passed over: whoever needs it says so.
+    What is missing is passed over: whoever needs it reports it.
 
     Raises:
         DamageError: something has another shape or type than a run's, or its chunks are too large to be one's.
@@ -35,7 +35,7 @@ def check_shapes(run: RunStore) -> None:
 
 
 def _arrays(levels: tuple[str, ...], listed: dict[str, int]) -> Iterator[tuple[str, str, tuple[int | None, ...]]]:
-    """Yield path, kind of number and shape of every array; None is any length across."""
+    """Yield path, kind of number and shape of every array; None is any length."""
     everything = sum(listed.values())
     for level in levels:
         yield f"layout.zarr/{level}", "f", (everything, 3)
@@ -64,7 +64,7 @@ def _check_index(run: Path, name: str, rows: int) -> None:
 
 
 def check_array(run: RunStore, path: str, kind: str, shape: tuple[int | None, ...]) -> None:
-    """Hold what one array claims against what it should be, and read none of it.
+    """Compare the shape and type that an array claims with what they should be, without reading it.
 
     Args:
         run: the run.
@@ -97,10 +97,10 @@ def _wrong(array: "zarr.Array[Any]", kind: str, shape: tuple[int | None, ...]) -
     if dtype.kind != kind:
         return f"it is of {dtype}"
     if len(array.shape) != len(shape) or any(
-        there != wanted if wanted is not None else there > _MOST_ACROSS and at > 0
-        for at, (there, wanted) in enumerate(zip(array.shape, shape, strict=False))
+        length != wanted if wanted is not None else length > _MAX_COLUMNS and axis > 0
+        for axis, (length, wanted) in enumerate(zip(array.shape, shape, strict=False))
     ):
         return f"its shape is {array.shape}"
-    if math.prod(array.shards or array.chunks) * dtype.itemsize > _MOST_CHUNK_BYTES:
+    if math.prod(array.shards or array.chunks) * dtype.itemsize > _MAX_CHUNK_BYTES:
         return f"its chunks are {array.shards or array.chunks}"
     return None

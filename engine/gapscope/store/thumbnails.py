@@ -1,4 +1,4 @@
-"""thumbnails/NAME/: small pictures that are made while an image is decoded anyway, a file per block."""
+"""thumbnails/NAME/: small pictures, made while an image is decoded for the network anyway; a file per block."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ _N_HASHES = float(2**64)
 
 
 def uri_hashes(dataset: str, uris: NDArray[np.object_]) -> NDArray[np.uint64]:
-    """Return a number per uri, by which images are chosen at random: the same in every run, whatever the order."""
+    """Return a hash per uri, by which images are chosen at random: the same in every run, whatever the order."""
     key = hashlib.blake2b(dataset.encode(), digest_size=8).hexdigest()
     return np.asarray(pd.util.hash_array(uris, hash_key=key, categorize=False), np.uint64)
 
@@ -36,7 +36,7 @@ def share_kept(listed: int) -> float:
 
 
 def is_kept(dataset: str, uris: Sequence[str], share: float) -> NDArray[np.bool_]:
-    """Return which images' thumbnails are kept: those with the smallest hashes, which reports draw first."""
+    """Return whether each image's thumbnail is kept: of those with the smallest hashes, which reports draw first."""
     if share >= 1.0 or not uris:
         return np.full(len(uris), share > 0.0)
     return uri_hashes(dataset, np.array(uris, dtype=object)) < share * _N_HASHES
