@@ -39,7 +39,10 @@ class TargetFields(TypedDict):
 
 
 class DecodeRequest(TypedDict):
-    """Asks for one image, whose `bytes` bytes are at the start of the memory file."""
+    """Asks for one image, whose `bytes` bytes are at the start of the memory file.
+
+    The box arrives as a list, since JSON has no tuples.
+    """
 
     target: TargetFields
     bytes: int
@@ -95,9 +98,7 @@ def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | Failure:
     _limit_memory(target.max_pixels)
     data = os.pread(memory, request["bytes"], 0)
     try:
-        box = request["box"]
-        # JSON has no tuples: the box arrives as a list.
-        image = shrink_on_load(data, target, None if box is None else tuple(box))
+        image = shrink_on_load(data, target, request["box"])
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
     pixels, thumbnail = image.pixels, image.thumbnail
