@@ -12,8 +12,8 @@ its file, decoded, and brought to the square by
 
 Rates are per second of processor time, of this process and of the decoder, so that other programs on the machine do
 not count. For the large ones the change of the embedding by shrinking on load stands beside its price, for several
-numbers of pixels that are kept per pixel wanted (gapscope's own is `gapscope.decode.shrink.KEPT`): the distance to the
-embedding of the same photograph decoded whole, over the distance to the nearest other photograph.
+numbers of pixels that are kept per pixel wanted (gapscope's own is `gapscope.decode.shrink.OVERSAMPLING`): the distance
+to the embedding of the same photograph decoded whole, over the distance to the nearest other photograph.
 
 Where there is a GPU, its decoder stands beside the CPU's by the clock, with 16 threads that ask for images as a run has
 them.
@@ -94,7 +94,7 @@ def main() -> None:
             if torch.cuda.is_available():
                 readers = {"cpu": decode_in_subprocess, "gpu": decode_on_gpu}
                 result["speed"][f"{width}x{height}"]["by_the_clock"] = {
-                    name: by_the_clock(paths, partial(read, frame=frame), options.repeats, name)
+                    name: by_the_clock(paths, partial(read, preprocess=frame), options.repeats, name)
                     for name, read in readers.items()
                 }
         result["shrink_on_load"] = changes(paths, frame, options.repeats)
@@ -222,13 +222,13 @@ def processor_seconds() -> float:
 
 def changes(paths: Sequence[Path], frame: Preprocess, repeats: int) -> list[dict[str, Any]]:
     """Measure what shrinking on load does to embeddings, and what it costs, by the pixels kept per pixel wanted."""
-    pyramid, kept = bundled(frame), shrink.KEPT
-    shrink.KEPT = 1000
+    pyramid, kept = bundled(frame), shrink.OVERSAMPLING
+    shrink.OVERSAMPLING = 1000
     whole = embeddings(pyramid, paths, frame)
     found = []
     print("kept   images/s per core   change of the embedding over the distance to the nearest photograph, by level")
     for number in KEPT:
-        shrink.KEPT = number
+        shrink.OVERSAMPLING = number
         rate = rates(paths, ways(frame)["gapscope here"], repeats)
         shares = {}
         for level, values in embeddings(pyramid, paths, frame).items():
@@ -238,7 +238,7 @@ def changes(paths: Sequence[Path], frame: Preprocess, repeats: int) -> list[dict
         found.append({"kept": number, "images_per_second_per_core": rate, "share_of_nearest": shares})
         means = "  ".join(f"{level} {max(values):.4f}" for level, values in shares.items())
         print(f"{number:4.1f}{np.median(rate):16.1f}       largest: {means}")
-    shrink.KEPT = kept
+    shrink.OVERSAMPLING = kept
     return found
 
 

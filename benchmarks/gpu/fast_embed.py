@@ -250,7 +250,7 @@ def _decode(setting: Setting) -> Iterator[Found]:
         for side in setting.size(_SIZES, (64,)):
             for name, read in readers.items():
                 rates = by_the_clock(
-                    paths, partial(read, frame=Preprocess(size=side)), setting.size(5, 1), name, copies
+                    paths, partial(read, preprocess=Preprocess(size=side)), setting.size(5, 1), name, copies
                 )
                 yield {f"{size[0]}x{size[1]} to {side}, {name}": rates}
 

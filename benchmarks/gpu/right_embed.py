@@ -33,10 +33,10 @@ import io
 import numpy as np, torch
 from PIL import Image
 from gapscope.decode.child import serve
-from gapscope.decode.gpu_child import answer_with
+from gapscope.decode.gpu_child import batch_handler
 def one(data):
     return torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB")))
-serve({memory}, answer_with(lambda batch: [one(data) for data in batch]))
+serve({memory}, batch_handler(lambda batch: [one(data) for data in batch]))
 """
 
 
@@ -79,7 +79,11 @@ def _decoder(setting: Setting) -> Iterator[Found]:
         data = [path.read_bytes() for path in jpegs(setting, setting.size(64, 16), size)]
         ours, theirs = [read(each, frame) for each in data], [decode(each, frame) for each in data]
         both = [(mine.pixels, its.pixels) for mine, its in zip(ours, theirs, strict=True) if mine is not None]
-        numbers: Found = {"images": len(data), "left to the CPU": len(data) - len(both), "given up": read.given_up}
+        numbers: Found = {
+            "images": len(data),
+            "left to the CPU": len(data) - len(both),
+            "given up": read.fallback_reason,
+        }
         if both:
             by_gpu, by_cpu = (np.stack(pixels) for pixels in zip(*both, strict=True))
             apart = np.abs(by_gpu.astype(int) - by_cpu)
