@@ -2,7 +2,6 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.export.pictures import outlier_references, plotted_entries
@@ -35,7 +34,7 @@ def export_fiftyone(run: RunStore, folder: Path, progress: Progress) -> None:
     """
     plotted, entries = plotted_entries(run, ReportSettings().max_points)
     sources = {name: _source(run, name, progress) for name in run.datasets}
-    fields: dict[str, list[Any]] = {}
+    fields: dict[str, list[object]] = {}
     for level in run.levels:
         points, clusters = plotted.points(level)
         fields[f"{level}_point"] = points.tolist()
@@ -43,22 +42,23 @@ def export_fiftyone(run: RunStore, folder: Path, progress: Progress) -> None:
         fields[f"{level}_outlier"] = list(outlier_references(plotted, level))
     samples = []
     with progress.task("samples", len(entries), "image") as task:
-        for at, entry in enumerate(entries):
-            name = run.datasets[plotted.dataset[at]]
-            path = _file(sources[name], entry, folder / "data" / name, int(plotted.row[at]))
+        for position, entry in enumerate(entries):
+            name = run.datasets[plotted.dataset[position]]
+            path = _image_file(sources[name], entry, folder / "data" / name, int(plotted.row[position]))
             task.advance(1, rejected=int(path is None))
             if path is not None:
-                placed = path if Path(path).is_relative_to(folder) is False else str(Path(path).relative_to(folder))
+                inside = Path(path).is_relative_to(folder)
+                filepath = str(Path(path).relative_to(folder)) if inside else path
                 samples.append(
                     {
-                        "filepath": placed,
+                        "filepath": filepath,
                         "tags": [name],
                         "metadata": None,
                         "_media_type": "image",
                         "dataset": name,
                         "uri": entry.uri,
-                        "row": int(plotted.row[at]),
-                        **{field: values[at] for field, values in fields.items()},
+                        "row": int(plotted.row[position]),
+                        **{field: values[position] for field, values in fields.items()},
                     }
                 )
     _write(folder / "metadata.json", {"name": run.path.name, "media_type": "image", "info": {"levels": run.levels}})
@@ -74,7 +74,7 @@ def _source(run: RunStore, dataset: str, progress: Progress) -> Source | None:
         return None
 
 
-def _file(source: Source | None, entry: Entry, folder: Path, row: int) -> str | None:
+def _image_file(source: Source | None, entry: Entry, folder: Path, row: int) -> str | None:
     """Return the path of an image's own file, written into `folder` where it has none; None where it is not there."""
     if entry.offset < 0 and not is_url(entry.uri) and Path(entry.uri).is_file():
         return entry.uri
@@ -97,5 +97,5 @@ def _ending(data: bytes) -> str:
     return ".webp" if data[8:12] == b"WEBP" else ".jpg"
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")

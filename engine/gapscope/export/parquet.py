@@ -67,12 +67,13 @@ def _images(run: RunStore, task: Task) -> Iterator[pa.Table]:
 
 def _source_columns(run: RunStore) -> dict[str, pa.DataType]:
     """Return the columns that any dataset's source has; one that two sources have of different kinds is a text."""
-    found: dict[str, pa.DataType] = {}
+    columns: dict[str, pa.DataType] = {}
     for name in run.datasets:
         for field in next(row_groups(run, name)).schema:
             if field.name.startswith(PREFIX):
-                found[field.name] = field.type if found.get(field.name, field.type) == field.type else pa.string()
-    return found
+                same = columns.get(field.name, field.type) == field.type
+                columns[field.name] = field.type if same else pa.string()
+    return columns
 
 
 def _embeddings(run: RunStore, level: str, task: Task) -> Iterator[pa.Table]:

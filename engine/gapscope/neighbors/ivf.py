@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.neighbors.embedding_view import EmbeddingView
-from gapscope.neighbors.exact import exact_neighbors, ordered, read_ahead
+from gapscope.neighbors.exact import exact_neighbors, keep_nearest, read_ahead
 from gapscope.neighbors.result import Neighbors, own_positions, recall
 
 RECALL = 0.95
@@ -84,7 +84,7 @@ def ivf_neighbors(
             if first:
                 found = torch.cat([torch.from_numpy(near[asking]).to(found.device), found], dim=1)
                 at = torch.cat([torch.from_numpy(where[asking]).to(at.device), at], dim=1)
-            found, at = ordered(found, at, k)
+            found, at = keep_nearest(found, at, k)
             near[asking], where[asking] = found.cpu().numpy(), at.cpu().numpy()
     distances = query.to_distance(near)
     indices = np.where(np.isfinite(near), where, -1)

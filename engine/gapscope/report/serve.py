@@ -52,10 +52,10 @@ _IMAGE_POLICY = "default-src 'none'; sandbox"
 _POLICY = re.compile('<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
 
 CONNECTIONS = 64
-"""That are answered at a time; more wait in the system's queue."""
+"""Connections that are answered at a time; more wait in the system's queue."""
 
-ASKING_SECONDS = 10.0
-"""That a client has for its whole request; slower ones are cut off, so that they cannot keep the others out."""
+REQUEST_SECONDS = 10.0
+"""Time that a client has for its whole request; slower ones are cut off, so that they cannot keep others out."""
 
 
 class ReportServer(ThreadingHTTPServer):
@@ -88,7 +88,7 @@ class ReportServer(ThreadingHTTPServer):
         self._files = _files_of(run)
         self._page = own_files()
         self._free = threading.BoundedSemaphore(CONNECTIONS)
-        self._asking: dict[socket.socket, float] = {}
+        self._deadlines: dict[socket.socket, float] = {}
         policy = _POLICY.search(self._page["index.html"])
         assert policy is not None
         self.page_policy = f"{html.unescape(policy[1])}; frame-ancestors 'none'"
@@ -110,12 +110,12 @@ class ReportServer(ThreadingHTTPServer):
         """Answer in a thread of its own, once one of a bounded number is free."""
         while not self._free.acquire(timeout=0.5):
             self.service_actions()
-        self._asking[request] = time.monotonic() + ASKING_SECONDS
+        self._deadlines[request] = time.monotonic() + REQUEST_SECONDS
         try:
             super().process_request(request, client_address)
         except RuntimeError:
             # The system has no thread left for us.
-            self.has_asked(request)
+            self.request_received(request)
             self._free.release()
             raise
 
@@ -124,21 +124,21 @@ class ReportServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.has_asked(request)
+            self.request_received(request)
             self._free.release()
 
     def service_actions(self) -> None:
-        """Cut off who has taken too long to ask; called now and then."""
+        """Cut off clients that take too long for their request; called now and then."""
         now = time.monotonic()
-        for request in [one for one, until in list(self._asking.items()) if until < now]:
-            self.has_asked(request)
+        for request in [late for late, deadline in list(self._deadlines.items()) if deadline < now]:
+            self.request_received(request)
             # It may be gone already.
             with suppress(OSError):
                 request.shutdown(socket.SHUT_RDWR)
 
-    def has_asked(self, request: socket.socket) -> None:
-        """Say that a client's request is whole."""
-        self._asking.pop(request, None)
+    def request_received(self, request: socket.socket) -> None:
+        """Note that a client's request has been received, whole."""
+        self._deadlines.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that goes away, or speaks nonsense, is no concern of the terminal's."""
@@ -210,14 +210,14 @@ class ReportServer(ThreadingHTTPServer):
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
-        found = {}
+        sources = {}
         for name in self.run.datasets:
             try:
-                found[name] = self.run.open_source(name)
+                sources[name] = self.run.open_source(name)
             except SourceError:
                 # Images that have moved away are answered one by one; the others are shown.
                 continue
-        return found
+        return sources
 
 
 def _files_of(run: RunStore) -> dict[str, Path]:
@@ -234,10 +234,10 @@ def _files_of(run: RunStore) -> dict[str, Path]:
         path = folder / name
         if not path.exists() or path.read_bytes() != text.encode():
             raise RunError(f"{path} is not what this version of gapscope writes, and is not shown: {again}")
-    found = [path for part in ("data", "tiles") for path in (folder / part).glob("*")]
+    paths = [path for part in ("data", "tiles") for path in (folder / part).glob("*")]
     return {
         f"{path.parent.name}/{path.name}": path
-        for path in found
+        for path in paths
         if path.suffix in (".js", ".jpg") and path.is_file() and not path.is_symlink()
     }
 
@@ -272,7 +272,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         server = cast("ReportServer", self.server)
-        server.has_asked(self.connection)
+        server.request_received(self.connection)
         token, _, rest = unquote(self.path.partition("?")[0], errors="replace").lstrip("/").partition("/")
         if not server.knows(self.headers.get("Host", "")):
             self._say(HTTPStatus.FORBIDDEN, "This server answers to this machine's own names only.", body=body)
