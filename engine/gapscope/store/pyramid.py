@@ -61,9 +61,9 @@ def block_flags(run: RunStore, dataset: str) -> NDArray[np.uint8]:
 
 
 def write_embeddings(run: RunStore, dataset: str, start: int, embeddings: Mapping[str, NDArray[np.float16]]) -> None:
-    """Write the embeddings of one block, whose first row is `start`: level to (rows, channels)."""
+    """Write the embeddings of one block, whose first row is `start`, as one shard each: level to (rows, channels)."""
     for level, values in embeddings.items():
-        array = run.array(f"{NAME}/{dataset}/{level}", "r+")
+        array = run.array(f"{NAME}/{dataset}/{level}", "w")
         array[start : start + len(values)] = values
         flush(shard_path(run.path, dataset, level, start // _block_rows(array)))
 

@@ -8,6 +8,9 @@ from typing import Any, Literal
 from uuid import uuid4
 
 import zarr
+from zarr.abc.store import ByteRequest, Store
+from zarr.core.buffer import Buffer, BufferPrototype
+from zarr.storage import LocalStore, WrapperStore
 
 from gapscope.sources import Source, open_source
 from gapscope.store.datasets import Pair
@@ -15,6 +18,7 @@ from gapscope.store.location import zarr_store
 from gapscope.store.run_record import RunRecord, read_run_record
 
 Arrays = dict[tuple[str, str], zarr.Array[Any]]
+Mode = Literal["r", "r+", "w"]
 
 _KEPT_SESSIONS = 4
 _sessions: "OrderedDict[str, Arrays]" = OrderedDict()
@@ -28,6 +32,19 @@ def _arrays_of(session: str) -> Arrays:
         while len(_sessions) > _KEPT_SESSIONS:
             _sessions.popitem(last=False)
     return arrays
+
+
+class _WholeShards(WrapperStore[Store]):
+    """A Zarr store whose chunks look missing: Zarr reads every shard before it writes one, even if it replaces all."""
+
+    async def get(self, key: str, prototype: BufferPrototype, byte_range: ByteRequest | None = None) -> Buffer | None:
+        """Return metadata, and nothing of chunks."""
+        return None if "/c/" in key else await super().get(key, prototype, byte_range)
+
+
+def _store(path: Path) -> Store:
+    store = zarr_store(path)
+    return LocalStore(store) if isinstance(store, Path) else store
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,12 +93,12 @@ class RunStore:
         """Write run.json."""
         self.record.write(self.path)
 
-    def array(self, path: str, mode: Literal["r", "r+"] = "r") -> zarr.Array[Any]:
+    def array(self, path: str, mode: Mode = "r") -> zarr.Array[Any]:
         """Return an array of the run.
 
         Args:
             path: relative to the run, such as `pyramid.zarr/real/P3`.
-            mode: `r` to read it, `r+` to write to it as well.
+            mode: `r` to read it, `r+` to write to it as well, `w` to write whole shards and read none.
 
         Raises:
             FileNotFoundError: there is no such array.
@@ -91,12 +108,14 @@ class RunStore:
             arrays[path, mode] = self.open_array(path, mode)
         return arrays[path, mode]
 
-    def open_array(self, path: str, mode: Literal["r", "r+"] = "r") -> zarr.Array[Any]:
+    def open_array(self, path: str, mode: Mode = "r") -> zarr.Array[Any]:
         """Return an array as it is on disk now, with its present attributes; see `array`."""
         store, _, member = path.partition("/")
         # A chunk of nothing but the fill value is written too, so that a chunk that is lost is missed. What is missing
         # of the embeddings is told by their flags and by the index.
         config: Any = {"write_empty_chunks": store != "pyramid.zarr"}
+        if mode == "w":
+            return zarr.open_array(_WholeShards(_store(self.path / store)), path=member, mode="r+", zarr_format=3)
         return zarr.open_array(zarr_store(self.path / store), path=member, mode=mode, zarr_format=3, config=config)
 
     def close(self, prefix: str = "") -> None:

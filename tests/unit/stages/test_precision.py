@@ -43,7 +43,7 @@ def settings(**changed: object) -> EmbedSettings:
 
 
 def record(images: int = 100) -> RunRecord:
-    return RunRecord(config={}, model={}, versions={}, datasets={"a": {"listed": images}})
+    return RunRecord.of_embeddings({"a": images}, {"P3": 40, "P5": 320}, block_rows=32)
 
 
 def test_what_was_chosen_stays_on_another_machine() -> None:
@@ -51,11 +51,8 @@ def test_what_was_chosen_stays_on_another_machine() -> None:
     first = resolve_run_precision(begun, settings(), pyramid, With(bfloat16=True))
     assert first.precision == "bfloat16"
     assert first.speedups == ("pooled-fpn", "fold", "channels-last")
-    assert begun.model == {
-        "precision": "bfloat16",
-        "speedups": list(first.speedups),
-        "pooling": "mean: whole maps",
-    }
+    model = begun.model
+    assert (model.precision, model.speedups, model.pooling) == ("bfloat16", first.speedups, "mean: whole maps")
     assert resolve_run_precision(begun, settings(), pyramid, With(bfloat16=False)) == first
     assert resolve_run_precision(record(), settings(), pyramid, With(bfloat16=False)).precision == "float32"
 
@@ -156,7 +153,7 @@ def test_a_run_of_another_pool_has_longer_embeddings_and_says_so(tmp_path: Path)
         folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline", pool="grid"
     )
     assert run.embeddings("a", "P3").shape == (4, 160)
-    assert run.record.model["pooling"] == "grid: whole maps"
+    assert run.record.model.pooling == "grid: whole maps"
     with pytest.raises(gapscope.RunError, match=r"embed\.pool was grid, now mean"):
         gapscope.compare(folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline")
 
