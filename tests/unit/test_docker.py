@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from compose import DOCKER, services
+from compose_services import DOCKER, read_services
 
 ROOT = DOCKER.parent
 DOCKERFILES = ("Dockerfile", "Dockerfile.cuda")
@@ -54,7 +54,7 @@ def test_an_image_takes_what_is_there(file: str) -> None:
 
 
 def test_compose_names_images_that_are_built_and_services_that_are_there() -> None:
-    found = services("compose.yaml", "compose.tls.yaml", **KEYS)
+    found = read_services("compose.yaml", "compose.tls.yaml", **KEYS)
     for name, service in found.items():
         assert (ROOT / service["build"]["dockerfile"]).is_file()
         assert not service["user"].startswith("0"), name
@@ -67,7 +67,7 @@ def test_compose_names_images_that_are_built_and_services_that_are_there() -> No
 
 
 def test_compose_with_tls_gives_every_service_the_keys() -> None:
-    plain, found = services("compose.yaml"), services("compose.tls.yaml", **KEYS)
+    plain, found = read_services("compose.yaml"), read_services("compose.tls.yaml", **KEYS)
     assert found.keys() == plain.keys()
     for service in found.values():
         assert service["volumes"] == ["/keys:/keys:ro"]
@@ -95,7 +95,7 @@ def pods(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, A
 def test_no_pod_runs_as_root_and_the_policy_covers_all() -> None:
     (policy,) = (document["spec"] for _, document in manifests() if document["kind"] == "NetworkPolicy")
     covered = policy["podSelector"]["matchLabels"].items()
-    images = {service["image"] for service in services("compose.yaml").values()}
+    images = {service["image"] for service in read_services("compose.yaml").values()}
     found = [pod for _, document in manifests() for pod in pods(document)]
     assert len(found) == 5
     for labels, pod in found:
@@ -107,7 +107,7 @@ def test_no_pod_runs_as_root_and_the_policy_covers_all() -> None:
 
 
 def test_kubernetes_starts_what_compose_starts() -> None:
-    ours = services("compose.yaml")
+    ours = read_services("compose.yaml")
     commands: dict[str, list[list[str]]] = {}
     for _, document in manifests():
         for _, pod in pods(document):

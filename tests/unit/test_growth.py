@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from notes import Notes
 from PIL import Image
+from recording_progress import RecordingProgress
 
 import gapscope
 from gapscope.sources import Entry, Folder
@@ -62,10 +62,10 @@ def test_comparing_a_with_b_and_then_with_c_embeds_a_once(
     first = gapscope.compare(some(folders, "ab"), out=tmp_path / "ab", cache=cache, **OPTIONS)
     assert sorted(read) == ["a"] * 6 + ["b"] * 7
     read.clear()
-    notes = Notes()
-    second = gapscope.compare(some(folders, "ac"), out=tmp_path / "ac", cache=cache, progress=notes, **OPTIONS)
+    progress = RecordingProgress()
+    second = gapscope.compare(some(folders, "ac"), out=tmp_path / "ac", cache=cache, progress=progress, **OPTIONS)
     assert sorted(read) == ["c"] * 5
-    assert f"a: its embeddings are in {cache}" in notes.lines
+    assert f"a: its embeddings are in {cache}" in progress.notes
     assert_same(second, first, "a")
     read.clear()
     # Another preprocessing is another key, and so is another listing.
@@ -113,19 +113,19 @@ def test_a_dataset_is_added_to_a_run_and_another_dropped(
     with pytest.raises(gapscope.RunError, match=r"datasets\.c was not there.*--update to add and drop"):
         gapscope.compare(some(folders, "abc"), out=tmp_path / "run", **OPTIONS)
     read.clear()
-    notes = Notes()
+    progress = RecordingProgress()
     # The order in which datasets are named does not move those that are there.
-    grown = gapscope.compare(some(folders, "cba"), out=tmp_path / "run", update=True, progress=notes, **OPTIONS)
+    grown = gapscope.compare(some(folders, "cba"), out=tmp_path / "run", update=True, progress=progress, **OPTIONS)
     assert sorted(read) == ["c"] * 5
     assert grown.datasets == ("a", "b", "c")
-    assert "c: added" in notes.lines
+    assert "c: added" in progress.notes
     assert grown.record.scaler == scaler
     assert set(grown.metrics["levels"]["P3"]["pairs"]) == {f"{x}-vs-{y}" for x in "abc" for y in "abc" if x != y}
     assert len(grown.layout("P3")) == 5 + 6 + 4
     read.clear()
-    shrunk = gapscope.compare(some(folders, "ac"), out=tmp_path / "run", update=True, progress=notes, **OPTIONS)
+    shrunk = gapscope.compare(some(folders, "ac"), out=tmp_path / "run", update=True, progress=progress, **OPTIONS)
     assert read == []
-    assert "b: dropped" in notes.lines
+    assert "b: dropped" in progress.notes
     assert shrunk.datasets == ("a", "c")
     assert [path for path in (tmp_path / "run").rglob("*") if "b" in path.name.split(".")[0].split("-vs-")] == []
     # The same name again is another dataset: nothing of the old one is taken for its.
