@@ -42,8 +42,9 @@
   const opacity = (count) => Math.min(0.85, Math.max(0.4, 1.15 - 0.16 * Math.log10(Math.max(count, 1))));
 
   const coordinates = (level, images) => {
-    const [x, y, z] = [0, 1, 2].map((axis) => Float32Array.from(images, (image) => level.points[3 * image + axis]));
-    return { x, y, z };
+    const axes = [0, 1, 2].map(() => new Float32Array(images.length));
+    images.forEach((image, index) => axes.forEach((values, axis) => { values[index] = level.points[3 * image + axis]; }));
+    return { x: axes[0], y: axes[1], z: axes[2] };
   };
 
   // All datasets share a trace, in the page's order, which mixes them; with a trace each, the last would cover the others.

@@ -73,7 +73,8 @@
 
   const decodeLevel = (data) => {
     const quantized = g.decodeArray(data.points, Uint16Array);
-    const points = Float32Array.from(quantized, (value, index) => data.low[index % 3] + (value / 65535) * data.span);
+    const points = new Float32Array(quantized.length);
+    for (let i = 0; i < quantized.length; i++) points[i] = data.low[i % 3] + (quantized[i] / 65535) * data.span;
     const lists = data.lists.map((list, pair) => ({
       pair,
       total: list.total,
