@@ -23,7 +23,7 @@ import numpy as np
 from layout_points import mixture, real_points
 
 from gapscope.bench.backends import (
-    PlottedPoints,
+    LayoutResult,
     drawn_by_gapscope,
     drawn_by_landmarks,
     drawn_by_umap,
@@ -108,7 +108,7 @@ def _compile(*, plain: bool, seeded: bool) -> None:
         warm_umap(seed)
 
 
-def _unseeded(points: Path) -> PlottedPoints:
+def _unseeded(points: Path) -> LayoutResult:
     import umap
 
     view = view_of(points)
@@ -125,7 +125,7 @@ def _unseeded(points: Path) -> PlottedPoints:
     return fitted.embedding_, seconds
 
 
-_CASES: dict[str, Callable[[Path], PlottedPoints]] = {
+_CASES: dict[str, Callable[[Path], LayoutResult]] = {
     "plain": drawn_by_umap,
     "plain-seeded": lambda points: drawn_by_umap(points, 0),
     "gapscope": lambda points: drawn_by_gapscope(points, Cpu()),

@@ -10,7 +10,7 @@ from PIL import Image
 
 import gapscope
 
-# How long one example takes depends on the machine and on what else it does.
+# How long an example takes depends on the machine and its load.
 settings.register_profile("gapscope", deadline=None)
 settings.load_profile("gapscope")
 
@@ -18,7 +18,7 @@ Write = Callable[[Path, Sequence[str], int, int], None]
 
 
 def photograph(name: str) -> Image.Image:
-    """One of the photographs that scikit-image's wheel carries."""
+    """Return a photograph from scikit-image's wheel."""
     return Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
 
 
@@ -42,21 +42,21 @@ def write_crops() -> Write:
 
 @pytest.fixture(scope="session")
 def two_folders(tmp_path_factory: pytest.TempPathFactory, write_crops: Write) -> tuple[Path, Path]:
-    """Photographs of three kinds, and the same without one of them; among the first some that cannot be read."""
+    """Crops of three photographs, and of two of them; the first folder also has files that cannot be read."""
     folder = tmp_path_factory.mktemp("images")
     write_crops(folder / "real", ["brick.png", "grass.png", "chelsea.png"], 24, 1)
     write_crops(folder / "synthetic", ["brick.png", "grass.png"], 30, 2)
-    whole = (folder / "real" / "brick-000.jpg").read_bytes()
-    (folder / "real" / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    jpeg = (folder / "real" / "brick-000.jpg").read_bytes()
+    (folder / "real" / "cut.jpg").write_bytes(jpeg[: len(jpeg) // 2])
     (folder / "real" / "empty.png").touch()
     (folder / "real" / "words.png").write_text("not an image")
-    (folder / "real" / "notes.txt").write_text("passed over")
+    (folder / "real" / "notes.txt").write_text("ignored")
     return folder / "real", folder / "synthetic"
 
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory, two_folders: tuple[Path, Path]) -> gapscope.Run:
-    """The main job on `two_folders`, through the library, in this process."""
+    """A finished comparison of `two_folders`, run through the library in this process."""
     real, synthetic = two_folders
     return gapscope.compare(
         {"real": real, "synthetic": synthetic},

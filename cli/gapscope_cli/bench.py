@@ -57,7 +57,7 @@ def reduce(
             timeout=timeout,
             progress=progress,
         )
-    typer.echo(f"{'way':<28} {'rows':>11}  " + "  ".join(f"{name:>{len(name)}}" for name in COLUMNS.values()))
+    typer.echo(f"{'method':<28} {'rows':>11}  " + "  ".join(f"{name:>{len(name)}}" for name in COLUMNS.values()))
     for case in result["cases"]:
         shown = case.get("not_run") or case.get("failed")
         if shown is None:

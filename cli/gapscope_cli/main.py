@@ -312,7 +312,7 @@ def demo(
         from gapscope.demo import run_demo
 
         finished = run_demo(out, progress)
-    typer.echo(f"\n{finished.account()}")
+    typer.echo(f"\n{finished.summary()}")
     print_summary(finished.run)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import made_run
+import fake_run
 import pytest
 
 from gapscope.progress import Silent
@@ -39,13 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _report(folder: Path, **options: Any) -> Path:
-    return write_report(made_run.make_run(folder, made_run.Made(**options)), Silent())
+    return write_report(fake_run.write_fake_run(folder, fake_run.FakeRunSpec(**options)), Silent())
 
 
 @pytest.fixture(scope="session")
 def color() -> Callable[[int, int], tuple[int, int, int]]:
     """Colour of a made image, by number of its dataset and row."""
-    found: Callable[[int, int], tuple[int, int, int]] = made_run.color
+    found: Callable[[int, int], tuple[int, int, int]] = fake_run.image_color
     return found
 
 

@@ -62,10 +62,10 @@ def saved(page: "Page") -> list[dict[str, str]]:
 
 def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
     page = measured
-    heads = page.locator("#heads li").all_inner_texts()
+    heads = page.locator("#headlines li").all_inner_texts()
     assert len(heads) == 2
     assert "2.5 times the noise floor" in heads[0]
-    warning = page.inner_text("#confounded")
+    warning = page.inner_text("#confounder-warning")
     assert "<i>JPEG</i> on one side" in warning
     assert warning.count("Look at the files first") == 1
     assert "100% <b>PNG</b>" in page.inner_text("#confounders")
@@ -77,7 +77,7 @@ def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
     assert len(charts) == 11
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("body[data-level='1']")
-    assert "0.91 of 1" in page.inner_text("#drawn")
+    assert "0.91 of 1" in page.inner_text("#map-note")
     assert "2.5 times the noise floor" in page.inner_text("#charts")
     # The image that is typical of the first cluster is its dataset's last.
     assert page.locator(".cluster .neighbor").first.get_attribute("title") == "23.png"
@@ -86,9 +86,9 @@ def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
 def test_an_image_is_found_by_a_part_of_its_name(measured: "Page", color: Color) -> None:
     page = measured
     page.fill("#find", "no such name")
-    assert "No image on this page" in page.inner_text("#found")
+    assert "No image on this page" in page.inner_text("#matches")
     page.fill("#find", "17.p")
-    assert page.locator("#found .match").count() == 2
+    assert page.locator("#matches .match").count() == 2
     page.wait_for_timeout(200)
     dataset = page.evaluate("gapscope.image.dataset[Number(document.querySelector('.match .thumbnail').dataset.image)]")
     assert np.abs(np.subtract(middle(page, ".match .thumbnail"), color(dataset, 17))).max() < 12
@@ -97,11 +97,11 @@ def test_an_image_is_found_by_a_part_of_its_name(measured: "Page", color: Color)
     page.keyboard.press("Enter")
     page.wait_for_selector("#pinned.filled")
     assert "17.png" in page.inner_text("#pinned")
-    assert page.locator("#found").is_hidden()
+    assert page.locator("#matches").is_hidden()
     assert page.evaluate(_RINGS)[2] == 1
     page.focus("#find")
     page.keyboard.press("Escape")
-    assert page.locator("#found").is_hidden()
+    assert page.locator("#matches").is_hidden()
     assert page.locator("#pinned.filled").count() == 1
 
 

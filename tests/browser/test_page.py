@@ -28,7 +28,7 @@ _POINTS = """() => {
     m[row] * v[0] + m[4 + row] * v[1] + m[8 + row] * v[2] + m[12 + row] * v[3]));
   const box = element.querySelector("canvas").getBoundingClientRect();
   const level = gapscope.state.level;
-  return gapscope.level(level).then(({ points }) => Array.from(gapscope.image.drawn, (_, image) => {
+  return gapscope.loadLevel(level).then(({ points }) => Array.from(gapscope.image.drawn, (_, image) => {
     const place = [0, 1, 2].map((axis) => points[3 * image + axis] * scale[axis]);
     const [x, y, , w] = times(projection, times(view, times(model, [...place, 1])));
     return [box.left + (x / w + 1) / 2 * box.width, box.top + (1 - y / w) / 2 * box.height];
@@ -71,7 +71,7 @@ def test_the_page_says_what_it_shows(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
     assert page.title() == "real vs synthetic · gapscope"
     assert "5 of 24 real images (20.8%)" in page.inner_text("#verdict")
-    assert "all 48 images" in page.inner_text("#drawn")
+    assert "all 48 images" in page.inner_text("#map-note")
     assert page.locator("#gallery-items li").count() == 5
     assert "bad.png" in page.inner_text("#rejects")
     assert "a new number" in page.inner_text("#numbers")
@@ -202,7 +202,7 @@ def test_hostile_file_names_are_only_text(visit: Visit, hostile_page: Path) -> N
         item.click()
     page.select_option("#color", label="weather")
     page.fill("#find", "png")
-    page.wait_for_selector("#found .match")
+    page.wait_for_selector("#matches .match")
     page.click("#select-list")
     page.wait_for_timeout(300)
     assert page.evaluate("window.hit") is None
@@ -284,8 +284,8 @@ def contrast(page: "Page", selector: str) -> float:
 def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str) -> None:
     page = visit(measured_page, scheme=scheme)
     assert page.get_attribute("html", "data-theme") == scheme
-    texts = ("#verdict", "#counts", ".level-name", ".pair .quiet", "#drawn", ".kind", "#theme", "thead th")
-    for selector in (*texts, "#heads", "#confounded", "#confounded a", "#confounders"):
+    texts = ("#verdict", "#counts", ".level-name", ".pair .quiet", "#map-note", ".kind", "#theme", "thead th")
+    for selector in (*texts, "#headlines", "#confounder-warning", "#confounder-warning a", "#confounders"):
         assert contrast(page, selector) >= 4.5, selector
     page.click("#theme")
     assert page.get_attribute("html", "data-theme") != scheme
@@ -343,10 +343,10 @@ def test_everything_can_be_reached_with_the_keyboard(visit: Visit, plain_page: P
 
 def test_eight_datasets_can_be_told_apart_and_chosen(visit: Visit, many_page: Path) -> None:
     page = visit(many_page)
-    colors = page.evaluate("gapscope.facts.datasets.map((_, dataset) => gapscope.color(dataset))")
+    colors = page.evaluate("gapscope.data.datasets.map((_, dataset) => gapscope.color(dataset))")
     assert len(set(colors)) == 8
     assert page.locator(".pair").count() == 56
-    page.select_option("#against", label="real")
+    page.select_option("#reference", label="real")
     page.wait_for_function("document.querySelectorAll('.toggle')[1].innerText.includes('0')")
     page.locator(".pair").nth(9).click()
     assert page.locator(".pair").nth(9).get_attribute("aria-pressed") == "true"

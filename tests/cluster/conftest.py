@@ -10,9 +10,9 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from dask_processes import Processes
-from embed_only import NAMES, Arrays, arrays_of, embed
-from gate import Gate, Handler
+from dask_processes import DaskProcesses
+from embed_only import NAMES, Arrays, list_and_embed, read_run_arrays
+from image_server import ImageRequestHandler, ImageServer
 from PIL import Image
 
 
@@ -39,35 +39,35 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Arrays:
     """What every run must end with."""
     run = tmp_path_factory.mktemp("undisturbed") / "run"
-    embed(run, {name: str(pictures / name) for name in NAMES}, "inline")
-    return arrays_of(run)
+    list_and_embed(run, {name: str(pictures / name) for name in NAMES}, "inline")
+    return read_run_arrays(run)
 
 
 @pytest.fixture
-def gate(pictures: Path) -> Iterator[Gate]:
-    handler = type("HandlerOfGate", (Handler,), {})
+def image_server(pictures: Path) -> Iterator[ImageServer]:
+    handler = type("BoundHandler", (ImageRequestHandler,), {})
     with ThreadingHTTPServer(("", 0), partial(handler, directory=str(pictures))) as server:
-        handler.gate = Gate(server, pictures)  # type: ignore[attr-defined]
+        handler.image_server = ImageServer(server, pictures)  # type: ignore[attr-defined]
         thread = Thread(target=server.serve_forever, daemon=True)
         thread.start()
-        yield handler.gate  # type: ignore[attr-defined]
+        yield handler.image_server  # type: ignore[attr-defined]
         server.shutdown()
         thread.join()
 
 
 @pytest.fixture
-def processes(tmp_path: Path) -> Iterator[Processes]:
+def processes(tmp_path: Path) -> Iterator[DaskProcesses]:
     with ExitStack() as stack:
-        yield Processes(stack, tmp_path)
+        yield DaskProcesses(stack, tmp_path)
 
 
 @pytest.fixture(scope="module")
-def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
     """A scheduler with one worker, which tests may kill, since its nanny brings it back, or join with others."""
     with ExitStack() as stack:
-        processes = Processes(stack, tmp_path_factory.mktemp("crew"))
-        processes.scheduler()
-        processes.worker("first")
+        processes = DaskProcesses(stack, tmp_path_factory.mktemp("crew"))
+        processes.start_scheduler()
+        processes.start_worker("first")
         yield processes
 
 
@@ -79,7 +79,7 @@ def same(undisturbed: Arrays) -> Same:
     """See that a run holds every row, no part of a block, and the bytes of the undisturbed one."""
 
     def check(run: Path) -> None:
-        found = arrays_of(run)
+        found = read_run_arrays(run)
         assert found.keys() == undisturbed.keys()
         for name, values in undisturbed.items():
             np.testing.assert_array_equal(found[name], values, err_msg=name)

@@ -16,7 +16,7 @@ import pytest
 from distributed import Client, LocalCluster, Worker
 from distributed.comm.core import CommClosedError
 from distributed.utils import All
-from notes import Notes
+from recording_progress import RecordingProgress
 
 import gapscope
 from gapscope.cluster import open_cluster, run_jobs, workers_per_host
@@ -171,10 +171,10 @@ def test_what_dask_stopped_waiting_for_is_no_traceback(caplog: pytest.LogCapture
 
 
 def test_auto_says_what_it_picks() -> None:
-    notes = Notes()
-    with open_cluster("auto", "cpu", 3000, notes) as client:
+    progress = RecordingProgress()
+    with open_cluster("auto", "cpu", 3000, progress) as client:
         assert workers_per_host(client) == 0
-    assert notes.lines == ["--cluster auto: inline, this process, since 3,000 images are few"]
+    assert progress.notes == ["--cluster auto: inline, this process, since 3,000 images are few"]
     assert _picked("cpu", 3001)[0] == "local"
     assert _picked("cuda", 3001)[0] == "cuda"
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import dask
 import pytest
-from compose import DOCKER, Here, services
-from dask_processes import Processes
+from compose_services import DOCKER, LocalServices, read_services
+from dask_processes import DaskProcesses
 from embed_only import NAMES
 
 import gapscope
@@ -21,7 +21,7 @@ Same = Callable[[Path], None]
 
 @pytest.mark.slow
 def test_compose_with_tls_gives_the_bytes_of_one_process(
-    pictures: Path, processes: Processes, same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    pictures: Path, processes: DaskProcesses, same: Same, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for keys in ("keys", "strangers"):
         subprocess.run([DOCKER / "keys.sh", tmp_path / keys], check=True, capture_output=True)
@@ -29,13 +29,13 @@ def test_compose_with_tls_gives_the_bytes_of_one_process(
     variables = {f"GAPSCOPE_{name.upper()}": str(source) for name, source in sources.items()}
     variables |= {"GAPSCOPE_RUN": str(run), "GAPSCOPE_MODEL": "bundled"}
     variables |= {"GAPSCOPE_PROTOCOL": "tls", "GAPSCOPE_KEYS": str(tmp_path / "keys")}
-    found, here = services("compose.yaml", "compose.tls.yaml", **variables), Here(tmp_path / "keys")
+    found, here = read_services("compose.yaml", "compose.tls.yaml", **variables), LocalServices(tmp_path / "keys")
 
     # A container has an address of its own to listen at, this machine has others' too.
     scheduler = here.service(found["scheduler"], "--host", "127.0.0.1")
     processes.start("scheduler", scheduler.command, scheduler.environment)
     while subprocess.run(scheduler.health, check=False, capture_output=True).returncode:
-        assert processes.of["scheduler"].poll() is None
+        assert processes.by_name["scheduler"].poll() is None
     workers = [here.service(found["worker"]) for _ in range(found["worker"]["deploy"]["replicas"])]
     for number, worker in enumerate(workers):
         processes.start(f"worker-{number}", worker.command, worker.environment)

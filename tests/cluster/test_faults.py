@@ -10,10 +10,10 @@ from pathlib import Path
 
 import embed_only
 import pytest
-from dask_processes import Processes
-from embed_only import embed
-from gate import Gate
-from notes import Notes
+from dask_processes import DaskProcesses
+from embed_only import list_and_embed
+from image_server import ImageServer
+from recording_progress import RecordingProgress
 
 import gapscope
 from gapscope.cluster import run_jobs
@@ -26,43 +26,47 @@ IN_THE_MIDDLE = "real/040.png"
 
 
 @pytest.mark.slow
-def test_a_worker_killed_in_the_middle_of_a_block(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
-    client = crew.client(1)
+def test_a_worker_killed_in_the_middle_of_a_block(
+    image_server: ImageServer, crew: DaskProcesses, same: Same, tmp_path: Path
+) -> None:
+    client = crew.connect(1)
     pids = client.run(os.getpid).values()
 
     def kill() -> None:
         for pid in pids:
             os.kill(pid, signal.SIGKILL)
 
-    gate.at(IN_THE_MIDDLE, kill)
-    embed(tmp_path / "run", gate.datasets(tmp_path), crew.file)
+    image_server.before(IN_THE_MIDDLE, kill)
+    list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path), crew.scheduler_file)
     same(tmp_path / "run")
     assert not set(client.run(os.getpid).values()) & set(pids)
 
 
 @pytest.mark.slow
-def test_a_worker_that_joins_during_the_run(gate: Gate, crew: Processes, same: Same, tmp_path: Path) -> None:
-    before = set(crew.client(1).run(os.getpid))
+def test_a_worker_that_joins_during_the_run(
+    image_server: ImageServer, crew: DaskProcesses, same: Same, tmp_path: Path
+) -> None:
+    before = set(crew.connect(1).run(os.getpid))
 
     def join() -> None:
-        crew.worker("late")
-        crew.client(len(before) + 1)
+        crew.start_worker("late")
+        crew.connect(len(before) + 1)
 
-    gate.at(IN_THE_MIDDLE, join)
-    notes = Notes()
-    embed(tmp_path / "run", gate.datasets(tmp_path), crew.file, notes)
+    image_server.before(IN_THE_MIDDLE, join)
+    progress = RecordingProgress()
+    list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path), crew.scheduler_file, progress)
     same(tmp_path / "run")
     # It had its network before it was given a block, and took some.
-    (late,) = set(crew.client(1).run(os.getpid)) - before
-    assert crew.client(1).run(lambda: block._network.cache_info().currsize, workers=[late]) == {late: 1}
-    assert f"worker {late} has joined" in notes.lines
-    assert sum(" blocks, " in line for line in notes.lines) == len(before) + 1
+    (late,) = set(crew.connect(1).run(os.getpid)) - before
+    assert crew.connect(1).run(lambda: block._network.cache_info().currsize, workers=[late]) == {late: 1}
+    assert f"worker {late} has joined" in progress.notes
+    assert sum(" blocks, " in line for line in progress.notes) == len(before) + 1
 
 
-def test_a_worker_out_of_memory_leaves_its_jobs_to_others(processes: Processes) -> None:
-    processes.scheduler()
-    processes.worker("small")
-    client = processes.client(1)
+def test_a_worker_out_of_memory_leaves_its_jobs_to_others(processes: DaskProcesses) -> None:
+    processes.start_scheduler()
+    processes.start_worker("small")
+    client = processes.connect(1)
     (pid,) = client.run(os.getpid).values()
     # Once it has imported all that it needs, the system gives it next to nothing more than it has.
     client.run(lambda: block.__name__)
@@ -71,30 +75,32 @@ def test_a_worker_out_of_memory_leaves_its_jobs_to_others(processes: Processes) 
     resource.prlimit(pid, resource.RLIMIT_AS, (few, resource.RLIM_INFINITY))
     with pytest.raises(gapscope.ClusterError, match=r"no worker has enough memory .*same command goes on"):
         list(run_jobs(client, lambda job: len(bytearray(job)), [2**27] * 3))
-    processes.worker("large")
-    assert list(run_jobs(processes.client(2), lambda job: len(bytearray(job)), [2**27] * 3)) == [2**27] * 3
+    processes.start_worker("large")
+    assert list(run_jobs(processes.connect(2), lambda job: len(bytearray(job)), [2**27] * 3)) == [2**27] * 3
 
 
-def test_the_scheduler_gone(gate: Gate, processes: Processes, same: Same, tmp_path: Path) -> None:
-    processes.scheduler()
-    processes.worker("one")
-    processes.client(1).close()
-    gate.at(IN_THE_MIDDLE, processes.of["scheduler"].kill)
+def test_the_scheduler_gone(image_server: ImageServer, processes: DaskProcesses, same: Same, tmp_path: Path) -> None:
+    processes.start_scheduler()
+    processes.start_worker("one")
+    processes.connect(1).close()
+    image_server.before(IN_THE_MIDDLE, processes.by_name["scheduler"].kill)
     with pytest.raises(gapscope.ClusterError, match=r"connection to the Dask scheduler is lost.*same command goes on"):
-        embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
-    embed(tmp_path / "run", gate.datasets(tmp_path), "inline")
+        list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path), processes.scheduler_file)
+    list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path), "inline")
     same(tmp_path / "run")
 
 
-def test_a_worker_with_another_gapscope_is_refused(gate: Gate, processes: Processes, tmp_path: Path) -> None:
+def test_a_worker_with_another_gapscope_is_refused(
+    image_server: ImageServer, processes: DaskProcesses, tmp_path: Path
+) -> None:
     other = tmp_path / "other" / "gapscope-0.0.1.dist-info"
     other.mkdir(parents=True)
     (other / "METADATA").write_text("Metadata-Version: 2.1\nName: gapscope\nVersion: 0.0.1\n")
-    processes.scheduler()
-    processes.worker("old", PYTHONPATH=os.pathsep.join([str(other.parent), *filter(None, sys.path)]))
-    processes.client(1)
+    processes.start_scheduler()
+    processes.start_worker("old", PYTHONPATH=os.pathsep.join([str(other.parent), *filter(None, sys.path)]))
+    processes.connect(1)
     with pytest.raises(gapscope.ClusterError, match=rf"has gapscope 0\.0\.1, .* is gapscope {gapscope.__version__}"):
-        embed(tmp_path / "run", gate.datasets(tmp_path), processes.file)
+        list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path), processes.scheduler_file)
 
 
 @pytest.fixture
@@ -111,7 +117,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_disk_that_fills_up(gate: Gate, disk: Path, same: Same, tmp_path: Path) -> None:
+def test_a_disk_that_fills_up(image_server: ImageServer, disk: Path, same: Same, tmp_path: Path) -> None:
     ballast = disk / "ballast"
 
     def fill() -> None:
@@ -122,17 +128,17 @@ def test_a_disk_that_fills_up(gate: Gate, disk: Path, same: Same, tmp_path: Path
             except OSError:
                 return
 
-    gate.at(IN_THE_MIDDLE, fill)
+    image_server.before(IN_THE_MIDDLE, fill)
     with pytest.raises(gapscope.ClusterError, match=r"No space left on device.*same command goes on"):
-        embed(disk / "run", gate.datasets(tmp_path), "inline")
+        list_and_embed(disk / "run", image_server.write_url_lists(tmp_path), "inline")
     ballast.unlink()
-    embed(disk / "run", gate.datasets(tmp_path), "inline")
+    list_and_embed(disk / "run", image_server.write_url_lists(tmp_path), "inline")
     same(disk / "run")
 
 
 @pytest.mark.parametrize(("cluster", "times"), [("local", 1), ("inline", 2)])
-def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int) -> None:
-    datasets = gate.datasets(tmp_path)
+def test_ctrl_c(image_server: ImageServer, same: Same, tmp_path: Path, cluster: str, times: int) -> None:
+    datasets = image_server.write_url_lists(tmp_path)
     command = [sys.executable, embed_only.__file__, str(tmp_path / "run"), cluster]
     command += [f"{name}={source}" for name, source in datasets.items()]
     said: list[str] = []
@@ -153,7 +159,7 @@ def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int
                 os.killpg(process.pid, signal.SIGINT)
                 process.wait(60)
 
-        gate.at(IN_THE_MIDDLE, interrupt)
+        image_server.before(IN_THE_MIDDLE, interrupt)
         process.wait(120)
         said.extend(errors)
     assert process.returncode == 130, said
@@ -164,7 +170,7 @@ def test_ctrl_c(gate: Gate, same: Same, tmp_path: Path, cluster: str, times: int
         assert 2 <= done["real"] <= 4
     # The block that was held up.
     assert (tmp_path / "run/pyramid.zarr/real/done/c/1").exists() == (times == 1)
-    embed(tmp_path / "run", datasets, "inline")
+    list_and_embed(tmp_path / "run", datasets, "inline")
     same(tmp_path / "run")
 
 

@@ -7,9 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from dask_processes import Processes
-from embed_only import embed
-from gate import Gate
+from dask_processes import DaskProcesses
+from embed_only import list_and_embed
+from image_server import ImageServer
 
 pytestmark = pytest.mark.cluster
 
@@ -73,14 +73,14 @@ def network() -> Iterator[Network]:
 
 @pytest.mark.slow
 def test_a_host_cut_off_in_the_middle_and_brought_back(
-    network: Network, gate: Gate, processes: Processes, same: Same, tmp_path: Path
+    network: Network, image_server: ImageServer, processes: DaskProcesses, same: Same, tmp_path: Path
 ) -> None:
-    processes.scheduler(network.of["scheduler"], network.within("scheduler"), **ENV)
+    processes.start_scheduler(network.of["scheduler"], network.within("scheduler"), **ENV)
     for name in ("one", "two"):
         # Imported before it joins: meanwhile it could not answer.
         options = ("--host", network.of[name], "--preload", "gapscope")
-        processes.worker(name, (*network.within(name), *SUPERVISED), options, **ENV)
-    client = processes.client(2)
+        processes.start_worker(name, (*network.within(name), *SUPERVISED), options, **ENV)
+    client = processes.connect(2)
     hosts = {worker["host"] for worker in client.scheduler_info(n_workers=-1)["workers"].values()}
     assert hosts == {network.of["one"], network.of["two"]}
     cut: list[str] = []
@@ -90,10 +90,10 @@ def test_a_host_cut_off_in_the_middle_and_brought_back(
         cut.append(name)
         network.cut(name)
 
-    gate.at("real/040.png", cut_off)
+    image_server.before("real/040.png", cut_off)
     # By then the other host does the lost host's work.
-    gate.at("synthetic/050.png", lambda: network.mend(cut[0]))
-    embed(tmp_path / "run", gate.datasets(tmp_path, network.address), processes.file)
+    image_server.before("synthetic/050.png", lambda: network.mend(cut[0]))
+    list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path, network.address), processes.scheduler_file)
     same(tmp_path / "run")
     assert len(cut) == 1
     # Its nanny sees to it that the host works again; or, where the scheduler has sent both away, whoever began them.

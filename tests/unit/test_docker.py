@@ -1,4 +1,4 @@
-"""The files in docker/ fit the project and each other; tests/cluster/test_compose.py starts what they start."""
+"""The files in docker/ are consistent with the project and each other; tests/cluster/test_compose.py runs them."""
 
 import re
 import tomllib
@@ -7,69 +7,75 @@ from typing import Any
 
 import pytest
 import yaml
-from compose import DOCKER, services
+from compose_services import DOCKER, read_services
 
 ROOT = DOCKER.parent
 DOCKERFILES = ("Dockerfile", "Dockerfile.cuda")
 KEYS = {"GAPSCOPE_KEYS": "/keys"}
 
 
-def instructions(file: str) -> list[tuple[str, str]]:
-    """The instructions of a Dockerfile, with continued lines joined."""
+def read_instructions(file: str) -> list[tuple[str, str]]:
+    """Return the keyword and arguments of each instruction of a Dockerfile, with continued lines joined."""
     text = re.sub(r"^\s*#.*\n", "", (DOCKER / file).read_text(encoding="utf-8"), flags=re.MULTILINE)
     lines = text.replace("\\\n", " ").splitlines()
-    return [(word, " ".join(rest.split())) for word, _, rest in (line.strip().partition(" ") for line in lines) if word]
+    parts = (line.strip().partition(" ") for line in lines)
+    return [(keyword, " ".join(arguments.split())) for keyword, _, arguments in parts if keyword]
 
 
 @pytest.mark.parametrize("file", DOCKERFILES)
-def test_an_image_is_built_apart_pinned_and_runs_without_root(file: str) -> None:
-    found = instructions(file)
-    stages = [at for at, (word, _) in enumerate(found) if word == "FROM"]
+def test_an_image_is_built_in_two_stages_pinned_and_does_not_run_as_root(file: str) -> None:
+    instructions = read_instructions(file)
+    stages = [index for index, (keyword, _) in enumerate(instructions) if keyword == "FROM"]
     assert len(stages) == 2
-    last = found[stages[-1] :]
-    # What builds stays behind, and nothing is installed but what was built.
-    assert [rest for word, rest in last if word == "COPY"] == ["--from=build /opt/gapscope /opt/gapscope"]
-    assert not any("pip" in rest for word, rest in last if word == "RUN")
-    assert [rest for word, rest in last if word == "USER"] == ["1000:1000"]
-    assert next(rest for word, rest in last if word == "HEALTHCHECK").endswith('CMD ["gapscope", "--version"]')
-    installs = [rest for word, rest in found if word == "RUN" and " install " in rest and "pip" in rest]
+    last_stage = instructions[stages[-1] :]
+    # The build tools stay in the first stage; the last one only copies the result.
+    assert [arguments for keyword, arguments in last_stage if keyword == "COPY"] == [
+        "--from=build /opt/gapscope /opt/gapscope"
+    ]
+    assert not any("pip" in arguments for keyword, arguments in last_stage if keyword == "RUN")
+    assert [arguments for keyword, arguments in last_stage if keyword == "USER"] == ["1000:1000"]
+    health_check = next(arguments for keyword, arguments in last_stage if keyword == "HEALTHCHECK")
+    assert health_check.endswith('CMD ["gapscope", "--version"]')
+    runs = [arguments for keyword, arguments in instructions if keyword == "RUN"]
+    installs = [arguments for arguments in runs if " install " in arguments and "pip" in arguments]
     assert installs
-    assert all("-c constraints.txt" in rest for rest in installs)
+    assert all("-c constraints.txt" in arguments for arguments in installs)
 
 
 @pytest.mark.parametrize("file", DOCKERFILES)
-def test_an_image_takes_what_is_there(file: str) -> None:
+def test_an_image_uses_extras_versions_and_files_that_exist(file: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    found = instructions(file)
-    (extras,) = {extra for _, rest in found for extra in re.findall(r'"\.\[([\w,]+)\]"', rest)}
+    instructions = read_instructions(file)
+    (extras,) = {extra for _, text in instructions for extra in re.findall(r'"\.\[([\w,]+)\]"', text)}
     assert set(extras.split(",")) <= project["optional-dependencies"].keys()
-    (minor,) = {minor for word, rest in found if word == "ARG" for minor in re.findall(r"python:3\.(\d+)-slim", rest)}
+    defaults = [arguments for keyword, arguments in instructions if keyword == "ARG"]
+    (minor,) = {minor for default in defaults for minor in re.findall(r"python:3\.(\d+)-slim", default)}
     assert f"Programming Language :: Python :: 3.{minor}" in project["classifiers"]
-    let_in = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    for word, rest in found:
-        if word == "COPY" and not rest.startswith("--from"):
-            for name in rest.split()[:-1]:
+    not_ignored = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for keyword, arguments in instructions:
+        if keyword == "COPY" and not arguments.startswith("--from"):
+            for name in arguments.split()[:-1]:
                 assert (ROOT / name).exists()
-                assert name in let_in
+                assert name in not_ignored
 
 
-def test_compose_names_images_that_are_built_and_services_that_are_there() -> None:
-    found = services("compose.yaml", "compose.tls.yaml", **KEYS)
-    for name, service in found.items():
+def test_compose_names_dockerfiles_and_services_that_exist() -> None:
+    services = read_services("compose.yaml", "compose.tls.yaml", **KEYS)
+    for name, service in services.items():
         assert (ROOT / service["build"]["dockerfile"]).is_file()
         assert not service["user"].startswith("0"), name
         assert service["cap_drop"] == ["ALL"]
         for other in service.get("depends_on", {}):
-            # A service that is started brings those it waits for: they must have its profile, or none.
-            assert set(found[other].get("profiles", service["profiles"])) == set(service["profiles"])
-    assert {tuple(service.get("profiles", [])) for service in found.values()} == {(), ("cpu",), ("gpu",)}
-    assert found["job"]["command"] == found["gpu-job"]["command"]
+            # Compose starts the services that a service depends on: they must have its profile, or none.
+            assert set(services[other].get("profiles", service["profiles"])) == set(service["profiles"])
+    assert {tuple(service.get("profiles", [])) for service in services.values()} == {(), ("cpu",), ("gpu",)}
+    assert services["job"]["command"] == services["gpu-job"]["command"]
 
 
 def test_compose_with_tls_gives_every_service_the_keys() -> None:
-    plain, found = services("compose.yaml"), services("compose.tls.yaml", **KEYS)
-    assert found.keys() == plain.keys()
-    for service in found.values():
+    plain, with_tls = read_services("compose.yaml"), read_services("compose.tls.yaml", **KEYS)
+    assert with_tls.keys() == plain.keys()
+    for service in with_tls.values():
         assert service["volumes"] == ["/keys:/keys:ro"]
         roles = {name.split("__")[-2] for name in service["environment"] if name.endswith("__CERT")}
         assert roles == {"SCHEDULER", "WORKER", "CLIENT"}
@@ -82,23 +88,23 @@ def manifests() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def pods(document: dict[str, Any]) -> Iterator[tuple[dict[str, str], dict[str, Any]]]:
-    """The labels and the specification of every pod that a manifest starts."""
+    """Yield the labels and the specification of every pod that a manifest starts."""
     if document["kind"] == "DaskCluster":
         for part in ("scheduler", "worker"):
-            given = document["spec"][part]
-            yield given["metadata"]["labels"], given["spec"]
+            template = document["spec"][part]
+            yield template["metadata"]["labels"], template["spec"]
     elif document["kind"] in {"Deployment", "Job"}:
-        given = document["spec"]["template"]
-        yield given["metadata"]["labels"], given["spec"]
+        template = document["spec"]["template"]
+        yield template["metadata"]["labels"], template["spec"]
 
 
 def test_no_pod_runs_as_root_and_the_policy_covers_all() -> None:
     (policy,) = (document["spec"] for _, document in manifests() if document["kind"] == "NetworkPolicy")
     covered = policy["podSelector"]["matchLabels"].items()
-    images = {service["image"] for service in services("compose.yaml").values()}
-    found = [pod for _, document in manifests() for pod in pods(document)]
-    assert len(found) == 5
-    for labels, pod in found:
+    images = {service["image"] for service in read_services("compose.yaml").values()}
+    all_pods = [pod for _, document in manifests() for pod in pods(document)]
+    assert len(all_pods) == 5
+    for labels, pod in all_pods:
         assert covered <= labels.items()
         assert pod["securityContext"]["runAsNonRoot"]
         for container in pod["containers"]:
@@ -106,30 +112,30 @@ def test_no_pod_runs_as_root_and_the_policy_covers_all() -> None:
             assert container["securityContext"]["allowPrivilegeEscalation"] is False
 
 
-def test_kubernetes_starts_what_compose_starts() -> None:
-    ours = services("compose.yaml")
+def test_kubernetes_runs_the_commands_of_compose() -> None:
+    services = read_services("compose.yaml")
     commands: dict[str, list[list[str]]] = {}
     for _, document in manifests():
         for _, pod in pods(document):
             for container in pod["containers"]:
                 commands.setdefault(container["name"], []).append(container.get("command", container.get("args")))
     for command in commands["worker"]:
-        named = command.index("--name") if "--name" in command else len(command)
-        given = command[:named] + command[named + 2 :]
-        assert given[:3] == ["dask", "cuda", "worker"]
-        assert given[4:] == ours["gpu-worker"]["entrypoint"][4:]
+        index = command.index("--name") if "--name" in command else len(command)
+        without_name = command[:index] + command[index + 2 :]
+        assert without_name[:3] == ["dask", "cuda", "worker"]
+        assert without_name[4:] == services["gpu-worker"]["entrypoint"][4:]
     (job,) = commands["compare"]
-    assert [word for word in ours["gpu-job"]["command"] if word.startswith("--")] == [
+    assert [word for word in services["gpu-job"]["command"] if word.startswith("--")] == [
         word for word in [*job[:-2], "--model", *job[-2:]] if word.startswith("--")
     ]
 
 
-def test_what_the_job_connects_to_is_a_service() -> None:
-    services_of = {document["metadata"]["name"] for _, document in manifests() if document["kind"] == "Service"}
-    # The operator calls a cluster's service by its name and -scheduler.
-    services_of |= {
+def test_the_job_connects_to_a_service_that_exists() -> None:
+    service_names = {document["metadata"]["name"] for _, document in manifests() if document["kind"] == "Service"}
+    # The Dask operator names the service of a cluster NAME-scheduler.
+    service_names |= {
         f"{document['metadata']['name']}-scheduler" for _, document in manifests() if document["kind"] == "DaskCluster"
     }
     (job,) = (pod for _, document in manifests() if document["kind"] == "Job" for _, pod in pods(document))
-    assert services_of == {"gapscope-scheduler"}
+    assert service_names == {"gapscope-scheduler"}
     assert job["containers"][0]["args"][-1] == "tcp://gapscope-scheduler:8786"

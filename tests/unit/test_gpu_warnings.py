@@ -1,4 +1,4 @@
-"""What the tests for GPUs fail on: our warnings, and not those of the packages that we call."""
+"""The GPU tests fail on gapscope's own warnings, but not on those of the packages that it calls."""
 
 import shutil
 import subprocess
@@ -25,10 +25,10 @@ def test_only_our_own_warnings_are_errors(tmp_path: Path) -> None:
         if conftest:
             shutil.copy(ROOT / "tests" / "gpu" / "conftest.py", tmp_path / folder)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "gpu", "other"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
-    failed = {line.split()[1].split(" ")[0] for line in done.stdout.splitlines() if line.startswith("FAILED")}
+    process = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    failed = {line.split()[1].split(" ")[0] for line in process.stdout.splitlines() if line.startswith("FAILED")}
     assert failed == {
         "gpu/test_gpu.py::test_gapscope_warns",
         "other/test_other.py::test_numba_cuda_warns",
         "other/test_other.py::test_gapscope_warns",
-    }, done.stdout
+    }, process.stdout

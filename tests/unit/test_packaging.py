@@ -1,4 +1,4 @@
-"""The wheel and both kinds of install, made offline in environments of their own."""
+"""The wheel, and ordinary and editable installs of it, made offline in new virtual environments."""
 
 import os
 import shutil
@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGES = (ROOT / "engine" / "gapscope", ROOT / "cli" / "gapscope_cli")
-NEEDED = ("pyproject.toml", "README.md", "LICENSE", "engine", "cli")
+SOURCE_FILES = ("pyproject.toml", "README.md", "LICENSE", "engine", "cli")
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def version() -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel that comes of the source distribution, as a release's does."""
+    """The wheel, built from the source distribution as for a release."""
     folder = tmp_path_factory.mktemp("wheel")
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     (built,) = folder.glob("*.whl")
@@ -35,8 +35,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_wheel_holds_every_file_of_both_packages_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        inside = {name for name in archive.namelist() if ".dist-info/" not in name}
-    assert inside == {
+        files = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert files == {
         path.relative_to(package.parent).as_posix()
         for package in PACKAGES
         for path in package.rglob("*")
@@ -46,41 +46,41 @@ def test_wheel_holds_every_file_of_both_packages_and_nothing_else(wheel: Path) -
 
 def test_wheel_holds_types_page_script_and_license(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
-        inside = archive.namelist()
-        (entry_points,) = (name for name in inside if name.endswith(".dist-info/entry_points.txt"))
+        files = archive.namelist()
+        (entry_points,) = (name for name in files if name.endswith(".dist-info/entry_points.txt"))
         assert "gapscope = gapscope_cli.main:main" in archive.read(entry_points).decode()
-    assert "gapscope/py.typed" in inside
-    assert {".css", ".html", ".js"} <= {Path(name).suffix for name in inside if name.startswith("gapscope/report/")}
-    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in inside)
+    assert "gapscope/py.typed" in files
+    assert {".css", ".html", ".js"} <= {Path(name).suffix for name in files if name.startswith("gapscope/report/")}
+    assert any(name.endswith(".dist-info/licenses/LICENSE") for name in files)
 
 
 def test_ordinary_install_works_without_the_source(wheel: Path, version: str, tmp_path: Path) -> None:
-    python = environment(tmp_path / "environment")
+    python = create_environment(tmp_path / "environment")
     install(python, wheel)
-    check_install(python, inside=tmp_path / "environment", version=version)
+    check_install(python, location=tmp_path / "environment", version=version)
 
 
-def test_editable_install_uses_the_source_where_it_lies(version: str, tmp_path: Path) -> None:
+def test_editable_install_uses_the_source_in_its_folder(version: str, tmp_path: Path) -> None:
     source = tmp_path / "source"
     source.mkdir()
-    for name in NEEDED:
+    for name in SOURCE_FILES:
         copy(ROOT / name, source / name)
-    python = environment(tmp_path / "environment")
+    python = create_environment(tmp_path / "environment")
     install(python, "--no-build-isolation", "--editable", source)
-    check_install(python, inside=source, version=version)
+    check_install(python, location=source, version=version)
 
 
-def environment(folder: Path) -> Path:
-    """Make a virtual environment that sees the packages of this one, but not what its .pth files add to them."""
+def create_environment(folder: Path) -> Path:
+    """Create a virtual environment that can import the packages of this one, except those that .pth files add."""
     venv.create(folder, symlinks=True)
     site_packages = folder / "lib" / f"python{sysconfig.get_python_version()}" / "site-packages"
-    seen = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
-    (site_packages / "zz-seen.pth").write_text("\n".join(seen), encoding="utf-8")
+    package_folders = sorted({sysconfig.get_path("purelib"), sysconfig.get_path("platlib")})
+    (site_packages / "zz-packages.pth").write_text("\n".join(package_folders), encoding="utf-8")
     return folder / "bin" / "python"
 
 
-def install(python: Path, *what: str | Path) -> None:
-    # Without --ignore-installed pip would look at the gapscope of the environment that runs the tests.
+def install(python: Path, *arguments: str | Path) -> None:
+    # Without --ignore-installed, pip would find the gapscope of the environment that runs the tests.
     run(
         python,
         "-m",
@@ -90,17 +90,17 @@ def install(python: Path, *what: str | Path) -> None:
         "--no-index",
         "--no-deps",
         "--ignore-installed",
-        *what,
+        *arguments,
         cwd=python.parent,
     )
 
 
-def check_install(python: Path, *, inside: Path, version: str) -> None:
-    seen = "gapscope.__version__, gapscope.__file__, gapscope_cli.__file__"
-    look = f"import gapscope, gapscope_cli; print({seen}, sep='\\n')"
-    said, *files = run(python, "-I", "-c", look, cwd=python.parent).splitlines()
-    assert said == version
-    assert all(Path(file).is_relative_to(inside) for file in files), files
+def check_install(python: Path, *, location: Path, version: str) -> None:
+    values = "gapscope.__version__, gapscope.__file__, gapscope_cli.__file__"
+    code = f"import gapscope, gapscope_cli; print({values}, sep='\\n')"
+    installed_version, *files = run(python, "-I", "-c", code, cwd=python.parent).splitlines()
+    assert installed_version == version
+    assert all(Path(file).is_relative_to(location) for file in files), files
     for command in ([python, "-I", "-m", "gapscope_cli"], [python.with_name("gapscope")]):
         assert version in run(*command, "--version", cwd=python.parent)
 
@@ -113,8 +113,10 @@ def copy(source: Path, target: Path) -> None:
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run a command that must succeed, without what the test run itself put on the path."""
-    surroundings = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
-    done = subprocess.run(command, cwd=cwd, env=surroundings, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, f"{command} failed:\n{done.stdout}\n{done.stderr}"
-    return done.stdout
+    """Run a command that must succeed, without the Python and pip variables of the test run; return its output."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "PIP_"))}
+    process = subprocess.run(
+        command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
+    assert process.returncode == 0, f"{command} failed:\n{process.stdout}\n{process.stderr}"
+    return process.stdout

@@ -1,4 +1,4 @@
-"""What a job would take, and what works here."""
+"""`gapscope plan`, which estimates a job, and `gapscope doctor`, which checks this machine."""
 
 import json
 from dataclasses import replace
@@ -26,7 +26,7 @@ MEASURED = Measured(
 )
 
 
-def planned(images: dict[str, int], workers: int = 1, measured: Measured = MEASURED) -> Plan:
+def make_plan(images: dict[str, int], workers: int = 1, measured: Measured = MEASURED) -> Plan:
     return Plan(
         images=images,
         stages=estimate(images, {"P3": 100, "P5": 300}, measured, 30, 32, workers),
@@ -39,10 +39,12 @@ def planned(images: dict[str, int], workers: int = 1, measured: Measured = MEASU
 
 
 def test_stages_grow_as_their_work_does() -> None:
-    small, large = planned({"a": 1000, "b": 3000}), planned({"a": 10_000, "b": 30_000})
-    seconds = {one.name: (one.seconds, other.seconds) for one, other in zip(small.stages, large.stages, strict=True)}
+    small, large = make_plan({"a": 1000, "b": 3000}), make_plan({"a": 10_000, "b": 30_000})
+    seconds = {
+        before.name: (before.seconds, after.seconds) for before, after in zip(small.stages, large.stages, strict=True)
+    }
     assert seconds["embedding"] == (80.0, 800.0)
-    # Every image meets every image: 4000 x 4000 pairs, 400 numbers each.
+    # The distances of all images to all images: 4000 x 4000 pairs, with 400 channels.
     assert seconds["neighbors"][0] == pytest.approx(4000**2 * 400 * 1e-9)
     assert seconds["neighbors"][1] == pytest.approx(100 * seconds["neighbors"][0])
     assert 10 < seconds["layout"][1] / seconds["layout"][0] < 13
@@ -52,7 +54,7 @@ def test_stages_grow_as_their_work_does() -> None:
 
 
 def test_workers_share_embedding_and_are_all_paid() -> None:
-    one, four = planned({"a": 10**6, "b": 10**6}), planned({"a": 10**6, "b": 10**6}, workers=4)
+    one, four = make_plan({"a": 10**6, "b": 10**6}), make_plan({"a": 10**6, "b": 10**6}, workers=4)
     assert four.stages[1].seconds == one.stages[1].seconds / 4
     assert four.stages[2].seconds == one.stages[2].seconds
     assert four.cost == pytest.approx(four.seconds / 3600 * 4 * 3)
@@ -67,35 +69,35 @@ def test_a_plan_is_printed_and_leaves_nothing(two_folders: tuple[Path, Path], tm
         patch.setattr("tempfile.tempdir", None)
         patch.setattr("gapscope.plan.measure._ROWS", 128)
         options = ["--sample", "70", "--gpus", "4", "--price-per-gpu-hour", "2.5", "--levels", "P3,P5"]
-        done = CliRunner().invoke(app, [*command, *options])
-    assert done.exit_code == 0, done.output
-    assert "real 75, synthetic 60" in done.stdout
+        invocation = CliRunner().invoke(app, [*command, *options])
+    assert invocation.exit_code == 0, invocation.output
+    assert "real 75, synthetic 60" in invocation.stdout
     for words in ("listing", "embedding", "neighbors", "layout", "report", "slowest", "cost", "measured on"):
-        assert words in done.stdout
+        assert words in invocation.stdout
     assert list(tmp_path.glob("gapscope-*")) == []
 
 
 @pytest.mark.parametrize("option", [["--gpus", "0"], ["--sample", "0"], ["--price-per-gpu-hour", "-1"]])
 def test_what_cannot_be_planned_is_one_line(two_folders: tuple[Path, Path], option: list[str]) -> None:
-    done = CliRunner().invoke(app, ["plan", f"a={two_folders[0]}", "--model", "bundled", *option])
-    assert done.exit_code == 2
-    assert option[0] in done.stderr
+    invocation = CliRunner().invoke(app, ["plan", f"a={two_folders[0]}", "--model", "bundled", *option])
+    assert invocation.exit_code == 2
+    assert option[0] in invocation.stderr
 
 
 def test_the_doctor_says_what_works_and_what_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gapscope.cluster.launch._CONNECT_SECONDS", 1)
-    done = CliRunner().invoke(app, ["doctor"])
-    assert done.exit_code == 0, done.output
+    invocation = CliRunner().invoke(app, ["doctor"])
+    assert invocation.exit_code == 0, invocation.output
     for what in ("GPU", "driver", "cuML", "decoders", "decoder process", "weights here", "--device auto"):
-        assert f" {what} " in done.stdout
-    assert f"gapscope          {gapscope.__version__}" in done.stdout
-    gone = tmp_path / "scheduler.json"
-    gone.write_text(json.dumps({"address": "tcp://127.0.0.1:1"}))
-    for where in ("tcp://127.0.0.1:1", str(gone)):
-        done = CliRunner().invoke(app, ["doctor", "--cluster", where])
-        assert done.exit_code == 1
-        assert "FAILS  cluster" in done.stdout
-        assert "no Dask scheduler answers there" in done.stdout
-    done = CliRunner().invoke(app, ["doctor", "--cluster", str(tmp_path / "none.json")])
-    assert done.exit_code == 2
-    assert "no such scheduler file" in done.stderr
+        assert f" {what} " in invocation.stdout
+    assert f"gapscope          {gapscope.__version__}" in invocation.stdout
+    unreachable = tmp_path / "scheduler.json"
+    unreachable.write_text(json.dumps({"address": "tcp://127.0.0.1:1"}))
+    for address in ("tcp://127.0.0.1:1", str(unreachable)):
+        invocation = CliRunner().invoke(app, ["doctor", "--cluster", address])
+        assert invocation.exit_code == 1
+        assert "FAILS  cluster" in invocation.stdout
+        assert "no Dask scheduler answers there" in invocation.stdout
+    invocation = CliRunner().invoke(app, ["doctor", "--cluster", str(tmp_path / "none.json")])
+    assert invocation.exit_code == 2
+    assert "no such scheduler file" in invocation.stderr

@@ -1,1 +1,1 @@
-"""Benchmarks that any machine can run, and whether one result is worse than another beyond the noise."""
+"""Benchmarks that run on any machine, and a test whether one result is worse than another beyond the noise."""

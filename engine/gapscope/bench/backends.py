@@ -1,4 +1,4 @@
-"""Ways from embeddings to a three-dimensional map: gapscope's, and what people take instead."""
+"""Methods that turn embeddings into a 3-D map: gapscope's own, and the common alternatives (umap-learn, cuML)."""
 
 import importlib.util
 import time
@@ -22,30 +22,33 @@ from gapscope.layout.pca_init import pca_init
 from gapscope.layout.strategy import layout_by_landmarks
 from gapscope.settings import LayoutSettings
 
-PlottedPoints = tuple[NDArray[np.float32], dict[str, Any]]
+LayoutResult = tuple[NDArray[np.float32], dict[str, Any]]
+"""(n, 3) coordinates, and details to store with the measurement, such as seconds per step; JSON values."""
+
 _SETTINGS = LayoutSettings()
 _GRAPH_K = 30
-"""Neighbors that gapscope finds anyway, for the outliers."""
+"""Neighbors per image that a run finds anyway for its outlier scores; the map reuses them."""
+
 _WARM_ROWS = 5000
 _WARM_EPOCHS = 11
 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """A way to draw a map.
+    """A method that computes a map.
 
     Attributes:
-        draw: from a file of (n, dims) float32 to (n, 3) coordinates, and facts about the way.
-        warm: compiles and loads what the first map would wait for.
-        gpu: whether it needs cuML and a GPU.
+        draw: takes a .npy file of (n, dims) float32 embeddings; returns (n, 3) coordinates and details of the method.
+        warm: compiles and loads whatever would otherwise slow down the first map.
+        gpu: whether the method needs cuML and a GPU.
     """
 
-    draw: Callable[[Path], PlottedPoints]
+    draw: Callable[[Path], LayoutResult]
     warm: Callable[[], object]
     gpu: bool = False
 
     def lacks(self) -> str:
-        """Return what it lacks on this machine, nothing where it can run."""
+        """Return why the backend cannot run on this machine; an empty string if it can."""
         if not self.gpu:
             return ""
         if not torch.cuda.is_available():
@@ -54,54 +57,64 @@ class Backend:
 
 
 def plain_umap(vectors: NDArray[np.float32], seed: int | None = None, **options: Any) -> NDArray[np.float32]:
-    """Return (n, 3) coordinates of (n, dims) vectors by umap-learn, which without a seed uses all cores."""
-    # Importing it compiles; only those that need it should wait.
+    """Lay out vectors with umap-learn, which uses all cores only if it gets no seed.
+
+    Args:
+        vectors: (n, dims) embeddings.
+        seed: makes the layout reproducible, and single-threaded.
+        options: more arguments of `umap.UMAP`.
+
+    Returns:
+        (n, 3) coordinates.
+    """
+    # The import compiles for seconds, so only this function pays for it.
     import umap
 
     return np.asarray(umap.UMAP(n_components=3, random_state=seed, **options).fit_transform(vectors))
 
 
-def drawn_by_umap(points: Path, seed: int | None = None) -> PlottedPoints:
-    """Hand the vectors to `umap.UMAP` as its documents show it."""
+def drawn_by_umap(points: Path, seed: int | None = None) -> LayoutResult:
+    """Lay out the embeddings of a file with `umap.UMAP`, called as in its documentation."""
     return plain_umap(_vectors(points), seed), {}
 
 
-def drawn_by_gapscope(points: Path, device: Device, epochs: int | None = None) -> PlottedPoints:
-    """Find all neighbors and draw the map from them, as a run does."""
+def drawn_by_gapscope(points: Path, device: Device, epochs: int | None = None) -> LayoutResult:
+    """Find the neighbors of all embeddings and lay out the map from them, as a run does."""
     view = view_of(points)
-    start = time.perf_counter()
-    near = device.neighbors(view, view, _GRAPH_K, same=True)
-    between, used = time.perf_counter(), time.process_time()
-    graph = with_self(near.distances[:, : _SETTINGS.graph_k], near.indices[:, : _SETTINGS.graph_k])
-    method, recall = near.method, near.recall
-    del near
-    drawn = device.layout(pca_init([view], 0), *graph, LayoutSettings(n_epochs=epochs))
-    facts = {
-        "neighbors": between - start,
-        "layout": time.perf_counter() - between,
-        "layout_cpu_seconds": time.process_time() - used,
+    search_start = time.perf_counter()
+    neighbors = device.neighbors(view, view, _GRAPH_K, same=True)
+    layout_start, layout_cpu_start = time.perf_counter(), time.process_time()
+    graph = with_self(neighbors.distances[:, : _SETTINGS.graph_k], neighbors.indices[:, : _SETTINGS.graph_k])
+    method, recall = neighbors.method, neighbors.recall
+    # The layout should not have to share the memory with what it no longer needs.
+    del neighbors
+    coordinates = device.layout(pca_init([view], 0), *graph, LayoutSettings(n_epochs=epochs))
+    timings = {
+        "neighbors": layout_start - search_start,
+        "layout": time.perf_counter() - layout_start,
+        "layout_cpu_seconds": time.process_time() - layout_cpu_start,
     }
-    return drawn, {**facts, "neighbors_method": method, "neighbors_recall": recall}
+    return coordinates, {**timings, "neighbors_method": method, "neighbors_recall": recall}
 
 
-def drawn_by_landmarks(points: Path, device: Device, share: int) -> PlottedPoints:
-    """Draw the map of one in `share` embeddings, and place the others among them."""
+def drawn_by_landmarks(points: Path, device: Device, share: int) -> LayoutResult:
+    """Lay out one in `share` embeddings with UMAP, and interpolate the coordinates of the others."""
     view = view_of(points)
-    made = layout_by_landmarks([view], _SETTINGS, device, len(view) // share, "")
-    return made.coordinates, {"landmarks": made.umap_images}
+    layout = layout_by_landmarks([view], _SETTINGS, device, len(view) // share, "")
+    return layout.coordinates, {"landmarks": layout.umap_images}
 
 
 def warm_umap(seed: int | None = None) -> None:
-    """Have umap-learn compile what a map with or without a seed needs."""
-    plain_umap(_few(), seed, n_epochs=_WARM_EPOCHS)
+    """Make umap-learn compile what a layout with this seed, or without one, needs."""
+    plain_umap(_warm_vectors(), seed, n_epochs=_WARM_EPOCHS)
 
 
 def warm_gapscope(device: Device) -> None:
-    """Have a device load and compile what it draws maps with."""
-    few = _few()
+    """Make a device load and compile what its layouts need."""
+    vectors = _warm_vectors()
     indices = (np.arange(_WARM_ROWS)[:, None] + np.arange(15)) % _WARM_ROWS
-    distances = np.sort(np.abs(few[:, :1] + np.arange(15, dtype=np.float32)), axis=1)
-    device.layout(few[:, :3].copy(), distances, indices, LayoutSettings(n_epochs=_WARM_EPOCHS))
+    distances = np.sort(np.abs(vectors[:, :1] + np.arange(15, dtype=np.float32)), axis=1)
+    device.layout(vectors[:, :3].copy(), distances, indices, LayoutSettings(n_epochs=_WARM_EPOCHS))
 
 
 def _vectors(points: Path) -> NDArray[np.float32]:
@@ -109,11 +122,11 @@ def _vectors(points: Path) -> NDArray[np.float32]:
     return view.tile(0, len(view))
 
 
-def _few() -> NDArray[np.float32]:
+def _warm_vectors() -> NDArray[np.float32]:
     return np.random.default_rng(0).normal(size=(_WARM_ROWS, 8)).astype(np.float32)
 
 
-def _ours(device: Device, *, gpu: bool) -> dict[str, Backend]:
+def _gapscope_backends(device: Device, *, gpu: bool) -> dict[str, Backend]:
     warm, name = partial(warm_gapscope, device), f"gapscope, {device.name}"
     return {
         name: Backend(draw=partial(drawn_by_gapscope, device=device), warm=warm, gpu=gpu),
@@ -121,14 +134,15 @@ def _ours(device: Device, *, gpu: bool) -> dict[str, Backend]:
     }
 
 
-def _plain_cuml(name: str) -> Backend:
-    return Backend(draw=lambda points: (CUML[name](_vectors(points)), {}), warm=lambda: CUML[name](_few()), gpu=True)
+def _cuml_backend(name: str) -> Backend:
+    lay_out = CUML[name]
+    return Backend(draw=lambda points: (lay_out(_vectors(points)), {}), warm=lambda: lay_out(_warm_vectors()), gpu=True)
 
 
 BACKENDS: dict[str, Backend] = {
     "umap-learn": Backend(draw=drawn_by_umap, warm=warm_umap),
-    **_ours(Cpu(), gpu=False),
-    **{name: _plain_cuml(name) for name in CUML},
-    **_ours(Cuda(), gpu=True),
+    **_gapscope_backends(Cpu(), gpu=False),
+    **{name: _cuml_backend(name) for name in CUML},
+    **_gapscope_backends(Cuda(), gpu=True),
 }
-"""What results call a way, to the way. `landmarks` draws one embedding in ten, and places the others among them."""
+"""Name in the results to backend. `landmarks` lays out one embedding in ten, and interpolates the others."""

@@ -1,4 +1,4 @@
-"""One map, measured in this process: `python -m gapscope.bench.case BACKEND POINTS.npy` prints a line of JSON."""
+"""Measures one map in this process: `python -m gapscope.bench.case BACKEND POINTS.npy` prints one line of JSON."""
 
 import json
 import sys
@@ -14,30 +14,30 @@ from gapscope.bench.watch import Watch
 from gapscope.layout.quality import layout_quality
 
 
-def measured(name: str, file: Path) -> dict[str, Any]:
-    """Draw one map and return its measures.
+def measure_case(name: str, file: Path) -> dict[str, Any]:
+    """Compute one map; return its time (s), memory (GiB) and quality, and the details that the backend reports.
 
     Args:
-        name: of a backend.
-        file: of (n, dims) float32.
+        name: key of `BACKENDS`.
+        file: .npy file of (n, dims) float32 embeddings.
     """
     warnings.simplefilter("ignore")
     backend = BACKENDS[name]
     backend.warm()
-    before = peak_gib()
+    peak_before = peak_gib()
     with Watch() as watch:
-        used, start = time.process_time(), time.perf_counter()
-        points, facts = backend.draw(file)
-        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - used
+        cpu_start, start = time.process_time(), time.perf_counter()
+        points, details = backend.draw(file)
+        seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     measures = {
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "peak_gib": peak_gib(),
-        "peak_before_gib": before,
+        "peak_before_gib": peak_before,
         "peak_gpu_gib": watch.facts()["gpu_gib"],
     }
-    return measures | facts | layout_quality([view_of(file)], points, seed=0)
+    return measures | details | layout_quality([view_of(file)], points, seed=0)
 
 
 if __name__ == "__main__":
-    print(json.dumps(measured(sys.argv[1], Path(sys.argv[2]))))  # noqa: T201
+    print(json.dumps(measure_case(sys.argv[1], Path(sys.argv[2]))))  # noqa: T201

@@ -1,4 +1,4 @@
-"""What a benchmark's numbers were measured on."""
+"""Describes the machine, the versions and the commit that a benchmark's numbers were measured on."""
 
 import os
 import platform
@@ -23,7 +23,6 @@ _LIBRARIES = (
     "scikit-learn",
     "pillow",
 )
-_ABOUT = (("rev-parse", "--show-toplevel"), ("describe", "--always", "--dirty"))
 _GPU_LIBRARIES = (
     "cuml-cu13",
     "cuml-cu12",
@@ -41,7 +40,7 @@ _GPU_LIBRARIES = (
 
 
 def machine() -> dict[str, Any]:
-    """Return processor, memory, GPU, versions, commit and time, as JSON values; None for what is not there."""
+    """Return processor, memory, GPU, versions, commit and time as JSON values; None where something is missing."""
     libraries = _LIBRARIES + (_GPU_LIBRARIES if torch.cuda.is_available() else ())
     return {
         "processor": _processor(),
@@ -66,20 +65,20 @@ def _version(name: str) -> str | None:
 def _gpu_details() -> dict[str, Any] | None:
     if not torch.cuda.is_available():
         return None
-    about = torch.cuda.get_device_properties(0)
-    found = {
+    properties = torch.cuda.get_device_properties(0)
+    details = {
         "count": torch.cuda.device_count(),
-        "memory_gib": round(about.total_memory / 2**30, 1),
-        "multiprocessors": about.multi_processor_count,
+        "memory_gib": round(properties.total_memory / 2**30, 1),
+        "multiprocessors": properties.multi_processor_count,
         "cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version(),
     }
     if shutil.which("nvidia-smi"):
-        names = "driver_version,power.limit,clocks.max.sm,clocks.max.mem"
-        command = ["nvidia-smi", f"--query-gpu={names}", "--format=csv,noheader", "--id=0"]
-        said = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout  # noqa: S603
-        found |= dict(zip(names.split(","), (value.strip() for value in said.split(",")), strict=False))
-    return found
+        fields = "driver_version,power.limit,clocks.max.sm,clocks.max.mem"
+        command = ["nvidia-smi", f"--query-gpu={fields}", "--format=csv,noheader", "--id=0"]
+        output = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout  # noqa: S603
+        details |= dict(zip(fields.split(","), (value.strip() for value in output.split(",")), strict=False))
+    return details
 
 
 def _processor() -> str:
@@ -90,16 +89,17 @@ def _processor() -> str:
 
 
 def _commit() -> str | None:
-    """Return the commit of the checkout that this file is part of; None where it is installed elsewhere."""
-    here = Path(__file__)
+    """Return the commit of the checkout that holds this file; None if gapscope is installed elsewhere."""
+    this_file = Path(__file__)
     try:
-        top, commit = (_git(here.parent, *command) for command in _ABOUT)
+        root = _git(this_file.parent, "rev-parse", "--show-toplevel")
+        commit = _git(this_file.parent, "describe", "--always", "--dirty")
     except (OSError, subprocess.CalledProcessError):
         return None
-    # Packages may be installed within a checkout of something else.
-    return commit if here == Path(top) / "engine" / "gapscope" / "bench" / here.name else None
+    # A virtual environment may lie within the checkout of another project.
+    return commit if this_file == Path(root) / "engine" / "gapscope" / "bench" / this_file.name else None
 
 
-def _git(folder: Path, *command: str) -> str:
-    given = ["git", *command]
-    return subprocess.run(given, capture_output=True, text=True, check=True, cwd=folder).stdout.strip()  # noqa: S603
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=folder).stdout.strip()  # noqa: S603

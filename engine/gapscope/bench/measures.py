@@ -1,9 +1,12 @@
-"""What any of our result files measured: named repeats, in which unit, and which way is better.
+"""Extracts the measures of a benchmark's result file: named repeats, their unit, and which direction is better.
 
-Benchmarks lay their numbers out as suits them. The same everywhere: a list of numbers holds repeats; entries of a
-list that are told apart by their words and whole numbers are cases, and those that are not are repeats of one; and the
-word in a path that names a quantity says its unit and which way is better. Numbers without such a word are settings or
-answers, and nobody's speed.
+Result files have different layouts, but share three rules:
+
+- A list of numbers holds the repeats of one measurement.
+- The objects in a list are cases, told apart by their texts and integers; objects with the same ones are repeats of one
+  case.
+- A key that ends in a known word, such as `seconds`, gives its numbers a unit and a better direction. All other numbers
+  are settings or answers, and are ignored.
 """
 
 import json
@@ -17,12 +20,12 @@ from gapscope.errors import OptionError
 
 @dataclass(frozen=True, kw_only=True)
 class Quantity:
-    """What a number counts.
+    """What a number measures.
 
     Attributes:
-        words: that name it at the start or end of a key.
-        unit: as it is written.
-        higher_is_better: else lower is.
+        words: a key that equals one of these, or ends in `_` and one of these, holds this quantity.
+        unit: as shown to the user.
+        higher_is_better: whether larger numbers are better; otherwise smaller ones are.
     """
 
     words: tuple[str, ...]
@@ -30,7 +33,7 @@ class Quantity:
     higher_is_better: bool
 
 
-# The first that fits counts: a rate is named for its seconds, too.
+# The first match wins: "per_s" must come before "s".
 _QUANTITIES = (
     Quantity(words=("per_second", "per_second_per_core", "per_s"), unit="per second", higher_is_better=True),
     Quantity(words=("trustworthiness", "recall", "accuracy", "of_ceiling"), unit="share", higher_is_better=True),
@@ -45,12 +48,12 @@ _NOT_MEASURED = ("machine", "settings")
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """Repeats of one quantity.
+    """All repeats of one measurement.
 
     Attributes:
-        name: the way to it in the file.
-        quantity: what is counted.
-        repeats: in the order of the file.
+        name: its path in the file, joined by " / ".
+        quantity: unit and better direction.
+        repeats: the values in the order of the file.
     """
 
     name: str
@@ -59,31 +62,37 @@ class Measure:
 
 
 def read_result(file: Path) -> dict[str, Any]:
-    """Return what a result file holds.
+    """Read a result file.
 
     Raises:
-        OptionError: it cannot be read, or is no JSON object.
+        OptionError: the file cannot be read, or is no JSON object.
     """
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        result = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise OptionError(f"{file}: this is no result of a benchmark ({error})") from error
-    if not isinstance(found, dict):
+    if not isinstance(result, dict):
         raise OptionError(f"{file}: this is no result of a benchmark, which is a JSON object")
-    return found
+    return result
 
 
 def measures_of(result: Mapping[str, Any]) -> dict[str, Measure]:
-    """Return the measures of a result by name."""
-    found: dict[str, tuple[Quantity, list[float]]] = {}
+    """Return the measures of a result by name.
+
+    Example:
+        >>> measure = measures_of({"cases": [{"case": "small", "seconds": [1.0, 1.2]}]})["cases / case small / seconds"]
+        >>> measure.repeats, measure.quantity.unit, measure.quantity.higher_is_better
+        ((1.0, 1.2), 's', False)
+    """
+    grouped: dict[str, tuple[Quantity, list[float]]] = {}
     body = {key: value for key, value in result.items() if key not in _NOT_MEASURED}
     for path, values in _leaves(body, ()):
         quantity = _quantity(path)
         if quantity is not None:
-            found.setdefault(" / ".join(path), (quantity, []))[1].extend(values)
+            grouped.setdefault(" / ".join(path), (quantity, []))[1].extend(values)
     return {
         name: Measure(name=name, quantity=quantity, repeats=tuple(repeats))
-        for name, (quantity, repeats) in found.items()
+        for name, (quantity, repeats) in grouped.items()
     }
 
 
@@ -97,7 +106,7 @@ def _leaves(node: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...],
             yield path, numbers
         for value in node:
             if isinstance(value, Mapping):
-                yield from _leaves(value, (*path, _case(value)))
+                yield from _leaves(value, (*path, _case_name(value)))
     elif _is_number(node):
         yield path, [node]
 
@@ -106,14 +115,14 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _case(entry: Mapping[str, Any]) -> str:
-    """Return what tells an entry of a list from the others: its words and whole numbers that are no measures."""
-    words = [
+def _case_name(entry: Mapping[str, Any]) -> str:
+    """Return what tells an object in a list from the others: its texts and integers that are no measures."""
+    labels = [
         f"{key} {value}"
         for key, value in entry.items()
         if isinstance(value, str | int) and _quantity((key,)) is None and key not in {"failed", "not_run"}
     ]
-    return ", ".join(words)
+    return ", ".join(labels)
 
 
 def _quantity(path: Sequence[str]) -> Quantity | None:

@@ -1,4 +1,4 @@
-"""Embeddings to lay out: made up on the spot, or as they lie in a file."""
+"""Embeddings for the layout benchmarks: made-up ones, and those of a file as an `EmbeddingView`."""
 
 from pathlib import Path
 
@@ -9,35 +9,43 @@ from numpy.typing import NDArray
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.scaler import fit_scaler
 
-_GROUPS = 200
-_WITHIN = 0.7
-_TILE = 8192
+_MAX_CLUSTERS = 200
+_WITHIN_SCALE = 0.7
+"""Standard deviation within a cluster, relative to that of the cluster centers."""
+
+_TILE_ROWS = 8192
 
 
 def made_points(rows: int, dims: int, seed: int) -> NDArray[np.float32]:
-    """Return (rows, dims) points of normal distributions whose spread falls off from axis to axis, as embeddings' does.
+    """Return (rows, dims) float32 points from a mixture of Gaussians.
 
-    There are at most 200 groups of unlike sizes, each spread along axes of its own.
+    The standard deviation decreases from axis to axis, as it does for embeddings' principal components. There are at
+    most 200 clusters of different sizes, and each cluster orders its axes differently.
+
+    Example:
+        >>> made_points(1000, 16, seed=0).shape
+        (1000, 16)
     """
     random = np.random.default_rng(seed)
-    spread = (1 + np.arange(dims)) ** -0.5
-    groups = min(_GROUPS, max(1, rows // 10))
-    drawn = random.choice(groups, rows, p=random.dirichlet(np.ones(groups)))
+    std = (1 + np.arange(dims)) ** -0.5
+    n_clusters = min(_MAX_CLUSTERS, max(1, rows // 10))
+    labels = random.choice(n_clusters, rows, p=random.dirichlet(np.ones(n_clusters)))
     points = np.empty((rows, dims), np.float32)
-    for group in range(groups):
-        here = np.flatnonzero(drawn == group)
-        # Normal draws on axes in another order: as good as a turn, and cheap at any number of dimensions.
-        values = random.standard_normal((len(here), dims), dtype=np.float32) * spread[random.permutation(dims)]
-        points[here] = random.standard_normal(dims) * spread + _WITHIN * values
+    for cluster in range(n_clusters):
+        members = np.flatnonzero(labels == cluster)
+        # A permutation of the axes does as well as a random rotation, and is cheap in any number of dimensions.
+        offsets = random.standard_normal((len(members), dims), dtype=np.float32) * std[random.permutation(dims)]
+        points[members] = random.standard_normal(dims) * std + _WITHIN_SCALE * offsets
     return points
 
 
 def view_of(points: Path) -> EmbeddingView:
-    """Return stored points as gapscope sees a level: float16 in Zarr, standardised over all."""
+    """Return the (n, dims) points of a .npy file as a run stores a level: float16 in Zarr, with a fitted scaler."""
     values = np.load(points, mmap_mode="r")
-    held = zarr.create_array({}, shape=values.shape, dtype="float16", chunks=(_TILE, values.shape[1]), compressors=None)
-    starts = range(0, len(values), _TILE)
+    chunks = (_TILE_ROWS, values.shape[1])
+    embeddings = zarr.create_array({}, shape=values.shape, dtype="float16", chunks=chunks, compressors=None)
+    starts = range(0, len(values), _TILE_ROWS)
     for start in starts:
-        held[start : start + _TILE] = values[start : start + _TILE].astype(np.float16)
-    mean, std = fit_scaler(values[start : start + _TILE] for start in starts)
-    return EmbeddingView(embeddings=held, rows=np.arange(len(values)), mean=mean, std=std)
+        embeddings[start : start + _TILE_ROWS] = values[start : start + _TILE_ROWS].astype(np.float16)
+    mean, std = fit_scaler(values[start : start + _TILE_ROWS] for start in starts)
+    return EmbeddingView(embeddings=embeddings, rows=np.arange(len(values)), mean=mean, std=std)

@@ -1,4 +1,4 @@
-"""How fast, in how much memory and how well embeddings become maps here: each case and repeat a process of its own."""
+"""Measures time, memory and quality of maps on this machine; each repeat of each case runs in its own process."""
 
 import json
 import tempfile
@@ -16,7 +16,7 @@ from gapscope.bench.subprocess_case import in_child
 from gapscope.errors import OptionError
 from gapscope.progress import Progress, Silent
 
-_FEWEST = 1000
+_MIN_ROWS = 1000
 
 
 def reduce(
@@ -30,44 +30,48 @@ def reduce(
     timeout: float = 3600,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Draw maps of embeddings in every way that this machine has, and write reduce.json and reduce.html.
+    """Measure maps of embeddings with every backend that runs here, and write reduce.json and reduce.html.
 
     Args:
         out: folder to write to.
-        rows: numbers of embeddings.
-        dims: of made-up embeddings.
-        points: a .npy file of (n, dims) embeddings to take in place of made-up ones.
-        backends: some of `BACKENDS`; all by default.
+        rows: numbers of embeddings to measure, 1,000 or more each.
+        dims: dimensions of the made-up embeddings, 3 or more.
+        points: .npy file of (n, dims) floats; its first rows are used instead of made-up embeddings.
+        backends: keys of `BACKENDS`; all by default.
         repeats: how often each case is measured.
-        timeout: seconds that a case may take.
-        progress: what shows long work.
+        timeout: seconds after which a repeat is stopped and its case counts as failed.
+        progress: receives progress and notes.
 
     Returns:
-        What reduce.json holds: the machine, the settings, and per case a list of each measure, an entry per repeat.
+        The content of reduce.json: the machine, the settings, and per case one list per measure, with one value per
+        repeat.
 
     Raises:
-        OptionError: there is no such backend, a number is too small, or `points` cannot be read or has too few rows.
+        OptionError: a backend is unknown, a number is too small, or `points` cannot be read or has too few rows.
     """
     names = list(BACKENDS) if backends is None else list(backends)
     _check(names, rows, dims, repeats)
-    shown = progress or Silent()
-    given = None if points is None else _read(points, max(rows))
+    progress = progress or Silent()
+    embeddings = None if points is None else _read(points, max(rows))
     out.mkdir(parents=True, exist_ok=True)
-    kind = "made up" if given is None else str(points)
-    settings = {"embeddings": kind, "dims": dims if given is None else given.shape[1], "timeout_seconds": timeout}
+    settings = {
+        "embeddings": "made up" if embeddings is None else str(points),
+        "dims": dims if embeddings is None else embeddings.shape[1],
+        "timeout_seconds": timeout,
+    }
     result: dict[str, Any] = {"machine": machine(), "settings": settings, "cases": []}
     with (
         tempfile.TemporaryDirectory(prefix="gapscope-") as folder,
-        shown.task("measuring", len(rows) * len(names) * repeats, "map") as task,
+        progress.task("measuring", len(rows) * len(names) * repeats, "map") as task,
     ):
         file = Path(folder) / "points.npy"
         for count in rows:
-            np.save(file, made_points(count, dims, seed=0) if given is None else given[:count])
+            np.save(file, made_points(count, dims, seed=0) if embeddings is None else embeddings[:count])
             for name in names:
                 case: dict[str, Any] = {"case": name, "rows": count}
-                result["cases"].append(case | _measured(name, file, repeats, timeout))
+                result["cases"].append(case | _measure(name, file, repeats, timeout))
                 task.advance(repeats)
-                # What is measured is kept, whatever becomes of the next.
+                # Written after every case, so that a crash or an interrupt loses only the current one.
                 (out / "reduce.json").write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     write_page(out / "reduce.html", result)
     return result
@@ -77,31 +81,31 @@ def _check(names: Sequence[str], rows: Sequence[int], dims: int, repeats: int) -
     unknown = [name for name in names if name not in BACKENDS]
     if unknown:
         raise OptionError(f"--backends: there is no {unknown[0]!r}; choose from {'; '.join(BACKENDS)}")
-    if min(rows) < _FEWEST or dims < 3 or repeats < 1:
-        raise OptionError(f"--rows must be {_FEWEST:,} or more, --dims 3 or more, --repeats 1 or more")
+    if min(rows) < _MIN_ROWS or dims < 3 or repeats < 1:
+        raise OptionError(f"--rows must be {_MIN_ROWS:,} or more, --dims 3 or more, --repeats 1 or more")
 
 
 def _read(points: Path, rows: int) -> np.ndarray[Any, Any]:
     try:
-        found: np.ndarray[Any, Any] = np.load(points, mmap_mode="r")
+        embeddings: np.ndarray[Any, Any] = np.load(points, mmap_mode="r")
     except (OSError, ValueError) as error:
         raise OptionError(f"--points {points}: this is no .npy file of numbers ({error})") from error
-    if found.ndim != 2 or len(found) < rows or found.dtype.kind != "f":
+    if embeddings.ndim != 2 or len(embeddings) < rows or embeddings.dtype.kind != "f":
         raise OptionError(
-            f"--points {points}: it holds {found.dtype} {found.shape}; wanted are {rows:,} rows of floats"
+            f"--points {points}: it holds {embeddings.dtype} {embeddings.shape}; needed are {rows:,} rows of floats"
         )
-    return found
+    return embeddings
 
 
-def _measured(name: str, file: Path, repeats: int, timeout: float) -> dict[str, Any]:
-    lacks = BACKENDS[name].lacks()
-    if lacks:
-        return {"not_run": lacks}
-    found: dict[str, list[Any]] = {}
+def _measure(name: str, file: Path, repeats: int, timeout: float) -> dict[str, Any]:
+    missing = BACKENDS[name].lacks()
+    if missing:
+        return {"not_run": missing}
+    measures: dict[str, list[Any]] = {}
     for _ in range(repeats):
-        good, said = in_child("-m", "gapscope.bench.case", name, str(file), timeout=timeout)
-        if not good:
-            return {"failed": said, **found}
-        for measure, value in json.loads(said.splitlines()[-1]).items():
-            found.setdefault(measure, []).append(value)
-    return found
+        succeeded, output = in_child("-m", "gapscope.bench.case", name, str(file), timeout=timeout)
+        if not succeeded:
+            return {"failed": output, **measures}
+        for measure, value in json.loads(output.splitlines()[-1]).items():
+            measures.setdefault(measure, []).append(value)
+    return measures

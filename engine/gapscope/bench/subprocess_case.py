@@ -1,4 +1,4 @@
-"""A case in a process of its own, so that its peak memory is its own."""
+"""Runs a benchmark's case in its own process, so that its peak memory can be measured."""
 
 import subprocess
 import sys
@@ -6,28 +6,32 @@ from pathlib import Path
 
 
 def peak_gib() -> float:
-    """Return the most memory that this process has had, in GiB; Linux's VmHWM."""
-    # What getrusage says begins with the memory of the process that started this one.
+    """Return the peak resident memory of this process in GiB (Linux: VmHWM)."""
+    # The peak that getrusage reports starts at the memory of the parent process.
     lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 2**20
 
 
 def in_child(*arguments: str, timeout: float) -> tuple[bool, str]:
-    """Run Python with arguments, such as a file's name, or -m and a module's.
+    """Run Python in a child process.
 
     Args:
-        arguments: of Python.
-        timeout: seconds that it may take.
+        arguments: for Python, such as a script's path, or -m and a module's name.
+        timeout: seconds after which the child is killed.
 
     Returns:
-        Whether it went well, and what it printed; or else the last line of what it complained of.
+        Whether it succeeded, and its standard output; if it failed, the last line of its standard error instead.
+
+    Example:
+        >>> in_child("-c", "print(6 * 7, end='')", timeout=60)
+        (True, '42')
     """
     try:
-        done = subprocess.run(  # noqa: S603
+        child = subprocess.run(  # noqa: S603
             [sys.executable, *arguments], capture_output=True, text=True, check=False, timeout=timeout
         )
     except subprocess.TimeoutExpired:
         return False, f"not finished after {timeout:.0f} s"
-    if not done.returncode:
-        return True, done.stdout
-    return False, (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+    if not child.returncode:
+        return True, child.stdout
+    return False, (child.stderr.strip().splitlines() or [f"exit code {child.returncode}"])[-1]

@@ -1,4 +1,4 @@
-"""Pictures made on the spot, with planted truths, and the main job on them."""
+"""A demonstration: generates two small datasets with known gaps, and compares them."""
 
 from gapscope.demo.data import DemoData, make_demo_data
 from gapscope.demo.show import Demo, run_demo

@@ -1,4 +1,4 @@
-"""Data for a demonstration that needs no download: photographs, and renderings that miss some of them on purpose."""
+"""Generates the demo's datasets without a download: photographs, and renderings that lack some of their kinds."""
 
 import zlib
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from gapscope.demo.photographs import Picture, open_photograph, take_photograph
 from gapscope.demo.scenes import ground_out_of_focus
 from gapscope.store.atomic import write_text
 
-_NOTE = """\
+_README = """\
 Made by `gapscope demo`.
 
-photographs/  crops of photographs that scikit-image's wheel carries, a folder per kind
-rendered/     what a small simulator draws, with materials scanned from the same photographs
+photographs/  crops of the photographs in scikit-image's wheel, a folder per kind
+rendered/     renderings by a small simulator, whose materials are taken from the same photographs
 
-Planted, to be found by the comparison:
+Gaps planted for the comparison to find:
 - photographed, but never rendered: {real}
 - rendered, but never photographed: {rendered}
 - rendered out of focus, which shows most at the fine levels: {soft}
@@ -27,13 +27,13 @@ Planted, to be found by the comparison:
 
 @dataclass(frozen=True)
 class DemoData:
-    """Where the demo's two datasets lie, and the truths planted in them.
+    """The folders of the demo's two datasets, and the gaps planted in them.
 
     Attributes:
-        photographs: folder with a folder of JPEG files per kind.
+        photographs: folder that holds a folder of JPEG files per kind.
         rendered: the same for the renderings.
-        planted_real: kinds of photograph that the simulator cannot draw.
-        planted_rendered: kinds of rendering that nobody photographed.
+        planted_real: kinds that are only photographed: the simulator cannot render them.
+        planted_rendered: kinds that are only rendered.
         soft: kinds that are rendered out of focus, a gap that shows most at the fine levels.
     """
 
@@ -45,20 +45,20 @@ class DemoData:
 
 
 def make_demo_data(folder: Path, seed: int = 0) -> DemoData:
-    """Write the demo's photographs and renderings, about 300 of each, and a README.txt that says what is planted.
+    """Write the demo's photographs and renderings, about 300 of each, and a README.txt that lists the planted gaps.
 
-    The simulator's materials are scanned from the same photographs that the crops are taken from, as if its library had
-    been made on the same spot. What it draws with them is lit, seen and arranged anew.
+    The simulator takes its materials from the same photographs as the crops, as if its library had been scanned at the
+    same location. Lighting, camera and arrangement of the renderings are random.
 
     Args:
-        folder: is made if need be. Where it holds the whole data already, nothing is written.
-        seed: the same seed makes the same pictures.
+        folder: created if it does not exist. If it already holds the complete data, nothing is written.
+        seed: the same seed gives the same images.
 
     Returns:
-        Where they are and what is planted.
+        The folders, and the planted gaps.
 
     Raises:
-        UserError: scikit-image, whose photographs these are, is not installed.
+        UserError: scikit-image, whose photographs the demo uses, is not installed.
     """
     data = DemoData(
         photographs=folder / "photographs",
@@ -67,21 +67,21 @@ def make_demo_data(folder: Path, seed: int = 0) -> DemoData:
         planted_rendered=tuple(kind.name for kind in KINDS if not kind.photographs),
         soft=tuple(kind.name for kind in KINDS if kind.scene is ground_out_of_focus),
     )
-    note = folder / "README.txt"
-    if note.exists():
+    readme = folder / "README.txt"
+    if readme.exists():
         return data
     for kind in KINDS:
         _write_photographs(kind, data.photographs / kind.name, seed)
         _write_rendered(kind, data.rendered / kind.name, seed)
-    # Last, so that where it is, everything is.
+    # Written last: its presence means that the data is complete.
     write_text(
-        note,
-        _NOTE.format(real=_listed(data.planted_real), rendered=_listed(data.planted_rendered), soft=_listed(data.soft)),
+        readme,
+        _README.format(real=_join(data.planted_real), rendered=_join(data.planted_rendered), soft=_join(data.soft)),
     )
     return data
 
 
-def _listed(kinds: tuple[str, ...]) -> str:
+def _join(kinds: tuple[str, ...]) -> str:
     return ", ".join(kinds)
 
 
@@ -98,14 +98,14 @@ def _write_photographs(kind: Kind, folder: Path, seed: int) -> None:
 def _write_rendered(kind: Kind, folder: Path, seed: int) -> None:
     if kind.scene is None:
         return
-    draw = kind.scene(open_photograph(kind.source), kind.sides)
+    render_scene = kind.scene(open_photograph(kind.source), kind.sides)
     for number in range(kind.rendered):
-        picture = draw(_random(seed, f"rendered/{kind.name}", number))
+        picture = render_scene(_random(seed, f"rendered/{kind.name}", number))
         _write(picture, folder / f"{number:03d}.jpg")
 
 
 def _random(seed: int, name: str, number: int) -> np.random.Generator:
-    """Each picture has numbers of its own, so that a change to one kind leaves the others as they were."""
+    """Return the generator of one image. Each image has its own, so that changing a kind does not change the others."""
     return np.random.default_rng((seed, zlib.crc32(name.encode()), number))
 
 

@@ -1,4 +1,4 @@
-"""The kinds of picture in the demo: which photograph each comes from, and how the simulator draws it."""
+"""The kinds of image in the demo: the photograph that each comes from, and how the simulator renders it."""
 
 from dataclasses import dataclass
 
@@ -7,16 +7,16 @@ from gapscope.demo.scenes import Scene, coins, galaxies, ground, ground_out_of_f
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of picture.
+    """One kind of image.
 
     Attributes:
-        name: folder of its pictures, in both datasets.
+        name: folder of its images, in both datasets.
         source: file name in scikit-image's data folder.
-        sides: smallest and largest side of what a picture shows of the source, in its pixels.
-        turns: it has no upright position.
-        photographs: how many photographs of it there are; 0 where it is rendered only.
-        rendered: how many renderings of it there are; 0 where it was only photographed.
-        scene: how the simulator draws it; None where it cannot.
+        sides: smallest and largest side of the part of the source that an image shows, in pixels of the source.
+        turns: whether it has no upright orientation, so that images are rotated.
+        photographs: number of photographs; 0 if the kind is only rendered.
+        rendered: number of renderings; 0 if the kind is only photographed.
+        scene: renders it; None if the simulator cannot.
     """
 
     name: str

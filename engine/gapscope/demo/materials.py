@@ -1,7 +1,7 @@
-"""The simulator's library: things scanned from a photograph, and the ground that they lay on.
+"""The simulator's library: objects cut out of a photograph, and the ground behind them.
 
-A photograph of a surface is a material as it is. One of coins or galaxies is taken apart first, so that a rendering can
-show the same things arranged anew.
+A photograph of a surface is used as a material directly. A photograph of coins or galaxies is first separated into
+objects and ground, so that a rendering can show the same objects in another arrangement.
 """
 
 from dataclasses import dataclass
@@ -14,111 +14,114 @@ from gapscope.demo.photographs import Picture
 
 
 @dataclass(frozen=True)
-class Thing:
-    """One thing cut out of a photograph.
+class Cutout:
+    """One object cut out of a photograph.
 
     Attributes:
-        place: its middle in the photograph, in pixels (y, x).
-        colour: (height, width, 3), colours from 0 to 1.
-        cover: (height, width, 1), 1 where the thing is and 0 where it is not.
+        center: its center in the photograph, in pixels (y, x).
+        color: (height, width, 3) float32, 0 to 1.
+        alpha: (height, width, 1) float32, from 1 on the object to 0 beside it.
     """
 
-    place: tuple[float, float]
-    colour: Picture
-    cover: Picture
+    center: tuple[float, float]
+    color: Picture
+    alpha: Picture
 
 
 @dataclass(frozen=True)
-class Arrangement:
-    """A photograph taken apart.
+class Layers:
+    """A photograph separated into objects and ground.
 
     Attributes:
-        ground: (height, width, 3), the photograph with its things painted over.
-        things: what lay on the ground.
+        ground: (height, width, 3), the photograph with its objects painted over.
+        objects: the objects, in reading order.
     """
 
     ground: Picture
-    things: tuple[Thing, ...]
+    objects: tuple[Cutout, ...]
 
 
-def take_apart(
-    source: Picture, *, above: float, area: int, margin: int, opening: int, random: np.random.Generator
-) -> Arrangement:
-    """Separate what is brighter than its surroundings from the ground.
+def separate_layers(
+    source: Picture, *, min_contrast: float, min_area: int, margin: int, opening: int, random: np.random.Generator
+) -> Layers:
+    """Separate objects that are brighter than their surroundings from the ground.
 
     Args:
-        source: (height, width, 3), colours from 0 to 1.
-        above: how much brighter than the ground a thing is.
-        area: the fewest pixels of a thing; what is smaller stays on the ground.
-        margin: pixels around a thing that come with it, fading out.
-        opening: first remove what is thinner than about twice this, in pixels: scratches, the edge of the ground.
-        random: the grain of the ground that is painted where a thing was.
+        source: (height, width, 3), 0 to 1.
+        min_contrast: how much brighter than the ground an object is.
+        min_area: minimum number of pixels of an object; smaller ones stay part of the ground.
+        margin: pixels around an object that are cut out with it, fading out.
+        opening: radius in pixels of a morphological opening that first removes structures thinner than about twice
+            this: scratches, the edge of the ground; 0 for none.
+        random: draws the grain of the ground that is painted over an object.
 
     Returns:
-        The things, in the order of reading, and the ground.
+        The objects and the ground.
     """
-    grey = ndimage.gaussian_filter(source.mean(axis=2), 1.0)
-    bright = ndimage.binary_fill_holes(grey > _ground_level(grey, above) + above)
+    gray = ndimage.gaussian_filter(source.mean(axis=2), 1.0)
+    bright = ndimage.binary_fill_holes(gray > _ground_level(gray, min_contrast) + min_contrast)
     labels, _ = ndimage.label(ndimage.binary_opening(bright, iterations=opening) if opening else bright)
-    taken = np.zeros(grey.shape, dtype=bool)
-    things = []
+    removed = np.zeros(gray.shape, dtype=bool)
+    objects = []
     for number, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
         top, left = max(0, rows.start - margin), max(0, columns.start - margin)
         box = slice(top, rows.stop + margin), slice(left, columns.stop + margin)
         mask = labels[box] == number
-        if mask.sum() < area:
+        if mask.sum() < min_area:
             continue
-        wide = ndimage.binary_dilation(mask, iterations=max(1, margin // 2))
-        taken[box] |= ndimage.binary_dilation(wide, iterations=max(1, margin // 2))
-        cover = ndimage.gaussian_filter(wide.astype(np.float32), margin / 4)[..., None]
-        place = top + cover.shape[0] / 2, left + cover.shape[1] / 2
-        things.append(Thing(place, source[box], cover))
-    return Arrangement(_painted_over(source, taken, random), tuple(things))
+        dilated = ndimage.binary_dilation(mask, iterations=max(1, margin // 2))
+        removed[box] |= ndimage.binary_dilation(dilated, iterations=max(1, margin // 2))
+        alpha = ndimage.gaussian_filter(dilated.astype(np.float32), margin / 4)[..., None]
+        center = top + alpha.shape[0] / 2, left + alpha.shape[1] / 2
+        objects.append(Cutout(center, source[box], alpha))
+    return Layers(_paint_over(source, removed, random), tuple(objects))
 
 
-def lay(thing: Thing, place: tuple[float, float], angle: float, picture: Picture, *, shines: bool = False) -> None:
-    """Lay a thing on a picture, in place; what reaches over its edge is lost.
+def paste(
+    cutout: Cutout, center: tuple[float, float], angle: float, picture: Picture, *, emissive: bool = False
+) -> None:
+    """Paste an object into a picture, in place; parts beyond the picture's edge are cut off.
 
     Args:
-        thing: what to lay.
-        place: where its middle comes to lie, in pixels (y, x).
-        angle: degrees by which it is turned.
-        picture: (height, width, 3), is changed.
-        shines: the brighter of the two is seen, as with lights in the dark.
+        cutout: the object.
+        center: position of its center in the picture, in pixels (y, x).
+        angle: rotation in degrees.
+        picture: (height, width, 3), modified.
+        emissive: whether the brighter of object and picture shows, as with lights in the dark.
     """
-    colour, cover = thing.colour, thing.cover
+    color, alpha = cutout.color, cutout.alpha
     if angle:
-        colour, cover = (
-            ndimage.rotate(part, angle, reshape=False, order=3, mode="nearest") for part in (colour, cover)
-        )
-    top, left = (round(middle - length / 2) for middle, length in zip(place, cover.shape[:2], strict=True))
+        color, alpha = (ndimage.rotate(part, angle, reshape=False, order=3, mode="nearest") for part in (color, alpha))
+    top, left = (round(middle - length / 2) for middle, length in zip(center, alpha.shape[:2], strict=True))
     y, x = max(0, -top), max(0, -left)
-    target = picture[max(0, top) : max(0, top + cover.shape[0]), max(0, left) : max(0, left + cover.shape[1])]
-    colour, cover = (part[y : y + target.shape[0], x : x + target.shape[1]] for part in (colour, cover))
-    if shines:
-        np.maximum(target, cover * colour, out=target)
+    target = picture[max(0, top) : max(0, top + alpha.shape[0]), max(0, left) : max(0, left + alpha.shape[1])]
+    color, alpha = (part[y : y + target.shape[0], x : x + target.shape[1]] for part in (color, alpha))
+    if emissive:
+        np.maximum(target, alpha * color, out=target)
     else:
-        target += cover * (colour - target)
+        target += alpha * (color - target)
 
 
-def _ground_level(grey: NDArray[np.float32], above: float) -> NDArray[np.float32]:
-    """Return the brightness of the ground: a bent plane through what is not much brighter than the plane."""
-    rows, columns = np.indices(grey.shape, dtype=np.float32)
-    terms = np.stack([np.ones_like(grey), rows, columns, rows * columns], axis=-1).reshape(-1, 4)
-    flat = grey.ravel()
-    level = np.full(flat.shape, np.median(flat))
+def _ground_level(gray: NDArray[np.float32], min_contrast: float) -> NDArray[np.float32]:
+    """Return the ground's brightness: a bilinear surface, fitted to the pixels that are not much brighter than it."""
+    rows, columns = np.indices(gray.shape, dtype=np.float32)
+    terms = np.stack([np.ones_like(gray), rows, columns, rows * columns], axis=-1).reshape(-1, 4)
+    brightness = gray.ravel()
+    level = np.full(brightness.shape, np.median(brightness))
     for _ in range(5):
-        low = flat < level + above
-        weights, *_ = np.linalg.lstsq(terms[low], flat[low], rcond=None)
+        ground = brightness < level + min_contrast
+        weights, *_ = np.linalg.lstsq(terms[ground], brightness[ground], rcond=None)
         level = terms @ weights
-    return level.reshape(grey.shape).astype(np.float32)
+    return level.reshape(gray.shape).astype(np.float32)
 
 
-def _painted_over(source: Picture, taken: NDArray[np.bool_], random: np.random.Generator) -> Picture:
-    free = (~taken).astype(np.float32)[..., None]
-    reach = (8.0, 8.0, 0.0)
-    smooth = ndimage.gaussian_filter(source * free, reach) / np.maximum(ndimage.gaussian_filter(free, reach), 1e-3)
-    grain = (source - smooth)[~taken]
+def _paint_over(source: Picture, removed: NDArray[np.bool_], random: np.random.Generator) -> Picture:
+    """Fill the removed pixels with the blurred ground, plus the grain of randomly drawn ground pixels."""
+    weights = (~removed).astype(np.float32)[..., None]
+    sigma = (8.0, 8.0, 0.0)
+    smooth = ndimage.gaussian_filter(source * weights, sigma)
+    smooth = smooth / np.maximum(ndimage.gaussian_filter(weights, sigma), 1e-3)
+    grain = (source - smooth)[~removed]
     painted = source.copy()
-    painted[taken] = smooth[taken] + grain[random.integers(len(grain), size=int(taken.sum()))]
+    painted[removed] = smooth[removed] + grain[random.integers(len(grain), size=int(removed.sum()))]
     return np.clip(painted, 0, 1).astype(np.float32)

@@ -1,97 +1,102 @@
-"""What the simulator can draw: each scene takes a scanned photograph and returns a function that draws pictures."""
+"""The simulator's scenes: each takes the photograph of a material and returns a function that renders pictures."""
 
 from collections.abc import Callable
 
 import numpy as np
 
-from gapscope.demo.materials import lay, take_apart
+from gapscope.demo.materials import paste, separate_layers
 from gapscope.demo.photographs import Picture
 from gapscope.demo.renderer import Ball, Camera, render
 
-Draw = Callable[[np.random.Generator], Picture]
-Scene = Callable[[Picture, tuple[int, int]], Draw]
+RenderScene = Callable[[np.random.Generator], Picture]
+"""Renders one picture; the generator is the source of all random choices."""
+
+Scene = Callable[[Picture, tuple[int, int]], RenderScene]
+"""Takes a photograph, and the smallest and largest side (its pixels) of the part that a picture shows."""
 
 
-def ground(scanned: Picture, sides: tuple[int, int], blur: float = 0.0) -> Draw:
-    """Draw rough ground with no up or down: grass, gravel; `blur` is the spread of a lens out of focus, in pixels."""
+def ground(scanned: Picture, sides: tuple[int, int], blur: float = 0.0) -> RenderScene:
+    """Rough ground without an upright orientation: grass, gravel. `blur` is the minimum lens blur, in pixels."""
 
-    def draw(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Picture:
         camera = _camera(scanned, sides, random, tilt=8, turn=6, turns=4, haze=0.02, blur=blur)
         return render(scanned, 0.3, _lamp(random), camera, random)
 
-    return draw
+    return render_picture
 
 
-def ground_out_of_focus(scanned: Picture, sides: tuple[int, int]) -> Draw:
-    """Draw rough ground, each time a little too soft."""
+def ground_out_of_focus(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """Rough ground, always slightly out of focus."""
     return ground(scanned, sides, blur=0.75)
 
 
-def paving(scanned: Picture, sides: tuple[int, int]) -> Draw:
-    """Draw laid stones, with the camera held nearly upright."""
+def paving(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """A paved surface, with the camera held nearly upright."""
 
-    def draw(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Picture:
         camera = _camera(scanned, sides, random, tilt=6, turn=3, haze=0.02)
         return render(scanned[:, :: random.choice((-1, 1))], 0.3, _lamp(random), camera, random)
 
-    return draw
+    return render_picture
 
 
-def slide(scanned: Picture, sides: tuple[int, int]) -> Draw:
-    """Draw something flat under an instrument that looks straight at it: stained tissue, the back of an eye."""
+def slide(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """A flat specimen under an instrument that looks straight at it: stained tissue, the retina."""
 
-    def draw(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Picture:
         camera = _camera(scanned, sides, random, tilt=3, turn=6, turns=4)
         return render(scanned, 0.0, _lamp(random), camera, random)
 
-    return draw
+    return render_picture
 
 
-def coins(scanned: Picture, sides: tuple[int, int]) -> Draw:
-    """Draw coins on a board, each in the place of another of about its size."""
-    board = take_apart(scanned, above=0.14, area=300, margin=4, opening=8, random=np.random.default_rng(0))
-    by_size = sorted(board.things, key=lambda thing: thing.cover.size)
-    batched = [by_size[start : start + 4] for start in range(0, len(by_size), 4)]
+def coins(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """Coins on a board, each at the position of another coin of similar size."""
+    board = separate_layers(
+        scanned, min_contrast=0.14, min_area=300, margin=4, opening=8, random=np.random.default_rng(0)
+    )
+    by_size = sorted(board.objects, key=lambda coin: coin.alpha.size)
+    size_groups = [by_size[start : start + 4] for start in range(0, len(by_size), 4)]
 
-    def draw(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Picture:
         floor = board.ground.copy()
-        for alike in batched:
-            for thing, other in zip(alike, random.permutation(len(alike)), strict=True):
-                lay(thing, alike[other].place, random.uniform(-8, 8), floor)
+        for group in size_groups:
+            for coin, other in zip(group, random.permutation(len(group)), strict=True):
+                paste(coin, group[other].center, random.uniform(-8, 8), floor)
         camera = _camera(floor, sides, random, tilt=5, turn=2)
         return render(floor[:, :: random.choice((-1, 1))], 0.2, _lamp(random), camera, random)
 
-    return draw
+    return render_picture
 
 
-def galaxies(scanned: Picture, sides: tuple[int, int]) -> Draw:
-    """Draw a deep field with every galaxy somewhere else."""
-    sky = take_apart(scanned, above=0.06, area=12, margin=4, opening=0, random=np.random.default_rng(0))
+def galaxies(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """A deep field in which every galaxy has moved."""
+    sky = separate_layers(scanned, min_contrast=0.06, min_area=12, margin=4, opening=0, random=np.random.default_rng(0))
 
-    def draw(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Picture:
         floor = sky.ground.copy()
-        for thing in sky.things:
-            y, x = random.normal(thing.place, 25.0)
-            lay(thing, (y, x), 0.0, floor, shines=True)
+        for galaxy in sky.objects:
+            y, x = random.normal(galaxy.center, 25.0)
+            paste(galaxy, (y, x), 0.0, floor, emissive=True)
         camera = _camera(floor, sides, random, tilt=0, turn=6, turns=4)
         return render(floor, 0.0, _lamp(random), camera, random)
 
-    return draw
+    return render_picture
 
 
-def missing_material(scanned: Picture, sides: tuple[int, int]) -> Draw:
-    """Draw balls whose material was not found, on good ground: the magenta checkerboard that simulators know."""
+def missing_material(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """Balls whose material is missing, on intact ground: the magenta checkerboard known from simulators."""
 
-    def draw(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Picture:
         camera = _camera(scanned, sides, random, tilt=45, turn=180)
         balls = []
         for _ in range(int(random.integers(1, 4))):
-            aside = random.uniform(-0.3, 0.3, 2) * camera.footprint
-            place = (camera.target[0] + float(aside[0]), camera.target[1] + float(aside[1]))
-            balls.append(Ball(place, camera.footprint * random.uniform(0.18, 0.3)))
+            offset = random.uniform(-0.3, 0.3, 2) * camera.footprint
+            position = (camera.target[0] + float(offset[0]), camera.target[1] + float(offset[1]))
+            balls.append(Ball(position, camera.footprint * random.uniform(0.18, 0.3)))
         return render(scanned, 0.3, _lamp(random), camera, random, tuple(balls))
 
-    return draw
+    return render_picture
 
 
 def _camera(
@@ -105,7 +110,18 @@ def _camera(
     haze: float = 0.0,
     blur: float = 0.0,
 ) -> Camera:
-    """Place a camera so that it sees a square of the floor as a photograph would, if tilted and turned a little."""
+    """Return a camera over a random square of the floor, as a photograph would crop it, slightly tilted and rotated.
+
+    Args:
+        floor: (height, width, 3).
+        sides: smallest and largest width of the visible floor, in texels.
+        random: source of all random choices.
+        tilt: maximum tilt, in degrees.
+        turn: maximum rotation to either side, in degrees.
+        turns: number of quarter turns to choose from, on top of `turn`.
+        haze: maximum haze.
+        blur: minimum lens blur, in pixels.
+    """
     height, width, _ = floor.shape
     footprint = random.uniform(sides[0], min(sides[1], height, width))
     return Camera(
@@ -124,4 +140,5 @@ def _camera(
 
 
 def _lamp(random: np.random.Generator) -> tuple[float, float]:
+    """Return a random azimuth and elevation, in degrees."""
     return random.uniform(0, 360), random.uniform(35, 75)

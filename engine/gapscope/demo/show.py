@@ -1,4 +1,4 @@
-"""The demo: the main job on pictures made on the spot, and an account of how the planted truths were found."""
+"""Runs the demo: generates its images, compares them, and reports how many images of each planted gap are listed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,23 +14,23 @@ REAL, SYNTHETIC = "real", "synthetic"
 
 @dataclass(frozen=True)
 class Demo:
-    """What the demo made.
+    """The result of the demo.
 
     Attributes:
-        data: its pictures, and what is planted in them.
+        data: the images' folders, and the gaps planted in them.
         run: the comparison of `real` and `synthetic`.
     """
 
     data: DemoData
     run: Run
 
-    def found(self, level: str, dataset: str, kind: str) -> int:
-        """Return how many of a dataset's pictures of a kind the manifest of a level lists."""
+    def n_listed(self, level: str, dataset: str, kind: str) -> int:
+        """Return how many images of a kind are in the dataset's manifest at a level."""
         reference = SYNTHETIC if dataset == REAL else REAL
-        return _of_kind(self.run.outliers(level, dataset, reference)["uri"], kind)
+        return _count_kind(self.run.outliers(level, dataset, reference)["uri"], kind)
 
-    def account(self) -> str:
-        """Return, as lines for a person, what was planted and how many pictures of it each level lists."""
+    def summary(self) -> str:
+        """Return a text, one line per planted kind, with the number of its images that each level's manifest lists."""
         lines = ["Planted, and how many pictures of it the manifests list:"]
         for title, dataset, kinds in (
             ("never rendered", REAL, self.data.planted_real),
@@ -38,21 +38,21 @@ class Demo:
             ("rendered out of focus", SYNTHETIC, self.data.soft),
         ):
             for kind in kinds:
-                images = _of_kind(self.run.index(dataset)["uri"], kind)
-                counts = "  ".join(f"{level} {self.found(level, dataset, kind):>2}" for level in self.run.levels)
+                images = _count_kind(self.run.index(dataset)["uri"], kind)
+                counts = "  ".join(f"{level} {self.n_listed(level, dataset, kind):>2}" for level in self.run.levels)
                 lines.append(f"  {kind:<17} {title:<22} {counts}  of {images}")
         return "\n".join(lines)
 
 
-def _of_kind(uris: Iterable[str], kind: str) -> int:
+def _count_kind(uris: Iterable[str], kind: str) -> int:
     return sum(Path(uri).parent.name == kind for uri in uris)
 
 
 def run_demo(out: Path, progress: Progress | None = None) -> Demo:
-    """Make the demo's pictures in `out`/images, unless they are there, and compare them into `out`/run.
+    """Generate the demo's images in `out`/images unless they exist, and compare them into `out`/run.
 
     Raises:
-        UserError: scikit-image is not installed, or `out`/run is something else.
+        UserError: scikit-image is not installed, or `out`/run holds something other than this comparison.
     """
     folder = out.expanduser().absolute()
     if progress:

@@ -1,4 +1,4 @@
-"""Files for TensorBoard's Embedding Projector (Smilkov et al. 2016)."""
+"""Exports files for TensorBoard's Embedding Projector (Smilkov et al. 2016)."""
 
 import math
 import re
@@ -16,9 +16,9 @@ from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 
 MAX_POINTS = 10_000
-"""The projector slows down past that, and its sprite may not be wider than 8,192 pixels."""
+"""With more points the projector becomes slow, and its sprite may not be wider than 8,192 pixels."""
 
-_SIDE = 64
+_THUMBNAIL_SIDE = 64
 _CONFIG = """embeddings {{
   tensor_name: "{level}"
   tensor_path: "{level}.tsv"
@@ -33,59 +33,64 @@ _CONFIG = """embeddings {{
 
 
 def export_projector(run: RunStore, folder: Path, progress: Progress) -> None:
-    """Write projector_config.pbtxt, a sprite, and per level the embeddings and their metadata as TSV.
+    """Write projector_config.pbtxt, a sprite of thumbnails, and each level's embeddings and metadata as TSV.
 
-    Show them with `tensorboard --logdir FOLDER`. At most 10,000 images: listed outliers, and a sample of the others.
+    View them with `tensorboard --logdir FOLDER`. At most 10,000 images are exported: the listed outliers first, then a
+    sample of the others.
     """
-    drawn, entries = plotted_entries(run, MAX_POINTS)
-    uris = [_text(entry.uri) for entry in entries]
+    plotted, entries = plotted_entries(run, MAX_POINTS)
+    uris = [_sanitize(entry.uri) for entry in entries]
     with progress.task("levels", len(run.levels), "level") as task:
         for level in run.levels:
-            np.savetxt(folder / f"{level}.tsv", _embeddings(drawn, level), fmt="%.5g", delimiter="\t")
-            _write_metadata(folder / f"{level}.metadata.tsv", drawn, level, uris)
+            np.savetxt(folder / f"{level}.tsv", _embeddings(plotted, level), fmt="%.5g", delimiter="\t")
+            _write_metadata(folder / f"{level}.metadata.tsv", plotted, level, uris)
             task.advance(1)
-    _write_sprite(folder / "sprite.png", drawn, progress)
-    config = "".join(_CONFIG.format(level=level, side=_SIDE) for level in run.levels)
+    _write_sprite(folder / "sprite.png", plotted, progress)
+    config = "".join(_CONFIG.format(level=level, side=_THUMBNAIL_SIDE) for level in run.levels)
     (folder / "projector_config.pbtxt").write_text(config, encoding="utf-8")
 
 
-def _embeddings(drawn: PlottedPoints, level: str) -> NDArray[np.float32]:
+def _embeddings(plotted: PlottedPoints, level: str) -> NDArray[np.float32]:
+    """Return (n, channels) embeddings in the order of the plotted points."""
     parts = []
-    for number, name in enumerate(drawn.run.datasets):
-        rows = drawn.row[drawn.dataset == number]
+    for number, name in enumerate(plotted.run.datasets):
+        in_dataset = plotted.dataset == number
+        rows = plotted.row[in_dataset]
+        # Reading rows in their order on disk touches each chunk once.
         order = np.argsort(rows, kind="stable")
-        values = np.asarray(open_embeddings(drawn.run, name, level).oindex[rows[order]], np.float32)
-        parts.append((drawn.dataset == number, values[np.argsort(order, kind="stable")]))
-    found = np.empty((len(drawn.image), parts[0][1].shape[1]), np.float32)
-    for here, values in parts:
-        found[here] = values
-    return found
+        values = np.asarray(open_embeddings(plotted.run, name, level).oindex[rows[order]], np.float32)
+        parts.append((in_dataset, values[np.argsort(order, kind="stable")]))
+    embeddings = np.empty((len(plotted.image), parts[0][1].shape[1]), np.float32)
+    for in_dataset, values in parts:
+        embeddings[in_dataset] = values
+    return embeddings
 
 
-def _write_metadata(path: Path, drawn: PlottedPoints, level: str, uris: list[str]) -> None:
-    _, clusters = drawn.points(level)
+def _write_metadata(path: Path, plotted: PlottedPoints, level: str, uris: list[str]) -> None:
+    _, clusters = plotted.points(level)
     lines = ["uri\tdataset\toutlier against\tcluster"]
     for uri, dataset, against, cluster in zip(
-        uris, drawn.dataset.tolist(), outlier_references(drawn, level), clusters.tolist(), strict=True
+        uris, plotted.dataset.tolist(), outlier_references(plotted, level), clusters.tolist(), strict=True
     ):
-        lines.append(f"{uri}\t{drawn.run.datasets[dataset]}\t{against or 'none'}\t{cluster}")
+        lines.append(f"{uri}\t{plotted.run.datasets[dataset]}\t{against or 'none'}\t{cluster}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
-def _text(uri: str) -> str:
-    """Return a name without what would break the table or be read as a tag in somebody else's page."""
+def _sanitize(uri: str) -> str:
+    """Replace characters that would break the TSV, or that the projector's page could read as markup."""
     return re.sub(r"[\x00-\x1f\x7f\x85\u2028\u2029<>]", " ", uri)
 
 
-def _write_sprite(path: Path, drawn: PlottedPoints, progress: Progress) -> None:
-    across = max(1, math.ceil(math.sqrt(len(drawn.image))))
-    down = max(1, math.ceil(len(drawn.image) / across))
-    sheet = Image.new("RGB", (across * _SIDE, down * _SIDE), (255, 255, 255))
-    pictures = Pictures(drawn.run, drawn.index, drawn.image, progress)
-    with progress.task("sprite", len(drawn.image), "image") as task:
-        for at in range(len(drawn.image)):
-            picture = pictures.of(at, _SIDE)
+def _write_sprite(path: Path, plotted: PlottedPoints, progress: Progress) -> None:
+    side = _THUMBNAIL_SIDE
+    n_columns = max(1, math.ceil(math.sqrt(len(plotted.image))))
+    n_rows = max(1, math.ceil(len(plotted.image) / n_columns))
+    sprite = Image.new("RGB", (n_columns * side, n_rows * side), (255, 255, 255))
+    pictures = Pictures(plotted.run, plotted.index, plotted.image, progress)
+    with progress.task("sprite", len(plotted.image), "image") as task:
+        for index in range(len(plotted.image)):
+            picture = pictures.of(index, side)
             if picture is not None:
-                sheet.paste(picture, (at % across * _SIDE, at // across * _SIDE))
+                sprite.paste(picture, (index % n_columns * side, index // n_columns * side))
             task.advance(1, rejected=int(picture is None))
-    sheet.save(path)
+    sprite.save(path)

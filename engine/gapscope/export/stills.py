@@ -1,4 +1,4 @@
-"""PNG and SVG pictures of every level's map, for papers and for comments of continuous integration."""
+"""Exports PNG and SVG pictures of every level's map, for papers and for comments by continuous integration."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _EYE, _CENTER = np.array([0.98, 0.98, 0.54]), np.array([0.0, 0.0, -0.03])
-"""Where the page's camera stands at first, in units of the cube that holds the map."""
+"""The initial camera of the report's map (map.js), in units of the cube that encloses the map."""
 
-_VECTORS = 4000
-"""Up to this many points are shapes in an SVG; more are one embedded picture, or viewers would choke on the file."""
+_MAX_VECTOR_POINTS = 4000
+"""More points than this are one embedded picture in the SVG, since viewers choke on that many shapes."""
 
 _DPI = 200
-_PAIRS_NAMED = 4
+_MAX_PAIRS = 4
 
 
 def export_stills(run: RunStore, folder: Path, progress: Progress) -> None:
-    """Write LEVEL.png and LEVEL.svg per level. The same run makes the same bytes.
+    """Write LEVEL.png and LEVEL.svg into `folder` for every level. The same run gives the same bytes.
 
-    Drawn by Matplotlib, which needs neither a browser nor a screen.
+    Matplotlib draws them, without a browser or a display.
 
     Raises:
         OptionError: Matplotlib is not installed.
@@ -41,69 +41,69 @@ def export_stills(run: RunStore, folder: Path, progress: Progress) -> None:
         import matplotlib as mpl
     except ImportError as error:
         raise OptionError('--to stills: Matplotlib is not installed; pip install "gapscope[stills]"') from error
-    drawn = read_plotted_points(run, ReportSettings().max_points)
+    plotted = read_plotted_points(run, ReportSettings().max_points)
     with (
         mpl.rc_context({"svg.hashsalt": "gapscope", "svg.fonttype": "none"}),
         progress.task("stills", len(run.levels), "level") as task,
     ):
         for level in run.levels:
-            figure = _still(drawn, level)
+            figure = _draw_figure(plotted, level)
             figure.savefig(folder / f"{level}.png", dpi=_DPI, metadata={"Software": None})
             figure.savefig(folder / f"{level}.svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
             task.advance(1)
 
 
-def _still(drawn: PlottedPoints, level: str) -> "Figure":
+def _draw_figure(plotted: PlottedPoints, level: str) -> "Figure":
     from matplotlib.figure import Figure
 
-    words = _words(drawn.run, level)
-    figure = Figure(figsize=(6.4, 5.0 + 0.22 * len(words)), facecolor="white")
-    text_share = (0.34 + 0.22 * len(words)) / figure.get_figheight()
+    lines = _summary_lines(plotted.run, level)
+    figure = Figure(figsize=(6.4, 5.0 + 0.22 * len(lines)), facecolor="white")
+    text_share = (0.34 + 0.22 * len(lines)) / figure.get_figheight()
     axes = figure.add_axes((0.02, text_share, 0.96, 0.91 - text_share))
     axes.set_axis_off()
-    _draw(axes, drawn, level)
+    _draw_points(axes, plotted, level)
     figure.text(0.03, 0.985, level, size=16, weight="bold", va="top")
     axes.figure.legend(
-        handles=_handles(drawn, level),
+        handles=_legend_handles(plotted, level),
         loc="upper right",
         bbox_to_anchor=(0.985, 0.995),
         ncols=2,
         frameon=False,
         fontsize=8,
     )
-    for line, text in enumerate(reversed(words)):
-        figure.text(0.03, (0.14 + 0.22 * line) / figure.get_figheight(), text, size=8.5, color="#30363c", va="bottom")
+    for row, text in enumerate(reversed(lines)):
+        figure.text(0.03, (0.14 + 0.22 * row) / figure.get_figheight(), text, size=8.5, color="#30363c", va="bottom")
     return figure
 
 
-def _draw(axes: "Axes", drawn: PlottedPoints, level: str) -> None:
-    points, _ = drawn.points(level)
-    across, depth = _projected(points)
-    outlier = drawn.outliers(level)
+def _draw_points(axes: "Axes", plotted: PlottedPoints, level: str) -> None:
+    points, _ = plotted.points(level)
+    positions, depth = _project(points)
+    is_outlier = plotted.outliers(level)
     count = len(points)
     size = float(np.clip(26 - 5.2 * np.log10(max(count, 1)), 2.0, 16.0))
-    colors = np.array([light(number) for number in range(len(drawn.run.datasets))], dtype=object)[drawn.dataset]
-    # The nearest last, all datasets in one go, so that none is painted over the others. Outliers above.
+    colors = np.array([light(number) for number in range(len(plotted.run.datasets))], dtype=object)[plotted.dataset]
+    # All datasets in one call and from far to near, so that no dataset covers the others; outliers on top.
     for listed, marker, scale, alpha in ((False, "o", 1.0, 0.6), (True, "D", 1.15, 0.95)):
-        here = np.flatnonzero(outlier == listed)
-        here = here[np.argsort(-depth[here], kind="stable")]
+        order = np.flatnonzero(is_outlier == listed)
+        order = order[np.argsort(-depth[order], kind="stable")]
         axes.scatter(
-            across[here, 0],
-            across[here, 1],
+            positions[order, 0],
+            positions[order, 1],
             s=size * scale,
-            c=list(colors[here]),
+            c=list(colors[order]),
             marker=marker,
             alpha=alpha,
             linewidths=0.35 if listed else 0.0,
             edgecolors="white",
-            rasterized=count > _VECTORS,
+            rasterized=count > _MAX_VECTOR_POINTS,
         )
     axes.set_aspect("equal")
     axes.margins(0.04)
 
 
-def _projected(points: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return (n, 2) places as the page's camera first sees them, and (n,) distances from it."""
+def _project(points: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return (n, 2) positions in the picture of the report's initial camera, and (n,) depths."""
     if not len(points):
         return np.zeros((0, 2)), np.zeros(0)
     low, high = points.min(axis=0), points.max(axis=0)
@@ -118,14 +118,14 @@ def _projected(points: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArra
     return np.stack([from_eye @ right, from_eye @ up], axis=1) / np.maximum(depth, 1e-3)[:, None], depth
 
 
-def _handles(drawn: PlottedPoints, level: str) -> "list[Line2D]":
+def _legend_handles(plotted: PlottedPoints, level: str) -> "list[Line2D]":
     from matplotlib.lines import Line2D
 
-    outlier = drawn.outliers(level)
+    is_outlier = plotted.outliers(level)
     handles = []
-    for number, name in enumerate(drawn.run.datasets):
+    for number, name in enumerate(plotted.run.datasets):
         for listed, marker, label in ((False, "o", name), (True, "D", "listed outliers")):
-            count = int(((drawn.dataset == number) & (outlier == listed)).sum())
+            count = int(((plotted.dataset == number) & (is_outlier == listed)).sum())
             handles.append(
                 Line2D(
                     [],
@@ -137,16 +137,17 @@ def _handles(drawn: PlottedPoints, level: str) -> "list[Line2D]":
                     label=f"{label} ({count:,})",
                 )
             )
-    # Legends fill their columns downwards; names belong in the first, outliers in the second.
+    # Matplotlib fills a legend column by column: names go into the first, outliers into the second.
     return [*handles[::2], *handles[1::2]]
 
 
-def _words(run: RunStore, level: str) -> list[str]:
-    numbers = read_metrics(run.path)["levels"][level]["pairs"]
-    found = [(pair, numbers[pair.name]) for pair in run.pairs]
-    widest = sorted(found, key=lambda one: -one[1]["outlier_share"])[:_PAIRS_NAMED]
+def _summary_lines(run: RunStore, level: str) -> list[str]:
+    """Return a sentence each for the pairs with the largest shares of outliers."""
+    metrics = read_metrics(run.path)["levels"][level]["pairs"]
+    pairs = [(pair, metrics[pair.name]) for pair in run.pairs]
+    widest = sorted(pairs, key=lambda pair: -pair[1]["outlier_share"])[:_MAX_PAIRS]
     return [
-        f"{one['outliers']:,} of {one['images']:,} {query} images ({one['outlier_share']:.1%}) are outliers against "
-        f"{reference}"
-        for (query, reference), one in widest
+        f"{numbers['outliers']:,} of {numbers['images']:,} {query} images ({numbers['outlier_share']:.1%}) are "
+        f"outliers against {reference}"
+        for (query, reference), numbers in widest
     ]

@@ -1,4 +1,4 @@
-"""From what was measured on a little to what much of it takes."""
+"""Extrapolates the time, disk and memory of a whole job from measurements on a sample."""
 
 import math
 from collections.abc import Mapping
@@ -8,11 +8,13 @@ from itertools import product
 from gapscope.plan.measure import Measured
 
 PAGE_IMAGES = 50_000
-"""Most that the page draws, and shows thumbnails of."""
+"""Maximum number of images that the report draws and shows thumbnails of."""
 
 _PER_NEIGHBOR_BYTES = 12
+"""Bytes per stored neighbor: a float32 distance and an int64 index."""
+
 _GRAPH_COPIES = 4
-"""Of its neighbor graph that a layout works with: as it is read, in both directions, as weights, and sorted."""
+"""Copies of its neighbor graph that a layout holds: as it is read, in both directions, as weights, and sorted."""
 
 _GRAPH_NEIGHBORS = 15
 _SHARD_COPIES = 2
@@ -20,14 +22,14 @@ _SHARD_COPIES = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """What one stage takes.
+    """The estimated cost of one stage.
 
     Attributes:
-        name: as in the flow of a run.
-        seconds: of the whole cluster.
-        disk_bytes: that it leaves in the run; None where it is small or not known.
-        memory_bytes: of the process that needs most; None where it is small.
-        how: where the seconds come from.
+        name: the stage's name in a run.
+        seconds: wall time on the whole cluster.
+        disk_bytes: what it adds to the run; None if that is small or not known.
+        memory_bytes: peak of the process that needs most; None if that is small.
+        how: how the seconds were estimated, for the reader.
     """
 
     name: str
@@ -39,16 +41,16 @@ class Stage:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What a whole job would take.
+    """The estimated cost of a whole job.
 
     Attributes:
-        images: name to number of images listed.
-        stages: in the order in which they run.
-        device: what was measured, in words.
-        workers: that embed.
-        limit: what embedding waits for most: `read`, `decode`, `model` or `write`.
-        images_per_second: of one worker.
-        price_per_hour: of one worker; None where none is given.
+        images: dataset name to number of images listed.
+        stages: the stages in the order in which they run.
+        device: description of the device that was measured.
+        workers: number of workers that embed.
+        limit: bottleneck of embedding: `read`, `decode`, `model` or `write`.
+        images_per_second: embedding rate of one worker.
+        price_per_hour: price of one worker, in any currency; None if no price was given.
     """
 
     images: Mapping[str, int]
@@ -61,7 +63,7 @@ class Plan:
 
     @property
     def seconds(self) -> float:
-        """Return the time of all stages, one after the other."""
+        """Return the total time; stages run one after the other."""
         return sum(stage.seconds for stage in self.stages)
 
     @property
@@ -71,30 +73,34 @@ class Plan:
 
     @property
     def cost(self) -> float | None:
-        """Return the price of all workers for the whole time; None where no price is given."""
+        """Return the price of all workers for the total time; None if no price was given."""
         return None if self.price_per_hour is None else self.seconds / 3600 * self.workers * self.price_per_hour
 
 
 def estimate(
     images: Mapping[str, int], channels: Mapping[str, int], measured: Measured, k: int, block_rows: int, workers: int
 ) -> tuple[Stage, ...]:
-    """Return the stages of a job.
+    """Estimate the stages of a job.
 
     Args:
-        images: name to number of images.
-        channels: level to length of an embedding.
-        measured: what a sample took.
-        k: neighbors kept per image and ordered pair.
+        images: dataset name to number of images.
+        channels: level to dimensions of an embedding.
+        measured: measurements on a sample.
+        k: neighbors kept per image and ordered pair of datasets.
         block_rows: images per block.
-        workers: that embed.
+        workers: number of workers that embed.
+
+    Returns:
+        The stages in the order in which they run.
     """
     total, levels, names = sum(images.values()), len(channels), list(images)
-    floats = sum(channels.values())
-    # Every row of every query meets every row of every reference.
-    products = sum(images[query] * images[reference] for query, reference in product(names, names))
-    graph = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES
-    mean_channels = floats / levels
-    page = min(total, PAGE_IMAGES)
+    # Embeddings are float16: two bytes per channel.
+    embedding_bytes = 2 * sum(channels.values())
+    # Exact search computes the distance of every query image to every reference image.
+    distances = sum(images[query] * images[reference] for query, reference in product(names, names))
+    graph_bytes = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES
+    mean_channels = sum(channels.values()) / levels
+    page_images = min(total, PAGE_IMAGES)
     return (
         Stage(
             name="listing",
@@ -106,14 +112,14 @@ def estimate(
         Stage(
             name="embedding",
             seconds=total / measured.images_per_second / workers,
-            disk_bytes=total * floats * 2,
-            memory_bytes=measured.memory_bytes + _SHARD_COPIES * block_rows * floats * 2,
+            disk_bytes=total * embedding_bytes,
+            memory_bytes=measured.memory_bytes + _SHARD_COPIES * block_rows * embedding_bytes,
             how=f"measured on {measured.images} images, in proportion",
         ),
         Stage(
             name="neighbors",
-            seconds=measured.neighbor_seconds * products * mean_channels * levels,
-            disk_bytes=graph,
+            seconds=measured.neighbor_seconds * distances * mean_channels * levels,
+            disk_bytes=graph_bytes,
             memory_bytes=max(images.values()) * k * _PER_NEIGHBOR_BYTES,
             how=f"measured on {measured.rows:,} made-up embeddings, as the product of the datasets' sizes",
         ),
@@ -126,9 +132,9 @@ def estimate(
         ),
         Stage(
             name="report",
-            seconds=page * measured.picture_seconds,
+            seconds=page_images * measured.picture_seconds,
             disk_bytes=None,
             memory_bytes=None,
-            how=f"thumbnails of {page:,} images, at the speed of reading and decoding",
+            how=f"thumbnails of {page_images:,} images, at the speed of reading and decoding",
         ),
     )

@@ -1,4 +1,4 @@
-"""The benchmark against peers, on few images, with what needs no installation."""
+"""The benchmark against peers, on a few images, with peers that need no installation."""
 
 import json
 import subprocess
@@ -12,26 +12,26 @@ ROOT = Path(__file__).parents[3]
 
 def test_a_peer_that_cannot_be_installed_or_fails_is_a_result(tmp_path: Path, two_folders: tuple[Path, Path]) -> None:
     out, program = tmp_path / "peers.json", ROOT / "benchmarks" / "peers" / "run.py"
-    # A peer of no such version, and one that dies: neither keeps the others from being measured.
-    changed = tmp_path / "peers" / "run.py"
-    changed.parent.mkdir()
+    # Neither a peer that cannot be installed nor one that fails keeps the others from being measured.
+    patched = tmp_path / "peers" / "run.py"
+    patched.parent.mkdir()
     for file in program.parent.glob("*.py"):
-        (changed.parent / file.name).write_text(file.read_text())
-    (changed.parent / "dies.py").write_text("raise SystemExit('no luck today')\n")
-    (changed.parent / "works.py").write_text(
+        (patched.parent / file.name).write_text(file.read_text())
+    (patched.parent / "dies.py").write_text("raise SystemExit('no luck today')\n")
+    (patched.parent / "works.py").write_text(
         "import json, pathlib, sys\n"
         "count = sum(1 for folder in sys.argv[1:3] for _ in pathlib.Path(folder).iterdir())\n"
         "answer = {'images': count, 'steps': {'all': 1.0}, 'comes_out': '<a count>', 'numbers': {}}\n"
         "(pathlib.Path(sys.argv[3]) / 'answer.json').write_text(json.dumps(answer))\n"
     )
-    text = changed.read_text().replace(
+    text = patched.read_text().replace(
         "PEERS = {",
         "PEERS = {'works': Peer(script='works.py'), 'dies': Peer(script='dies.py'),\n"
         "    'absent': Peer(script='works.py', needs=('./no-such-package',)),",
         1,
     )
-    changed.write_text(text)
-    command = [sys.executable, str(changed), *map(str, two_folders), "--images", "10", "--repeats", "1"]
+    patched.write_text(text)
+    command = [sys.executable, str(patched), *map(str, two_folders), "--images", "10", "--repeats", "1"]
     command += ["--peers", "works,dies,absent", "--envs", str(tmp_path / "envs"), "--out", str(out)]
     subprocess.run(command, check=True, capture_output=True, cwd=tmp_path)
     peers = json.loads(out.read_text())["peers"]

@@ -1,4 +1,4 @@
-"""The memory of a case is its own."""
+"""The peak memory of a case does not include its parent's."""
 
 import numpy as np
 
@@ -7,6 +7,8 @@ from gapscope.bench.subprocess_case import in_child, peak_gib
 
 def test_the_peak_of_a_case_is_not_its_parents() -> None:
     large = np.ones(2**27)
-    good, said = in_child("-c", "from gapscope.bench.subprocess_case import peak_gib; print(peak_gib())", timeout=60)
-    assert good
-    assert 0 < float(said) < large.nbytes / 2**30 < peak_gib()
+    succeeded, output = in_child(
+        "-c", "from gapscope.bench.subprocess_case import peak_gib; print(peak_gib())", timeout=60
+    )
+    assert succeeded
+    assert 0 < float(output) < large.nbytes / 2**30 < peak_gib()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
-from image_files import encoded, find_torture, scene, write_files, write_shards
+from image_files import encode_image, find_torture_folder, gradient_image, write_image_files, write_tar_shards
 
 import gapscope
 from gapscope.progress import Silent, Task
@@ -39,10 +39,10 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 
 
 def test_the_command_reads_or_rejects_whatever_there_is(tmp_path: Path) -> None:
-    torture = find_torture()
+    torture = find_torture_folder()
     expected = {
-        "made": write_files(tmp_path / "made"),
-        "shards": write_shards(tmp_path / "shards"),
+        "made": write_image_files(tmp_path / "made"),
+        "shards": write_tar_shards(tmp_path / "shards"),
     }
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(CRASHES)
@@ -101,7 +101,7 @@ class Meddler(Silent):
             yield task
         if title == "listing real":
             (self._folder / "gone.png").unlink()
-            (self._folder / "other.png").write_bytes(encoded(scene(30, 30), "PNG"))
+            (self._folder / "other.png").write_bytes(encode_image(gradient_image(30, 30), "PNG"))
             (self._folder / "pipe.png").unlink()
             os.mkfifo(self._folder / "pipe.png")
 
@@ -110,9 +110,9 @@ def test_what_changes_between_listing_and_reading_is_rejected(tmp_path: Path) ->
     for folder in ("real", "synthetic"):
         (tmp_path / folder).mkdir()
         for number in range(4):
-            (tmp_path / folder / f"{number}.png").write_bytes(encoded(scene(60 + number, 60), "PNG"))
+            (tmp_path / folder / f"{number}.png").write_bytes(encode_image(gradient_image(60 + number, 60), "PNG"))
     for name in ("gone.png", "other.png", "pipe.png"):
-        (tmp_path / "real" / name).write_bytes(encoded(scene(), "PNG"))
+        (tmp_path / "real" / name).write_bytes(encode_image(gradient_image(), "PNG"))
     run = gapscope.compare(
         {"real": tmp_path / "real", "synthetic": tmp_path / "synthetic"},
         out=tmp_path / "run",

@@ -47,13 +47,13 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
         synthetic[level][9] = real[level][151] + 0.02
         synthetic[level][30] = synthetic[level][31]
     clusters = {"real": np.array([1] * PLANTED + [0] * (160 - PLANTED)), "synthetic": np.zeros(140, int)}
-    said: dict[str, list[Value]] = {"real": [f"kind {row % 3}" for row in range(160)]}
+    metadata: dict[str, list[Value]] = {"real": [f"kind {row % 3}" for row in range(160)]}
     return compare_vectors(
         tmp_path_factory.mktemp("manifests") / "run",
         {"real": real, "synthetic": synthetic},
         clusters=clusters,
         broken={"real": 2},
-        said=said,
+        metadata=metadata,
     )
 
 

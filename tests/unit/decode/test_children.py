@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from image_files import find_torture
+from image_files import find_torture_folder
 from PIL import Image
 
 from gapscope.decode import children
@@ -148,7 +148,7 @@ os.kill(os.getpid(), 9)
 
 
 def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(capfd: pytest.CaptureFixture[str]) -> None:
-    torture = find_torture()
+    torture = find_torture_folder()
     if torture is None:
         pytest.skip("no torture images in shared/data/torture beside the repository, nor where GAPSCOPE_TORTURE says")
     statuses: dict[str, str] = {}

@@ -10,10 +10,10 @@ from typing import get_args
 import numpy as np
 import pytest
 import torch
-from embed_only import arrays_of, embed
-from image_files import encoded, readable, scene, turned
-from made_embeddings import Told
+from embed_only import list_and_embed, read_run_arrays
+from image_files import encode_image, encode_with_orientation, gradient_image, readable_files
 from PIL import Image, ImageOps
+from recording_progress import RecordingProgress
 
 from gapscope.decode import children, gpu
 from gapscope.decode.dynamic_batcher import DynamicBatcher
@@ -57,7 +57,7 @@ def stand_in() -> Iterator[None]:
 
 @pytest.mark.parametrize("orientation", range(9))
 def test_images_are_turned_as_pillow_turns_them(orientation: int) -> None:
-    image = scene(7, 5)
+    image = gradient_image(7, 5)
     exif = Image.Exif()
     exif[0x0112] = orientation
     image.info["exif"] = exif.tobytes()
@@ -66,12 +66,12 @@ def test_images_are_turned_as_pillow_turns_them(orientation: int) -> None:
 
 
 def test_only_plain_jpegs_are_for_the_gpu() -> None:
-    plain = {name for name, data in readable().items() if plain_jpeg(data, MAX_PIXELS)}
+    plain = {name for name, data in readable_files().items() if plain_jpeg(data, MAX_PIXELS)}
     expected = {"plain.jpg", "UPPER.JPEG", "progressive.jpg", "gray.jpg", "profile.jpg"}
     assert plain == expected | {f"turned-{number}.jpg" for number in range(2, 9)}
-    assert not plain_jpeg(encoded(scene(), "JPEG"), 100)
-    assert not plain_jpeg(encoded(scene(), "JPEG")[:-200], MAX_PIXELS)
-    assert not plain_jpeg(encoded(scene(), "JPEG", keep_rgb=True), MAX_PIXELS)
+    assert not plain_jpeg(encode_image(gradient_image(), "JPEG"), 100)
+    assert not plain_jpeg(encode_image(gradient_image(), "JPEG")[:-200], MAX_PIXELS)
+    assert not plain_jpeg(encode_image(gradient_image(), "JPEG", keep_rgb=True), MAX_PIXELS)
     assert not plain_jpeg(b"\xff\xd8\xff" + b"x" * 50 + b"\xff\xd9", MAX_PIXELS)
 
 
@@ -83,7 +83,9 @@ def assert_same(actual: Picture, expected: Picture) -> None:
 
 @pytest.mark.usefixtures("stand_in")
 def test_many_threads_get_their_own_pictures_in_batches() -> None:
-    data = [turned("JPEG", number) for number in range(2, 9)] * 3 + [encoded(scene(90, 120).convert("L"), "JPEG")]
+    data = [encode_with_orientation("JPEG", number) for number in range(2, 9)] * 3 + [
+        encode_image(gradient_image(90, 120).convert("L"), "JPEG")
+    ]
     with ThreadPoolExecutor(8) as pool:
         pictures = list(pool.map(lambda file: decode_on_gpu(file, PREPROCESS), data))
     for file, picture in zip(data, pictures, strict=True):
@@ -92,11 +94,16 @@ def test_many_threads_get_their_own_pictures_in_batches() -> None:
 
 @pytest.mark.usefixtures("stand_in")
 def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
-    plain = encoded(scene(), "JPEG")
-    refused, crashing = (encoded(scene(), "JPEG", comment=comment) for comment in (b"REFUSE", b"CRASH"))
+    plain = encode_image(gradient_image(), "JPEG")
+    refused, crashing = (encode_image(gradient_image(), "JPEG", comment=comment) for comment in (b"REFUSE", b"CRASH"))
     for fit in get_args(Fit):
         preprocess = Preprocess(size=64, fit=fit)
-        for data in (plain, refused, encoded(scene(), "PNG"), encoded(scene().convert("CMYK"), "JPEG")):
+        for data in (
+            plain,
+            refused,
+            encode_image(gradient_image(), "PNG"),
+            encode_image(gradient_image().convert("CMYK"), "JPEG"),
+        ):
             assert_same(decode_on_gpu(data, preprocess), decode(data, preprocess))
     box = (9.0, 9.0, 50.0, 40.0)
     assert_same(decode_on_gpu(plain, PREPROCESS, box), decode(plain, PREPROCESS, box))
@@ -123,7 +130,7 @@ def fallback_reason(boot: str, data: bytes, calls: int) -> str:
 
 
 def test_a_decoder_that_does_not_start_leaves_all_to_the_cpu_and_says_why() -> None:
-    plain = encoded(scene(), "JPEG")
+    plain = encode_image(gradient_image(), "JPEG")
     boot = "import nvidia_nvimgcodec_of_another_cuda_{memory}"
     assert "ModuleNotFoundError: No module named 'nvidia_nvimgcodec_of" in fallback_reason(boot, plain, 1)
     assert fallback_reason("import os; os.kill(os.getpid(), 11)", plain, 1).endswith("does not start: SIGSEGV")
@@ -142,28 +149,28 @@ def test_a_run_goes_on_without_the_decoder_and_says_so_once(tmp_path: Path, monk
     folder = tmp_path / "images"
     folder.mkdir()
     for number in range(70):
-        (folder / f"{number:02d}.jpg").write_bytes(encoded(scene(40 + number, 50), "JPEG"))
-    told = Told()
-    embed(tmp_path / "by the CPU", {"a": str(folder)}, "inline")
+        (folder / f"{number:02d}.jpg").write_bytes(encode_image(gradient_image(40 + number, 50), "JPEG"))
+    progress = RecordingProgress()
+    list_and_embed(tmp_path / "by the CPU", {"a": str(folder)}, "inline")
     monkeypatch.setattr(gpu, "_BOOT", "raise OSError('libnvjpeg.so.13: cannot open shared object file') # {memory}")
     gpu._decoder.cache_clear()
     monkeypatch.setattr(Cpu, "decode", lambda _, *args, **options: decode_on_gpu(*args, **options))
     monkeypatch.setattr(Cpu, "decode_fallback_reason", lambda _: gpu.decode_fallback_reason())
-    embed(tmp_path / "run", {"a": str(folder)}, "inline", told)
+    list_and_embed(tmp_path / "run", {"a": str(folder)}, "inline", progress)
     gpu._decoder.cache_clear()
-    (note,) = [note for note in told.notes if "GPU" in note]
+    (note,) = [note for note in progress.notes if "GPU" in note]
     assert note == (
         "the CPU decodes what the GPU should: a decoder process, which needs nvImageCodec and nvJPEG, does not start: "
         "OSError: libnvjpeg.so.13: cannot open shared object file"
     )
-    assert "a: 70 listed = 70 read + 0 rejected" in told.notes
-    arrays, expected = arrays_of(tmp_path / "run"), arrays_of(tmp_path / "by the CPU")
+    assert "a: 70 listed = 70 read + 0 rejected" in progress.notes
+    arrays, expected = read_run_arrays(tmp_path / "run"), read_run_arrays(tmp_path / "by the CPU")
     for name, values in expected.items():
         np.testing.assert_array_equal(arrays[name], values)
 
 
 def test_a_decoder_that_fails_again_and_again_is_given_up() -> None:
-    plain = encoded(scene(), "JPEG")
+    plain = encode_image(gradient_image(), "JPEG")
     crashes, fails = "os.kill(os.getpid(), 11)", "{{'status': 'crashed', 'error': 'RuntimeError: out of memory'}}"
     assert fallback_reason(boot_responding(crashes), plain, 2) == ""
     assert fallback_reason(boot_responding(crashes), plain, 3) == "the decoder crashed (SIGSEGV), on 3 batches in a row"
@@ -172,7 +179,7 @@ def test_a_decoder_that_fails_again_and_again_is_given_up() -> None:
 
 def test_a_decoder_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "_MAX_REFUSALS", 4)
-    plain = encoded(scene(), "JPEG")
+    plain = encode_image(gradient_image(), "JPEG")
     refuses, leaves = "{{'images': [None], 'refused': 1}}", "{{'images': [None], 'refused': 0}}"
     assert fallback_reason(boot_responding(refuses), plain, 3) == ""
     assert fallback_reason(boot_responding(refuses), plain, 4) == "it decodes none of the first 4 plain JPEGs"
@@ -184,12 +191,12 @@ def test_a_decoder_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatc
 def test_a_decoder_that_reads_some_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpu, "_MAX_REFUSALS", 2)
     for comment in (b"", *[b"REFUSE"] * 6):
-        decode_on_gpu(encoded(scene(), "JPEG", comment=comment), PREPROCESS)
+        decode_on_gpu(encode_image(gradient_image(), "JPEG", comment=comment), PREPROCESS)
     assert gpu.decode_fallback_reason() == ""
 
 
 def test_what_goes_wrong_in_the_decoder_is_reported_in_its_words(tmp_path: Path) -> None:
-    plain, odd = encoded(scene(), "JPEG"), encoded(scene().convert("CMYK"), "JPEG")
+    plain, odd = encode_image(gradient_image(), "JPEG"), encode_image(gradient_image().convert("CMYK"), "JPEG")
     with (tmp_path / "memory").open("w+b") as memory:
         memory.write(plain + odd)
         memory.flush()

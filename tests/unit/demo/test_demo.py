@@ -1,4 +1,4 @@
-"""The demo as a user runs it: its manifests must name what was planted."""
+"""The demo as a user runs it: its manifests must list the planted kinds."""
 
 from collections import Counter
 from pathlib import Path
@@ -21,9 +21,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def output(folder: Path) -> str:
-    done = CliRunner().invoke(app, ["demo", "--out", str(folder)])
-    assert done.exit_code == 0, done.output
-    return done.stdout
+    invocation = CliRunner().invoke(app, ["demo", "--out", str(folder)])
+    assert invocation.exit_code == 0, invocation.output
+    return invocation.stdout
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +32,11 @@ def demo(folder: Path, output: str) -> Demo:
     return Demo(make_demo_data(folder / "images"), gapscope.open_run(folder / "run"))
 
 
-def kinds(pictures: Path) -> Counter[str]:
+def count_kinds(pictures: Path) -> Counter[str]:
     return Counter(path.parent.name for path in pictures.rglob("*.jpg"))
 
 
-def listed(demo: Demo, level: str, query: str, reference: str) -> list[str]:
+def listed_kinds(demo: Demo, level: str, query: str, reference: str) -> list[str]:
     return [Path(uri).parent.name for uri in demo.run.outliers(level, query, reference)["uri"]]
 
 
@@ -47,7 +47,7 @@ def test_it_ends_with_the_path_of_a_page(folder: Path, output: str) -> None:
 
 
 def test_a_few_hundred_pictures_of_each_and_the_planted_kinds_in_one_only(demo: Demo) -> None:
-    real, rendered = kinds(demo.data.photographs), kinds(demo.data.rendered)
+    real, rendered = count_kinds(demo.data.photographs), count_kinds(demo.data.rendered)
     assert 250 <= real.total() <= 400
     assert 250 <= rendered.total() <= 400
     assert set(real) - set(rendered) == set(demo.data.planted_real)
@@ -57,42 +57,43 @@ def test_a_few_hundred_pictures_of_each_and_the_planted_kinds_in_one_only(demo: 
 
 
 @pytest.mark.parametrize("level", ["P4", "P5", "P6"])
-def test_the_manifest_names_the_planted_kinds(demo: Demo, level: str) -> None:
+def test_the_manifest_lists_the_planted_kinds(demo: Demo, level: str) -> None:
     for pictures, planted, pair in (
         (demo.data.photographs, demo.data.planted_real, ("real", "synthetic")),
         (demo.data.rendered, demo.data.planted_rendered, ("synthetic", "real")),
     ):
-        there, found = kinds(pictures), Counter(listed(demo, level, *pair))
+        images, listed = count_kinds(pictures), Counter(listed_kinds(demo, level, *pair))
         for kind in planted:
-            assert found[kind] >= 0.8 * there[kind], (level, kind)
+            assert listed[kind] >= 0.8 * images[kind], (level, kind)
 
 
-def test_what_stands_in_front_is_planted_and_other_kinds_are_mostly_left_alone(demo: Demo) -> None:
-    found = listed(demo, "P5", "real", "synthetic")
-    planted = [kind in demo.data.planted_real for kind in found]
+def test_planted_kinds_rank_first_and_few_images_of_other_kinds_are_listed(demo: Demo) -> None:
+    listed = listed_kinds(demo, "P5", "real", "synthetic")
+    planted = [kind in demo.data.planted_real for kind in listed]
     assert sum(planted[:20]) >= 18
     assert sum(planted) > 0.6 * len(planted)
-    spared = sum(kinds(demo.data.photographs).values()) - sum(
-        kinds(demo.data.photographs)[kind] for kind in demo.data.planted_real
-    )
-    assert len(planted) - sum(planted) < 0.25 * spared
+    images = count_kinds(demo.data.photographs)
+    not_planted = images.total() - sum(images[kind] for kind in demo.data.planted_real)
+    assert len(planted) - sum(planted) < 0.25 * not_planted
 
 
 def test_a_blur_shows_most_where_texture_is_fine(demo: Demo) -> None:
-    there = kinds(demo.data.rendered)
+    images = count_kinds(demo.data.rendered)
     for kind in demo.data.soft:
-        assert demo.found("P2", "synthetic", kind) >= 0.8 * there[kind]
-        assert demo.found("P5", "synthetic", kind) < demo.found("P2", "synthetic", kind)
+        assert demo.n_listed("P2", "synthetic", kind) >= 0.8 * images[kind]
+        assert demo.n_listed("P5", "synthetic", kind) < demo.n_listed("P2", "synthetic", kind)
 
 
-def test_the_account_says_what_the_manifests_say(demo: Demo, output: str) -> None:
+def test_the_summary_agrees_with_the_manifests(demo: Demo, output: str) -> None:
     for kind in demo.data.planted_real:
         (line,) = (line for line in output.splitlines() if line.split()[:1] == [kind])
-        assert f"P5 {demo.found('P5', 'real', kind):>2}" in line
+        assert f"P5 {demo.n_listed('P5', 'real', kind):>2}" in line
 
 
 @pytest.mark.slow
-def test_pictures_repeat_themselves_and_whole_data_is_left_alone(demo: Demo, folder: Path, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_images_and_complete_data_is_not_rewritten(
+    demo: Demo, folder: Path, tmp_path: Path
+) -> None:
     pictures = sorted((folder / "images").rglob("*.jpg"))
     before = {path: path.stat().st_mtime_ns for path in pictures}
     make_demo_data(folder / "images")
@@ -106,10 +107,10 @@ def test_pictures_repeat_themselves_and_whole_data_is_left_alone(demo: Demo, fol
     assert all(kind in (tmp_path / "README.txt").read_text() for kind in demo.data.planted_real)
 
 
-def test_without_scikit_image_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone(name: str) -> Path:
+def test_without_scikit_image_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Path:
         raise ModuleNotFoundError(name)
 
-    monkeypatch.setattr("gapscope.demo.photographs.files", gone)
+    monkeypatch.setattr("gapscope.demo.photographs.files", missing)
     with pytest.raises(UserError, match=r"gapscope\[demo\]"):
         open_photograph("brick.png")

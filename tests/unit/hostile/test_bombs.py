@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from image_files import bomb, encoded, scene
+from fuzz_seeds import text_bomb
+from image_files import encode_image, gradient_image, png_bomb
 from PIL import Image
-from seeds import text_bomb
 from typer.testing import CliRunner
 
 from gapscope.decode.children import decode_in_subprocess
@@ -35,24 +35,24 @@ LAUGHS = "".join(f'<!ENTITY l{level + 1} "{f"&l{level};" * 10}">' for level in r
 
 def ico_bomb() -> bytes:
     """An icon that says 16 x 16 and holds 20,000 x 20,000."""
-    inside = bomb(20_000)
+    inside = png_bomb(20_000)
     return b"\0\0\1\0\1\0" + struct.pack("<BBBBHHII", 16, 16, 0, 0, 1, 32, len(inside), 22) + inside
 
 
 def gif_bomb() -> bytes:
     """An animation whose frame is larger than its screen."""
-    small = encoded(Image.new("P", (10, 10)), "GIF")
+    small = encode_image(Image.new("P", (10, 10)), "GIF")
     offset = small.index(b"\x2c")
     return small[: offset + 5] + struct.pack("<HH", 65_000, 65_000) + small[offset + 9 :]
 
 
 def long_animation() -> bytes:
     frames = [Image.new("P", (300, 300), color % 255) for color in range(400)]
-    return encoded(frames[0], "GIF", save_all=True, append_images=frames[1:])
+    return encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
 BOMBS = {
-    "pixels": (bomb(50_000), "too-large"),
+    "pixels": (png_bomb(50_000), "too-large"),
     "text": (text_bomb(200_000_000), "broken"),
     "icon": (ico_bomb(), "too-large"),
     "frame": (gif_bomb(), "too-large"),
@@ -205,7 +205,7 @@ def test_weights_that_carry_code_end_the_command_and_are_not_run(tmp_path: Path,
         path.write_bytes(pickle.dumps(evil))
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
-        (tmp_path / folder / "1.png").write_bytes(encoded(scene(), "PNG"))
+        (tmp_path / folder / "1.png").write_bytes(encode_image(gradient_image(), "PNG"))
     args = ["compare", f"a={tmp_path}/a", f"b={tmp_path}/b", "--out", str(tmp_path / "run"), "--model", "bundled"]
     result = CliRunner().invoke(app, [*args, "--weights", str(path)])
     assert result.exit_code == 2
@@ -255,4 +255,4 @@ def test_names_cannot_move_the_terminals_cursor() -> None:
 def test_a_decoder_that_gets_nonsense_costs_one_image() -> None:
     with pytest.raises(Rejected):
         decode_in_subprocess(b"\x93NUMPY" + b"\xff" * 200, PREPROCESS)
-    assert decode_in_subprocess(encoded(scene(), "PNG"), PREPROCESS).format == "PNG"
+    assert decode_in_subprocess(encode_image(gradient_image(), "PNG"), PREPROCESS).format == "PNG"

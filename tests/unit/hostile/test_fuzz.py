@@ -12,22 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from seeds import (
+from fuzz_seeds import (
     COCO_SEED,
     LIST_SEEDS,
     ZARR_SEED,
-    fuzz,
+    fuzz_settings,
     image_seeds,
+    mutated_bytes,
+    mutated_json,
     numpy_seeds,
     parquet_seeds,
-    spoiled_bytes,
-    spoiled_json,
     tar_seeds,
     text_bomb,
     weights_seeds,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gapscope.decode.children import decode_in_subprocess
 from gapscope.errors import UserError
@@ -73,8 +73,8 @@ def drain_bytes(inside: Path, suffix: str, data: bytes, part: str = "", *, objec
     path.unlink()
 
 
-@fuzz(200)
-@given(data=spoiled_bytes([*image_seeds(), text_bomb(70_000_000)]))
+@fuzz_settings(200)
+@given(data=mutated_bytes([*image_seeds(), text_bomb(70_000_000)]))
 def test_images(data: bytes) -> None:
     try:
         picture = decode_in_subprocess(data, Preprocess(size=64, max_pixels=1_000_000), thumbnail=32)
@@ -84,44 +84,44 @@ def test_images(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("suffix", LIST_SEEDS)
-@fuzz(120)
+@fuzz_settings(120)
 @given(data=st.data())
 def test_lists(inside: Path, suffix: str, data: st.DataObject) -> None:
-    drain_bytes(inside, suffix, data.draw(spoiled_bytes(LIST_SEEDS[suffix])))
+    drain_bytes(inside, suffix, data.draw(mutated_bytes(LIST_SEEDS[suffix])))
 
 
-@fuzz(120)
-@given(content=spoiled_json(COCO_SEED), objects=st.booleans())
+@fuzz_settings(120)
+@given(content=mutated_json(COCO_SEED), objects=st.booleans())
 def test_coco(inside: Path, content: Any, objects: bool) -> None:
     drain_bytes(inside, ".json", json.dumps(content).encode(), f"::{inside}", objects=objects)
 
 
-@fuzz(120)
-@given(data=spoiled_bytes([json.dumps(COCO_SEED).encode()]))
+@fuzz_settings(120)
+@given(data=mutated_bytes([json.dumps(COCO_SEED).encode()]))
 def test_coco_that_is_hardly_json(inside: Path, data: bytes) -> None:
     drain_bytes(inside, ".json", data, f"::{inside}", objects=True)
 
 
-@fuzz(120)
-@given(data=spoiled_bytes(tar_seeds()))
+@fuzz_settings(120)
+@given(data=mutated_bytes(tar_seeds()))
 def test_archives(inside: Path, data: bytes) -> None:
     drain_bytes(inside, ".tar", data)
 
 
-@fuzz(120)
-@given(data=spoiled_bytes(parquet_seeds()))
+@fuzz_settings(120)
+@given(data=mutated_bytes(parquet_seeds()))
 def test_parquet(inside: Path, data: bytes) -> None:
     drain_bytes(inside, ".parquet", data)
 
 
-@fuzz(120)
-@given(data=spoiled_bytes(numpy_seeds()))
+@fuzz_settings(120)
+@given(data=mutated_bytes(numpy_seeds()))
 def test_numpy(inside: Path, data: bytes) -> None:
     drain_bytes(inside, ".npy", data)
 
 
-@fuzz(120)
-@given(metadata=spoiled_json(ZARR_SEED))
+@fuzz_settings(120)
+@given(metadata=mutated_json(ZARR_SEED))
 def test_zarr(inside: Path, metadata: Any) -> None:
     store = inside / f"{next(NUMBERS)}.zarr"
     (store / "c" / "0" / "0" / "0").mkdir(parents=True)
@@ -131,11 +131,11 @@ def test_zarr(inside: Path, metadata: Any) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-@fuzz(100)
+@fuzz_settings(100)
 @given(data=st.data())
 def test_weights(inside: Path, suffix: str, data: st.DataObject) -> None:
     path = inside / f"weights{suffix}"
-    path.write_bytes(data.draw(spoiled_bytes([weights_seeds()[suffix]])))
+    path.write_bytes(data.draw(mutated_bytes([weights_seeds()[suffix]])))
     try:
         state = read_state(path)
     except UserError:

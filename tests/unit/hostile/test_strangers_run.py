@@ -14,11 +14,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
+from fake_run import FakeRunSpec, write_fake_run
+from fuzz_seeds import fuzz_settings, mutated_bytes, mutated_json, odd_values
 from hypothesis import given
 from hypothesis import strategies as st
-from image_files import encoded, scene
-from made_run import Made, make_run
-from seeds import fuzz, odd_values, spoiled_bytes, spoiled_json
+from image_files import encode_image, gradient_image
 from typer.testing import CliRunner, Result
 
 from gapscope.progress import Silent
@@ -33,7 +33,7 @@ NUMBERS = count()
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a report, to make hostile copies of."""
     images = {"real": ["1.png", "2.png", "3.png"], "synthetic": ["1.png", "2.png"]}
-    run = make_run(tmp_path_factory.mktemp("whole"), Made(images=images, levels=("P2",), measured=True))
+    run = write_fake_run(tmp_path_factory.mktemp("whole"), FakeRunSpec(images=images, levels=("P2",), measured=True))
     write_report(run, Silent())
     return run
 
@@ -68,7 +68,7 @@ def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 def write_image(folder: Path) -> None:
     folder.mkdir()
-    (folder / "1.png").write_bytes(encoded(scene(), "PNG"))
+    (folder / "1.png").write_bytes(encode_image(gradient_image(), "PNG"))
 
 
 def spoil(whole: Run, inside: Path, name: str, content: bytes) -> Path:
@@ -79,18 +79,18 @@ def spoil(whole: Run, inside: Path, name: str, content: bytes) -> Path:
     return run
 
 
-@fuzz(14)
+@fuzz_settings(14)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])
 def test_any_json(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
-    content = data.draw(spoiled_json(json.loads((whole.path / name).read_text())))
+    content = data.draw(mutated_json(json.loads((whole.path / name).read_text())))
     run = spoil(whole, inside, name, json.dumps(content).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)
 
 
-@fuzz(9)
+@fuzz_settings(9)
 @given(data=st.data())
 @pytest.mark.parametrize(
     "name",
@@ -98,17 +98,17 @@ def test_any_json(whole: Run, inside: Path, name: str, data: st.DataObject) -> N
 )
 def test_any_array_metadata(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
     seed = json.loads((whole.path / name / "zarr.json").read_text())
-    run = spoil(whole, inside, f"{name}/zarr.json", json.dumps(data.draw(spoiled_json(seed))).encode())
+    run = spoil(whole, inside, f"{name}/zarr.json", json.dumps(data.draw(mutated_json(seed))).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)
 
 
-@fuzz(9)
+@fuzz_settings(9)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["index/real.parquet", "manifests/P2.real-vs-synthetic.parquet"])
 def test_any_table(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
-    run = spoil(whole, inside, name, data.draw(spoiled_bytes([(whole.path / name).read_bytes()])))
+    run = spoil(whole, inside, name, data.draw(mutated_bytes([(whole.path / name).read_bytes()])))
     command("report", run)
     command("export", run, "--to", "parquet")
     shutil.rmtree(run)
@@ -300,7 +300,7 @@ def test_an_array_that_is_whole_in_another_way_is_read(copy: Path) -> None:
 
 
 @given(value=odd_values)
-@fuzz(14)
+@fuzz_settings(14)
 def test_any_value_in_the_places_that_memory_depends_on(whole: Run, inside: Path, value: Any) -> None:
     content = json.loads((whole.path / "run.json").read_text())
     content["datasets"]["real"]["listed"] = content["block_rows"] = value

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_embeddings import Levels, blobs, embed, embedded_run, mapped
+from embedded_run import Levels, compute_maps, make_blobs, write_dataset, write_embedded_run
+from gapscope.store.results import forget_previous_coordinates, forget_results, read_layout
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 from sklearn.neighbors import KNeighborsClassifier
@@ -16,7 +17,6 @@ from gapscope.layout.landmarks import choose_landmarks
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.settings import LayoutSettings
 from gapscope.stages.layout import level_infos
-from gapscope.store.results import forget_previous_coordinates, forget_results, read_layout
 
 RANDOM = np.random.default_rng(5)
 
@@ -26,22 +26,31 @@ def two(one: NDArray[np.float32], other: NDArray[np.float32], level: str = "P2")
 
 
 CASES = {
-    "fewer images than neighbors": (two(blobs(7, 6, [0], 1), blobs(5, 6, [1], 2)), "full"),
-    "two images": (two(blobs(1, 6, [0], 1), blobs(1, 6, [1], 2)), "pca"),
-    "one dataset of one image": (two(blobs(40, 6, [0, 1], 1), blobs(1, 6, [1], 2)), "full"),
+    "fewer images than neighbors": (two(make_blobs(7, 6, [0], 1), make_blobs(5, 6, [1], 2)), "full"),
+    "two images": (two(make_blobs(1, 6, [0], 1), make_blobs(1, 6, [1], 2)), "pca"),
+    "one dataset of one image": (two(make_blobs(40, 6, [0, 1], 1), make_blobs(1, 6, [1], 2)), "full"),
     "all embeddings equal": (two(np.ones((30, 6), np.float32), np.ones((20, 6), np.float32)), "constant"),
     "copies by the thousand": (
-        two(np.repeat(blobs(2, 6, [0], 1), 600, axis=0), np.concatenate([blobs(1, 6, [0], 1), blobs(60, 6, [3], 2)])),
+        two(
+            np.repeat(make_blobs(2, 6, [0], 1), 600, axis=0),
+            np.concatenate([make_blobs(1, 6, [0], 1), make_blobs(60, 6, [3], 2)]),
+        ),
         "landmarks",
     ),
-    "nothing but copies of two": (two(np.repeat(blobs(2, 6, [0], 1), 40, axis=0), blobs(2, 6, [0], 1)), "landmarks"),
-    "no more dimensions than one": (two(blobs(40, 1, [0, 1], 1), blobs(30, 1, [2], 2)), "full"),
+    "nothing but copies of two": (
+        two(np.repeat(make_blobs(2, 6, [0], 1), 40, axis=0), make_blobs(2, 6, [0], 1)),
+        "landmarks",
+    ),
+    "no more dimensions than one": (two(make_blobs(40, 1, [0, 1], 1), make_blobs(30, 1, [2], 2)), "full"),
     "parts that no neighbor connects": (
-        two(blobs(80, 6, [0], 1) + 40, np.concatenate([blobs(80, 6, [0], 3) - 40, blobs(2, 6, [4], 1) * 50])),
+        two(
+            make_blobs(80, 6, [0], 1) + 40,
+            np.concatenate([make_blobs(80, 6, [0], 3) - 40, make_blobs(2, 6, [4], 1) * 50]),
+        ),
         "full",
     ),
     "a rejected row": (
-        two(np.where(np.arange(40)[:, None] == 7, np.nan, blobs(40, 6, [0], 1)), blobs(9, 6, [0], 2)),
+        two(np.where(np.arange(40)[:, None] == 7, np.nan, make_blobs(40, 6, [0], 1)), make_blobs(9, 6, [0], 2)),
         "full",
     ),
 }
@@ -51,8 +60,8 @@ CASES = {
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
 def test_every_image_that_was_read_has_a_place(tmp_path: Path, case: str, metric: str) -> None:
     datasets, way = CASES[case]
-    record = embedded_run(tmp_path / "run", datasets, metric)
-    notes = mapped(tmp_path / "run", record, k=15)
+    record = write_embedded_run(tmp_path / "run", datasets, metric)
+    notes = compute_maps(tmp_path / "run", record, k=15)
     points, clusters = read_layout(tmp_path / "run", "P2")
     read = np.concatenate([np.isfinite(values["P2"]).all(axis=1) for values in datasets.values()])
     np.testing.assert_array_equal(np.isfinite(points).all(axis=1), read)
@@ -70,8 +79,8 @@ def test_every_image_that_was_read_has_a_place(tmp_path: Path, case: str, metric
 
 def test_copies_lie_on_one_point(tmp_path: Path) -> None:
     datasets, _ = CASES["copies by the thousand"]
-    record = embedded_run(tmp_path / "run", datasets)
-    mapped(tmp_path / "run", record)
+    record = write_embedded_run(tmp_path / "run", datasets)
+    compute_maps(tmp_path / "run", record)
     points, _ = read_layout(tmp_path / "run", "P2")
     for copies in (np.r_[:600, 1200], np.r_[600:1200]):
         np.testing.assert_allclose(points[copies], points[copies[:1]].repeat(len(copies), axis=0), atol=1e-4)
@@ -81,10 +90,10 @@ def planted(
     tmp_path: Path, settings: LayoutSettings
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], dict[str, object]]:
     kinds = np.sort(np.resize(np.arange(6), 600))
-    values = blobs(600, 12, list(range(6)), 1)
+    values = make_blobs(600, 12, list(range(6)), 1)
     order = RANDOM.permutation(600)
-    record = embedded_run(tmp_path / "run", two(values[order[:350]], values[order[350:]]))
-    mapped(tmp_path / "run", record, settings)
+    record = write_embedded_run(tmp_path / "run", two(values[order[:350]], values[order[350:]]))
+    compute_maps(tmp_path / "run", record, settings)
     points, _ = read_layout(tmp_path / "run", "P2")
     return points, kinds[order], level_infos(tmp_path / "run", record, "P2")["layout"]
 
@@ -101,8 +110,8 @@ def test_planted_kinds_stay_together(tmp_path: Path, landmarks: int | None) -> N
 
 def test_no_room_in_memory_leads_to_landmarks_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu.Cpu, "max_layout_points", lambda *_: 200)
-    record = embedded_run(tmp_path / "run", two(blobs(300, 6, [0, 1], 1), blobs(200, 6, [1], 2)))
-    (note,) = mapped(tmp_path / "run", record)
+    record = write_embedded_run(tmp_path / "run", two(make_blobs(300, 6, [0, 1], 1), make_blobs(200, 6, [1], 2)))
+    (note,) = compute_maps(tmp_path / "run", record)
     assert note.startswith("P2: UMAP laid out 200 of 500 images, memory has room for a map of 200;")
 
 
@@ -116,15 +125,15 @@ def test_memory_that_runs_out_leads_to_fewer_landmarks(tmp_path: Path, monkeypat
         return layout(self, start, *graph)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cpu.Cpu, "layout", small)
-    record = embedded_run(tmp_path / "run", two(blobs(300, 6, [0, 1], 1), blobs(200, 6, [1], 2)))
-    (note,) = mapped(tmp_path / "run", record)
+    record = write_embedded_run(tmp_path / "run", two(make_blobs(300, 6, [0, 1], 1), make_blobs(200, 6, [1], 2)))
+    (note,) = compute_maps(tmp_path / "run", record)
     assert note.startswith("P2: UMAP laid out 125 of 500 images, memory ran out over a map of more;")
 
 
 def test_landmarks_are_as_dense_as_the_images_and_no_two_are_copies(tmp_path: Path) -> None:
-    dense, sparse = blobs(3000, 6, [0], 1), blobs(1000, 6, [1], 2)
-    record = embedded_run(
-        tmp_path / "run", two(np.concatenate([dense, sparse]), np.repeat(blobs(1, 6, [2], 3), 500, 0))
+    dense, sparse = make_blobs(3000, 6, [0], 1), make_blobs(1000, 6, [1], 2)
+    record = write_embedded_run(
+        tmp_path / "run", two(np.concatenate([dense, sparse]), np.repeat(make_blobs(1, 6, [2], 3), 500, 0))
     )
     views = [open_view(tmp_path / "run", record, name, "P2") for name in "ab"]
     chosen = choose_landmarks(views, 900, 0)
@@ -134,10 +143,10 @@ def test_landmarks_are_as_dense_as_the_images_and_no_two_are_copies(tmp_path: Pa
 
 
 def test_one_far_image_neither_presses_the_others_together_nor_is_thrown_farther(tmp_path: Path) -> None:
-    values = blobs(300, 6, [0, 1, 2], 1)
+    values = make_blobs(300, 6, [0, 1, 2], 1)
     values[17] = 3000
-    record = embedded_run(tmp_path / "run", two(values[:200], values[200:]), "euclidean")
-    mapped(tmp_path / "run", record)
+    record = write_embedded_run(tmp_path / "run", two(values[:200], values[200:]), "euclidean")
+    compute_maps(tmp_path / "run", record)
     points, _ = read_layout(tmp_path / "run", "P2")
     others = np.delete(np.arange(300), 17)
     assert np.median(cdist(points[others], points[others])) > 0.5 * RADIUS
@@ -145,18 +154,18 @@ def test_one_far_image_neither_presses_the_others_together_nor_is_thrown_farther
 
 
 def test_levels_are_turned_alike(tmp_path: Path) -> None:
-    values = blobs(300, 12, [0, 1, 2, 3, 4], 1)
+    values = make_blobs(300, 12, [0, 1, 2, 3, 4], 1)
     turn = np.linalg.qr(RANDOM.normal(size=(12, 12)))[0].astype(np.float32)
     levels = {"P2": values, "P3": -values @ turn, "P4": np.ones((300, 2), np.float32), "P5": values[:, ::-1]}
     run = tmp_path / "run"
-    record = embedded_run(
+    record = write_embedded_run(
         run,
         {
             name: {level: found[part] for level, found in levels.items()}
             for name, part in (("a", slice(0, 100)), ("b", slice(100, 300)))
         },
     )
-    mapped(run, record, LayoutSettings(n_epochs=100))
+    compute_maps(run, record, LayoutSettings(n_epochs=100))
     first, third = read_layout(run, "P2")[0], read_layout(run, "P3")[0]
     assert not read_layout(run, "P4")[0].any()
     for found in (first, third, read_layout(run, "P5")[0]):
@@ -168,17 +177,17 @@ def test_levels_are_turned_alike(tmp_path: Path) -> None:
 
 def test_yesterdays_map_stays_and_new_images_are_placed_on_it(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    values = blobs(200, 6, [0, 1], 1)
-    record = embedded_run(run, two(values[:120], values[120:]))
-    mapped(run, record)
+    values = make_blobs(200, 6, [0, 1], 1)
+    record = write_embedded_run(run, two(values[:120], values[120:]))
+    compute_maps(run, record)
     before, _ = read_layout(run, "P2")
     # A copy of an old image, a new one, and one of the old changed to be like another.
-    longer = np.concatenate([values[:120], values[3:4], blobs(1, 6, [1], 9)])
+    longer = np.concatenate([values[:120], values[3:4], make_blobs(1, 6, [1], 9)])
     longer[50] = values[110]
     forget_results(run)
     forget_previous_coordinates(run, "a", [50])
-    embed(run, record, "a", {"P2": longer})
-    notes = mapped(run, record)
+    write_dataset(run, record, "a", {"P2": longer})
+    notes = compute_maps(run, record)
     after, _ = read_layout(run, "P2")
     kept = np.delete(np.arange(120), 50)
     np.testing.assert_array_equal(after[kept], before[kept])
@@ -192,19 +201,19 @@ def test_yesterdays_map_stays_and_new_images_are_placed_on_it(tmp_path: Path) ->
 def test_a_map_of_one_point_is_not_kept_to(tmp_path: Path) -> None:
     run = tmp_path / "run"
     equal = np.ones((20, 6), np.float32)
-    record = embedded_run(run, two(equal, equal))
-    mapped(run, record)
+    record = write_embedded_run(run, two(equal, equal))
+    compute_maps(run, record)
     forget_results(run)
-    embed(run, record, "a", {"P2": np.concatenate([equal, blobs(30, 6, [0, 1], 1)])})
-    mapped(run, record)
+    write_dataset(run, record, "a", {"P2": np.concatenate([equal, make_blobs(30, 6, [0, 1], 1)])})
+    compute_maps(run, record)
     assert level_infos(run, record, "P2")["layout"]["strategy"] != "extended"
 
 
 def test_a_map_that_was_drawn_but_not_turned_is_only_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
-    record = embedded_run(run, two(blobs(60, 6, [0, 1], 1), blobs(50, 6, [1], 2)))
+    record = write_embedded_run(run, two(make_blobs(60, 6, [0, 1], 1), make_blobs(50, 6, [1], 2)))
     whole = tmp_path / "whole"
-    mapped(whole, embedded_run(whole, two(blobs(60, 6, [0, 1], 1), blobs(50, 6, [1], 2))))
+    compute_maps(whole, write_embedded_run(whole, two(make_blobs(60, 6, [0, 1], 1), make_blobs(50, 6, [1], 2))))
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -212,20 +221,20 @@ def test_a_map_that_was_drawn_but_not_turned_is_only_turned(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr("gapscope.stages.layout._align_levels", stop)
         with pytest.raises(KeyboardInterrupt):
-            mapped(run, record)
+            compute_maps(run, record)
     monkeypatch.setattr("gapscope.stages.layout.draw", stop)
-    mapped(run, record)
+    compute_maps(run, record)
     np.testing.assert_array_equal(read_layout(run, "P2")[0], read_layout(whole, "P2")[0])
 
 
 def test_metric_reaches_the_map(tmp_path: Path) -> None:
-    values = blobs(60, 6, [0], 1)
+    values = make_blobs(60, 6, [0], 1)
     scaled = np.concatenate([values, values * 4])
-    record = embedded_run(tmp_path / "run", two(scaled, values[:5]), "euclidean")
+    record = write_embedded_run(tmp_path / "run", two(scaled, values[:5]), "euclidean")
     view = open_view(tmp_path / "run", record, "a", "P2")
     assert view.metric == "euclidean"
     assert np.linalg.norm(view.tile(0, 120), axis=1).std() > 0.1
-    mapped(tmp_path / "run", record)
+    compute_maps(tmp_path / "run", record)
     points, _ = read_layout(tmp_path / "run", "P2")
     np.testing.assert_allclose(
         interpolate_coordinates(view.take(slice(0, 3)), view, points[:120], cpu.Cpu()), points[:3], rtol=1e-5

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_embeddings import blobs, embedded_run, mapped
+from embedded_run import compute_maps, make_blobs, write_embedded_run
+from gapscope.store.results import neighbor_stretch, read_layout
 
 from gapscope.cluster import lazy_cluster
 from gapscope.device.cpu import Cpu
@@ -16,23 +17,22 @@ from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.neighbors import find_neighbors
-from gapscope.store.results import neighbor_stretch, read_layout
 
 # Odd ones out: a rejected row, copies, and fewer images in one dataset than there are neighbors.
-VALUES = blobs(120, 6, [0, 1], 1)
+VALUES = make_blobs(120, 6, [0, 1], 1)
 VALUES[7] = np.nan
-DATASETS = {"a": {"P2": VALUES}, "b": {"P2": np.repeat(blobs(3, 6, [1], 2), 3, axis=0)}}
+DATASETS = {"a": {"P2": VALUES}, "b": {"P2": np.repeat(make_blobs(3, 6, [1], 2), 3, axis=0)}}
 
 
 def test_the_map_does_not_wait_for_the_disk_and_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    record = embedded_run(tmp_path / "disk", DATASETS)
+    record = write_embedded_run(tmp_path / "disk", DATASETS)
     settings = LayoutSettings(n_epochs=50)
     with lazy_cluster("inline", "cpu", 0) as connect:
         find_neighbors(tmp_path / "disk", record, Cpu(), 30, connect, Silent())
         compute_layouts(tmp_path / "disk", record, settings, Cpu(), connect, Silent())
     monkeypatch.setattr(graph, "_STRETCH_ROWS", 50)
     monkeypatch.setattr(graph, "neighbor_stretch", None)
-    mapped(tmp_path / "memory", embedded_run(tmp_path / "memory", DATASETS), settings)
+    compute_maps(tmp_path / "memory", write_embedded_run(tmp_path / "memory", DATASETS), settings)
     for one, other in zip(read_layout(tmp_path / "disk", "P2"), read_layout(tmp_path / "memory", "P2"), strict=True):
         np.testing.assert_array_equal(one, other)
     assert not NEIGHBOR_CACHE._pairs
@@ -47,7 +47,7 @@ def test_what_there_is_no_room_for_comes_from_the_disk(tmp_path: Path, monkeypat
         return neighbor_stretch(run, level, query, *more)
 
     monkeypatch.setattr(graph, "neighbor_stretch", reading)
-    mapped(tmp_path / "run", embedded_run(tmp_path / "run", DATASETS))
+    compute_maps(tmp_path / "run", write_embedded_run(tmp_path / "run", DATASETS))
     # Room for 100 rows of 14 neighbors: for those of the small dataset.
     assert read == {"a"}
 

@@ -118,7 +118,7 @@ def test_scaler_is_scikit_learns_and_does_not_depend_on_tiles() -> None:
     # Far from zero, where naive sums of squares lose everything.
     values = (normal(101, 9, 1) * 0.01 + 1000).astype(np.float32)
     values[:, 4] = 7
-    mean, std = fit_scaler((values[start : start + 13] for start in range(0, 101, 13)))
+    mean, std = fit_scaler(values[start : start + 13] for start in range(0, 101, 13))
     scaler = StandardScaler().fit(values.astype(np.float64))
     np.testing.assert_allclose(mean, scaler.mean_, rtol=1e-6)
     np.testing.assert_allclose(std, scaler.scale_, rtol=1e-5)

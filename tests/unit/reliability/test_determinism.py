@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from whole_run import Folders, compare, content
+from quick_compare import DatasetFolders, quick_compare, read_run_files
 
 import gapscope
 from gapscope.export import EXPORTS, export_run
@@ -14,9 +14,9 @@ from gapscope.report.single_file import write_single_file
 
 
 @pytest.fixture(scope="module")
-def again(folders: Folders, tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
+def again(folders: DatasetFolders, tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
     """The comparison once more, in another place."""
-    return compare(folders, tmp_path_factory.mktemp("again") / "run")
+    return quick_compare(folders, tmp_path_factory.mktemp("again") / "run")
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -24,7 +24,7 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_second_run_elsewhere(again: gapscope.Run, undisturbed: dict[str, bytes]) -> None:
-    assert content(again.path) == undisturbed
+    assert read_run_files(again.path) == undisturbed
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
@@ -41,19 +41,19 @@ def test_the_page_in_one_file(finished: Path, tmp_path: Path) -> None:
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
 
 
-def test_an_update(folders: Folders, finished: Path, tmp_path: Path) -> None:
+def test_an_update(folders: DatasetFolders, finished: Path, tmp_path: Path) -> None:
     moved = {name: str(shutil.copytree(folder, tmp_path / "images" / name)) for name, folder in folders.items()}
     runs = [tmp_path / "one", tmp_path / "other"]
     for run in runs:
-        compare(moved, run)
+        quick_compare(moved, run)
     random = np.random.default_rng(6)
     for number in range(3):
         Image.fromarray(random.integers(0, 256, (30, 40, 3), dtype=np.uint8)).save(
             tmp_path / "images" / "synthetic" / f"new-{number}.png"
         )
     (tmp_path / "images" / "real" / "03.png").unlink()
-    one, other = (compare(moved, run, update=True) for run in runs)
+    one, other = (quick_compare(moved, run, update=True) for run in runs)
     assert one.metrics["datasets"]["synthetic"]["read"] == 15
-    assert content(one.path) == content(other.path)
+    assert read_run_files(one.path) == read_run_files(other.path)
     found = gapscope.verify(one.path)
     assert (found.faults, found.finished) == ([], True)

@@ -17,8 +17,8 @@ from typing import Any
 
 import kill_at
 import pytest
+from quick_compare import DatasetFolders, quick_compare, read_run_files
 from typer.testing import CliRunner
-from whole_run import Folders, compare, content
 
 import gapscope
 from gapscope.progress import Silent, Task
@@ -27,7 +27,7 @@ from gapscope_cli.main import app
 
 
 @pytest.mark.slow
-def test_killed_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_killed_at_every_stage(folders: DatasetFolders, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
     run = tmp_path / "run"
     command = [sys.executable, kill_at.__file__, str(run), *(f"{name}={source}" for name, source in folders.items())]
     with subprocess.Popen(
@@ -43,7 +43,7 @@ def test_killed_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], 
             assert (run / "lock.json").exists()
             return len(list(run.glob("pyramid.zarr/*/done/c/*")))
 
-        before, after = list(kill_at.POINTS)[:-3], list(kill_at.POINTS)[-3:]
+        before, after = list(kill_at.KILL_POINTS)[:-3], list(kill_at.KILL_POINTS)[-3:]
         done = dict(zip(before, map(kill_at_, before), strict=True))
         # Blocks that are finished stay so.
         assert list(done.values()) == sorted(done.values())
@@ -51,16 +51,16 @@ def test_killed_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], 
         assert done["embed"] < done["store"] == 3
         # The maps are drawn here: a child would have to compile UMAP first.
         with pytest.raises(KeyboardInterrupt):
-            compare(folders, run, progress=Meddler(_stop_at_outliers))
+            quick_compare(folders, run, progress=Meddler(_stop_at_outliers))
         *after, last = after
         for point in after:
             kill_at_(point)
-        compare(folders, run)
-        assert content(run) == undisturbed
+        quick_compare(folders, run)
+        assert read_run_files(run) == undisturbed
         kill_at_(last)
         assert not (run / "report").exists()
-        compare(folders, run)
-        assert content(run) == undisturbed
+        quick_compare(folders, run)
+        assert read_run_files(run) == undisturbed
 
 
 def _stop_at_outliers(title: str) -> None:
@@ -89,7 +89,7 @@ FAULTS: dict[str, tuple[type[Exception], tuple[Any, ...]]] = {
 
 
 def test_every_fault_at_every_stage(
-    folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: DatasetFolders, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"
     # Each command loads the same network, and here nothing else takes so long.
@@ -114,8 +114,8 @@ def test_every_fault_at_every_stage(
                 assert "Traceback" not in ended.output
             assert not (run / "lock.json").exists()
         assert gapscope.verify(run).faults == []
-    compare(folders, run)
-    assert content(run) == undisturbed
+    quick_compare(folders, run)
+    assert read_run_files(run) == undisturbed
 
 
 def _fail_from(patch: pytest.MonkeyPatch, module: str, name: str, call: int, error: Callable[[], Exception]) -> None:
@@ -144,7 +144,9 @@ class Meddler(Silent):
             yield task
 
 
-def test_a_second_command_at_every_stage(folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_second_command_at_every_stage(
+    folders: DatasetFolders, undisturbed: dict[str, bytes], tmp_path: Path
+) -> None:
     run, refused = tmp_path / "run", {}
 
     def second(title: str) -> None:
@@ -153,19 +155,23 @@ def test_a_second_command_at_every_stage(folders: Folders, undisturbed: dict[str
             assert ended.exit_code == 2, ended.output
             refused[title, *command[::2]] = ended.stderr
         with pytest.raises(gapscope.RunError, match="is in use by gapscope compare, process"):
-            compare(folders, run)
+            quick_compare(folders, run)
 
-    compare(folders, run, progress=Meddler(second))
+    quick_compare(folders, run, progress=Meddler(second))
     assert {title.split()[0] for title, *_ in refused} == {
         "listing", "embedding", "neighbors", "layout", "outliers", "thumbnails"
     }  # fmt: skip
-    assert content(run) == undisturbed
+    assert read_run_files(run) == undisturbed
 
 
 # Set back, Dask waits until the clock is where it was.
 @pytest.mark.parametrize("seconds", [86_400.0, -0.2])
 def test_a_clock_that_jumps_at_every_stage(
-    folders: Folders, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float
+    folders: DatasetFolders,
+    undisturbed: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
 ) -> None:
     jumped, real = [0.0], time.time
 
@@ -180,6 +186,6 @@ def test_a_clock_that_jumps_at_every_stage(
         if name.startswith("distributed.") and getattr(module, "time", None) is real:
             monkeypatch.setattr(module, "time", now)
     monkeypatch.setattr(time, "time", now)
-    compare(folders, tmp_path / "run", progress=Meddler(jump))
+    quick_compare(folders, tmp_path / "run", progress=Meddler(jump))
     assert jumped[0] / seconds >= 6
-    assert content(tmp_path / "run") == undisturbed
+    assert read_run_files(tmp_path / "run") == undisturbed

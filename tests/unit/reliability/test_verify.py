@@ -9,11 +9,11 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import zarr
+from gapscope.store.results import forget_results, previous_layout
+from quick_compare import DatasetFolders, quick_compare, read_run_files
 from typer.testing import CliRunner
-from whole_run import Folders, compare, content
 
 import gapscope
-from gapscope.store.results import forget_results, previous_layout
 from gapscope_cli.main import app
 
 
@@ -78,7 +78,7 @@ DAMAGES: dict[str, list[tuple[Callable[[Path], None], str]]] = {
 
 @pytest.mark.parametrize("of", DAMAGES)
 def test_what_is_broken_is_named_taken_out_and_made_again(
-    folders: Folders, undisturbed: dict[str, bytes], run: Path, of: str
+    folders: DatasetFolders, undisturbed: dict[str, bytes], run: Path, of: str
 ) -> None:
     for damage, name in DAMAGES[of]:
         damage(run / name)
@@ -95,8 +95,8 @@ def test_what_is_broken_is_named_taken_out_and_made_again(
     assert "Give the same `gapscope compare` command again" in mended.stdout
     looked = CliRunner().invoke(app, ["verify", str(run)])
     assert (looked.exit_code, "goes on with what is missing" in looked.stdout) == (0, True), looked.output
-    compare(folders, run)
-    assert content(run) == undisturbed
+    quick_compare(folders, run)
+    assert read_run_files(run) == undisturbed
     found = gapscope.verify(run)
     assert (found.sound, found.finished) == (True, True)
 
@@ -115,7 +115,7 @@ def test_what_is_broken_is_named_taken_out_and_made_again(
     ],
 )
 def test_a_command_on_a_damaged_run_is_one_line(
-    folders: Folders, run: Path, damage: Callable[[Path], None], name: str, command: str
+    folders: DatasetFolders, run: Path, damage: Callable[[Path], None], name: str, command: str
 ) -> None:
     damage(run / name)
     options = ["--model", "bundled", "--levels", "P3,P5", "--size", "64", "--n-epochs", "11", "--cluster", "inline"]
@@ -203,7 +203,7 @@ def test_verify_writes_nothing(run: Path) -> None:
 
 
 def test_flags_are_set_when_their_data_is_on_the_disk(
-    folders: Folders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folders: DatasetFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that loses power forgets what was not flushed: a flag must not be all that is left."""
     events: list[str] = []
@@ -222,7 +222,7 @@ def test_flags_are_set_when_their_data_is_on_the_disk(
 
     monkeypatch.setattr("gapscope.stages.embed.merge_image_stats", end)
     with pytest.raises(KeyboardInterrupt):
-        compare(folders, tmp_path / "run")
+        quick_compare(folders, tmp_path / "run")
     for dataset, blocks in (("real", 2), ("synthetic", 1)):
         for block in range(blocks):
             done = events.index(f"flag {dataset} {block}")

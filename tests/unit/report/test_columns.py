@@ -2,7 +2,7 @@ import base64
 from pathlib import Path
 
 import numpy as np
-from made_run import Made, make_run, said
+from fake_run import FakeRunSpec, source_metadata, write_fake_run
 from numpy.typing import NDArray
 
 from gapscope.report.columns import Column, read_columns
@@ -20,9 +20,11 @@ def columns(run: Run) -> tuple[dict[str, Column], NDArray[np.int16], NDArray[np.
 
 
 def test_every_image_has_its_own_values(tmp_path: Path) -> None:
-    made = Made(images={"real": [f"{at:02d}.png" for at in range(12)], "synthetic": ["a.png", "b.png", "bad.png"]})
+    made = FakeRunSpec(
+        images={"real": [f"{at:02d}.png" for at in range(12)], "synthetic": ["a.png", "b.png", "bad.png"]}
+    )
     made.broken.add("bad.png")
-    found, dataset, row = columns(make_run(tmp_path, made))
+    found, dataset, row = columns(write_fake_run(tmp_path, made))
     speed = np.frombuffer(base64.b64decode(found["speed"].values), "<f4")
     np.testing.assert_array_equal(speed, np.where(dataset == 0, row * 1.5, np.nan))
     assert 0 < found["speed"].head["low"] < 2
@@ -30,11 +32,11 @@ def test_every_image_has_its_own_values(tmp_path: Path) -> None:
     texts = found["weather"].head["texts"]
     codes = np.frombuffer(base64.b64decode(found["weather"].values), "<u2")
     for at, code in enumerate(codes):
-        expected = said(int(row[at]))["weather"] if dataset[at] == 0 else None
+        expected = source_metadata(int(row[at]))["weather"] if dataset[at] == 0 else None
         assert (None if code == 65535 else texts[code]) == expected
 
 
 def test_what_is_the_same_for_all_images_is_no_column(tmp_path: Path) -> None:
-    run = make_run(tmp_path, Made(images={"real": ["a.png"], "synthetic": ["b.png", "c.png"]}))
+    run = write_fake_run(tmp_path, FakeRunSpec(images={"real": ["a.png"], "synthetic": ["b.png", "c.png"]}))
     found, _, _ = columns(run)
     assert not {"weather", "speed", "file format", "width in pixels", "JPEG quality"} & set(found)

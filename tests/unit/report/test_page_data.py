@@ -4,14 +4,14 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
-from made_run import Made, make_run
-
+from fake_run import FakeRunSpec, write_fake_run
 from gapscope.report.measures import numbers_table
+from gapscope.store.results import read_layout, write_layout
+
 from gapscope.report.page import _common_folder
 from gapscope.report.points import read_level, read_point_index, rows_named
 from gapscope.run import Run
 from gapscope.store.atomic import replacing_folder
-from gapscope.store.results import read_layout, write_layout
 
 
 def table(**numbers: Any) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def test_file_names_are_shown_without_the_folder_they_share(uris: list[str], fol
 
 def test_images_without_a_place_on_some_level_are_left_out_of_all(tmp_path: Path) -> None:
     images = {"a": ["1.png", "2.png", "bad.png", "3.png"], "b": ["1.png"]}
-    run = make_run(tmp_path, Made(images=images, broken={"bad.png"}))
+    run = write_fake_run(tmp_path, FakeRunSpec(images=images, broken={"bad.png"}))
     points, clusters = read_layout(run.path, "P3")
     points[1] = np.nan
     write_layout(run.path, "P3", points, clusters)

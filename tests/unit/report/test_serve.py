@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_run import Made, color, make_run
+from fake_run import FakeRunSpec, image_color, write_fake_run
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -37,7 +37,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a report, one of whose datasets is a tar archive, and one of whose images is no image."""
     folder = tmp_path_factory.mktemp("served")
     names = [f"{at}.png" for at in range(6)]
-    made = make_run(folder, Made(images={"real": names, "packed": [*names, "bad.png"]}, broken={"bad.png"}))
+    made = write_fake_run(
+        folder, FakeRunSpec(images={"real": names, "packed": [*names, "bad.png"]}, broken={"bad.png"})
+    )
     (folder / "secret.txt").write_text("secret")
     pack(made, folder)
     write_report(made, Silent())
@@ -101,11 +103,11 @@ def test_images_come_from_their_sources(server: ReportServer, number: int, datas
     status, headers, data = ask(server, f"/{server.token}/images/{number}/3")
     assert (status, headers["Content-Type"], headers["X-Content-Type-Options"]) == (200, "image/png", "nosniff")
     with Image.open(io.BytesIO(data)) as picture:
-        assert np.asarray(picture)[10, 10].tolist() == list(color(number, 3))
+        assert np.asarray(picture)[10, 10].tolist() == list(image_color(number, 3))
 
 
 def test_what_browsers_do_not_read_is_encoded_anew(tmp_path: Path) -> None:
-    made = make_run(tmp_path, Made(images={"a": ["1.tif", "2.tif"], "b": ["1.tif"]}))
+    made = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.tif", "2.tif"], "b": ["1.tif"]}))
     Image.new("RGB", (50, 30), (0, 0, 255)).save(tmp_path / "images" / "a" / "1.tif", "TIFF")
     (tmp_path / "images" / "a" / "2.tif").write_text("<script>alert(1)</script>")
     list_anew(made, "a", Folder(str(tmp_path / "images" / "a")))
@@ -201,7 +203,7 @@ def test_it_listens_on_this_machine_alone_and_every_server_has_a_secret_of_its_o
 
 
 def test_a_run_without_a_report_is_one_line(tmp_path: Path) -> None:
-    made = make_run(tmp_path, Made(images={"a": ["1.png"], "b": ["1.png"]}))
+    made = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.png"], "b": ["1.png"]}))
     with pytest.raises(RunError, match="gapscope report"):
         ReportServer(made)
     done = CliRunner().invoke(app, ["serve", str(made.path)])

@@ -1,7 +1,7 @@
 from pathlib import Path
 from typing import Any
 
-import made_run
+import fake_run
 import pytest
 
 from gapscope.progress import Silent
@@ -12,7 +12,7 @@ from gapscope.stages.report import write_report
 
 def small_run(folder: Path, **options: Any) -> Run:
     images = {"real": [f"{at}.png" for at in range(12)], "syn": [f"{at}.png" for at in range(9)] + ["bad.png"]}
-    return made_run.make_run(folder, made_run.Made(**{"images": images, "broken": {"bad.png"}, **options}))
+    return fake_run.write_fake_run(folder, fake_run.FakeRunSpec(**{"images": images, "broken": {"bad.png"}, **options}))
 
 
 def contents(folder: Path) -> dict[str, bytes]:

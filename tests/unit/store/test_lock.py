@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notes import Notes
+from recording_progress import RecordingProgress
 
 from gapscope.errors import RunError
 from gapscope.progress import Silent
@@ -70,11 +70,11 @@ def test_a_lock_of_a_process_that_is_gone_is_taken_over_with_a_note(tmp_path: Pa
             stat = lock._stat(zombie.pid)
             assert stat is not None
             leave(tmp_path, pid=zombie.pid, started=stat[1])
-        notes = Notes()
-        with run_lock(tmp_path, "gapscope compare", notes):
+        progress = RecordingProgress()
+        with run_lock(tmp_path, "gapscope compare", progress):
             assert json.loads((tmp_path / NAME).read_text())["pid"] == os.getpid()
-    assert len(notes.lines) == 1
-    assert "left locked by gapscope compare, process" in notes.lines[0]
+    assert len(progress.notes) == 1
+    assert "left locked by gapscope compare, process" in progress.notes[0]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -100,28 +100,28 @@ def beating(run: Path) -> Iterator[None]:
 @pytest.mark.usefixtures("impatient")
 def test_an_owner_on_another_host_is_watched(tmp_path: Path) -> None:
     leave(tmp_path, host="elsewhere", processes="another boot pid:[1]", pid=os.getpid())
-    notes = Notes()
+    progress = RecordingProgress()
     with (
         beating(tmp_path),
         pytest.raises(RunError, match=r"in use by .* on elsewhere"),
-        run_lock(tmp_path, "gapscope compare", notes),
+        run_lock(tmp_path, "gapscope compare", progress),
     ):
         pass
-    assert "watching for up to" in notes.lines[0]
-    assert f"remove {tmp_path / NAME}" in notes.lines[0]
-    with run_lock(tmp_path, "gapscope compare", notes):
+    assert "watching for up to" in progress.notes[0]
+    assert f"remove {tmp_path / NAME}" in progress.notes[0]
+    with run_lock(tmp_path, "gapscope compare", progress):
         pass
-    assert "taken over" in notes.lines[-1]
+    assert "taken over" in progress.notes[-1]
 
 
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": 1}', "\x00\xff"])
 def test_a_damaged_lock_holds_nobody_up_for_long(tmp_path: Path, text: str) -> None:
     (tmp_path / NAME).write_text(text)
-    notes = Notes()
-    with run_lock(tmp_path, "gapscope compare", notes):
+    progress = RecordingProgress()
+    with run_lock(tmp_path, "gapscope compare", progress):
         pass
-    assert "cannot be named" in notes.lines[-1]
+    assert "cannot be named" in progress.notes[-1]
 
 
 def test_whoever_was_taken_for_gone_stops(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from urllib.request import urlopen
 import fsspec
 import numpy as np
 import pytest
-from embed_only import arrays_of, embed
+from embed_only import list_and_embed, read_run_arrays
 from PIL import Image
 from typer.testing import CliRunner
 from zarr.core.sync import sync
@@ -170,11 +170,11 @@ def test_a_store_that_fails_for_a_while_is_waited_for(
     monkeypatch.setitem(location._OPTIONS, "s3", options)
     s3.met.clear()
     s3.troubles += ["none", "503", "none", "500", "none", "none", "late", "none", "500", "500"] * 2
-    embed("s3://bucket/flaky", folders, "inline")
+    list_and_embed("s3://bucket/flaky", folders, "inline")
     assert s3.troubles == []
     assert {"500", "503", "late"} <= set(s3.met)
-    embed(tmp_path / "run", folders, "inline")
-    steady, flaky = arrays_of(tmp_path / "run"), arrays_of("s3://bucket/flaky")
+    list_and_embed(tmp_path / "run", folders, "inline")
+    steady, flaky = read_run_arrays(tmp_path / "run"), read_run_arrays("s3://bucket/flaky")
     for name, values in steady.items():
         np.testing.assert_array_equal(flaky[name], values, err_msg=name)
 
@@ -196,11 +196,11 @@ def test_a_store_that_stays_down_ends_in_one_line_and_the_run_goes_on_later(
     with monkeypatch.context() as patch:
         patch.setattr(gapscope.sources.Folder, "read", breaks)
         with pytest.raises(gapscope.ClusterError, match=r"a worker cannot read or write the run .*same command goes"):
-            embed("s3://bucket/down", folders, "inline")
+            list_and_embed("s3://bucket/down", folders, "inline")
     s3.troubles.clear()
-    embed("s3://bucket/down", folders, "inline")
-    embed(tmp_path / "run", folders, "inline")
-    steady, down = arrays_of(tmp_path / "run"), arrays_of("s3://bucket/down")
+    list_and_embed("s3://bucket/down", folders, "inline")
+    list_and_embed(tmp_path / "run", folders, "inline")
+    steady, down = read_run_arrays(tmp_path / "run"), read_run_arrays("s3://bucket/down")
     for name, values in steady.items():
         np.testing.assert_array_equal(down[name], values, err_msg=name)
 

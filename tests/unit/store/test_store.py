@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from gapscope.errors import RunError
-from gapscope.sources import Entry
 from gapscope.settings import CompareSettings
+from gapscope.sources import Entry
 from gapscope.store import image_stats, index
 from gapscope.store.atomic import replacing, write_json
 from gapscope.store.datasets import Pair

@@ -1,59 +1,58 @@
 "use strict";
-// The card that follows the pointer, and the pinned image beside its nearest reference images.
+// The card at the pointer, and the card of the pinned image with its nearest reference images.
 (() => {
   const g = gapscope;
 
-  // The images that a level lists as outliers, against one dataset or against any (-1).
-  g.marked = (level, against) => {
-    const marked = new Set();
+  // The images that a level lists as outliers, against one reference dataset or against any (-1).
+  g.listedImages = (level, reference) => {
+    const listed = new Set();
     for (const list of level.lists) {
-      if (against === -1 || g.facts.pairs[list.pair][1] === against) list.image.forEach((image) => marked.add(image));
+      if (reference === -1 || g.data.pairs[list.pair][1] === reference) list.image.forEach((image) => listed.add(image));
     }
-    return marked;
+    return listed;
   };
 
-  g.REASONS = {
-    outside: "unlike anything there",
-    "under-represented": "too few of its kind there",
-    both: "unlike anything there, and too few of its kind",
+  g.REASON_TEXTS = {
+    outside: "outside the reference",
+    "under-represented": "under-represented in the reference",
+    both: "outside the reference and under-represented in it",
   };
 
-  const status = (entry) => g.make("p", { class: "status" },
-    g.make("strong", {}, "Outlier"), " against ", g.tag(g.facts.pairs[entry.pair][1]),
-    g.make("span", { class: "quiet" }, ` rank ${g.count(entry.rank)} · q ${g.small(entry.q)} · ${g.REASONS[entry.reason]}`));
+  const outlierStatus = (entry) => g.make("p", { class: "status" },
+    g.make("strong", {}, "Outlier"), " against ", g.tag(g.data.pairs[entry.pair][1]),
+    g.make("span", { class: "quiet" }, ` rank ${g.formatCount(entry.rank)} · q ${g.formatShort(entry.q)} · ${g.REASON_TEXTS[entry.reason]}`));
 
-  const ordinal = (number) => `${number}${["th", "st", "nd", "rd"][number % 100 > 10 && number % 100 < 14 ? 0 : number % 10] ?? "th"}`;
-  const distance = (level, pair, image) => {
-    const reference = g.facts.pairs[pair][1];
+  const scoreLine = (level, pair, image) => {
+    const reference = g.data.pairs[pair][1];
     const score = g.score(level, pair, image);
     if (!Number.isFinite(score)) return null;
-    return g.make("p", { class: "quiet" }, `Distance to the ${ordinal(g.facts.k[reference])} nearest in `, g.tag(reference), `: ${g.small(score)}`);
+    return g.make("p", { class: "quiet" }, `Distance to the ${g.ordinal(g.data.k[reference])} nearest in `, g.tag(reference), `: ${g.formatShort(score)}`);
   };
 
-  const statuses = (level, image, levelName) => {
+  const outlierStatuses = (level, image, levelName) => {
     const entries = level.entries.get(image) ?? [];
-    if (entries.length) return entries.map(status);
+    if (entries.length) return entries.map(outlierStatus);
     return [g.make("p", { class: "status quiet" }, `Not listed as an outlier at ${levelName}`)];
   };
 
-  const said = (image) => {
-    const text = g.said(image);
-    return text === null ? null : g.make("p", { class: "quiet said" }, g.make("bdi", {}, text));
+  const coloringLine = (image) => {
+    const text = g.coloringText(image);
+    return text === null ? null : g.make("p", { class: "quiet" }, g.make("bdi", {}, text));
   };
 
-  g.hoverCard = (level, levelName, image, pointer) => {
+  g.drawHoverCard = (level, levelName, image, pointer) => {
     const card = g.byId("hover");
     card.hidden = image === null;
     if (image === null) return;
     card.dataset.image = image;
     card.replaceChildren(
-      g.boxed(image, 132, { eager: true }),
+      g.boxedThumbnail(image, 132, { eager: true }),
       g.make("div", { class: "about" },
         g.tag(g.image.dataset[image]),
         g.make("p", { class: "file" }, g.make("bdi", {}, g.image.name(image))),
-        said(image),
-        ...statuses(level, image, levelName).slice(0, 3),
-        ...g.asking(image).slice(0, 2).map((pair) => distance(level, pair, image)).filter(Boolean)),
+        coloringLine(image),
+        ...outlierStatuses(level, image, levelName).slice(0, 3),
+        ...g.pairsOfQuery(image).slice(0, 2).map((pair) => scoreLine(level, pair, image)).filter(Boolean)),
     );
     const gap = 18;
     const { width, height } = card.getBoundingClientRect();
@@ -63,61 +62,61 @@
     card.style.top = `${Math.max(8, top)}px`;
   };
 
-  const nearest = (level, near, pair, image, entry) => {
-    const reference = g.facts.pairs[pair][1];
-    const here = g.nearest(near, pair, image);
+  const referenceSection = (level, neighbors, pair, image, entry) => {
+    const reference = g.data.pairs[pair][1];
+    const nearest = g.nearestImages(neighbors, pair, image);
     const row = g.make("div", { class: "neighbors" });
-    for (const found of here) {
+    for (const neighbor of nearest) {
       row.append(g.make("button", {
-        type: "button", class: "neighbor", title: g.image.name(found.image),
-        "aria-label": `Pin ${g.image.name(found.image)}, at distance ${g.small(found.distance)}`,
-        onclick: () => g.update({ pinned: found.image }),
-      }, g.boxed(found.image, 64), g.make("span", { class: "quiet" }, g.small(found.distance))));
+        type: "button", class: "neighbor", title: g.image.name(neighbor.image),
+        "aria-label": `Pin ${g.image.name(neighbor.image)}, at distance ${g.formatShort(neighbor.distance)}`,
+        onclick: () => g.update({ pinned: neighbor.image }),
+      }, g.boxedThumbnail(neighbor.image, 64), g.make("span", { class: "quiet" }, g.formatShort(neighbor.distance))));
     }
     return g.make("div", { class: "nearest" },
-      entry ? status(entry) : g.make("p", { class: "status quiet" }, "Not listed against ", g.tag(reference)),
-      distance(level, pair, image),
-      g.make("p", { class: "quiet" }, "Nearest in ", g.tag(reference), ", and their distances:"),
-      here.length ? row : g.make("p", { class: "quiet" }, "None of its nearest images is among those on this page."));
+      entry ? outlierStatus(entry) : g.make("p", { class: "status quiet" }, "Not listed as an outlier against ", g.tag(reference)),
+      scoreLine(level, pair, image),
+      g.make("p", { class: "quiet" }, "Nearest images in ", g.tag(reference), " and their distances:"),
+      nearest.length ? row : g.make("p", { class: "quiet" }, "None of its nearest images is on this page."));
   };
 
-  // The image itself where the page is served, else its thumbnail.
-  const large = (image) => {
-    const box = g.boxed(image, 224, { eager: true });
+  // The full image if the page is served, otherwise its thumbnail.
+  const largeImage = (image) => {
+    const box = g.boxedThumbnail(image, 224, { eager: true });
     const url = g.fullImage(image);
     if (!url) return box;
-    const full = g.make("img", { class: "full", src: url, alt: g.alt(image) });
+    const full = g.make("img", { class: "full", src: url, alt: g.altText(image) });
     full.addEventListener("load", () => box.replaceChildren(
-      g.make("a", { href: url, target: "_blank", rel: "noopener", title: "Open the image in a tab of its own" }, full)), { once: true });
+      g.make("a", { href: url, target: "_blank", rel: "noopener", title: "Open the image in a new tab" }, full)), { once: true });
     return box;
   };
 
-  g.pinnedCard = (level, levelName, state) => {
+  g.drawPinnedCard = (level, levelName, state) => {
     const box = g.byId("pinned");
-    const { pinned: image, near } = state;
+    const { pinned: image, neighbors } = state;
     box.classList.toggle("filled", image !== null);
     if (image === null) {
       box.replaceChildren(g.make("p", { class: "hint quiet" },
-        "Point at the map to see an image. Click one to keep it here, beside the nearest images of the other dataset."));
+        "Point at the map to see an image. Click a point to pin its image here, with the nearest images of the other dataset."));
       return;
     }
     const entries = level.entries.get(image) ?? [];
-    const entry = (pair) => entries.find((found) => found.pair === pair);
-    // The datasets that the image is an outlier against come first, surest first.
-    const pairs = g.asking(image).sort((a, b) => (entry(a)?.q ?? 2) - (entry(b)?.q ?? 2) || a - b);
+    const entry = (pair) => entries.find((candidate) => candidate.pair === pair);
+    // References that the image is an outlier against come first, in the order of q.
+    const pairs = g.pairsOfQuery(image).sort((a, b) => (entry(a)?.q ?? 2) - (entry(b)?.q ?? 2) || a - b);
     const cluster = level.clusters[image];
-    const chosen = state.selected.has(image);
+    const selected = state.selected.has(image);
     box.replaceChildren(
       g.make("div", { class: "pinned-head" },
         g.tag(g.image.dataset[image]),
         g.make("span", { class: "buttons" },
-          g.make("button", { type: "button", class: "plain", "aria-pressed": String(chosen), onclick: () => g.select([image], chosen ? "remove" : "add") }, chosen ? "Selected" : "Select"),
+          g.make("button", { type: "button", class: "plain", "aria-pressed": String(selected), onclick: () => g.select([image], selected ? "remove" : "add") }, selected ? "Selected" : "Select"),
           g.make("button", { type: "button", class: "plain", onclick: () => g.update({ pinned: null }) }, "Unpin"))),
-      large(image),
+      largeImage(image),
       g.make("p", { class: "file", title: g.image.uri(image) }, g.make("bdi", {}, g.image.name(image))),
-      ...[said(image)].filter(Boolean),
+      ...[coloringLine(image)].filter(Boolean),
       g.make("p", { class: "quiet" }, cluster < 0 ? `In no cluster at ${levelName}` : `In cluster ${cluster} at ${levelName}`),
-      ...pairs.map((pair) => nearest(level, near, pair, image, entry(pair))),
+      ...pairs.map((pair) => referenceSection(level, neighbors, pair, image, entry(pair))),
     );
   };
 })();

@@ -1,5 +1,5 @@
 "use strict";
-// One small chart per measure, levels from fine to coarse, and the histogram of scores at the level that is shown.
+// A chart per measure over the levels, from fine to coarse, and the histogram of outside scores at the current level.
 (() => {
   const g = gapscope;
   const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [300, 150, 42, 12, 10, 24];
@@ -14,126 +14,127 @@
     element.append(...children);
     return element;
   };
-  const written = (attributes, words) => {
-    const text = svg("text", attributes);
-    text.textContent = words;
-    return text;
+  const svgText = (attributes, text) => {
+    const element = svg("text", attributes);
+    element.textContent = text;
+    return element;
   };
-  const color = (pair) => `var(--dataset-${g.facts.pairs[pair][0]})`;
+  const pairColor = (pair) => `var(--dataset-${g.data.pairs[pair][0]})`;
 
-  // The end of an axis: a round number that is not below `most`.
-  const ceiling = (most) => {
-    if (!(most > 0)) return 0;
-    const unit = 10 ** Math.floor(Math.log10(most));
-    return unit * STEPS.find((step) => step * unit >= most * (1 - 1e-9));
+  // The end of an axis: the smallest round number that is not below `value`.
+  const roundUp = (value) => {
+    if (!(value > 0)) return 0;
+    const unit = 10 ** Math.floor(Math.log10(value));
+    return unit * STEPS.find((step) => step * unit >= value * (1 - 1e-9));
   };
-  const range = (values, format) => {
-    const top = ceiling(Math.max(0, ...values));
-    const bottom = -ceiling(-Math.min(0, ...values));
+  const axisRange = (values, format) => {
+    const top = roundUp(Math.max(0, ...values));
+    const bottom = -roundUp(-Math.min(0, ...values));
     if (top === bottom) return [0, 1];
     return [bottom, format === "percent" ? Math.min(1, top) : top];
   };
-  const shown = (value, format) => (format === "percent" ? g.percent(value) : g.small(value));
+  const formatNumber = (value, format) => (format === "percent" ? g.formatPercent(value) : g.formatShort(value));
 
-  // A measure that is the same in both directions is one line.
-  const directions = (chart, pairs) => {
+  // A measure that is the same in both directions is drawn as one line.
+  const distinctPairs = (chart, pairs) => {
     if (pairs.length < 2) return pairs;
     const same = chart.rows.every((row) => JSON.stringify(row[pairs[0]]) === JSON.stringify(row[pairs[1]]));
     return same ? pairs.slice(0, 1) : pairs;
   };
 
-  const inWords = (chart, cell, alone, pair) => {
+  const describe = (chart, cell, onlyLine, pair) => {
     const [value, low, high, , ratio, p] = cell;
-    const interval = low !== null && high !== null ? ` (${shown(low, chart.format)} to ${shown(high, chart.format)})` : "";
-    const times = ratio !== null ? `, ${g.small(ratio)} times the noise floor` : "";
-    const chance = p !== null ? `, p ${g.small(p)}` : "";
-    return `${alone ? "" : `${g.name(g.facts.pairs[pair][0])}: `}${shown(value, chart.format)}${interval}${times}${chance}`;
+    const interval = low !== null && high !== null ? ` (${formatNumber(low, chart.format)} to ${formatNumber(high, chart.format)})` : "";
+    const timesFloor = ratio !== null ? `, ${g.formatShort(ratio)} times the noise floor` : "";
+    const pValue = p !== null ? `, p ${g.formatShort(p)}` : "";
+    return `${onlyLine ? "" : `${g.datasetName(g.data.pairs[pair][0])}: `}${formatNumber(value, chart.format)}${interval}${timesFloor}${pValue}`;
   };
 
-  const drawn = (chart, pairs, current) => {
-    const lines = directions(chart, pairs).filter((pair) => chart.rows.some((row) => row[pair]));
+  const lineChart = (chart, pairs, current) => {
+    const lines = distinctPairs(chart, pairs).filter((pair) => chart.rows.some((row) => row[pair]));
     if (!lines.length) return null;
     const cells = lines.map((pair) => chart.rows.map((row) => row[pair]));
     const values = cells.flat().filter(Boolean).flatMap((cell) => cell.slice(0, 4)).filter((value) => value !== null);
-    const [bottom, top] = range(values, chart.format);
-    const levels = chart.rows.length;
-    const x = (level) => levels === 1 ? (LEFT + WIDTH - RIGHT) / 2 : LEFT + (level / (levels - 1)) * (WIDTH - LEFT - RIGHT - 16) + 8;
+    const [bottom, top] = axisRange(values, chart.format);
+    const levelCount = chart.rows.length;
+    const x = (level) => levelCount === 1 ? (LEFT + WIDTH - RIGHT) / 2 : LEFT + (level / (levelCount - 1)) * (WIDTH - LEFT - RIGHT - 16) + 8;
     const y = (value) => TOP + (1 - (Math.min(top, Math.max(bottom, value)) - bottom) / (top - bottom)) * (HEIGHT - TOP - BOTTOM);
-    const words = lines.flatMap((pair, line) => cells[line].flatMap((cell, level) => cell ? [`${g.facts.levels[level].name} ${inWords(chart, cell, false, pair)}`] : []));
-    const body = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${chart.label} by level. ${words.join("; ")}` });
-    for (const part of [0, 0.5, 1]) {
-      const value = bottom + part * (top - bottom);
+    const descriptions = lines.flatMap((pair, line) => cells[line].flatMap((cell, level) => cell ? [`${g.data.levels[level].name} ${describe(chart, cell, false, pair)}`] : []));
+    const body = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${chart.label} by level. ${descriptions.join("; ")}` });
+    for (const share of [0, 0.5, 1]) {
+      const value = bottom + share * (top - bottom);
       body.append(svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "rule" }),
-        written({ x: LEFT - 6, y: y(value) + 4, class: "tick", "text-anchor": "end" },
-          chart.format === "percent" ? `${Number((value * 100).toPrecision(2))}%` : g.small(value)));
+        svgText({ x: LEFT - 6, y: y(value) + 4, class: "tick", "text-anchor": "end" },
+          chart.format === "percent" ? `${Number((value * 100).toPrecision(2))}%` : g.formatShort(value)));
     }
-    g.facts.levels.forEach(({ name }, level) => body.append(
-      written({ x: x(level), y: HEIGHT - 6, class: level === current ? "tick here" : "tick", "text-anchor": "middle" }, name)));
-    body.append(svg("line", { x1: x(current), x2: x(current), y1: TOP, y2: HEIGHT - BOTTOM, class: "now" }));
-    const path = (row, at) => row.map((cell, level) => cell && cell[at] !== null ? `${x(level)},${y(cell[at])}` : "").filter(Boolean).join(" ");
+    g.data.levels.forEach(({ name }, level) => body.append(
+      svgText({ x: x(level), y: HEIGHT - 6, class: level === current ? "tick current" : "tick", "text-anchor": "middle" }, name)));
+    body.append(svg("line", { x1: x(current), x2: x(current), y1: TOP, y2: HEIGHT - BOTTOM, class: "current" }));
+    const polyline = (row, field) => row.map((cell, level) => cell && cell[field] !== null ? `${x(level)},${y(cell[field])}` : "").filter(Boolean).join(" ");
     lines.forEach((pair, line) => {
       if (cells[line].some((cell) => cell && cell[3] !== null)) {
-        body.append(svg("polyline", { points: path(cells[line], 3), class: "expected", color: color(pair) }));
+        body.append(svg("polyline", { points: polyline(cells[line], 3), class: "floor", color: pairColor(pair) }));
       }
     });
     lines.forEach((pair, line) => {
-      const aside = lines.length > 1 ? 2 - 4 * line : 0;
+      // Intervals of two lines stand side by side.
+      const shift = lines.length > 1 ? 2 - 4 * line : 0;
       cells[line].forEach((cell, level) => {
         if (!cell || cell[1] === null || cell[2] === null) return;
-        body.append(svg("line", { x1: x(level) - aside, x2: x(level) - aside, y1: y(cell[1]), y2: y(cell[2]), class: "interval", color: color(pair) }));
+        body.append(svg("line", { x1: x(level) - shift, x2: x(level) - shift, y1: y(cell[1]), y2: y(cell[2]), class: "interval", color: pairColor(pair) }));
       });
-      body.append(svg("polyline", { points: path(cells[line], 0), class: "line", color: color(pair) }));
+      body.append(svg("polyline", { points: polyline(cells[line], 0), class: "line", color: pairColor(pair) }));
       cells[line].forEach((cell, level) => {
         if (!cell) return;
         const title = svg("title", {});
-        title.textContent = `${g.facts.levels[level].name}, ${inWords(chart, cell, false, pair)}`;
-        body.append(svg("circle", { cx: x(level), cy: y(cell[0]), r: level === current ? 4 : 3, class: "dot", color: color(pair) }, title));
+        title.textContent = `${g.data.levels[level].name}, ${describe(chart, cell, false, pair)}`;
+        body.append(svg("circle", { cx: x(level), cy: y(cell[0]), r: level === current ? 4 : 3, class: "dot", color: pairColor(pair) }, title));
       });
     });
-    const now = lines.flatMap((pair, line) => cells[line][current] ? [g.make("span", { class: "now-words" }, inWords(chart, cells[line][current], lines.length === 1, pair))] : []);
+    const currentValues = lines.flatMap((pair, line) => cells[line][current] ? [g.make("span", { class: "current-value" }, describe(chart, cells[line][current], lines.length === 1, pair))] : []);
     return g.make("figure", {},
-      g.make("figcaption", {}, g.make("strong", {}, chart.label), g.make("span", { class: "quiet" }, chart.help), ...now), body);
+      g.make("figcaption", {}, g.make("strong", {}, chart.label), g.make("span", { class: "quiet" }, chart.help), ...currentValues), body);
   };
 
-  // Both datasets' scores as outlines over the same edges; each fills the same area, however many images it has.
+  // The score densities of both datasets over the same bins.
   const histogram = (state) => {
-    const found = g.facts.histograms[state.level]?.[state.pair];
-    if (!found) return null;
-    const [query, reference] = g.facts.pairs[state.pair];
-    const share = (counts) => {
-      const all = counts.reduce((sum, count) => sum + count, 0) || 1;
-      return counts.map((count, at) => count / all / Math.max(found.edges[at + 1] - found.edges[at], 1e-12));
+    const scores = g.data.histograms[state.level]?.[state.pair];
+    if (!scores) return null;
+    const [query, reference] = g.data.pairs[state.pair];
+    const density = (counts) => {
+      const total = counts.reduce((sum, count) => sum + count, 0) || 1;
+      return counts.map((count, bin) => count / total / Math.max(scores.edges[bin + 1] - scores.edges[bin], 1e-12));
     };
-    const series = [[reference, share(found.reference)], [query, share(found.query)]];
-    const most = Math.max(...series.flatMap(([, values]) => values), 1e-12);
-    const [first, last] = [found.edges[0], found.edges.at(-1)];
+    const series = [[reference, density(scores.reference)], [query, density(scores.query)]];
+    const maxDensity = Math.max(...series.flatMap(([, values]) => values), 1e-12);
+    const [first, last] = [scores.edges[0], scores.edges.at(-1)];
     const x = (value) => 12 + ((value - first) / Math.max(last - first, 1e-12)) * (WIDTH - 24);
-    const y = (value) => TOP + (1 - value / most) * (HEIGHT - TOP - BOTTOM);
-    const k = g.facts.k[reference];
-    const body = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Histogram of the distances from ${g.name(query)} and ${g.name(reference)} images to the ${k}. nearest ${g.name(reference)} image` });
+    const y = (value) => TOP + (1 - value / maxDensity) * (HEIGHT - TOP - BOTTOM);
+    const k = g.data.k[reference];
+    const body = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `Histogram of the distances from ${g.datasetName(query)} and ${g.datasetName(reference)} images to the ${g.ordinal(k)} nearest ${g.datasetName(reference)} image` });
     for (const [dataset, values] of series) {
-      const corners = values.flatMap((value, at) => [`${x(found.edges[at])},${y(value)}`, `${x(found.edges[at + 1])},${y(value)}`]);
+      const corners = values.flatMap((value, bin) => [`${x(scores.edges[bin])},${y(value)}`, `${x(scores.edges[bin + 1])},${y(value)}`]);
       body.append(svg("polygon", { points: [`${x(first)},${y(0)}`, ...corners, `${x(last)},${y(0)}`].join(" "), class: "area", color: `var(--dataset-${dataset})` }));
     }
     for (const [value, anchor] of [[first, "start"], [last, "end"]]) {
-      body.append(written({ x: x(value), y: HEIGHT - 6, class: "tick", "text-anchor": anchor }, g.small(value)));
+      body.append(svgText({ x: x(value), y: HEIGHT - 6, class: "tick", "text-anchor": anchor }, g.formatShort(value)));
     }
-    body.append(written({ x: WIDTH / 2, y: HEIGHT - 6, class: "tick", "text-anchor": "middle" }, "near → far"));
+    body.append(svgText({ x: WIDTH / 2, y: HEIGHT - 6, class: "tick", "text-anchor": "middle" }, "near → far"));
     return g.make("figure", {}, g.make("figcaption", {},
-      g.make("strong", {}, `Outside scores at ${g.facts.levels[state.level].name}`),
-      g.make("span", { class: "quiet" }, "How far ", g.tag(query), " images, and ", g.tag(reference), ` images among themselves, lie from their nearest ${g.name(reference)} images (number ${k})`)), body);
+      g.make("strong", {}, `Outside scores at ${g.data.levels[state.level].name}`),
+      g.make("span", { class: "quiet" }, `Distance to the ${g.ordinal(k)} nearest ${g.datasetName(reference)} image: of `, g.tag(query), " images, and of ", g.tag(reference), " images among themselves")), body);
   };
 
   g.drawCharts = (state) => {
-    const [query, reference] = g.facts.pairs[state.pair] ?? [];
-    const pairs = g.facts.pairs.flatMap(([q, r], at) => (
-      (q === query && r === reference) || (q === reference && r === query) ? [at] : []));
-    const measured = g.facts.charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[1] !== null)));
-    const floors = g.facts.charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[3] !== null)));
-    g.byId("charts-note").replaceChildren(...pairs.flatMap((pair, at) => [
-      at ? " " : "", g.tag(g.facts.pairs[pair][0]), ` against ${g.name(g.facts.pairs[pair][1])}.`]),
-    measured ? " Upright strokes are 95% intervals." : "",
-    floors ? " Dashed: what two like datasets would have (the noise floor)." : "");
-    g.byId("charts").replaceChildren(...[histogram(state), ...g.facts.charts.map((chart) => drawn(chart, pairs, state.level))].filter(Boolean));
+    const [query, reference] = g.data.pairs[state.pair] ?? [];
+    const pairs = g.data.pairs.flatMap(([q, r], pair) => (
+      (q === query && r === reference) || (q === reference && r === query) ? [pair] : []));
+    const hasIntervals = g.data.charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[1] !== null)));
+    const hasFloors = g.data.charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[3] !== null)));
+    g.byId("charts-note").replaceChildren(...pairs.flatMap((pair, index) => [
+      index ? " " : "", g.tag(g.data.pairs[pair][0]), ` against ${g.datasetName(g.data.pairs[pair][1])}.`]),
+    hasIntervals ? " Vertical lines: 95% intervals." : "",
+    hasFloors ? " Dashed lines: the noise floor, which is what two alike datasets would have." : "");
+    g.byId("charts").replaceChildren(...[histogram(state), ...g.data.charts.map((chart) => lineChart(chart, pairs, state.level))].filter(Boolean));
   };
 })();

@@ -1,51 +1,54 @@
 "use strict";
-// The page's data arrives as scripts, since a page opened from disk cannot fetch. This file runs first.
+// Loads the page's data, which are scripts, since a page opened from disk cannot fetch. This file runs first.
 const gapscope = (() => {
   const received = new Map();
-  const awaited = new Map();
+  const pending = new Map();
 
   const receive = (name, value) => received.set(name, value);
 
-  // A page in a single file carries its data and pictures in elements that no browser runs.
-  const inlined = (name) => document.getElementById(`inlined/${name}`)?.textContent;
+  // A report in a single file has its data and pictures in elements that the browser does not execute.
+  const inlineText = (name) => document.getElementById(`inlined/${name}`)?.textContent;
 
-  // A promise for the data called `name`, whose script is loaded when it is first asked for.
-  const need = (name) => {
-    if (!awaited.has(name)) {
-      const text = inlined(name);
-      if (text !== undefined) awaited.set(name, Promise.resolve(JSON.parse(text)));
-      else awaited.set(name, received.has(name) ? Promise.resolve(received.get(name)) : load(name));
+  // Returns a promise of the data called `name`; its script is loaded on the first call.
+  const loadData = (name) => {
+    if (!pending.has(name)) {
+      const text = inlineText(name);
+      if (text !== undefined) pending.set(name, Promise.resolve(JSON.parse(text)));
+      else pending.set(name, received.has(name) ? Promise.resolve(received.get(name)) : loadScript(name));
     }
-    return awaited.get(name);
+    return pending.get(name);
   };
 
-  const load = (name) => new Promise((resolve, reject) => {
+  const loadScript = (name) => new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = `data/${name}.js`;
     script.onload = () => resolve(received.get(name));
     script.onerror = () => {
-      awaited.delete(name);
-      reject(new Error(`${script.src} is missing: the report's folder is not whole`));
+      pending.delete(name);
+      reject(new Error(`${script.src} is missing: the report's folder is incomplete`));
     };
     document.head.append(script);
   });
 
-  // Arrays come in base64, little-endian.
-  const unpack = (text, Kind) => {
-    const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-    return new Kind(bytes.buffer);
+  // Decodes an array from base64 of little-endian values.
+  const decodeArray = (text, ArrayType) => {
+    const bytes = Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+    return new ArrayType(bytes.buffer);
   };
 
-  // Where a file of the report's folder is found.
-  const files = new Map();
-  const file = (path) => {
-    const text = inlined(path);
+  // The URL of a picture in the report's folder.
+  const blobUrls = new Map();
+  const fileUrl = (path) => {
+    const text = inlineText(path);
     if (text === undefined) return path;
-    if (!files.has(path)) files.set(path, URL.createObjectURL(new Blob([unpack(text.trim(), Uint8Array)], { type: "image/jpeg" })));
-    return files.get(path);
+    if (!blobUrls.has(path)) {
+      const blob = new Blob([decodeArray(text.trim(), Uint8Array)], { type: "image/jpeg" });
+      blobUrls.set(path, URL.createObjectURL(blob));
+    }
+    return blobUrls.get(path);
   };
 
-  const remembered = () => {
+  const storedTheme = () => {
     try {
       return localStorage.getItem("gapscope-theme");
     } catch {
@@ -56,17 +59,17 @@ const gapscope = (() => {
     get dark() {
       return document.documentElement.dataset.theme === "dark";
     },
-    set(dark, keep) {
+    set(dark, store) {
       document.documentElement.dataset.theme = dark ? "dark" : "light";
       try {
-        if (keep) localStorage.setItem("gapscope-theme", dark ? "dark" : "light");
+        if (store) localStorage.setItem("gapscope-theme", dark ? "dark" : "light");
       } catch {
-        // Without storage the choice lasts as long as the page.
+        // Without storage, the choice is lost when the page is closed.
       }
     },
   };
-  const system = matchMedia("(prefers-color-scheme: dark)");
-  theme.set(remembered() ? remembered() === "dark" : system.matches, false);
+  const systemTheme = matchMedia("(prefers-color-scheme: dark)");
+  theme.set(storedTheme() ? storedTheme() === "dark" : systemTheme.matches, false);
 
-  return { receive, need, file, unpack, theme, system, remembered };
+  return { receive, loadData, fileUrl, decodeArray, theme, systemTheme, storedTheme };
 })();

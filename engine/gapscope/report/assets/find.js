@@ -1,22 +1,22 @@
 "use strict";
-// The search box: images on the page by a part of their name.
+// The search box, which finds images on the page by a part of their name.
 (() => {
   const g = gapscope;
-  const SHOWN = 12;
-  let names = null;
+  const MAX_MATCHES = 12;
+  let lowerCaseNames = null;
 
-  const matching = (words) => {
-    names ??= Array.from(g.image.dataset, (_, image) => g.image.name(image).toLowerCase());
-    const found = [];
-    names.forEach((name, image) => {
-      if (words.every((word) => name.includes(word))) found.push(image);
+  const findMatches = (words) => {
+    lowerCaseNames ??= Array.from(g.image.dataset, (_, image) => g.image.name(image).toLowerCase());
+    const matches = [];
+    lowerCaseNames.forEach((name, image) => {
+      if (words.every((word) => name.includes(word))) matches.push(image);
     });
-    return found;
+    return matches;
   };
 
-  g.startFinding = () => {
-    const [box, list] = [g.byId("find"), g.byId("found")];
-    let found = [];
+  g.startSearch = () => {
+    const [box, list] = [g.byId("find"), g.byId("matches")];
+    let matches = [];
     const close = () => {
       list.hidden = true;
     };
@@ -24,47 +24,48 @@
       close();
       g.pinFromList(image);
     };
-    const look = () => {
+    const search = () => {
       const words = box.value.toLowerCase().split(/\s+/).filter(Boolean);
       list.hidden = !words.length;
       if (list.hidden) return;
-      found = matching(words);
-      const more = g.facts.placed > g.image.dataset.length ? ` Of ${g.images(g.facts.placed)}, ${g.count(g.image.dataset.length)} are on this page.` : "";
-      const note = !found.length ? `No image on this page has that in its name.${more}`
-        : found.length > SHOWN ? `The first ${SHOWN} of ${g.count(found.length)}.${more}` : `${g.images(found.length)}.${more}`;
-      list.replaceChildren(g.make("p", { class: "quiet" }, note), ...found.slice(0, SHOWN).map((image) => g.make("button", {
+      matches = findMatches(words);
+      const onPage = g.data.placed > g.image.dataset.length ? ` Of ${g.formatImages(g.data.placed)}, ${g.formatCount(g.image.dataset.length)} are on this page.` : "";
+      const note = !matches.length ? `No image on this page has a name like this.${onPage}`
+        : matches.length > MAX_MATCHES ? `The first ${MAX_MATCHES} of ${g.formatCount(matches.length)}.${onPage}` : `${g.formatImages(matches.length)}.${onPage}`;
+      list.replaceChildren(g.make("p", { class: "quiet" }, note), ...matches.slice(0, MAX_MATCHES).map((image) => g.make("button", {
         type: "button", class: "match", onclick: () => pin(image),
-      }, g.boxed(image, 40, { eager: true }), g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(image))), g.tag(g.image.dataset[image]))));
+      }, g.boxedThumbnail(image, 40, { eager: true }), g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(image))), g.tag(g.image.dataset[image]))));
     };
-    box.addEventListener("input", look);
-    box.addEventListener("focus", look);
+    box.addEventListener("input", search);
+    box.addEventListener("focus", search);
     box.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && found.length && !list.hidden) pin(found[0]);
+      if (event.key === "Enter" && matches.length && !list.hidden) pin(matches[0]);
       if (event.key === "ArrowDown" && !list.hidden) {
         event.preventDefault();
         list.querySelector("button")?.focus();
       }
     });
     list.addEventListener("keydown", (event) => {
-      const to = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
-      if (!to) return;
+      const sibling = { ArrowDown: "nextElementSibling", ArrowUp: "previousElementSibling" }[event.key];
+      if (!sibling) return;
       event.preventDefault();
-      const next = document.activeElement[to];
-      (next?.matches("button") ? next : to === "previousElementSibling" ? box : document.activeElement).focus();
+      const next = document.activeElement[sibling];
+      (next?.matches("button") ? next : sibling === "previousElementSibling" ? box : document.activeElement).focus();
     });
-    const finder = box.closest(".finder");
-    finder.addEventListener("keydown", (event) => {
+    const container = box.closest(".finder");
+    container.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || list.hidden) return;
       event.preventDefault();
       close();
       box.focus();
+      // The focus has opened the list again.
       close();
     });
     document.addEventListener("pointerdown", (event) => {
-      if (!finder.contains(event.target)) close();
+      if (!container.contains(event.target)) close();
     });
-    finder.addEventListener("focusout", (event) => {
-      if (event.relatedTarget && !finder.contains(event.relatedTarget)) close();
+    container.addEventListener("focusout", (event) => {
+      if (event.relatedTarget && !container.contains(event.relatedTarget)) close();
     });
   };
 })();

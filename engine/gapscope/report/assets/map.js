@@ -1,25 +1,26 @@
 "use strict";
-// The 3-D map: one figure, whose data changes with the level while its camera stays.
+// The 3-D map: one Plotly figure; a change of level replaces its points and keeps its camera.
 (() => {
   const g = gapscope;
   const map = {
-    hidden: new Set(), // legend entries that are off: twice the dataset's number, and one more for its outliers
+    hidden: new Set(), // legend entries that are switched off: 2 * dataset, and 2 * dataset + 1 for its outliers
     hovered: null,
     onHover: () => {},
     onPin: () => {},
   };
   g.map = map;
-  const START = { eye: { x: 0.98, y: 0.98, z: 0.54 }, center: { x: 0, y: 0, z: -0.03 }, up: { x: 0, y: 0, z: 1 } };
+  // export/stills.py draws with the same camera.
+  const DEFAULT_CAMERA = { eye: { x: 0.98, y: 0.98, z: 0.54 }, center: { x: 0, y: 0, z: -0.03 }, up: { x: 0, y: 0, z: 1 } };
   let element;
-  let members = []; // of the ordinary and the outlier trace, the images that their points stand for
-  let ringed = []; // and of the rings' traces
-  let working = false;
+  let pointImages = []; // the images of the points of the ordinary and of the outlier trace
+  let ringImages = []; // the images of the rings' traces
+  let available = false;
 
   const hasWebGL = () => {
     try {
       const context = document.createElement("canvas").getContext("webgl");
       if (!context) return false;
-      // The browser allows only a few contexts; this one made its point.
+      // The browser allows only a few contexts, and this one is no longer needed.
       context.getExtension("WEBGL_lose_context")?.loseContext();
       return true;
     } catch {
@@ -27,93 +28,91 @@
     }
   };
 
-  const say = (message) => {
+  const showMessage = (message) => {
     g.byId("map-message").textContent = message;
     g.byId("map-message").hidden = !message;
     element.hidden = Boolean(message);
   };
 
-  // Many points must be small and light to show where they are dense, few may be large.
+  // Many points must be small and transparent for their density to show; few may be large.
   const pointSize = (count) => Math.min(6, Math.max(2.2, 8.2 - 1.25 * Math.log10(Math.max(count, 1))));
-  // Plotly draws a circle as many triangles; where points are too small to tell, a square's two are as good.
-  const MANY = 5000;
-  const shape = (count) => (count > MANY ? "square" : "circle");
+  // Plotly draws a circle as many triangles; for points too small to see a difference, a square's two are enough.
+  const MANY_POINTS = 5000;
+  const symbol = (count) => (count > MANY_POINTS ? "square" : "circle");
   const opacity = (count) => Math.min(0.85, Math.max(0.4, 1.15 - 0.16 * Math.log10(Math.max(count, 1))));
 
-  const places = (level, images) => {
+  const coordinates = (level, images) => {
     const axes = [0, 1, 2].map(() => new Float32Array(images.length));
-    images.forEach((image, at) => axes.forEach((axis, which) => { axis[at] = level.points[3 * image + which]; }));
+    images.forEach((image, index) => axes.forEach((values, axis) => { values[index] = level.points[3 * image + axis]; }));
     return { x: axes[0], y: axes[1], z: axes[2] };
   };
 
-  // All datasets share a trace, in the page's order, which mixes them: a trace each would paint one over the other.
+  // All datasets share a trace, in the page's order, which mixes them; with a trace each, the last would cover the others.
   const traces = (level, state) => {
-    const marked = g.marked(level, state.against);
-    members = [[], []];
+    const listed = g.listedImages(level, state.reference);
+    pointImages = [[], []];
     g.image.drawn.forEach((drawn, image) => {
-      const outlier = marked.has(image) ? 1 : 0;
-      if (drawn && !map.hidden.has(2 * g.image.dataset[image] + outlier)) members[outlier].push(image);
+      const outlier = listed.has(image) ? 1 : 0;
+      if (drawn && !map.hidden.has(2 * g.image.dataset[image] + outlier)) pointImages[outlier].push(image);
     });
-    const size = pointSize(g.facts.drawn);
+    const size = pointSize(g.data.drawn);
     const points = (images, marker) => ({
       type: "scatter3d", mode: "markers", hoverinfo: "none", showlegend: false,
-      ...places(level, images),
-      marker: {
-        ...marker, color: g.colors(images),
-      },
+      ...coordinates(level, images),
+      marker: { ...marker, color: g.pointColors(images) },
     });
     return [
-      { ...points(members[0], { size, symbol: shape(g.facts.drawn), line: { width: 0 } }), opacity: opacity(g.facts.drawn) },
-      points(members[1], { size: size + 1.6, symbol: "diamond", line: { width: 1, color: g.css("--surface") } }),
+      { ...points(pointImages[0], { size, symbol: symbol(g.data.drawn), line: { width: 0 } }), opacity: opacity(g.data.drawn) },
+      points(pointImages[1], { size: size + 1.6, symbol: "diamond", line: { width: 1, color: g.cssVariable("--surface") } }),
       ...rings(level, state),
     ];
   };
 
-  // Rings around the pinned image, its neighbors, a cluster that was asked for, and what is selected.
+  // Rings around a cluster that the user chose, the pinned image's neighbors, the pinned image, and the selection.
   const rings = (level, state) => {
     const ring = (images, size, color, symbol) => ({
-      // A ring lies over its point, and Plotly finds whichever comes first: both stand for the image.
+      // A ring covers its point, and Plotly's events may name either; both belong to the same image.
       type: "scatter3d", mode: "markers", hoverinfo: "none", showlegend: false,
-      ...places(level, images), marker: { size, color, symbol, line: { width: 2, color } },
+      ...coordinates(level, images), marker: { size, color, symbol, line: { width: 2, color } },
     });
-    const neighbors = state.pinned === null || !state.near ? []
-      : [...new Set(g.asking(state.pinned).flatMap((pair) => g.nearest(state.near, pair, state.pinned).map(({ image }) => image)))];
+    const neighbors = state.pinned === null || !state.neighbors ? []
+      : [...new Set(g.pairsOfQuery(state.pinned).flatMap((pair) => g.nearestImages(state.neighbors, pair, state.pinned).map(({ image }) => image)))];
     const cluster = [];
     if (state.cluster !== null) {
-      level.clusters.forEach((which, image) => {
-        if (which === state.cluster && g.image.drawn[image]) cluster.push(image);
+      level.clusters.forEach((imageCluster, image) => {
+        if (imageCluster === state.cluster && g.image.drawn[image]) cluster.push(image);
       });
     }
-    const base = pointSize(g.facts.drawn);
-    ringed = [cluster, neighbors, state.pinned === null ? [] : [state.pinned], [...state.selected]];
+    const base = pointSize(g.data.drawn);
+    ringImages = [cluster, neighbors, state.pinned === null ? [] : [state.pinned], [...state.selected]];
     return [
-      ring(ringed[0], base + 5, g.css("--mark"), "circle-open"),
-      ring(ringed[1], base + 8, g.css("--text"), "circle-open"),
-      ring(ringed[2], base + 12, g.css("--text"), "diamond-open"),
-      ring(ringed[3], base + 4, g.css("--focus"), "circle-open"),
+      ring(ringed[0], base + 5, g.cssVariable("--mark"), "circle-open"),
+      ring(ringed[1], base + 8, g.cssVariable("--text"), "circle-open"),
+      ring(ringed[2], base + 12, g.cssVariable("--text"), "diamond-open"),
+      ring(ringed[3], base + 4, g.cssVariable("--focus"), "circle-open"),
     ];
   };
 
-  // What Plotly keeps in its layout is where the camera was when the mouse let go; it glides on from there. The scene
-  // itself knows better, but is no public part of Plotly.
+  // Plotly's layout holds the camera of the moment when the mouse button was released, but the camera glides on from
+  // there. The scene has the current camera, but is not part of Plotly's public API.
   const camera = () => (
-    element._fullLayout?.scene?._scene?.getCamera?.() ?? element.layout?.scene?.camera ?? start());
+    element._fullLayout?.scene?._scene?.getCamera?.() ?? element.layout?.scene?.camera ?? initialCamera());
 
   const layout = (level) => {
     const low = [Infinity, Infinity, Infinity];
     const high = [-Infinity, -Infinity, -Infinity];
-    level.points.forEach((value, at) => {
-      low[at % 3] = Math.min(low[at % 3], value);
-      high[at % 3] = Math.max(high[at % 3], value);
+    level.points.forEach((value, index) => {
+      low[index % 3] = Math.min(low[index % 3], value);
+      high[index % 3] = Math.max(high[index % 3], value);
     });
-    const reach = Math.max(...high.map((value, axis) => value - low[axis]), 1e-6) * 0.53;
-    // UMAP's axes mean nothing: the grid is there for depth only.
-    const axis = (which) => {
-      const middle = level.points.length ? (low[which] + high[which]) / 2 : 0;
-      const half = level.points.length ? reach : 1;
+    const halfRange = Math.max(...high.map((value, axis) => value - low[axis]), 1e-6) * 0.53;
+    // UMAP's axes have no meaning; the grid only helps to see depth.
+    const axis = (index) => {
+      const middle = level.points.length ? (low[index] + high[index]) / 2 : 0;
+      const half = level.points.length ? halfRange : 1;
       return {
         range: [middle - half, middle + half], autorange: false, title: { text: "" }, showticklabels: false, ticks: "",
-        showspikes: false, zeroline: false, showbackground: false, gridcolor: g.css("--grid"), nticks: 6,
+        showspikes: false, zeroline: false, showbackground: false, gridcolor: g.cssVariable("--grid"), nticks: 6,
         showline: false,
       };
     };
@@ -122,7 +121,7 @@
       margin: { l: 0, r: 0, t: 0, b: 0 },
       showlegend: false,
       hovermode: "closest",
-      font: { color: g.css("--text") },
+      font: { color: g.cssVariable("--text") },
       scene: {
         aspectmode: "cube", dragmode: "turntable", camera: camera(),
         xaxis: axis(0), yaxis: axis(1), zaxis: axis(2),
@@ -132,7 +131,7 @@
 
   const listen = () => {
     element.on("plotly_hover", ({ points }) => {
-      const image = [...members, ...ringed][points[0].curveNumber]?.[points[0].pointNumber];
+      const image = [...pointImages, ...ringImages][points[0].curveNumber]?.[points[0].pointNumber];
       if (image === undefined) return;
       map.hovered = image;
       element.classList.add("over-point");
@@ -145,7 +144,7 @@
     };
     element.on("plotly_unhover", leave);
     element.addEventListener("pointerleave", leave);
-    // Plotly reports a click when a drag begins on a point, too; a pin must not.
+    // Plotly also reports a click when a drag begins on a point, which must not pin the image.
     let pressed = null;
     element.addEventListener("pointerdown", (event) => {
       pressed = { x: event.clientX, y: event.clientY, image: map.hovered };
@@ -155,61 +154,61 @@
       if (Math.hypot(event.clientX - pressed.x, event.clientY - pressed.y) < 5) map.onPin(pressed.image, event.shiftKey);
     }, true);
     element.addEventListener("webglcontextlost", () => {
-      say("The browser has taken the 3-D map's graphics memory away. Reload the page to see the map again.");
+      showMessage("The browser has released the 3-D map's graphics memory. Reload the page to see the map again.");
     }, true);
     new ResizeObserver(() => {
       if (!element.hidden) Plotly.Plots.resize(element);
     }).observe(element);
   };
 
-  // The images whose points lie in a rectangle of the window, by the map's own matrices.
-  map.within = (level, { left, top, right, bottom }) => {
+  // The images whose points lie in a rectangle of the window, projected by the map's own matrices.
+  map.imagesIn = (level, { left, top, right, bottom }) => {
     const scene = element._fullLayout?.scene?._scene;
-    if (!working || !scene) return [];
+    if (!available || !scene) return [];
     const { model, view, projection } = scene.glplot.cameraParams;
-    const times = (m, v) => [0, 1, 2, 3].map((row) => m[row] * v[0] + m[4 + row] * v[1] + m[8 + row] * v[2] + m[12 + row] * v[3]);
+    const multiply = (m, v) => [0, 1, 2, 3].map((row) => m[row] * v[0] + m[4 + row] * v[1] + m[8 + row] * v[2] + m[12 + row] * v[3]);
     const box = element.querySelector("canvas").getBoundingClientRect();
-    return members.flat().filter((image) => {
-      const place = [0, 1, 2].map((axis) => level.points[3 * image + axis] * scene.dataScale[axis]);
-      const [x, y, , w] = times(projection, times(view, times(model, [...place, 1])));
-      const across = box.left + (x / w + 1) / 2 * box.width;
-      const down = box.top + (1 - y / w) / 2 * box.height;
-      return across >= left && across <= right && down >= top && down <= bottom;
+    return pointImages.flat().filter((image) => {
+      const point = [0, 1, 2].map((axis) => level.points[3 * image + axis] * scene.dataScale[axis]);
+      const [x, y, , w] = multiply(projection, multiply(view, multiply(model, [...point, 1])));
+      const clientX = box.left + (x / w + 1) / 2 * box.width;
+      const clientY = box.top + (1 - y / w) / 2 * box.height;
+      return clientX >= left && clientX <= right && clientY >= top && clientY <= bottom;
     });
   };
 
   map.start = () => {
     element = g.byId("map");
-    if (typeof Plotly === "undefined") say("The map's library, plotly.min.js, is missing from the report's folder.");
+    if (typeof Plotly === "undefined") showMessage("The map's library, plotly.min.js, is missing from the report's folder.");
     else if (!hasWebGL()) {
-      say("This browser has no WebGL, which the 3-D map needs. Everything else on this page works without it.");
-    } else working = true;
-    for (const id of ["reset", "save", "select-area"]) g.byId(id).hidden = !working;
+      showMessage("This browser has no WebGL, which the 3-D map needs. Everything else on this page works without it.");
+    } else available = true;
+    for (const id of ["reset", "save", "select-area"]) g.byId(id).hidden = !available;
   };
 
-  // A narrow map needs a camera farther away to hold the same width.
-  const start = () => {
-    const away = Math.max(1, 1.15 * element.clientHeight / Math.max(element.clientWidth, 1));
-    const [x, y, z] = [START.eye.x, START.eye.y, START.eye.z].map((value) => value * away);
-    return { ...START, eye: { x, y, z } };
+  // A narrow map needs a camera that is farther away to show the same width.
+  const initialCamera = () => {
+    const factor = Math.max(1, 1.15 * element.clientHeight / Math.max(element.clientWidth, 1));
+    const [x, y, z] = [DEFAULT_CAMERA.eye.x, DEFAULT_CAMERA.eye.y, DEFAULT_CAMERA.eye.z].map((value) => value * factor);
+    return { ...DEFAULT_CAMERA, eye: { x, y, z } };
   };
 
   map.draw = async (level, state) => {
-    if (!working) return;
-    const first = !element.classList.contains("js-plotly-plot");
+    if (!available) return;
+    const isFirst = !element.classList.contains("js-plotly-plot");
     await Plotly.react(element, traces(level, state), layout(level), {
       displayModeBar: false, responsive: false, scrollZoom: true,
-      // Plotly draws four pixels for each of the screen's, which many small points do not need.
-      plotGlPixelRatio: g.facts.drawn > MANY ? devicePixelRatio : 2,
+      // Plotly renders four pixels per pixel of the screen, which many small points do not need.
+      plotGlPixelRatio: g.data.drawn > MANY_POINTS ? devicePixelRatio : 2,
     });
-    if (first) listen();
+    if (isFirst) listen();
   };
 
-  map.ring = (level, state) => {
-    if (!working || !members.length) return;
-    const all = rings(level, state);
-    const key = (name) => all.map((trace) => trace[name]);
-    Plotly.restyle(element, { x: key("x"), y: key("y"), z: key("z") }, all.map((_, at) => members.length + at));
+  map.drawRings = (level, state) => {
+    if (!available || !pointImages.length) return;
+    const ringTraces = rings(level, state);
+    const values = (axis) => ringTraces.map((trace) => trace[axis]);
+    Plotly.restyle(element, { x: values("x"), y: values("y"), z: values("z") }, ringTraces.map((_, index) => pointImages.length + index));
   };
 
   map.toggle = (entry, shown) => {
@@ -217,6 +216,6 @@
     else map.hidden.add(entry);
   };
 
-  map.reset = () => working && Plotly.relayout(element, { "scene.camera": start() });
-  map.save = (name) => working && Plotly.downloadImage(element, { format: "png", scale: 2, filename: name });
+  map.reset = () => available && Plotly.relayout(element, { "scene.camera": initialCamera() });
+  map.save = (name) => available && Plotly.downloadImage(element, { format: "png", scale: 2, filename: name });
 })();

@@ -1,45 +1,46 @@
 "use strict";
-// Everything below and beside the map: pairs in words, gallery, clusters, tables, confounders, provenance.
+// The sections below and beside the map: pairs, gallery, clusters, tables, confounders, provenance.
 (() => {
   const g = gapscope;
-  const PAGE = 24;
+  const GALLERY_STEP = 24;
 
-  const cell = (level, pair, key) => {
-    const at = g.facts.numbers.columns.findIndex(([name]) => name === key);
-    return at < 0 ? null : g.facts.numbers.rows[level][pair][at];
+  // A pair's number at a level; null if the run does not have it.
+  const tableValue = (level, pair, key) => {
+    const column = g.data.numbers.columns.findIndex(([name]) => name === key);
+    return column < 0 ? null : g.data.numbers.rows[level][pair][column];
   };
-  g.cell = cell;
-  const levelName = (state) => g.facts.levels[state.level].name;
-  const pairName = (pair) => g.facts.pairs[pair].map(g.name).join("-vs-");
+  g.tableValue = tableValue;
+  const levelName = (state) => g.data.levels[state.level].name;
+  const pairName = (pair) => g.data.pairs[pair].map(g.datasetName).join("-vs-");
 
-  // One pair at one level, in words.
-  const words = (level, pair) => {
-    const [query, reference] = g.facts.pairs[pair].map(g.name);
-    const of = (key) => cell(level, pair, key) ?? 0;
-    const head = `${g.count(of("outliers"))} of ${g.count(of("images"))} ${query} images (${g.percent(of("outlier_share"))}) are outliers`;
-    const why = [
-      of("outside") ? `${g.count(of("outside"))} outside ${reference}` : "",
-      of("under_represented") ? `${g.count(of("under_represented"))} of a kind that ${reference} has too few of` : "",
+  // Two sentences about a pair at a level.
+  const pairSentences = (level, pair) => {
+    const [query, reference] = g.data.pairs[pair].map(g.datasetName);
+    const number = (key) => tableValue(level, pair, key) ?? 0;
+    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} images (${g.formatPercent(number("outlier_share"))}) are outliers`;
+    const reasons = [
+      number("outside") ? `${g.formatCount(number("outside"))} outside ${reference}` : "",
+      number("under_represented") ? `${g.formatCount(number("under_represented"))} under-represented in ${reference}` : "",
     ].filter(Boolean).join(", ");
-    const share = cell(level, pair, "share_outside");
-    return [why ? `${head}: ${why}.` : `${head}.`, share === null ? "" : `About ${g.percent(share)} of ${query} lies outside ${reference}.`];
+    const share = tableValue(level, pair, "share_outside");
+    return [reasons ? `${outliers}: ${reasons}.` : `${outliers}.`, share === null ? "" : `About ${g.formatPercent(share)} of ${query} lies outside ${reference}.`];
   };
 
   g.drawPairs = (state) => {
     g.byId("pairs-title").textContent = `At ${levelName(state)}`;
-    const order = g.facts.pairs.map((_, pair) => pair);
-    if (order.length > 2) order.sort((a, b) => (cell(state.level, b, "outlier_share") ?? 0) - (cell(state.level, a, "outlier_share") ?? 0) || a - b);
-    const most = Math.max(0.001, ...order.map((pair) => cell(state.level, pair, "outlier_share") ?? 0));
+    const order = g.data.pairs.map((_, pair) => pair);
+    if (order.length > 2) order.sort((a, b) => (tableValue(state.level, b, "outlier_share") ?? 0) - (tableValue(state.level, a, "outlier_share") ?? 0) || a - b);
+    const maxShare = Math.max(0.001, ...order.map((pair) => tableValue(state.level, pair, "outlier_share") ?? 0));
     g.byId("pairs").replaceChildren(...order.map((pair) => {
-      const [query, reference] = g.facts.pairs[pair];
-      const [what, share] = words(state.level, pair);
+      const [query, reference] = g.data.pairs[pair];
+      const [outliers, outside] = pairSentences(state.level, pair);
       const bar = g.make("span", { class: "bar", "aria-hidden": "true" });
       bar.style.setProperty("--color", `var(--dataset-${query})`);
-      bar.style.setProperty("--share", (cell(state.level, pair, "outlier_share") ?? 0) / most);
+      bar.style.setProperty("--share", (tableValue(state.level, pair, "outlier_share") ?? 0) / maxShare);
       return g.make("button", { type: "button", class: "pair", "aria-pressed": String(pair === state.pair), onclick: () => g.update({ pair }) },
         g.make("span", { class: "pair-head" }, g.tag(query), g.make("span", { class: "quiet" }, "vs"), g.tag(reference),
-          g.make("span", { class: "number" }, g.percent(cell(state.level, pair, "outlier_share") ?? 0))),
-        bar, g.make("span", { class: "what" }, what), share ? g.make("span", { class: "quiet" }, share) : null);
+          g.make("span", { class: "number" }, g.formatPercent(tableValue(state.level, pair, "outlier_share") ?? 0))),
+        bar, g.make("span", {}, outliers), outside ? g.make("span", { class: "quiet" }, outside) : null);
     }));
   };
 
@@ -52,118 +53,119 @@
       items.replaceChildren();
       return;
     }
-    const [query, reference] = g.facts.pairs[state.pair];
+    const [query, reference] = g.data.pairs[state.pair];
     title.replaceChildren("Worst outliers of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
-    const shown = Math.min(state.shown, list.image.length);
+    const length = Math.min(state.galleryLength, list.image.length);
     g.byId("gallery-note").textContent = list.total
-      ? `${g.count(shown)} of ${g.count(list.total)} ${g.name(query)} images that ${g.name(reference)} has nothing, or too little, like. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}.csv`
-      : `No ${g.name(query)} image is listed as an outlier against ${g.name(reference)} at this level.`;
-    items.replaceChildren(...Array.from({ length: shown }, (_, at) => g.entry(list, at)).map((entry) => g.make("li", {},
+      ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} images that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}.csv`
+      : `No ${g.datasetName(query)} image is listed as an outlier against ${g.datasetName(reference)} at this level.`;
+    items.replaceChildren(...Array.from({ length }, (_, index) => g.readEntry(list, index)).map((entry) => g.make("li", {},
       g.make("button", {
         type: "button", class: "item", "aria-pressed": String(entry.image === state.pinned),
         title: g.image.name(entry.image), onclick: () => g.pinFromList(entry.image),
       },
-      g.boxed(entry.image, 132),
-      g.make("span", { class: "item-head" }, g.make("strong", {}, g.count(entry.rank)), g.make("span", { class: "quiet" }, `q ${g.small(entry.q)}`)),
+      g.boxedThumbnail(entry.image, 132),
+      g.make("span", { class: "item-head" }, g.make("strong", {}, g.formatCount(entry.rank)), g.make("span", { class: "quiet" }, `q ${g.formatShort(entry.q)}`)),
       g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(entry.image))),
-      g.make("span", { class: "kind quiet" }, g.REASONS[entry.reason])))));
-    g.byId("more").hidden = shown >= list.image.length;
+      g.make("span", { class: "kind quiet" }, g.REASON_TEXTS[entry.reason])))));
+    g.byId("more").hidden = length >= list.image.length;
     g.byId("select-list").hidden = !list.image.length;
   };
-  g.PAGE = PAGE;
+  g.GALLERY_STEP = GALLERY_STEP;
 
-  g.ofCluster = (level, cluster) => {
-    const members = [];
-    level.clusters.forEach((which, image) => {
-      if (which === cluster) members.push(image);
+  g.clusterImages = (level, cluster) => {
+    const images = [];
+    level.clusters.forEach((imageCluster, image) => {
+      if (imageCluster === cluster) images.push(image);
     });
-    return members;
+    return images;
   };
 
+  const MAX_EXAMPLES = 6;
   g.drawClusters = (level, state) => {
-    const { count, oneSided } = g.facts.clusters[state.level];
+    const { count, oneSided } = g.data.clusters[state.level];
     g.byId("clusters-title").textContent = `Clusters of one dataset at ${levelName(state)}`;
     g.byId("clusters-note").textContent = count === 0 ? "No clusters were found at this level."
-      : `${oneSided.length ? g.count(oneSided.length) : "None"} of ${g.count(count)} clusters ${oneSided.length === 1 ? "belongs" : "belong"} almost only to one dataset.`;
+      : `${oneSided.length ? g.formatCount(oneSided.length) : "None"} of ${g.formatCount(count)} clusters ${oneSided.length === 1 ? "belongs" : "belong"} almost entirely to one dataset.`;
     g.byId("clusters").replaceChildren(...oneSided.map(([cluster, images, dataset, share, typical]) => {
-      const members = typical.slice(0, 6);
-      for (let image = 0; image < level.clusters.length && members.length < 6; image++) {
-        if (level.clusters[image] === cluster && g.image.dataset[image] === dataset && !members.includes(image)) members.push(image);
+      const examples = typical.slice(0, MAX_EXAMPLES);
+      for (let image = 0; image < level.clusters.length && examples.length < MAX_EXAMPLES; image++) {
+        if (level.clusters[image] === cluster && g.image.dataset[image] === dataset && !examples.includes(image)) examples.push(image);
       }
-      const on = state.cluster === cluster;
+      const onMap = state.cluster === cluster;
       return g.make("li", { class: "cluster" },
-        g.make("div", { class: "strip" }, ...members.map((image) => g.make("button", {
+        g.make("div", { class: "strip" }, ...examples.map((image) => g.make("button", {
           type: "button", class: "neighbor", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`,
           onclick: () => g.pinFromList(image),
-        }, g.boxed(image, 64)))),
+        }, g.boxedThumbnail(image, 64)))),
         g.make("div", { class: "cluster-head" },
-          g.make("p", {}, g.make("strong", {}, `Cluster ${cluster}`), ` · ${g.images(images)} · ${g.percent(share)} `, g.tag(dataset)),
+          g.make("p", {}, g.make("strong", {}, `Cluster ${cluster}`), ` · ${g.formatImages(images)} · ${g.formatPercent(share)} `, g.tag(dataset)),
           g.make("span", { class: "buttons" },
-            g.make("button", { type: "button", class: "plain", "aria-pressed": String(on), onclick: () => g.showCluster(on ? null : cluster) }, on ? "Hide on map" : "Show on map"),
-            g.make("button", { type: "button", class: "plain", onclick: () => g.select(g.ofCluster(level, cluster), "add") }, "Select"))));
+            g.make("button", { type: "button", class: "plain", "aria-pressed": String(onMap), onclick: () => g.showCluster(onMap ? null : cluster) }, onMap ? "Hide on map" : "Show on map"),
+            g.make("button", { type: "button", class: "plain", onclick: () => g.select(g.clusterImages(level, cluster), "add") }, "Select"))));
     }));
   };
 
-  // The sentences that sum a pair up, as the comparison wrote them, the widest gap first.
-  const HEADS = 4;
-  g.drawHeads = () => {
-    const widest = (pair) => Math.max(...g.facts.levels.map((_, level) => cell(level, pair, "outlier_share") ?? 0));
-    const order = g.facts.pairs.flatMap((_, pair) => (g.facts.heads[pair] ? [pair] : []))
+  // The headlines of the pairs, as the comparison wrote them, widest gap first. Returns whether there are any.
+  const MAX_HEADLINES = 4;
+  g.drawHeadlines = () => {
+    const widest = (pair) => Math.max(...g.data.levels.map((_, level) => tableValue(level, pair, "outlier_share") ?? 0));
+    const order = g.data.pairs.flatMap((_, pair) => (g.data.heads[pair] ? [pair] : []))
       .sort((a, b) => widest(b) - widest(a) || a - b);
-    g.byId("heads").hidden = !order.length;
-    g.byId("heads").replaceChildren(...order.slice(0, HEADS).map((pair) => {
-      const mark = g.swatch(g.facts.pairs[pair][0]);
-      return g.make("li", {}, mark, g.make("bdi", {}, g.facts.heads[pair]));
+    g.byId("headlines").hidden = !order.length;
+    g.byId("headlines").replaceChildren(...order.slice(0, MAX_HEADLINES).map((pair) => {
+      const swatch = g.swatch(g.data.pairs[pair][0]);
+      return g.make("li", {}, swatch, g.make("bdi", {}, g.data.heads[pair]));
     }));
     return order.length > 0;
   };
 
-  // What could fool the comparison: the files instead of what they show.
+  // Confounders: differences between the files rather than between what the images show.
   g.drawConfounders = () => {
-    const { pairs, confounders } = g.facts;
+    const { pairs, confounders } = g.data;
     const between = ([query, reference]) => [g.tag(query), " and ", g.tag(reference)];
-    // Either direction says the same of the files.
-    const shown = pairs.flatMap(([query, reference], pair) => (confounders[pair]
+    // Both directions of a pair have the same confounders.
+    const shownPairs = pairs.flatMap(([query, reference], pair) => (confounders[pair]
       && !(query > reference && confounders[pairs.findIndex(([q, r]) => q === reference && r === query)]) ? [pair] : []));
-    const warned = shown.filter((pair) => confounders[pair].warning);
-    g.byId("confounded").hidden = !warned.length;
-    g.byId("confounded").replaceChildren(...warned.map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
+    const warnedPairs = shownPairs.filter((pair) => confounders[pair].warning);
+    g.byId("confounder-warning").hidden = !warnedPairs.length;
+    g.byId("confounder-warning").replaceChildren(...warnedPairs.map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
       g.make("bdi", {}, confounders[pair].warning), ". ", g.make("a", { href: "#confounders" }, "See how they differ."))));
-    g.byId("confounders").hidden = !shown.length;
-    g.byId("confounder-pairs").replaceChildren(...shown.map((pair) => {
+    g.byId("confounders").hidden = !shownPairs.length;
+    g.byId("confounder-pairs").replaceChildren(...shownPairs.map((pair) => {
       const { auc, rows } = confounders[pair];
       const [query, reference] = pairs[pair];
-      const words = auc === null ? [] : [`: the files alone tell them apart with AUC ${g.small(auc)} (0.5 is a guess, 1 is always).`];
-      return g.make("section", {}, g.make("p", {}, ...between(pairs[pair]), ...words),
-        rows.length ? g.make("div", { class: "scroller", role: "region", "aria-label": `How the files of ${g.name(query)} and ${g.name(reference)} differ`, tabindex: 0 },
+      const summary = auc === null ? [] : [`: the files alone tell them apart with an AUC of ${g.formatShort(auc)} (0.5 is chance, 1 is perfect).`];
+      return g.make("section", {}, g.make("p", {}, ...between(pairs[pair]), ...summary),
+        rows.length ? g.make("div", { class: "scroller", role: "region", "aria-label": `How the files of ${g.datasetName(query)} and ${g.datasetName(reference)} differ`, tabindex: 0 },
           g.make("table", { class: "confounders" },
-            g.make("thead", {}, g.make("tr", {}, ...["what", "effect", g.name(query), g.name(reference)].map((name) => g.make("th", { scope: "col" }, name)))),
-            g.make("tbody", {}, ...rows.map(([name, effect, ...sides]) => g.make("tr", {},
-              g.make("th", { scope: "row" }, g.make("bdi", {}, name)), g.make("td", {}, effect === null ? "–" : g.small(effect)),
-              ...sides.map((side) => g.make("td", {}, g.make("bdi", {}, side)))))))) : null);
+            g.make("thead", {}, g.make("tr", {}, ...["property", "effect", g.datasetName(query), g.datasetName(reference)].map((name) => g.make("th", { scope: "col" }, name)))),
+            g.make("tbody", {}, ...rows.map(([name, effect, ...values]) => g.make("tr", {},
+              g.make("th", { scope: "row" }, g.make("bdi", {}, name)), g.make("td", {}, effect === null ? "–" : g.formatShort(effect)),
+              ...values.map((value) => g.make("td", {}, g.make("bdi", {}, value)))))))) : null);
     }));
   };
 
   g.drawNumbers = (state) => {
-    const { columns, rows } = g.facts.numbers;
+    const { columns, rows } = g.data.numbers;
     const head = g.make("thead", {}, g.make("tr", {}, g.make("th", { scope: "col" }, "level"), g.make("th", { scope: "col" }, "pair"),
       ...columns.map(([, label, , help]) => g.make("th", { scope: "col", class: "value", title: help }, label))));
-    const bodies = rows.map((pairs, level) => g.make("tbody", { class: level === state.level ? "now" : null }, ...pairs.map((values, pair) => {
-      const [query, reference] = g.facts.pairs[pair];
+    const bodies = rows.map((pairs, level) => g.make("tbody", { class: level === state.level ? "current" : null }, ...pairs.map((values, pair) => {
+      const [query, reference] = g.data.pairs[pair];
       return g.make("tr", {},
-        pair === 0 ? g.make("th", { scope: "rowgroup", rowspan: pairs.length }, g.facts.levels[level].name) : null,
+        pair === 0 ? g.make("th", { scope: "rowgroup", rowspan: pairs.length }, g.data.levels[level].name) : null,
         g.make("th", { scope: "row", class: "pair-cell" }, g.tag(query), g.make("span", { class: "quiet" }, " vs "), g.tag(reference)),
-        ...values.map((value, at) => g.make("td", {}, g.shown(value, columns[at][2]))));
+        ...values.map((value, column) => g.make("td", {}, g.formatValue(value, columns[column][2]))));
     })));
     g.byId("numbers").replaceChildren(head, ...bodies);
   };
 
   g.drawRejects = () => {
-    const { counts, rows } = g.facts.rejects;
-    const all = g.facts.datasets.reduce((sum, { rejected }) => sum + rejected, 0);
+    const { counts, rows } = g.data.rejects;
+    const total = g.data.datasets.reduce((sum, { rejected }) => sum + rejected, 0);
     g.byId("rejects-box").hidden = rows.length === 0;
-    g.byId("rejects-note").textContent = all === 0 ? "Every listed image was read."
-      : `${g.images(all)} could not be read and ${all === 1 ? "is" : "are"} in no number above: ${counts.map(([dataset, status, count]) => `${g.count(count)} ${status} in ${g.name(dataset)}`).join(", ")}.${rows.length < all ? ` The first ${g.count(rows.length)} are named here; the index in the run's folder has them all.` : ""}`;
+    g.byId("rejects-note").textContent = total === 0 ? "Every listed image was read."
+      : `${g.formatImages(total)} could not be read and ${total === 1 ? "is" : "are"} excluded from all numbers above: ${counts.map(([dataset, status, count]) => `${g.formatCount(count)} ${status} in ${g.datasetName(dataset)}`).join(", ")}.${rows.length < total ? ` The first ${g.formatCount(rows.length)} are listed here; the index in the run's folder has them all.` : ""}`;
     g.byId("rejects").replaceChildren(
       g.make("thead", {}, g.make("tr", {}, ...["dataset", "status", "image", "reason"].map((name) => g.make("th", { scope: "col" }, name)))),
       g.make("tbody", {}, ...rows.map(([dataset, uri, status, error]) => g.make("tr", {},
@@ -172,7 +174,7 @@
   };
 
   g.drawProvenance = () => {
-    g.byId("provenance").replaceChildren(...g.facts.provenance.filter(([, lines]) => lines.length).map(([title, lines]) => (
+    g.byId("provenance").replaceChildren(...g.data.provenance.filter(([, lines]) => lines.length).map(([title, lines]) => (
       g.make("section", {}, g.make("h3", {}, title), g.make("dl", {}, ...lines.flatMap(([label, text]) => [
         g.make("dt", {}, label.replaceAll("_", " ")), g.make("dd", {}, g.make("bdi", {}, text))]))))));
   };

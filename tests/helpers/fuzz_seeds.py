@@ -1,4 +1,4 @@
-"""Small whole files of every kind that gapscope parses, and ways to spoil them: what fuzzing starts from."""
+"""Seeds for fuzzing: small valid files of every kind that gapscope parses, and strategies that mutate them."""
 
 import io
 import json
@@ -6,6 +6,7 @@ import os
 import tarfile
 import warnings
 import zlib
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -16,40 +17,43 @@ import safetensors.torch
 import torch
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from image_files import WIDTH, encoded, readable, scene
+from image_files import WIDTH, encode_image, gradient_image, readable_files
 from PIL import Image
 
-FUZZ = int(os.environ.get("GAPSCOPE_FUZZ", "0"))
-"""Examples per test for a long night of it, which differ each time; 0 for few that are always the same."""
+FUZZ_EXAMPLES = int(os.environ.get("GAPSCOPE_FUZZ", "0"))
+"""Examples per test, different ones in each run, for long fuzzing; 0 for a few that are always the same."""
 
-SMALL = 20_000
-"""Larger seeds are left out: mutations would seldom meet what is read first."""
+MAX_SEED_BYTES = 20_000
+"""Larger files are no seeds: a mutation would rarely hit the header, which is parsed first."""
 
 
-def fuzz(examples: int) -> settings:
-    """Return how often a test tries: so often, or `FUZZ` times."""
+def fuzz_settings(examples: int) -> settings:
+    """Return Hypothesis settings for that many examples, or for `FUZZ_EXAMPLES` if it is set."""
     return settings(
-        max_examples=FUZZ or examples, derandomize=not FUZZ, suppress_health_check=list(HealthCheck), database=None
+        max_examples=FUZZ_EXAMPLES or examples,
+        derandomize=not FUZZ_EXAMPLES,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
 
 
 def image_seeds() -> list[bytes]:
-    """An image of every format and kind."""
+    """Return image files of every format and pixel mode."""
     Image.init()
-    seeds = [data for data in readable().values() if len(data) < SMALL]
-    small = scene(24, 18)
-    for kind in sorted(set(Image.SAVE) & set(Image.OPEN)):
+    seeds = [data for data in readable_files().values() if len(data) < MAX_SEED_BYTES]
+    small = gradient_image(24, 18)
+    for file_format in sorted(set(Image.SAVE) & set(Image.OPEN)):
         for mode in ("RGB", "L", "1", "P"):
-            # Most formats hold some kinds of pixels only.
+            # Most formats support only some pixel modes.
             with suppress(OSError, ValueError, KeyError), warnings.catch_warnings(action="ignore"):
-                seeds.append(encoded(small.convert(mode), kind))
+                seeds.append(encode_image(small.convert(mode), file_format))
     numpy_file = io.BytesIO()
     np.save(numpy_file, np.zeros((6, 5, 3), np.uint8))
     return [*seeds, numpy_file.getvalue()]
 
 
 def numpy_seeds() -> list[bytes]:
-    """Arrays of images."""
+    """Return .npy files of image arrays."""
     seeds = []
     for values in (np.zeros((3, 4, 5, 3), np.uint8), np.zeros((2, 4, 4), np.float32), np.zeros((2, 3, 3, 1), bool)):
         file = io.BytesIO()
@@ -84,11 +88,11 @@ COCO_SEED: dict[str, Any] = {
 
 
 def tar_seeds() -> list[bytes]:
-    """Archives with plain, long, sparse and linked members, in every format that tarfile writes."""
+    """Return tar archives with plain, long, sparse and linked members, in every format that tarfile writes."""
     seeds = []
-    for form in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
+    for tar_format in (tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         file = io.BytesIO()
-        with tarfile.open(fileobj=file, mode="w", format=form) as archive:
+        with tarfile.open(fileobj=file, mode="w", format=tar_format) as archive:
             for name in ("a.png", "d" * 90 + "/é.jpg", "../b.png"):
                 member = tarfile.TarInfo(name)
                 member.size = 700
@@ -102,7 +106,7 @@ def tar_seeds() -> list[bytes]:
 
 
 def parquet_seeds() -> list[bytes]:
-    """A table of images, in both forms, and one of paths, with columns of many kinds."""
+    """Return Parquet files of images in both forms, and of paths, with columns of many types."""
     tables = [
         {"image": [b"abc", b"", None], "t": pa.array([1, 2, None], pa.timestamp("ns")), "label": ["a", "b", None]},
         {"image": [{"bytes": b"abc", "path": None}, {"bytes": None, "path": "../x.png"}, None], "n": [1, 2, 3]},
@@ -112,15 +116,15 @@ def parquet_seeds() -> list[bytes]:
     ]
     seeds = []
     for columns in tables:
-        for packing in ("none", "zstd"):
+        for compression in ("none", "zstd"):
             file = io.BytesIO()
-            pq.write_table(pa.table(columns), file, compression=packing)
+            pq.write_table(pa.table(columns), file, compression=compression)
             seeds.append(file.getvalue())
     return seeds
 
 
 def weights_seeds() -> dict[str, bytes]:
-    """A state dict in both forms, by the ending of its file."""
+    """Return a state dict in both file formats, by suffix."""
     state = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.num_batches_tracked": torch.tensor(3)}
     file = io.BytesIO()
     torch.save({"state_dict": state}, file)
@@ -159,54 +163,55 @@ odd_values: st.SearchStrategy[Any] = st.one_of(
 
 
 @st.composite
-def spoiled_bytes(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
-    """One of the seeds with some bytes changed, taken out, doubled, or the rest cut off."""
+def mutated_bytes(draw: st.DrawFn, seeds: list[bytes]) -> bytes:
+    """One of the seeds, with some bytes changed, removed, repeated or inserted, or the rest cut off."""
     data = bytearray(draw(st.sampled_from(seeds)))
     for _ in range(draw(st.integers(0, 6))):
-        at = draw(st.integers(0, max(0, len(data) - 1)))
-        kind = draw(st.sampled_from(("set", "number", "out", "double", "cut", "put")))
-        if kind == "set":
-            data[at : at + 1] = bytes([draw(st.integers(0, 255))])
-        elif kind == "number":
+        offset = draw(st.integers(0, max(0, len(data) - 1)))
+        mutation = draw(st.sampled_from(("set", "number", "remove", "repeat", "cut", "insert")))
+        if mutation == "set":
+            data[offset : offset + 1] = bytes([draw(st.integers(0, 255))])
+        elif mutation == "number":
             number = draw(st.sampled_from((0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF)))
-            data[at : at + 4] = number.to_bytes(4, draw(st.sampled_from(("little", "big"))))
-        elif kind == "out":
-            del data[at : at + draw(st.integers(1, 64))]
-        elif kind == "double":
-            data[at:at] = data[at : at + draw(st.integers(1, 600))]
-        elif kind == "cut":
-            del data[at:]
+            data[offset : offset + 4] = number.to_bytes(4, draw(st.sampled_from(("little", "big"))))
+        elif mutation == "remove":
+            del data[offset : offset + draw(st.integers(1, 64))]
+        elif mutation == "repeat":
+            data[offset:offset] = data[offset : offset + draw(st.integers(1, 600))]
+        elif mutation == "cut":
+            del data[offset:]
         else:
-            data[at:at] = draw(st.binary(max_size=16))
+            data[offset:offset] = draw(st.binary(max_size=16))
     return bytes(data)
 
 
 @st.composite
-def spoiled_json(draw: st.DrawFn, seed: Any) -> Any:
-    """The seed with some of what is in it replaced by something odd, or missing."""
+def mutated_json(draw: st.DrawFn, seed: Any) -> Any:
+    """The seed, with some of its values replaced by odd ones or removed."""
     value = json.loads(json.dumps(seed))
     for _ in range(draw(st.integers(1, 4))):
-        places = list(_places(value))
-        if not places:
+        items = list(_items(value))
+        if not items:
             break
-        inside, key = draw(st.sampled_from(places))
+        container, key = draw(st.sampled_from(items))
         if draw(st.integers(0, 5)):
-            inside[key] = draw(odd_values)
+            container[key] = draw(odd_values)
         else:
-            del inside[key]
+            del container[key]
     return value
 
 
-def _places(value: Any) -> Any:
+def _items(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every container within a JSON value, with each of its keys or indices."""
     keys = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list) else ()
     for key in list(keys):
         yield value, key
-        yield from _places(value[key])
+        yield from _items(value[key])
 
 
 def text_bomb(length: int) -> bytes:
-    """A PNG whose compressed text unpacks to `length` bytes."""
-    packed = b"key\0\0" + zlib.compress(bytes(length), 9)
-    chunk = len(packed).to_bytes(4, "big") + b"zTXt" + packed + zlib.crc32(b"zTXt" + packed).to_bytes(4, "big")
-    image = encoded(scene(WIDTH, 8), "PNG")
+    """Return a PNG file whose compressed text chunk decompresses to `length` bytes."""
+    text = b"key\0\0" + zlib.compress(bytes(length), 9)
+    chunk = len(text).to_bytes(4, "big") + b"zTXt" + text + zlib.crc32(b"zTXt" + text).to_bytes(4, "big")
+    image = encode_image(gradient_image(WIDTH, 8), "PNG")
     return image[:33] + chunk + image[33:]

@@ -1,12 +1,12 @@
-"""Root, for a while without the right to read and write what permissions forbid."""
+"""Temporarily takes from root the capabilities to read and write files against their permissions."""
 
 import ctypes
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 _VERSION_3 = 0x20080522
-_OVER_PERMISSIONS = 0b110
-"""CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
+_CAPABILITIES = 0b110
+"""Bit mask of CAP_DAC_OVERRIDE and CAP_DAC_READ_SEARCH."""
 
 
 class _Header(ctypes.Structure):
@@ -19,11 +19,11 @@ class _Data(ctypes.Structure):
 
 @contextmanager
 def unprivileged() -> Iterator[None]:
-    """Of this thread, and those that it starts meanwhile."""
+    """Make file permissions apply to this thread, and to the threads that it starts in the meantime, even for root."""
     libc, header, data = ctypes.CDLL(None), _Header(_VERSION_3, 0), (_Data * 2)()
     libc.capget(ctypes.byref(header), data)
     before = data[0].effective
-    data[0].effective = before & ~_OVER_PERMISSIONS
+    data[0].effective = before & ~_CAPABILITIES
     libc.capset(ctypes.byref(header), data)
     try:
         yield

@@ -1,7 +1,7 @@
-"""Makes the sample of a format: `python sample_run.py tests/data/run-format-3.zip`, once, with the release that has it.
+"""Writes the sample run of a format, once per format: `python make_format_sample.py tests/data/run-format-3.zip`.
 
-It holds a run without its report and log, of a few images in /images, which is made for it and removed. Tests read it
-for ever after: either it opens, or it is refused with the way out.
+The sample is a run without its report and log, of a few images in /images, which is created for it and removed. Later
+releases test that the sample either opens or is refused with an error that says what to do.
 """
 
 import json
@@ -11,15 +11,15 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from whole_run import OPTIONS, write_images
+from quick_compare import OPTIONS, write_images
 
 import gapscope
 
 IMAGES = Path("/images")
 
 
-def make(archive: Path) -> None:
-    """Compare a few images, and pack the run."""
+def make_format_sample(archive: Path) -> None:
+    """Compare a few images, and zip the run."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "run"
         try:
@@ -31,11 +31,11 @@ def make(archive: Path) -> None:
         record = json.loads((run / "run.json").read_text())
         record["model"]["weights"] = f"/weights/{Path(record['model']['weights']).name}"
         (run / "run.json").write_text(json.dumps(record, indent=2) + "\n")
-        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as zipped:
             for path in sorted(run.rglob("*")):
                 if path.is_file():
-                    packed.write(path, path.relative_to(run))
+                    zipped.write(path, path.relative_to(run))
 
 
 if __name__ == "__main__":
-    make(Path(sys.argv[1]))
+    make_format_sample(Path(sys.argv[1]))
