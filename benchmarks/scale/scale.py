@@ -1,117 +1,111 @@
-"""What embedding costs as datasets grow: wall time, and peak memory of every process.
+"""Cost of embedding as datasets grow: wall time, and peak memory of every process.
 
-Each case runs in a process of its own, with Dask workers of its own, over one thread each. Images are crops of the
-photographs in scikit-image's wheel, under as many names as a case needs; the network is `bundled` at 64 pixels, levels
-P3 and P5. The last part is about scheduling alone: blocks of 10 million images, or as many as --stub-images says, whose
-work is a stub that waits as long as --stub-ms says, and reads, decodes and embeds nothing; with --images and no number
-it is all.
-`load_before` is the machine's load average over a minute as a case begins: where it is well above zero, others were at
-work, and times say little.
+Each case runs in a process of its own, with its own Dask workers of one thread each. Images are crops of the
+photographs in scikit-image's wheel, linked under as many names as a case needs; the network is `bundled` at 64 pixels,
+levels P3 and P5. The last part measures scheduling alone: the blocks of 10 million images (--stub-images), where the
+work on a block is a stub that sleeps (--stub-ms) and reads, decodes and embeds nothing. With --images and no number
+only this part runs.
+`load_before` is the machine's load average over a minute when a case starts: if it is well above zero, other programs
+were running, and the times say little.
 """
 
-import argparse
-import io
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from distributed import Client, LocalCluster
-from PIL import Image
 
-from gapscope.bench.machine import machine
 from gapscope.bench.subprocess_case import peak_gib
 from gapscope.cluster import lazy_cluster, run_jobs
 from gapscope.device import choose_device
 from gapscope.progress import Silent
-from gapscope.pyramid.models import find_model
-from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.listing import list_datasets
 from gapscope.stages.precision import resolve_precision
 from gapscope.store.run_record import RunRecord, open_or_create
 
-_PHOTOGRAPHS = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "grass.png", "gravel.png", "rocket.jpg")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from harness import argument_parser, case_arguments, run_case, write_result
+from images import PHOTOGRAPHS, random_crop, skimage_photograph
+from networks import bundled_settings
+
 _CROPS = 210
 _BLOCK_ROWS = 8192
+_SIZE, _LEVELS = 64, ("P3", "P5")
+_MAX_SECONDS = 7 * 86_400
+"""No case takes that long."""
 
 
 def main() -> None:
-    """Run the benchmark, or one case of it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--images", type=int, nargs="*", default=[1_000, 10_000, 100_000])
-    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--repeats", type=int, default=1)
-    parser.add_argument("--stub-ms", type=float, default=50.0)
-    parser.add_argument("--stub-images", type=int, default=10_000_000)
-    parser.add_argument("--stub-workers", type=int, nargs="+", help="as --workers, where it is not given")
-    parser.add_argument("--case", type=json.loads, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.case:
-        options.out.write_text(json.dumps(_case(**options.case)))
+    """Measure, print, and write the JSON; or run one case."""
+    if (case := case_arguments()) is not None:
+        print(json.dumps(_run(**json.loads(case[0]))))
         return
-    result: dict[str, Any] = {
-        "machine": machine(),
-        "settings": {"model": "bundled", "size": 64, "levels": ["P3", "P5"]},
-    }
+    parser = argument_parser(__doc__, repeats=1)
+    parser.add_argument("--images", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="numbers of images")
+    parser.add_argument("--workers", type=int, nargs="+", default=[1, 2], help="numbers of Dask workers")
+    parser.add_argument("--stub-ms", type=float, default=50.0, help="milliseconds that the stub sleeps (default: 50)")
+    parser.add_argument(
+        "--stub-images", type=int, default=10_000_000, help="images of the scheduling part (default: 10 million)"
+    )
+    parser.add_argument("--stub-workers", type=int, nargs="+", help="workers of the scheduling part (default: --workers)")
+    options = parser.parse_args()
+    result: dict[str, Any] = {"settings": {"model": "bundled", "size": _SIZE, "levels": _LEVELS}}
     with tempfile.TemporaryDirectory() as folder:
         _write_crops(Path(folder) / "crops")
         result["embedding"] = [
-            _apart(Path(folder), {"folder": folder, "images": images, "workers": workers})
+            _run_in_child({"folder": folder, "images": images, "workers": workers})
             for images in options.images
             for workers in options.workers
             for _ in range(options.repeats)
         ]
         result["scheduling_with_a_stub"] = [
-            _apart(
-                Path(folder),
-                {"folder": folder, "images": options.stub_images, "workers": workers, "stub_ms": options.stub_ms},
+            _run_in_child(
+                {"folder": folder, "images": options.stub_images, "workers": workers, "stub_ms": options.stub_ms}
             )
             for workers in options.stub_workers or options.workers
             for _ in range(options.repeats)
         ]
-    options.out.write_text(json.dumps(result, indent=2) + "\n")
+    write_result(options.out, result)
 
 
 def _write_crops(folder: Path) -> None:
     folder.mkdir()
     random = np.random.default_rng(0)
     for number in range(_CROPS):
-        name = _PHOTOGRAPHS[number % len(_PHOTOGRAPHS)]
-        image = Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
-        left, top = (int(random.integers(0, length - 200)) for length in image.size)
-        image.crop((left, top, left + 200, top + 200)).save(folder / f"{number:03d}.jpg", quality=90)
+        image = skimage_photograph(PHOTOGRAPHS[number % len(PHOTOGRAPHS)])
+        random_crop(image, 200, random).save(folder / f"{number:03d}.jpg", quality=90)
 
 
-def _apart(folder: Path, case: dict[str, Any]) -> dict[str, Any]:
-    out = folder / "case.json"
-    subprocess.run([sys.executable, __file__, "--out", str(out), "--case", json.dumps(case)], check=True)
-    found: dict[str, Any] = json.loads(out.read_text())
-    print(json.dumps(found), flush=True)
-    return found
+def _run_in_child(case: dict[str, Any]) -> dict[str, Any]:
+    result = run_case(__file__, json.dumps(case), timeout=_MAX_SECONDS)
+    if "failed" in result:
+        raise SystemExit(result["failed"])
+    print(json.dumps(result), flush=True)
+    return result
 
 
-def _case(folder: str, images: int, workers: int, stub_ms: float = 0.0) -> dict[str, Any]:
+def _run(folder: str, images: int, workers: int, stub_ms: float = 0.0) -> dict[str, Any]:
     load = os.getloadavg()[0]
     cluster = LocalCluster(n_workers=workers, threads_per_worker=1, memory_limit=None, dashboard_address=None)
     with Client(cluster, set_as_default=False) as client:
         measured = (
-            _stub(client, images, stub_ms) if stub_ms else _embed(Path(folder), images, cluster.scheduler_address)
+            _schedule_stubs(client, images, stub_ms)
+            if stub_ms
+            else _embed(Path(folder), images, cluster.scheduler_address)
         )
         peaks = client.run(_peak_mib)
-    # On a busy machine a process may end late, which changes nothing of what was measured.
+    # On a busy machine a process may end late; that changes no measurement.
     with suppress(TimeoutError):
         cluster.close()
     return {
@@ -131,21 +125,13 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         sources = {}
         for name in ("real", "synthetic"):
-            many = Path(work) / name
-            many.mkdir()
+            links = Path(work) / name
+            links.mkdir()
             for number in range(images // 2):
-                (many / f"{number:08d}.jpg").symlink_to(folder / "crops" / f"{number % _CROPS:03d}.jpg")
-            sources[name] = open_source(name, str(many))
-        file = find_model("bundled").weights()
+                (links / f"{number:08d}.jpg").symlink_to(folder / "crops" / f"{number % _CROPS:03d}.jpg")
+            sources[name] = open_source(name, str(links))
         device = choose_device("cpu")
-        wanted = EmbedSettings(
-            model="bundled",
-            weights=str(file),
-            weights_sha256=sha256_of(file),
-            levels=("P3", "P5"),
-            frame=Preprocess(size=64),
-        )
-        settings = resolve_precision(wanted, images, device)
+        settings = resolve_precision(bundled_settings(_SIZE, levels=_LEVELS), images, device)
         run = Path(work) / "run"
         record = open_or_create(run, RunRecord(config={}, model={}, versions={}))
         start = time.perf_counter()
@@ -154,12 +140,12 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
         with lazy_cluster(address, device.name, images) as connect:
             embed_datasets(run, record, sources, settings, device, connect, Silent(), thumbnails=False)
         ended = time.perf_counter()
-        read = sum(facts["read"] for facts in record.datasets.values())
+        read = sum(dataset["read"] for dataset in record.datasets.values())
         if read != images:
             raise SystemExit(f"{read} of {images} images were read")
         return {
             "images": images,
-            "blocks": sum(-(-facts["listed"] // record.block_rows) for facts in record.datasets.values()),
+            "blocks": sum(-(-dataset["listed"] // record.block_rows) for dataset in record.datasets.values()),
             "block_rows": record.block_rows,
             "listing_seconds": round(listed - start, 2),
             "embedding_seconds": round(ended - listed, 2),
@@ -167,13 +153,13 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
         }
 
 
-def _stub(client: Client, images: int, stub_ms: float) -> dict[str, Any]:
+def _schedule_stubs(client: Client, images: int, stub_ms: float) -> dict[str, Any]:
     blocks = -(-images // _BLOCK_ROWS)
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
-    used, start = time.process_time(), time.perf_counter()
-    done = sum(run_jobs(client, partial(_wait, stub_ms / 1000), _numbers(blocks)))
-    # Scheduler and client are this process.
-    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - used
+    cpu_start, start = time.process_time(), time.perf_counter()
+    done = sum(run_jobs(client, partial(_sleep, stub_ms / 1000), _block_numbers(blocks)))
+    # Scheduler and client run in this process.
+    seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     if done != blocks:
         raise SystemExit(f"{done} of {blocks} blocks were done")
     ideal = blocks * stub_ms / 1000 / workers
@@ -189,11 +175,11 @@ def _stub(client: Client, images: int, stub_ms: float) -> dict[str, Any]:
     }
 
 
-def _numbers(count: int) -> Iterator[int]:
+def _block_numbers(count: int) -> Iterator[int]:
     yield from range(count)
 
 
-def _wait(seconds: float, number: int) -> int:
+def _sleep(seconds: float, number: int) -> int:
     del number
     time.sleep(seconds)
     return 1

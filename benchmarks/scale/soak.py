@@ -1,13 +1,13 @@
-"""Is every row there, and every byte the same, after an hour of kills, Ctrl-C, full disks and files that vanish?
+"""Soak test: whether a run is complete and equal, byte by byte, after an hour of kills, Ctrl-C, full disks and lost files.
 
-Photographs (crops of scikit-image's, or those of a folder) with some broken files among them are listed and embedded
-once undisturbed. Then, round after round, the same is done in a process of its own that something happens to, drawn at
-random from a seed: a worker or the whole command is killed, Ctrl-C is pressed, the disk is filled (where a small one
-may be mounted), a file is away for a while, or nothing. The same command then goes on until it ends well. After each
-round no row may be missing and all arrays must be equal to the undisturbed ones, bit by bit.
+Photographs (crops of scikit-image's, or those of a folder), with some broken files among them, are listed and embedded
+once without faults. Then, round after round, a process of its own does the same while a random fault (from a seed)
+happens to it: a worker or the whole command is killed, Ctrl-C is pressed, the disk is filled (if a small one can be
+mounted), a file is moved away for a while, or nothing. The same command is repeated until it succeeds. After each round
+no row may be missing, and every array must equal that of the first run, bit by bit.
 
-Beside it one process lives through all rounds, embeds the same images once in each, and says how much memory it holds;
-its growth per round is fitted by least squares, over the rounds after the first quarter, with a 95% interval.
+In parallel, one long-lived process embeds the same images once per round and reports how much memory it holds. The
+growth per round is fitted by least squares over the rounds after the first quarter, with a 95% interval.
 
 Takes `--minutes`, two cores and 2 GB of a temporary folder.
 """
@@ -24,24 +24,19 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 from scipy import stats
 
-from gapscope.bench.machine import machine
 from gapscope.cluster import lazy_cluster
 from gapscope.device import choose_device
 from gapscope.progress import Silent
-from gapscope.pyramid.models import find_model
-from gapscope.pyramid.weights import sha256_of
-from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.listing import list_datasets
@@ -49,96 +44,102 @@ from gapscope.store.index import read_index
 from gapscope.store.pyramid import open_embeddings, pending_blocks
 from gapscope.store.run_record import RunRecord, open_or_create, read_run_record
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from harness import argument_parser, write_result
+from images import PHOTOGRAPHS, random_crop, skimage_photograph
+from networks import bundled_settings
+
 LEVELS, SIZE = ("P3", "P5"), 96
 FAULTS = ("worker killed", "command killed", "Ctrl-C", "Ctrl-C twice", "disk full", "file away", "nothing")
-MOST_ATTEMPTS = 5
-"""That something may happen to in a round; the one after them is left alone."""
+MAX_FAULTS = 5
+"""Attempts per round that a fault may disturb; the next attempt runs without a fault."""
 
 _DISK_MIB = 96
-_LONGEST_SECONDS = 600
-_PHOTOGRAPHS = ("astronaut.png", "brick.png", "chelsea.png", "coffee.png", "grass.png", "gravel.png", "rocket.jpg")
-_BEGUN = "begun"
+_MAX_SECONDS = 600
+_STARTED = "started"
+"""The line that the command prints once its imports are done."""
 _ENDINGS = {
     0: "finished",
     1: "failed, to go on",
     130: "stopped",
-    # Ctrl-C after all was done, while Python takes itself down.
+    # Ctrl-C after all work was done, while Python shuts down.
     -signal.SIGINT: "stopped at its end",
     -signal.SIGKILL: "killed",
 }
-_NO_PLACE = {2: "could not be begun"}
-"""Also how the command may end where the disk is full before there is a run."""
+_DISK_FULL_ENDINGS = {2: "could not be begun"}
+"""How the command may also end if the disk is full before the run exists."""
 
 
 def main() -> int:
-    """Disturb for so long, print a line per round, write the JSON, and return 0 if nothing was lost."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="the JSON file to write")
-    parser.add_argument("--minutes", type=float, default=60.0, help="no round begins after so long (default: 60)")
-    parser.add_argument("--seed", type=int, default=0, help="of what happens when (default: 0)")
+    """Run rounds for some time, print a line for each, write the JSON, and return 0 if nothing was lost."""
+    match sys.argv[1:]:
+        case ["embed", run, images, cluster, *flags]:
+            return embed_as_command(run, images, cluster, update="--update" in flags)
+        case ["embed-repeatedly", images]:
+            return embed_repeatedly(Path(images))
+    parser = argument_parser(__doc__)
+    parser.add_argument("--minutes", type=float, default=60.0, help="minutes after which no round starts (default: 60)")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the faults (default: 0)")
     parser.add_argument("--images", type=Path, help="a folder of photographs (default: crops of scikit-image's)")
-    parser.add_argument("--count", type=int, default=1500, help="photographs that are used (default: 1500)")
-    parser.add_argument("--folder", type=Path, help="where runs are made (default: the system's)")
-    parser.add_argument("--embed", nargs=3, metavar=("RUN", "IMAGES", "CLUSTER"), help=argparse.SUPPRESS)
-    parser.add_argument("--update", action="store_true", help=argparse.SUPPRESS)
-    parser.add_argument("--keep", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--count", type=int, default=1500, help="number of photographs (default: 1500)")
+    parser.add_argument("--folder", type=Path, help="folder for the runs (default: the system's temporary one)")
     options = parser.parse_args()
-    if options.embed:
-        return as_a_command(*options.embed, update=options.update)
-    if options.keep:
-        return keep_going(options.keep)
-    if not options.out:
-        parser.error("the following arguments are required: --out")
-    # A shell begins what it leaves in the background with SIGINT ignored, and every process below inherits that.
+    # A shell starts background jobs with SIGINT ignored, and every child process inherits that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with tempfile.TemporaryDirectory(dir=options.folder, prefix="soak-") as folder:
-        found = soaked(Path(folder), options)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
-    print(f"{found['rounds']} rounds, {sum(found['faults'].values())} faults, {len(found['failures'])} failures")
-    print(f"memory of the long-lived process: {found['memory']}")
-    return 1 if found["failures"] else 0
+        result = run_rounds(Path(folder), options)
+    write_result(options.out, result)
+    print(f"{result['rounds']} rounds, {sum(result['faults'].values())} faults, {len(result['failures'])} failures")
+    print(f"memory of the long-lived process: {result['memory']}")
+    return 1 if result["failures"] else 0
 
 
-def soaked(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
-    """Return what happened in all rounds, and what was wrong after them."""
+def run_rounds(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the faults and endings of all rounds, and all failures."""
     images = folder / "images"
     listed = write_images(images, options.images, options.count, options.seed)
-    began = time.monotonic()
+    start = time.monotonic()
     embed(folder / "undisturbed", images, "inline")
     undisturbed = digests(folder / "undisturbed", listed)
-    wanted = Expected(images, listed, undisturbed, time.monotonic() - began)
-    chance = random.Random(options.seed)
+    expected = Expected(images, listed, undisturbed, time.monotonic() - start)
+    generator = random.Random(options.seed)
     rounds: list[Round] = []
     failures: list[str] = []
     memory: list[float] = []
-    with small_disk(folder / "disk") as disk, kept_process(images) as keeper:
-        while time.monotonic() - began < options.minutes * 60 or not rounds:
-            place = disk if disk is not None and chance.random() < 0.5 else folder
-            this = one_round(place / "run", wanted, chance, on_small_disk=place == disk)
-            failures += [f"round {len(rounds)}: {failure}" for failure in this.failures]
-            memory.append(keeper.next_round(undisturbed))
-            rounds.append(this)
-            print(f"round {len(rounds)}: {this.said}; {memory[-1]:.0f} MB", flush=True)
+    with small_disk(folder / "disk") as disk, long_lived_process(images) as long_lived:
+        while time.monotonic() - start < options.minutes * 60 or not rounds:
+            parent = disk if disk is not None and generator.random() < 0.5 else folder
+            current = run_round(parent / "run", expected, generator, on_small_disk=parent == disk)
+            failures += [f"round {len(rounds)}: {failure}" for failure in current.failures]
+            memory.append(long_lived.embed_again(undisturbed))
+            rounds.append(current)
+            print(f"round {len(rounds)}: {current.summary}; {memory[-1]:.0f} MB", flush=True)
     return {
         "seed": options.seed,
-        "minutes": round((time.monotonic() - began) / 60, 2),
+        "minutes": round((time.monotonic() - start) / 60, 2),
         "images": {"listed": listed, "size": SIZE, "levels": LEVELS, "from": str(options.images or "scikit-image")},
         "disk": f"{_DISK_MIB} MiB" if disk is not None else "none could be mounted, so none was filled",
         "rounds": len(rounds),
-        "faults": {fault: sum(one.faults.count(fault) for one in rounds) for fault in FAULTS if fault != "nothing"},
-        "endings": count_of(ending for one in rounds for ending in one.endings),
+        "faults": {fault: sum(each.faults.count(fault) for each in rounds) for fault in FAULTS if fault != "nothing"},
+        "endings": count_of(ending for each in rounds for ending in each.endings),
         "failures": failures,
         "memory": growth(memory),
         "memory_mb": [round(value, 1) for value in memory],
-        "each": [{"faults": one.faults, "endings": one.endings, "seconds": round(one.seconds, 1)} for one in rounds],
-        "machine": machine(),
+        "each": [{"faults": each.faults, "endings": each.endings, "seconds": round(each.seconds, 1)} for each in rounds],
     }
 
 
 @dataclass(frozen=True)
 class Expected:
-    """What every round must end with."""
+    """The result that every round must have.
+
+    Attributes:
+        images: folder of the images.
+        listed: number of files in it.
+        digests: of the run without faults.
+        seconds: that the run without faults took.
+    """
 
     images: Path
     listed: int
@@ -148,7 +149,7 @@ class Expected:
 
 @dataclass
 class Round:
-    """What happened in one round."""
+    """Faults, endings and failures of one round, in order."""
 
     faults: list[str] = field(default_factory=list)
     endings: list[str] = field(default_factory=list)
@@ -156,48 +157,48 @@ class Round:
     seconds: float = 0.0
 
     @property
-    def said(self) -> str:
-        """The round in a line."""
+    def summary(self) -> str:
+        """The round in one line."""
         steps = [f"{fault}: {ending}" for fault, ending in zip(self.faults, self.endings, strict=True)]
         return f"{', '.join(steps)} in {self.seconds:.0f} s" + (f" FAILED {self.failures}" if self.failures else "")
 
 
-def one_round(run: Path, wanted: Expected, chance: random.Random, *, on_small_disk: bool) -> Round:
-    """Embed into `run` through whatever happens, hold it against the undisturbed run, and remove it."""
-    this, began = Round(), time.monotonic()
+def run_round(run: Path, expected: Expected, generator: random.Random, *, on_small_disk: bool) -> Round:
+    """Embed into `run` despite faults, compare it with the run without faults, and remove it."""
+    current, start = Round(), time.monotonic()
     shutil.rmtree(run, ignore_errors=True)
-    for attempt in range(MOST_ATTEMPTS + 1):
+    for attempt in range(MAX_FAULTS + 1):
         choices = [fault for fault in FAULTS if fault != "disk full" or on_small_disk]
-        fault = "nothing" if attempt == MOST_ATTEMPTS else chance.choice(choices)
-        code, words = attempted(run, wanted, fault, chance)
-        endings = _ENDINGS | (_NO_PLACE if fault == "disk full" else {})
-        this.faults.append(fault)
-        this.endings.append(endings.get(code, f"exit code {code}"))
-        if code not in endings or "Traceback" in words:
-            this.failures.append(f"{fault}: exit code {code}: {words[-2000:]}")
+        fault = "nothing" if attempt == MAX_FAULTS else generator.choice(choices)
+        code, output = run_attempt(run, expected, fault, generator)
+        endings = _ENDINGS | (_DISK_FULL_ENDINGS if fault == "disk full" else {})
+        current.faults.append(fault)
+        current.endings.append(endings.get(code, f"exit code {code}"))
+        if code not in endings or "Traceback" in output:
+            current.failures.append(f"{fault}: exit code {code}: {output[-2000:]}")
         if code == 0:
             break
     else:
-        this.failures.append("left alone, it did not end well")
-    # What was away is there again. Whatever was said on the way, the rows and the bytes are looked at.
-    code, words = ended(started(run, wanted.images, "inline", update=True), wanted.images)
-    this.failures += [f"--update: exit code {code}: {words[-2000:]}"] if code else differing(run, wanted)
-    this.seconds = time.monotonic() - began
+        current.failures.append("it did not end well without a fault either")
+    # A file that was moved away is back. The rows and the bytes are checked whatever the output was.
+    code, output = wait_for_end(start_command(run, expected.images, "inline", update=True), expected.images)
+    current.failures += [f"--update: exit code {code}: {output[-2000:]}"] if code else differences(run, expected)
+    current.seconds = time.monotonic() - start
     shutil.rmtree(run, ignore_errors=True)
-    return this
+    return current
 
 
-def attempted(run: Path, wanted: Expected, fault: str, chance: random.Random) -> tuple[int, str]:
-    """Run the command, let `fault` happen to it, undo the fault, and return the exit code and what was said."""
-    cluster = "local" if fault == "worker killed" else chance.choice(("inline", "local"))
-    process = started(run, wanted.images, cluster)
-    wait_for_begin(process, wanted.images)
-    # From before the first image to after the last, as far as one can tell beforehand.
-    wait_for(process, chance.uniform(0.0, 2.0 * wanted.seconds))
-    away = chance.choice(sorted(wanted.images.glob("*.jpg")))
-    aside, ballast = wanted.images.parent / "aside", run.parent / "ballast"
+def run_attempt(run: Path, expected: Expected, fault: str, generator: random.Random) -> tuple[int, str]:
+    """Run the command, inject `fault`, undo the fault, and return the exit code and the output."""
+    cluster = "local" if fault == "worker killed" else generator.choice(("inline", "local"))
+    process = start_command(run, expected.images, cluster)
+    wait_for_start(process, expected.images)
+    # Some time from before the first image to after the last, by the duration of the run without faults.
+    wait(process, generator.uniform(0.0, 2.0 * expected.seconds))
+    image = generator.choice(sorted(expected.images.glob("*.jpg")))
+    moved, ballast = expected.images.parent / "aside", run.parent / "ballast"
     if fault == "worker killed":
-        for pid in chance.sample(workers := workers_of(process.pid), min(1, len(workers))):
+        for pid in generator.sample(workers := workers_of(process.pid), min(1, len(workers))):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
     elif fault == "command killed":
@@ -205,80 +206,80 @@ def attempted(run: Path, wanted: Expected, fault: str, chance: random.Random) ->
     elif fault.startswith("Ctrl-C"):
         signal_group(process, signal.SIGINT)
         if fault.endswith("twice"):
-            wait_for(process, 0.5)
+            wait(process, 0.5)
             signal_group(process, signal.SIGINT)
     elif fault == "disk full":
         fill(ballast)
     elif fault == "file away":
-        away.rename(aside)
-    code, words = ended(process, wanted.images)
+        image.rename(moved)
+    code, output = wait_for_end(process, expected.images)
     ballast.unlink(missing_ok=True)
-    if aside.exists():
-        aside.rename(away)
-    return code, words
+    if moved.exists():
+        moved.rename(image)
+    return code, output
 
 
-def started(run: Path, images: Path, cluster: str, *, update: bool = False) -> "subprocess.Popen[bytes]":
+def start_command(run: Path, images: Path, cluster: str, *, update: bool = False) -> "subprocess.Popen[bytes]":
     """Start the command in a process group of its own, as a terminal does."""
-    command = [sys.executable, __file__, "--embed", str(run), str(images), cluster, *(["--update"] if update else [])]
-    with _said(images).open("wb") as words:
-        return subprocess.Popen(command, stdout=words, stderr=words, start_new_session=True)
+    command = [sys.executable, __file__, "embed", str(run), str(images), cluster, *(["--update"] if update else [])]
+    with _output_file(images).open("wb") as output:
+        return subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
 
 
-def _said(images: Path) -> Path:
-    return images.parent / "said.txt"
+def _output_file(images: Path) -> Path:
+    return images.parent / "output.txt"
 
 
-def wait_for_begin(process: "subprocess.Popen[bytes]", images: Path) -> None:
-    """Wait until the command has imported what it needs: what happens before that is Python's to answer."""
-    while process.poll() is None and _BEGUN not in _said(images).read_text(encoding="utf-8", errors="replace"):
+def wait_for_start(process: "subprocess.Popen[bytes]", images: Path) -> None:
+    """Wait until the command has finished its imports, since a fault before that only tests Python."""
+    while process.poll() is None and _STARTED not in _output_file(images).read_text(encoding="utf-8", errors="replace"):
         time.sleep(0.02)
 
 
-def wait_for(process: "subprocess.Popen[bytes]", seconds: float) -> None:
-    """Wait so long, or until the process has ended."""
+def wait(process: "subprocess.Popen[bytes]", seconds: float) -> None:
+    """Wait for some seconds, or until the process ends."""
     with suppress(subprocess.TimeoutExpired):
         process.wait(timeout=seconds)
 
 
-def ended(process: "subprocess.Popen[bytes]", images: Path) -> tuple[int, str]:
-    """Wait for the end of the command, and return its exit code and all that it said."""
+def wait_for_end(process: "subprocess.Popen[bytes]", images: Path) -> tuple[int, str]:
+    """Wait for the end of the command, and return its exit code and its output."""
     try:
-        process.wait(timeout=_LONGEST_SECONDS)
+        process.wait(timeout=_MAX_SECONDS)
     except subprocess.TimeoutExpired:
         signal_group(process, signal.SIGKILL)
         process.wait()
-        return 124, f"did not end in {_LONGEST_SECONDS} seconds"
+        return 124, f"did not end in {_MAX_SECONDS} seconds"
     finally:
-        # A command that was killed leaves its workers to find that out by themselves.
+        # Workers of a killed command would run on until they notice that it is gone.
         signal_group(process, signal.SIGKILL)
-    return process.returncode, _said(images).read_text(encoding="utf-8", errors="replace")
+    return process.returncode, _output_file(images).read_text(encoding="utf-8", errors="replace")
 
 
 def signal_group(process: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    """Send a signal to the command and all that it started."""
+    """Send a signal to the command and all processes that it started."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, number)
 
 
 def workers_of(pid: int) -> list[int]:
     """Return the Dask workers below a process."""
-    found = []
+    workers = []
     for child in children_of(pid):
         with suppress(OSError):
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(child)
-        found += workers_of(child)
-    return found
+                workers.append(child)
+        workers += workers_of(child)
+    return workers
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started and that still run."""
-    found: list[int] = []
+    """Return the running child processes of a process."""
+    children: list[int] = []
     with suppress(OSError):
         for task in Path(f"/proc/{pid}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
-    return found
+            children += map(int, (task / "children").read_text().split())
+    return children
 
 
 def fill(ballast: Path) -> None:
@@ -290,7 +291,7 @@ def fill(ballast: Path) -> None:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
-    """Give a disk of `_DISK_MIB` MiB in memory; None where none may be mounted."""
+    """Mount a disk of `_DISK_MIB` MiB in memory and yield it; None if it cannot be mounted."""
     folder.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={_DISK_MIB}m", "tmpfs", str(folder)]
     try:
@@ -304,15 +305,15 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
             subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def as_a_command(run: str, images: str, cluster: str, *, update: bool) -> int:
-    """Embed as the command line does: a line for what goes wrong, and its exit codes."""
+def embed_as_command(run: str, images: str, cluster: str, *, update: bool) -> int:
+    """Embed like the command line: one line per error, and its exit codes."""
     import typer
 
     from gapscope_cli.errors import leave_at_once, told
 
     try:
         with told():
-            print(_BEGUN, flush=True)
+            print(_STARTED, flush=True)
             embed(Path(run), Path(images), cluster, update=update)
     except typer.Exit as end:
         leave_at_once(end.exit_code)
@@ -322,149 +323,144 @@ def as_a_command(run: str, images: str, cluster: str, *, update: bool) -> int:
 
 def embed(run: Path, images: Path, cluster: str, *, update: bool = False) -> None:
     """List the images into a run and embed them with the bundled network: the part of a job that takes hours."""
-    shown, file, device = Silent(), find_model("bundled").weights(), choose_device("cpu")
-    settings = EmbedSettings(
-        model="bundled", weights=str(file), weights_sha256=sha256_of(file), levels=LEVELS, frame=Preprocess(size=SIZE)
-    )
+    progress, device = Silent(), choose_device("cpu")
+    settings = bundled_settings(SIZE, levels=LEVELS)
     sources = {"photographs": open_source("photographs", str(images))}
     record = open_or_create(run, RunRecord(config={"datasets": {"photographs": str(images)}}, model={}, versions={}))
-    list_datasets(run, record, sources, shown, update=update)
-    with lazy_cluster(cluster, device.name, 10**9, shown) as connect:
-        embed_datasets(run, record, sources, settings, device, connect, shown)
+    list_datasets(run, record, sources, progress, update=update)
+    with lazy_cluster(cluster, device.name, 10**9, progress) as connect:
+        embed_datasets(run, record, sources, settings, device, connect, progress)
 
 
-def differing(run: Path, wanted: Expected) -> list[str]:
-    """Return what is not as it is in the undisturbed run."""
-    found = digests(run, wanted.listed)
+def differences(run: Path, expected: Expected) -> list[str]:
+    """Return in words where a run differs from the run without faults."""
+    actual = digests(run, expected.listed)
     return [
-        f"{name} is {found.get(name)}, not {wanted.digests.get(name)}"
-        for name in sorted({*found, *wanted.digests})
-        if found.get(name) != wanted.digests.get(name)
+        f"{name} is {actual.get(name)}, not {expected.digests.get(name)}"
+        for name in sorted({*actual, *expected.digests})
+        if actual.get(name) != expected.digests.get(name)
     ]
 
 
 def digests(run: Path, listed: int) -> dict[str, str]:
-    """Return counts of rows, and the SHA-256 of every array and column, of a run that is done."""
-    facts = read_run_record(run).datasets["photographs"]
-    rows = {name: str(facts[name]) for name in ("listed", "read", "rejected")}
-    rows["all accounted for"] = str(facts["read"] + facts["rejected"] == facts["listed"] == listed)
-    rows["blocks to do"] = str(pending_blocks(run, "photographs"))
+    """Return row counts, and the SHA-256 of every array and column, of a finished run."""
+    counts = read_run_record(run).datasets["photographs"]
+    result = {name: str(counts[name]) for name in ("listed", "read", "rejected")}
+    result["all accounted for"] = str(counts["read"] + counts["rejected"] == counts["listed"] == listed)
+    result["blocks to do"] = str(pending_blocks(run, "photographs"))
     for level in LEVELS:
         array = np.asarray(open_embeddings(run, "photographs", level)[...])
-        rows[level] = hashlib.sha256(array.tobytes()).hexdigest()
+        result[level] = hashlib.sha256(array.tobytes()).hexdigest()
     index = read_index(run, "photographs").to_pydict()
     for name, values in index.items():
-        rows[f"index {name}"] = hashlib.sha256(repr(values).encode()).hexdigest()
-    return rows
+        result[f"index {name}"] = hashlib.sha256(repr(values).encode()).hexdigest()
+    return result
 
 
-def write_images(folder: Path, given: Path | None, count: int, seed: int) -> int:
-    """Write photographs, and some files that are none, into a folder; return how many there are."""
+def write_images(folder: Path, photograph_folder: Path | None, count: int, seed: int) -> int:
+    """Write photographs and some broken files into `folder`; return the number of files."""
     folder.mkdir()
-    for number, data in enumerate(photographs(given, count, seed)):
+    for number, data in enumerate(encoded_photographs(photograph_folder, count, seed)):
         (folder / f"{number:06d}.jpg").write_bytes(data)
-    whole = next(iter(sorted(folder.iterdir()))).read_bytes()
-    broken = {"cut.jpg": whole[: len(whole) // 2], "empty.jpg": b"", "words.jpg": b"no image", "zeros.jpg": bytes(9999)}
+    intact = next(iter(sorted(folder.iterdir()))).read_bytes()
+    broken = {"cut.jpg": intact[: len(intact) // 2], "empty.jpg": b"", "words.jpg": b"no image", "zeros.jpg": bytes(9999)}
     for name, data in broken.items():
         (folder / f"999999-{name}").write_bytes(data)
     return len(list(folder.iterdir()))
 
 
-def photographs(given: Path | None, count: int, seed: int) -> Iterator[bytes]:
+def encoded_photographs(folder: Path | None, count: int, seed: int) -> Iterator[bytes]:
     """Yield encoded images: the first ones of a folder, or random crops of scikit-image's."""
-    if given is not None:
-        source = open_source("given", str(given))
+    if folder is not None:
+        source = open_source("photographs", str(folder))
         for entry, _ in zip(source.entries(), range(count), strict=False):
             yield source.read(entry)
         return
-    at_random = np.random.default_rng(seed)
-    images = [
-        Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB") for name in _PHOTOGRAPHS
-    ]
+    generator = np.random.default_rng(seed)
+    images = [skimage_photograph(name) for name in PHOTOGRAPHS]
     for number in range(count):
         image = images[number % len(images)]
-        side = min(image.size) // 2
-        left, top = (int(at_random.integers(0, length - side)) for length in image.size)
         file = io.BytesIO()
-        image.crop((left, top, left + side, top + side)).resize((160, 160)).save(file, "JPEG", quality=90)
+        random_crop(image, min(image.size) // 2, generator).resize((160, 160)).save(file, "JPEG", quality=90)
         yield file.getvalue()
 
 
-class Keeper:
+class LongLived:
     """The process that lives through all rounds."""
 
     def __init__(self, process: "subprocess.Popen[str]", run: Path) -> None:
         self._process, self._run = process, run
 
-    def next_round(self, undisturbed: dict[str, str]) -> float:
-        """Let it embed once more, and return the memory that it and its decoders hold, in MB."""
+    def embed_again(self, undisturbed: dict[str, str]) -> float:
+        """Let the process embed once more, and return the memory that it and its decoders hold, in MB.
+
+        Raises:
+            AssertionError: its embeddings differ from those of the first run.
+        """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.write(f"{self._run}\n")
         self._process.stdin.flush()
-        said = json.loads(self._process.stdout.readline())
-        if said["digests"] != undisturbed:
+        answer = json.loads(self._process.stdout.readline())
+        if answer["digests"] != undisturbed:
             raise AssertionError("the long-lived process gives other embeddings than at first")
-        return float(said["mb"])
+        return float(answer["mb"])
 
 
 @contextmanager
-def kept_process(images: Path) -> Iterator[Keeper]:
-    """Give a process that embeds when it is asked to, and lives until the end."""
-    command = [sys.executable, __file__, "--keep", str(images)]
-    # As docs/reliability.md has it for processes that live long; kept.py measures what is kept without.
-    alive = os.environ | {"MALLOC_ARENA_MAX": "2"}
-    with subprocess.Popen(command, env=alive, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def long_lived_process(images: Path) -> Iterator[LongLived]:
+    """Start a process that embeds on request and lives until the end."""
+    command = [sys.executable, __file__, "embed-repeatedly", str(images)]
+    # docs/reliability.md recommends this for long-lived processes; docs/design/heaps.md has the growth without it.
+    environment = os.environ | {"MALLOC_ARENA_MAX": "2"}
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         try:
-            yield Keeper(process, images.parent / "kept")
+            yield LongLived(process, images.parent / "kept")
         finally:
             assert process.stdin is not None
             process.stdin.close()
 
 
-def keep_going(images: Path) -> int:
-    """Embed into the folder that each line of the input names, and say how much memory that leaves in use."""
+def embed_repeatedly(images: Path) -> int:
+    """Embed into the folder that each line of the input names, and print how much memory remains in use."""
     for line in sys.stdin:
         run = Path(line.strip())
         embed(run, images, "inline")
-        found = digests(run, len(list(images.iterdir())))
+        actual = digests(run, len(list(images.iterdir())))
         shutil.rmtree(run)
-        print(json.dumps({"digests": found, "mb": resident_mb()}), flush=True)
+        print(json.dumps({"digests": actual, "mb": resident_mb()}), flush=True)
     return 0
 
 
 def resident_mb() -> float:
-    """Return what this process and those below it hold in memory, in MB."""
-    waiting, pages = [os.getpid()], 0
-    while waiting:
-        pid = waiting.pop()
-        waiting += children_of(pid)
+    """Return the resident memory of this process and its descendants, in MB."""
+    pids, pages = [os.getpid()], 0
+    while pids:
+        pid = pids.pop()
+        pids += children_of(pid)
         with suppress(OSError):
             pages += int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 def growth(memory: list[float]) -> dict[str, Any]:
-    """Return the slope of memory over rounds, in MB per round, with a 95% interval, leaving out the first quarter."""
-    resolve_precision = memory[len(memory) // 4 :]
-    if len(resolve_precision) < 3:
+    """Return the slope of memory over rounds, in MB per round, with a 95% interval, without the first quarter."""
+    later_rounds = memory[len(memory) // 4 :]
+    if len(later_rounds) < 3:
         return {"mb_per_round": None, "why": "fewer than three rounds"}
-    fit = stats.linregress(np.arange(len(resolve_precision)), resolve_precision)
-    across = float(stats.t.ppf(0.975, len(resolve_precision) - 2) * fit.stderr)
+    fit = stats.linregress(np.arange(len(later_rounds)), later_rounds)
+    margin = float(stats.t.ppf(0.975, len(later_rounds) - 2) * fit.stderr)
     return {
         "mb_per_round": round(float(fit.slope), 4),
-        "low": round(float(fit.slope) - across, 4),
-        "high": round(float(fit.slope) + across, 4),
-        "rounds": len(resolve_precision),
+        "low": round(float(fit.slope) - margin, 4),
+        "high": round(float(fit.slope) + margin, 4),
+        "rounds": len(later_rounds),
     }
 
 
 def count_of(values: Iterator[str]) -> dict[str, int]:
-    """Return how often each value comes, the most frequent first."""
-    found: dict[str, int] = {}
-    for value in values:
-        found[value] = found.get(value, 0) + 1
-    return dict(sorted(found.items(), key=lambda one: -one[1]))
+    """Return how often each value occurs, the most frequent first."""
+    return dict(Counter(values).most_common())
 
 
 if __name__ == "__main__":
