@@ -6,9 +6,9 @@ from pathlib import Path
 from gpu.embedding import embed_files
 from gpu.prove import end_with_parent
 from gpu.stage import Setting
+from networks import bundled_settings
 
 from gapscope.device import choose_device
-from networks import bundled_settings
 
 if __name__ == "__main__":
     end_with_parent()

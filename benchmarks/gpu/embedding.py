@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from gpu.fast_embed import DRY_MODEL, MODEL
 from gpu.stage import Setting
+from networks import embed_settings, random_weights
 from numpy.typing import NDArray
 
 import gapscope
@@ -22,7 +23,6 @@ from gapscope.stages.listing import list_datasets
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.store.pyramid import open_embeddings, pending_blocks
 from gapscope.store.run_record import RunRecord, open_or_create
-from networks import embed_settings, random_weights
 
 
 class NoteCollector(Silent):
@@ -98,8 +98,7 @@ def compare_embeddings(
     ]
     differences = [
         float(
-            np.nanmax(np.abs(values.astype(np.float32) - actual[level]))
-            / np.nanmax(np.abs(values.astype(np.float32)))
+            np.nanmax(np.abs(values.astype(np.float32) - actual[level])) / np.nanmax(np.abs(values.astype(np.float32)))
         )
         for level, values in expected.items()
     ]

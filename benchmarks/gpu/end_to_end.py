@@ -6,10 +6,10 @@ from functools import partial
 from gpu.embedding import detector_settings, embed_files
 from gpu.pictures import LARGE, SMALL, hard_links, jpegs
 from gpu.stage import Part, Result, Setting
+from networks import bundled_settings
 
 from gapscope.bench.watch import Watch
 from gapscope.settings import EmbedSettings
-from networks import bundled_settings
 
 _DISTINCT = 300
 

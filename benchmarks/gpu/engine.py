@@ -15,10 +15,10 @@ from distributed import Client, LocalCluster
 from gpu.embedding import blocks_left, compare_embeddings, embed_files, embeddings_of, wait_until
 from gpu.pictures import SMALL, hard_links, jpegs
 from gpu.stage import Part, Result, Setting
+from networks import bundled_settings
 
 from gapscope.bench.watch import Watch
 from gapscope.settings import Preprocess
-from networks import bundled_settings
 
 _DISTINCT, _SIDE = 300, 224
 

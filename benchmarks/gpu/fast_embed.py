@@ -11,7 +11,11 @@ import torch
 from gpu.ceilings import copy_rate, matrix_rate
 from gpu.pictures import LARGE, SMALL, jpegs
 from gpu.stage import Part, Result, Setting, rate_summary
+from harness import Stopwatch
+from networks import embed_settings, random_weights
 from numpy.typing import NDArray
+from speed.decode import threaded_rates
+from speed.embed import torchvision_embedder
 from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
@@ -21,10 +25,6 @@ from gapscope.decode.gpu import decode_on_gpu
 from gapscope.device.protocol import Network
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.settings import SPEEDUPS, Precision, Preprocess
-from harness import Stopwatch
-from networks import embed_settings, random_weights
-from speed.decode import threaded_rates
-from speed.embed import torchvision_embedder
 
 MODEL, DRY_MODEL = "fasterrcnn_resnet50_fpn_v2", "fasterrcnn_mobilenet_v3_large_320_fpn"
 _SIZES, _BATCH = (224, 512), 128
@@ -78,9 +78,7 @@ VARIANTS: dict[str, Variant] = {
 DRY_VARIANTS = ("bfloat16", "torchvision, float32, TF32", "float32, TF32")
 
 
-def measure_variants(
-    size: int, batch: int, variants: tuple[str, ...] | None, setting: Setting
-) -> Iterator[Result]:
+def measure_variants(size: int, batch: int, variants: tuple[str, ...] | None, setting: Setting) -> Iterator[Result]:
     """Time gapscope and torchvision, each also with the other's precision; all shares are of rates in this process."""
     model, side = setting.size(MODEL, DRY_MODEL), setting.size(size, 64)
     device: Any = replace(setting.device, batch_images=setting.size(batch, 2))  # type: ignore[type-var]

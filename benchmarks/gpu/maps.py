@@ -8,6 +8,7 @@ from unittest.mock import patch
 import numpy as np
 from gpu.points import normal_view
 from gpu.stage import Part, Result, Setting
+from harness import Stopwatch
 from numpy.typing import NDArray
 
 from gapscope.device import cuda
@@ -16,7 +17,6 @@ from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
 from gapscope.neighbors import exact
 from gapscope.settings import LayoutSettings
-from harness import Stopwatch
 
 _K = 30
 """Neighbors that a run finds, since the outlier tests need them."""
@@ -59,7 +59,7 @@ def _plain(vectors: NDArray[np.float32]) -> Iterator[Result]:
 
 
 def _clusters(setting: Setting) -> Iterator[Result]:
-    """Time HDBSCAN on ever larger maps; its smallest cluster, and with it its graph, grows with the root of the points."""
+    """Time HDBSCAN on ever larger maps; its smallest cluster, and so its graph, grows with the root of the points."""
     random = np.random.default_rng(0)
     for count in setting.size((30_000, 100_000, 300_000, 1_000_000), (1000,)):
         centers = random.uniform(-20, 20, (_N_CLUSTERS, 3))
@@ -70,7 +70,7 @@ def _clusters(setting: Setting) -> Iterator[Result]:
 
 
 def _exact_or_ivf(setting: Setting) -> Iterator[Result]:
-    """Force exact search and IVF, to find from which size IVF is faster and whether larger tiles speed up exact search."""
+    """Force exact search and IVF: from which size is IVF faster, and do larger tiles speed up exact search?"""
     yield {"assumed": cuda._IVF_FROM}
     for count in setting.size((100_000, 200_000, 500_000), (300,)):
         view = normal_view(setting, count)

@@ -44,7 +44,7 @@ def _map(setting: Setting) -> Iterator[Result]:
         find_neighbors(run, record, setting.device, 30, connect, Silent())
     _small_pool(setting)
     layout = compute_layout(run, record, "P2", settings, setting.device, 1)
-    yield {"pool_mib": _POOL_MIB, "kind": kind, ***layout.facts(), "finite": bool(np.isfinite(layout.points).all())}
+    yield {"pool_mib": _POOL_MIB, "kind": kind, **layout.facts(), "finite": bool(np.isfinite(layout.points).all())}
 
 
 def _ivf(setting: Setting) -> Iterator[Result]:

@@ -12,6 +12,7 @@ import zarr
 from gpu.pictures import SMALL, jpegs
 from gpu.stage import Setting
 from numpy.typing import NDArray
+from speed.layout_points import normal_components, real_points
 
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.scaler import fit_scaler
@@ -20,7 +21,6 @@ from gapscope.stages.neighbors import fit_scalers
 from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
 from gapscope.store.pyramid import create_pyramid, mark_done, write_embeddings
 from gapscope.store.run_record import RunRecord
-from speed.layout_points import normal_components, real_points
 
 REAL = 10_000
 _GROUPS, _DIRECTIONS, _DIMS, _TILE_ROWS = 200, 40, 256, 2**18

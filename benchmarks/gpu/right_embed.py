@@ -7,7 +7,9 @@ from functools import partial
 import numpy as np
 from gpu.pictures import LARGE, SMALL, jpegs
 from gpu.stage import Part, Result, Setting
+from networks import embed_settings, random_weights
 from numpy.typing import NDArray
+from speed.embed import rounding_errors
 
 from gapscope.decode.gpu import _BOOT, GpuDecoder
 from gapscope.decode.picture import decode
@@ -15,8 +17,6 @@ from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.pyramid import MODELS, load_pyramid
 from gapscope.settings import DEFAULT_MODEL, SPEEDUPS, EmbedSettings, Precision, Preprocess
-from networks import embed_settings, random_weights
-from speed.embed import rounding_errors
 
 _IMAGES, _BATCH = 64, 16
 Variants = dict[str, tuple[Precision, tuple[str, ...]]]

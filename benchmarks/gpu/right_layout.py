@@ -93,7 +93,7 @@ def _layout(
 
 
 def _stages(setting: Setting) -> Iterator[Result]:
-    """Compare the same embeddings on both devices; both runs get the CPU's map, since manifests quote its coordinates."""
+    """Compare the same embeddings on both devices; both runs get the CPU's map, whose coordinates manifests quote."""
     values, kind = embeddings(setting, setting.size(10_000, 90))
     parent = setting.folder("stages")
     by_cpu = parent / "cpu"
@@ -108,9 +108,12 @@ def _stages(setting: Setting) -> Iterator[Result]:
         copy_run(by_cpu / name, by_device / name)
     for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
         compare_datasets(run, record, CompareSettings(), device, Silent())
-    yield {"manifests": {f"{query}-vs-{reference}": _compare_manifests(by_cpu, by_device, query, reference)
+    yield {
+        "manifests": {
+            f"{query}-vs-{reference}": _compare_manifests(by_cpu, by_device, query, reference)
             for query, reference in open_run(by_cpu).pairs
-        }}
+        }
+    }
     yield {"metrics": _compare_metrics(open_run(by_cpu).metrics["levels"], open_run(by_device).metrics["levels"])}
     points = read_layout(by_cpu, "P2")[0]
     labels = [device.cluster_labels(points, 20) for device in (Cpu(), setting.device)]

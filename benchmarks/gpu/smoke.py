@@ -13,6 +13,7 @@ from unittest.mock import patch
 import numpy as np
 from gpu.points import normal_view
 from gpu.stage import Part, Result, Setting
+from harness import Stopwatch
 from PIL import Image
 
 from gapscope.device import cuda
@@ -21,7 +22,6 @@ from gapscope.layout.pca_init import pca_init
 from gapscope.layout.quality import map_quality
 from gapscope.settings import LayoutSettings
 from gapscope.stages.precision import compile_failure_reason
-from harness import Stopwatch
 
 _PACKAGES = (
     "cuda-bindings",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
+from harness import rates_of
 
 from gapscope.device import Device
-from harness import rates_of
 
 Size = TypeVar("Size")
 

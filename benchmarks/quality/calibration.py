@@ -130,7 +130,8 @@ def _null_case(rows: NDArray[np.float16], case: str, seeds: int) -> dict[str, fl
         random = np.random.default_rng(seed)
         query, reference = CASES[case](random, len(unit))
         cross, within_query, within_reference = (
-            _nearest_distances(distances, *pair) for pair in ((query, reference), (query, query), (reference, reference))
+            _nearest_distances(distances, *pair)
+            for pair in ((query, reference), (query, query), (reference, reference))
         )
         counts, k_local = count_reference_neighbors(within_query, cross, _K_LOCAL)
         scores = cross[:, _K - 1], within_reference[:, _K - 1]

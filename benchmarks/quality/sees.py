@@ -48,7 +48,9 @@ def main() -> None:
     labels = np.array([Path(entries[index].uri).relative_to(root).parts[0] for index in chosen])
 
     models = [("bundled", find_model("bundled").weights()), *(name.split("=", 1) for name in options.model)]
-    accuracy: dict[str, Any] = {name: _level_accuracies(name, Path(weights), encoded, labels) for name, weights in models}
+    accuracy: dict[str, Any] = {
+        name: _level_accuracies(name, Path(weights), encoded, labels) for name, weights in models
+    }
     for name in ("bundled", "fasterrcnn_resnet50_fpn_v2"):
         accuracy[f"{name}, random weights"] = _random_accuracies(name, encoded, labels, options.out.parent)
     pixels = np.stack([decode(data, Preprocess(size=_SIZE)).pixels for data in encoded])

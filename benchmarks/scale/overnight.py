@@ -25,7 +25,9 @@ def main() -> None:
     parser.add_argument("--gpus", type=int, default=8, help="number of GPUs (default: 8)")
     parser.add_argument("--images-per-second", type=float, nargs="+", default=[500, 1000, 2000, 4000], help="per GPU")
     parser.add_argument("--tflops", type=float, nargs="+", default=[50, 150, 400], help="of an exact search")
-    parser.add_argument("--part-seconds", type=float, nargs="+", default=[1, 5, 20], help="a million queries, a million reference rows")
+    parser.add_argument(
+        "--part-seconds", type=float, nargs="+", default=[1, 5, 20], help="a million queries, a million reference rows"
+    )
     parser.add_argument("--mean-bytes", type=float, default=100e3, help="mean size of an image file")
     parser.add_argument("--decodes-per-core", type=float, default=615, help="images per second (decode.json, 500x375)")
     parser.add_argument("--gpu-hour", type=float, default=None, help="price of a GPU for an hour")

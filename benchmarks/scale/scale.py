@@ -58,7 +58,9 @@ def main() -> None:
     parser.add_argument(
         "--stub-images", type=int, default=10_000_000, help="images of the scheduling part (default: 10 million)"
     )
-    parser.add_argument("--stub-workers", type=int, nargs="+", help="workers of the scheduling part (default: --workers)")
+    parser.add_argument(
+        "--stub-workers", type=int, nargs="+", help="workers of the scheduling part (default: --workers)"
+    )
     options = parser.parse_args()
     result: dict[str, Any] = {"settings": {"model": "bundled", "size": _SIZE, "levels": _LEVELS}}
     with tempfile.TemporaryDirectory() as folder:

@@ -126,7 +126,9 @@ def run_rounds(folder: Path, options: argparse.Namespace) -> dict[str, Any]:
         "failures": failures,
         "memory": growth(memory),
         "memory_mb": [round(value, 1) for value in memory],
-        "each": [{"faults": each.faults, "endings": each.endings, "seconds": round(each.seconds, 1)} for each in rounds],
+        "each": [
+            {"faults": each.faults, "endings": each.endings, "seconds": round(each.seconds, 1)} for each in rounds
+        ],
     }
 
 
@@ -363,7 +365,12 @@ def write_images(folder: Path, photograph_folder: Path | None, count: int, seed:
     for number, data in enumerate(encoded_photographs(photograph_folder, count, seed)):
         (folder / f"{number:06d}.jpg").write_bytes(data)
     intact = next(iter(sorted(folder.iterdir()))).read_bytes()
-    broken = {"cut.jpg": intact[: len(intact) // 2], "empty.jpg": b"", "words.jpg": b"no image", "zeros.jpg": bytes(9999)}
+    broken = {
+        "cut.jpg": intact[: len(intact) // 2],
+        "empty.jpg": b"",
+        "words.jpg": b"no image",
+        "zeros.jpg": bytes(9999),
+    }
     for name, data in broken.items():
         (folder / f"999999-{name}").write_bytes(data)
     return len(list(folder.iterdir()))
@@ -413,7 +420,9 @@ def long_lived_process(images: Path) -> Iterator[LongLived]:
     command = [sys.executable, __file__, "embed-repeatedly", str(images)]
     # docs/reliability.md recommends this for long-lived processes; docs/design/heaps.md has the growth without it.
     environment = os.environ | {"MALLOC_ARENA_MAX": "2"}
-    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         try:
             yield LongLived(process, images.parent / "kept")
         finally:

@@ -129,7 +129,7 @@ def methods_of(frame: Preprocess) -> dict[str, Method]:
     return {
         "pillow": read_with_pillow,
         "torchvision": read_with_torchvision,
-        ***libvips_method(side),
+        **libvips_method(side),
         "gapscope here": lambda path: decode(path.read_bytes(), frame).pixels,
         "gapscope": lambda path: decode_in_subprocess(path.read_bytes(), frame).pixels,
     }

@@ -186,10 +186,13 @@ def read_pixels(folder: Path, images: int, size: int, device: Device) -> NDArray
         )
 
 
-def _measure_rounding(model: str, weights: Path, size: int, folder: Path, images: int, device: Device) -> dict[str, Any]:
+def _measure_rounding(
+    model: str, weights: Path, size: int, folder: Path, images: int, device: Device
+) -> dict[str, Any]:
     pixels = read_pixels(folder, images // device.batch_images * device.batch_images, size, device)
     embeddings = {
-        precision: _embed_pixels(model, weights, size, pixels, precision, device) for precision in ("float32", "bfloat16")
+        precision: _embed_pixels(model, weights, size, pixels, precision, device)
+        for precision in ("float32", "bfloat16")
     }
     sizes: dict[str, Any] = {"size": size, "images": len(pixels)}
     return sizes | rounding_errors(embeddings["float32"], embeddings["bfloat16"])

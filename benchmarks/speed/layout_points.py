@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from networks import bundled_settings
 from numpy.typing import NDArray
 from PIL import Image
 from sklearn.cluster import KMeans
@@ -12,7 +13,6 @@ from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.pyramid import load_pyramid
 from gapscope.sources import open_source
-from networks import bundled_settings
 
 CHANNELS = 256
 _VIEWS, _SIDE, _BATCH = 4, 128, 64

@@ -90,7 +90,9 @@ def measure_listing(path: Path) -> dict[str, Any]:
         peak = peak_gib() * 2**30
         with path.open(encoding="utf-8") as file:
             images = sum(1 for _ in file) - 1
-        last_rows = read_index(run, "listed", ["uri", "meta.city", "meta.speed", "status"]).slice(images - 1).to_pylist()
+        last_rows = (
+            read_index(run, "listed", ["uri", "meta.city", "meta.speed", "status"]).slice(images - 1).to_pylist()
+        )
         number = images - 1
         uri = path.parent / f"{number // _FILES_PER_FOLDER:05d}" / f"{number % _FILES_PER_FOLDER:03d}.jpg"
         city, speed = _CITIES[number % len(_CITIES)], number % 130 + 0.5

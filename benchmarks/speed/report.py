@@ -124,7 +124,9 @@ def use_page(page: "Page", path: Path, plotted: int) -> dict[str, float]:
     # Interactive: the map is drawn, and the page handles events.
     page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
     interactive = time.monotonic() - start
-    n_points = page.evaluate("document.getElementById('map')._fullData.slice(0, 2).reduce((n, { x }) => n + x.length, 0)")
+    n_points = page.evaluate(
+        "document.getElementById('map')._fullData.slice(0, 2).reduce((n, { x }) => n + x.length, 0)"
+    )
     if n_points != plotted:
         raise SystemExit(f"the map has {n_points} points")
     start = time.monotonic()
@@ -249,7 +251,7 @@ def manifest(query: str, outliers: NDArray[np.int64], distances: NDArray[np.floa
             **p_values,
             "nearest_distance": distances[outliers, 0],
             "neighbors": pd.Series([[]] * count, dtype=object),
-            ***coordinates,
+            **coordinates,
             "cluster": 0,
         }
     )

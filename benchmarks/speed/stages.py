@@ -62,8 +62,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="stages-") as name:
         scratch = Path(name)
         folders = [
-            _copy_sample(folder, scratch / str(number), options.images)
-            for number, folder in enumerate(options.folders)
+            _copy_sample(folder, scratch / str(number), options.images) for number, folder in enumerate(options.folders)
         ]
         encoded = [file.read_bytes() for folder in folders for file in sorted(folder.iterdir())]
         run = gapscope.compare(
@@ -78,7 +77,7 @@ def main() -> None:
             "decode": _decode(encoded, settings.frame, device, options.repeats),
             "model": _model(settings, device, options.repeats),
             "write": _write(scratch, options.rows, options.repeats),
-            ***_search_and_layout(scratch, options.rows, device, options.repeats),
+            **_search_and_layout(scratch, options.rows, device, options.repeats),
             "outliers": _outliers(run, device, options.repeats),
             "report": _report(run, options.repeats),
         }
