@@ -176,7 +176,8 @@ def _page(result: dict[str, Any]) -> str:
     figure.update_layout(barmode="stack", template="plotly_white", yaxis_title="seconds without imports")
     machine, settings = result["machine"], result["settings"]
     caption = (
-        f"{machine['processor']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}; {settings['threads']} threads; "
+        f"{machine['processor']}, {machine['cores']} cores, {machine['gpu'] or 'no GPU'}; "
+        f"{settings['threads']} threads; "
         f"{settings['images']['first']} and {settings['images']['second']} images; {settings['backbone']}. Medians."
     )
     header = "".join(

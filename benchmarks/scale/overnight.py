@@ -42,8 +42,8 @@ def main() -> None:
         embedding = next(stage for stage in _estimate(images, gpus, rate, rows) if stage.name == "embedding")
         bandwidth = rate * gpus * options.mean_bytes / 1e9
         print(
-            f"| {rate:,.0f} | {embedding.seconds / 3600:.1f} h | {bandwidth:.1f} GB/s | {rate / options.decodes_per_core:.1f} |"
-            f" {rate * gpus / rows:.2f} |"
+            f"| {rate:,.0f} | {embedding.seconds / 3600:.1f} h | {bandwidth:.1f} GB/s |"
+            f" {rate / options.decodes_per_core:.1f} | {rate * gpus / rows:.2f} |"
         )
     jobs = _LEVELS * _DATASETS**2
     share = jobs / (ceil(jobs / gpus) * gpus)

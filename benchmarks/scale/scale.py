@@ -59,7 +59,7 @@ def main() -> None:
         "--stub-images", type=int, default=10_000_000, help="images of the scheduling part (default: 10 million)"
     )
     parser.add_argument(
-        "--stub-workers", type=int, nargs="+", help="workers of the scheduling part (default: --workers)"
+        "--stub-workers", type=int, nargs="+", help="--workers of the scheduling part (default: the same)"
     )
     options = parser.parse_args()
     result: dict[str, Any] = {"settings": {"model": "bundled", "size": _SIZE, "levels": _LEVELS}}

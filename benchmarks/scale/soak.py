@@ -1,4 +1,4 @@
-"""Soak test: whether a run is complete and equal, byte by byte, after an hour of kills, Ctrl-C, full disks and lost files.
+"""Soak test: whether a run is complete and equal, bit by bit, after an hour of kills, Ctrl-C, full disks, lost files.
 
 Photographs (crops of scikit-image's, or those of a folder), with some broken files among them, are listed and embedded
 once without faults. Then, round after round, a process of its own does the same while a random fault (from a seed)

@@ -16,7 +16,8 @@ much time it saves, for several numbers of pixels kept per pixel needed (gapscop
 `gapscope.decode.shrink.KEPT`). The change is the distance to the embedding of the same photograph decoded at full size,
 divided by the distance to the nearest other photograph.
 
-If there is a GPU, its decoder and the CPU's are compared by wall time, with 16 threads that request images as a run does.
+If there is a GPU, its decoder is compared with the CPU's by wall time, with 16 threads that request images as a run
+does.
 
 Takes about two minutes, and needs no input.
 """

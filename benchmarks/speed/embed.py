@@ -6,8 +6,8 @@ The benchmark has three parts, each with its baseline on the same machine and in
    together. The variants take turns, so that a machine that slows down slows all of them.
 2. The error of bfloat16 against float32 on real photographs, per level: the relative error, and the error as a share of
    the distance to the nearest neighbor, in the distances that comparisons use.
-3. Files to Zarr, against decoding alone and the network alone. On a CPU the two share the cores, so the bound is the sum
-   of their times; on a GPU it is the slower one.
+3. Files to Zarr, against decoding alone and the network alone. On a CPU the two share the cores, so the bound is the
+   sum of their times; on a GPU it is the slower one.
 """
 
 import json

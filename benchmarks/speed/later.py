@@ -37,8 +37,7 @@ _STAGES = ("neighbors", "layout", "compare")
 def main() -> None:
     """Measure, print, and write the JSON."""
     if (case := case_arguments()) is not None:
-        stage, run = case
-        print(json.dumps(_measure_stage(stage, Path(run))))
+        print(json.dumps(_measure_stage(case[0], Path(case[1]))))
         return
     parser = argument_parser(__doc__)
     parser.add_argument("--images", type=int, nargs="+", default=[100_000, 300_000], help="numbers of images")

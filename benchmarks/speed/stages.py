@@ -112,7 +112,7 @@ def _decode(encoded: list[bytes], frame: Preprocess, device: Device, repeats: in
     with ThreadPoolExecutor(cores) as pool:
         return {
             "unit": "images",
-            "ceiling": "Pillow's decoder alone, in threads of this process, one per core: no resize, no image statistics",
+            "ceiling": "Pillow's decoder alone, in threads of this process, one per core: no resize, no statistics",
             "per_second": rates_of(
                 len(encoded), lambda: list(pool.map(lambda data: device.decode(data, frame), encoded)), repeats
             ),
@@ -191,8 +191,8 @@ def _search_and_layout(scratch: Path, rows: int, device: Device, repeats: int) -
     return {
         "neighbors": {
             "unit": "pairs of 256 dimensions",
-            "ceiling": f"their products at the rate of a {_MATRIX_SIDE} x {_MATRIX_SIDE} product in float32; a search that skips "
-            "pairs can pass it",
+            "ceiling": f"their products at the rate of a {_MATRIX_SIDE} x {_MATRIX_SIDE} product in float32; a search that "
+            "skips pairs can pass it",
             "method": neighbors.method,
             "per_second": rates_of(pairs, lambda: device.neighbors(view, view, 30, same=True), repeats),
             "ceiling_per_second": [rate / (2 * 256) for rate in _matrix_flops(device, torch.float32, repeats)],
