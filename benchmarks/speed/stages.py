@@ -191,8 +191,8 @@ def _search_and_layout(scratch: Path, rows: int, device: Device, repeats: int) -
     return {
         "neighbors": {
             "unit": "pairs of 256 dimensions",
-            "ceiling": f"their products at the rate of a {_MATRIX_SIDE} x {_MATRIX_SIDE} product in float32; a search that "
-            "skips pairs can pass it",
+            "ceiling": f"their products at the rate of a {_MATRIX_SIDE} x {_MATRIX_SIDE} product in float32; a search "
+            "that skips pairs can pass it",
             "method": neighbors.method,
             "per_second": rates_of(pairs, lambda: device.neighbors(view, view, 30, same=True), repeats),
             "ceiling_per_second": [rate / (2 * 256) for rate in _matrix_flops(device, torch.float32, repeats)],
