@@ -255,7 +255,7 @@ def _decode(setting: Setting) -> Iterator[Result]:
         for side in setting.size(_SIZES, (64,)):
             for name, decode_bytes in decoders.items():
                 rates = threaded_rates(
-                    paths, partial(decode_bytes, frame=Preprocess(size=side)), setting.size(5, 1), name, copies
+                    paths, partial(decode_bytes, preprocess=Preprocess(size=side)), setting.size(5, 1), name, copies
                 )
                 yield {f"{size[0]}x{size[1]} to {side}, {name}": rates}
 

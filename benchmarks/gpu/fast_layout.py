@@ -14,7 +14,7 @@ from gapscope.bench.backends import plain_umap
 from gapscope.bench.plain_cuml import CUML
 from gapscope.bench.watch import Watch
 from gapscope.cluster import lazy_cluster
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.progress import Silent
 from gapscope.run import open_run
 from gapscope.settings import CompareSettings, LayoutSettings
@@ -82,7 +82,7 @@ def _plain(count: int, method: str, setting: Setting) -> Iterator[Result]:
         coordinates = _PLAIN[method](vectors)
         seconds = time.perf_counter() - start
     yield {"points": len(view), "kind": kind, "seconds": seconds, "watched": watch.facts()}
-    yield map_quality([view], coordinates, seed=0)
+    yield layout_quality([view], coordinates, seed=0)
 
 
 _PLAIN: dict[str, Callable[[Points], Points]] = {"umap-learn": plain_umap, **CUML}

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gapscope.device import cuda
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.neighbors import exact
 from gapscope.settings import LayoutSettings
 
@@ -42,7 +42,7 @@ def _map(count: int, setting: Setting) -> Iterator[Result]:
         points = setting.device.layout(initial, *graph, layout_settings)
         yield {name: {"seconds": clock.lap(), "finite": bool(np.isfinite(points).all())}}
         if name != "map again":
-            yield {f"{name}, quality": map_quality([view], points, seed=0)}
+            yield {f"{name}, quality": layout_quality([view], points, seed=0)}
     if setting.on_gpu:
         yield from _plain(view.tile(0, len(view)))
 

@@ -11,7 +11,7 @@ from torch.profiler import ProfilerActivity, profile
 
 from gapscope.cluster import lazy_cluster
 from gapscope.device import cuda
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.layout.strategy import compute_layout
 from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
@@ -101,7 +101,7 @@ def _quality(setting: Setting) -> Iterator[Result]:
         if name == "small pool":
             _small_pool(setting)
         layout = compute_layout(run, record, "P2", settings, setting.device, 1)
-        yield {name: {**layout.facts(), **map_quality(datasets, layout.points, seed=0)}}
+        yield {name: {**layout.facts(), **layout_quality(datasets, layout.points, seed=0)}}
 
 
 PARTS: dict[str, Part] = {"map": _map, "cells": _ivf, "copies": _copies, "quality": _quality}

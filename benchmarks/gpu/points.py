@@ -89,7 +89,7 @@ def normal_view(setting: Setting, count: int) -> EmbeddingView:
 def view_of(values: NDArray[np.float16]) -> EmbeddingView:
     """Return a view of embeddings as a run has it of a level, standardized over all of them."""
     tiles = (values[start : start + 8192].astype(np.float32) for start in range(0, len(values), 8192))
-    mean, std = fit_scaler(tiles, values.shape[1])
+    mean, std = fit_scaler(tiles)
     array = zarr.create_array({}, data=values, chunks=(8192, values.shape[1]), compressors=None)
     return EmbeddingView(embeddings=array, rows=np.arange(len(values)), mean=mean, std=std)
 

@@ -39,10 +39,10 @@ import io
 import numpy as np, torch
 from PIL import Image
 from gapscope.decode.child import serve
-from gapscope.decode.gpu_child import answer_with
+from gapscope.decode.gpu_child import batch_handler
 def decode_one(data):
     return torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB")))
-serve({memory}, answer_with(lambda batch: [decode_one(data) for data in batch]))
+serve({memory}, batch_handler(lambda batch: [decode_one(data) for data in batch]))
 """
 
 
@@ -88,7 +88,7 @@ def _decoder(setting: Setting) -> Iterator[Result]:
         result: Result = {
             "images": len(data),
             "left to the CPU": len(data) - len(pairs),
-            "given up": gpu_decode.given_up,
+            "given up": gpu_decode.fallback_reason,
         }
         if pairs:
             gpu_pixels, cpu_pixels = (np.stack(pixels) for pixels in zip(*pairs, strict=True))

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
+from gapscope.store.results import layout_info, read_layout, read_neighbors
 from gpu.points import copy_run, embeddings, two_datasets, view_of, write_run
 from gpu.stage import Part, Result, Setting
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from gapscope.device import Device
 from gapscope.device.cpu import Cpu
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.layout.strategy import layout_by_landmarks
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.result import recall
@@ -31,7 +32,6 @@ from gapscope.stages.compare import compare_datasets
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.neighbors import find_neighbors
 from gapscope.store.manifests import manifest_path
-from gapscope.store.results import layout_info, read_layout, read_neighbors
 from gapscope.store.run_record import RunRecord
 
 _K = 30
@@ -75,7 +75,7 @@ def _maps(count: int, setting: Setting) -> Iterator[Result]:
         if name == "seed 1":
             yield {"likeness_of_two_seeds": float(1 - procrustes(first, layouts["device"][0])[2])}
     landmarks = layout_by_landmarks([view], options["default"], setting.device, len(view) // 2, "half of them")
-    yield {"landmarks, half": map_quality([view], landmarks.points, seed=0)}
+    yield {"landmarks, half": layout_quality([view], landmarks.points, seed=0)}
 
 
 def _layout(
@@ -89,7 +89,7 @@ def _layout(
     initial, start = pca_init([view], settings.seed), time.perf_counter()
     points = device.layout(initial, *graph, settings)
     seconds = time.perf_counter() - start
-    return points, {"layout_seconds": seconds, **map_quality([view], points, seed=0)}
+    return points, {"layout_seconds": seconds, **layout_quality([view], points, seed=0)}
 
 
 def _stages(setting: Setting) -> Iterator[Result]:

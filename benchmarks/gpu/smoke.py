@@ -19,7 +19,7 @@ from PIL import Image
 from gapscope.device import cuda
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.settings import LayoutSettings
 from gapscope.stages.precision import compile_failure_reason
 
@@ -60,7 +60,7 @@ def _map(setting: Setting) -> Iterator[Result]:
     yield {"first_map_seconds": clock.lap()}
     second = setting.device.layout(initial, *graph, LayoutSettings())
     yield {"map_seconds": clock.lap(), "same_again": bool(np.array_equal(first, second))}
-    yield map_quality([view], first, seed=0)
+    yield layout_quality([view], first, seed=0)
 
 
 def _clusters(setting: Setting) -> Iterator[Result]:

@@ -172,7 +172,7 @@ def _interval_coverage(rows: NDArray[np.float16], others: NDArray[np.float16], d
     biased, so its true value is the mean over all draws. The expected coverage is slightly above 0.95, since a draw
     shares images with the whole set (250 of over a thousand).
     """
-    mean, std = fit_scaler([rows.astype(np.float32), others.astype(np.float32)], rows.shape[1])
+    mean, std = fit_scaler([rows.astype(np.float32), others.astype(np.float32)])
     views = [_view(part, np.arange(len(part)), mean, std) for part in (rows, others)]
     whole, _ = distribution_distances(views[0], views[1], _CPU)
     results = []

@@ -13,7 +13,7 @@ photograph from its file, decodes it, and resizes it to the network's square:
 Rates are per second of processor time of this process and of the decoder process, so that other programs on the machine
 do not count. For the large photographs the benchmark also measures how shrinking on load changes the embedding and how
 much time it saves, for several numbers of pixels kept per pixel needed (gapscope's own is
-`gapscope.decode.shrink.KEPT`). The change is the distance to the embedding of the same photograph decoded at full size,
+`gapscope.decode.shrink.OVERSAMPLING`). The change is the distance to the embedding of the same photograph decoded at full size,
 divided by the distance to the nearest other photograph.
 
 If there is a GPU, its decoder is compared with the CPU's by wall time, with 16 threads that request images as a run
@@ -93,7 +93,7 @@ def main() -> None:
             if torch.cuda.is_available():
                 decoders = {"cpu": decode_in_subprocess, "gpu": decode_on_gpu}
                 result["speed"][f"{width}x{height}"]["by_the_clock"] = {
-                    name: threaded_rates(paths, partial(decode_bytes, frame=frame), options.repeats, name)
+                    name: threaded_rates(paths, partial(decode_bytes, preprocess=frame), options.repeats, name)
                     for name, decode_bytes in decoders.items()
                 }
         result["shrink_on_load"] = measure_shrinking(paths, frame, options.repeats)
@@ -225,13 +225,13 @@ def cpu_seconds() -> float:
 
 def measure_shrinking(paths: Sequence[Path], frame: Preprocess, repeats: int) -> list[dict[str, Any]]:
     """Measure how shrinking on load changes embeddings, and its speed, by the pixels kept per pixel needed."""
-    pyramid, default_kept = bundled_pyramid(frame.size), shrink.KEPT
-    shrink.KEPT = 1000
+    pyramid, default_kept = bundled_pyramid(frame.size), shrink.OVERSAMPLING
+    shrink.OVERSAMPLING = 1000
     full = embed_files(pyramid, paths, frame)
     results = []
     print("kept   images/s per core   change of the embedding over the distance to the nearest photograph, by level")
     for kept in KEPT:
-        shrink.KEPT = kept
+        shrink.OVERSAMPLING = kept
         rates = cpu_rates(paths, methods_of(frame)["gapscope here"], repeats)
         shares = {}
         for level, values in embed_files(pyramid, paths, frame).items():
@@ -241,7 +241,7 @@ def measure_shrinking(paths: Sequence[Path], frame: Preprocess, repeats: int) ->
         results.append({"kept": kept, "images_per_second_per_core": rates, "share_of_nearest": shares})
         largest = "  ".join(f"{level} {max(values):.4f}" for level, values in shares.items())
         print(f"{kept:4.1f}{np.median(rates):16.1f}       largest: {largest}")
-    shrink.KEPT = default_kept
+    shrink.OVERSAMPLING = default_kept
     return results
 
 

@@ -33,7 +33,7 @@ from gapscope.bench.subprocess_case import peak_gib
 from gapscope.device.cpu import Cpu
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.settings import LayoutSettings
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -95,7 +95,7 @@ def _run(case: str, file: str) -> None:
     coordinates, measured = _CASES[case](points)
     measured |= {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
     measured |= {"peak_gib": peak_gib(), "peak_before_gib": peak_before}
-    print(json.dumps(measured | map_quality([view_of(points)], coordinates, seed=0)))
+    print(json.dumps(measured | layout_quality([view_of(points)], coordinates, seed=0)))
 
 
 def _warm_up(*, plain: bool, seeded: bool) -> None:

@@ -84,9 +84,9 @@ def _points(real: NDArray[np.float32], size: str) -> NDArray[np.float32]:
 def _run(method: str, file: str) -> None:
     """Measure a method in this process, and print the result as JSON."""
     view = view_of(Path(file))
-    halves = view.some(slice(0, len(view) // 2)), view.some(slice(len(view) // 2, len(view)))
+    halves = view.take(slice(0, len(view) // 2)), view.take(slice(len(view) // 2, len(view)))
     if method == "pynndescent":
-        warmup = view.some(slice(0, 3000))
+        warmup = view.take(slice(0, 3000))
         _pynndescent((warmup, warmup))
     peak_before, cpu_start, start = peak_gib(), time.process_time(), time.perf_counter()
     distances_by_pair = _METHODS[method](halves)
@@ -102,7 +102,7 @@ def _recall(halves: Halves, distances_by_pair: Distances) -> dict[str, float]:
     shares = {}
     for (query, reference), distances in distances_by_pair.items():
         sample = np.sort(np.random.default_rng(1).choice(len(distances), _SAMPLE, replace=False))
-        exact = exact_neighbors(halves[query].some(sample), halves[reference], _K, same=query == reference, device=_CPU)
+        exact = exact_neighbors(halves[query].take(sample), halves[reference], _K, same=query == reference, device=_CPU)
         shares[f"{query}-vs-{reference}"] = recall(np.sort(distances[sample], axis=1), exact.distances)
     return shares
 

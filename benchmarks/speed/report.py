@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from gapscope.store.results import pair_name, write_layout, write_neighbors
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -34,7 +35,6 @@ from gapscope.stages.report import write_report
 from gapscope.store.atomic import write_json
 from gapscope.store.index import merge_image_stats, write_image_stats, write_index
 from gapscope.store.manifests import write_manifest
-from gapscope.store.results import pair_name, write_layout, write_neighbors
 from gapscope.store.run_record import RunRecord
 from gapscope.store.thumbnails import is_kept, share_kept, write_thumbnails
 

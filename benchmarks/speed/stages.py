@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from gapscope.store.results import read_neighbors
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
@@ -39,7 +40,6 @@ from gapscope.stages.compare import compare_datasets
 from gapscope.stages.precision import resolve_precision
 from gapscope.stages.report import write_report
 from gapscope.store.pyramid import create_pyramid, write_embeddings
-from gapscope.store.results import read_neighbors
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 

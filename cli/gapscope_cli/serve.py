@@ -23,7 +23,7 @@ def serve(
         import gapscope
         from gapscope.report.serve import ReportServer
 
-        with ReportServer(gapscope.open_run(run), host=host, port=port) as server:
+        with ReportServer(gapscope.open_run(run).store, host=host, port=port) as server:
             typer.echo(server.url)
             if browser:
                 typer.launch(server.url)

@@ -28,7 +28,7 @@ def print_summary(run: "Run") -> None:
     for found in metrics["confounders"].values():
         if found["warning"]:
             typer.echo(f"warning: {found['warning']}")
-    most = run.record.config["compare"].get("max_outliers")
+    most = run.record.config.compare.max_outliers
     capped = "" if most is None else f" (the {most:,} surest of each list)"
     typer.echo(f"\nmanifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
 

@@ -38,8 +38,8 @@ def verify(
 
 
 def _line(check: "Check") -> str:
-    sign = f"{len(check.faults):,} broken" if check.faults else "ok" if check.looked_at or not check.waiting else "-"
-    seen = f"{check.looked_at:,} {check.unit}{'' if check.looked_at == 1 else 's'}"
+    sign = f"{len(check.faults):,} broken" if check.faults else "ok" if check.count or not check.waiting else "-"
+    seen = f"{check.count:,} {check.unit}{'' if check.count == 1 else 's'}"
     return f"{sign:<10} {check.what:<36} {seen}{f'; {check.waiting}' if check.waiting else ''}"
 
 

@@ -19,7 +19,7 @@ from gapscope.device.cpu import Cpu
 from gapscope.device.cuda import Cuda, _has_nvimgcodec
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.ivf import RECALL
@@ -203,7 +203,7 @@ def test_the_layout_is_as_good_as_the_cpus() -> None:
 
     def quality(points: NDArray[np.float32]) -> float:
         assert points.shape == (len(view), 3)
-        return float(map_quality([view], points, seed=0)["trustworthiness"])
+        return float(layout_quality([view], points, seed=0)["trustworthiness"])
 
     ours = quality(Cuda().layout(start, *graph, LayoutSettings()))
     assert ours == pytest.approx(quality(Cpu().layout(start, *graph, LayoutSettings())), abs=0.02)

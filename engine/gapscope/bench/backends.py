@@ -88,7 +88,7 @@ def drawn_by_landmarks(points: Path, device: Device, share: int) -> PlottedPoint
     """Draw the map of one in `share` embeddings, and place the others among them."""
     view = view_of(points)
     made = layout_by_landmarks([view], _SETTINGS, device, len(view) // share, "")
-    return made.points, {"landmarks": made.umap_images}
+    return made.coordinates, {"landmarks": made.umap_images}
 
 
 def warm_umap(seed: int | None = None) -> None:

@@ -39,5 +39,5 @@ def view_of(points: Path) -> EmbeddingView:
     starts = range(0, len(values), _TILE)
     for start in starts:
         held[start : start + _TILE] = values[start : start + _TILE].astype(np.float16)
-    mean, std = fit_scaler((values[start : start + _TILE] for start in starts), values.shape[1])
+    mean, std = fit_scaler(values[start : start + _TILE] for start in starts)
     return EmbeddingView(embeddings=held, rows=np.arange(len(values)), mean=mean, std=std)

@@ -12,9 +12,10 @@ from gapscope.progress import Progress, Silent
 from gapscope.run import Run
 from gapscope.store.atomic import replacing_folder
 from gapscope.store.lock import run_lock
-from gapscope.verify import diagnose_damage
+from gapscope.store.run_store import RunStore
+from gapscope.verify.diagnose import diagnose_damage
 
-EXPORTS: dict[str, Callable[[Run, Path, Progress], None]] = {
+EXPORTS: dict[str, Callable[[RunStore, Path, Progress], None]] = {
     "parquet": export_parquet,
     "fiftyone": export_fiftyone,
     "projector": export_projector,
@@ -47,8 +48,8 @@ def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progr
     with diagnose_damage(run.path):
         if folder != own:
             folder.mkdir(parents=True, exist_ok=True)
-            EXPORTS[to](run, folder, shown)
+            EXPORTS[to](run.store, folder, shown)
             return folder
         with run_lock(run.path, "gapscope export", shown), replacing_folder(own) as temporary:
-            EXPORTS[to](run, temporary, shown)
+            EXPORTS[to](run.store, temporary, shown)
         return own

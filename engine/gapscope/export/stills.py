@@ -10,9 +10,9 @@ from gapscope.errors import OptionError
 from gapscope.progress import Progress
 from gapscope.report.palette import light
 from gapscope.report.selection import PlottedPoints, read_plotted_points
-from gapscope.run import Run
 from gapscope.settings import ReportSettings
-from gapscope.store.results import pair_name
+from gapscope.store.metrics import read_metrics
+from gapscope.store.run_store import RunStore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,10 +29,10 @@ _DPI = 200
 _PAIRS_NAMED = 4
 
 
-def export_stills(run: Run, folder: Path, progress: Progress) -> None:
+def export_stills(run: RunStore, folder: Path, progress: Progress) -> None:
     """Write LEVEL.png and LEVEL.svg per level. The same run makes the same bytes.
 
-    PlottedPoints by Matplotlib, which needs neither a browser nor a screen.
+    Drawn by Matplotlib, which needs neither a browser nor a screen.
 
     Raises:
         OptionError: Matplotlib is not installed.
@@ -141,9 +141,9 @@ def _handles(drawn: PlottedPoints, level: str) -> "list[Line2D]":
     return [*handles[::2], *handles[1::2]]
 
 
-def _words(run: Run, level: str) -> list[str]:
-    numbers = run.metrics["levels"][level]["pairs"]
-    found = [(pair, numbers[pair_name(*pair)]) for pair in run.pairs if pair_name(*pair) in numbers]
+def _words(run: RunStore, level: str) -> list[str]:
+    numbers = read_metrics(run.path)["levels"][level]["pairs"]
+    found = [(pair, numbers[pair.name]) for pair in run.pairs]
     widest = sorted(found, key=lambda one: -one[1]["outlier_share"])[:_PAIRS_NAMED]
     return [
         f"{one['outliers']:,} of {one['images']:,} {query} images ({one['outlier_share']:.1%}) are outliers against "

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.neighbors.embedding_view import EmbeddingView
-from gapscope.neighbors.exact import exact_neighbors, ordered, read_ahead
+from gapscope.neighbors.exact import exact_neighbors, keep_nearest, read_ahead
 from gapscope.neighbors.result import Neighbors, own_positions, recall
 
 RECALL = 0.95
@@ -64,12 +64,12 @@ def ivf_neighbors(
     """
     random = np.random.default_rng(0)
     chosen = np.sort(random.choice(len(query), min(_SAMPLE, len(query)), replace=False))
-    sample = query.some(chosen)
+    sample = query.take(chosen)
     near = np.full((len(query), k), np.inf, np.float32)
     where = np.full((len(query), k), -1, np.int64)
     true = np.empty((len(chosen), 0), np.float32)
     for first in range(0, len(reference), _PART_ROWS):
-        part = reference.some(slice(first, first + _PART_ROWS))
+        part = reference.take(slice(first, first + _PART_ROWS))
         exact = exact_neighbors(sample, part, k, same=same, device=device).distances
         true = np.sort(np.concatenate([true, exact], axis=1), axis=1)[:, :k]
         cells = fill(part.tile(0, len(part)))
@@ -84,15 +84,15 @@ def ivf_neighbors(
             if first:
                 found = torch.cat([torch.from_numpy(near[asking]).to(found.device), found], dim=1)
                 at = torch.cat([torch.from_numpy(where[asking]).to(at.device), at], dim=1)
-            found, at = ordered(found, at, k)
+            found, at = keep_nearest(found, at, k)
             near[asking], where[asking] = found.cpu().numpy(), at.cpu().numpy()
-    distances = query.distance(near)
+    distances = query.to_distance(near)
     indices = np.where(np.isfinite(near), where, -1)
     return Neighbors(distances, indices, "ivf", recall(distances[chosen], true), len(chosen))
 
 
 def _probes(cells: Ivf, part: EmbeddingView, k: int, device: torch.device) -> int:
-    sample = part.some(np.linspace(0, len(part) - 1, min(_SAMPLE, len(part)), dtype=np.int64))
+    sample = part.take(np.linspace(0, len(part) - 1, min(_SAMPLE, len(part)), dtype=np.int64))
     exact = exact_neighbors(sample, part, k, same=True, device=device).distances
     return _enough(cells, sample, part, k, exact, same=True)
 
@@ -104,7 +104,7 @@ def _enough(
     vectors, own = sample.tile(0, len(sample)), own_positions(sample.rows, part.rows) if same else None
     while probes < cells.count:
         found, _ = _look(cells, vectors, own, k, probes)
-        if recall(np.sort(sample.distance(found.cpu().numpy()), axis=1), exact) >= RECALL:
+        if recall(np.sort(sample.to_distance(found.cpu().numpy()), axis=1), exact) >= RECALL:
             break
         probes = min(2 * probes, cells.count)
     return probes

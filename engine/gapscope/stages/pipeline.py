@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
 
 from gapscope.cluster import check_cluster, lazy_cluster
 from gapscope.device import choose_device
@@ -44,7 +43,19 @@ from gapscope.store.location import is_remote, resolve_location
 from gapscope.store.lock import run_lock
 from gapscope.store.membership import change_datasets
 from gapscope.store.run_log import RunLog
-from gapscope.store.run_record import NAME, RunRecord, check_empty, check_same, open_or_create, read_run_record
+from gapscope.store.run_record import (
+    NAME,
+    EmbedConfig,
+    LevelRecord,
+    ModelRecord,
+    RunConfig,
+    RunRecord,
+    Timing,
+    check_empty,
+    check_same_config,
+    open_or_create,
+)
+from gapscope.store.run_store import RunStore, open_store
 from gapscope.verify import diagnose_damage
 
 _VERSIONS = (
@@ -175,42 +186,43 @@ def compare(
         check_not_empty(name, source)
     shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
 
-    run = _run_folder(out, sources)
+    folder = _run_folder(out, sources)
     wanted = _record(sources, embed, near, layout, comparison, objects=objects)
-    check_empty(run)
-    with run_lock(run, "gapscope compare", shown) as hold, diagnose_damage(run):
+    check_empty(folder)
+    with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
         if update:
-            _change_datasets(run, wanted, shown)
-        record = open_or_create(run, wanted)
-        shown = log = RunLog(shown, run)
-        record.device = on.check()
-        list_datasets(run, record, sources, shown, update=update)
-        embed = resolve_run_precision(record, embed, pyramid, on)
-        record.write(run)
+            _change_datasets(folder, wanted.config, shown)
+        run = RunStore(folder, open_or_create(folder, wanted))
+        shown = log = RunLog(shown, folder)
+        run.record.device = on.check()
+        list_datasets(run, sources, shown, update=update)
+        embed = resolve_run_precision(run.record, embed, pyramid, on)
+        run.write_record()
         shared = None if cache is None else resolve_location(cache)
-        listed = sum(facts["listed"] for facts in record.datasets.values())
+        listed = sum(dataset.listed for dataset in run.record.datasets.values())
         with lazy_cluster(cluster, on.name, listed, shown) as connect:
-            embed_datasets(run, record, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
-            hold.check()
-            fit_scalers(run, record)
+            embed_datasets(run, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
+            lock.check()
+            fit_scalers(run)
             k = max(comparison.graph_k, layout.graph_k)
-            search = find_neighbors(run, record, on, k, connect, shown, graph_k=layout.graph_k)
-            compute_layouts(run, record, layout, on, connect, shown, search)
-        hold.check()
-        compare_datasets(run, record, comparison, on, shown)
-        _keep_times(record, log.times)
-        record.write(run)
-        finished = open_run(run)
-        write_report(finished, shown, page)
+            search = find_neighbors(run, on, k, connect, shown, graph_k=layout.graph_k)
+            compute_layouts(run, layout, on, connect, shown, search)
+        lock.check()
+        compare_datasets(run, comparison, on, shown)
+        _keep_times(run.record, log.times)
+        run.write_record()
+        write_report(run, shown, page)
         log.tell_times()
-        return finished
+        return open_run(folder)
 
 
-def _keep_times(record: RunRecord, now: Mapping[str, dict[str, Any]]) -> None:
-    # What was done again, and no more of it, keeps its first time: a page that is made again stays the same.
-    record.times |= {
-        what: taken for what, taken in now.items() if record.times.get(what, {}).get("done") != taken["done"]
-    }
+def _keep_times(record: RunRecord, times: Mapping[str, Timing]) -> None:
+    # Work that is repeated with the same number of units keeps its first time: a page that is made again stays the
+    # same.
+    for title, timing in times.items():
+        earlier = record.times.get(title)
+        if earlier is None or earlier.done != timing.done:
+            record.times[title] = timing
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
@@ -227,14 +239,13 @@ def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path
     return folder
 
 
-def _change_datasets(run: Path, wanted: RunRecord, progress: Progress) -> None:
-    if not (run / NAME).exists():
+def _change_datasets(folder: Path, wanted: RunConfig, progress: Progress) -> None:
+    if not (folder / NAME).exists():
         return
-    there = read_run_record(run)
-    # Its own datasets in their order; a source that lies elsewhere now is another run's.
-    expected = {**wanted.config, "datasets": there.config["datasets"]}
-    check_same(run, there, RunRecord(config=expected, model={}, versions={}))
-    for change in change_datasets(run, there, wanted.config["datasets"]):
+    run = open_store(folder)
+    # The datasets may differ, and nothing else. A source that has moved makes it another run.
+    check_same_config(folder, run.record.config, replace(wanted, datasets=run.record.config.datasets))
+    for change in change_datasets(run, wanted.datasets):
         progress.note(change)
 
 
@@ -243,14 +254,14 @@ def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
         raise OptionError("--objects: none of the datasets is a COCO annotation file, which says where objects are")
 
 
-def _within_reach(sources: Mapping[str, Source], places: Sequence[str | PathLike[str] | None], cluster: str) -> str:
-    """Keep what lies in this process's memory from other processes, which would find nothing there."""
-    here = [f"dataset {name}" for name, source in sources.items() if source.location.startswith("memory://")]
-    here += [str(where) for where in places if str(where).startswith("memory://")]
-    if not here:
+def _within_reach(sources: Mapping[str, Source], folders: Sequence[str | PathLike[str] | None], cluster: str) -> str:
+    """Return the cluster, which is this process where data lies in its memory: other processes would find nothing."""
+    in_memory = [f"dataset {name}" for name, source in sources.items() if source.location.startswith("memory://")]
+    in_memory += [str(folder) for folder in folders if str(folder).startswith("memory://")]
+    if not in_memory:
         return cluster
     if cluster not in ("auto", "inline"):
-        raise OptionError(f"--cluster {cluster}: {here[0]} lies in this process's memory; use --cluster inline")
+        raise OptionError(f"--cluster {cluster}: {in_memory[0]} lies in this process's memory; use --cluster inline")
     return "inline"
 
 
@@ -264,26 +275,24 @@ def _record(
     objects: bool,
 ) -> RunRecord:
     network = find_model(embed.model)
-    # The file's place may change between two commands, its content may not.
-    config: dict[str, Any] = {
-        "datasets": {name: source.location for name, source in sources.items()},
-        "sources": {"objects": objects},
-        "embed": {name: value for name, value in asdict(embed).items() if name not in ("weights", "frame")},
-        "neighbors": asdict(near),
-        "layout": asdict(layout),
-        "compare": asdict(comparison),
-    }
-    config["embed"] |= {"levels": list(embed.levels), "speedups": list(embed.speedups), **asdict(embed.frame)}
+    levels = (level for level in network.levels if level.name in embed.levels)
     return RunRecord(
-        config=config,
-        model={
-            "name": embed.model,
-            "weights": embed.weights,
-            "weights_sha256": embed.weights_sha256,
-            "levels": [asdict(level) for level in network.levels if level.name in embed.levels],
-            "mean": list(network.mean),
-            "std": list(network.std),
-        },
+        config=RunConfig(
+            datasets={name: source.location for name, source in sources.items()},
+            objects=objects,
+            embed=EmbedConfig.of(embed),
+            neighbors=near,
+            layout=layout,
+            compare=comparison,
+        ),
+        model=ModelRecord(
+            name=embed.model,
+            weights=embed.weights,
+            weights_sha256=embed.weights_sha256,
+            levels=tuple(LevelRecord(**asdict(level)) for level in levels),
+            mean=network.mean,
+            std=network.std,
+        ),
         versions=dict(_versions()),
     )
 

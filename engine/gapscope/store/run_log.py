@@ -1,4 +1,4 @@
-"""log.txt in the run: every note and every piece of long work of all its commands, with the time of day."""
+"""log.txt in the run: the notes and the long work of every command, with the time of day."""
 
 import os
 import socket
@@ -8,25 +8,25 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from gapscope.progress import Progress, Task, plain_line
 from gapscope.store.location import is_remote
+from gapscope.store.run_record import Timing
 
 NAME = "log.txt"
 
 
 class RunLog:
-    """Passes on what it is told, and keeps it in the run as well.
+    """Progress that passes everything on to another one, and writes it to the run's log.txt.
 
     Attributes:
-        times: per piece of work: seconds, and how many units were done.
+        times: per piece of work, how long it took.
     """
 
     def __init__(self, shown: Progress, run: Path) -> None:
         self._shown, self._file = shown, run / NAME
         self._seconds: dict[str, float] = {}
-        self.times: dict[str, dict[str, Any]] = {}
+        self.times: dict[str, Timing] = {}
         self._write(f"gapscope {version('gapscope')} on {socket.gethostname()}, process {os.getpid()}")
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
@@ -49,7 +49,7 @@ class RunLog:
             work = title.split(maxsplit=1)[0]
             self._seconds[work] = self._seconds.get(work, 0.0) + seconds
         if count.done:
-            self.times[title] = {"seconds": round(seconds, 2), "done": count.done, "unit": unit}
+            self.times[title] = Timing(seconds=round(seconds, 2), done=count.done, unit=unit)
             rejected = f", {count.rejected:,} rejected" if count.rejected else ""
             self._write(f"{title}: {count.done:,} {unit}s in {seconds:.1f} s{rejected}")
 
@@ -59,7 +59,7 @@ class RunLog:
         self._write(message)
 
     def tell_times(self) -> None:
-        """Say where this command's time went."""
+        """Note how long each kind of this command's work took."""
         spent = ", ".join(f"{work} {seconds:.1f} s" for work, seconds in self._seconds.items())
         self.note(f"time: {spent}")
 

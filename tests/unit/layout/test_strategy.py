@@ -228,5 +228,5 @@ def test_metric_reaches_the_map(tmp_path: Path) -> None:
     mapped(tmp_path / "run", record)
     points, _ = read_layout(tmp_path / "run", "P2")
     np.testing.assert_allclose(
-        interpolate_coordinates(view.some(slice(0, 3)), view, points[:120], cpu.Cpu()), points[:3], rtol=1e-5
+        interpolate_coordinates(view.take(slice(0, 3)), view, points[:120], cpu.Cpu()), points[:3], rtol=1e-5
     )

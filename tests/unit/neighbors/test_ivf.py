@@ -91,7 +91,7 @@ def test_a_query_alone_finds_what_it_finds_in_company(monkeypatch: pytest.Monkey
     together = cpu.Cpu().neighbors(query, reference, 5, same=False, alone=True)
     assert together.method == "ivf"
     for some in (slice(17, 18), slice(100, 140)):
-        apart = cpu.Cpu().neighbors(query.some(some), reference, 5, same=False, alone=True)
+        apart = cpu.Cpu().neighbors(query.take(some), reference, 5, same=False, alone=True)
         np.testing.assert_array_equal(apart.indices, together.indices[some])
         np.testing.assert_array_equal(apart.distances, together.distances[some])
 

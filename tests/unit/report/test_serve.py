@@ -304,7 +304,7 @@ def test_clients_that_do_not_finish_asking_do_not_keep_the_others_out(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gapscope.report.serve.CONNECTIONS", 4)
-    monkeypatch.setattr("gapscope.report.serve.ASKING_SECONDS", 0.2)
+    monkeypatch.setattr("gapscope.report.serve.REQUEST_SECONDS", 0.2)
     with ReportServer(run) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
         thread.start()
