@@ -13,8 +13,8 @@ photograph from its file, decodes it, and resizes it to the network's square:
 Rates are per second of processor time of this process and of the decoder process, so that other programs on the machine
 do not count. For the large photographs the benchmark also measures how shrinking on load changes the embedding and how
 much time it saves, for several numbers of pixels kept per pixel needed (gapscope's own is
-`gapscope.decode.shrink.OVERSAMPLING`). The change is the distance to the embedding of the same photograph decoded at full size,
-divided by the distance to the nearest other photograph.
+`gapscope.decode.shrink.OVERSAMPLING`). The change is the distance to the embedding of the same photograph decoded at
+full size, divided by the distance to the nearest other photograph.
 
 If there is a GPU, its decoder is compared with the CPU's by wall time, with 16 threads that request images as a run
 does.
