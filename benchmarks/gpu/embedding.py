@@ -11,8 +11,8 @@ from gpu.fast_embed import DRY_MODEL, MODEL
 from gpu.stage import Setting
 from networks import embed_settings, random_weights
 from numpy.typing import NDArray
+from runs import start_run
 
-import gapscope
 from gapscope.cluster import lazy_cluster
 from gapscope.progress import Silent
 from gapscope.pyramid import load_pyramid
@@ -22,7 +22,8 @@ from gapscope.stages.embed import embed_datasets
 from gapscope.stages.listing import list_datasets
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.run_record import RunRecord, open_or_create
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import open_store
 
 
 class NoteCollector(Silent):
@@ -51,28 +52,29 @@ def embed_files(
         Seconds without the listing, the progress with its notes, and the run's record.
     """
     progress, source = NoteCollector(), {"files": open_source("files", str(folder))}
-    record = open_or_create(run, RunRecord(config={}, model={}, versions={"gapscope": gapscope.__version__}))
-    list_datasets(run, record, source, progress, update=False)
+    store = start_run(run, list(source), settings)
+    list_datasets(store, source, progress, update=False)
     chosen = resolve_run_precision(
-        record, replace(settings, speedups=("auto",)), load_pyramid(settings), setting.device
+        store.record, replace(settings, speedups=("auto",)), load_pyramid(settings), setting.device
     )
-    record.write(run)
+    store.write_record()
     progress.note(f"{chosen.precision}, {', '.join(chosen.speedups)}")
-    with lazy_cluster(cluster, setting.device.name, record.datasets["files"]["listed"]) as connect:
+    with lazy_cluster(cluster, setting.device.name, store.record.datasets["files"].listed) as connect:
         start = time.perf_counter()
-        embed_datasets(run, record, source, chosen, setting.device, connect, progress)
-        return time.perf_counter() - start, progress, record
+        embed_datasets(store, source, chosen, setting.device, connect, progress)
+        return time.perf_counter() - start, progress, store.record
 
 
 def embeddings_of(run: Path, levels: tuple[str, ...]) -> dict[str, NDArray[np.float16]]:
     """Return the embeddings (rows, channels) of a run, per level."""
-    return {level: np.asarray(open_embeddings(run, "files", level)[...]) for level in levels}
+    store = open_store(run)
+    return {level: np.asarray(open_embeddings(store, "files", level)[...]) for level in levels}
 
 
 def blocks_left(run: Path) -> int | None:
     """Return the number of unfinished blocks; None before the store exists."""
     try:
-        return len(pending_blocks(run, "files"))
+        return len(pending_blocks(open_store(run), "files"))
     # The store is being created at this moment.
     except (OSError, KeyError, ValueError):
         return None

@@ -44,7 +44,7 @@ def _compare_with_inline(setting: Setting, name: str, cluster: str, kill: Client
     yield {**result, "seconds": seconds, "images_per_second": images / seconds}
     yield {"watched": watch.facts(), "told": progress.notes}
     yield compare_embeddings(embeddings_of(inline_run, settings.levels), embeddings_of(run, settings.levels))
-    yield {"read": record.datasets["files"]["read"], "rejected": record.datasets["files"]["rejected"]}
+    yield {"read": record.datasets["files"].read, "rejected": record.datasets["files"].rejected}
 
 
 def _kill_worker(client: Client, run: Path, result: Result) -> None:

@@ -29,20 +29,19 @@ def _stages(count: int, levels: int, setting: Setting) -> Iterator[Result]:
     """Run the stages after embedding, on levels that all hold the same embeddings, one level after the other."""
     values, kind = embeddings(setting, setting.size(count, 320))
     layout, comparison = LayoutSettings(n_epochs=setting.size(None, 11)), CompareSettings()
-    run = setting.folder(f"fast-{count}-{levels}") / "run"
-    record = write_run(run, two_datasets(values, levels))
+    run = write_run(setting.folder(f"fast-{count}-{levels}") / "run", two_datasets(values, levels))
     yield {"points": len(values), "kind": kind, "levels": levels}
     del values
     k, search_id, total = max(comparison.graph_k, layout.graph_k), "", 0.0
 
     def neighbors() -> None:
         nonlocal search_id
-        search_id = find_neighbors(run, record, setting.device, k, connect, Silent(), graph_k=layout.graph_k)
+        search_id = find_neighbors(run, setting.device, k, connect, Silent(), graph_k=layout.graph_k)
 
     steps: dict[str, Callable[[], None]] = {
         "neighbors": neighbors,
-        "layout": lambda: compute_layouts(run, record, layout, setting.device, connect, Silent(), search_id),
-        "compare": lambda: compare_datasets(run, record, comparison, setting.device, Silent()),
+        "layout": lambda: compute_layouts(run, layout, setting.device, connect, Silent(), search_id),
+        "compare": lambda: compare_datasets(run, comparison, setting.device, Silent()),
     }
     _warm_up(setting)
     with lazy_cluster("inline", setting.device.name, 0) as connect:
@@ -53,9 +52,13 @@ def _stages(count: int, levels: int, setting: Setting) -> Iterator[Result]:
                 seconds = time.perf_counter() - start
             total += seconds
             yield {name: {"seconds": seconds, "watched": watch.facts()}, "seconds": total}
-    metrics = open_run(run).metrics["levels"]
-    yield {"quality": {level: {name: metrics[level][name] for name in ("neighbors", "layout")} for level in metrics}}
-    shutil.rmtree(run)
+    metrics = open_run(run.path).metrics["levels"]
+    yield {
+        "quality": {
+            level: {"neighbors": values["neighbors"], "layout": values["layout"]} for level, values in metrics.items()
+        }
+    }
+    shutil.rmtree(run.path)
 
 
 def _warm_up(setting: Setting) -> None:

@@ -37,13 +37,12 @@ def _small_pool(setting: Setting) -> None:
 def _map(setting: Setting) -> Iterator[Result]:
     """Check that a map of 400,000 points in the small pool becomes a map of landmarks, and reports that."""
     values, kind = embeddings(setting, setting.size(400_000, 320))
-    run = setting.folder("small-pool") / "run"
-    record = write_run(run, two_datasets(values, 1))
+    run = write_run(setting.folder("small-pool") / "run", two_datasets(values, 1))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     with lazy_cluster("inline", setting.device.name, 0) as connect:
-        find_neighbors(run, record, setting.device, 30, connect, Silent())
+        find_neighbors(run, setting.device, 30, connect, Silent())
     _small_pool(setting)
-    layout = compute_layout(run, record, "P2", settings, setting.device, 1)
+    layout = compute_layout(run, "P2", settings, setting.device, 1)
     yield {"pool_mib": _POOL_MIB, "kind": kind, **layout.facts(), "finite": bool(np.isfinite(layout.points).all())}
 
 
@@ -62,21 +61,20 @@ def _ivf(setting: Setting) -> Iterator[Result]:
 def _copies(setting: Setting) -> Iterator[Result]:
     """Count the copies, and their bytes, that neighbor search and layout make, by kind of copy."""
     values, kind = embeddings(setting, setting.size(100_000, 320))
-    run = setting.folder("copies") / "run"
-    record = write_run(run, two_datasets(values, 1))
+    run = write_run(setting.folder("copies") / "run", two_datasets(values, 1))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
     yield {"points": len(values), "kind": kind, "embedding_bytes": values.nbytes}
     search_id = ""
     for name in ("neighbors", "layout"):
-        trace = run.parent / f"{name}.json"
+        trace = run.path.parent / f"{name}.json"
         with (
             lazy_cluster("inline", setting.device.name, 0) as connect,
             profile(activities=[ProfilerActivity.CUDA if setting.on_gpu else ProfilerActivity.CPU]) as profiler,
         ):
             if name == "neighbors":
-                search_id = find_neighbors(run, record, setting.device, 30, connect, Silent(), graph_k=settings.graph_k)
+                search_id = find_neighbors(run, setting.device, 30, connect, Silent(), graph_k=settings.graph_k)
             else:
-                compute_layouts(run, record, settings, setting.device, connect, Silent(), search_id)
+                compute_layouts(run, settings, setting.device, connect, Silent(), search_id)
         profiler.export_chrome_trace(str(trace))
         copies: dict[str, dict[str, float]] = {}
         for event in json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]:
@@ -92,15 +90,14 @@ def _quality(setting: Setting) -> Iterator[Result]:
     """Compare the quality of a map of landmarks, forced by a small pool, with that of a map of all points."""
     values, _ = embeddings(setting, setting.size(400_000, 320))
     settings = LayoutSettings(n_epochs=setting.size(None, 11))
-    run = setting.folder("quality") / "run"
-    record = write_run(run, two_datasets(values, 1))
+    run = write_run(setting.folder("quality") / "run", two_datasets(values, 1))
     with lazy_cluster("inline", setting.device.name, 0) as connect:
-        find_neighbors(run, record, setting.device, 30, connect, Silent())
+        find_neighbors(run, setting.device, 30, connect, Silent())
     datasets = [view_of(level) for levels in two_datasets(values, 1).values() for level in levels.values()]
     for name in ("whole card", "small pool"):
         if name == "small pool":
             _small_pool(setting)
-        layout = compute_layout(run, record, "P2", settings, setting.device, 1)
+        layout = compute_layout(run, "P2", settings, setting.device, 1)
         yield {name: {**layout.facts(), **layout_quality(datasets, layout.points, seed=0)}}
 
 

@@ -4,7 +4,6 @@ import shutil
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,16 +17,28 @@ from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.scaler import fit_scaler
 from gapscope.sources import Entry
 from gapscope.stages.neighbors import fit_scalers
-from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.index import GROUP_ROWS, write_index
 from gapscope.store.pyramid import create_pyramid, mark_done, write_embeddings
 from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 
 REAL = 10_000
 _GROUPS, _DIRECTIONS, _DIMS, _TILE_ROWS = 200, 40, 256, 2**18
-_IMAGE_STATS = {"format": "JPEG", "width": 500, "height": 375, "status": "ok", "error": ""} | {
-    f"{kind}_{channel}": 100.0 for kind in ("mean", "std") for channel in ("red", "green", "blue")
+_IMAGE_STATS: ImageStats = {
+    "format": "JPEG",
+    "width": 500,
+    "height": 375,
+    "mean_red": 100.0,
+    "mean_green": 100.0,
+    "mean_blue": 100.0,
+    "std_red": 100.0,
+    "std_green": 100.0,
+    "std_blue": 100.0,
+    "sharpness": 10.0,
+    "status": "ok",
+    "error": "",
 }
-_IMAGE_STATS["sharpness"] = 10.0
 
 
 def embeddings(setting: Setting, count: int) -> tuple[NDArray[np.float16], str]:
@@ -94,33 +105,32 @@ def view_of(values: NDArray[np.float16]) -> EmbeddingView:
     return EmbeddingView(embeddings=array, rows=np.arange(len(values)), mean=mean, std=std)
 
 
-def write_run(run: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]]]) -> RunRecord:
+def write_run(path: Path, datasets: Mapping[str, Mapping[str, NDArray[np.float16]]]) -> RunStore:
     """Write a run that is listed and embedded, without later stages.
 
     Args:
-        run: folder of the run, which must not exist.
+        path: folder of the run, which must not exist.
         datasets: embeddings (rows, channels) by dataset and level.
     """
-    sources = {name: f"/{name}" for name in datasets}
-    config: dict[str, Any] = {"datasets": sources, "embed": {"levels": list(next(iter(datasets.values())))}}
-    config |= {"neighbors": {"metric": "cosine"}, "compare": {}, "sources": {"objects": False}}
-    record = RunRecord(config=config, model={"name": "given", "weights_sha256": ""}, versions={}, block_rows=GROUP_ROWS)
-    run.mkdir(parents=True)
+    first = next(iter(datasets.values()))
+    lengths = {level: values.shape[1] for level, values in first.items()}
+    rows = {name: len(next(iter(levels.values()))) for name, levels in datasets.items()}
+    run = RunStore(path, RunRecord.of_embeddings(rows, lengths, block_rows=GROUP_ROWS))
+    path.mkdir(parents=True)
     for name, levels in datasets.items():
-        rows = len(next(iter(levels.values())))
-        write_index(run, name, (Entry(f"/{name}/{row:08d}.jpg", 100, 0) for row in range(rows)))
-        for block in range(-(-rows // GROUP_ROWS)):
-            write_image_stats(run, name, block, [_IMAGE_STATS] * min(GROUP_ROWS, rows - block * GROUP_ROWS))
-        merge_image_stats(run, name, GROUP_ROWS)
-        create_pyramid(run, name, rows, GROUP_ROWS, {level: values.shape[1] for level, values in levels.items()})
-        for block, start in enumerate(range(0, rows, GROUP_ROWS)):
+        write_index(run, name, (Entry(f"/{name}/{row:08d}.jpg", 100, 0) for row in range(rows[name])))
+        starts = range(0, rows[name], GROUP_ROWS)
+        for block, start in enumerate(starts):
+            write_image_stats(run, name, block, [_IMAGE_STATS] * min(GROUP_ROWS, rows[name] - start))
+        merge_image_stats(run, name)
+        create_pyramid(run, name, lengths)
+        for block, start in enumerate(starts):
             block_values = {level: values[start : start + GROUP_ROWS] for level, values in levels.items()}
             write_embeddings(run, name, start, block_values)
             mark_done(run, name, block)
-        record.datasets[name] = {"listed": rows, "read": rows, "rejected": 0}
-    (run / "rejects.csv").write_text("dataset,row,uri,status,error\n", encoding="utf-8")
-    fit_scalers(run, record)
-    return record
+    (path / "rejects.csv").write_text("dataset,row,uri,status,error\n", encoding="utf-8")
+    fit_scalers(run)
+    return run
 
 
 def two_datasets(values: NDArray[np.float16], levels: int) -> dict[str, dict[str, NDArray[np.float16]]]:

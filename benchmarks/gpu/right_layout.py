@@ -3,12 +3,10 @@
 import time
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
-from gapscope.store.results import layout_info, read_layout, read_neighbors
 from gpu.points import copy_run, embeddings, two_datasets, view_of, write_run
 from gpu.stage import Part, Result, Setting
 from numpy.typing import NDArray
@@ -31,8 +29,11 @@ from gapscope.settings import CompareSettings, LayoutSettings
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.neighbors import find_neighbors
+from gapscope.store.datasets import Pair, all_pairs
+from gapscope.store.layouts import layout_info, read_layout
 from gapscope.store.manifests import manifest_path
-from gapscope.store.run_record import RunRecord
+from gapscope.store.neighbors import read_neighbors
+from gapscope.store.run_store import RunStore, open_store
 
 _K = 30
 _OPTIONS = {
@@ -96,54 +97,46 @@ def _stages(setting: Setting) -> Iterator[Result]:
     """Compare the same embeddings on both devices; both runs get the CPU's map, whose coordinates manifests quote."""
     values, kind = embeddings(setting, setting.size(10_000, 90))
     parent = setting.folder("stages")
-    by_cpu = parent / "cpu"
-    record = write_run(by_cpu, two_datasets(values, 1))
-    by_device = copy_run(by_cpu, parent / "device")
+    by_cpu = write_run(parent / "cpu", two_datasets(values, 1))
+    by_device = open_store(copy_run(by_cpu.path, parent / "device"))
     with lazy_cluster("inline", setting.device.name, 0) as connect:
-        find_neighbors(by_cpu, record, Cpu(), _K, connect, Silent())
-        find_neighbors(by_device, record, setting.device, _K, connect, Silent())
+        find_neighbors(by_cpu, Cpu(), _K, connect, Silent())
+        find_neighbors(by_device, setting.device, _K, connect, Silent())
         yield {"points": len(values), "kind": kind, "neighbors": _compare_neighbors(by_cpu, by_device)}
-        compute_layouts(by_cpu, record, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
+        compute_layouts(by_cpu, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
     for name in ("layout.zarr", "clusters.zarr"):
-        copy_run(by_cpu / name, by_device / name)
+        copy_run(by_cpu.path / name, by_device.path / name)
     for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
-        compare_datasets(run, record, CompareSettings(), device, Silent())
-    yield {
-        "manifests": {
-            f"{query}-vs-{reference}": _compare_manifests(by_cpu, by_device, query, reference)
-            for query, reference in open_run(by_cpu).pairs
-        }
-    }
-    yield {"metrics": _compare_metrics(open_run(by_cpu).metrics["levels"], open_run(by_device).metrics["levels"])}
+        compare_datasets(run, CompareSettings(), device, Silent())
+    yield {"manifests": {pair.name: _compare_manifests(by_cpu, by_device, pair) for pair in by_cpu.pairs}}
+    cpu_metrics, device_metrics = (open_run(run.path).metrics["levels"] for run in (by_cpu, by_device))
+    yield {"metrics": _compare_metrics(cpu_metrics, device_metrics)}
     points = read_layout(by_cpu, "P2")[0]
     labels = [device.cluster_labels(points, 20) for device in (Cpu(), setting.device)]
     yield {"clusters": {"adjusted_rand_index": float(adjusted_rand_score(*labels))}}
 
 
-def _compare_neighbors(by_cpu: Path, by_device: Path) -> Result:
+def _compare_neighbors(by_cpu: RunStore, by_device: RunStore) -> Result:
     result: Result = {}
-    for query in ("real", "synthetic"):
-        for reference in ("real", "synthetic"):
-            (cpu_distances, cpu_rows), (distances, rows) = (
-                read_neighbors(run, "P2", query, reference) for run in (by_cpu, by_device)
-            )
-            result[f"{query}-vs-{reference}"] = {
-                "recall": recall(distances, cpu_distances),
-                "same_rows": float((cpu_rows == rows).mean()),
-                "largest_difference": float(np.abs(cpu_distances - distances).max()),
-            }
+    for pair in all_pairs(by_cpu.datasets):
+        (cpu_distances, cpu_rows), (distances, rows) = (read_neighbors(run, "P2", pair) for run in (by_cpu, by_device))
+        result[pair.name] = {
+            "recall": recall(distances, cpu_distances),
+            "same_rows": float((cpu_rows == rows).mean()),
+            "largest_difference": float(np.abs(cpu_distances - distances).max()),
+        }
     return result
 
 
-def _compare_manifests(by_cpu: Path, by_device: Path, query: str, reference: str) -> Result:
+def _compare_manifests(by_cpu: RunStore, by_device: RunStore, pair: Pair) -> Result:
     cpu_table, device_table = (
-        pq.read_table(manifest_path(run, "P2", query, reference)).to_pandas().set_index("uri").sort_index()
+        pq.read_table(manifest_path(run.path, "P2", pair)).to_pandas().set_index("uri").sort_index()
         for run in (by_cpu, by_device)
     )
-    radii = [knn_radius(run, "P2", reference, CompareSettings().k) for run in (by_cpu, by_device)]
+    radii = [knn_radius(run, "P2", pair.reference, CompareSettings().k) for run in (by_cpu, by_device)]
     # The scores of all images, listed or not.
     cpu_scores, device_scores = (
-        score_outliers(run, "P2", query, reference, radius, CompareSettings())
+        score_outliers(run, "P2", pair, radius, CompareSettings())
         for run, radius in zip((by_cpu, by_device), radii, strict=True)
     )
     differences = {
@@ -195,12 +188,11 @@ def _odd(setting: Setting) -> Iterator[Result]:
 
 
 def _run_stages(setting: Setting, values: NDArray[np.float16]) -> Result:
-    run = setting.folder("odd") / "run"
-    record: RunRecord = write_run(run, {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
+    run = write_run(setting.folder("odd") / "run", {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
     with lazy_cluster("inline", setting.device.name, 0) as connect:
-        find_neighbors(run, record, setting.device, _K, connect, Silent())
-        compute_layouts(run, record, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, connect, Silent())
-    compare_datasets(run, record, CompareSettings(), setting.device, Silent())
+        find_neighbors(run, setting.device, _K, connect, Silent())
+        compute_layouts(run, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, connect, Silent())
+    compare_datasets(run, CompareSettings(), setting.device, Silent())
     points = read_layout(run, "P2")[0]
     return {"finite": bool(np.isfinite(points).all()), "way": layout_info(run, "P2")["strategy"]}
 

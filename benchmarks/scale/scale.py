@@ -31,13 +31,13 @@ from gapscope.sources import open_source
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.listing import list_datasets
 from gapscope.stages.precision import resolve_precision
-from gapscope.store.run_record import RunRecord, open_or_create
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness import argument_parser, case_arguments, run_case, write_result
 from images import PHOTOGRAPHS, random_crop, skimage_photograph
 from networks import bundled_settings
+from runs import start_run
 
 _CROPS = 210
 _BLOCK_ROWS = 8192
@@ -134,21 +134,20 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
             sources[name] = open_source(name, str(links))
         device = choose_device("cpu")
         settings = resolve_precision(bundled_settings(_SIZE, levels=_LEVELS), images, device)
-        run = Path(work) / "run"
-        record = open_or_create(run, RunRecord(config={}, model={}, versions={}))
+        run = start_run(Path(work) / "run", list(sources), settings)
         start = time.perf_counter()
-        list_datasets(run, record, sources, Silent(), update=False)
+        list_datasets(run, sources, Silent(), update=False)
         listed = time.perf_counter()
         with lazy_cluster(address, device.name, images) as connect:
-            embed_datasets(run, record, sources, settings, device, connect, Silent(), thumbnails=False)
+            embed_datasets(run, sources, settings, device, connect, Silent(), thumbnails=False)
         ended = time.perf_counter()
-        read = sum(dataset["read"] for dataset in record.datasets.values())
+        read = sum(dataset.read or 0 for dataset in run.record.datasets.values())
         if read != images:
             raise SystemExit(f"{read} of {images} images were read")
         return {
             "images": images,
-            "blocks": sum(-(-dataset["listed"] // record.block_rows) for dataset in record.datasets.values()),
-            "block_rows": record.block_rows,
+            "blocks": sum(run.record.blocks(name) for name in sources),
+            "block_rows": run.record.block_rows,
             "listing_seconds": round(listed - start, 2),
             "embedding_seconds": round(ended - listed, 2),
             "images_per_second": round(images / (ended - listed), 1),

@@ -42,13 +42,14 @@ from gapscope.stages.embed import embed_datasets
 from gapscope.stages.listing import list_datasets
 from gapscope.store.index import read_index
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.run_record import RunRecord, open_or_create, read_run_record
+from gapscope.store.run_store import open_store
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness import argument_parser, write_result
 from images import PHOTOGRAPHS, random_crop, skimage_photograph
 from networks import bundled_settings
+from runs import start_run
 
 LEVELS, SIZE = ("P3", "P5"), 96
 FAULTS = ("worker killed", "command killed", "Ctrl-C", "Ctrl-C twice", "disk full", "file away", "nothing")
@@ -328,10 +329,10 @@ def embed(run: Path, images: Path, cluster: str, *, update: bool = False) -> Non
     progress, device = Silent(), choose_device("cpu")
     settings = bundled_settings(SIZE, levels=LEVELS)
     sources = {"photographs": open_source("photographs", str(images))}
-    record = open_or_create(run, RunRecord(config={"datasets": {"photographs": str(images)}}, model={}, versions={}))
-    list_datasets(run, record, sources, progress, update=update)
+    store = start_run(run, list(sources), settings)
+    list_datasets(store, sources, progress, update=update)
     with lazy_cluster(cluster, device.name, 10**9, progress) as connect:
-        embed_datasets(run, record, sources, settings, device, connect, progress)
+        embed_datasets(store, sources, settings, device, connect, progress)
 
 
 def differences(run: Path, expected: Expected) -> list[str]:
@@ -344,11 +345,12 @@ def differences(run: Path, expected: Expected) -> list[str]:
     ]
 
 
-def digests(run: Path, listed: int) -> dict[str, str]:
+def digests(path: Path, listed: int) -> dict[str, str]:
     """Return row counts, and the SHA-256 of every array and column, of a finished run."""
-    counts = read_run_record(run).datasets["photographs"]
-    result = {name: str(counts[name]) for name in ("listed", "read", "rejected")}
-    result["all accounted for"] = str(counts["read"] + counts["rejected"] == counts["listed"] == listed)
+    run = open_store(path)
+    counts = run.record.datasets["photographs"]
+    result = {name: str(getattr(counts, name)) for name in ("listed", "read", "rejected")}
+    result["all accounted for"] = str((counts.read or 0) + (counts.rejected or 0) == counts.listed == listed)
     result["blocks to do"] = str(pending_blocks(run, "photographs"))
     for level in LEVELS:
         array = np.asarray(open_embeddings(run, "photographs", level)[...])

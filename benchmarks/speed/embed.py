@@ -25,7 +25,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-import gapscope
 from gapscope.cluster import lazy_cluster
 from gapscope.device import Device, choose_device
 from gapscope.progress import Silent
@@ -34,12 +33,12 @@ from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import open_source
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.listing import list_datasets
-from gapscope.store.run_record import RunRecord, open_or_create
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness import argument_parser, write_result
 from networks import embed_settings, random_weights
+from runs import start_run
 
 Embeddings = dict[str, NDArray[np.float32]]
 
@@ -271,11 +270,11 @@ def _measure_feeding(
 def files_to_zarr(settings: EmbedSettings, image_list: Path, run: Path, device: Device) -> float:
     """List and embed the images of a list file; return the seconds that embedding took."""
     source = open_source("photographs", str(image_list))
-    record = open_or_create(run, RunRecord(config={}, model={}, versions={"gapscope": gapscope.__version__}))
-    list_datasets(run, record, {"photographs": source}, Silent(), update=False)
+    store = start_run(run, ["photographs"], settings)
+    list_datasets(store, {"photographs": source}, Silent(), update=False)
     with lazy_cluster("inline", device.name, 0) as connect:
         start = time.perf_counter()
-        embed_datasets(run, record, {"photographs": source}, settings, device, connect, Silent())
+        embed_datasets(store, {"photographs": source}, settings, device, connect, Silent())
         return time.perf_counter() - start
 
 

@@ -23,7 +23,7 @@ from gapscope.settings import CompareSettings, LayoutSettings
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.neighbors import find_neighbors
-from gapscope.store.run_record import RunRecord, read_run_record
+from gapscope.store.run_store import RunStore, open_store
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -62,21 +62,21 @@ def main() -> None:
 
 
 def _measure_stage(stage: str, run: Path) -> dict[str, float]:
-    record, device, layout = read_run_record(run), Cpu(), LayoutSettings(landmarks=_LANDMARKS, n_epochs=11)
+    store, device, layout = open_store(run), Cpu(), LayoutSettings(landmarks=_LANDMARKS, n_epochs=11)
     peak_before, start = peak_gib(), time.perf_counter()
-    _run_stage(stage, run, record, device, layout)
+    _run_stage(stage, store, device, layout)
     return {"seconds": time.perf_counter() - start, "peak_gib": peak_gib(), "peak_before_gib": peak_before}
 
 
-def _run_stage(stage: str, run: Path, record: RunRecord, device: Cpu, layout: LayoutSettings) -> None:
+def _run_stage(stage: str, run: RunStore, device: Cpu, layout: LayoutSettings) -> None:
     if stage == "compare":
-        compare_datasets(run, record, CompareSettings(), device, Silent())
+        compare_datasets(run, CompareSettings(), device, Silent())
     else:
         with lazy_cluster("inline", "cpu", 0) as connect:
             if stage == "neighbors":
-                find_neighbors(run, record, device, CompareSettings().graph_k, connect, Silent())
+                find_neighbors(run, device, CompareSettings().graph_k, connect, Silent())
             else:
-                compute_layouts(run, record, layout, device, connect, Silent())
+                compute_layouts(run, layout, device, connect, Silent())
 
 
 def _cost_per_image(cases: list[dict[str, Any]]) -> dict[str, float] | None:

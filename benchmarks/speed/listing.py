@@ -22,11 +22,11 @@ from gapscope.progress import Silent
 from gapscope.sources import open_source
 from gapscope.stages.listing import check_not_empty, list_datasets
 from gapscope.store.index import read_index
-from gapscope.store.run_record import RunRecord
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness import argument_parser, case_arguments, run_case, write_result
+from runs import start_run
 
 _FILES_PER_FOLDER = 1000
 _MAX_SECONDS = 86_400
@@ -82,10 +82,10 @@ def measure_listing(path: Path) -> dict[str, Any]:
         source = open_source("listed", str(path))
         check_not_empty("listed", source)
         opened = time.perf_counter()
-        run, record = Path(folder), RunRecord(config={}, model={}, versions={})
-        list_datasets(run, record, {"listed": source}, Silent(), update=False)
+        run = start_run(Path(folder), ["listed"])
+        list_datasets(run, {"listed": source}, Silent(), update=False)
         listed, cpu_end = time.perf_counter(), time.process_time()
-        list_datasets(run, record, {"listed": source}, Silent(), update=False)
+        list_datasets(run, {"listed": source}, Silent(), update=False)
         listed_again = time.perf_counter()
         peak = peak_gib() * 2**30
         with path.open(encoding="utf-8") as file:

@@ -16,26 +16,29 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from itertools import permutations
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from gapscope.store.results import pair_name, write_layout, write_neighbors
 from numpy.typing import NDArray
 from PIL import Image
 
 from gapscope.bench.subprocess_case import peak_gib
 from gapscope.progress import Silent
-from gapscope.run import Run, open_run
 from gapscope.sources import Entry
 from gapscope.stages.report import write_report
-from gapscope.store.atomic import write_json
-from gapscope.store.index import merge_image_stats, write_image_stats, write_index
+from gapscope.store.datasets import Pair
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.index import write_index
+from gapscope.store.layouts import write_layout
 from gapscope.store.manifests import write_manifest
+from gapscope.store.metrics import DatasetMetrics, LevelMetrics, Metrics, PairMetrics, write_metrics
+from gapscope.store.neighbors import write_neighbors
 from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import is_kept, share_kept, write_thumbnails
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -170,27 +173,30 @@ def rotate_map(page: "Page") -> dict[str, float]:
     }
 
 
-def make_run(folder: Path, rows: int) -> Run:
+def make_run(folder: Path, rows: int) -> RunStore:
     """Write a run without embeddings: two datasets of `rows` images in twelve clusters."""
     random = np.random.default_rng(0)
-    counts = {name: {"listed": rows, "read": rows, "rejected": 0} for name in NAMES}
-    config = {
-        "datasets": {name: f"/images/{name}" for name in NAMES},
-        "sources": {"objects": False},
-        "embed": {"levels": list(LEVELS), "size": 224, "fit": "crop", "max_pixels": 10**8},
-        "compare": {"k": 5, "k_local": 30, "fdr": 0.1},
-        "layout": {},
-    }
-    levels = [{"name": level, "stride": 8 << 2 * number, "channels": 1} for number, level in enumerate(LEVELS)]
-    record = RunRecord(config=config, model={"levels": levels}, versions={}, datasets=counts, block_rows=BLOCK_ROWS)
+    record = RunRecord.of_embeddings(dict.fromkeys(NAMES, rows), dict.fromkeys(LEVELS, 1), block_rows=BLOCK_ROWS)
+    record.config = replace(record.config, datasets={name: f"/images/{name}" for name in NAMES})
     record.write(folder)
+    run = RunStore(folder, record)
     for name in NAMES:
-        write_index(folder, name, index_entries(name, rows))
-        write_blocks(folder, name, rows, random)
-    level_metrics = {level: make_level(folder, level, rows, random) for level in LEVELS}
-    datasets = {name: {**counts[name], "statuses": {}} for name in NAMES}
-    write_json(folder / "metrics.json", {"datasets": datasets, "levels": level_metrics})
-    return open_run(folder)
+        write_index(run, name, index_entries(name, rows))
+        write_blocks(run, name, rows, random)
+    levels = {level: make_level(run, level, rows, random) for level in LEVELS}
+    datasets: dict[str, DatasetMetrics] = {
+        name: {"listed": rows, "read": rows, "rejected": 0, "statuses": {}} for name in NAMES
+    }
+    metrics: Metrics = {
+        "datasets": datasets,
+        "headlines": {pair.name: "" for pair in run.pairs},
+        "confounders": {},
+        "duplicates": {"groups": 0, "images": 0, "pairs": {}},
+        "across_levels": {},
+        "levels": levels,
+    }
+    write_metrics(folder, metrics)
+    return run
 
 
 def index_entries(name: str, rows: int) -> Iterator[Entry]:
@@ -198,17 +204,17 @@ def index_entries(name: str, rows: int) -> Iterator[Entry]:
     return (Entry(f"/images/{name}/{row // 1000:05d}/{row:08d}.jpg", 50_000) for row in range(rows))
 
 
-def write_blocks(folder: Path, name: str, rows: int, random: np.random.Generator) -> None:
+def write_blocks(run: RunStore, name: str, rows: int, random: np.random.Generator) -> None:
     """Write the image statistics of every row, and the thumbnails that a run of that size keeps."""
     thumbnails = [thumbnail(random) for _ in range(64)]
     for block, start in enumerate(range(0, rows, BLOCK_ROWS)):
         block_range = range(start, min(rows, start + BLOCK_ROWS))
-        image_stats = {"format": "JPEG", "width": 640, "height": 480, "status": "ok", "error": ""}
-        write_image_stats(folder, name, block, [image_stats] * len(block_range))
+        image_stats: ImageStats = {"format": "JPEG", "width": 640, "height": 480, "status": "ok", "error": ""}
+        write_image_stats(run, name, block, [image_stats] * len(block_range))
         uris = [f"/images/{name}/{row // 1000:05d}/{row:08d}.jpg" for row in block_range]
         kept = np.flatnonzero(is_kept(name, uris, share_kept(rows)))
-        write_thumbnails(folder, name, block, {start + int(offset): thumbnails[offset % 64] for offset in kept})
-    merge_image_stats(folder, name, BLOCK_ROWS)
+        write_thumbnails(run, name, block, {start + int(offset): thumbnails[offset % 64] for offset in kept})
+    merge_image_stats(run, name)
 
 
 def thumbnail(random: np.random.Generator) -> bytes:
@@ -219,21 +225,58 @@ def thumbnail(random: np.random.Generator) -> bytes:
     return data.getvalue()
 
 
-def make_level(folder: Path, level: str, rows: int, random: np.random.Generator) -> dict[str, Any]:
+def make_level(run: RunStore, level: str, rows: int, random: np.random.Generator) -> LevelMetrics:
     """Write a level's layout, neighbors and manifests; return its metrics."""
     cluster = random.integers(0, 12, 2 * rows)
     points = random.normal(scale=6.0, size=(12, 3))[cluster] + random.normal(size=(2 * rows, 3))
-    write_layout(folder, level, points.astype(np.float32), cluster.astype(np.int32))
-    pairs = {}
-    for query, reference in permutations(NAMES, 2):
+    write_layout(run, level, points.astype(np.float32), cluster.astype(np.int32))
+    pairs: dict[str, PairMetrics] = {}
+    for pair in run.pairs:
         distances = np.sort(random.gamma(4.0, 0.1, (rows, N_NEIGHBORS)).astype(np.float32), axis=1)
         indices = random.integers(0, rows, (rows, N_NEIGHBORS))
-        write_neighbors(folder, level, query, reference, distances, indices)
+        write_neighbors(run, level, pair, distances, indices)
         outliers = random.choice(rows, round(OUTLIER_SHARE * rows), replace=False)
-        write_manifest(folder, level, query, reference, manifest(query, outliers, distances), pa.schema([]))
-        metrics = {"images": rows, "reference_images": rows, "outliers": len(outliers), "outlier_share": OUTLIER_SHARE}
-        pairs[pair_name(query, reference)] = {"query": query, "reference": reference, **metrics}
-    return {"pairs": pairs, "clusters": {"count": 12, "one_sided": []}}
+        write_manifest(run.path, level, pair, manifest(pair.query, outliers, distances), pa.schema([]))
+        pairs[pair.name] = pair_metrics(pair, rows, len(outliers))
+    return {
+        "pairs": pairs,
+        "clusters": {"count": 12, "datasets": list(NAMES), "composition": [], "one_sided": []},
+        "matrix": {"datasets": list(NAMES), "outlier_share": [], "frechet_ratio": []},
+        "neighbors": {},
+        "layout": {
+            "strategy": "full",
+            "images": 2 * rows,
+            "umap_images": 2 * rows,
+            "note": "",
+            "trustworthiness": None,
+            "neighbor_recall": None,
+            "k": 15,
+            "sample": 0,
+            "clustered": 2 * rows,
+        },
+    }
+
+
+def pair_metrics(pair: Pair, rows: int, outliers: int) -> PairMetrics:
+    """Return metrics that hold no more than the number of outliers."""
+    return {
+        "query": pair.query,
+        "reference": pair.reference,
+        "images": rows,
+        "reference_images": rows,
+        "outliers": outliers,
+        "outlier_share": OUTLIER_SHARE,
+        "outside": outliers,
+        "under_represented": 0,
+        "share_outside": 0.0,
+        "share_outside_low": 0.0,
+        "share_outside_high": 0.0,
+        "coverage": 1.0,
+        "reference_neighbors": 0.5,
+        "reference_neighbors_expected": 0.5,
+        "measures": {},
+        "scores": {"edges": [0.0, 1.0], "query": [rows], "reference": [rows]},
+    }
 
 
 def manifest(query: str, outliers: NDArray[np.int64], distances: NDArray[np.float32]) -> pd.DataFrame:

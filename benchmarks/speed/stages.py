@@ -20,7 +20,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from gapscope.store.results import read_neighbors
 from numpy.typing import NDArray
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
@@ -39,7 +38,11 @@ from gapscope.settings import CompareSettings, EmbedSettings, LayoutSettings, Pr
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.precision import resolve_precision
 from gapscope.stages.report import write_report
+from gapscope.store.datasets import all_pairs
+from gapscope.store.neighbors import read_neighbors
 from gapscope.store.pyramid import create_pyramid, write_embeddings
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -151,12 +154,13 @@ def _matrix_flops(device: Device, dtype: torch.dtype, repeats: int) -> list[floa
 
 def _write(scratch: Path, rows: int, repeats: int) -> dict[str, Any]:
     values = made_points(rows, 256, seed=0).astype(np.float16)
-    create_pyramid(scratch / "written", "one", rows, 8192, {"P5": 256})
+    store = RunStore(scratch / "written", RunRecord.of_embeddings({"images": rows}, {"P5": 256}, block_rows=8192))
+    create_pyramid(store, "images", {"P5": 256})
     plain_file = scratch / "plain.bin"
 
     def write_store() -> None:
         for start in range(0, rows, 8192):
-            write_embeddings(scratch / "written", "one", start, {"P5": values[start : start + 8192]})
+            write_embeddings(store, "images", start, {"P5": values[start : start + 8192]})
 
     def write_plain_file() -> None:
         with plain_file.open("wb") as file:
@@ -207,16 +211,15 @@ def _search_and_layout(scratch: Path, rows: int, device: Device, repeats: int) -
 
 
 def _outliers(run: Run, device: Device, repeats: int) -> dict[str, Any]:
-    images = sum(facts["listed"] for facts in run.record.datasets.values())
+    images = sum(dataset.listed for dataset in run.record.datasets.values())
 
     def compare() -> None:
-        compare_datasets(run.path, run.record, CompareSettings(), device, Silent())
+        compare_datasets(run.store, CompareSettings(), device, Silent())
 
     def read_graph() -> None:
         for level in run.levels:
-            for query in run.datasets:
-                for reference in run.datasets:
-                    read_neighbors(run.path, level, query, reference)
+            for pair in all_pairs(run.datasets):
+                read_neighbors(run.store, level, pair)
 
     return {
         "unit": "images",
@@ -227,7 +230,7 @@ def _outliers(run: Run, device: Device, repeats: int) -> dict[str, Any]:
 
 
 def _report(run: Run, repeats: int) -> dict[str, Any]:
-    rates = rates_of(1, lambda: write_report(run, Silent()), repeats)
+    rates = rates_of(1, lambda: write_report(run.store, Silent()), repeats)
     content = [file.read_bytes() for file in (run.path / "report").rglob("*") if file.is_file()]
     copy = run.path / "copy.bin"
     return {
