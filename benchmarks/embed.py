@@ -116,7 +116,7 @@ def speeds(
     model: str, weights: Path, size: int, repeats: int, device: Device, wanted: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Return images per second of a detector's pyramid, as torchvision has it and by `STEPS`, or those of a name."""
-    pixels = device.buffer((device.batch_images, size, size, 3))
+    pixels = device.allocate_batch((device.batch_images, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     runs: dict[str, Callable[[], Any]] = {
         "torchvision float32": torchvision_run(model, weights, size, pixels, device),

@@ -116,7 +116,7 @@ def _exact(halves: Halves) -> Found:
 def _cells(halves: Halves) -> Found:
     return {
         (one, two): ivf_neighbors(
-            halves[one], halves[two], _K, same=one == two, alone=False, fill=FaissIvf, device=_HERE
+            halves[one], halves[two], _K, same=one == two, batch_invariant=False, build_index=FaissIvf, device=_HERE
         ).distances
         for one, two in product((0, 1), repeat=2)
     }

@@ -90,7 +90,7 @@ def _levels(name: str, weights: Path, files: list[bytes], labels: NDArray[Any]) 
     parts = []
     for start in range(0, len(files), device.batch_images):
         some = [decode(data, settings.frame).pixels for data in files[start : start + device.batch_images]]
-        pixels = device.buffer((device.batch_images, 224, 224, 3))
+        pixels = device.allocate_batch((device.batch_images, 224, 224, 3))
         pixels[...] = 0
         pixels[: len(some)] = np.stack(some)
         found = device.embed(network, pixels, "float32")()

@@ -127,7 +127,7 @@ def _decode(data: list[bytes], frame: Preprocess, device: Device, repeats: int) 
 
 def _model(settings: EmbedSettings, device: Device, repeats: int) -> dict[str, Any]:
     size, batch = settings.frame.size, device.batch_images
-    pixels = device.buffer((batch, size, size, 3))
+    pixels = device.allocate_batch((batch, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     pyramid = load_pyramid(settings)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():

@@ -36,7 +36,7 @@ def _matrices(setting: Setting) -> Iterator[Found]:
 
 
 def _copies(setting: Setting) -> Iterator[Found]:
-    here = torch.from_numpy(setting.device.buffer((setting.size(_GIB, 2**16),)))
+    here = torch.from_numpy(setting.device.allocate_batch((setting.size(_GIB, 2**16),)))
     there = here.to(setting.device.name)
     repeats = setting.size(20, 2)
     yield {"on the device": copy_rate(setting)}

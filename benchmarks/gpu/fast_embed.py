@@ -90,7 +90,7 @@ def timed(size: int, batch: int, wanted: tuple[str, ...] | None, setting: Settin
     }
     copies = copy_rate(setting)["median"]
     yield {"memory_rate": copies}
-    pixels = device.buffer((device.batch_images, side, side, 3))
+    pixels = device.allocate_batch((device.batch_images, side, side, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     weights, products = random_weights(model, setting.folder("speeds")), dict[tuple[torch.dtype, bool], float]()
     names = setting.size(wanted or tuple(VARIANTS), DRY_VARIANTS)
@@ -185,7 +185,7 @@ def _captured(variant: Variant, network: Network, pixels: NDArray[np.uint8]) -> 
 
 def _one_ahead(device: Any, network: Network, pixels: NDArray[np.uint8], precision: Precision, batches: int) -> float:
     """Return images per second as a run embeds: the next batch is sent before the last is waited for."""
-    other = device.buffer(pixels.shape)
+    other = device.allocate_batch(pixels.shape)
     other[...] = pixels
     clock, under_way = Stopwatch(), None
     for number in range(batches):
@@ -224,7 +224,7 @@ def _profile(size: int, setting: Setting) -> Iterator[Found]:
     model, side = setting.size(MODEL, DRY_MODEL), setting.size(size, 64)
     device: Any = replace(setting.device, batch_images=setting.size(128, 2))  # type: ignore[type-var]
     weights = random_weights(model, setting.folder("profile"))
-    pixels = device.buffer((device.batch_images, side, side, 3))
+    pixels = device.allocate_batch((device.batch_images, side, side, 3))
     pixels[...] = 128
     for name, speedups in (("compiled", SPEEDUPS), ("not compiled", SPEEDUPS[:-1]))[setting.size(0, 1) :]:
         settings = replace(settings_of(model, weights, side), precision="bfloat16", speedups=speedups)

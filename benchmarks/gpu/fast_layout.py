@@ -65,7 +65,7 @@ def _begin(setting: Setting) -> None:
     distances = np.sort(np.abs(few[:, :1] + np.arange(15, dtype=np.float32)), axis=1)
     if not setting.dry:
         setting.device.layout(few, distances, indices, LayoutSettings(n_epochs=11))
-        setting.device.cluster_labels(few, 20)
+        setting.device.cluster(few, 20)
 
 
 def _plain(count: int, way: str, setting: Setting) -> Iterator[Found]:

@@ -64,7 +64,7 @@ def _clusters(setting: Setting) -> Iterator[Found]:
         centers = random.uniform(-20, 20, (_PLANTED, 3))
         points = (centers[random.integers(_PLANTED, size=count)] + random.normal(size=(count, 3))).astype(np.float32)
         start = time.perf_counter()
-        labels = setting.device.cluster_labels(points, max(5, round(count**0.5) // 2))
+        labels = setting.device.cluster(points, max(5, round(count**0.5) // 2))
         yield {f"{count} points": {"seconds": time.perf_counter() - start, "clusters": int(labels.max() + 1)}}
 
 

@@ -64,7 +64,7 @@ def _maps(count: int, setting: Setting) -> Iterator[Found]:
             first, again = drawn["device"][0], _drawn(view, found.distances, found.indices, settings, setting.device)[0]
             yield {"same_again": bool(np.array_equal(first, again))}
             smallest = max(5, round(len(first) ** 0.5) // 2)
-            labels = [on.cluster_labels(first, smallest) for on in both.values()]
+            labels = [on.cluster(first, smallest) for on in both.values()]
             yield {"clusters": int(labels[0].max() + 1)}
             if len(labels) > 1:
                 yield {"clusters_adjusted_rand_index": float(adjusted_rand_score(*labels))}
@@ -107,7 +107,7 @@ def _stages(setting: Setting) -> Iterator[Found]:
     yield {"manifests": {f"{a}-vs-{b}": _manifests(by_cpu, by_device, a, b) for a, b in open_run(by_cpu).pairs}}
     yield {"metrics": _metrics(open_run(by_cpu).metrics["levels"], open_run(by_device).metrics["levels"])}
     points = read_layout(by_cpu, "P2")[0]
-    labels = [device.cluster_labels(points, 20) for device in (Cpu(), setting.device)]
+    labels = [device.cluster(points, 20) for device in (Cpu(), setting.device)]
     yield {"clusters": {"adjusted_rand_index": float(adjusted_rand_score(*labels))}}
 
 

@@ -65,7 +65,7 @@ def _map(setting: Setting) -> Iterator[Found]:
 def _clusters(setting: Setting) -> Iterator[Found]:
     groups = np.repeat(np.eye(3, dtype=np.float32) * 20, 200, axis=0)
     points = np.random.default_rng(0).normal(size=groups.shape).astype(np.float32) + groups
-    yield {"planted": 3, "found": int(setting.device.cluster_labels(points, 20).max() + 1)}
+    yield {"planted": 3, "found": int(setting.device.cluster(points, 20).max() + 1)}
 
 
 def _cells(setting: Setting) -> Iterator[Found]:

@@ -117,7 +117,7 @@ def _device() -> Finding:
     try:
         device = choose_device("auto")
         device.check_layout_support()
-        return Finding("--device auto", True, device.check())
+        return Finding("--device auto", True, device.describe())
     except GapscopeError as error:
         return Finding("--device auto", False, str(error))
 

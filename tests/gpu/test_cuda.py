@@ -60,7 +60,7 @@ def test_embeddings_are_the_cpus() -> None:
     settings = bundled(Preprocess(size=224))
     pixels = np.random.default_rng(0).integers(0, 256, (16, 224, 224, 3), dtype=np.uint8)
     expected = Cpu().embed(Cpu().prepare_network(load_pyramid(settings), ()), pixels, "float32")()
-    pinned = Cuda().buffer(pixels.shape)
+    pinned = Cuda().allocate_batch(pixels.shape)
     pinned[...] = pixels
     network = Cuda().prepare_network(load_pyramid(settings), ("channels-last",))
     found, again = (Cuda().embed(network, pinned, "float32") for _ in range(2))
@@ -73,7 +73,7 @@ def test_embeddings_are_the_cpus() -> None:
 def test_batches_under_way_do_not_disturb_each_other() -> None:
     random, settings = np.random.default_rng(0), bundled(Preprocess(size=224))
     network = Cuda().prepare_network(load_pyramid(settings), ("channels-last",))
-    batches = [Cuda().buffer((16, 224, 224, 3)) for _ in range(6)]
+    batches = [Cuda().allocate_batch((16, 224, 224, 3)) for _ in range(6)]
     for batch in batches:
         batch[...] = random.integers(0, 256, batch.shape, np.uint8)
     alone = [Cuda().embed(network, batch, "float32")() for batch in batches]
@@ -223,7 +223,7 @@ def test_clusters_are_the_cpus() -> None:
     # They touch, so that it matters how many neighbors a density is taken from.
     points, _ = make_blobs([900, 600, 300, 80], 3, cluster_std=1.5, center_box=(-8, 8), random_state=3)
     for smallest in (5, 20):
-        labels = [device.cluster_labels(points.astype(np.float32), smallest) for device in (Cpu(), Cuda())]
+        labels = [device.cluster(points.astype(np.float32), smallest) for device in (Cpu(), Cuda())]
         assert adjusted_rand_score(*labels) > 0.99
 
 

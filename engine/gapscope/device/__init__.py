@@ -25,5 +25,5 @@ def choose_device(name: str = "auto") -> Device:
     if name not in _DEVICES:
         raise OptionError(f"--device {name!r}: choose one of auto, {', '.join(_DEVICES)}")
     device = _DEVICES[name]()
-    device.check()
+    device.describe()
     return device

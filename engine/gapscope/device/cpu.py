@@ -42,14 +42,14 @@ class Cpu:
     name: str = "cpu"
     batch_images: int = 32
 
-    def check(self) -> str:
+    def describe(self) -> str:
         """Return the number of cores in words; a CPU can always be used."""
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
     def check_layout_support(self) -> None:
         """Do nothing: what draws maps on the CPU is always installed."""
 
-    def busy(self) -> float | None:
+    def utilization(self) -> float | None:
         """Return None: the system tells a CPU's use better."""
 
     def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
@@ -74,7 +74,7 @@ class Cpu:
             pyramid = pyramid.to(memory_format=torch.channels_last)
         return compile_network(pyramid) if "compile" in speedups else pyramid
 
-    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return ordinary memory."""
         return np.empty(shape, np.uint8)
 
@@ -88,14 +88,16 @@ class Cpu:
         return lambda: found
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
     ) -> Neighbors:
         """Compare everything by matrix products, or look into the cells of a faiss index where that is quicker."""
         here = torch.device("cpu")
-        work = len(reference) * (len(reference) if alone else len(query))
+        work = len(reference) * (len(reference) if batch_invariant else len(query))
         if len(reference) < _IVF_FROM or work < _IVF_FROM**2:
             return exact_neighbors(query, reference, k, same=same, device=here)
-        return ivf_neighbors(query, reference, k, same=same, alone=alone, fill=FaissIvf, device=here)
+        return ivf_neighbors(
+            query, reference, k, same=same, batch_invariant=batch_invariant, build_index=FaissIvf, device=here
+        )
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
         """Divide half of the memory that this process may have by what umap-learn takes per point."""
@@ -138,7 +140,7 @@ class Cpu:
         """As many as scikit-learn's HDBSCAN, whose time grows with their square, does in seconds."""
         return 30_000
 
-    def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
+    def cluster(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Run scikit-learn's HDBSCAN."""
         from sklearn.cluster import HDBSCAN
 

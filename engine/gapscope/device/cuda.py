@@ -46,7 +46,7 @@ class Cuda:
     name: str = "cuda"
     batch_images: int = 128
 
-    def check(self) -> str:
+    def describe(self) -> str:
         """Return the GPUs in words.
 
         Raises:
@@ -68,7 +68,7 @@ class Cuda:
                 'pip install "gapscope[cuda13]", or use --device cpu'
             )
 
-    def busy(self) -> float | None:
+    def utilization(self) -> float | None:
         """Return what the driver says; None where it cannot be asked, for want of the package or of the right."""
         # What is only shown must never cost a block.
         try:
@@ -101,7 +101,7 @@ class Cuda:
         # No CUDA graphs: a batch is so large that launching its kernels takes no time, and graphs are tied to a thread.
         return compile_network(pyramid) if "compile" in speedups else pyramid
 
-    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return pinned memory, which the GPU copies from by itself."""
         return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
 
@@ -140,13 +140,15 @@ class Cuda:
         return wait
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
     ) -> Neighbors:
         """Compare everything by matrix products, or look into the cells of a cuVS index where that is quicker."""
         here, held = torch.device("cuda"), int(torch.cuda.mem_get_info()[1] * _HELD_SHARE)
-        if len(reference) >= _IVF_FROM and (alone or len(query) >= _IVF_FROM):
+        if len(reference) >= _IVF_FROM and (batch_invariant or len(query) >= _IVF_FROM):
             with suppress(MemoryError), _memory_errors():
-                return ivf_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsIvf, device=here)
+                return ivf_neighbors(
+                    query, reference, k, same=same, batch_invariant=batch_invariant, build_index=_CuvsIvf, device=here
+                )
             # Slower, with as little of the card as a CPU would take. `method` says that it was done.
             torch.cuda.empty_cache()
             held = HELD_BYTES
@@ -193,7 +195,7 @@ class Cuda:
         """As many as a large card has memory for: cuML's graph of a million points takes some 6 GB."""
         return 1_000_000
 
-    def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
+    def cluster(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Run cuML's HDBSCAN, with the same meaning of `smallest` as on the CPU."""
         import cuml
 
@@ -258,13 +260,13 @@ class _CuvsIvf:
         self._vectors = cupy.asarray(vectors)
         self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.count, metric="sqeuclidean"), self._vectors)
 
-    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Search `probes` cells; see `gapscope.neighbors.ivf.Ivf`."""
+    def search(self, vectors: NDArray[np.float32], k: int, nprobe: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Search `nprobe` cells; see `gapscope.neighbors.ivf.Ivf`."""
         import cupy
         from cuvs.neighbors import ivf_flat
 
         asking = cupy.asarray(vectors)
-        _, found = ivf_flat.search(ivf_flat.SearchParams(n_probes=probes), self._index, asking, k)
+        _, found = ivf_flat.search(ivf_flat.SearchParams(n_probes=nprobe), self._index, asking, k)
         positions = torch.as_tensor(cupy.asarray(found).astype(cupy.int64), device="cuda")
         # Where a cell had too few, what stands there is no position.
         there = (positions >= 0) & (positions < len(self._vectors))

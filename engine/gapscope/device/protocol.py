@@ -30,7 +30,7 @@ class Device(Hashable, Protocol):
     def batch_images(self) -> int:
         """Images that go through the network at a time."""
 
-    def check(self) -> str:
+    def describe(self) -> str:
         """Return what the device is, in words.
 
         Raises:
@@ -44,7 +44,7 @@ class Device(Hashable, Protocol):
             OptionError: they cannot; says what is missing.
         """
 
-    def busy(self) -> float | None:
+    def utilization(self) -> float | None:
         """Return how busy this process's GPU was in the last moment, 0 to 1; None where nobody counts."""
 
     def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
@@ -59,7 +59,7 @@ class Device(Hashable, Protocol):
     def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
         """Return the network where and how `embed` wants it; `speedups` are some of `gapscope.settings.SPEEDUPS`."""
 
-    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Return memory for a batch of images, from which it travels fast, with anything in it."""
 
     def embed(
@@ -72,7 +72,7 @@ class Device(Hashable, Protocol):
         """
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
     ) -> Neighbors:
         """Find the k nearest of `reference` for each of `query`; exactly below a size, and nearly above.
 
@@ -121,9 +121,9 @@ class Device(Hashable, Protocol):
 
     @property
     def max_clustered_points(self) -> int:
-        """Points that `cluster_labels` takes in a time that nobody minds."""
+        """Points that `cluster` takes in a time that nobody minds."""
 
-    def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
+    def cluster(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
         """Group (n, 3) points by density with HDBSCAN (Campello et al. 2013): a number per point, -1 for none.
 
         Args:

@@ -25,7 +25,7 @@ class DetectorTrunk(Trunk):
         """Map normalised images (n, 3, height, width) to maps (n, 256, h, w) by level."""
         return self._by_level(self.backbone(images))
 
-    def means(self, images: Tensor) -> dict[str, Tensor]:
+    def pooled_means(self, images: Tensor) -> dict[str, Tensor]:
         """Return the mean of every level's map, (n, 256), without computing the FPN's maps where that can be."""
         found = self.backbone.body(images)
         if self.linear and sizes_allow(list(found.values())):

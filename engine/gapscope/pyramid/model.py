@@ -22,7 +22,7 @@ class Trunk(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
 
-    def means(self, images: Tensor) -> dict[str, Tensor]:
+    def pooled_means(self, images: Tensor) -> dict[str, Tensor]:
         """Return the mean over space of every level's map: (n, channels), in single precision or better."""
         return {level: mean(found) for level, found in self(images).items()}
 

@@ -39,7 +39,7 @@ class Pyramid(nn.Module):
         """
         images = (pixels.float() - self.mean) / self.std
         if self.short_cut:
-            means = self.trunk.means(images)
+            means = self.trunk.pooled_means(images)
             return {level: means[level].float() for level in self.levels}
         maps = self.trunk(images)
         return {level: POOLS[self.pool](maps[level]).float() for level in self.levels}

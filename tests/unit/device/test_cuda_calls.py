@@ -53,13 +53,13 @@ def cuml(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("cuml")
 @pytest.mark.parametrize("smallest", [2, 5, 20])
 def test_a_cluster_is_as_large_as_on_the_cpu(smallest: int) -> None:
-    np.testing.assert_array_equal(Cuda().cluster_labels(POINTS, smallest), Cpu().cluster_labels(POINTS, smallest))
+    np.testing.assert_array_equal(Cuda().cluster(POINTS, smallest), Cpu().cluster(POINTS, smallest))
 
 
 @pytest.mark.usefixtures("cuml")
 def test_clusters_may_be_larger_than_cuml_counts_neighbors() -> None:
     points = np.random.default_rng(0).normal(size=(2600, 3)).astype(np.float32)
-    assert len(Cuda().cluster_labels(points, 1100)) == len(points)
+    assert len(Cuda().cluster(points, 1100)) == len(points)
 
 
 @pytest.mark.usefixtures("cuml")

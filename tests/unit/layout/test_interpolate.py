@@ -62,7 +62,9 @@ def test_a_map_of_few_images_is_enough() -> None:
 
 
 def test_the_nearer_the_more() -> None:
-    weights = distance_weights(np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3], [0, 0, 0.5], [0.1, 0.2, np.inf]], np.float32))
+    weights = distance_weights(
+        np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3], [0, 0, 0.5], [0.1, 0.2, np.inf]], np.float32)
+    )
     assert weights[0, 0] > weights[0, 1] > weights[0, 2]
     np.testing.assert_allclose(weights[1:3], [[1, 1, 1], [1, 1, 0]])
     assert weights[3, 0] > 0

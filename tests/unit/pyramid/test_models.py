@@ -220,7 +220,7 @@ def test_every_detectors_means_are_those_of_its_own_pyramid(name: str) -> None:
     images = torch.randn(2, 3, 128, 128)
     with torch.inference_mode():
         maps = trunk(images)
-        found = trunk.means(images)
+        found = trunk.pooled_means(images)
     assert list(found) == [level.name for level in MODELS[name].levels]
     for level, value in found.items():
         expected = maps[level].mean(dim=(2, 3))
@@ -237,7 +237,7 @@ def test_sizes_that_do_not_halve_take_the_plain_way() -> None:
             assert network.describe_mean_pooling(size).startswith("whole maps: their sizes") == (
                 network is detector_trunk
             )
-            for level, value in network.means(images).items():
+            for level, value in network.pooled_means(images).items():
                 torch.testing.assert_close(value, maps[level].mean(dim=(2, 3)), rtol=1e-4, atol=1e-6)
 
 
