@@ -106,6 +106,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbedSettings:
         std=(0.5, 0.5, 0.5),
         build=TinyTrunk,
         weights=lambda: path,
+        cached_weights=lambda: path,
         remap_state_dict=lambda trunk, state: state,
         about="tiny",
     )
