@@ -20,8 +20,8 @@ from notes import Notes
 
 import gapscope
 from gapscope.cluster import open_cluster, run_jobs, workers_per_host
-from gapscope.cluster.jobs import _do
-from gapscope.cluster.launch import _picked
+from gapscope.cluster.jobs import _run_on_worker
+from gapscope.cluster.launch import _resolve_auto
 
 pytestmark = pytest.mark.cluster
 
@@ -175,8 +175,8 @@ def test_auto_says_what_it_picks() -> None:
     with open_cluster("auto", "cpu", 3000, notes) as client:
         assert workers_per_host(client) == 0
     assert notes.lines == ["--cluster auto: inline, this process, since 3,000 images are few"]
-    assert _picked("cpu", 3001)[0] == "local"
-    assert _picked("cuda", 3001)[0] == "cuda"
+    assert _resolve_auto("cpu", 3001)[0] == "local"
+    assert _resolve_auto("cuda", 3001)[0] == "cuda"
 
 
 def test_a_worker_with_another_gapscope_that_joined_late_gets_no_work() -> None:
@@ -184,7 +184,7 @@ def test_a_worker_with_another_gapscope_that_joined_late_gets_no_work() -> None:
         open_cluster("inline", "cpu", 0) as client,
         pytest.raises(gapscope.ClusterError, match=rf"has gapscope {gapscope.__version__}, .* is gapscope 9\.9"),
     ):
-        client.submit(_do, _double, "9.9", 1, pure=False).result()
+        client.submit(_run_on_worker, _double, "9.9", 1, pure=False).result()
 
 
 def _double(number: int) -> int:
