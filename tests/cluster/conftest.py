@@ -1,4 +1,4 @@
-"""Datasets small enough for many runs, a web server that breaks things in time, and real Dask processes."""
+"""Datasets small enough for many runs, a web server that triggers faults at chosen requests, and Dask processes."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -17,8 +17,8 @@ from PIL import Image
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _told_of_ctrl_c() -> None:
-    # A shell begins what it leaves in the background with SIGINT ignored, and every process below inherits that.
+def _unblocked_ctrl_c() -> None:
+    # A shell starts background jobs with SIGINT ignored, and every process that the tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -37,7 +37,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Arrays:
-    """What every run must end with."""
+    """The embeddings and index that every run must end with."""
     run = tmp_path_factory.mktemp("undisturbed") / "run"
     embed(run, {name: str(pictures / name) for name in NAMES}, "inline")
     return arrays_of(run)
@@ -63,7 +63,7 @@ def processes(tmp_path: Path) -> Iterator[Processes]:
 
 @pytest.fixture(scope="module")
 def crew(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """A scheduler with one worker, which tests may kill, since its nanny brings it back, or join with others."""
+    """A scheduler with one worker. Tests may kill it, since its nanny restarts it, and add workers."""
     with ExitStack() as stack:
         processes = Processes(stack, tmp_path_factory.mktemp("crew"))
         processes.scheduler()
@@ -76,13 +76,13 @@ Same = Callable[[Path], None]
 
 @pytest.fixture
 def same(undisturbed: Arrays) -> Same:
-    """See that a run holds every row, no part of a block, and the bytes of the undisturbed one."""
+    """Check that a run has every row, no half-written block, and the bytes of the undisturbed run."""
 
     def check(run: Path) -> None:
-        found = arrays_of(run)
-        assert found.keys() == undisturbed.keys()
+        arrays = arrays_of(run)
+        assert arrays.keys() == undisturbed.keys()
         for name, values in undisturbed.items():
-            np.testing.assert_array_equal(found[name], values, err_msg=name)
+            np.testing.assert_array_equal(arrays[name], values, err_msg=name)
         assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".blocks"))] == []
 
     return check

@@ -55,8 +55,9 @@ def test_weights_in_torchs_cache_are_found(name: str, tmp_path: Path) -> None:
 
 
 def test_weights_in_the_hubs_cache_are_found(tmp_path: Path) -> None:
-    repository: str = timm.get_pretrained_cfg("resnet18").hf_hub_id
-    folder = tmp_path / "hub" / f"models--{repository.replace('/', '--')}"
+    config = timm.get_pretrained_cfg("resnet18")
+    assert config is not None
+    folder = tmp_path / "hub" / f"models--{str(config.hf_hub_id).replace('/', '--')}"
     (folder / "refs").mkdir(parents=True)
     (folder / "refs" / "main").write_text("0123abc")
     file = folder / "snapshots" / "0123abc" / "model.safetensors"
