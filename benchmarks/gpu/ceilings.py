@@ -40,7 +40,7 @@ def _matrices(setting: Setting) -> Iterator[Result]:
 
 
 def _copies(setting: Setting) -> Iterator[Result]:
-    host = torch.from_numpy(setting.device.buffer((setting.size(_GIB, 2**16),)))
+    host = torch.from_numpy(setting.device.allocate_batch((setting.size(_GIB, 2**16),)))
     on_device = host.to(setting.device.name)
     repeats = setting.size(20, 2)
     yield {"on the device": copy_rate(setting)}

@@ -92,7 +92,7 @@ def measure_variants(size: int, batch: int, variants: tuple[str, ...] | None, se
     }
     copies = copy_rate(setting)["median"]
     yield {"memory_rate": copies}
-    pixels = device.buffer((device.batch_images, side, side, 3))
+    pixels = device.allocate_batch((device.batch_images, side, side, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     weights, matrix_rates = random_weights(model, setting.folder("speeds")), dict[tuple[torch.dtype, bool], float]()
     names = setting.size(variants or tuple(VARIANTS), DRY_VARIANTS)
@@ -189,7 +189,7 @@ def _rate_one_batch_ahead(
     device: Any, network: Network, pixels: NDArray[np.uint8], precision: Precision, batches: int
 ) -> float:
     """Return images per second as a run embeds: it sends the next batch before it waits for the last one."""
-    other = device.buffer(pixels.shape)
+    other = device.allocate_batch(pixels.shape)
     other[...] = pixels
     clock, pending = Stopwatch(), None
     for number in range(batches):
@@ -229,7 +229,7 @@ def _profile(size: int, setting: Setting) -> Iterator[Result]:
     model, side = setting.size(MODEL, DRY_MODEL), setting.size(size, 64)
     device: Any = replace(setting.device, batch_images=setting.size(128, 2))  # type: ignore[type-var]
     weights = random_weights(model, setting.folder("profile"))
-    pixels = device.buffer((device.batch_images, side, side, 3))
+    pixels = device.allocate_batch((device.batch_images, side, side, 3))
     pixels[...] = 128
     for name, speedups in (("compiled", SPEEDUPS), ("not compiled", SPEEDUPS[:-1]))[setting.size(0, 1) :]:
         settings = replace(embed_settings(model, weights, side), precision="bfloat16", speedups=speedups)

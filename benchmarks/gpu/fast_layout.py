@@ -68,7 +68,7 @@ def _warm_up(setting: Setting) -> None:
     distances = np.sort(np.abs(points[:, :1] + np.arange(15, dtype=np.float32)), axis=1)
     if not setting.dry:
         setting.device.layout(points, distances, indices, LayoutSettings(n_epochs=11))
-        setting.device.cluster_labels(points, 20)
+        setting.device.cluster(points, 20)
 
 
 def _plain(count: int, method: str, setting: Setting) -> Iterator[Result]:

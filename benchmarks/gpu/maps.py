@@ -65,7 +65,7 @@ def _clusters(setting: Setting) -> Iterator[Result]:
         centers = random.uniform(-20, 20, (_N_CLUSTERS, 3))
         points = (centers[random.integers(_N_CLUSTERS, size=count)] + random.normal(size=(count, 3))).astype(np.float32)
         start = time.perf_counter()
-        labels = setting.device.cluster_labels(points, max(5, round(count**0.5) // 2))
+        labels = setting.device.cluster(points, max(5, round(count**0.5) // 2))
         yield {f"{count} points": {"seconds": time.perf_counter() - start, "clusters": int(labels.max() + 1)}}
 
 

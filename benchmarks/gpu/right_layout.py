@@ -69,7 +69,7 @@ def _maps(count: int, setting: Setting) -> Iterator[Result]:
             again, _ = _layout(view, neighbors.distances, neighbors.indices, settings, setting.device)
             yield {"same_again": bool(np.array_equal(first, again))}
             smallest = max(5, round(len(first) ** 0.5) // 2)
-            labels = [device.cluster_labels(first, smallest) for device in devices.values()]
+            labels = [device.cluster(first, smallest) for device in devices.values()]
             yield {"clusters": int(labels[0].max() + 1)}
             if len(labels) > 1:
                 yield {"clusters_adjusted_rand_index": float(adjusted_rand_score(*labels))}
@@ -112,7 +112,7 @@ def _stages(setting: Setting) -> Iterator[Result]:
     cpu_metrics, device_metrics = (open_run(run.path).metrics["levels"] for run in (by_cpu, by_device))
     yield {"metrics": _compare_metrics(cpu_metrics, device_metrics)}
     points = read_layout(by_cpu, "P2")[0]
-    labels = [device.cluster_labels(points, 20) for device in (Cpu(), setting.device)]
+    labels = [device.cluster(points, 20) for device in (Cpu(), setting.device)]
     yield {"clusters": {"adjusted_rand_index": float(adjusted_rand_score(*labels))}}
 
 

@@ -66,7 +66,7 @@ def _map(setting: Setting) -> Iterator[Result]:
 def _clusters(setting: Setting) -> Iterator[Result]:
     centers = np.repeat(np.eye(3, dtype=np.float32) * 20, 200, axis=0)
     points = np.random.default_rng(0).normal(size=centers.shape).astype(np.float32) + centers
-    yield {"planted": 3, "found": int(setting.device.cluster_labels(points, 20).max() + 1)}
+    yield {"planted": 3, "found": int(setting.device.cluster(points, 20).max() + 1)}
 
 
 def _ivf(setting: Setting) -> Iterator[Result]:

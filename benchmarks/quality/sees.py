@@ -85,7 +85,7 @@ def _level_accuracies(name: str, weights: Path, encoded: list[bytes], labels: ND
     parts = []
     for start in range(0, len(encoded), device.batch_images):
         images = [decode(data, settings.frame).pixels for data in encoded[start : start + device.batch_images]]
-        pixels = device.buffer((device.batch_images, _SIZE, _SIZE, 3))
+        pixels = device.allocate_batch((device.batch_images, _SIZE, _SIZE, 3))
         pixels[...] = 0
         pixels[: len(images)] = np.stack(images)
         embeddings = device.embed(network, pixels, "float32")()

@@ -88,7 +88,7 @@ def main() -> None:
 
 def measure_speedups(model: str, weights: Path, size: int, repeats: int, device: Device) -> dict[str, Any]:
     """Return images per second of a detector's pyramid: of torchvision's two variants, and of `STEPS`."""
-    pixels = device.buffer((device.batch_images, size, size, 3))
+    pixels = device.allocate_batch((device.batch_images, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     runs: dict[str, Callable[[], Any]] = {
         "torchvision float32": torchvision_embedder(model, weights, size, pixels, device),

@@ -123,8 +123,8 @@ def _ivf(halves: Halves) -> Distances:
             halves[reference],
             _K,
             same=query == reference,
-            alone=False,
-            fill=FaissIvf,
+            batch_invariant=False,
+            build_index=FaissIvf,
             device=_CPU,
         ).distances
         for query, reference in product((0, 1), repeat=2)

@@ -125,7 +125,7 @@ def _decode(encoded: list[bytes], frame: Preprocess, device: Device, repeats: in
 
 def _model(settings: EmbedSettings, device: Device, repeats: int) -> dict[str, Any]:
     size, batch = settings.frame.size, device.batch_images
-    pixels = device.buffer((batch, size, size, 3))
+    pixels = device.allocate_batch((batch, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     pyramid = load_pyramid(settings)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():

@@ -1,4 +1,4 @@
-"""`gapscope doctor`: what works here."""
+"""`gapscope doctor`: what works on this machine."""
 
 from typing import Annotated
 
@@ -6,14 +6,14 @@ import typer
 
 from gapscope_cli.errors import told
 
-_SIGNS = {True: "ok", False: "FAILS", None: "-"}
+_LABELS = {True: "ok", False: "FAILS", None: "-"}
 
 
 def doctor(
     cluster: Annotated[
         str | None,
         typer.Option(
-            metavar="WHERE", help="Look at this cluster too: a scheduler's address or its file.", show_default=False
+            metavar="WHERE", help="Check this cluster too: a scheduler's address or its file.", show_default=False
         ),
     ] = None,
 ) -> None:
@@ -27,7 +27,7 @@ def doctor(
         from gapscope.doctor import examine
 
         for finding in examine(None if cluster is None else check_cluster(cluster)):
-            typer.echo(f"{_SIGNS[finding.works]:<6} {finding.what:<17} {finding.said}")
+            typer.echo(f"{_LABELS[finding.works]:<6} {finding.name:<17} {finding.message}")
             failed = failed or finding.works is False
     if failed:
         raise typer.Exit(1)

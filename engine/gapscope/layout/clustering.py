@@ -60,9 +60,9 @@ def _labels(coordinates: NDArray[np.float32], sample: int, device: Device, seed:
     images = len(coordinates)
     min_size = max(MIN_CLUSTER_SIZE, round(images**0.5) // 2)
     if sample == images:
-        return device.cluster_labels(coordinates, min_size)
+        return device.cluster(coordinates, min_size)
     chosen = np.sort(np.random.default_rng(seed).choice(images, sample, replace=False))
     min_size = max(MIN_CLUSTER_SIZE, round(min_size * sample / images))
-    labels = device.cluster_labels(coordinates[chosen], min_size)
+    labels = device.cluster(coordinates[chosen], min_size)
     nearest: NDArray[np.int64] = KDTree(coordinates[chosen]).query(coordinates, workers=-1)[1]
     return labels[nearest]

@@ -36,7 +36,7 @@ def interpolate_coordinates(
     interpolated = np.empty((len(query), 3), np.float32)
     for start in range(0, len(query), _STRETCH_ROWS):
         part = query.take(slice(start, start + _STRETCH_ROWS))
-        nearest = device.neighbors(part, reference, min(_NEAREST + 1, len(reference)), same=False, alone=True)
+        nearest = device.neighbors(part, reference, min(_NEAREST + 1, len(reference)), same=False, batch_invariant=True)
         candidates = coordinates[nearest.indices].astype(np.float64)
         from_first = np.linalg.norm(candidates - candidates[:, :1], axis=2)
         weights = distance_weights(nearest.distances) * (from_first <= reach[nearest.indices[:, :1]])

@@ -28,8 +28,8 @@ class FaissIvf:
         self._index.train(vectors)
         self._index.add(vectors)
 
-    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[Tensor, Tensor]:
-        """Search `probes` cells; see `Ivf`."""
-        self._index.nprobe = probes
+    def search(self, vectors: NDArray[np.float32], k: int, nprobe: int) -> tuple[Tensor, Tensor]:
+        """Search `nprobe` cells; see `Ivf`."""
+        self._index.nprobe = nprobe
         squares, positions = self._index.search(vectors, k)
         return torch.from_numpy(squares) / 2, torch.from_numpy(positions)

@@ -31,8 +31,8 @@ class Ivf(Protocol):
     def count(self) -> int:
         """Number of cells."""
 
-    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[Tensor, Tensor]:
-        """Return half squared distances and positions (n, k) of the nearest in `probes` cells; -1 for none.
+    def search(self, vectors: NDArray[np.float32], k: int, nprobe: int) -> tuple[Tensor, Tensor]:
+        """Return half squared distances and positions (n, k) of the nearest in `nprobe` cells; -1 for none.
 
         The distances come from differences: equal vectors get exactly 0. Both stay where they were computed.
         """
@@ -44,8 +44,8 @@ def ivf_neighbors(
     k: int,
     *,
     same: bool,
-    alone: bool,
-    fill: Callable[[NDArray[np.float32]], Ivf],
+    batch_invariant: bool,
+    build_index: Callable[[NDArray[np.float32]], Ivf],
     device: torch.device,
 ) -> Neighbors:
     """Find nearly the k nearest vectors of `reference` for each of `query`.
@@ -58,8 +58,8 @@ def ivf_neighbors(
         reference: the vectors they are found among, in the query's metric.
         k: how many; fewer where the reference has fewer.
         same: both are of one dataset, and no image may be its own neighbor.
-        alone: what is found for a query must not depend on the others; the sample is then of the reference.
-        fill: makes cells of vectors (n, channels).
+        batch_invariant: what is found for a query must not depend on the others; the sample is then of the reference.
+        build_index: makes cells of vectors (n, channels).
         device: where the sample is searched exactly.
     """
     random = np.random.default_rng(0)
@@ -72,14 +72,16 @@ def ivf_neighbors(
         part = reference.take(slice(first, first + _PART_ROWS))
         exact = exact_neighbors(sample, part, k, same=same, device=device).distances
         true = np.sort(np.concatenate([true, exact], axis=1), axis=1)[:, :k]
-        cells = fill(part.tile(0, len(part)))
-        probes = _probes(cells, part, k, device) if alone else _enough(cells, sample, part, k, exact, same=same)
+        cells = build_index(part.tile(0, len(part)))
+        nprobe = (
+            _probes(cells, part, k, device) if batch_invariant else _enough(cells, sample, part, k, exact, same=same)
+        )
         start = 0
         for vectors in read_ahead(query.tiles(_QUERY_TILE)):
             asking = slice(start, start + len(vectors))
             start += len(vectors)
             own = own_positions(query.rows[asking], part.rows) if same else None
-            found, at = _look(cells, vectors, own, k, probes)
+            found, at = _look(cells, vectors, own, k, nprobe)
             at = at + first
             if first:
                 found = torch.cat([torch.from_numpy(near[asking]).to(found.device), found], dim=1)
@@ -100,21 +102,21 @@ def _probes(cells: Ivf, part: EmbeddingView, k: int, device: torch.device) -> in
 def _enough(
     cells: Ivf, sample: EmbeddingView, part: EmbeddingView, k: int, exact: NDArray[np.float32], *, same: bool
 ) -> int:
-    probes = min(_FIRST_PROBES, cells.count)
+    nprobe = min(_FIRST_PROBES, cells.count)
     vectors, own = sample.tile(0, len(sample)), own_positions(sample.rows, part.rows) if same else None
-    while probes < cells.count:
-        found, _ = _look(cells, vectors, own, k, probes)
+    while nprobe < cells.count:
+        found, _ = _look(cells, vectors, own, k, nprobe)
         if recall(np.sort(sample.to_distance(found.cpu().numpy()), axis=1), exact) >= RECALL:
             break
-        probes = min(2 * probes, cells.count)
-    return probes
+        nprobe = min(2 * nprobe, cells.count)
+    return nprobe
 
 
 def _look(
-    cells: Ivf, vectors: NDArray[np.float32], own: NDArray[np.int64] | None, k: int, probes: int
+    cells: Ivf, vectors: NDArray[np.float32], own: NDArray[np.int64] | None, k: int, nprobe: int
 ) -> tuple[Tensor, Tensor]:
     """Search cells for vectors, whose own positions, if they have any there, are no neighbors of theirs."""
-    near, where = cells.search(vectors, k + (own is not None), probes)
+    near, where = cells.search(vectors, k + (own is not None), nprobe)
     near = torch.where(where >= 0, near, torch.inf)
     if own is not None:
         near[where == torch.from_numpy(own).to(where.device)[:, None]] = torch.inf

@@ -98,7 +98,7 @@ def plan(
     return Plan(
         images=images,
         stages=estimate(images, channels, measured, graph_k, block_rows_for(sum(images.values())), gpus),
-        device=on.check(),
+        device=on.describe(),
         workers=gpus,
         limit=measured.limit,
         images_per_second=measured.images_per_second,

@@ -81,7 +81,7 @@ class BlockDone:
         rejected: how many of them were rejected.
         worker: host and process.
         seconds: `wait` for images, in which threads `read` and `decode`, then `model` and `write`.
-        busy: how busy the GPU was, 0 to 1; None without one.
+        utilization: how busy the GPU was, 0 to 1; None without one.
         decode_fallback_reason: why the CPU decoded what the GPU should have; empty where it did not.
     """
 
@@ -89,7 +89,7 @@ class BlockDone:
     rejected: int
     worker: str
     seconds: dict[str, float]
-    busy: float | None
+    utilization: float | None
     decode_fallback_reason: str = ""
 
 
@@ -134,7 +134,7 @@ def embed_block(block: Block) -> BlockDone:
         rejected=sum(row["status"] != "ok" for row in stats),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         seconds=clock.seconds,
-        busy=block.device.busy(),
+        utilization=block.device.utilization(),
         decode_fallback_reason=block.device.decode_fallback_reason(),
     )
 
@@ -214,7 +214,7 @@ class _Decoding:
             part = rows[first : first + size]
             # Always a full batch: libraries choose their algorithms by shape and number of threads, and an image's
             # embedding would depend, in its last bits, on how many share its batch.
-            pixels = self.block.device.buffer((size, side, side, 3))
+            pixels = self.block.device.allocate_batch((size, side, side, 3))
             pixels[len(part) :] = 0
             slots = zip(part, pixels, strict=False)
             outcomes = [self.pool.submit(self._decode, self.entries[row], slot) for row, slot in slots]

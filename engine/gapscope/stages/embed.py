@@ -71,8 +71,8 @@ def embed_datasets(
             for done in run_jobs(client, embed_block, blocks, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
                 timings.add(done)
-                if done.busy is not None:
-                    task.show(f"GPU {done.busy:.0%} busy")
+                if done.utilization is not None:
+                    task.show(f"GPU {done.utilization:.0%} busy")
                 if done.decode_fallback_reason not in told | {""}:
                     told.add(done.decode_fallback_reason)
                     progress.note(f"the CPU decodes what the GPU should: {done.decode_fallback_reason}")

@@ -184,7 +184,7 @@ def compare(
     cluster = _within_reach(sources, [out, cache], cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
-    shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
+    shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.describe()}")
 
     folder = _run_folder(out, sources)
     wanted = _record(sources, embed, near, layout, comparison, objects=objects)
@@ -194,7 +194,7 @@ def compare(
             _change_datasets(folder, wanted.config, shown)
         run = RunStore(folder, open_or_create(folder, wanted))
         shown = log = RunLog(shown, folder)
-        run.record.device = on.check()
+        run.record.device = on.describe()
         list_datasets(run, sources, shown, update=update)
         embed = resolve_run_precision(run.record, embed, pyramid, on)
         run.write_record()

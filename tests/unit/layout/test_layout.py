@@ -75,7 +75,7 @@ def test_the_map_keeps_neighborhoods_and_repeats_itself(small_run: Run) -> None:
 
 def test_clusters_are_the_planted_ones() -> None:
     points, planted = make_blobs([60, 60, 60], 3, centers=np.eye(3) * 20, random_state=0)
-    labels = choose_device("cpu").cluster_labels(points.astype(np.float32), 10)
+    labels = choose_device("cpu").cluster(points.astype(np.float32), 10)
     assert adjusted_rand_score(planted, labels) > 0.95
 
 
