@@ -262,19 +262,19 @@ class _CuvsIvf:
         import cupy
         from cuvs.neighbors import ivf_flat
 
-        self.count = max(1, int(4 * len(vectors) ** 0.5))
+        self.nlist = max(1, int(4 * len(vectors) ** 0.5))
         self._vectors = cupy.asarray(vectors)
-        self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.count, metric="sqeuclidean"), self._vectors)
+        self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.nlist, metric="sqeuclidean"), self._vectors)
 
     def search(self, vectors: NDArray[np.float32], k: int, nprobe: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Search the `nprobe` nearest cells; see `gapscope.neighbors.ivf.Ivf`."""
+        """Search the `nprobe` nearest lists; see `gapscope.neighbors.ivf.Ivf`."""
         import cupy
         from cuvs.neighbors import ivf_flat
 
         queries = cupy.asarray(vectors)
         _, neighbors = ivf_flat.search(ivf_flat.SearchParams(n_probes=nprobe), self._index, queries, k)
         indices = torch.as_tensor(cupy.asarray(neighbors).astype(cupy.int64), device="cuda")
-        # cuVS fills up with invalid indices where the cells hold fewer than k vectors.
+        # cuVS fills up with invalid indices where the lists hold fewer than k vectors.
         valid = (indices >= 0) & (indices < len(self._vectors))
         indices = torch.where(valid, indices, -1)
         reference = torch.as_tensor(self._vectors, device="cuda")

@@ -1,4 +1,4 @@
-"""Nearest neighbors by comparing everything with everything, a tile at a time, on any torch device."""
+"""Exact nearest neighbors by brute force, a tile at a time, on any torch device."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from gapscope.neighbors.result import Neighbors, own_positions
 
 _QUERY_TILE = 2048
 _REFERENCE_TILE = 16384
-_GATHERED_BYTES = 64 * 2**20
+_GATHER_BYTES = 64 * 2**20
 _ROUNDING = 1e-5
 _SPARE = 4
 """Candidates beyond k: measured distances decide which of them are the nearest, not rounded products."""
@@ -113,7 +113,7 @@ def _measure_candidates(vectors: Tensor, tile: Tensor, approximate: Tensor, rows
         possible = approximate < torch.inf
     measured = torch.full(rows.shape, torch.inf, device=rows.device)
     query, column = torch.nonzero(possible, as_tuple=True)
-    step = max(1, _GATHERED_BYTES // (4 * vectors.shape[1]))
+    step = max(1, _GATHER_BYTES // (4 * vectors.shape[1]))
     for start in range(0, len(query), step):
         # From differences, not products: equal vectors get exactly 0, and nothing depends on how tiles were cut.
         i, j = query[start : start + step], column[start : start + step]
@@ -129,7 +129,7 @@ def half_squares(vectors: Tensor, tile: Tensor, rows: Tensor) -> Tensor:
         tensor([[12.5000,  0.0000]])
     """
     measured = torch.empty(rows.shape, device=vectors.device)
-    step = max(1, _GATHERED_BYTES // (4 * rows.shape[1] * vectors.shape[1]))
+    step = max(1, _GATHER_BYTES // (4 * rows.shape[1] * vectors.shape[1]))
     for start in range(0, len(vectors), step):
         part = slice(start, start + step)
         measured[part] = (tile[rows[part]] - vectors[part, None]).square().sum(dim=2) / 2
