@@ -69,7 +69,7 @@ def _features(images: NDArray[np.uint8]) -> dict[str, NDArray[np.float32]]:
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=model.choose_levels(None),
-            frame=Preprocess(size=224),
+            preprocess=Preprocess(size=224),
         )
     )
     parts: dict[str, list[Tensor]] = {}

@@ -251,7 +251,7 @@ def bundled(frame: Preprocess) -> Pyramid:
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=model.choose_levels(None),
-            frame=frame,
+            preprocess=frame,
         )
     )
 

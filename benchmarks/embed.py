@@ -108,7 +108,7 @@ def settings_of(model: str, weights: Path, size: int) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=MODELS[model].choose_levels(None),
-        frame=Preprocess(size=size),
+        preprocess=Preprocess(size=size),
     )
 
 

@@ -79,7 +79,7 @@ def judged(
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=MODELS["bundled"].choose_levels(None),
-            frame=Preprocess(size=224, fit=fit),
+            preprocess=Preprocess(size=224, fit=fit),
         )
     )
     parts: dict[str, list[NDArray[np.float32]]] = {}

@@ -45,7 +45,7 @@ def _embed(folders: list[Path], device: Device, views: int) -> tuple[NDArray[np.
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=model.choose_levels(("P5",)),
-        frame=Preprocess(size=_SIDE),
+        preprocess=Preprocess(size=_SIDE),
     )
     network = device.prepare_network(load_pyramid(settings), ("channels-last",))
     random = np.random.default_rng(0)

@@ -56,7 +56,7 @@ def bundled_pyramid() -> Pyramid:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=model.choose_levels(None),
-        frame=Preprocess(size=SIZE),
+        preprocess=Preprocess(size=SIZE),
     )
     return load_pyramid(settings)
 
@@ -66,7 +66,11 @@ def random_pyramid() -> Pyramid:
     torch.manual_seed(0)
     model = MODELS["bundled"]
     settings = EmbedSettings(
-        model="bundled", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Preprocess(size=SIZE)
+        model="bundled",
+        weights="",
+        weights_sha256="",
+        levels=model.choose_levels(None),
+        preprocess=Preprocess(size=SIZE),
     )
     return Pyramid(model, settings).eval().requires_grad_(False)
 
@@ -88,7 +92,7 @@ def lite_pyramid(number: int) -> Pyramid:
         weights="",
         weights_sha256="",
         levels=model.choose_levels(None),
-        frame=Preprocess(size=SIZE),
+        preprocess=Preprocess(size=SIZE),
     )
     pyramid = Pyramid(model, settings)
     # The package's tensors are timm's, one to one in order, under other names.

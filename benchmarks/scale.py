@@ -143,7 +143,7 @@ def _embed(folder: Path, images: int, address: str) -> dict[str, Any]:
             weights=str(file),
             weights_sha256=sha256_of(file),
             levels=("P3", "P5"),
-            frame=Preprocess(size=64),
+            preprocess=Preprocess(size=64),
         )
         settings = resolve_precision(wanted, images, device)
         run = Path(work) / "run"

@@ -82,14 +82,14 @@ def _levels(name: str, weights: Path, files: list[bytes], labels: NDArray[Any]) 
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=model.choose_levels(None),
-        frame=Preprocess(size=224),
+        preprocess=Preprocess(size=224),
         precision="float32",
     )
     settings = replace(settings, speedups=_SPEEDUPS)
     network = device.prepare_network(load_pyramid(settings), _SPEEDUPS)
     parts = []
     for start in range(0, len(files), device.batch_images):
-        some = [decode(data, settings.frame).pixels for data in files[start : start + device.batch_images]]
+        some = [decode(data, settings.preprocess).pixels for data in files[start : start + device.batch_images]]
         pixels = device.buffer((device.batch_images, 224, 224, 3))
         pixels[...] = 0
         pixels[: len(some)] = np.stack(some)

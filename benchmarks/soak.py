@@ -308,10 +308,10 @@ def as_a_command(run: str, images: str, cluster: str, *, update: bool) -> int:
     """Embed as the command line does: a line for what goes wrong, and its exit codes."""
     import typer
 
-    from gapscope_cli.errors import leave_at_once, told
+    from gapscope_cli.errors import leave_at_once, reported_errors
 
     try:
-        with told():
+        with reported_errors():
             print(_BEGUN, flush=True)
             embed(Path(run), Path(images), cluster, update=update)
     except typer.Exit as end:
@@ -324,7 +324,11 @@ def embed(run: Path, images: Path, cluster: str, *, update: bool = False) -> Non
     """List the images into a run and embed them with the bundled network: the part of a job that takes hours."""
     shown, file, device = Silent(), find_model("bundled").weights(), choose_device("cpu")
     settings = EmbedSettings(
-        model="bundled", weights=str(file), weights_sha256=sha256_of(file), levels=LEVELS, frame=Preprocess(size=SIZE)
+        model="bundled",
+        weights=str(file),
+        weights_sha256=sha256_of(file),
+        levels=LEVELS,
+        preprocess=Preprocess(size=SIZE),
     )
     sources = {"photographs": open_source("photographs", str(images))}
     record = open_or_create(run, RunRecord(config={"datasets": {"photographs": str(images)}}, model={}, versions={}))

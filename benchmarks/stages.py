@@ -75,7 +75,7 @@ def main() -> None:
         model = MODELS[options.model]
         settings = resolve_precision(settings_of(options.model, model.weights(), model.size), len(data), device)
         found = {
-            "decode": _decode(data, settings.frame, device, options.repeats),
+            "decode": _decode(data, settings.preprocess, device, options.repeats),
             "model": _model(settings, device, options.repeats),
             "write": _write(scratch, options.rows, options.repeats),
             **_search_and_map(scratch, options.rows, device, options.repeats),
@@ -126,7 +126,7 @@ def _decode(data: list[bytes], frame: Preprocess, device: Device, repeats: int) 
 
 
 def _model(settings: EmbedSettings, device: Device, repeats: int) -> dict[str, Any]:
-    size, batch = settings.frame.size, device.batch_images
+    size, batch = settings.preprocess.size, device.batch_images
     pixels = device.buffer((batch, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     pyramid = load_pyramid(settings)

@@ -99,7 +99,7 @@ def _resumed(setting: Setting) -> Iterator[Found]:
     settings = bundled_settings(setting.size(_SIDE, 64))
     alone, run = (folder.parent / each for each in ("alone", "run"))
     embed_files(alone, folder, settings, setting, "inline")
-    process = _embedding(run, folder, setting, settings.frame.size, "inline")
+    process = _embedding(run, folder, setting, settings.preprocess.size, "inline")
     seen: list[int] = []
 
     def begun() -> bool:

@@ -1,4 +1,4 @@
-"""What a run found, in a few lines."""
+"""The summary that ends a comparison."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def print_summary(run: "Run") -> None:
-    """Print what stands out, warnings, the outliers of every ordered pair by level, and last the report page's path."""
+    """Print the outliers of every ordered pair by level, what stands out, warnings, and the report page's path."""
     metrics = run.metrics
     by_level = metrics["levels"]
     for query, reference in run.pairs:
@@ -25,11 +25,11 @@ def print_summary(run: "Run") -> None:
     copies = {pair: counts for pair, counts in metrics["duplicates"]["pairs"].items() if sum(counts.values())}
     for pair, counts in copies.items():
         typer.echo(f"duplicates {pair}: {counts['exact']:,} exact, {counts['near']:,} near")
-    for found in metrics["confounders"].values():
-        if found["warning"]:
-            typer.echo(f"warning: {found['warning']}")
-    most = run.record.config["compare"].get("max_outliers")
-    capped = "" if most is None else f" (the {most:,} surest of each list)"
+    for confounder in metrics["confounders"].values():
+        if confounder["warning"]:
+            typer.echo(f"warning: {confounder['warning']}")
+    max_outliers = run.record.config["compare"].get("max_outliers")
+    capped = "" if max_outliers is None else f" (the {max_outliers:,} surest of each list)"
     typer.echo(f"\nmanifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
 
 

@@ -92,7 +92,7 @@ def _cuml() -> Finding:
 
 
 def _pool() -> Finding:
-    return _package("dask-cuda", "dask_cuda", ("dask-cuda",), '--cluster cuda needs it: pip install "gapscope[cuda13]"')
+    return _package("dask-cuda", "dask_cuda", ("dask-cuda",), 'cluster cuda needs it: pip install "gapscope[cuda13]"')
 
 
 def _gpu_decoder() -> Finding:
@@ -117,9 +117,9 @@ def _device() -> Finding:
     try:
         device = choose_device("auto")
         device.check_layout_support()
-        return Finding("--device auto", True, device.check())
+        return Finding("device auto", True, device.check())
     except GapscopeError as error:
-        return Finding("--device auto", False, str(error))
+        return Finding("device auto", False, str(error))
 
 
 def _formats() -> Finding:

@@ -12,9 +12,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gapscope.device import choose_device
 from gapscope.errors import DamageError, OptionError, RunError
-from gapscope.layout.interpolate import interpolate_coordinates
 from gapscope.neighbors.embedding_view import concat_views, open_view, view_of_array
 from gapscope.settings import Preprocess
 from gapscope.sources import Entry, Source, open_source
@@ -56,7 +54,7 @@ class Run:
         return tuple(self.record.config["embed"]["levels"])
 
     @property
-    def frame(self) -> Preprocess:
+    def preprocess(self) -> Preprocess:
         """How an image became the square that the network saw."""
         return Preprocess(**{name: self.record.config["embed"][name] for name in ("size", "fit", "max_pixels")})
 
@@ -232,6 +230,10 @@ def _transform(run: Path, record: RunRecord, level: str, embeddings: NDArray[np.
     Raises:
         OptionError: the shape is another level's or model's, or a value is not finite.
     """
+    # Here, not at the top: these bring torch, and whoever opens a run only to read it does without.
+    from gapscope.device import choose_device
+    from gapscope.layout.interpolate import interpolate_coordinates
+
     views = [open_view(run, record, name, level) for name in record.datasets]
     channels = views[0].channels
     if embeddings.ndim != 2 or embeddings.shape[1] != channels:

@@ -174,7 +174,7 @@ def test_auto_says_what_it_picks() -> None:
     notes = Notes()
     with open_cluster("auto", "cpu", 3000, notes) as client:
         assert workers_per_host(client) == 0
-    assert notes.lines == ["--cluster auto: inline, this process, since 3,000 images are few"]
+    assert notes.lines == ["cluster auto: inline, this process, since 3,000 images are few"]
     assert _picked("cpu", 3001)[0] == "local"
     assert _picked("cuda", 3001)[0] == "cuda"
 

@@ -32,7 +32,11 @@ def embed(
     """List and embed at 64 pixels, with the network that is always there."""
     shown, file = progress or Silent(), find_model("bundled").weights()
     settings = EmbedSettings(
-        model="bundled", weights=str(file), weights_sha256=sha256_of(file), levels=LEVELS, frame=Preprocess(size=64)
+        model="bundled",
+        weights=str(file),
+        weights_sha256=sha256_of(file),
+        levels=LEVELS,
+        preprocess=Preprocess(size=64),
     )
     sources = {name: open_source(name, location) for name, location in datasets.items()}
     where = resolve_location(run)
@@ -61,12 +65,12 @@ def arrays_of(run: str | Path) -> Arrays:
 if __name__ == "__main__":
     import typer
 
-    from gapscope_cli.errors import leave_at_once, told
+    from gapscope_cli.errors import leave_at_once, reported_errors
     from gapscope_cli.progress import shown_progress
 
     torch.set_num_threads(1)
     try:
-        with told(), shown_progress() as progress:
+        with reported_errors(), shown_progress() as progress:
             embed(sys.argv[1], dict(each.split("=", 1) for each in sys.argv[3:]), sys.argv[2], progress)
     except typer.Exit as ended:
         leave_at_once(ended.exit_code)

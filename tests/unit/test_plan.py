@@ -86,7 +86,7 @@ def test_the_doctor_says_what_works_and_what_does_not(tmp_path: Path, monkeypatc
     monkeypatch.setattr("gapscope.cluster.launch._CONNECT_SECONDS", 1)
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 0, done.output
-    for what in ("GPU", "driver", "cuML", "decoders", "decoder process", "weights here", "--device auto"):
+    for what in ("GPU", "driver", "cuML", "decoders", "decoder process", "weights here", "device auto"):
         assert f" {what} " in done.stdout
     assert f"gapscope          {gapscope.__version__}" in done.stdout
     gone = tmp_path / "scheduler.json"

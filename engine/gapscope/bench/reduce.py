@@ -76,19 +76,20 @@ def reduce(
 def _check(names: Sequence[str], rows: Sequence[int], dims: int, repeats: int) -> None:
     unknown = [name for name in names if name not in BACKENDS]
     if unknown:
-        raise OptionError(f"--backends: there is no {unknown[0]!r}; choose from {'; '.join(BACKENDS)}")
-    if min(rows) < _FEWEST or dims < 3 or repeats < 1:
-        raise OptionError(f"--rows must be {_FEWEST:,} or more, --dims 3 or more, --repeats 1 or more")
+        raise OptionError(f"choose from {'; '.join(BACKENDS)}", argument="backends", value=unknown[0])
+    for argument, value, low in (("rows", min(rows), _FEWEST), ("dims", dims, 3), ("repeats", repeats, 1)):
+        if value < low:
+            raise OptionError(f"must be {low:,} or more", argument=argument, value=value)
 
 
 def _read(points: Path, rows: int) -> np.ndarray[Any, Any]:
     try:
         found: np.ndarray[Any, Any] = np.load(points, mmap_mode="r")
     except (OSError, ValueError) as error:
-        raise OptionError(f"--points {points}: this is no .npy file of numbers ({error})") from error
+        raise OptionError(f"this is no .npy file of numbers ({error})", argument="points", value=points) from error
     if found.ndim != 2 or len(found) < rows or found.dtype.kind != "f":
         raise OptionError(
-            f"--points {points}: it holds {found.dtype} {found.shape}; wanted are {rows:,} rows of floats"
+            f"it holds {found.dtype} {found.shape}; wanted are {rows:,} rows of floats", argument="points", value=points
         )
     return found
 

@@ -206,7 +206,7 @@ def _consider(error: BaseException, given: _Given[Any], crew: _Crew) -> None:
         if crew.spare(address):
             return
         raise ClusterError(
-            f"no worker has enough memory for a block ({said}); give them more, or take a smaller --size; {_GOES_ON}"
+            f"no worker has enough memory for a block ({said}); give them more, or take a smaller `size`; {_GOES_ON}"
         ) from error
     given.tries += 1
     if given.tries <= _TRIES:

@@ -56,8 +56,9 @@ def check_cluster(where: str) -> str:
         check_address(where)
     else:
         raise OptionError(
-            f"--cluster {where!r}: choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a "
-            "scheduler file (.json)"
+            f"choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a scheduler file (.json)",
+            argument="cluster",
+            value=where,
         )
     return where
 
@@ -90,7 +91,7 @@ def open_cluster(where: str, device: str, images: int, progress: Progress | None
     shown = progress or Silent()
     if where == "auto":
         where, why = _picked(device, images)
-        shown.note(f"--cluster auto: {where}, {why}")
+        shown.note(f"cluster auto: {where}, {why}")
     with ExitStack() as stack:
         # What it would log of lost connections and closed workers is told in one line, or is nothing to act on.
         for name in ("distributed", "tornado.application"):
@@ -98,7 +99,7 @@ def open_cluster(where: str, device: str, images: int, progress: Progress | None
         try:
             client = stack.enter_context(_client(stack, where))
         except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"--cluster {where}: no Dask scheduler answers there ({error})") from error
+            raise ClusterError(f"no Dask scheduler answers there ({error})", argument="cluster", value=where) from error
         # What Dask asked of workers and does not wait for any more, asyncio would tell as a traceback, also afterwards.
         client.loop.asyncio_loop.set_exception_handler(lambda _loop, _context: None)
         scheduler = check_versions(client, shown)
@@ -114,9 +115,13 @@ def _address_in(file: str) -> str:
     try:
         return str(json.loads(Path(file).expanduser().read_text(encoding="utf-8"))["address"])
     except OSError as error:
-        raise OptionError(f"--cluster {file}: there is no such scheduler file; `dask scheduler` writes it") from error
+        raise OptionError(
+            "there is no such scheduler file; `dask scheduler` writes it", argument="cluster", value=file
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"--cluster {file}: this is not a scheduler file; `dask scheduler` writes one") from error
+        raise OptionError(
+            "this is not a scheduler file; `dask scheduler` writes one", argument="cluster", value=file
+        ) from error
 
 
 def _picked(device: str, images: int) -> tuple[str, str]:
@@ -142,8 +147,10 @@ def _client(stack: ExitStack, where: str) -> Client:
     except RuntimeError as error:
         # Dask's word for a process that ended before it was a worker.
         raise ClusterError(
-            f"--cluster {where}: a worker process could not be started ({error}), perhaps for want of memory; the "
-            "same command goes on from what is finished"
+            f"a worker process could not be started ({error}), perhaps for want of memory; the same command goes on "
+            "from what is finished",
+            argument="cluster",
+            value=where,
         ) from error
     stack.enter_context(_closed_at_end(started))
     return Client(started, **options)

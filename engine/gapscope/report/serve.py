@@ -95,7 +95,9 @@ class ReportServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "no such port"
-            raise OptionError(f"--host {host} --port {port}: {reason}; choose another, or port 0 for any") from error
+            raise OptionError(
+                f"cannot listen there at {host}: {reason}; choose another, or 0 for any", argument="port", value=port
+            ) from error
         self._own_names = {host.lower(), socket.gethostname().lower(), "localhost"}
 
     @property
@@ -199,7 +201,7 @@ class ReportServer(ThreadingHTTPServer):
 
     def _encoded(self, data: bytes, entry: Entry) -> bytes:
         side = min(LARGEST_SIDE, self._longest(entry))
-        pixels = thumbnail_in_subprocess(data, side, self.run.frame.max_pixels, entry.box)
+        pixels = thumbnail_in_subprocess(data, side, self.run.preprocess.max_pixels, entry.box)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=92)
         return file.getvalue()

@@ -146,7 +146,7 @@ class Pictures:
     def __init__(self, run: Run, places: PointIndex, image: NDArray[np.int64], progress: Progress) -> None:
         """Look for the pictures of some images, given as positions in `places`."""
         self._sources: dict[str, Source | None] = {}
-        self._max_pixels = run.frame.max_pixels
+        self._max_pixels = run.preprocess.max_pixels
         self._kept: dict[int, bytes] = {}
         self._entries: dict[int, tuple[str, Entry]] = {}
         for number, name in enumerate(places.datasets):

@@ -205,7 +205,7 @@ def _decoded(
     clock: Clock,
 ) -> Iterator[_Batch]:
     """Yield the images that wait to be embedded, decoding ahead of them by a bounded number of batches."""
-    side, size = block.settings.frame.size, block.device.batch_images
+    side, size = block.settings.preprocess.size, block.device.batch_images
     ahead: deque[_Batch] = deque()
     for first in range(0, len(waiting), size):
         rows = waiting[first : first + size]
@@ -235,7 +235,7 @@ def _look_at(
         with clock.timing("read"):
             data = block.source.read(entry)
         with decoding, clock.timing("decode"):
-            picture = block.device.decode(data, block.settings.frame, entry.box, thumbnail=thumbnails.side(entry))
+            picture = block.device.decode(data, block.settings.preprocess, entry.box, thumbnail=thumbnails.side(entry))
     except Rejected as rejected:
         slot[...] = 0
         return rejected

@@ -98,7 +98,7 @@ def find_cached(cache: Path, run: Path, dataset: str, settings: EmbedSettings, d
         "device": device,
         "model": settings.model,
         "weights": settings.weights_sha256,
-        "frame": asdict(settings.frame),
+        "frame": asdict(settings.preprocess),
         "pool": settings.pool,
         "precision": settings.precision,
         "speedups": settings.speedups,

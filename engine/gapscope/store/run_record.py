@@ -76,16 +76,16 @@ def read_run_record(run: Path) -> RunRecord:
     except OSError as error:
         raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OptionError) as error:
-        raise DamageError(f"{path} is damaged ({one_line(error)}): use another --out, or remove the folder") from error
+        raise DamageError(f"{path} is damaged ({one_line(error)}): use another `out`, or remove the folder") from error
 
 
 def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) -> str:
     theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
     newer = isinstance(written_as, int) and written_as > FORMAT
     way_out = (
-        f"update to {theirs} or newer, or use another --out"
+        f"update to {theirs} or newer, or use another `out`"
         if newer
-        else f"look at it with {theirs}, or compare again into another --out"
+        else f"look at it with {theirs}, or compare again into another `out`"
     )
     return (
         f"{path} has format {written_as}, of gapscope {theirs}; this is gapscope {ours}, which reads format {FORMAT}: "
@@ -140,7 +140,7 @@ def open_or_create(run: Path, record: RunRecord) -> RunRecord:
         make_folder(run)
         record.write(run)
     except (OSError, NotImplementedError) as error:
-        raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
+        raise RunError(f"{run} cannot be written: {reason_of(error)}") from error
     return record
 
 
@@ -156,9 +156,9 @@ def check_empty(run: Path) -> None:
             return
         others = [path for path in run.iterdir() if not _of_a_beginning(path)] if run.is_dir() else []
         if others or (run.exists() and not run.is_dir()):
-            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
+            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder as `out`")
     except (OSError, NotImplementedError) as error:
-        raise RunError(f"--out {run} cannot be read: {reason_of(error)}") from error
+        raise RunError(f"{run} cannot be read: {reason_of(error)}") from error
 
 
 def _of_a_beginning(path: Path) -> bool:
@@ -175,8 +175,8 @@ def check_same(run: Path, there: RunRecord, here: RunRecord) -> None:
     if differences := _differences(there.config, here.config):
         names = set(there.config.get("datasets", {})) ^ set(here.config.get("datasets", {}))
         others = [one for one in differences if not one.startswith(tuple(f"datasets.{name} " for name in names))]
-        more = ", or --update to add and drop datasets" if names and not others else ""
-        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out{more}")
+        more = ", or `update=True` to add and drop datasets" if names and not others else ""
+        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another `out`{more}")
 
 
 def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:

@@ -36,7 +36,7 @@ def test_the_same_run_is_opened_and_another_refused_with_the_difference(tmp_path
     begun.block_rows = 64
     begun.write(tmp_path / "run")
     assert open_or_create(tmp_path / "run", record(k=5)).block_rows == 64
-    with pytest.raises(RunError, match=r"k was 5, now 7; new was not there, now a.*--out"):
+    with pytest.raises(RunError, match=r"k was 5, now 7; new was not there, now a.*`out`"):
         open_or_create(tmp_path / "run", record(k=7, new="a"))
 
 
