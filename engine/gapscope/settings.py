@@ -67,7 +67,6 @@ def check_dataset_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Checked:
     """Checks the choices and bounds of its fields' types when it is made; None passes."""
 
@@ -356,7 +355,7 @@ def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
     return hint, ()
 
 
-def options_of(*settings: type[_Checked]) -> dict[str, Option]:
+def options_of(*settings: type[Any]) -> dict[str, Option]:
     """Return the options that are fields of settings classes, by name and in order.
 
     Example:
@@ -389,7 +388,7 @@ OPTIONS: dict[str, Option] = {name: option for group in OPTION_GROUPS.values() f
 
 
 @cache
-def _constraints(settings: type[Any]) -> dict[str, tuple[tuple[str, ...], Bounds | None]]:
+def _constraints(settings: type[_Checked]) -> dict[str, tuple[tuple[str, ...], Bounds | None]]:
     constraints = {}
     for name, hint in get_type_hints(settings, include_extras=True).items():
         kind, notes = _split(hint)

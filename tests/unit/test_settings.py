@@ -1,18 +1,26 @@
 import importlib.util
+import pickle
 import re
+from typing import get_args
 
 import pytest
 
-from gapscope.device import choose_device
+from gapscope.device import _DEVICES, choose_device
 from gapscope.device.cuda import Cuda
 from gapscope.errors import OptionError
+from gapscope.export import EXPORTS
 from gapscope.settings import (
+    OPTION_GROUPS,
+    OPTIONS,
     CompareSettings,
+    DeviceName,
+    ExportFormat,
     LayoutSettings,
     NeighborSettings,
     PlanSettings,
     Preprocess,
     check_dataset_name,
+    options_of,
 )
 
 
@@ -57,3 +65,21 @@ def test_options_are_checked_and_named(make: object, option: str) -> None:
     assert callable(make)
     with pytest.raises(OptionError, match=re.escape(option)):
         make()
+
+
+def test_errors_keep_what_they_are_about_when_they_travel() -> None:
+    error = OptionError("must be 1 or more", argument="k", value=0)
+    copy = pickle.loads(pickle.dumps(error))
+    assert (str(copy), copy.message, copy.argument, copy.value) == ("k=0: must be 1 or more", error.message, "k", 0)
+
+
+def test_every_option_has_one_help_text_and_stands_in_one_place() -> None:
+    assert sum(map(len, OPTION_GROUPS.values())) == len(OPTIONS)
+    for name, option in OPTIONS.items():
+        assert option.help.endswith("."), name
+    assert not set(OPTIONS) & set(options_of(PlanSettings))
+
+
+def test_choices_are_what_the_engine_knows() -> None:
+    assert get_args(ExportFormat) == tuple(EXPORTS)
+    assert get_args(DeviceName) == ("auto", *_DEVICES)
