@@ -26,7 +26,7 @@ def embed_settings(
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=find_model(model).choose_levels(levels),
-        frame=Preprocess(size=size, fit=fit),
+        preprocess=Preprocess(size=size, fit=fit),
     )
 
 

@@ -100,7 +100,7 @@ def _resumed(setting: Setting) -> Iterator[Result]:
     settings = bundled_settings(setting.size(_SIDE, 64))
     inline_run, run = (folder.parent / name for name in ("alone", "run"))
     embed_files(inline_run, folder, settings, setting, "inline")
-    process = _start_embedding(run, folder, setting, settings.frame.size, "inline")
+    process = _start_embedding(run, folder, setting, settings.preprocess.size, "inline")
     seen: list[int] = []
 
     def first_block_done() -> bool:

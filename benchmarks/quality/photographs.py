@@ -53,7 +53,11 @@ def random_pyramid() -> Pyramid:
     torch.manual_seed(0)
     model = MODELS["bundled"]
     settings = EmbedSettings(
-        model="bundled", weights="", weights_sha256="", levels=model.choose_levels(None), frame=Preprocess(size=SIZE)
+        model="bundled",
+        weights="",
+        weights_sha256="",
+        levels=model.choose_levels(None),
+        preprocess=Preprocess(size=SIZE),
     )
     return Pyramid(model, settings).eval().requires_grad_(False)
 
@@ -75,7 +79,7 @@ def lite_pyramid(number: int) -> Pyramid:
         weights="",
         weights_sha256="",
         levels=model.choose_levels(None),
-        frame=Preprocess(size=SIZE),
+        preprocess=Preprocess(size=SIZE),
     )
     pyramid = Pyramid(model, settings)
     # The package's tensors are timm's, in the same order but with other names.

@@ -84,7 +84,7 @@ def _level_accuracies(name: str, weights: Path, encoded: list[bytes], labels: ND
     network = device.prepare_network(load_pyramid(settings), _SPEEDUPS)
     parts = []
     for start in range(0, len(encoded), device.batch_images):
-        images = [decode(data, settings.frame).pixels for data in encoded[start : start + device.batch_images]]
+        images = [decode(data, settings.preprocess).pixels for data in encoded[start : start + device.batch_images]]
         pixels = device.allocate_batch((device.batch_images, _SIZE, _SIZE, 3))
         pixels[...] = 0
         pixels[: len(images)] = np.stack(images)

@@ -312,10 +312,10 @@ def embed_as_command(run: str, images: str, cluster: str, *, update: bool) -> in
     """Embed like the command line: one line per error, and its exit codes."""
     import typer
 
-    from gapscope_cli.errors import leave_at_once, told
+    from gapscope_cli.errors import leave_at_once, reported_errors
 
     try:
-        with told():
+        with reported_errors():
             print(_STARTED, flush=True)
             embed(Path(run), Path(images), cluster, update=update)
     except typer.Exit as end:

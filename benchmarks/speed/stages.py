@@ -77,7 +77,7 @@ def main() -> None:
         model = MODELS[options.model]
         settings = resolve_precision(embed_settings(options.model, model.weights(), model.size), len(encoded), device)
         stages = {
-            "decode": _decode(encoded, settings.frame, device, options.repeats),
+            "decode": _decode(encoded, settings.preprocess, device, options.repeats),
             "model": _model(settings, device, options.repeats),
             "write": _write(scratch, options.rows, options.repeats),
             **_search_and_layout(scratch, options.rows, device, options.repeats),
@@ -124,7 +124,7 @@ def _decode(encoded: list[bytes], frame: Preprocess, device: Device, repeats: in
 
 
 def _model(settings: EmbedSettings, device: Device, repeats: int) -> dict[str, Any]:
-    size, batch = settings.frame.size, device.batch_images
+    size, batch = settings.preprocess.size, device.batch_images
     pixels = device.allocate_batch((batch, size, size, 3))
     pixels[...] = np.random.default_rng(0).integers(0, 256, pixels.shape, np.uint8)
     pyramid = load_pyramid(settings)

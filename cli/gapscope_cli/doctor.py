@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gapscope_cli.errors import told
+from gapscope_cli.errors import reported_errors
 
 _LABELS = {True: "ok", False: "FAILS", None: "-"}
 
@@ -22,7 +22,7 @@ def doctor(
     The exit code is 1 if a part fails that a run would need.
     """
     failed = False
-    with told():
+    with reported_errors():
         from gapscope.cluster import check_cluster
         from gapscope.doctor import examine
 

@@ -95,7 +95,7 @@ def _cuml() -> Finding:
 
 
 def _dask_cuda() -> Finding:
-    return _package("dask-cuda", "dask_cuda", ("dask-cuda",), '--cluster cuda needs it: pip install "gapscope[cuda13]"')
+    return _package("dask-cuda", "dask_cuda", ("dask-cuda",), 'cluster cuda needs it: pip install "gapscope[cuda13]"')
 
 
 def _gpu_decoder() -> Finding:
@@ -120,9 +120,9 @@ def _device() -> Finding:
     try:
         device = choose_device("auto")
         device.check_layout_support()
-        return Finding("--device auto", True, device.describe())
+        return Finding("device auto", True, device.describe())
     except GapscopeError as error:
-        return Finding("--device auto", False, str(error))
+        return Finding("device auto", False, str(error))
 
 
 def _formats() -> Finding:

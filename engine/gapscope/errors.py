@@ -1,13 +1,31 @@
 """gapscope's exceptions: one root class, one-line messages, and an exit code for the command line."""
 
+from os import PathLike, fspath
+
 
 class GapscopeError(Exception):
     """Base of all errors that gapscope raises on purpose.
 
-    The message is one line for the user. It says what is wrong with which file or option, and what to do about it.
+    The message is one line for the user. It says what is wrong with which file or argument, and what to do about it.
+    Other arguments that it mentions stand in backticks, such as `device='cpu'`, so that the command line can spell them
+    as its options.
+
+    Args:
+        message: what is wrong, and what to do about it.
+        argument: the Python argument that the message is about; empty if it is about none.
+        value: the value of that argument.
+
+    Example:
+        >>> print(OptionError("must be 1 or more", argument="sample", value=0))
+        sample=0: must be 1 or more
     """
 
     exit_code = 1
+
+    def __init__(self, message: str, *, argument: str = "", value: object = None) -> None:
+        self.message, self.argument = message, argument
+        self.value = fspath(value) if isinstance(value, PathLike) else value
+        super().__init__(f"{argument}={self.value!r}: {message}" if argument else message)
 
 
 class UserError(GapscopeError):

@@ -18,11 +18,12 @@ class Task(Protocol):
 class Progress(Protocol):
     """Shows long work to a person.
 
-    The command line has an implementation with progress bars; the library's default, `Silent`, shows nothing.
+    The command line has an implementation with progress bars. The library's default, `Silent`, shows nothing; notes and
+    the ends of long work go to the logger `gapscope` in any case.
     """
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
-        """Show a task of `total` units for as long as the returned context is open."""
+        """Show a task of `total` units while the returned context is open; 0 if the total is not known."""
 
     def note(self, message: str) -> None:
         """Show one line that the user should know."""

@@ -11,9 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gapscope.device import choose_device
 from gapscope.errors import OptionError, RunError
-from gapscope.layout.interpolate import interpolate_coordinates
 from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_array
 from gapscope.settings import Preprocess
 from gapscope.sources import Entry, Source
@@ -65,7 +63,7 @@ class Run:
         return self.store.levels
 
     @property
-    def frame(self) -> Preprocess:
+    def preprocess(self) -> Preprocess:
         """How an image became the square that the network saw."""
         return self.record.config.embed.preprocess
 
@@ -164,6 +162,10 @@ class Run:
             raise OptionError("embeddings hold NaN or infinity: leave out images that could not be embedded")
         if not len(embeddings):
             return np.empty((0, 3), np.float32)
+        # Imported here: these import torch, which reading a run does not need.
+        from gapscope.device import choose_device
+        from gapscope.layout.interpolate import interpolate_coordinates
+
         coordinates = self.layout(level)[["x", "y", "z"]].to_numpy(np.float32)
         query = view_of_array(views[0], embeddings)
         return interpolate_coordinates(query, concat_views(views), coordinates, choose_device("cpu"))

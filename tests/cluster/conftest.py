@@ -79,8 +79,8 @@ def same(undisturbed: Arrays) -> Same:
     """Check that a run has every row, no half-written block, and the bytes of the undisturbed run."""
 
     def check(run: Path) -> None:
-        found = read_run_arrays(run)
-        assert found.keys() == undisturbed.keys()
+        arrays = read_run_arrays(run)
+        assert arrays.keys() == undisturbed.keys()
         for name, values in undisturbed.items():
             np.testing.assert_array_equal(arrays[name], values, err_msg=name)
         assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".blocks"))] == []

@@ -174,9 +174,9 @@ def test_auto_says_what_it_picks() -> None:
     progress = RecordingProgress()
     with open_cluster("auto", "cpu", 3000, progress) as client:
         assert workers_per_host(client) == 0
-    assert progress.notes == ["--cluster auto: inline, this process, since 3,000 images are few"]
-    assert _picked("cpu", 3001)[0] == "local"
-    assert _picked("cuda", 3001)[0] == "cuda"
+    assert progress.notes == ["cluster auto: inline, this process, since 3,000 images are few"]
+    assert _resolve_auto("cpu", 3001)[0] == "local"
+    assert _resolve_auto("cuda", 3001)[0] == "cuda"
 
 
 def test_a_worker_with_another_gapscope_that_joined_late_gets_no_work() -> None:

@@ -29,14 +29,14 @@ def test_compose_with_tls_gives_the_bytes_of_one_process(
     variables = {f"GAPSCOPE_{name.upper()}": str(source) for name, source in sources.items()}
     variables |= {"GAPSCOPE_RUN": str(run), "GAPSCOPE_MODEL": "bundled"}
     variables |= {"GAPSCOPE_PROTOCOL": "tls", "GAPSCOPE_KEYS": str(tmp_path / "keys")}
-    found, here = read_services("compose.yaml", "compose.tls.yaml", **variables), LocalServices(tmp_path / "keys")
+    compose, host = read_services("compose.yaml", "compose.tls.yaml", **variables), LocalServices(tmp_path / "keys")
 
     # A container listens at an address of its own; this machine also has addresses that others can reach.
     scheduler = host.service(compose["scheduler"], "--host", "127.0.0.1")
     processes.start("scheduler", scheduler.command, scheduler.environment)
     while subprocess.run(scheduler.health, check=False, capture_output=True).returncode:
         assert processes.by_name["scheduler"].poll() is None
-    workers = [here.service(found["worker"]) for _ in range(found["worker"]["deploy"]["replicas"])]
+    workers = [host.service(compose["worker"]) for _ in range(compose["worker"]["deploy"]["replicas"])]
     for number, worker in enumerate(workers):
         processes.start(f"worker-{number}", worker.command, worker.environment)
     job = host.service(compose["job"])

@@ -52,7 +52,7 @@ def bundled(frame: Preprocess) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=MODELS["bundled"].choose_levels(None),
-        frame=frame,
+        preprocess=frame,
     )
 
 
@@ -176,7 +176,7 @@ def real_embeddings() -> EmbeddingView:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=("P5",),
-        frame=Preprocess(size=96),
+        preprocess=Preprocess(size=96),
     )
     pictures = [np.array(photograph(name)) for name in ("brick.png", "grass.png", "chelsea.png", "coffee.png")]
     random = np.random.default_rng(0)

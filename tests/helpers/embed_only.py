@@ -36,7 +36,7 @@ def list_and_embed(
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=LEVELS,
-        frame=Preprocess(size=64),
+        preprocess=Preprocess(size=64),
     )
     sources = {name: open_source(name, location) for name, location in datasets.items()}
     location = resolve_location(run)
@@ -66,12 +66,12 @@ def read_run_arrays(run: str | Path) -> Arrays:
 if __name__ == "__main__":
     import typer
 
-    from gapscope_cli.errors import leave_at_once, told
+    from gapscope_cli.errors import leave_at_once, reported_errors
     from gapscope_cli.progress import shown_progress
 
     torch.set_num_threads(1)
     try:
-        with told(), shown_progress() as progress:
+        with reported_errors(), shown_progress() as progress:
             list_and_embed(sys.argv[1], dict(dataset.split("=", 1) for dataset in sys.argv[3:]), sys.argv[2], progress)
     except typer.Exit as error:
         leave_at_once(error.exit_code)

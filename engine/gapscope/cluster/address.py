@@ -30,13 +30,15 @@ def check_address(address: str) -> None:
     try:
         get_backend(scheme)
     except ValueError as error:
-        raise OptionError(f"--cluster {address}: {error}") from error
+        raise OptionError(str(error), argument="cluster", value=address) from error
     # While connecting, each of these would raise an error of Python's own, or in some cases never return.
     security = Security()
     if scheme in _ENCRYPTED_SCHEMES:
         _check_keys(address, security)
     elif security.require_encryption:
-        raise OptionError(f"--cluster {address}: Dask is set to require encryption; name a scheduler with tls://")
+        raise OptionError(
+            "Dask is set to require encryption; name a scheduler with tls://", argument="cluster", value=address
+        )
 
 
 def _check_keys(address: str, security: Security) -> None:
@@ -44,14 +46,20 @@ def _check_keys(address: str, security: Security) -> None:
     ca, certificate, key = (tls.get(name) for name in ("ca_file", "cert", "key"))
     for name, value in (("CA_FILE", ca), ("CLIENT__CERT", certificate)):
         if not value:
-            raise OptionError(f"--cluster {address}: set {_TLS_VARIABLE}{name} to a PEM file; docs/cloud.md says how")
+            raise OptionError(
+                f"set {_TLS_VARIABLE}{name} to a PEM file; docs/cloud.md says how", argument="cluster", value=address
+            )
     for file in (ca, certificate, key):
         # Dask's configuration may also hold the key itself instead of a path.
         if file and "\n" not in file and not Path(file).is_file():
-            raise OptionError(f"--cluster {address}: there is no file {file}, which Dask is set to take for TLS")
+            raise OptionError(
+                f"there is no file {file}, which Dask is set to take for TLS", argument="cluster", value=address
+            )
     try:
         security.get_connection_args("client")
     except (ssl.SSLError, OSError) as error:
         raise OptionError(
-            f"--cluster {address}: the TLS keys that Dask is set to take cannot be used ({error}): {ca}, {certificate}"
+            f"the TLS keys that Dask is set to take cannot be used ({error}): {ca}, {certificate}",
+            argument="cluster",
+            value=address,
         ) from error

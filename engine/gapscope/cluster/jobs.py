@@ -215,7 +215,7 @@ def _raise_unless_retryable(error: BaseException, submission: _Submission[Any], 
         if workers.exclude(address):
             return
         raise ClusterError(
-            f"no worker has enough memory for a block ({message}); give them more, or take a smaller --size; "
+            f"no worker has enough memory for a block ({message}); give them more, or take a smaller `size`; "
             f"{_RESUME_HINT}"
         ) from error
     submission.tries += 1

@@ -63,8 +63,9 @@ def check_cluster(cluster: str) -> str:
         check_address(cluster)
     else:
         raise OptionError(
-            f"--cluster {cluster!r}: choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a "
-            "scheduler file (.json)"
+            f"choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a scheduler file (.json)",
+            argument="cluster",
+            value=cluster,
         )
     return cluster
 
@@ -102,7 +103,7 @@ def open_cluster(cluster: str, device: str, images: int, progress: Progress | No
     progress = progress or Silent()
     if cluster == "auto":
         cluster, reason = _resolve_auto(device, images)
-        progress.note(f"--cluster auto: {cluster}, {reason}")
+        progress.note(f"cluster auto: {cluster}, {reason}")
     with ExitStack() as stack:
         # They log lost connections and closed workers, which gapscope reports in one line or nobody can act on.
         for name in ("distributed", "tornado.application"):
@@ -110,7 +111,9 @@ def open_cluster(cluster: str, device: str, images: int, progress: Progress | No
         try:
             client = stack.enter_context(_connect(stack, cluster))
         except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"--cluster {cluster}: no Dask scheduler answers there ({error})") from error
+            raise ClusterError(
+                f"no Dask scheduler answers there ({error})", argument="cluster", value=cluster
+            ) from error
         # Dask stops waiting for some of its requests to workers. When these fail, even later, asyncio would print
         # tracebacks.
         client.loop.asyncio_loop.set_exception_handler(lambda _loop, _context: None)
@@ -127,9 +130,13 @@ def _read_address(file: str) -> str:
     try:
         return str(json.loads(Path(file).expanduser().read_text(encoding="utf-8"))["address"])
     except OSError as error:
-        raise OptionError(f"--cluster {file}: there is no such scheduler file; `dask scheduler` writes it") from error
+        raise OptionError(
+            "there is no such scheduler file; `dask scheduler` writes it", argument="cluster", value=file
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"--cluster {file}: this is not a scheduler file; `dask scheduler` writes one") from error
+        raise OptionError(
+            "this is not a scheduler file; `dask scheduler` writes one", argument="cluster", value=file
+        ) from error
 
 
 def _resolve_auto(device: str, images: int) -> tuple[str, str]:
@@ -156,8 +163,10 @@ def _connect(stack: ExitStack, cluster: str) -> Client:
     except RuntimeError as error:
         # Dask raises it when a process ends before it has become a worker.
         raise ClusterError(
-            f"--cluster {cluster}: a worker process could not be started ({error}), perhaps for want of memory; the "
-            "same command goes on from what is finished"
+            f"a worker process could not be started ({error}), perhaps for want of memory; the same command goes on "
+            "from what is finished",
+            argument="cluster",
+            value=cluster,
         ) from error
     stack.enter_context(_closing(started))
     return Client(started, **options)

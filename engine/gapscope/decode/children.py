@@ -41,13 +41,10 @@ _ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
 }
 
-# Not multiprocessing: fork does not work with threads, and spawn runs the user's main module again. The package is
-# replaced by an empty module with its path, because its own __init__ imports torch, which decoding does not need.
+# Not multiprocessing: fork does not work with threads, and spawn runs the user's main module again.
 _BOOT = """
-import sys, types
-package = types.ModuleType("gapscope")
-package.__path__ = [{folder!r}]
-sys.modules["gapscope"] = package
+import sys
+sys.path.insert(0, {folder!r})
 from gapscope.decode.child import serve
 serve({memory})
 """
@@ -119,7 +116,8 @@ class DecoderProcess:
     """One decoder process, started on the first request and again after it has died.
 
     Args:
-        boot: the program that it runs; `{folder}` stands for the package's folder, `{memory}` for the memory file.
+        boot: the program that it runs; `{folder}` stands for the folder that holds the package,
+            `{memory}` for the memory file.
         needs: the packages that it needs, for the message when it does not start.
     """
 
@@ -181,7 +179,7 @@ class DecoderProcess:
             return self._process
         self.stop()
         self._memory = os.memfd_create("gapscope-decoder")
-        folder = str(Path(__file__).parents[1])
+        folder = str(Path(__file__).parents[2])
         command = [sys.executable, "-P", "-c", self._boot.format(folder=folder, memory=self._memory)]
         with os.fdopen(os.memfd_create("gapscope-decoder-errors"), "w+b") as stderr:
             try:

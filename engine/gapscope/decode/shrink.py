@@ -133,7 +133,7 @@ def _open(data: bytes, max_pixels: int) -> Image.Image:
     image = open_numpy(data) if data.startswith(MAGIC) else Image.open(io.BytesIO(data), formats=formats_for(data))
     if image.width * image.height > max_pixels:
         raise Rejected(
-            "too-large", f"{image.width} x {image.height} pixels are more than the {max_pixels:,} of --max-pixels"
+            "too-large", f"{image.width} x {image.height} pixels are more than the {max_pixels:,} of max_pixels"
         )
     return image
 

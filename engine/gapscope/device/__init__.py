@@ -28,7 +28,7 @@ def choose_device(name: str = "auto") -> Device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name not in _DEVICES:
-        raise OptionError(f"--device {name!r}: choose one of auto, {', '.join(_DEVICES)}")
+        raise OptionError(f"choose one of auto, {', '.join(_DEVICES)}", argument="device", value=name)
     device = _DEVICES[name]()
     device.describe()
     return device

@@ -58,7 +58,9 @@ class Cuda:
             OptionError: torch sees no GPU.
         """
         if not torch.cuda.is_available():
-            raise OptionError("--device cuda: torch sees no usable NVIDIA GPU here; use --device cpu or auto")
+            raise OptionError(
+                "torch sees no usable NVIDIA GPU here; use `device='cpu'` or auto", argument="device", value="cuda"
+            )
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
     def check_layout_support(self) -> None:
@@ -69,8 +71,10 @@ class Cuda:
         """
         if importlib.util.find_spec("cuml") is None:
             raise OptionError(
-                "--device cuda: cuML is not installed, which draws the maps on a GPU; "
-                'pip install "gapscope[cuda13]", or use --device cpu'
+                "cuML is not installed, which draws the maps on a GPU; "
+                "pip install \"gapscope[cuda13]\", or use `device='cpu'`",
+                argument="device",
+                value="cuda",
             )
 
     def utilization(self) -> float | None:
@@ -314,7 +318,9 @@ def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextMa
         from dask_cuda import LocalCUDACluster
         from dask_cuda.plugins import CUDFSetup
     except ImportError as error:
-        raise OptionError('--cluster cuda: dask-cuda is not installed; pip install "gapscope[cuda13]"') from error
+        raise OptionError(
+            'dask-cuda is not installed; pip install "gapscope[cuda13]"', argument="cluster", value="cuda"
+        ) from error
 
     class WithoutCudf(LocalCUDACluster):  # type: ignore[misc]
         """Starts workers without cuDF's plugin: they do not use cuDF, and would end where it cannot be imported."""

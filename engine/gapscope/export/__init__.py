@@ -21,7 +21,7 @@ EXPORTS: dict[str, Callable[[RunStore, Path, Progress], None]] = {
     "projector": export_projector,
     "stills": export_stills,
 }
-"""What `--to` may name."""
+"""What `to` may name."""
 
 
 def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progress | None = None) -> Path:
@@ -39,11 +39,11 @@ def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progr
         DamageError: its files are not whole.
     """
     if to not in EXPORTS:
-        raise OptionError(f"--to {to!r}: choose one of {', '.join(EXPORTS)}")
+        raise OptionError(f"choose one of {', '.join(EXPORTS)}", argument="to", value=to)
     own = run.path / "export" / to
     folder = own if out is None else Path(out).expanduser().absolute()
     if folder != own and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OptionError(f"--out {folder} is not empty: give a new folder")
+        raise OptionError("is not empty: give a new folder", argument="out", value=folder)
     shown = progress or Silent()
     with diagnose_damage(run.path):
         if folder != own:

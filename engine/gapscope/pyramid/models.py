@@ -42,5 +42,7 @@ def find_model(name: str) -> Model:
     if name.startswith(timm_backbone.PREFIX):
         return timm_backbone.backbone(name.removeprefix(timm_backbone.PREFIX))
     if name not in MODELS:
-        raise OptionError(f"--model {name!r}: choose one of {', '.join(MODELS)}, or {timm_backbone.PREFIX}NAME")
+        raise OptionError(
+            f"choose one of {', '.join(MODELS)}, or {timm_backbone.PREFIX}NAME", argument="model", value=name
+        )
     return MODELS[name]

@@ -47,7 +47,7 @@ class Pyramid(nn.Module):
     def describe_pooling(self, settings: EmbedSettings) -> str:
         """Say in words how maps become embeddings under `settings`, for the log."""
         if _wants_short_cut(settings):
-            return f"mean: {self.trunk.describe_mean_pooling(settings.frame.size)}"
+            return f"mean: {self.trunk.describe_mean_pooling(settings.preprocess.size)}"
         return f"{settings.pool}: whole maps"
 
 
@@ -70,7 +70,7 @@ def load_pyramid(settings: EmbedSettings) -> Pyramid:
     """
     path = Path(settings.weights)
     if sha256_of(path) != settings.weights_sha256:
-        raise WeightsError(f"--weights {path}: the file is not the one that this run was begun with")
+        raise WeightsError("the file is not the one that this run was begun with", argument="weights", value=path)
     model = find_model(settings.model)
     pyramid = Pyramid(model, settings)
     fit_state(pyramid.trunk, model.remap_state_dict(pyramid.trunk, read_state(path)), path)

@@ -68,11 +68,13 @@ def backbone(name: str) -> Model:
             network: Any = timm.create_model(name, pretrained=False, num_classes=0)
     except (RuntimeError, ValueError) as error:
         raise OptionError(
-            f"--model {PREFIX}{name}: timm {timm.__version__} has no such model; timm.list_models() lists them"
+            f"timm {timm.__version__} has no such model; timm.list_models() lists them",
+            argument="model",
+            value=PREFIX + name,
         ) from error
     maps = _maps(network) if hasattr(network, "feature_info") and hasattr(network, "forward_intermediates") else []
     if not maps:
-        raise OptionError(f"--model {PREFIX}{name}: it gives no maps at strides 4 to 64")
+        raise OptionError("it gives no maps at strides 4 to 64", argument="model", value=PREFIX + name)
     config = network.pretrained_cfg
     return Model(
         levels=tuple(Level(level, 2 ** int(level[1:]), channels) for _, level, channels in maps),
@@ -98,7 +100,9 @@ def _weights(name: str) -> Path:
 
     config = timm.get_pretrained_cfg(name)
     if config is None or not (config.url or config.hf_hub_id):
-        raise WeightsError(f"--model {PREFIX}{name}: timm knows of no weights for it; give a file with --weights")
+        raise WeightsError(
+            "timm knows of no weights for it; give a file as `weights`", argument="model", value=PREFIX + name
+        )
     if config.hf_hub_id:
         return _download_from_hub(name, config.hf_hub_id, config.hf_hub_filename or _HUB_FILE)
     return download(str(config.url))
@@ -127,8 +131,10 @@ def _download_from_hub(name: str, repository: str, file: str) -> Path:
     # The hub's client raises the errors of its HTTP library, which changes between versions.
     except Exception as error:
         raise WeightsError(
-            f"the weights {repository}/{file} of --model {PREFIX}{name} are not in the hub's cache and cannot be "
-            f"downloaded ({one_line(error)}): give a file with --weights, or use --model bundled"
+            f"its weights {repository}/{file} are not in the hub's cache and cannot be downloaded "
+            f"({one_line(error)}): give a file as `weights`, or use `model='bundled'`",
+            argument="model",
+            value=PREFIX + name,
         ) from error
 
 

@@ -32,7 +32,7 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WeightsError(f"--weights {path}: cannot be read ({error.strerror})") from error
+        raise WeightsError(f"cannot be read ({error.strerror})", argument="weights", value=path) from error
 
 
 def download(url: str) -> Path:
@@ -56,7 +56,7 @@ def download(url: str) -> Path:
         except (OSError, RuntimeError) as error:
             raise WeightsError(
                 f"the weights {name} are not in {path.parent} and cannot be downloaded ({one_line(error)}): copy the "
-                "file there from a machine with a network, give a file with --weights, or use --model bundled"
+                "file there from a machine with a network, give a file as `weights`, or use `model='bundled'`"
             ) from error
     if not sha256_of(path).startswith(hash_prefix):
         raise WeightsError(f"{path} is damaged: its SHA-256 does not start with {hash_prefix}; remove it and try again")
@@ -97,17 +97,21 @@ def read_state(path: Path) -> State:
             content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
-            f"--weights {path}: not a file of tensors alone, and files that carry code are not opened; "
-            "save a state dict, or use safetensors"
+            "not a file of tensors alone, and files that carry code are not opened; save a state dict, or use "
+            "safetensors",
+            argument="weights",
+            value=path,
         ) from error
     # Neither reader documents what it may raise on a file that is damaged or of another kind.
     except Exception as error:
-        raise WeightsError(f"--weights {path}: cannot be read as weights ({one_line(error)})") from error
+        raise WeightsError(f"cannot be read as weights ({one_line(error)})", argument="weights", value=path) from error
     for key in ("model", "state_dict", "model_state_dict"):
         if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
             content = content[key]
     if not isinstance(content, Mapping) or not all(_is_plain(value) for value in content.values()):
-        raise WeightsError(f"--weights {path}: holds no state dict (names with dense tensors of real numbers)")
+        raise WeightsError(
+            "holds no state dict (names with dense tensors of real numbers)", argument="weights", value=path
+        )
     return strip_wrappers({str(name): value for name, value in content.items()})
 
 
@@ -161,5 +165,7 @@ def fit_state(network: nn.Module, state: State, path: Path, counters: str = "num
         if names:
             more = f" and {len(names) - 3} more" if len(names) > 3 else ""
             whose = "the model" if names is unknown else "the file"
-            raise WeightsError(f"--weights {path} does not fit: {whose} {what} {', '.join(names[:3])}{more}")
+            raise WeightsError(
+                f"does not fit: {whose} {what} {', '.join(names[:3])}{more}", argument="weights", value=path
+            )
     network.load_state_dict({name: state[name] for name in expected if name in state}, strict=False)

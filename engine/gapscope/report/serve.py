@@ -96,7 +96,9 @@ class ReportServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "no such port"
-            raise OptionError(f"--host {host} --port {port}: {reason}; choose another, or port 0 for any") from error
+            raise OptionError(
+                f"cannot listen there at {host}: {reason}; choose another, or 0 for any", argument="port", value=port
+            ) from error
         self._own_names = {host.lower(), socket.gethostname().lower(), "localhost"}
 
     @property

@@ -208,7 +208,7 @@ class _Decoding:
 
     def batches(self, rows: Sequence[int]) -> Iterator[_Batch]:
         """Yield the images of some rows in batches."""
-        side, size = self.block.settings.frame.size, self.block.device.batch_images
+        side, size = self.block.settings.preprocess.size, self.block.device.batch_images
         ahead: deque[_Batch] = deque()
         for first in range(0, len(rows), size):
             part = rows[first : first + size]
@@ -232,7 +232,7 @@ class _Decoding:
                 data = block.source.read(entry)
             with self.slots, self.clock.timing("decode"):
                 side = self.thumbnails.side(entry)
-                picture = block.device.decode(data, block.settings.frame, entry.box, thumbnail=side)
+                picture = block.device.decode(data, block.settings.preprocess, entry.box, thumbnail=side)
         except Rejected as rejected:
             slot[...] = 0
             return rejected

@@ -57,7 +57,7 @@ def list_datasets(run: RunStore, sources: Mapping[str, Source], progress: Progre
         elif digest != record.datasets[name].digest:
             raise RunError(
                 f"dataset {name} has changed since this run was begun: {find_changes(run, name, source.entries())}; "
-                "add --update to take that over and embed only what is new, use another --out, or put it back"
+                "add `update=True` to take that over and embed only what is new, use another `out`, or put it back"
             )
     if not record.block_rows:
         record.block_rows = block_rows_for(sum(dataset.listed for dataset in record.datasets.values()))

@@ -51,7 +51,7 @@ def resolve_precision(settings: EmbedSettings, images: int, device: Device) -> E
     if speedups == ("auto",):
         speedups = SPEEDUPS if images >= COMPILE_FROM_IMAGES and not compile_failure_reason(device) else SPEEDUPS[:-1]
     elif "compile" in speedups and (reason := compile_failure_reason(device)):
-        raise OptionError(f"--speedups compile: torch cannot compile here ({reason})")
+        raise OptionError(f"torch cannot compile here ({reason})", argument="speedups", value="compile")
     return replace(settings, precision=precision, speedups=speedups)
 
 

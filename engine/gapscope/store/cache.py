@@ -99,7 +99,7 @@ def find_cached(cache: Path, run: RunStore, dataset: str, settings: EmbedSetting
         "device": device,
         "model": settings.model,
         "weights": settings.weights_sha256,
-        "frame": asdict(settings.frame),
+        "frame": asdict(settings.preprocess),
         "pool": settings.pool,
         "precision": settings.precision,
         "speedups": settings.speedups,

@@ -208,8 +208,8 @@ def _check_gone(path: Path, text: str, progress: Progress) -> None:
     elif not _is_alive(path, text, progress):
         return
     raise RunError(
-        f"{path.parent} is in use by {_describe(_read(path) or text)}: wait until it has ended, or stop it, and give the "
-        "command again"
+        f"{path.parent} is in use by {_describe(_read(path) or text)}: wait until it has ended, or stop it, and give "
+        "the command again"
     )
 
 

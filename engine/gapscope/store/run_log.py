@@ -1,5 +1,6 @@
-"""log.txt in the run: the notes and the long work of every command, with the time of day."""
+"""The run's log.txt, and the logger `gapscope`: every note and the end of every piece of long work."""
 
+import logging
 import os
 import socket
 import time
@@ -14,10 +15,18 @@ from gapscope.store.location import is_remote
 from gapscope.store.run_record import Timing
 
 NAME = "log.txt"
+_LOGGER = logging.getLogger("gapscope")
 
 
 class RunLog:
-    """Progress that passes everything on to another one, and writes it to the run's log.txt.
+    """A `Progress` that passes everything on to another one, appends it to the run's log.txt, and logs it.
+
+    Each line of log.txt starts with the time of day in UTC. Lines go to the logger `gapscope` at level INFO; work that
+    an error stopped, at level WARNING.
+
+    Args:
+        shown: the progress that shows the work.
+        run: the run's folder.
 
     Attributes:
         times: per piece of work, how long it took.
@@ -42,7 +51,8 @@ class RunLog:
                 count.task = task
                 yield count
         except BaseException as error:
-            self._write(f"{title} stopped after {count.done:,} {unit}s: {type(error).__name__}: {error}")
+            stopped = f"{title} stopped after {count.done:,} {unit}s: {type(error).__name__}: {error}"
+            self._write(stopped, logging.WARNING)
             raise
         finally:
             seconds = time.monotonic() - start
@@ -59,13 +69,15 @@ class RunLog:
         self._write(message)
 
     def tell_times(self) -> None:
-        """Note how long each kind of this command's work took."""
+        """Note how many seconds each kind of work took."""
         spent = ", ".join(f"{work} {seconds:.1f} s" for work, seconds in self._seconds.items())
         self.note(f"time: {spent}")
 
-    def _write(self, message: str) -> None:
-        line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {plain_line(' '.join(message.split()))}\n"
-        # Where it cannot be written, what is written next to it says so, and says it better.
+    def _write(self, message: str, level: int = logging.INFO) -> None:
+        message = plain_line(" ".join(message.split()))
+        _LOGGER.log(level, "%s", message)
+        line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {message}\n"
+        # If the log cannot be written, the run's other files cannot either, and their errors say more.
         with suppress(OSError):
             if is_remote(self._file):
                 # Object stores cannot append.

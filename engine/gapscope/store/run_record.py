@@ -60,7 +60,7 @@ class EmbedConfig:
     @classmethod
     def of(cls, settings: EmbedSettings) -> "EmbedConfig":
         """Return the config of some settings."""
-        preprocess = settings.frame
+        preprocess = settings.preprocess
         return cls(
             model=settings.model,
             weights_sha256=settings.weights_sha256,
@@ -284,16 +284,16 @@ def read_run_record(run: Path) -> RunRecord:
     except OSError as error:
         raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OptionError) as error:
-        raise DamageError(f"{path} is damaged ({one_line(error)}): use another --out, or remove the folder") from error
+        raise DamageError(f"{path} is damaged ({one_line(error)}): use another `out`, or remove the folder") from error
 
 
 def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) -> str:
     theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
     newer = isinstance(written_as, int) and written_as > FORMAT
     way_out = (
-        f"update to {theirs} or newer, or use another --out"
+        f"update to {theirs} or newer, or use another `out`"
         if newer
-        else f"look at it with {theirs}, or compare again into another --out"
+        else f"look at it with {theirs}, or compare again into another `out`"
     )
     return (
         f"{path} has format {written_as}, of gapscope {theirs}; this is gapscope {ours}, which reads format {FORMAT}: "
@@ -335,7 +335,7 @@ def open_or_create(run: Path, record: RunRecord) -> RunRecord:
         make_folder(run)
         record.write(run)
     except (OSError, NotImplementedError) as error:
-        raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
+        raise RunError(f"{run} cannot be written: {reason_of(error)}") from error
     return record
 
 
@@ -351,9 +351,9 @@ def check_empty(run: Path) -> None:
             return
         others = [path for path in run.iterdir() if not _left_by_first_command(path)] if run.is_dir() else []
         if others or (run.exists() and not run.is_dir()):
-            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
+            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder as `out`")
     except (OSError, NotImplementedError) as error:
-        raise RunError(f"--out {run} cannot be read: {reason_of(error)}") from error
+        raise RunError(f"{run} cannot be read: {reason_of(error)}") from error
 
 
 def _left_by_first_command(path: Path) -> bool:
@@ -370,8 +370,8 @@ def check_same_config(run: Path, existing: RunConfig, wanted: RunConfig) -> None
     if differences := _differences(msgspec.to_builtins(existing), msgspec.to_builtins(wanted)):
         names = set(existing.datasets) ^ set(wanted.datasets)
         others = [text for text in differences if not text.startswith(tuple(f"datasets.{name} " for name in names))]
-        more = ", or --update to add and drop datasets" if names and not others else ""
-        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out{more}")
+        more = ", or `update=True` to add and drop datasets" if names and not others else ""
+        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another `out`{more}")
 
 
 def _differences(existing: dict[str, Any], wanted: dict[str, Any]) -> list[str]:

@@ -24,7 +24,7 @@ Part = Literal[
 """A part of a run that is made again in one piece."""
 
 _REMEDIES: dict[Part, str] = {
-    "record": "give the compare command another --out, or remove the folder",
+    "record": "give the compare command another `out`, or remove the folder",
     "listing": "dataset {} has to be listed and embedded again",
     "group": "it has to be written again",
     "embeddings": "dataset {} has to be embedded again",

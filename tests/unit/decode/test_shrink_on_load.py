@@ -39,7 +39,7 @@ def pyramid() -> Pyramid:
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=MODELS["bundled"].choose_levels(None),
-            frame=Preprocess(size=224),
+            preprocess=Preprocess(size=224),
         )
     )
 

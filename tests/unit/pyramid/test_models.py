@@ -29,7 +29,7 @@ def settings(model: str, weights: Path, size: int = 64) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=find_model(model).choose_levels(None),
-        frame=Preprocess(size=size),
+        preprocess=Preprocess(size=size),
     )
 
 
@@ -176,7 +176,7 @@ def test_weights_that_changed_since_the_run_began_are_refused(detector: tuple[An
 def test_a_failed_download_names_the_alternatives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     # Port 9 of this machine: nothing listens there, so the answer is the same with and without a network.
-    with pytest.raises(WeightsError, match=r"w-01234567\.pth .*--weights.*--model bundled"):
+    with pytest.raises(WeightsError, match=r"w-01234567\.pth .*`weights`.*`model='bundled'`"):
         download("http://127.0.0.1:9/w-01234567.pth")
 
 

@@ -37,7 +37,7 @@ def settings(**changed: object) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=("P3", "P5"),
-        frame=Preprocess(size=64),
+        preprocess=Preprocess(size=64),
         **changed,  # type: ignore[arg-type]
     )
 
@@ -68,7 +68,7 @@ def test_many_images_are_compiled_for_where_that_works(monkeypatch: pytest.Monke
     assert "compile" not in resolve_run_precision(record(COMPILE_FROM_IMAGES - 1), settings(), pyramid, Cpu()).speedups
     monkeypatch.setattr("gapscope.stages.precision.torch.compile", fails)
     assert "compile" not in resolve_run_precision(record(COMPILE_FROM_IMAGES), settings(), pyramid, Cpu()).speedups
-    with pytest.raises(OptionError, match=r"--speedups compile: .*no C\+\+ compiler"):
+    with pytest.raises(OptionError, match=r"speedups='compile': .*no C\+\+ compiler"):
         resolve_run_precision(record(), settings(speedups=("compile",)), pyramid, Cpu())
 
 
@@ -109,7 +109,11 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbedSettings:
     )
     monkeypatch.setitem(gapscope.MODELS, "own", model)
     return EmbedSettings(
-        model="own", weights=str(path), weights_sha256=sha256_of(path), levels=("P2", "P3"), frame=Preprocess(size=64)
+        model="own",
+        weights=str(path),
+        weights_sha256=sha256_of(path),
+        levels=("P2", "P3"),
+        preprocess=Preprocess(size=64),
     )
 
 

@@ -42,7 +42,7 @@ def test_the_same_run_is_opened_and_another_refused_with_the_difference(tmp_path
     begun.write(tmp_path / "run")
     assert open_or_create(tmp_path / "run", record(k=5)).block_rows == 64
     with pytest.raises(
-        RunError, match=r"compare\.k was 5, now 7; compare\.max_outliers was not there, now 3\. .*--out"
+        RunError, match=r"compare\.k was 5, now 7; compare\.max_outliers was not there, now 3\. .*`out`"
     ):
         open_or_create(tmp_path / "run", record(k=7, max_outliers=3))
 
