@@ -67,12 +67,12 @@ def check_dataset_name(name: str) -> str:
     return name
 
 
-@dataclass(frozen=True)
 class _Checked:
     """Checks the choices and bounds of its fields' types when it is made; None passes."""
 
     def __post_init__(self) -> None:
-        for name, (choices, bounds) in _constraints(type(self)).items():
+        settings: Any = type(self)
+        for name, (choices, bounds) in _constraints(settings).items():
             value = getattr(self, name)
             if value is not None:
                 _check_choice(name, value, choices)
@@ -389,7 +389,7 @@ OPTIONS: dict[str, Option] = {name: option for group in OPTION_GROUPS.values() f
 
 
 @cache
-def _constraints(settings: type[object]) -> dict[str, tuple[tuple[str, ...], Bounds | None]]:
+def _constraints(settings: Any) -> dict[str, tuple[tuple[str, ...], Bounds | None]]:
     constraints = {}
     for name, hint in get_type_hints(settings, include_extras=True).items():
         kind, notes = _split(hint)
