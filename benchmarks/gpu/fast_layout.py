@@ -85,7 +85,7 @@ def _plain(count: int, method: str, setting: Setting) -> Iterator[Result]:
         coordinates = _PLAIN[method](vectors)
         seconds = time.perf_counter() - start
     yield {"points": len(view), "kind": kind, "seconds": seconds, "watched": watch.facts()}
-    yield layout_quality([view], coordinates, seed=0)
+    yield {**layout_quality([view], coordinates, seed=0)}
 
 
 _PLAIN: dict[str, Callable[[Points], Points]] = {"umap-learn": plain_umap, **CUML}

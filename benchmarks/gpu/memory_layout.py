@@ -12,7 +12,7 @@ from torch.profiler import ProfilerActivity, profile
 from gapscope.cluster import lazy_cluster
 from gapscope.device import cuda
 from gapscope.layout.quality import layout_quality
-from gapscope.layout.strategy import compute_layout
+from gapscope.layout.strategy import LevelLayout, compute_layout
 from gapscope.progress import Silent
 from gapscope.settings import LayoutSettings
 from gapscope.stages.layout import compute_layouts
@@ -43,7 +43,16 @@ def _map(setting: Setting) -> Iterator[Result]:
         find_neighbors(run, setting.device, 30, connect, Silent())
     _small_pool(setting)
     layout = compute_layout(run, "P2", settings, setting.device, 1)
-    yield {"pool_mib": _POOL_MIB, "kind": kind, **layout.facts(), "finite": bool(np.isfinite(layout.points).all())}
+    yield {
+        "pool_mib": _POOL_MIB,
+        "kind": kind,
+        **_describe(layout),
+        "finite": bool(np.isfinite(layout.coordinates).all()),
+    }
+
+
+def _describe(layout: LevelLayout) -> Result:
+    return {"strategy": layout.strategy, "umap_images": layout.umap_images, "note": layout.note}
 
 
 def _ivf(setting: Setting) -> Iterator[Result]:
@@ -98,7 +107,7 @@ def _quality(setting: Setting) -> Iterator[Result]:
         if name == "small pool":
             _small_pool(setting)
         layout = compute_layout(run, "P2", settings, setting.device, 1)
-        yield {name: {**layout.facts(), **layout_quality(datasets, layout.points, seed=0)}}
+        yield {name: {**_describe(layout), **layout_quality(datasets, layout.coordinates, seed=0)}}
 
 
 PARTS: dict[str, Part] = {"map": _map, "cells": _ivf, "copies": _copies, "quality": _quality}

@@ -60,7 +60,7 @@ def _map(setting: Setting) -> Iterator[Result]:
     yield {"first_map_seconds": clock.lap()}
     second = setting.device.layout(initial, *graph, LayoutSettings())
     yield {"map_seconds": clock.lap(), "same_again": bool(np.array_equal(first, second))}
-    yield layout_quality([view], first, seed=0)
+    yield {**layout_quality([view], first, seed=0)}
 
 
 def _clusters(setting: Setting) -> Iterator[Result]:

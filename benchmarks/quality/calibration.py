@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.stats import kstest
 
 from gapscope.compare.distances import distribution_distances
-from gapscope.compare.fdr import benjamini_hochberg, estimated_share
+from gapscope.compare.fdr import estimate_share, q_values
 from gapscope.compare.interval import share_interval
 from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 from gapscope.neighbors.embedding_view import EmbeddingView
@@ -136,8 +136,8 @@ def _null_case(rows: NDArray[np.float16], case: str, seeds: int) -> dict[str, fl
         counts, k_local = count_reference_neighbors(within_query, cross, _K_LOCAL)
         scores = cross[:, _K - 1], within_reference[:, _K - 1]
         outside, under = outside_p(*scores), under_p(counts, k_local, len(query), len(reference))
-        q = 2 * np.minimum(benjamini_hochberg(outside), benjamini_hochberg(under))
-        share = estimated_share(outside)
+        q = 2 * np.minimum(q_values(outside), q_values(under))
+        share = estimate_share(outside)
         # Both tests give discrete p-values; a uniform draw within the step makes them continuous for the KS test.
         possible = np.unique(under_p(np.arange(k_local + 1), k_local, len(query), len(reference)))
         step = int(np.searchsorted(possible, under[0]))

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from gapscope.compare.fdr import benjamini_hochberg
+from gapscope.compare.fdr import q_values
 from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 from gapscope.pyramid import Pyramid
 
@@ -218,14 +218,14 @@ def _p_values(neighbors: _Neighbors) -> tuple[NDArray[np.float64], NDArray[np.fl
 
 def _manifest_q(neighbors: _Neighbors) -> NDArray[np.float64]:
     """Return the q of gapscope's manifests: twice the smaller q of both tests."""
-    return np.asarray(2 * np.minimum(*(benjamini_hochberg(p) for p in _p_values(neighbors))))
+    return np.asarray(2 * np.minimum(*(q_values(p) for p in _p_values(neighbors))))
 
 
 def _power(left_out: NDArray[np.bool_], score: NDArray[Any], p: NDArray[np.float64], fdr: float) -> dict[str, float]:
     return {
         "auc": float(roc_auc_score(left_out, score)),
         "p05": float((p[left_out] <= 0.05).mean()),
-        **_listed_shares(left_out, benjamini_hochberg(p) <= fdr),
+        **_listed_shares(left_out, q_values(p) <= fdr),
     }
 
 
@@ -244,7 +244,7 @@ def _all_levels_power(
     rounds = []
     for split in zip(*levels, strict=True):
         smallest_p = np.min([2 * np.minimum(*_p_values(neighbors)) for neighbors in split], axis=0)
-        q = benjamini_hochberg(np.minimum(1, len(split) * smallest_p))
+        q = q_values(np.minimum(1, len(split) * smallest_p))
         rounds.append(_listed_shares(split[0].left_out, q <= 0.1))
     return _averaged(rounds)
 

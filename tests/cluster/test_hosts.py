@@ -92,7 +92,7 @@ def test_a_host_cut_off_in_the_middle_and_brought_back(
 
     image_server.before("real/040.png", cut_off)
     # By then the other host does the lost host's work.
-    image_server.before("synthetic/050.png", lambda: network.mend(cut[0]))
+    image_server.before("synthetic/050.png", lambda: network.restore(cut[0]))
     list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path, network.address), processes.scheduler_file)
     same(tmp_path / "run")
     assert len(cut) == 1

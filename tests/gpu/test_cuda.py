@@ -203,7 +203,7 @@ def test_the_layout_is_as_good_as_the_cpus() -> None:
 
     def quality(points: NDArray[np.float32]) -> float:
         assert points.shape == (len(view), 3)
-        return float(layout_quality([view], points, seed=0)["trustworthiness"])
+        return layout_quality([view], points, seed=0)["trustworthiness"] or 0.0
 
     trustworthiness = quality(Cuda().layout(start, *graph, LayoutSettings()))
     assert trustworthiness == pytest.approx(quality(Cpu().layout(start, *graph, LayoutSettings())), abs=0.02)
