@@ -194,7 +194,7 @@ class Run:
     @cached_property
     def metrics(self) -> Metrics:
         """The content of metrics.json: the numbers per dataset, and per level and pair."""
-        return read_metrics(self.path)
+        return read_metrics(self.store)
 
     def plot(self, level: str, max_points: int = 50_000) -> "go.Figure":
         """Return a level's 3-D map as a Plotly figure, which a notebook shows by itself.

@@ -94,7 +94,7 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                 }
                 for name, dataset in run.record.datasets.items()
             },
-            "headlines": {pair.name: _headline(pair) for pair in run.pairs} if spec.measured else {},
+            "headlines": {pair.name: _headline(pair) if spec.measured else "" for pair in run.pairs},
             "confounders": {pair.name: _confounders() for pair in run.pairs} if spec.measured else {},
             "duplicates": {
                 "groups": 0,

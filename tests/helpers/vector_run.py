@@ -18,6 +18,7 @@ from gapscope.stages.neighbors import find_neighbors, fit_scalers
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
 from gapscope.store.index import GROUP_ROWS, write_index
 from gapscope.store.layouts import write_layout
+from gapscope.store.metrics import LayoutInfo
 from gapscope.store.pyramid import create_pyramid, mark_done, write_embeddings
 from gapscope.store.run_record import DatasetRecord, RunRecord
 from gapscope.store.run_store import RunStore
@@ -113,7 +114,19 @@ def compare_vectors(
     device = choose_device("cpu")
     with lazy_cluster("inline", device.name, 0) as connect:
         find_neighbors(run, device, compare_settings.graph_k, connect, Silent())
+    read = sum(dataset.read or 0 for dataset in record.datasets.values())
+    info: LayoutInfo = {
+        "strategy": "full",
+        "images": read,
+        "umap_images": read,
+        "note": "",
+        "trustworthiness": None,
+        "neighbor_recall": None,
+        "k": 0,
+        "sample": 0,
+        "clustered": read,
+    }
     for level in levels:
-        write_layout(run, level, np.concatenate(points), np.concatenate(labels))
+        write_layout(run, level, np.concatenate(points), np.concatenate(labels), info)
     compare_datasets(run, compare_settings, device, Silent())
     return open_run(folder)

@@ -81,7 +81,7 @@ def _sample(view: EmbeddingView, size: int, random: np.random.Generator, device:
 
 
 def _tiles(view: EmbeddingView, device: torch.device) -> Iterator[Tensor]:
-    # By stretches of rows, since a tile is read as the whole stretch that it lies in.
+    # By chunks of rows, since a tile is read together with all rows of its range.
     cuts = np.searchsorted(view.rows, np.arange(0, int(view.rows[-1]) + _TILE_ROWS + 1, _TILE_ROWS))
     for start, stop in pairwise(cuts):
         if start < stop:

@@ -145,7 +145,7 @@ def _legend_handles(plotted: PlottedPoints, level: str) -> "list[Line2D]":
 
 def _summary_lines(run: RunStore, level: str) -> list[str]:
     """Return a sentence each for the pairs with the largest shares of outliers."""
-    metrics = read_metrics(run.path)["levels"][level]["pairs"]
+    metrics = read_metrics(run)["levels"][level]["pairs"]
     pairs = [(pair, metrics[pair.name]) for pair in run.pairs]
     widest = sorted(pairs, key=lambda pair: -pair[1]["outlier_share"])[:_MAX_PAIRS]
     return [

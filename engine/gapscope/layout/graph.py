@@ -11,7 +11,7 @@ from gapscope.store.index import rows_read
 from gapscope.store.neighbors import read_neighbor_range
 from gapscope.store.run_store import RunStore
 
-_STRETCH_ROWS = 65536
+_CHUNK_ROWS = 65536
 
 Graph = tuple[NDArray[np.float32], NDArray[np.int64]]
 """(n, k) distances, ascending, and (n, k) positions of each image's nearest."""
@@ -37,12 +37,12 @@ def merge_graphs(run: RunStore, level: str, n_neighbors: int, search: str = "") 
             reference: _pair_graph(run, level, Pair(query, reference), query_rows, own, n_neighbors - 1, search)
             for reference, own in rows.items()
         }
-        for start in range(0, len(query_rows), _STRETCH_ROWS):
-            stretch = slice(start, min(start + _STRETCH_ROWS, len(query_rows)))
-            parts = [np.zeros((stretch.stop - start, 1), np.float32)]
-            positions = [slices[query].start + np.arange(start, stretch.stop)[:, None]]
+        for start in range(0, len(query_rows), _CHUNK_ROWS):
+            chunk = slice(start, min(start + _CHUNK_ROWS, len(query_rows)))
+            parts = [np.zeros((chunk.stop - start, 1), np.float32)]
+            positions = [slices[query].start + np.arange(start, chunk.stop)[:, None]]
             for reference, read in graphs.items():
-                distance, position = read(stretch)
+                distance, position = read(chunk)
                 parts.append(distance)
                 positions.append(np.where(position >= 0, slices[reference].start + position, -1))
             merged, merged_positions = np.concatenate(parts, axis=1), np.concatenate(positions, axis=1)
@@ -62,13 +62,13 @@ def _pair_graph(
     k: int,
     search: str,
 ) -> Callable[[slice], tuple[NDArray[np.float32], NDArray[np.integer]]]:
-    """Return a function that gives distances and positions (n, k) for a stretch of a pair's query images."""
+    """Return a function that gives distances and positions (n, k) for a chunk of a pair's query images."""
     cached = NEIGHBOR_CACHE.pop(search, level, pair)
     if cached is not None:
-        return lambda stretch: (cached.distances[stretch, :k], cached.positions[stretch, :k])
+        return lambda chunk: (cached.distances[chunk, :k], cached.positions[chunk, :k])
 
-    def read(stretch: slice) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
-        rows = query_rows[stretch]
+    def read(chunk: slice) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+        rows = query_rows[chunk]
         distances, indices = read_neighbor_range(run, level, pair, int(rows[0]), int(rows[-1]) + 1)
         neighbor_rows = indices[rows - rows[0], :k]
         positions = np.where(neighbor_rows >= 0, np.searchsorted(reference_rows, neighbor_rows), -1)

@@ -9,7 +9,7 @@ from gapscope.neighbors.embedding_view import EmbeddingView
 
 _NEAREST = 15
 _REACH_NEIGHBORS = 10
-_STRETCH_ROWS = 2**18
+_CHUNK_ROWS = 2**18
 
 
 def interpolate_coordinates(
@@ -34,8 +34,8 @@ def interpolate_coordinates(
     k = min(_REACH_NEIGHBORS + 1, len(coordinates))
     reach = KDTree(coordinates).query(coordinates, k=[k], workers=-1)[0][:, 0]
     interpolated = np.empty((len(query), 3), np.float32)
-    for start in range(0, len(query), _STRETCH_ROWS):
-        part = query.take(slice(start, start + _STRETCH_ROWS))
+    for start in range(0, len(query), _CHUNK_ROWS):
+        part = query.take(slice(start, start + _CHUNK_ROWS))
         nearest = device.neighbors(part, reference, min(_NEAREST + 1, len(reference)), same=False, batch_invariant=True)
         candidates = coordinates[nearest.indices].astype(np.float64)
         from_first = np.linalg.norm(candidates - candidates[:, :1], axis=2)

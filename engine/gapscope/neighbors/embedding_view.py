@@ -14,7 +14,7 @@ from gapscope.store.index import rows_read
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 
-_STRETCH_ROWS = 65536
+_CHUNK_ROWS = 65536
 _TILE_ROWS = 8192
 
 
@@ -86,13 +86,13 @@ class EmbeddingView:
 
 
 def read_rows_float32(embeddings: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return ascending `rows` of an array (rows, channels) as float32, reading one stretch of it at a time."""
+    """Return ascending `rows` of an array (rows, channels) as float32, reading a chunk at a time."""
     values = np.empty((len(rows), embeddings.shape[1]), np.float32)
     first = 0
     while first < len(rows):
-        last = int(np.searchsorted(rows, rows[first] + _STRETCH_ROWS))
-        stretch = np.asarray(embeddings[int(rows[first]) : int(rows[last - 1]) + 1])
-        values[first:last] = stretch[rows[first:last] - rows[first]]
+        last = int(np.searchsorted(rows, rows[first] + _CHUNK_ROWS))
+        chunk = np.asarray(embeddings[int(rows[first]) : int(rows[last - 1]) + 1])
+        values[first:last] = chunk[rows[first:last] - rows[first]]
         first = last
     return values
 

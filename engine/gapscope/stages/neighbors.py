@@ -29,7 +29,7 @@ from gapscope.store.run_record import ScalerRecord
 from gapscope.store.run_store import RunStore
 
 _TILE_ROWS = 8192
-_STRETCH_ROWS = 2**20
+_CHUNK_ROWS = 2**20
 """Query images whose neighbors are in memory at a time."""
 _CACHE_SHARE = 1 / 8
 """Share of the machine's memory for neighbors that its workers keep for the map."""
@@ -119,8 +119,8 @@ def _search_pair(job: _Job) -> None:
     # For the map; what does not fit is read from the disk again.
     max_bytes = int(MEMORY_LIMIT * _CACHE_SHARE / max(1, job.processes_per_host))
     cached = CachedNeighbors.empty(len(query), job.graph_k if len(query) * job.graph_k * 8 <= max_bytes else 0)
-    for start in range(0, len(query), _STRETCH_ROWS):
-        part = query.take(slice(start, start + _STRETCH_ROWS))
+    for start in range(0, len(query), _CHUNK_ROWS):
+        part = query.take(slice(start, start + _CHUNK_ROWS))
         result = job.device.neighbors(part, reference, job.k, same=pair.query == pair.reference)
         indices = np.where(result.indices >= 0, reference.rows[result.indices], -1)
         write_neighbor_rows(run, level, pair, part.rows, result.distances, indices)

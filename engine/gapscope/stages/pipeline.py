@@ -231,7 +231,7 @@ def compare(
 
 
 def _log_warnings(run: RunStore) -> None:
-    for confounder in read_metrics(run.path)["confounders"].values():
+    for confounder in read_metrics(run)["confounders"].values():
         if confounder["warning"]:
             _LOGGER.warning("%s", confounder["warning"])
 

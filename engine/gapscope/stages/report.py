@@ -28,7 +28,7 @@ def write_report(run: RunStore, progress: Progress, settings: ReportSettings | N
         OSError: the run's folder cannot be written.
     """
     settings = settings or ReportSettings()
-    metrics = read_metrics(run.path)
+    metrics = read_metrics(run)
     with replacing_folder(run.path / "report") as folder:
         # 1. Every image that has coordinates on all maps, every outlier list, and the one-sided clusters.
         index = read_point_index(run)

@@ -1,6 +1,6 @@
 """metrics.json: the numbers of a comparison, per dataset, and per level and ordered pair of datasets."""
 
-import json
+from collections.abc import Container, Iterable
 from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
@@ -8,6 +8,7 @@ import msgspec
 
 from gapscope.errors import DamageError, one_line
 from gapscope.store.atomic import write_json
+from gapscope.store.run_store import RunStore
 
 NAME = "metrics.json"
 
@@ -184,15 +185,32 @@ def write_metrics(run: Path, metrics: Metrics) -> None:
     write_json(run / NAME, metrics)
 
 
-def read_metrics(run: Path) -> Metrics:
+def read_metrics(run: RunStore) -> Metrics:
     """Read metrics.json.
 
     Raises:
         FileNotFoundError: the run is not finished.
-        DamageError: it is damaged.
+        DamageError: the file is damaged, or lacks one of the run's levels or pairs.
     """
-    path = run / NAME
+    path = run.path / NAME
     try:
-        return msgspec.convert(json.loads(path.read_text(encoding="utf-8")), Metrics)
+        metrics = msgspec.json.decode(path.read_bytes(), type=Metrics)
+        _check_complete(run, metrics)
     except ValueError as error:
-        raise DamageError(f"{path} is damaged ({one_line(error)}); see `gapscope verify {run}`") from error
+        raise DamageError(f"{path} is damaged ({one_line(error)}); see `gapscope verify {run.path}`") from error
+    return metrics
+
+
+def _check_complete(run: RunStore, metrics: Metrics) -> None:
+    pairs = [pair.name for pair in run.pairs]
+    _check_names("datasets", run.datasets, metrics["datasets"])
+    _check_names("headlines", pairs, metrics["headlines"])
+    _check_names("levels", run.levels, metrics["levels"])
+    for level in run.levels:
+        _check_names(f"pairs of {level}", pairs, metrics["levels"][level]["pairs"])
+
+
+def _check_names(what: str, expected: Iterable[str], present: Container[str]) -> None:
+    for name in expected:
+        if name not in present:
+            raise ValueError(f"the {what} lack {name}")

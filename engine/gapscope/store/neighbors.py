@@ -71,9 +71,9 @@ def write_neighbor_rows(
     if not len(rows):
         return
     for name, values, fill_value in (("indices", indices, -1), ("distances", distances, np.inf)):
-        stretch = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), fill_value, values.dtype)
-        stretch[rows - rows[0]] = values
-        run.array(_path(level, pair, name), "r+")[int(rows[0]) : int(rows[-1]) + 1] = stretch
+        chunk = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), fill_value, values.dtype)
+        chunk[rows - rows[0]] = values
+        run.array(_path(level, pair, name), "r+")[int(rows[0]) : int(rows[-1]) + 1] = chunk
 
 
 def finish_neighbors(run: RunStore, level: str, pair: Pair, info: NeighborSearchInfo) -> None:

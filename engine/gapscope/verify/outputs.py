@@ -62,7 +62,7 @@ def check_tables(run: RunStore) -> Check:
 def _read_metrics(check: Check, run: RunStore) -> Metrics | None:
     """Return metrics.json if it can be read, and check that it counts the images that run.json counts."""
     with check.reading(metrics.NAME, "comparison"):
-        content = read_metrics(run.path)
+        content = read_metrics(run)
         counted = {
             name: (dataset.listed, dataset.read, dataset.rejected) for name, dataset in run.record.datasets.items()
         }

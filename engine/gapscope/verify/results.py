@@ -29,7 +29,7 @@ from gapscope.verify.result import Check
 Embedded = Mapping[str, NDArray[np.bool_]]
 """Per dataset, whether each row was embedded."""
 
-_STRETCH_ROWS = 65536
+_CHUNK_ROWS = 65536
 
 
 def check_groups(run: RunStore) -> Check:
@@ -87,10 +87,10 @@ def check_neighbors(run: RunStore, level: str, pair: Pair, embedded: Embedded) -
             check.waiting = "not found yet"
             return check
         exact = neighbor_search_info(run, level, pair)["method"] == "exact"
-        for first in range(0, rows, _STRETCH_ROWS):
-            stretch = slice(first, first + _STRETCH_ROWS)
-            distances, indices = read_neighbor_range(run, level, pair, stretch.start, stretch.stop)
-            query = np.flatnonzero(embedded[pair.query][stretch]) + first
+        for first in range(0, rows, _CHUNK_ROWS):
+            chunk = slice(first, first + _CHUNK_ROWS)
+            distances, indices = read_neighbor_range(run, level, pair, chunk.start, chunk.stop)
+            query = np.flatnonzero(embedded[pair.query][chunk]) + first
             own = pair.query == pair.reference
             fault = _neighbor_fault(distances, indices, first, query, embedded[pair.reference], own=own, exact=exact)
             if fault:

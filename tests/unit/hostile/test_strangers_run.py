@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a report, to make hostile copies of."""
     images = {"real": ["1.png", "2.png", "3.png"], "synthetic": ["1.png", "2.png"]}
     run = write_fake_run(tmp_path_factory.mktemp("whole"), FakeRunSpec(images=images, levels=("P2",), measured=True))
-    write_report(run, Silent())
+    write_report(run.store, Silent())
     return run
 
 

@@ -104,8 +104,8 @@ def test_the_same_search_finds_the_same() -> None:
     np.testing.assert_array_equal(one.indices, other.indices)
 
 
-def test_scattered_rows_are_read_a_stretch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_view, "_STRETCH_ROWS", 8)
+def test_scattered_rows_are_read_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding_view, "_CHUNK_ROWS", 8)
     values = normal(100, 1)
     rows = np.array([0, 1, 7, 8, 9, 40, 41, 90, 99])
     np.testing.assert_array_equal(read_rows_float32(rows_of(values).embeddings, rows), values[rows])
