@@ -76,7 +76,7 @@ def _maps(count: int, setting: Setting) -> Iterator[Result]:
         if name == "seed 1":
             yield {"likeness_of_two_seeds": float(1 - procrustes(first, layouts["device"][0])[2])}
     landmarks = layout_by_landmarks([view], options["default"], setting.device, len(view) // 2, "half of them")
-    yield {"landmarks, half": layout_quality([view], landmarks.points, seed=0)}
+    yield {"landmarks, half": layout_quality([view], landmarks.coordinates, seed=0)}
 
 
 def _layout(

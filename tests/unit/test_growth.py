@@ -98,11 +98,11 @@ def test_what_another_run_could_not_read_is_read_again(
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "read", fails)
         run = gapscope.compare(subset(folders, "ab"), out=tmp_path / "one", cache=tmp_path / "cache", **OPTIONS)
-        assert run.record.datasets["b"]["rejected"] == 2
+        assert run.record.datasets["b"].rejected == 2
     read.clear()
     run = gapscope.compare(subset(folders, "ab"), out=tmp_path / "two", cache=tmp_path / "cache", **OPTIONS)
     assert read == ["b"]
-    assert run.record.datasets["b"]["rejected"] == 1
+    assert run.record.datasets["b"].rejected == 1
 
 
 def test_a_dataset_is_added_to_a_run_and_another_dropped(

@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 from unprivileged import unprivileged
 
 import gapscope
+from gapscope.settings import LayoutSettings
 from gapscope_cli.main import app
 
 Folders = tuple[Path, Path]
@@ -52,13 +53,13 @@ def test_all_options_reach_the_run(two_folders: Folders, tmp_path: Path) -> None
     run = gapscope.open_run(tmp_path / "run")
     assert run.levels == ("P3", "P5")
     pair = "real-vs-synthetic"
-    embed, layout, comparison = (run.record.config[stage] for stage in ("embed", "layout", "compare"))
-    assert (embed["size"], embed["fit"], embed["precision"]) == (64, "pad", "bfloat16")
-    assert layout == {"n_neighbors": 40, "min_dist": 0.3, "n_epochs": 20, "landmarks": 120, "seed": 7}
-    assert run.record.config["neighbors"] == {"metric": "euclidean"}
+    config = run.record.config
+    assert (config.embed.size, config.embed.fit, config.embed.precision) == (64, "pad", "bfloat16")
+    assert config.layout == LayoutSettings(n_neighbors=40, min_dist=0.3, n_epochs=20, landmarks=120, seed=7)
+    assert config.neighbors.metric == "euclidean"
     assert run.metrics["levels"]["P5"]["layout"]["umap_images"] <= 120
-    assert (comparison["k"], comparison["fdr"]) == (3, 0.2)
-    assert (comparison["reference"], comparison["max_outliers"]) == ("real", 4)
+    assert (config.compare.k, config.compare.fdr) == (3, 0.2)
+    assert (config.compare.reference, config.compare.max_outliers) == ("real", 4)
     assert len(run.outliers("P5", "real", "synthetic")) == 4 < run.metrics["levels"]["P5"]["pairs"][pair]["outliers"]
     assert len(run.outliers("P5", "real", "synthetic")["neighbors"].iloc[0]) == 3
 

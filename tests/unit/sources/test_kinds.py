@@ -25,7 +25,9 @@ from gapscope.sources import Entry, Source, open_source
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.patterns import expand_braces
 from gapscope.sources.rejects import STATUSES, Rejected
-from gapscope.store.index import read_rows, write_index
+from gapscope.store.index import indexed_entries, write_index
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 
 Picture = Callable[[int], bytes]
 
@@ -311,12 +313,13 @@ def test_a_list_in_another_encoding_or_with_holes_can_be_indexed(folder: Path, t
         "short.csv": ["missing", "listed"],
         "holes.parquet": ["missing", "listed"],
     }
+    run = RunStore(tmp_path, RunRecord.of_embeddings(dict.fromkeys(expected, 2), {}, block_rows=32))
     for name, statuses in expected.items():
         source, entries = open_and_list(folder / name)
         assert [entry.status for entry in entries] == statuses
-        write_index(tmp_path, name, entries, source.columns)
-        assert [entry.uri for entry in read_rows(tmp_path, name, 0, 9)] == [entry.uri for entry in entries]
-    assert read_rows(tmp_path, "old.csv", 0, 1)[0].values == {"gr\\xf6\\xdfe": 1.0, "city": "K\\xf6ln"}
+        write_index(run, name, entries, source.columns)
+        assert [entry.uri for entry in indexed_entries(run, name)] == [entry.uri for entry in entries]
+    assert next(indexed_entries(run, "old.csv")).values == {"gr\\xf6\\xdfe": 1.0, "city": "K\\xf6ln"}
 
 
 def test_names_that_come_again_are_counted_however_long_the_list() -> None:
