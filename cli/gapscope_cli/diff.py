@@ -1,11 +1,14 @@
 """`gapscope diff`: has the gap closed from one run to the next?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gapscope_cli.errors import reported_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def diff(
@@ -37,11 +40,13 @@ def diff(
             )
 
 
-def _describe(name: str, row: "object") -> str:
-    form = "{:.1%}" if name == "share_outside" else "{:.4f}"
-    values = [
-        f"{form.format(row[when])} [{form.format(row[f'{when}_low'])}, {form.format(row[f'{when}_high'])}]"  # type: ignore[index]
+def _describe(name: str, row: "pd.Series[Any]") -> str:
+    from gapscope.compare.registry import METRICS
+
+    metric = METRICS[name]
+    before, after = (
+        f"{metric.format_value(row[when])} "
+        f"[{metric.format_value(row[f'{when}_low'])}, {metric.format_value(row[f'{when}_high'])}]"
         for when in ("before", "after")
-    ]
-    label = "share outside" if name == "share_outside" else "kernel distance"
-    return f"{label} {values[0]} -> {values[1]} ({row['verdict']})"  # type: ignore[index]
+    )
+    return f"{metric.label} {before} -> {after} ({row['verdict']})"

@@ -35,11 +35,15 @@ def print_summary(run: "Run") -> None:
 
 
 def _line(level: str, pair: "PairMetrics") -> str:
-    low, high = pair["share_outside_low"], pair["share_outside_high"]
-    line = (
-        f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({pair['outlier_share']:.1%}); "
-        f"estimated share outside {pair['share_outside']:.1%} [{low:.1%}, {high:.1%}]"
+    from gapscope.compare.registry import METRICS
+
+    listed, outside = METRICS["outlier_share"], METRICS["share_outside"]
+    value, low, high = map(
+        outside.format_value, (pair["share_outside"], pair["share_outside_low"], pair["share_outside_high"])
     )
+    share = listed.format_value(pair["outlier_share"])
+    line = f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({share}); "
+    line += f"{outside.label} {value} [{low}, {high}]"
     measure = pair["measures"].get("frechet")
     ratio = None if measure is None else measure.get("ratio")
     return line if ratio is None else f"{line}; {ratio:.1f} times the noise floor"

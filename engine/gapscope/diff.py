@@ -1,14 +1,15 @@
 """Has a gap closed from one run to another? Level by level, and only what is beyond the error bars."""
 
-from collections.abc import Callable
-
 import pandas as pd
 
+from gapscope.compare.registry import METRICS, Metric
 from gapscope.errors import RunError
 from gapscope.run import Run
 from gapscope.store.metrics import PairMetrics
 
 SMALLER, LARGER, SAME = "smaller", "larger", "no change"
+NUMBERS = (METRICS["share_outside"], METRICS["kid"])
+"""The numbers that are compared: those that do not grow or shrink with the number of images."""
 
 _Interval = tuple[float, float, float]
 """A number, and the ends of its 95% interval."""
@@ -35,36 +36,38 @@ def diff_runs(before: Run, after: Run) -> pd.DataFrame:
     for level in (level for level in before.levels if level in after.levels):
         for pair in (pair for pair in before.pairs if pair in after.pairs):
             metrics = [run.metrics["levels"][level]["pairs"][pair.name] for run in (before, after)]
-            for number, interval_of in _NUMBERS.items():
-                first, second = (interval_of(side) for side in metrics)
+            for number in NUMBERS:
+                first, second = (_interval(side, number) for side in metrics)
                 if first is not None and second is not None:
-                    rows.append([level, *pair, number, *first, *second, _verdict(first, second)])
+                    rows.append([level, *pair, number.name, *first, *second, _verdict(first, second)])
     ends = [f"{which}{end}" for which in ("before", "after") for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=["level", "query", "reference", "number", *ends, "verdict"])
 
 
 def level_verdicts(changes: pd.DataFrame) -> pd.DataFrame:
     """Return a row per level and ordered pair: `closing`, `widening`, `both` where numbers disagree, or `no change`."""
-    words = {frozenset[str](): SAME, frozenset([SMALLER]): "closing", frozenset([LARGER]): "widening"}
+    words = {frozenset[str](): SAME, frozenset(["closing"]): "closing", frozenset(["widening"]): "widening"}
     rows = []
     for (level, query, reference), part in changes.groupby(["level", "query", "reference"], sort=False):
-        verdicts = frozenset(part["verdict"]) - {SAME}
-        rows.append([level, query, reference, words.get(verdicts, "both")])
+        changed = part[part["verdict"] != SAME]
+        directions = frozenset(map(_direction, changed["number"], changed["verdict"]))
+        rows.append([level, query, reference, words.get(directions, "both")])
     return pd.DataFrame(rows, columns=["level", "query", "reference", "verdict"])
 
 
-def _share_outside(metrics: PairMetrics) -> _Interval | None:
-    return metrics["share_outside"], metrics["share_outside_low"], metrics["share_outside_high"]
+def _direction(number: str, verdict: str) -> str:
+    better = {"lower": SMALLER, "higher": LARGER}.get(METRICS[number].better)
+    return "closing" if verdict == better else "widening"
 
 
-def _kid(metrics: PairMetrics) -> _Interval | None:
-    measure = metrics["measures"].get("kid")
+def _interval(metrics: PairMetrics, number: Metric) -> _Interval | None:
+    if not number.measure:
+        low, high = f"{number.name}_low", f"{number.name}_high"
+        return metrics[number.name], metrics[low], metrics[high]  # type: ignore[literal-required]
+    measure = metrics["measures"].get(number.name)
     if measure is None or measure["low"] is None or measure["high"] is None:
         return None
     return measure["value"], measure["low"], measure["high"]
-
-
-_NUMBERS: dict[str, Callable[[PairMetrics], _Interval | None]] = {"share_outside": _share_outside, "kid": _kid}
 
 
 def _verdict(before: _Interval, after: _Interval) -> str:

@@ -1,4 +1,4 @@
-"""The README's table of options, made from the settings; `python tests/made/options_table.py` writes it there."""
+"""The README's table of options, made from the settings; `python tests/helpers/options_table.py` writes it there."""
 
 from dataclasses import MISSING
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every number of a comparison, described once, for the page, the console, the documents and `diff`."""
+"""Every number of a comparison, described once: the page, the console, `diff` and docs/comparison.md read it here."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -19,6 +19,8 @@ class Metric:
         better: whether a lower or a higher value means a smaller gap; `neither` where it says nothing of the gap.
         measure: whether it stands under `measures` with interval, floor and ratio, not beside the counts.
         floor: for a number that is no measure, the key of its value where the datasets do not differ.
+        interval: how its 95% interval is made; empty if it has none.
+        noise_floor: how its noise floor is made; empty if it has none.
         source: where the definition comes from.
     """
 
@@ -29,6 +31,8 @@ class Metric:
     better: Better
     measure: bool = False
     floor: str = ""
+    interval: str = ""
+    noise_floor: str = ""
     source: str
 
     def format_value(self, value: float) -> str:
@@ -90,6 +94,7 @@ METRICS = {
             help="Estimated share of query images outside the reference, listed one by one or not (Storey)",
             format="percent",
             better="lower",
+            interval="resampled scores of both datasets",
             source="1 - pi0, Storey (2002)",
         ),
         Metric(
@@ -99,6 +104,8 @@ METRICS = {
             format="percent",
             better="higher",
             measure=True,
+            interval="bootstrap",
+            noise_floor="exact: 1 - C(n_B - 1, k) / C(n_A + n_B - 1, k)",
             source="Naeem et al. (2020)",
         ),
         Metric(
@@ -108,6 +115,7 @@ METRICS = {
             format="percent",
             better="higher",
             floor="reference_neighbors_expected",
+            noise_floor="`reference_neighbors_expected`",
             source="Schilling (1986)",
         ),
         Metric(
@@ -133,6 +141,8 @@ METRICS = {
             format="number",
             better="lower",
             measure=True,
+            interval="delete-a-group jackknife, 8 groups",
+            noise_floor="between two parts of the reference",
             source="Dowson and Landau (1982); FID, Heusel et al. (2017)",
         ),
         Metric(
@@ -142,6 +152,8 @@ METRICS = {
             format="number",
             better="lower",
             measure=True,
+            interval="bootstrap, 200 resamples",
+            noise_floor="root mean square between two parts of the reference, 16 splits",
             source="Gretton et al. (2012); Binkowski et al. (2018)",
         ),
         Metric(
@@ -151,6 +163,8 @@ METRICS = {
             format="percent",
             better="higher",
             measure=True,
+            interval="bootstrap",
+            noise_floor="between halves of the reference",
             source="Kynkaanniemi et al. (2019)",
         ),
         Metric(
@@ -160,6 +174,8 @@ METRICS = {
             format="percent",
             better="higher",
             measure=True,
+            interval="bootstrap",
+            noise_floor="between halves of the reference",
             source="Kynkaanniemi et al. (2019)",
         ),
         Metric(
@@ -169,6 +185,8 @@ METRICS = {
             format="number",
             better="higher",
             measure=True,
+            interval="bootstrap",
+            noise_floor="1, exactly",
             source="Naeem et al. (2020)",
         ),
         Metric(
@@ -178,6 +196,8 @@ METRICS = {
             format="percent",
             better="lower",
             measure=True,
+            interval="bootstrap",
+            noise_floor="exact: its expectation by chance; p from 999 permutations",
             source="Schilling (1986); Henze (1988)",
         ),
     )

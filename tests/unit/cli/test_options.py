@@ -90,7 +90,7 @@ def test_docstrings_have_the_help_of_the_settings(function: Any, own: dict[str, 
 
 
 def test_the_readme_has_the_options_of_the_settings() -> None:
-    assert options_table() + "\n\n" in README.read_text(encoding="utf-8"), "run python tests/made/options_table.py"
+    assert options_table() + "\n\n" in README.read_text(encoding="utf-8"), "run python tests/helpers/options_table.py"
 
 
 @pytest.mark.parametrize(
