@@ -48,7 +48,7 @@ def under_p(
 
     Example:
         >>> under_p(np.array([0, 5]), 10, 100, 100).round(4).tolist()
-        [0.0009, 0.6162]
+        [0.0007, 0.6199]
     """
     from scipy.stats import hypergeom
 

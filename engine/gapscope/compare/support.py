@@ -32,7 +32,7 @@ def expected_coverage(k: int, query_size: int, reference_size: int) -> float:
 
     Example:
         >>> round(expected_coverage(5, 1000, 1000), 4)
-        0.9691
+        0.969
     """
     first = np.arange(min(k, reference_size))
     others = query_size + reference_size - 1 - first
