@@ -78,53 +78,53 @@ def s3() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    made, random = {}, np.random.default_rng(4)
+    arrays, random = {}, np.random.default_rng(4)
     for name in ("real", "synthetic"):
         folder = tmp_path_factory.mktemp(name)
         for number in range(36 if name == "real" else 12):
             pixels = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).resize((40, 30)).save(folder / f"{number:02d}.png")
         (folder / "broken.jpg").write_bytes(b"no image")
-        made[name] = str(folder)
-    return made
+        arrays[name] = str(folder)
+    return arrays
 
 
 def content(run: Path) -> dict[str, bytes]:
     """What a run's files hold, but for times."""
-    apart = ("run.json", "log.txt", "facts.js", "SHA256SUMS")
-    files = [path for path in run.rglob("*") if path.is_file() and path.name not in apart]
+    with_times = ("run.json", "log.txt", "facts.js", "SHA256SUMS")
+    files = [path for path in run.rglob("*") if path.is_file() and path.name not in with_times]
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
-def here(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
+def local_run(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
     return gapscope.compare(folders, out=tmp_path_factory.mktemp("here") / "run", **OPTIONS)
 
 
 @pytest.mark.parametrize("url", [pytest.param("s3://bucket/some/run", marks=pytest.mark.slow), "memory://run-of-test"])
 def test_a_run_behind_a_url_holds_what_a_folder_holds(
-    s3: Server, folders: dict[str, str], here: gapscope.Run, tmp_path: Path, url: str
+    s3: Server, folders: dict[str, str], local_run: gapscope.Run, tmp_path: Path, url: str
 ) -> None:
     run = gapscope.compare(folders, out=url, **OPTIONS)
-    assert content(run.path) == content(here.path)
+    assert content(run.path) == content(local_run.path)
     opened = gapscope.open_run(url)
-    assert opened.metrics == here.metrics
-    assert opened.outliers("P3", "real", "synthetic").equals(here.outliers("P3", "real", "synthetic"))
+    assert opened.metrics == local_run.metrics
+    assert opened.outliers("P3", "real", "synthetic").equals(local_run.outliers("P3", "real", "synthetic"))
     page = opened.report.read_bytes()
     opened.report.unlink()
-    done = CliRunner().invoke(app, ["report", url])
-    assert done.exit_code == 0, done.output
-    assert done.stdout.strip() == f"{url}/report/index.html"
+    result = CliRunner().invoke(app, ["report", url])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == f"{url}/report/index.html"
     assert opened.report.read_bytes() == page
     for kind in ("parquet", "projector"):
-        done = CliRunner().invoke(app, ["export", url, "--to", kind, "--out", str(tmp_path / kind)])
-        assert done.exit_code == 0, done.output
-    found = gapscope.verify(url)
-    assert (found.faults, found.finished) == ([], True)
+        result = CliRunner().invoke(app, ["export", url, "--to", kind, "--out", str(tmp_path / kind)])
+        assert result.exit_code == 0, result.output
+    checked = gapscope.verify(url)
+    assert (checked.faults, checked.finished) == ([], True)
     # The same call finds nothing to do.
     asked = len(s3.met)
     gapscope.compare(folders, out=url, **OPTIONS)
-    assert content(run.path) == content(here.path)
+    assert content(run.path) == content(local_run.path)
     assert (len(s3.met) > asked) == url.startswith("s3")
     with pytest.raises(gapscope.RunError, match=r"embed\.size was 64, now 96"):
         gapscope.compare(folders, out=url, **OPTIONS | {"size": 96})
@@ -220,9 +220,9 @@ def test_what_cannot_be_a_run_is_one_line(s3: Server, folders: dict[str, str], u
     if "nowhere" not in url:
         command = ["compare", *(f"{name}={folder}" for name, folder in folders.items()), "--out", url]
         command += ["--model", "bundled"]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 2, done.output
-    lines = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("gapscope: ")]
     assert len(lines) == 1
     assert words in lines[0]
-    assert "secret" not in done.output
+    assert "secret" not in result.output
