@@ -1,6 +1,7 @@
 """Runs behind URLs: a real S3 server on this machine that may be told to fail, and memory."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.request import urlopen
 import fsspec
 import numpy as np
 import pytest
-from embed_only import list_and_embed, read_run_arrays
+from embed_only import LEVELS, list_and_embed, read_run_arrays
 from PIL import Image
 from typer.testing import CliRunner
 from zarr.core.sync import sync
@@ -17,8 +18,10 @@ from zarr.core.sync import sync
 import gapscope
 from gapscope.progress import Silent
 from gapscope.report.serve import ReportServer
+from gapscope.stages.neighbors import fit_scalers
 from gapscope.store import location
 from gapscope.store.lock import run_lock
+from gapscope.store.run_store import open_store
 from gapscope_cli.main import app
 
 OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 11, "cluster": "inline"}
@@ -32,11 +35,14 @@ class Server:
         self._app, self._lock = app, threading.Lock()
         self.troubles: list[str] = []
         self.met: list[str] = []
+        self.methods: Counter[str] = Counter()
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         with self._lock:
             trouble = self.troubles.pop() if self.troubles else "none"
             self.met.append(trouble)
+            listing = environ["REQUEST_METHOD"] == "GET" and "prefix=" in environ["QUERY_STRING"]
+            self.methods["LIST" if listing else environ["REQUEST_METHOD"]] += 1
         if trouble == "late":
             self.released.wait(60)
         if trouble != "none":
@@ -78,15 +84,15 @@ def s3() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    arrays, random = {}, np.random.default_rng(4)
+    by_name, random = {}, np.random.default_rng(4)
     for name in ("real", "synthetic"):
         folder = tmp_path_factory.mktemp(name)
         for number in range(36 if name == "real" else 12):
             pixels = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).resize((40, 30)).save(folder / f"{number:02d}.png")
         (folder / "broken.jpg").write_bytes(b"no image")
-        arrays[name] = str(folder)
-    return arrays
+        by_name[name] = str(folder)
+    return by_name
 
 
 def content(run: Path) -> dict[str, bytes]:
@@ -99,6 +105,28 @@ def content(run: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def local_run(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
     return gapscope.compare(folders, out=tmp_path_factory.mktemp("here") / "run", **OPTIONS)
+
+
+def test_a_block_asks_for_little_but_its_data(s3: Server, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (192, 8, 8, 3), dtype=np.uint8)
+    counts, blocks = [], []
+    for images in (64, 192):
+        folder = tmp_path / str(images)
+        folder.mkdir()
+        for number in range(images):
+            Image.fromarray(pixels[number]).save(folder / f"{number:03d}.png")
+        url = f"s3://bucket/requests-{images}"
+        s3.methods.clear()
+        list_and_embed(url, {"real": str(folder)}, "inline")
+        run = open_store(location.resolve_location(url))
+        fit_scalers(run)
+        counts.append(s3.methods.copy())
+        blocks.append(run.record.blocks("real"))
+    more = blocks[1] - blocks[0]
+    assert more == 4
+    assert (counts[1]["HEAD"] + counts[1]["LIST"] - counts[0]["HEAD"] - counts[0]["LIST"]) / more <= 10
+    # A shard per level and a flag, and hardly more: nothing is written twice.
+    assert (counts[1]["PUT"] - counts[0]["PUT"]) / more <= len(LEVELS) + 3
 
 
 @pytest.mark.parametrize("url", [pytest.param("s3://bucket/some/run", marks=pytest.mark.slow), "memory://run-of-test"])
