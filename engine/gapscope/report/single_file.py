@@ -59,11 +59,15 @@ def _hashes(texts: Iterable[str]) -> str:
 def _data(report: Location) -> list[str]:
     """Return every data file as an element that no browser runs."""
     elements = []
-    for path in sorted((report / "data").glob("*.js")):
+    for path in _by_name((report / "data").glob("*.js")):
         script = path.read_text(encoding="utf-8")
         text = json.loads(script[script.index("JSON.parse(") + len("JSON.parse(") : script.rindex("));")])
         elements.append(f'<script type="application/json" id="inlined/{path.stem}">{_escaped(text)}</script>\n')
     return elements
+
+
+def _by_name(files: Iterable[Location]) -> list[Location]:
+    return sorted(files, key=lambda file: file.name)
 
 
 def _escaped(text: str) -> str:
@@ -72,5 +76,5 @@ def _escaped(text: str) -> str:
 
 def _pictures(report: Location) -> list[str]:
     element = '<script type="text/plain" id="inlined/tiles/{}">{}</script>\n'
-    files = sorted((report / "tiles").iterdir())
+    files = _by_name((report / "tiles").iterdir())
     return [element.format(path.name, base64.b64encode(path.read_bytes()).decode()) for path in files]
