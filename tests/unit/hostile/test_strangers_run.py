@@ -277,8 +277,8 @@ def test_nothing_in_a_run_reaches_the_page_as_markup(copy: Path) -> None:
 
     def change(content: dict[str, Any]) -> None:
         content["created"] = content["device"] = content["versions"]["gapscope"] = evil
-        content["model"][evil] = evil
-        content["config"]["sources"][evil] = evil
+        content["model"].update({"name": evil, "weights": evil, "pooling": evil})
+        content["config"]["embed"]["model"] = content["config"]["datasets"]["real"] = evil
         content["times"] = {evil: {"seconds": 1.0, "done": 1, "unit": evil}}
 
     rewrite(copy / "run.json", change)
