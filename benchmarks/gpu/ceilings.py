@@ -1,48 +1,52 @@
-"""What the machine itself reaches: matrix products on random data, copies on the device, to it and from it."""
+"""The machine's own limits: matrix products of random data, and copies within, to and from the device."""
 
 from collections.abc import Iterator
 
 import torch
-from gpu.stage import Found, Part, Setting, rates_of
+from gpu.stage import Part, Result, Setting, rate_summary
 
 _GIB = 2**30
-_KINDS = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
+_DTYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 
-def matrix_rate(setting: Setting, dtype: torch.dtype, *, tf32: bool = False) -> Found:
-    """Return floating-point operations per second of products of square matrices, by their side; `best` of these."""
-    found: Found = {}
+def matrix_rate(setting: Setting, dtype: torch.dtype, *, tf32: bool = False) -> Result:
+    """Return floating-point operations per second of square matrix products by side, and the `best` median."""
+    by_side: Result = {}
     before = torch.backends.cuda.matmul.allow_tf32
     torch.backends.cuda.matmul.allow_tf32 = tf32
     for side in setting.size((4096, 8192, 16384), (64,)):
-        # Zeros would be multiplied faster: they cost no power.
-        one, other = (torch.randn(side, side, device=setting.device.name).to(dtype) for _ in range(2))
-        found[str(side)] = rates_of(2.0 * side**3, lambda one=one, other=other: one @ other, setting.size(20, 2))  # type: ignore[misc]
+        # Random values, since zeros draw less power and would be multiplied faster.
+        left, right = (torch.randn(side, side, device=setting.device.name).to(dtype) for _ in range(2))
+        by_side[str(side)] = rate_summary(
+            2.0 * side**3,
+            lambda left=left, right=right: left @ right,  # type: ignore[misc]
+            setting.size(20, 2),
+        )
     torch.backends.cuda.matmul.allow_tf32 = before
-    return {**found, "best": max(each["median"] for each in found.values())}
+    return {**by_side, "best": max(rates["median"] for rates in by_side.values())}
 
 
-def copy_rate(setting: Setting) -> Found:
-    """Return bytes per second that a copy within the device's memory reads and writes."""
+def copy_rate(setting: Setting) -> Result:
+    """Return bytes per second, read and written, of a copy within the device's memory."""
     source = torch.randn(setting.size(_GIB, 2**16), device=setting.device.name)
     target = torch.empty_like(source)
-    return rates_of(2 * source.nbytes, lambda: target.copy_(source), setting.size(20, 2))
+    return rate_summary(2 * source.nbytes, lambda: target.copy_(source), setting.size(20, 2))
 
 
-def _matrices(setting: Setting) -> Iterator[Found]:
-    for name, dtype in _KINDS.items():
+def _matrices(setting: Setting) -> Iterator[Result]:
+    for name, dtype in _DTYPES.items():
         yield {name: matrix_rate(setting, dtype)}
     yield {"float32, TF32": matrix_rate(setting, torch.float32, tf32=True)}
 
 
-def _copies(setting: Setting) -> Iterator[Found]:
-    here = torch.from_numpy(setting.device.buffer((setting.size(_GIB, 2**16),)))
-    there = here.to(setting.device.name)
+def _copies(setting: Setting) -> Iterator[Result]:
+    host = torch.from_numpy(setting.device.allocate_batch((setting.size(_GIB, 2**16),)))
+    on_device = host.to(setting.device.name)
     repeats = setting.size(20, 2)
     yield {"on the device": copy_rate(setting)}
-    yield {"pinned": here.is_pinned() if torch.cuda.is_available() else False}
-    yield {"to the device": rates_of(here.nbytes, lambda: there.copy_(here, non_blocking=True), repeats)}
-    yield {"from the device": rates_of(here.nbytes, lambda: here.copy_(there, non_blocking=True), repeats)}
+    yield {"pinned": host.is_pinned() if torch.cuda.is_available() else False}
+    yield {"to the device": rate_summary(host.nbytes, lambda: on_device.copy_(host, non_blocking=True), repeats)}
+    yield {"from the device": rate_summary(host.nbytes, lambda: host.copy_(on_device, non_blocking=True), repeats)}
 
 
 PARTS: dict[str, Part] = {"matrices": _matrices, "copies": _copies}

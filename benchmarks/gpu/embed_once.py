@@ -1,11 +1,12 @@
-"""Embeds a folder, to be watched or killed on the way: `python -m gpu.embed_once RUN FOLDER DEVICE SIDE CLUSTER`."""
+"""Embed a folder in a process that is watched or killed: `python -m gpu.embed_once RUN FOLDER DEVICE SIDE CLUSTER`."""
 
 import sys
 from pathlib import Path
 
-from gpu.embedding import bundled_settings, embed_files
+from gpu.embedding import embed_files
 from gpu.prove import end_with_parent
 from gpu.stage import Setting
+from networks import bundled_settings
 
 from gapscope.device import choose_device
 

@@ -1,4 +1,4 @@
-"""Runs that are embedded and no further, for the benchmarks that embed files."""
+"""Runs that are listed and embedded, without later stages, for the benchmarks that embed files."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -7,93 +7,101 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from embed import random_weights, settings_of
 from gpu.fast_embed import DRY_MODEL, MODEL
 from gpu.stage import Setting
+from networks import embed_settings, random_weights
 from numpy.typing import NDArray
+from runs import start_run
 
-import gapscope
 from gapscope.cluster import lazy_cluster
 from gapscope.progress import Silent
-from gapscope.pyramid import MODELS, load_pyramid
+from gapscope.pyramid import load_pyramid
 from gapscope.settings import EmbedSettings
 from gapscope.sources import open_source
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.listing import list_datasets
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.run_record import RunRecord, open_or_create
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import open_store
 
 
-class Told(Silent):
-    """Keeps the notes, which say where the workers' time went."""
+class NoteCollector(Silent):
+    """Progress that keeps its notes, which say what the workers spent their time on."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
 
     def note(self, message: str) -> None:
-        """Keep the line."""
+        """Keep the note."""
         self.notes.append(message)
 
 
-def bundled_settings(size: int) -> EmbedSettings:
-    """Return the bundled network's, at a size."""
-    return settings_of("bundled", MODELS["bundled"].weights(), size)
-
-
 def detector_settings(setting: Setting, size: int) -> EmbedSettings:
-    """Return those of the default detector with random weights, which are the same in every part."""
+    """Return settings of the default detector with random weights, the same ones in every part."""
     model = setting.size(MODEL, DRY_MODEL)
-    return settings_of(model, random_weights(model, setting.folder("detector")), size)
+    return embed_settings(model, random_weights(model, setting.folder("detector")), size)
 
 
 def embed_files(
     run: Path, folder: Path, settings: EmbedSettings, setting: Setting, cluster: str
-) -> tuple[float, Told, RunRecord]:
-    """Embed a folder's files into a run, or what is not embedded of them yet; return seconds without the listing."""
-    told, source = Told(), {"files": open_source("files", str(folder))}
-    record = open_or_create(run, RunRecord(config={}, model={}, versions={"gapscope": gapscope.__version__}))
-    list_datasets(run, record, source, told, update=False)
+) -> tuple[float, NoteCollector, RunRecord]:
+    """Embed a folder's files into a run, or the rest of them if the run exists.
+
+    Returns:
+        Seconds without the listing, the progress with its notes, and the run's record.
+    """
+    progress, source = NoteCollector(), {"files": open_source("files", str(folder))}
+    store = start_run(run, list(source), settings)
+    list_datasets(store, source, progress, update=False)
     chosen = resolve_run_precision(
-        record, replace(settings, speedups=("auto",)), load_pyramid(settings), setting.device
+        store.record, replace(settings, speedups=("auto",)), load_pyramid(settings), setting.device
     )
-    record.write(run)
-    told.note(f"{chosen.precision}, {', '.join(chosen.speedups)}")
-    with lazy_cluster(cluster, setting.device.name, record.datasets["files"]["listed"]) as connect:
+    store.write_record()
+    progress.note(f"{chosen.precision}, {', '.join(chosen.speedups)}")
+    with lazy_cluster(cluster, setting.device.name, store.record.datasets["files"].listed) as connect:
         start = time.perf_counter()
-        embed_datasets(run, record, source, chosen, setting.device, connect, told)
-        return time.perf_counter() - start, told, record
+        embed_datasets(store, source, chosen, setting.device, connect, progress)
+        return time.perf_counter() - start, progress, store.record
 
 
 def embeddings_of(run: Path, levels: tuple[str, ...]) -> dict[str, NDArray[np.float16]]:
-    """Return (rows, channels) per level."""
-    return {level: np.asarray(open_embeddings(run, "files", level)[...]) for level in levels}
+    """Return the embeddings (rows, channels) of a run, per level."""
+    store = open_store(run)
+    return {level: np.asarray(open_embeddings(store, "files", level)[...]) for level in levels}
 
 
 def blocks_left(run: Path) -> int | None:
-    """Return how many blocks are not done; None before there are any."""
+    """Return the number of unfinished blocks; None before the store exists."""
     try:
-        return len(pending_blocks(run, "files"))
-    # It is being made at this moment.
+        return len(pending_blocks(open_store(run), "files"))
+    # The store is being created at this moment.
     except (OSError, KeyError, ValueError):
         return None
 
 
-def when(true: Callable[[], bool], seconds: float) -> bool:
-    """Wait until something holds; tell whether it did in that time."""
+def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Wait until a condition holds, at most some seconds; return whether it holds."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if true():
+        if condition():
             return True
         time.sleep(0.02)
     return False
 
 
-def same(one: Mapping[str, NDArray[np.float16]], other: Mapping[str, NDArray[np.float16]]) -> dict[str, Any]:
-    """Return the share of rows that are the same to the last bit, and the largest difference over the largest value."""
-    equal = [(a.view(np.uint16) == other[level].view(np.uint16)).all(axis=1).mean() for level, a in one.items()]
-    apart = [
-        float(np.nanmax(np.abs(a.astype(np.float32) - other[level])) / np.nanmax(np.abs(a.astype(np.float32))))
-        for level, a in one.items()
+def compare_embeddings(
+    expected: Mapping[str, NDArray[np.float16]], actual: Mapping[str, NDArray[np.float16]]
+) -> dict[str, Any]:
+    """Return the share of rows with equal bytes, and the largest difference as a share of the largest value."""
+    equal = [
+        (values.view(np.uint16) == actual[level].view(np.uint16)).all(axis=1).mean()
+        for level, values in expected.items()
     ]
-    return {"rows_of_same_bytes": float(min(equal)), "largest_difference": max(apart)}
+    differences = [
+        float(
+            np.nanmax(np.abs(values.astype(np.float32) - actual[level])) / np.nanmax(np.abs(values.astype(np.float32)))
+        )
+        for level, values in expected.items()
+    ]
+    return {"rows_of_same_bytes": float(min(equal)), "largest_difference": max(differences)}

@@ -1,4 +1,4 @@
-"""Does everything that gapscope asks of CUDA, RAPIDS and nvImageCodec answer at all? Each in seconds, on little."""
+"""Whether every CUDA, RAPIDS and nvImageCodec function that gapscope uses works at all, in seconds on small inputs."""
 
 import io
 import re
@@ -12,17 +12,18 @@ from unittest.mock import patch
 
 import numpy as np
 from gpu.points import normal_view
-from gpu.stage import Found, Part, Setting, Stopwatch
+from gpu.stage import Part, Result, Setting
+from harness import Stopwatch
 from PIL import Image
 
 from gapscope.device import cuda
 from gapscope.layout.graph import with_self
 from gapscope.layout.pca_init import pca_init
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.settings import LayoutSettings
 from gapscope.stages.precision import compile_failure_reason
 
-_MORE = (
+_PACKAGES = (
     "cuda-bindings",
     "cuda-core",
     "cudf-cu13",
@@ -33,49 +34,49 @@ _MORE = (
     "pandas",
     "triton",
 )
-_LOADED = ("JitLink", "cuvs", "cuml", "cudf", "cublas.", "nccl")
+_LIBRARIES = ("JitLink", "cuvs", "cuml", "cudf", "cublas.", "nccl")
 
 
-def _versions(_: Setting) -> Iterator[Found]:
-    for name in _MORE:
+def _versions(_: Setting) -> Iterator[Result]:
+    for name in _PACKAGES:
         try:
             yield {name: version(name)}
         except PackageNotFoundError:
             yield {name: None}
 
 
-def _compiler(setting: Setting) -> Iterator[Found]:
-    """Why torch cannot compile on this machine; empty where it can."""
+def _compiler(setting: Setting) -> Iterator[Result]:
+    """Report why torch cannot compile on this machine; empty if it can."""
     yield {"compile_failure_reason": compile_failure_reason(setting.device)}
 
 
-def _map(setting: Setting) -> Iterator[Found]:
+def _map(setting: Setting) -> Iterator[Result]:
     view, clock = normal_view(setting, setting.size(5000, 500)), Stopwatch()
-    near = setting.device.neighbors(view, view, LayoutSettings().graph_k, same=True)
+    neighbors = setting.device.neighbors(view, view, LayoutSettings().graph_k, same=True)
     yield {"neighbors_seconds": clock.lap()}
-    graph, start = with_self(near.distances, near.indices), pca_init([view], 0)
+    graph, initial = with_self(neighbors.distances, neighbors.indices), pca_init([view], 0)
     clock.lap()
-    one = setting.device.layout(start, *graph, LayoutSettings())
+    first = setting.device.layout(initial, *graph, LayoutSettings())
     yield {"first_map_seconds": clock.lap()}
-    other = setting.device.layout(start, *graph, LayoutSettings())
-    yield {"map_seconds": clock.lap(), "same_again": bool(np.array_equal(one, other))}
-    yield map_quality([view], one, seed=0)
+    second = setting.device.layout(initial, *graph, LayoutSettings())
+    yield {"map_seconds": clock.lap(), "same_again": bool(np.array_equal(first, second))}
+    yield {**layout_quality([view], first, seed=0)}
 
 
-def _clusters(setting: Setting) -> Iterator[Found]:
-    groups = np.repeat(np.eye(3, dtype=np.float32) * 20, 200, axis=0)
-    points = np.random.default_rng(0).normal(size=groups.shape).astype(np.float32) + groups
-    yield {"planted": 3, "found": int(setting.device.cluster_labels(points, 20).max() + 1)}
+def _clusters(setting: Setting) -> Iterator[Result]:
+    centers = np.repeat(np.eye(3, dtype=np.float32) * 20, 200, axis=0)
+    points = np.random.default_rng(0).normal(size=centers.shape).astype(np.float32) + centers
+    yield {"planted": 3, "found": int(setting.device.cluster(points, 20).max() + 1)}
 
 
-def _cells(setting: Setting) -> Iterator[Found]:
+def _ivf(setting: Setting) -> Iterator[Result]:
     view = normal_view(setting, setting.size(20_000, 500))
     with patch.object(cuda, "_IVF_FROM", 1000):
-        near = setting.device.neighbors(view, view, 30, same=True)
-    yield {"method": near.method, "recall": near.recall}
+        neighbors = setting.device.neighbors(view, view, 30, same=True)
+    yield {"method": neighbors.method, "recall": neighbors.recall}
 
 
-def _jpeg(setting: Setting) -> Iterator[Found]:
+def _jpeg(setting: Setting) -> Iterator[Result]:
     file = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 255, (47, 63, 3), dtype=np.uint8)
     Image.fromarray(pixels).resize((500, 375)).save(file, "JPEG")
@@ -84,27 +85,27 @@ def _jpeg(setting: Setting) -> Iterator[Found]:
         return
     from gapscope.device.cuda import jpeg_decoder
 
-    (found,) = jpeg_decoder()([file.getvalue()])
-    yield {"decoded": None if found is None else [list(found.shape), str(found.dtype), str(found.device)]}
+    (image,) = jpeg_decoder()([file.getvalue()])
+    yield {"decoded": None if image is None else [list(image.shape), str(image.dtype), str(image.device)]}
 
 
-def _worker(setting: Setting) -> Iterator[Found]:
-    """A worker as `--cluster cuda` starts it, with one pool of memory for torch, CuPy and RAPIDS."""
+def _worker(setting: Setting) -> Iterator[Result]:
+    """Start a worker as `--cluster cuda` does, with one memory pool for torch, CuPy and RAPIDS."""
     from distributed import Client, LocalCluster
 
     if setting.on_gpu:
         from gapscope.device.cuda import local_cuda_cluster
 
-        started: Any = local_cuda_cluster(2, None)
+        local_cluster: Any = local_cuda_cluster(2, None)
     else:
-        started = LocalCluster(n_workers=1, processes=False, dashboard_address=None)
-    with started as cluster, Client(cluster, set_as_default=False) as client:
+        local_cluster = LocalCluster(n_workers=1, processes=False, dashboard_address=None)
+    with local_cluster as cluster, Client(cluster, set_as_default=False) as client:
         yield {"workers": len(client.scheduler_info()["workers"])}
         if setting.on_gpu:
-            yield client.submit(_of_worker).result(timeout=60)
+            yield client.submit(_worker_state).result(timeout=60)
 
 
-def _of_worker() -> Found:
+def _worker_state() -> Result:
     import cupy
     import rmm
     import torch
@@ -118,14 +119,18 @@ def _of_worker() -> Found:
     }
 
 
-def _libraries(_: Setting) -> Iterator[Found]:
-    """Which copies of the libraries that are there more than once this process has loaded by now."""
+def _libraries(_: Setting) -> Iterator[Result]:
+    """Report which shared libraries this process has loaded, of those that are installed more than once."""
     loaded = {line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if ".so" in line}
-    yield {"loaded": sorted(each for each in loaded if any(word in each for word in _LOADED))}
+    yield {"loaded": sorted(path for path in loaded if any(library in path for library in _LIBRARIES))}
 
 
-def _tests(setting: Setting) -> Iterator[Found]:
-    """The project's tests for GPUs."""
+def _tests(setting: Setting) -> Iterator[Result]:
+    """Run gapscope's tests for GPUs.
+
+    Raises:
+        RuntimeError: a test fails.
+    """
     root = Path(__file__).parents[2]
     command = [sys.executable, "-m", "pytest", "-q", "--durations=12", "-p", "no:cacheprovider", "tests/gpu"]
     command += setting.size([], ["--collect-only"])
@@ -144,7 +149,7 @@ PARTS: dict[str, Part] = {
     "compiler": _compiler,
     "map": _map,
     "clusters": _clusters,
-    "cells": _cells,
+    "cells": _ivf,
     "jpeg": _jpeg,
     "worker": _worker,
     "libraries": _libraries,

@@ -1,4 +1,4 @@
-"""cleanvision: duplicates, odd sizes, blur and light. It has no network, and does not compare two sets.
+"""cleanvision: duplicates, odd sizes, blur and brightness; it has no network, and does not compare two datasets.
 
 python cleanvision_script.py FIRST SECOND OUT THREADS
 """
@@ -12,14 +12,14 @@ from cleanvision import Imagelab
 
 
 def main() -> None:
-    """Look for issues in both folders together, and write answer.json."""
+    """Find issues in both folders together, and write answer.json."""
     files = [str(file) for folder in sys.argv[1:3] for file in sorted(Path(folder).iterdir())]
     steps = Steps()
     lab = Imagelab(filepaths=files, verbose=False)
     lab.find_issues(n_jobs=int(sys.argv[4]), verbose=False)
     steps.done("all")
-    found = dict(zip(lab.issue_summary["issue_type"], map(int, lab.issue_summary["num_images"]), strict=True))
-    answer = {"images": len(files), "steps": steps.seconds, "numbers": found}
+    numbers = dict(zip(lab.issue_summary["issue_type"], map(int, lab.issue_summary["num_images"]), strict=True))
+    answer = {"images": len(files), "steps": steps.seconds, "numbers": numbers}
     answer["comes_out"] = "duplicates, and images that are blurred, dark, light, grey, or of an odd size or shape"
     (Path(sys.argv[3]) / "answer.json").write_text(json.dumps(answer))
 

@@ -1,4 +1,4 @@
-"""fastdup: duplicates, outliers and clusters, with its own features, over both sets together.
+"""fastdup: duplicates, outliers and clusters, with its own features, over both datasets together.
 
 python fastdup_script.py FIRST SECOND OUT THREADS
 """

@@ -1,4 +1,4 @@
-"""torch-fidelity: the numbers part. Its Inception weights are downloaded, so it is given the network of the others.
+"""torch-fidelity: metrics only. It would download its Inception weights, so it gets the network of the others.
 
 python fidelity_script.py FIRST SECOND OUT THREADS
 """
@@ -18,7 +18,7 @@ from torch_fidelity.feature_extractor_base import FeatureExtractorBase
 _CHANNELS = "320"
 
 
-class Last(FeatureExtractorBase):  # type: ignore[misc]
+class LastStage(FeatureExtractorBase):  # type: ignore[misc]
     """The network's last stage as one of torch-fidelity's extractors."""
 
     def __init__(self, name: str, features_list: list[str], **_: Any) -> None:
@@ -27,34 +27,34 @@ class Last(FeatureExtractorBase):  # type: ignore[misc]
 
     @staticmethod
     def get_provided_features_list() -> tuple[str, ...]:
-        """Name the one kind of feature."""
+        """Return the name of the only feature."""
         return (_CHANNELS,)
 
     @staticmethod
     def get_default_feature_layer_for_metric(metric: str) -> str:
-        """Take it for every number."""
+        """Return that feature for every metric."""
         del metric
         return _CHANNELS
 
     @staticmethod
     def can_be_compiled() -> bool:
-        """Leave it as it is."""
+        """Return that it is not compiled."""
         return False
 
     def forward(self, images: Tensor) -> tuple[Tensor]:
-        """Embed (n, 3, height, width) bytes."""
+        """Embed (n, 3, height, width) uint8 images."""
         pixels = interpolate(images.float() / 255, size=(SIDE, SIDE), mode="bicubic", antialias=True)
         return (self._network(pixels.clamp(0, 1))[-1],)
 
 
 def main() -> None:
-    """Compute the numbers of two folders, and write answer.json."""
+    """Compute the metrics of two folders, and write answer.json."""
     first, second, out, threads = sys.argv[1], sys.argv[2], Path(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(threads)
     steps = Steps()
-    register_feature_extractor("last-stage", Last)
+    register_feature_extractor("last-stage", LastStage)
     count = min(len(list(Path(folder).iterdir())) for folder in (first, second))
-    numbers = calculate_metrics(
+    metrics = calculate_metrics(
         input1=first,
         input2=second,
         feature_extractor="last-stage",
@@ -71,7 +71,9 @@ def main() -> None:
     steps.done("all")
     answer: dict[str, Any] = {"images": sum(len(list(Path(folder).iterdir())) for folder in (first, second))}
     answer |= {"steps": steps.seconds, "comes_out": "Frechet and kernel distance, precision and recall of one stage"}
-    (out / "answer.json").write_text(json.dumps(answer | {"numbers": {name: float(x) for name, x in numbers.items()}}))
+    (out / "answer.json").write_text(
+        json.dumps(answer | {"numbers": {name: float(value) for name, value in metrics.items()}})
+    )
 
 
 if __name__ == "__main__":

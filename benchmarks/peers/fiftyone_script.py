@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-# Read when FiftyOne is imported: its database is this run's own, and begins empty.
+# FiftyOne reads these on import. Its database belongs to this run, and starts empty.
 os.environ["FIFTYONE_DATABASE_DIR"] = str(Path(sys.argv[3]) / "database")
 os.environ["FIFTYONE_DATABASE_VALIDATION"] = "false"
 os.environ["FIFTYONE_DO_NOT_TRACK"] = "true"
@@ -22,8 +22,8 @@ from torch import Tensor
 from torchvision.transforms import CenterCrop, Compose, Resize, ToTensor
 
 
-class Last(fo.core.models.TorchModelMixin, fo.core.models.Model):  # type: ignore[misc]
-    """The network's last stage as one of FiftyOne's models, which it feeds by a DataLoader."""
+class LastStage(fo.core.models.TorchModelMixin, fo.core.models.Model):  # type: ignore[misc]
+    """The network's last stage as one of FiftyOne's models, which a DataLoader feeds."""
 
     media_type, has_embeddings, ragged_batches, preprocess = "image", True, False, False
     transforms = Compose([Resize(SIDE), CenterCrop(SIDE), ToTensor()])
@@ -36,28 +36,30 @@ class Last(fo.core.models.TorchModelMixin, fo.core.models.Model):  # type: ignor
         return self._network(images)[-1].numpy()
 
     def predict(self, image: Any) -> Any:
-        """Return nothing: only embeddings are asked for."""
+        """Return nothing, since only embeddings are used."""
 
 
 def main() -> None:
-    """Do what FiftyOne has for two folders, and write answer.json."""
+    """Run FiftyOne's analyses on two folders, and write answer.json."""
     first, second, out, threads = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), int(sys.argv[4])
     torch.set_num_threads(threads)
     steps = Steps()
     data = fo.Dataset()
     for folder in (first, second):
         data.add_images_dir(str(folder), tags=folder.name)
-    embeddings = data.compute_embeddings(Last(), batch_size=32, num_workers=threads)
+    embeddings = data.compute_embeddings(LastStage(), batch_size=32, num_workers=threads)
     steps.done("embedding")
     fob.compute_visualization(data, embeddings=embeddings, method="umap", num_dims=3, seed=0)
     steps.done("umap")
     fob.compute_uniqueness(data, embeddings=embeddings)
     steps.done("uniqueness")
-    found = fob.compute_near_duplicates(data, embeddings=embeddings)
+    duplicates = fob.compute_near_duplicates(data, embeddings=embeddings)
     steps.done("duplicates")
     comes_out = "a map, uniqueness per image, near duplicates; no comparison of the two sets"
     answer = {"images": len(data), "steps": steps.seconds, "comes_out": comes_out}
-    (out / "answer.json").write_text(json.dumps(answer | {"numbers": {"near_duplicates": len(found.neighbors_map)}}))
+    (out / "answer.json").write_text(
+        json.dumps(answer | {"numbers": {"near_duplicates": len(duplicates.neighbors_map)}})
+    )
 
 
 if __name__ == "__main__":

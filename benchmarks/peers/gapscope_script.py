@@ -1,4 +1,4 @@
-"""gapscope, in one process, with all it does.
+"""gapscope in one process, with all its stages.
 
 python gapscope_script.py FIRST SECOND OUT THREADS
 """
@@ -20,10 +20,10 @@ def main() -> None:
     steps = Steps()
     run = gapscope.compare({"first": first, "second": second}, out=out / "run", model="bundled", cluster="inline")
     steps.done("all")
-    images = sum(facts["listed"] for facts in run.metrics["datasets"].values())
+    images = sum(dataset["listed"] for dataset in run.metrics["datasets"].values())
     numbers = {
-        level: {pair: one["outliers"] for pair, one in found["pairs"].items()}
-        for level, found in run.metrics["levels"].items()
+        level: {pair: metrics["outliers"] for pair, metrics in level_metrics["pairs"].items()}
+        for level, level_metrics in run.metrics["levels"].items()
     }
     answer = {"images": images, "steps": steps.seconds, "numbers": numbers}
     answer["comes_out"] = "five maps, two calibrated lists of outliers per pair, eight numbers with error bars, a page"

@@ -1,4 +1,4 @@
-"""What people write by hand: features through a DataLoader, umap-learn, scikit-learn's distances, a plotly page.
+"""A script as people write it by hand: features through a DataLoader, umap-learn, scikit-learn, a plotly page.
 
 python plain_script.py FIRST SECOND OUT THREADS
 """
@@ -36,13 +36,14 @@ def main() -> None:
         values = np.concatenate(part)
         points = umap.UMAP(n_components=3).fit_transform(values)
         steps.done(f"umap {name}")
-        one, other = values[labels == 0], values[labels == 1]
-        near = NearestNeighbors(n_neighbors=5).fit(other).kneighbors(one)[0][:, -1]
-        cut = np.quantile(NearestNeighbors(n_neighbors=6).fit(other).kneighbors(other)[0][:, -1], 0.95)
-        covariances = np.cov(one.T), np.cov(other.T)
-        apart = float(np.sum((one.mean(axis=0) - other.mean(axis=0)) ** 2))
-        apart += float(np.trace(covariances[0] + covariances[1] - 2 * sqrtm(covariances[0] @ covariances[1]).real))
-        numbers[name] = {"outside": int((near > cut).sum()), "frechet": apart}
+        query, reference = values[labels == 0], values[labels == 1]
+        distances = NearestNeighbors(n_neighbors=5).fit(reference).kneighbors(query)[0][:, -1]
+        own_distances = NearestNeighbors(n_neighbors=6).fit(reference).kneighbors(reference)[0][:, -1]
+        threshold = np.quantile(own_distances, 0.95)
+        covariances = np.cov(query.T), np.cov(reference.T)
+        frechet = float(np.sum((query.mean(axis=0) - reference.mean(axis=0)) ** 2))
+        frechet += float(np.trace(covariances[0] + covariances[1] - 2 * sqrtm(covariances[0] @ covariances[1]).real))
+        numbers[name] = {"outside": int((distances > threshold).sum()), "frechet": frechet}
         scatter = go.Scatter3d(x=points[:, 0], y=points[:, 1], z=points[:, 2], mode="markers", marker={"color": labels})
         go.Figure(scatter).write_html(out / f"{name}.html")
         steps.done(f"numbers {name}")

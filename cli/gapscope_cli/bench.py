@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gapscope_cli.errors import told
+from gapscope_cli.errors import reported_errors
+from gapscope_cli.options import Command
 from gapscope_cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ _WORSE = 4
 bench = typer.Typer(help="Measure this machine, and compare measurements.", no_args_is_help=True)
 
 
-@bench.command()
+@bench.command(cls=Command)
 def reduce(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")] = Path("gapscope-bench"),
     rows: Annotated[str, typer.Option(metavar="1e4,1e6", help="Numbers of embeddings.")] = "1e4",
@@ -37,7 +38,7 @@ def reduce(
 
     Example: gapscope bench reduce --rows 1e5,1e6
     """
-    with told(), shown_progress() as progress:
+    with reported_errors(), shown_progress() as progress:
         from gapscope.bench.page import COLUMNS, middle
         from gapscope.bench.reduce import reduce as measure
         from gapscope.errors import OptionError
@@ -45,7 +46,7 @@ def reduce(
         try:
             counts = [int(float(part)) for part in rows.split(",")]
         except ValueError as error:
-            raise OptionError(f"--rows {rows}: give numbers such as 1e4,1e6") from error
+            raise OptionError("give numbers such as 1e4,1e6", argument="rows", value=rows) from error
         names = None if backends is None else [name.strip() for name in backends.split(";")]
         result = measure(
             out,
@@ -67,7 +68,7 @@ def reduce(
     typer.echo(f"\nmedians of {repeats}; {out / 'reduce.html'} has the plots, {out / 'reduce.json'} every repeat")
 
 
-@bench.command()
+@bench.command(cls=Command)
 def compare(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier result, JSON.", show_default=False)],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The later result.", show_default=False)],
@@ -78,7 +79,7 @@ def compare(
     Mann-Whitney test of the repeats gives p <= 0.05; fewer than three repeats say nothing. The exit code is 4 if
     something is worse.
     """
-    with told():
+    with reported_errors():
         from gapscope.bench.measures import read_result
         from gapscope.bench.verdict import compare_results, differences
         from gapscope.errors import OptionError
@@ -87,8 +88,8 @@ def compare(
         verdicts = compare_results(before, after)
         if not verdicts:
             raise OptionError(f"{old} and {new} have no measure in common")
-        for said in differences(before, after):
-            typer.echo(f"not the same machine, so that differences may be the machines': {said}", err=True)
+        for difference in differences(before, after):
+            typer.echo(f"not the same machine, so that differences may be the machines': {difference}", err=True)
     _print(verdicts)
     if any(verdict.word == "worse" for verdict in verdicts):
         raise typer.Exit(_WORSE)

@@ -1,11 +1,14 @@
 """`gapscope diff`: has the gap closed from one run to the next?"""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gapscope_cli.errors import told
+from gapscope_cli.errors import reported_errors
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def diff(
@@ -19,7 +22,7 @@ def diff(
 
     Both runs must embed alike and name their datasets alike. Example: gapscope diff run-v1 run-v2
     """
-    with told(reading=f"{before} or {after}"):
+    with reported_errors(reading=f"{before} or {after}"):
         from gapscope import open_run
         from gapscope.diff import diff_runs, level_verdicts
 
@@ -29,17 +32,21 @@ def diff(
     for (query, reference), verdicts in level_verdicts(changes).groupby(["query", "reference"], sort=False):
         typer.echo(f"\n{query} images against {reference}:")
         for level, verdict in zip(verdicts["level"], verdicts["verdict"], strict=True):
-            here = changes[
+            current = changes[
                 (changes["level"] == level) & (changes["query"] == query) & (changes["reference"] == reference)
             ].set_index("number")
-            typer.echo(f"  {level}  {verdict:<10} " + "   ".join(_said(name, here.loc[name]) for name in here.index))
+            typer.echo(
+                f"  {level}  {verdict:<10} " + "   ".join(_describe(name, current.loc[name]) for name in current.index)
+            )
 
 
-def _said(name: str, row: "object") -> str:
-    shown = "{:.1%}" if name == "share_outside" else "{:.4f}"
-    ends = [
-        f"{shown.format(row[when])} [{shown.format(row[f'{when}_low'])}, {shown.format(row[f'{when}_high'])}]"  # type: ignore[index]
+def _describe(name: str, row: "pd.Series[Any]") -> str:
+    from gapscope.compare.registry import METRICS
+
+    metric = METRICS[name]
+    before, after = (
+        f"{metric.format_value(row[when])} "
+        f"[{metric.format_value(row[f'{when}_low'])}, {metric.format_value(row[f'{when}_high'])}]"
         for when in ("before", "after")
-    ]
-    label = "share outside" if name == "share_outside" else "kernel distance"
-    return f"{label} {ends[0]} -> {ends[1]} ({row['verdict']})"  # type: ignore[index]
+    )
+    return f"{metric.label} {before} -> {after} ({row['verdict']})"

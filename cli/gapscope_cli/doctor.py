@@ -1,19 +1,19 @@
-"""`gapscope doctor`: what works here."""
+"""`gapscope doctor`: what works on this machine."""
 
 from typing import Annotated
 
 import typer
 
-from gapscope_cli.errors import told
+from gapscope_cli.errors import reported_errors
 
-_SIGNS = {True: "ok", False: "FAILS", None: "-"}
+_LABELS = {True: "ok", False: "FAILS", None: "-"}
 
 
 def doctor(
     cluster: Annotated[
         str | None,
         typer.Option(
-            metavar="WHERE", help="Look at this cluster too: a scheduler's address or its file.", show_default=False
+            metavar="WHERE", help="Check this cluster too: a scheduler's address or its file.", show_default=False
         ),
     ] = None,
 ) -> None:
@@ -22,12 +22,12 @@ def doctor(
     The exit code is 1 if a part fails that a run would need.
     """
     failed = False
-    with told():
+    with reported_errors():
         from gapscope.cluster import check_cluster
         from gapscope.doctor import examine
 
         for finding in examine(None if cluster is None else check_cluster(cluster)):
-            typer.echo(f"{_SIGNS[finding.works]:<6} {finding.what:<17} {finding.said}")
+            typer.echo(f"{_LABELS[finding.works]:<6} {finding.name:<17} {finding.message}")
             failed = failed or finding.works is False
     if failed:
         raise typer.Exit(1)

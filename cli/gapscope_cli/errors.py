@@ -1,60 +1,94 @@
-"""How the command line ends when something is wrong: one line, and an exit code that means something."""
+"""How a command ends when something is wrong: with one line on stderr and an exit code."""
 
 import multiprocessing
 import os
+import re
+import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import typer
 
+from gapscope.errors import GapscopeError, RunError
+from gapscope.progress import plain_line
+from gapscope.settings import OPTIONS
+
 _INTERRUPTED = 130
+# Another argument in a library's message: `out`, `update=True` or `device='cpu'`.
+_MENTIONED = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 
 
 @contextmanager
-def told(*, reading: str = "") -> Iterator[None]:
+def reported_errors(*, reading: str = "") -> Iterator[None]:
     """Turn gapscope's own errors, a failing disk and Ctrl-C into one line on stderr and an exit code.
 
     Args:
-        reading: a finished run that the command does nothing but read. Nothing that is wrong with it, be it damaged or
-            a stranger's, ends in a traceback.
+        reading: a finished run that the command only reads. Whatever is wrong with it, be it damaged or a stranger's,
+            does not end in a traceback.
     """
-    # Not at the top: the library takes seconds to import, and --help should not.
-    from gapscope.errors import GapscopeError, RunError
-
     try:
         yield
     except GapscopeError as error:
-        _say(str(error))
+        print_error(as_command_line(error))
         raise typer.Exit(error.exit_code) from error
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:
-        # The system's own errors have a number; what libraries make of bytes that they cannot read has none.
+        # The system's own errors have a number; what libraries raise on bytes that they cannot read has none.
         if isinstance(error, OSError) and not (reading and error.errno is None):
-            where = f" {error.filename}" if error.filename else ""
-            _say(f"the system refuses{where}: {error.strerror or error}")
+            file = f" {error.filename}" if error.filename else ""
+            print_error(f"the system refuses{file}: {error.strerror or error}")
             raise typer.Exit(GapscopeError.exit_code) from error
         if not reading:
             raise
-        _say(
+        print_error(
             f"{reading} cannot be read, it is damaged ({type(error).__name__}: {str(error)[:300]}): run its `gapscope "
             "compare` command again; if nobody but gapscope has touched it, please report this"
         )
         raise typer.Exit(RunError.exit_code) from error
     except KeyboardInterrupt as error:
-        _say("stopped; what is finished is kept, and the same command goes on from there")
+        print_error("stopped; what is finished is kept, and the same command goes on from there")
         raise typer.Exit(_INTERRUPTED) from error
 
 
-def _say(words: str) -> None:
-    from gapscope.progress import plain_line
+def as_command_line(error: GapscopeError) -> str:
+    """Return an error's message with options in place of Python arguments.
 
-    typer.echo(f"gapscope: {plain_line(words)}", err=True)
+    Example:
+        >>> from gapscope import OptionError
+        >>> print(as_command_line(OptionError("must be 11 or more; see `max_points=5`", argument="n_epochs", value=3)))
+        --n-epochs 3: must be 11 or more; see --max-points 5
+    """
+    message = _MENTIONED.sub(_mentioned_option, error.message)
+    return f"{_option(error.argument, error.value)}: {message}" if error.argument else message
+
+
+def _mentioned_option(match: re.Match[str]) -> str:
+    name, value = match[1], match[2]
+    if name not in OPTIONS:
+        return match[0]
+    return _dashed(name) if value in (None, "True") else f"{_dashed(name)} {value.strip(chr(39))}"
+
+
+def _option(name: str, value: object) -> str:
+    if value is True:
+        return _dashed(name)
+    words = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    return f"{_dashed(name)} {shlex.quote(words)}"
+
+
+def _dashed(name: str) -> str:
+    return "--" + name.replace("_", "-")
+
+
+def print_error(message: str) -> None:
+    """Print one line on stderr, after the program's name."""
+    typer.echo(f"gapscope: {plain_line(message)}", err=True)
 
 
 def leave_at_once(code: object) -> None:
-    """End the process where it was interrupted, and its workers: threads that still work would hold it up."""
+    """End an interrupted process and its workers at once: threads that still work would hold it up."""
     if code == _INTERRUPTED:
         for worker in multiprocessing.active_children():
             worker.kill()

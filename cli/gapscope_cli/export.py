@@ -5,14 +5,15 @@ from typing import Annotated
 
 import typer
 
-from gapscope_cli.errors import told
+from gapscope.settings import ExportFormat
+from gapscope_cli.errors import reported_errors
 from gapscope_cli.progress import shown_progress
 
 
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     to: Annotated[
-        str,
+        ExportFormat,
         typer.Option(
             help="parquet (tables), fiftyone (a dataset that FiftyOne imports), projector (TensorBoard's Embedding "
             "Projector), or stills (PNG and SVG of every level's map).",
@@ -25,7 +26,7 @@ def export(
     ] = None,
 ) -> None:
     """Write a run in the form that another tool reads."""
-    with told(reading=run), shown_progress() as progress:
+    with reported_errors(reading=run), shown_progress() as progress:
         import gapscope
         from gapscope.export import export_run
 

@@ -4,21 +4,19 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
-if TYPE_CHECKING:
-    from gapscope.progress import Progress, Task
+from gapscope.progress import Progress, Task, plain_line
 
 _SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def shown_progress() -> Iterator["Progress"]:
-    """Give the progress that suits what stderr is."""
+def shown_progress() -> Iterator[Progress]:
+    """Yield bars if stderr is a terminal, plain lines otherwise."""
     if not sys.stderr.isatty():
         yield _Lines()
         return
@@ -73,18 +71,16 @@ class _OnTerminal:
         self._bars = bars
 
     @contextmanager
-    def _task(self, title: str, total: int, unit: str) -> Iterator["Task"]:
+    def _task(self, title: str, total: int, unit: str) -> Iterator[Task]:
         count = _Count(total, unit)
         bar = self._bars.add_task(title, total=total or None, rate="", rejected="", fact="")
         yield _Bar(self._bars, bar, count)
         self._bars.update(bar, total=count.done, completed=count.done)
 
-    def task(self, title: str, total: int, unit: str) -> AbstractContextManager["Task"]:
+    def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
         return self._task(title, total, unit)
 
     def note(self, message: str) -> None:
-        from gapscope.progress import plain_line
-
         self._bars.console.print(plain_line(message), markup=False, soft_wrap=True)
 
 
@@ -102,18 +98,16 @@ class _Bar:
 
 class _Lines:
     @contextmanager
-    def _task(self, title: str, total: int, unit: str) -> Iterator["Task"]:
+    def _task(self, title: str, total: int, unit: str) -> Iterator[Task]:
         count = _Count(total, unit)
         yield _Line(title, count)
         if count.done:
             _print_line(f"{title} done in {count.seconds:.1f} s", count)
 
-    def task(self, title: str, total: int, unit: str) -> AbstractContextManager["Task"]:
+    def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
         return self._task(title, total, unit)
 
     def note(self, message: str) -> None:
-        from gapscope.progress import plain_line
-
         print(plain_line(message), file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gapscope_cli.errors import told
+from gapscope_cli.errors import reported_errors
 
 
 def serve(
@@ -19,11 +19,11 @@ def serve(
 
     The address that is printed holds a secret: whoever has it can see the run's images.
     """
-    with told(reading=run):
+    with reported_errors(reading=run):
         import gapscope
         from gapscope.report.serve import ReportServer
 
-        with ReportServer(gapscope.open_run(run), host=host, port=port) as server:
+        with ReportServer(gapscope.open_run(run).store, host=host, port=port) as server:
             typer.echo(server.url)
             if browser:
                 typer.launch(server.url)

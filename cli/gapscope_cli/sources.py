@@ -1,4 +1,4 @@
-"""NAME=SOURCE and NAME,NAME as the command line takes them."""
+"""NAME=SOURCE, as the command line takes datasets."""
 
 from collections.abc import Iterable
 
@@ -10,6 +10,10 @@ def parse_datasets(arguments: Iterable[str]) -> dict[str, str]:
 
     Raises:
         OptionError: an argument is not NAME=SOURCE, or a name is given twice.
+
+    Example:
+        >>> parse_datasets(["real=photos", "synthetic=renders"])
+        {'real': 'photos', 'synthetic': 'renders'}
     """
     datasets: dict[str, str] = {}
     for argument in arguments:
@@ -20,8 +24,3 @@ def parse_datasets(arguments: Iterable[str]) -> dict[str, str]:
             raise OptionError(f"dataset name {name!r} is given twice: every dataset needs a name of its own")
         datasets[name] = source
     return datasets
-
-
-def comma_separated(text: str) -> list[str]:
-    """Return the names in `a,b`."""
-    return [name.strip() for name in text.split(",") if name.strip()]

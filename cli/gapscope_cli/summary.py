@@ -1,15 +1,16 @@
-"""What a run found, in a few lines."""
+"""The summary that ends a comparison."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
 if TYPE_CHECKING:
     from gapscope.run import Run
+    from gapscope.store.metrics import PairMatrix, PairMetrics
 
 
 def print_summary(run: "Run") -> None:
-    """Print what stands out, warnings, the outliers of every ordered pair by level, and last the report page's path."""
+    """Print the outliers of every ordered pair by level, what stands out, warnings, and the report page's path."""
     metrics = run.metrics
     by_level = metrics["levels"]
     for query, reference in run.pairs:
@@ -22,28 +23,33 @@ def print_summary(run: "Run") -> None:
     typer.echo("")
     for sentence in metrics["headlines"].values():
         typer.echo(sentence)
-    copies = {pair: counts for pair, counts in metrics["duplicates"]["pairs"].items() if sum(counts.values())}
-    for pair, counts in copies.items():
-        typer.echo(f"duplicates {pair}: {counts['exact']:,} exact, {counts['near']:,} near")
-    for found in metrics["confounders"].values():
-        if found["warning"]:
-            typer.echo(f"warning: {found['warning']}")
-    most = run.record.config["compare"].get("max_outliers")
-    capped = "" if most is None else f" (the {most:,} surest of each list)"
+    for pair, counts in metrics["duplicates"]["pairs"].items():
+        if counts["exact"] or counts["near"]:
+            typer.echo(f"duplicates {pair}: {counts['exact']:,} exact, {counts['near']:,} near")
+    for confounder in metrics["confounders"].values():
+        if confounder["warning"]:
+            typer.echo(f"warning: {confounder['warning']}")
+    max_outliers = run.record.config.compare.max_outliers
+    capped = "" if max_outliers is None else f" (the {max_outliers:,} surest of each list)"
     typer.echo(f"\nmanifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
 
 
-def _line(level: str, pair: dict[str, Any]) -> str:
-    low, high = pair["share_outside_low"], pair["share_outside_high"]
-    line = (
-        f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({pair['outlier_share']:.1%}); "
-        f"estimated share outside {pair['share_outside']:.1%} [{low:.1%}, {high:.1%}]"
+def _line(level: str, pair: "PairMetrics") -> str:
+    from gapscope.compare.registry import METRICS
+
+    listed, outside = METRICS["outlier_share"], METRICS["share_outside"]
+    value, low, high = map(
+        outside.format_value, (pair["share_outside"], pair["share_outside_low"], pair["share_outside_high"])
     )
-    ratio = pair["measures"].get("frechet", {}).get("ratio")
+    share = listed.format_value(pair["outlier_share"])
+    line = f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({share}); "
+    line += f"{outside.label} {value} [{low}, {high}]"
+    measure = pair["measures"].get("frechet")
+    ratio = None if measure is None else measure.get("ratio")
     return line if ratio is None else f"{line}; {ratio:.1f} times the noise floor"
 
 
-def _print_matrix(level: str, matrix: dict[str, Any]) -> None:
+def _print_matrix(level: str, matrix: "PairMatrix") -> None:
     names = matrix["datasets"]
     width = max(8, *map(len, names))
     typer.echo(f"\n{level}, share of the row's images that the column lacks:")

@@ -1,10 +1,10 @@
-"""`gapscope verify`: is everything that a run holds there, and whole?"""
+"""`gapscope verify`."""
 
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gapscope_cli.errors import told
+from gapscope_cli.errors import reported_errors
 from gapscope_cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -24,34 +24,34 @@ def verify(
 
     The exit code is 0 where all is well or is repaired, and 1 where something is broken.
     """
-    with told(reading=run), shown_progress() as progress:
+    with reported_errors(reading=run), shown_progress() as progress:
         import gapscope
 
-        found = gapscope.verify(run, repair=repair, progress=progress)
-    for check in found.checks:
+        result = gapscope.verify(run, repair=repair, progress=progress)
+    for check in result.checks:
         typer.echo(_line(check))
-    for fault in found.faults:
+    for fault in result.faults:
         typer.echo(f"broken: {fault}", err=True)
-    typer.echo(f"\n{_sum(found)}")
-    if not (found.sound or found.repaired):
+    typer.echo(f"\n{_summary(result)}")
+    if not (result.sound or result.repaired):
         raise typer.Exit(1)
 
 
 def _line(check: "Check") -> str:
-    sign = f"{len(check.faults):,} broken" if check.faults else "ok" if check.looked_at or not check.waiting else "-"
-    seen = f"{check.looked_at:,} {check.unit}{'' if check.looked_at == 1 else 's'}"
+    sign = f"{len(check.faults):,} broken" if check.faults else "ok" if check.count or not check.waiting else "-"
+    seen = f"{check.count:,} {check.unit}{'' if check.count == 1 else 's'}"
     return f"{sign:<10} {check.what:<36} {seen}{f'; {check.waiting}' if check.waiting else ''}"
 
 
-def _sum(found: "Verified") -> str:
-    count = len(found.faults)
-    if found.repaired:
+def _summary(result: "Verified") -> str:
+    count = len(result.faults)
+    if result.repaired:
         return (
-            f"{found.path}: {count:,} broken, and taken out of the run. Give the same `gapscope compare` command "
+            f"{result.path}: {count:,} broken, and taken out of the run. Give the same `gapscope compare` command "
             "again: it makes what is missing, and no more"
         )
-    if not found.sound:
-        return f"{found.path}: {count:,} broken; `gapscope verify {found.path} --repair` takes that out of the run"
-    if not found.finished:
-        return f"{found.path}: nothing is broken; the same `gapscope compare` command goes on with what is missing"
-    return f"{found.path}: all is there, and whole"
+    if not result.sound:
+        return f"{result.path}: {count:,} broken; `gapscope verify {result.path} --repair` takes that out of the run"
+    if not result.finished:
+        return f"{result.path}: nothing is broken; the same `gapscope compare` command goes on with what is missing"
+    return f"{result.path}: all is there, and whole"

@@ -1,8 +1,14 @@
-"""gapscope: where, and at which spatial scale, does one image dataset fail to look like another?"""
+"""gapscope: where, and at which spatial scale, does one image dataset fail to look like another?
 
-from importlib.metadata import version
+The names here are imported when they are first used, so that `import gapscope` takes no time (PEP 562).
+"""
 
-from gapscope.diff import diff_runs
+import logging
+import sys
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
 from gapscope.errors import (
     ClusterError,
     DamageError,
@@ -13,12 +19,15 @@ from gapscope.errors import (
     UserError,
     WeightsError,
 )
-from gapscope.pyramid.models import MODELS
-from gapscope.run import Run, open_run
-from gapscope.stages.pipeline import compare
-from gapscope.verify import verify
 
-__version__ = version("gapscope")
+if TYPE_CHECKING:
+    from gapscope.diff import diff_runs
+    from gapscope.pyramid.models import MODELS
+    from gapscope.run import Run, open_run
+    from gapscope.stages.pipeline import compare
+    from gapscope.verify import verify
+
+    __version__: str
 
 __all__ = [
     "MODELS",
@@ -37,3 +46,53 @@ __all__ = [
     "open_run",
     "verify",
 ]
+
+_LAZY = {
+    "MODELS": "gapscope.pyramid.models",
+    "Run": "gapscope.run",
+    "compare": "gapscope.stages.pipeline",
+    "diff_runs": "gapscope.diff",
+    "open_run": "gapscope.run",
+    "verify": "gapscope.verify",
+}
+
+# A library is silent unless the program that uses it configures logging.
+logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("gapscope")
+    elif name in _LAZY:
+        value = getattr(import_module(_LAZY[name]), name)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
+def dask_setup(worker: object) -> None:
+    """Import what blocks need before a Dask worker takes any: `dask worker --preload gapscope` calls this."""
+    del worker
+    import_module("gapscope.stages.pipeline")
+
+
+class _Package(ModuleType):
+    """Keeps sub-packages from hiding functions.
+
+    `compare` and `verify` are functions of this package and folders in it; importing such a folder would set the
+    package's attribute to the folder.
+    """
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not (name in _LAZY and isinstance(value, ModuleType)):
+            super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

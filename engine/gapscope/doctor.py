@@ -1,4 +1,4 @@
-"""What works on this machine, and what is missing."""
+"""Checks what works on this machine, and what is missing."""
 
 import importlib.util
 import io
@@ -18,47 +18,51 @@ from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.device import choose_device
 from gapscope.errors import GapscopeError
 from gapscope.pyramid.models import MODELS
-from gapscope.pyramid.weights import is_cached
 from gapscope.sources.rejects import Rejected
 
 _FORMATS = {"JPEG": "jpg", "JPEG 2000": "jpg_2000", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
 _STORAGE = {"s3://": "s3fs", "gs://": "gcsfs", "https://": "aiohttp"}
-_ENOUGH_BYTES = 10**9
+_MIN_FREE_BYTES = 10**9
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
-        what: in a word or two.
-        works: False where a run that needs it would fail; None where it is not there, and need not be.
-        said: what was found, or what to do.
+        name: what was checked, in a word or two.
+        works: False if a run that needs it would fail; None if it is missing but optional.
+        message: what is there, or what to do.
     """
 
-    what: str
+    name: str
     works: bool | None
-    said: str
+    message: str
 
 
 def examine(cluster: str | None = None) -> Iterator[Finding]:
-    """Look at everything that a run may need, and at a cluster if one is named; yields findings as they come."""
+    """Check everything that a run may need, and yield one finding after the other. Downloads nothing.
+
+    Args:
+        cluster: a Dask scheduler's address or scheduler file, or another name that `gapscope.cluster.open_cluster`
+            knows, to be checked too.
+    """
     yield Finding("gapscope", True, f"{version('gapscope')}, torch {torch.__version__}, Dask {version('dask')}")
     yield Finding("CPU", True, f"{len(os.sched_getaffinity(0))} cores, {_memory()}")
-    for look in (
+    for check in (
         _gpu,
         _driver,
         _cuml,
-        _pool,
+        _dask_cuda,
         _device,
         _formats,
-        _decoder,
+        _decoder_process,
         _gpu_decoder,
         _storage,
-        _scratch,
+        _working_folder,
         _dashboard,
     ):
-        yield look()
+        yield check()
     yield from _weights()
     if cluster is not None:
         yield _cluster(cluster)
@@ -80,9 +84,8 @@ def _driver() -> Finding:
     if command is None:
         return Finding("driver", None, "no nvidia-smi")
     query = [command, "--query-gpu=driver_version", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
-    said = " ".join((done.stdout or done.stderr).split())
-    return Finding("driver", done.returncode == 0, said)
+    result = subprocess.run(query, capture_output=True, text=True, check=False, timeout=60)  # noqa: S603
+    return Finding("driver", result.returncode == 0, " ".join((result.stdout or result.stderr).split()))
 
 
 def _cuml() -> Finding:
@@ -91,8 +94,8 @@ def _cuml() -> Finding:
     )
 
 
-def _pool() -> Finding:
-    return _package("dask-cuda", "dask_cuda", ("dask-cuda",), '--cluster cuda needs it: pip install "gapscope[cuda13]"')
+def _dask_cuda() -> Finding:
+    return _package("dask-cuda", "dask_cuda", ("dask-cuda",), 'cluster cuda needs it: pip install "gapscope[cuda13]"')
 
 
 def _gpu_decoder() -> Finding:
@@ -104,34 +107,34 @@ def _dashboard() -> Finding:
     return _package("dashboard", "bokeh", ("bokeh",), "Dask draws it with Bokeh: pip install bokeh")
 
 
-def _package(what: str, module: str, names: tuple[str, ...], missing: str) -> Finding:
-    for name in names if importlib.util.find_spec(module) else ():
+def _package(name: str, module: str, distributions: tuple[str, ...], missing: str) -> Finding:
+    for distribution in distributions if importlib.util.find_spec(module) else ():
         try:
-            return Finding(what, True, f"{name} {version(name)}")
+            return Finding(name, True, f"{distribution} {version(distribution)}")
         except PackageNotFoundError:
             continue
-    return Finding(what, None, f"not installed; {missing}")
+    return Finding(name, None, f"not installed; {missing}")
 
 
 def _device() -> Finding:
     try:
         device = choose_device("auto")
         device.check_layout_support()
-        return Finding("--device auto", True, device.check())
+        return Finding("device auto", True, device.describe())
     except GapscopeError as error:
-        return Finding("--device auto", False, str(error))
+        return Finding("device auto", False, str(error))
 
 
 def _formats() -> Finding:
-    there = [name for name, feature in _FORMATS.items() if features.check(feature)]
-    lacks = [name for name in _FORMATS if name not in there]
-    heif = ["HEIF"] if importlib.util.find_spec("pillow_heif") else []
-    return Finding(
-        "decoders", not lacks, ", ".join(there + heif) + (f"; Pillow lacks {', '.join(lacks)}" if lacks else "")
-    )
+    supported = [name for name, feature in _FORMATS.items() if features.check(feature)]
+    missing = [name for name in _FORMATS if name not in supported]
+    if importlib.util.find_spec("pillow_heif"):
+        supported.append("HEIF")
+    message = ", ".join(supported) + (f"; Pillow lacks {', '.join(missing)}" if missing else "")
+    return Finding("decoders", not missing, message)
 
 
-def _decoder() -> Finding:
+def _decoder_process() -> Finding:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (1, 2, 3)).save(file, "PNG")
     try:
@@ -142,40 +145,37 @@ def _decoder() -> Finding:
 
 
 def _storage() -> Finding:
-    there = [scheme for scheme, package in _STORAGE.items() if importlib.util.find_spec(package)]
-    lacks = [scheme for scheme in _STORAGE if scheme not in there]
-    said = f"{', '.join(there) or 'none'}"
-    return Finding(
-        "storage",
-        True if there else None,
-        said + (f'; for {", ".join(lacks)} pip install "gapscope[cloud]"' if lacks else ""),
-    )
+    supported = [scheme for scheme, package in _STORAGE.items() if importlib.util.find_spec(package)]
+    missing = [scheme for scheme in _STORAGE if scheme not in supported]
+    message = ", ".join(supported) or "none"
+    if missing:
+        message += f'; for {", ".join(missing)} pip install "gapscope[cloud]"'
+    return Finding("storage", True if supported else None, message)
 
 
-def _scratch() -> Finding:
-    here = Path.cwd()
-    free = shutil.disk_usage(here).free
-    works = os.access(here, os.W_OK) and free > _ENOUGH_BYTES
-    return Finding(
-        "this folder",
-        works,
-        f"{'may' if os.access(here, os.W_OK) else 'may not'} be written, {free / 1e9:,.0f} GB free",
-    )
+def _working_folder() -> Finding:
+    folder = Path.cwd()
+    free = shutil.disk_usage(folder).free
+    writable = os.access(folder, os.W_OK)
+    message = f"{'may' if writable else 'may not'} be written, {free / 1e9:,.0f} GB free"
+    return Finding("this folder", writable and free > _MIN_FREE_BYTES, message)
 
 
 def _weights() -> Iterator[Finding]:
-    there = [name for name, model in MODELS.items() if is_cached(model.weights)]
-    yield Finding("weights here", True if there else None, ", ".join(there) or "none")
-    if lacks := [name for name in MODELS if name not in there]:
-        yield Finding("weights to fetch", None, f"on first use: {', '.join(lacks)}")
+    cached = [name for name, model in MODELS.items() if model.cached_weights() is not None]
+    yield Finding("weights cached", True if cached else None, ", ".join(cached) or "none")
+    if missing := [name for name in MODELS if name not in cached]:
+        yield Finding("weights to fetch", None, f"on first use: {', '.join(missing)}")
 
 
-def _cluster(where: str) -> Finding:
+def _cluster(cluster: str) -> Finding:
     try:
-        with open_cluster(where, "cpu", 0) as client:
+        with open_cluster(cluster, "cpu", 0) as client:
             workers = client.scheduler_info(n_workers=-1)["workers"]
     except GapscopeError as error:
         return Finding("cluster", False, str(error))
-    machines = len({worker["host"] for worker in workers.values()})
-    said = f"{where}: {len(workers)} workers on {machines} machines, all with gapscope {version('gapscope')}"
-    return Finding("cluster", bool(workers), said if workers else f"{where}: a scheduler, but no worker")
+    if not workers:
+        return Finding("cluster", False, f"{cluster}: a scheduler, but no worker")
+    hosts = len({worker["host"] for worker in workers.values()})
+    message = f"{cluster}: {len(workers)} workers on {hosts} machines, all with gapscope {version('gapscope')}"
+    return Finding("cluster", True, message)

@@ -1,4 +1,4 @@
-"""How stages tell the outside that they advance."""
+"""The interface through which stages report progress, and an implementation that shows nothing."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -6,23 +6,27 @@ from typing import Protocol
 
 
 class Task(Protocol):
-    """One piece of long work under way."""
+    """One long piece of work in progress."""
 
     def advance(self, done: int, rejected: int = 0) -> None:
-        """Count `done` more units as finished, `rejected` of which were images that could not be read."""
+        """Count `done` more units as finished; `rejected` of them were images that could not be read."""
 
     def show(self, fact: str) -> None:
-        """Show a short fact beside the numbers, in place of the one before."""
+        """Show a short text beside the numbers, in place of the previous one."""
 
 
 class Progress(Protocol):
-    """Shows long work to a person. The command line has one with bars; the library's default shows nothing."""
+    """Shows long work to a person.
+
+    The command line has an implementation with progress bars. The library's default, `Silent`, shows nothing; notes and
+    the ends of long work go to the logger `gapscope` in any case.
+    """
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
-        """Show a piece of work of `total` units while the returned context is open."""
+        """Show a task of `total` units while the returned context is open; 0 if the total is not known."""
 
     def note(self, message: str) -> None:
-        """Show one line that is worth knowing."""
+        """Show one line that the user should know."""
 
 
 class _SilentTask:
@@ -34,7 +38,12 @@ class _SilentTask:
 
 
 class Silent:
-    """Shows nothing."""
+    """A `Progress` that shows nothing.
+
+    Example:
+        >>> with Silent().task("embed", total=2, unit="images") as task:
+        ...     task.advance(2)
+    """
 
     @contextmanager
     def task(self, title: str, total: int, unit: str) -> Iterator[Task]:
@@ -42,9 +51,16 @@ class Silent:
         yield _SilentTask()
 
     def note(self, message: str) -> None:
-        """Drop the line."""
+        """Drop the message."""
 
 
-def plain_line(words: str) -> str:
-    """Return text with what would move a terminal's cursor or colour it spelled out: names come from strangers."""
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in words)
+def plain_line(text: str) -> str:
+    r"""Escape the characters that would move a terminal's cursor or change its colours.
+
+    Messages contain the names of files, columns and categories, which may come from somebody else.
+
+    Example:
+        >>> print(plain_line("two\nlines, \x1b[31mred"))
+        two\nlines, \x1b[31mred
+    """
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,23 +1,51 @@
-"""What a user can choose, one frozen dataclass per stage, checked when it is made."""
+"""Every option: its default, choices, bounds and help text, in one frozen dataclass per stage.
 
+The command line and the signature of `gapscope.compare` take them from here, and tests hold the README to them.
+"""
+
+import dataclasses
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from functools import cache
+from os import PathLike
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from gapscope.errors import OptionError
 
 Fit = Literal["crop", "stretch", "pad"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Pool = Literal["mean", "max", "gem", "grid"]
-
-SPEEDUPS = ("pooled-fpn", "fold", "channels-last", "compile")
-"""What makes a network faster and changes no more than the last bits of what it gives."""
 Metric = Literal["cosine", "euclidean"]
 Thumbnails = Literal["off", "outliers", "drawn"]
+DeviceName = Literal["auto", "cpu", "cuda"]
+Speedup = Literal["pooled-fpn", "fold", "channels-last", "compile"]
+ExportFormat = Literal["parquet", "fiftyone", "projector", "stills"]
 
-MAX_PIXELS = 200_000_000
+SPEEDUPS: tuple[Speedup, ...] = get_args(Speedup)
+"""What makes a network faster and changes no more than the last bits of its output."""
+
 DEFAULT_MODEL = "fasterrcnn_resnet50_fpn_v2"
+MAX_PIXELS = 200_000_000
 _DATASET_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Help:
+    """Marks a field as an option that users set, and describes it."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Smallest and largest value of an option; without `high` there is no largest."""
+
+    low: float
+    high: float | None = None
+
+
+_SIZE = Bounds(64, 4096)
 
 
 def check_dataset_name(name: str) -> str:
@@ -25,6 +53,10 @@ def check_dataset_name(name: str) -> str:
 
     Raises:
         OptionError: the name has other characters, is too long, or holds the word that joins two names.
+
+    Example:
+        >>> check_dataset_name("synthetic-2.0")
+        'synthetic-2.0'
     """
     if not _DATASET_NAME.fullmatch(name):
         raise OptionError(
@@ -35,143 +67,185 @@ def check_dataset_name(name: str) -> str:
     return name
 
 
-def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise OptionError(f"{option} {value!r}: choose one of {', '.join(choices)}")
+class _Checked:
+    """Checks the choices and bounds of its fields' types when it is made; None passes."""
 
-
-def _within(option: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise OptionError(f"{option} {value}: must be between {low} and {high}")
+    def __post_init__(self) -> None:
+        settings: Any = type(self)
+        for name, (choices, bounds) in _constraints(settings).items():
+            value = getattr(self, name)
+            if value is not None:
+                _check_choice(name, value, choices)
+                _check_bounds(name, value, bounds)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Preprocess:
+class RunSettings(_Checked):
+    """Where a run is kept, and what becomes of an earlier one there."""
+
+    out: Annotated[
+        str | PathLike[str],
+        Help(
+            "Folder of the run, or a URL such as s3://bucket/run: new, empty, or holding this very run, which then "
+            "goes on where it stopped."
+        ),
+    ]
+    update: Annotated[
+        bool,
+        Help(
+            "Where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare "
+            "again with the scaler that the run was begun with. Datasets that the run lacks are added, and datasets "
+            "that are not named are dropped."
+        ),
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSettings(_Checked):
+    """Which network embeds, and what of each image: the user's choice, where None leaves it to the model."""
+
+    model: Annotated[
+        str,
+        Help(
+            "fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), bundled "
+            "(EfficientNet-Lite0, needs no network), timm: and the name of a backbone of timm's, or another that "
+            "`gapscope models` lists."
+        ),
+    ] = DEFAULT_MODEL
+    weights: Annotated[
+        str | PathLike[str] | None,
+        Help("File to use in place of the model's own weights: a state dict or safetensors."),
+    ] = None
+    levels: Annotated[
+        Sequence[str] | None,
+        Help("Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default."),
+    ] = None
+    size: Annotated[
+        int | None,
+        Help("Side in pixels of the square that the network sees, a multiple of 32; the model's own by default."),
+        _SIZE,
+    ] = None
+    objects: Annotated[
+        bool, Help("Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.")
+    ] = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preprocess(_Checked):
     """How an image becomes the square that the network sees.
 
     Attributes:
         size: side of the square, in pixels.
-        fit: `crop` scales the short side to `size` and keeps the centre; `stretch` scales both sides, which changes
-            the aspect ratio; `pad` scales the long side and centres the image on grey.
-        max_pixels: images with more pixels are rejected before they are decoded: a small file can claim to be huge.
     """
 
-    size: int
-    fit: Fit = "crop"
-    max_pixels: int = MAX_PIXELS
+    size: Annotated[int, _SIZE]
+    fit: Annotated[
+        Fit,
+        Help(
+            "How an image becomes that square: crop scales the short side to it and keeps the centre, stretch scales "
+            "both sides, which changes the aspect ratio, and pad scales the long side and centres the image on grey."
+        ),
+    ] = "crop"
+    # A small file can claim to be huge.
+    max_pixels: Annotated[
+        int, Help("Images with more pixels are rejected before they are decoded."), Bounds(1, 2**31 - 1)
+    ] = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        _within("--size", self.size, 64, 4096)
+        super().__post_init__()
         if self.size % 32:
-            raise OptionError(f"--size {self.size}: must be a multiple of 32, so that every level halves the last")
-        _one_of("--fit", self.fit, get_args(Fit))
-        _within("--max-pixels", self.max_pixels, 1, 2**31 - 1)
+            raise OptionError(
+                "must be a multiple of 32, so that every level halves the last", argument="size", value=self.size
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
-class EmbedSettings:
-    """How images become embeddings, with nothing left to a default.
+class EmbedSettings(_Checked):
+    """How images become embeddings, with the model's own choices filled in.
 
     Attributes:
         model: a name that `gapscope.pyramid.find_model` knows.
         weights: path of the weights file.
         weights_sha256: the file's SHA-256, in hex.
         levels: the level names to keep, fine to coarse, such as `("P2", "P5")`.
-        frame: size in pixels and fit.
-        pool: how a level's map becomes a vector; see `gapscope.pyramid.pool`.
-        precision: arithmetic of the network; pooling and storage do not change with it. `auto` is bfloat16 where the
-            device has it in hardware.
-        speedups: some of `SPEEDUPS`, or `auto` alone for all that pay.
+        preprocess: size in pixels and fit.
     """
 
     model: str
     weights: str
     weights_sha256: str
     levels: tuple[str, ...]
-    frame: Preprocess
-    pool: Pool = "mean"
-    precision: Precision = "auto"
-    speedups: tuple[str, ...] = ("auto",)
+    preprocess: Preprocess
+    pool: Annotated[
+        Pool,
+        Help(
+            "How a level's map becomes a vector: mean, max, gem (generalised mean), or grid (2 x 2 means, which keep "
+            "what is where)."
+        ),
+    ] = "mean"
+    precision: Annotated[
+        Precision,
+        Help(
+            "Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling and "
+            "storage do not change with it."
+        ),
+    ] = "auto"
+    speedups: Annotated[
+        tuple[str, ...],
+        Help(f"What makes the network faster: some of {', '.join(SPEEDUPS)}; none; or auto for all that pay."),
+    ] = ("auto",)
 
     def __post_init__(self) -> None:
-        _one_of("--pool", self.pool, get_args(Pool))
-        _one_of("--precision", self.precision, get_args(Precision))
+        super().__post_init__()
         for name in self.speedups if self.speedups != ("auto",) else ():
-            _one_of("--speedups", name, SPEEDUPS)
+            _check_choice("speedups", name, SPEEDUPS)
 
 
 @dataclass(frozen=True, kw_only=True)
-class NeighborSettings:
-    """What near means, for everything that is said about two datasets.
+class ExecutionSettings(_Checked):
+    """Where the work runs. No number depends on it but for the last bits of the device's arithmetic."""
 
-    Attributes:
-        metric: distance between embeddings standardised per dimension: `cosine`, or `euclidean`, which also tells
-            embeddings of the same direction and another length apart.
-    """
-
-    metric: Metric = "cosine"
-
-    def __post_init__(self) -> None:
-        _one_of("--metric", self.metric, get_args(Metric))
-
-
-@dataclass(frozen=True, kw_only=True)
-class LayoutSettings:
-    """How a level's 3-D map is made (McInnes et al. 2018, UMAP).
-
-    Attributes:
-        n_neighbors: neighbors per image in UMAP's graph, the image itself included.
-        min_dist: smallest distance of points in the map, in UMAP's units, before levels are brought to one scale.
-        n_epochs: rounds of optimisation; None is UMAP's own choice, 500 up to 10,000 points and 200 above.
-        landmarks: at most so many images are laid out by UMAP, the others placed among them; None is as many as fit
-            the device's memory.
-        seed: seed of every random choice.
-    """
-
-    n_neighbors: int = 15
-    min_dist: float = 0.1
-    n_epochs: int | None = None
-    landmarks: int | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _within("--n-neighbors", self.n_neighbors, 2, 200)
-        _within("--min-dist", self.min_dist, 0.0, 1.0)
-        if self.n_epochs is not None:
-            _within("--n-epochs", self.n_epochs, 11, 10_000)
-        if self.landmarks is not None:
-            _within("--landmarks", self.landmarks, 100, 2**31 - 1)
-        _within("--seed", self.seed, 0, 2**31 - 1)
-
-    @property
-    def graph_k(self) -> int:
-        """Neighbors besides the image itself that the graph has to keep per ordered pair."""
-        return self.n_neighbors - 1
+    device: Annotated[DeviceName, Help("cpu, cuda, or auto for the GPU where torch sees one.")] = "auto"
+    cluster: Annotated[
+        str,
+        Help(
+            "auto, inline (this process), local (processes on this machine), cuda (one process per GPU), or a running "
+            "Dask scheduler: its address, such as tcp://host:8786, or its scheduler file (.json)."
+        ),
+    ] = "auto"
+    cache: Annotated[
+        str | PathLike[str] | None,
+        Help(
+            "Folder or URL where runs leave embeddings for each other, so that comparing A with B and then A with C "
+            "embeds A once."
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)
-class CompareSettings:
+class CompareSettings(_Checked):
     """How two datasets are compared.
 
     Attributes:
-        k: an image is outside the reference's support by its distance to its k-th nearest reference image.
         k_local: an image's kind is under-represented by the datasets of its `k_local` nearest images.
-        fdr: bound on the expected share of false entries in an outlier manifest.
-        reference: the dataset that all others are compared with; every pair is compared where None.
-        max_outliers: rows of a manifest at most, the surest; all where None. No count changes with it.
     """
 
-    k: int = 5
+    k: Annotated[
+        int, Help("An image is outside by its distance to its k-th nearest reference image."), Bounds(1, 1000)
+    ] = 5
     k_local: int = 30
-    fdr: float = 0.1
-    reference: str | None = None
-    max_outliers: int | None = None
-
-    def __post_init__(self) -> None:
-        _within("--k", self.k, 1, 1000)
-        _within("--fdr", self.fdr, 0.0, 1.0)
-        if self.max_outliers is not None:
-            _within("--max-outliers", self.max_outliers, 0, 2**63 - 1)
+    fdr: Annotated[
+        float, Help("Bound on the expected share of false entries in an outlier manifest."), Bounds(0.0, 1.0)
+    ] = 0.1
+    reference: Annotated[
+        str | None,
+        Help("Dataset to compare every other dataset with, both ways round; every pair is compared by default."),
+    ] = None
+    max_outliers: Annotated[
+        int | None,
+        Help("Largest number of rows of a manifest, the surest first; all by default. No count changes with it."),
+        Bounds(0, 2**63 - 1),
+    ] = None
 
     @property
     def graph_k(self) -> int:
@@ -180,17 +254,161 @@ class CompareSettings:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReportSettings:
-    """What the page shows. No number depends on it, so a report can be made again with others.
+class NeighborSettings(_Checked):
+    """What counts as near, for outliers, measures and map alike."""
+
+    metric: Annotated[
+        Metric,
+        Help(
+            "Distance between embeddings standardised per dimension: cosine, or euclidean, which also tells apart "
+            "embeddings of one direction and different lengths."
+        ),
+    ] = "cosine"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayoutSettings(_Checked):
+    """How a level's 3-D map is made (McInnes et al. 2018, UMAP)."""
+
+    n_neighbors: Annotated[
+        int,
+        Help("Neighbors per image in UMAP's graph, the image itself included: more shows larger shapes."),
+        Bounds(2, 200),
+    ] = 15
+    min_dist: Annotated[
+        float,
+        Help(
+            "Smallest distance of points in the map, in UMAP's units, before levels are brought to one scale: less "
+            "packs them closer."
+        ),
+        Bounds(0.0, 1.0),
+    ] = 0.1
+    n_epochs: Annotated[
+        int | None,
+        Help("UMAP's rounds of optimisation; its own choice by default, 500 up to 10,000 points and 200 above."),
+        Bounds(11, 10_000),
+    ] = None
+    landmarks: Annotated[
+        int | None,
+        Help(
+            "Largest number of images that UMAP lays out, the others being placed among them; by default as many as "
+            "fit the device's memory."
+        ),
+        Bounds(100, 2**31 - 1),
+    ] = None
+    seed: Annotated[int, Help("Seed of every random choice."), Bounds(0, 2**31 - 1)] = 0
+
+    @property
+    def graph_k(self) -> int:
+        """Neighbors besides the image itself that the graph has to keep per ordered pair."""
+        return self.n_neighbors - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportSettings(_Checked):
+    """What the page shows. No number depends on it, so a report can be made again with others."""
+
+    max_points: Annotated[
+        int, Help("Largest number of images that the report draws on a map."), Bounds(1, 1_000_000)
+    ] = 50_000
+    thumbnails: Annotated[
+        Thumbnails,
+        Help("Images that the report has pictures of: off for none, outliers (with their neighbors), or drawn."),
+    ] = "drawn"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSettings(_Checked):
+    """What `gapscope plan` measures and reckons with."""
+
+    gpus: Annotated[int, Help("Workers that embed side by side, each as fast as what is measured here."), Bounds(1)] = 1
+    price_per_gpu_hour: Annotated[float | None, Help("Price of one worker, in any currency."), Bounds(0)] = None
+    sample: Annotated[int, Help("Number of images to embed."), Bounds(1)] = 256
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option, as the command line and the docs need it.
 
     Attributes:
-        max_points: most images drawn on a map.
-        thumbnails: of which images there are pictures: `off`, `outliers` (with their neighbors), or `drawn`.
+        name: the Python argument.
+        type: its type, without annotations.
+        default: its default; `dataclasses.MISSING` if the option is required.
+        help: what it means.
     """
 
-    max_points: int = 50_000
-    thumbnails: Thumbnails = "drawn"
+    name: str
+    type: Any
+    default: Any
+    help: str
 
-    def __post_init__(self) -> None:
-        _within("--max-points", self.max_points, 1, 1_000_000)
-        _one_of("--thumbnails", self.thumbnails, get_args(Thumbnails))
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The values that it can have; empty if it is not one of a few words."""
+        return get_args(self.type) if get_origin(self.type) is Literal else ()
+
+
+def _split(hint: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Return a type without its annotations, and the annotations."""
+    if get_origin(hint) is Annotated:
+        kind, *notes = get_args(hint)
+        return kind, tuple(notes)
+    return hint, ()
+
+
+def options_of(*settings: type[Any]) -> dict[str, Option]:
+    """Return the options that are fields of settings classes, by name and in order.
+
+    Example:
+        >>> options_of(NeighborSettings)["metric"].choices
+        ('cosine', 'euclidean')
+    """
+    options = {}
+    for each in settings:
+        hints = get_type_hints(each, include_extras=True)
+        for field in dataclasses.fields(each):
+            kind, notes = _split(hints[field.name])
+            for note in notes:
+                if isinstance(note, Help):
+                    options[field.name] = Option(field.name, kind, field.default, note.text)
+    return options
+
+
+OPTION_GROUPS: dict[str, dict[str, Option]] = {
+    "The run": options_of(RunSettings),
+    "How images are embedded": options_of(ModelSettings, Preprocess, EmbedSettings),
+    "Where it runs": options_of(ExecutionSettings),
+    "How datasets are compared": options_of(CompareSettings, NeighborSettings),
+    "How the map is made": options_of(LayoutSettings),
+    "What the report shows": options_of(ReportSettings),
+}
+"""The options of `gapscope.compare`, by what they are about."""
+
+OPTIONS: dict[str, Option] = {name: option for group in OPTION_GROUPS.values() for name, option in group.items()}
+"""The options of `gapscope.compare`, by name."""
+
+
+@cache
+def _constraints(settings: Any) -> dict[str, tuple[tuple[str, ...], Bounds | None]]:
+    constraints = {}
+    for name, hint in get_type_hints(settings, include_extras=True).items():
+        kind, notes = _split(hint)
+        choices = get_args(kind) if get_origin(kind) is Literal else ()
+        bounds = next((note for note in notes if isinstance(note, Bounds)), None)
+        constraints[name] = (choices, bounds)
+    return constraints
+
+
+def _check_choice(name: str, value: str, choices: Sequence[str]) -> None:
+    if choices and value not in choices:
+        raise OptionError(f"choose one of {', '.join(choices)}", argument=name, value=value)
+
+
+def _check_bounds(name: str, value: float, bounds: Bounds | None) -> None:
+    if bounds is None:
+        return
+    if bounds.high is None:
+        if not value >= bounds.low:
+            raise OptionError(f"must be {bounds.low} or more", argument=name, value=value)
+    elif not bounds.low <= value <= bounds.high:
+        raise OptionError(f"must be between {bounds.low} and {bounds.high}", argument=name, value=value)

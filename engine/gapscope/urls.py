@@ -1,4 +1,4 @@
-"""URLs of storage: told from paths, checked, and opened as file systems."""
+"""Storage URLs: telling them from paths, checking them and opening them as fsspec file systems."""
 
 import os
 from typing import TYPE_CHECKING
@@ -10,20 +10,37 @@ if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 OBJECT_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oci", "r2")
+"""URL schemes of object stores."""
+
 _SCHEMES = (*OBJECT_STORES, "http", "https", "hf", "hdfs", "webhdfs", "memory")
-"""Of storage alone: fsspec knows others that unpack, log in elsewhere or fill in templates, and lists name any."""
+"""The schemes that gapscope opens: storage only.
+
+fsspec knows others that unpack archives, log in to other machines or fill in templates, and a list of images from
+somebody else may name any of them.
+"""
 
 
 def is_url(location: str) -> bool:
-    """Tell a URL from a path."""
+    """Tell a URL from a path.
+
+    Example:
+        >>> is_url("s3://bucket/photos"), is_url("/data/photos")
+        (True, False)
+    """
     return "://" in location
 
 
 def absolute(location: str) -> str:
-    """Return a path from the root, `~` spelled out; a URL as it is.
+    """Return a path as an absolute path, with `~` expanded; a URL unchanged.
+
+    `file://` URLs are paths.
 
     Raises:
-        SourceError: a URL carries a password, which would end up in run.json and in the report.
+        SourceError: the URL contains a password, which would end up in run.json and in the report.
+
+    Example:
+        >>> absolute("s3://bucket/photos"), absolute("file:///data/./photos")
+        ('s3://bucket/photos', '/data/photos')
     """
     location = location.removeprefix("file://")
     if not is_url(location):
@@ -37,16 +54,21 @@ def absolute(location: str) -> str:
 
 
 def remote(url: str) -> tuple["AbstractFileSystem", str]:
-    """Return the file system of a URL, and the path within it.
+    """Return the fsspec file system of a URL, and the path within it.
 
     Raises:
-        SourceError: the package for such URLs is not installed, or they are of no storage that gapscope reads.
+        SourceError: the package for this scheme is not installed, or gapscope does not open the scheme.
+
+    Example:
+        >>> fs, path = remote("memory://photos/a.png")
+        >>> fs.protocol, path
+        ('memory', '/photos/a.png')
     """
     import fsspec
 
     scheme = url.partition("://")[0].lower()
     if scheme not in _SCHEMES or "::" in url:
-        raise SourceError(f"{url}: not a URL of storage: one of {', '.join(_SCHEMES)}, and no chain of them")
+        raise SourceError(f"{url}: not a URL of storage: use one of {', '.join(_SCHEMES)}, and no chained URLs")
     try:
         fs, path = fsspec.core.url_to_fs(url)
     except ImportError as error:

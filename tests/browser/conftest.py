@@ -39,7 +39,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _report(folder: Path, **options: Any) -> Path:
-    return write_report(fake_run.write_fake_run(folder, fake_run.FakeRunSpec(**options)), Silent())
+    return write_report(fake_run.write_fake_run(folder, fake_run.FakeRunSpec(**options)).store, Silent())
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from PIL import Image
 
 from gapscope.report.serve import ReportServer
 from gapscope.report.single_file import write_single_file
-from gapscope.run import open_run
+from gapscope.store.run_store import open_store
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -172,7 +172,7 @@ def test_the_page_in_one_file_shows_the_same(visit: Visit, hostile_page: Path, t
 
 @pytest.fixture
 def served(measured_page: Path) -> Iterator[str]:
-    with ReportServer(open_run(measured_page.parents[1])) as server:
+    with ReportServer(open_store(measured_page.parents[1])) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         yield server.url

@@ -1,4 +1,4 @@
-"""Datasets small enough for many runs, a web server that breaks things in time, and real Dask processes."""
+"""Datasets small enough for many runs, a web server that triggers faults at chosen requests, and Dask processes."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -17,8 +17,8 @@ from PIL import Image
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _told_of_ctrl_c() -> None:
-    # A shell begins what it leaves in the background with SIGINT ignored, and every process below inherits that.
+def _unblocked_ctrl_c() -> None:
+    # A shell starts background jobs with SIGINT ignored, and every process that the tests start would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -37,7 +37,7 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def undisturbed(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> Arrays:
-    """What every run must end with."""
+    """The embeddings and index that every run must end with."""
     run = tmp_path_factory.mktemp("undisturbed") / "run"
     list_and_embed(run, {name: str(pictures / name) for name in NAMES}, "inline")
     return read_run_arrays(run)
@@ -76,13 +76,13 @@ Same = Callable[[Path], None]
 
 @pytest.fixture
 def same(undisturbed: Arrays) -> Same:
-    """See that a run holds every row, no part of a block, and the bytes of the undisturbed one."""
+    """Check that a run has every row, no half-written block, and the bytes of the undisturbed run."""
 
     def check(run: Path) -> None:
-        found = read_run_arrays(run)
-        assert found.keys() == undisturbed.keys()
+        arrays = read_run_arrays(run)
+        assert arrays.keys() == undisturbed.keys()
         for name, values in undisturbed.items():
-            np.testing.assert_array_equal(found[name], values, err_msg=name)
+            np.testing.assert_array_equal(arrays[name], values, err_msg=name)
         assert [path for path in run.rglob("*") if path.name.endswith((".partial", ".blocks"))] == []
 
     return check

@@ -1,4 +1,4 @@
-"""The same bytes, whichever cluster embeds, and whatever happens to it."""
+"""A run has the same bytes on every cluster, whatever happens to the cluster."""
 
 import asyncio
 import contextlib
@@ -20,8 +20,8 @@ from recording_progress import RecordingProgress
 
 import gapscope
 from gapscope.cluster import open_cluster, run_jobs, workers_per_host
-from gapscope.cluster.jobs import _do
-from gapscope.cluster.launch import _picked
+from gapscope.cluster.jobs import _run_on_worker
+from gapscope.cluster.launch import _resolve_auto
 
 pytestmark = pytest.mark.cluster
 
@@ -29,9 +29,9 @@ Folders = tuple[Path, Path]
 
 
 @pytest.fixture(scope="module")
-def many(tmp_path_factory: pytest.TempPathFactory, two_folders: Folders) -> Folders:
+def nine_blocks(tmp_path_factory: pytest.TempPathFactory, two_folders: Folders) -> Folders:
     """The images of `two_folders` under enough names for nine blocks."""
-    folder = tmp_path_factory.mktemp("many")
+    folder = tmp_path_factory.mktemp("nine-blocks")
     for source in two_folders:
         for copy in range(2):
             (folder / source.name / str(copy)).mkdir(parents=True)
@@ -41,8 +41,8 @@ def many(tmp_path_factory: pytest.TempPathFactory, two_folders: Folders) -> Fold
 
 
 @pytest.fixture(scope="module")
-def undisturbed(many: Folders, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compare(many, tmp_path_factory.mktemp("undisturbed") / "run", "inline")
+def undisturbed(nine_blocks: Folders, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return compare(nine_blocks, tmp_path_factory.mktemp("undisturbed") / "run", "inline")
 
 
 def compare(folders: Folders, out: Path, cluster: str) -> Path:
@@ -51,9 +51,9 @@ def compare(folders: Folders, out: Path, cluster: str) -> Path:
 
 
 def content(run: Path) -> dict[str, bytes]:
-    # run.json has the time of the first command, and nothing else that may differ; the log has every command's.
-    apart = ("run.json", "facts.js", "log.txt", "SHA256SUMS")
-    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name not in apart)
+    # These may differ: run.json has the time of the first command, and the log that of every command.
+    ignored = ("run.json", "facts.js", "log.txt", "SHA256SUMS")
+    files = (path for path in sorted(run.rglob("*")) if path.is_file() and path.name not in ignored)
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
@@ -61,8 +61,8 @@ def done(run: Path) -> int:
     return sum(len(list(run.glob(f"pyramid.zarr/{name}/done/c/*"))) for name in ("real", "synthetic"))
 
 
-def test_processes_give_the_bytes_of_one_process(many: Folders, undisturbed: Path, tmp_path: Path) -> None:
-    assert content(compare(many, tmp_path / "run", "local")) == content(undisturbed)
+def test_processes_give_the_bytes_of_one_process(nine_blocks: Folders, undisturbed: Path, tmp_path: Path) -> None:
+    assert content(compare(nine_blocks, tmp_path / "run", "local")) == content(undisturbed)
 
 
 @pytest.fixture
@@ -72,19 +72,19 @@ def running_cluster() -> Iterator[LocalCluster]:
 
 
 def test_a_running_cluster_is_used_and_left_running(
-    many: Folders, undisturbed: Path, running_cluster: LocalCluster, tmp_path: Path
+    nine_blocks: Folders, undisturbed: Path, running_cluster: LocalCluster, tmp_path: Path
 ) -> None:
     address = running_cluster.scheduler_address
-    assert content(compare(many, tmp_path / "run", address)) == content(undisturbed)
+    assert content(compare(nine_blocks, tmp_path / "run", address)) == content(undisturbed)
     with Client(address) as client:
         assert client.submit(lambda: 42).result(timeout=30) == 42
 
 
 def test_killed_while_embedding_the_same_command_finishes_with_the_same_result(
-    many: Folders, undisturbed: Path, tmp_path: Path
+    nine_blocks: Folders, undisturbed: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = [sys.executable, "-m", "gapscope_cli", "compare", f"real={many[0]}", f"synthetic={many[1]}"]
+    command = [sys.executable, "-m", "gapscope_cli", "compare", f"real={nine_blocks[0]}", f"synthetic={nine_blocks[1]}"]
     command += ["--out", str(run), "--model", "bundled", "--size", "64", "--levels", "P3,P5", "--cluster"]
     with subprocess.Popen([*command, "local"], stderr=subprocess.DEVNULL, start_new_session=True) as process:
         while done(run) < 2 and process.poll() is None:
@@ -116,16 +116,16 @@ def test_a_block_that_fails_and_one_that_kills_every_worker_end_with_one_line(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     with (
-        # Two workers are enough to tell; four take as long again to come back.
+        # Two lost workers suffice; waiting for four to be restarted would take twice as long.
         dask.config.set({"distributed.scheduler.allowed-failures": 1}),
         open_cluster("local", "cpu", 0) as client,
     ):
         assert workers_per_host(client) == 2
-        # On Python 3.11 it can lock a worker up.
+        # On Python 3.11 the profiler can make a worker hang.
         assert set(client.run(_profiled).values()) == {False}
         with pytest.raises(gapscope.ClusterError, match="No space left on device"):
             list(run_jobs(client, _fill, [0]))
-        # The workers write to the same terminal, and would with a traceback.
+        # The workers share this terminal, and would print a traceback there.
         assert capfd.readouterr().err == ""
         with pytest.raises(gapscope.ClusterError, match="same command goes on"):
             list(run_jobs(client, _die, [0]))
@@ -142,21 +142,21 @@ def test_jobs_are_handed_out_a_few_at_a_time() -> None:
     with open_cluster("inline", "cpu", 0) as client:
         assert workers_per_host(client) == 0
         results = run_jobs(client, _double, jobs())
-        # Two are worked on at a time, and either may be finished first.
+        # Two jobs run at a time, and either may be finished first.
         first = next(results)
         assert len(taken) <= 4
         assert sorted([first, *results]) == [2 * number for number in range(100)]
 
 
 def test_what_dask_stopped_waiting_for_is_no_traceback(caplog: pytest.LogCaptureFixture) -> None:
-    """As when Ctrl-C cuts the connection to two workers: one failure is told, and nobody asks for the other."""
+    """As when Ctrl-C cuts the connection to two workers: one failure is raised, and nothing awaits the other."""
 
-    async def fails_after(first: asyncio.Event, then: asyncio.Event) -> None:
-        await first.wait()
-        then.set()
+    async def fails_after(before: asyncio.Event, after: asyncio.Event) -> None:
+        await before.wait()
+        after.set()
         raise CommClosedError
 
-    async def ask() -> None:
+    async def wait_for_both() -> None:
         now, later, last = asyncio.Event(), asyncio.Event(), asyncio.Event()
         now.set()
         try:
@@ -165,7 +165,7 @@ def test_what_dask_stopped_waiting_for_is_no_traceback(caplog: pytest.LogCapture
             await last.wait()
 
     with open_cluster("inline", "cpu", 0) as client, pytest.raises(CommClosedError):
-        client.sync(ask)
+        client.sync(wait_for_both)
     gc.collect()
     assert caplog.messages == []
 
@@ -174,9 +174,9 @@ def test_auto_says_what_it_picks() -> None:
     progress = RecordingProgress()
     with open_cluster("auto", "cpu", 3000, progress) as client:
         assert workers_per_host(client) == 0
-    assert progress.notes == ["--cluster auto: inline, this process, since 3,000 images are few"]
-    assert _picked("cpu", 3001)[0] == "local"
-    assert _picked("cuda", 3001)[0] == "cuda"
+    assert progress.notes == ["cluster auto: inline, this process, since 3,000 images are few"]
+    assert _resolve_auto("cpu", 3001)[0] == "local"
+    assert _resolve_auto("cuda", 3001)[0] == "cuda"
 
 
 def test_a_worker_with_another_gapscope_that_joined_late_gets_no_work() -> None:
@@ -184,7 +184,7 @@ def test_a_worker_with_another_gapscope_that_joined_late_gets_no_work() -> None:
         open_cluster("inline", "cpu", 0) as client,
         pytest.raises(gapscope.ClusterError, match=rf"has gapscope {gapscope.__version__}, .* is gapscope 9\.9"),
     ):
-        client.submit(_do, _double, "9.9", 1, pure=False).result()
+        client.submit(_run_on_worker, _double, "9.9", 1, pure=False).result()
 
 
 def _double(number: int) -> int:

@@ -1,4 +1,4 @@
-"""Whatever happens on the way, every row is accounted for, no block is half written, and the bytes are the same."""
+"""Whatever happens during a run, every row is accounted for, no block is half-written, and the bytes are the same."""
 
 import os
 import resource
@@ -68,11 +68,11 @@ def test_a_worker_out_of_memory_leaves_its_jobs_to_others(processes: DaskProcess
     processes.start_worker("small")
     client = processes.connect(1)
     (pid,) = client.run(os.getpid).values()
-    # Once it has imported all that it needs, the system gives it next to nothing more than it has.
+    # Once it has imported everything, the system grants it hardly more memory than it has.
     client.run(lambda: block.__name__)
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[0])
-    few = pages * resource.getpagesize() + 2**26
-    resource.prlimit(pid, resource.RLIMIT_AS, (few, resource.RLIM_INFINITY))
+    max_bytes = pages * resource.getpagesize() + 2**26
+    resource.prlimit(pid, resource.RLIMIT_AS, (max_bytes, resource.RLIM_INFINITY))
     with pytest.raises(gapscope.ClusterError, match=r"no worker has enough memory .*same command goes on"):
         list(run_jobs(client, lambda job: len(bytearray(job)), [2**27] * 3))
     processes.start_worker("large")
@@ -105,7 +105,7 @@ def test_a_worker_with_another_gapscope_is_refused(
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of one megabyte."""
+    """A file system of one megabyte."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mounted = subprocess.run(
@@ -141,15 +141,15 @@ def test_ctrl_c(image_server: ImageServer, same: Same, tmp_path: Path, cluster: 
     datasets = image_server.write_url_lists(tmp_path)
     command = [sys.executable, embed_only.__file__, str(tmp_path / "run"), cluster]
     command += [f"{name}={source}" for name, source in datasets.items()]
-    said: list[str] = []
+    messages: list[str] = []
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
         assert process.stderr is not None
         errors = process.stderr
 
         def interrupt() -> None:
-            # As a terminal does: every process of the group gets it.
+            # Every process of the group gets the signal, as in a terminal.
             os.killpg(process.pid, signal.SIGINT)
-            said.extend(
+            messages.extend(
                 iter(
                     errors.readline,
                     "stopping: the blocks under way are finished first; press Ctrl-C again to stop at once\n",
@@ -161,21 +161,21 @@ def test_ctrl_c(image_server: ImageServer, same: Same, tmp_path: Path, cluster: 
 
         image_server.before(IN_THE_MIDDLE, interrupt)
         process.wait(120)
-        said.extend(errors)
-    assert process.returncode == 130, said
-    assert said[-1] == "gapscope: stopped; what is finished is kept, and the same command goes on from there\n"
-    assert "Traceback" not in "".join(said)
+        messages.extend(errors)
+    assert process.returncode == 130, messages
+    assert messages[-1] == "gapscope: stopped; what is finished is kept, and the same command goes on from there\n"
+    assert "Traceback" not in "".join(messages)
     done = {name: len(list((tmp_path / "run").glob(f"pyramid.zarr/{name}/done/c/*"))) for name in datasets}
     if times == 1:
         assert 2 <= done["real"] <= 4
-    # The block that was held up.
+    # The block whose image was delayed.
     assert (tmp_path / "run/pyramid.zarr/real/done/c/1").exists() == (times == 1)
     list_and_embed(tmp_path / "run", datasets, "inline")
     same(tmp_path / "run")
 
 
-def worker_of(command: int, process: Path) -> bool:
-    """Tell whether /proc/NUMBER is a process that lives and that Dask has begun for a command."""
+def is_worker_of(command: int, process: Path) -> bool:
+    """Tell whether /proc/NUMBER is a running process that Dask started for a command."""
     try:
         parent = (process / "stat").read_text().rpartition(")")[2].split()[1]
         return "spawn_main" in (process / "cmdline").read_text() and int(parent) == command
@@ -190,11 +190,11 @@ def test_ctrl_c_while_workers_start(pictures: Path, tmp_path: Path) -> None:
         assert process.stderr is not None
         workers: list[Path] = []
         while len(workers) < 2 and process.poll() is None:
-            workers = [of for of in map(Path, Path("/proc").glob("[0-9]*")) if worker_of(process.pid, of)]
+            workers = [path for path in map(Path, Path("/proc").glob("[0-9]*")) if is_worker_of(process.pid, path)]
         os.killpg(process.pid, signal.SIGINT)
-        # Workers that lived on, or told of it, would do so here.
-        said = process.stderr.readlines()
-    assert process.returncode == 130, said
-    assert said[-1] == "gapscope: stopped; what is finished is kept, and the same command goes on from there\n"
-    assert "Traceback" not in "".join(said)
-    assert not any(worker_of(process.pid, of) for of in workers)
+        # Workers that lived on, or printed a traceback, would show here.
+        messages = process.stderr.readlines()
+    assert process.returncode == 130, messages
+    assert messages[-1] == "gapscope: stopped; what is finished is kept, and the same command goes on from there\n"
+    assert "Traceback" not in "".join(messages)
+    assert not any(is_worker_of(process.pid, path) for path in workers)

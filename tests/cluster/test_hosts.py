@@ -1,4 +1,4 @@
-"""Several hosts: a scheduler and workers with addresses of their own, in network namespaces; a cable is cut."""
+"""Several hosts in network namespaces, with addresses of their own; one of them loses its connection."""
 
 import shutil
 import subprocess
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.cluster
 Same = Callable[[Path], None]
 SUPERVISED = ("sh", "-c", 'while :; do "$@"; done', "sh")
 HOSTS = ("scheduler", "one", "two")
-# How long a silent worker is waited for; a test should not wait for minutes.
+# Shorter timeouts for a silent worker: a test should not wait for minutes.
 ENV = {
     "DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL": "8s",
     "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "4s",
@@ -26,7 +26,7 @@ ENV = {
 
 
 class Network:
-    """A bridge on this host, 10.213.7.1, and a host of its own per name, 10.213.7.2 and up."""
+    """A bridge on this host, 10.213.7.1, and a network namespace per name of `HOSTS`, 10.213.7.2 and up."""
 
     address = "10.213.7.1"
 
@@ -55,7 +55,7 @@ class Network:
     def cut(self, name: str) -> None:
         self._run(f"link set gaps-{name} down")
 
-    def mend(self, name: str) -> None:
+    def restore(self, name: str) -> None:
         self._run(f"link set gaps-{name} up")
 
 
@@ -65,10 +65,10 @@ def network() -> Iterator[Network]:
         pytest.skip("iproute2 is not installed")
     with ExitStack() as stack:
         try:
-            made = Network(stack)
+            network = Network(stack)
         except subprocess.CalledProcessError as error:
             pytest.skip(f"no network namespaces may be made here: {error.stderr.decode().strip()}")
-        yield made
+        yield network
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_a_host_cut_off_in_the_middle_and_brought_back(
 ) -> None:
     processes.start_scheduler(network.of["scheduler"], network.within("scheduler"), **ENV)
     for name in ("one", "two"):
-        # Imported before it joins: meanwhile it could not answer.
+        # gapscope is imported before the worker joins: a worker that imports does not answer.
         options = ("--host", network.of[name], "--preload", "gapscope")
         processes.start_worker(name, (*network.within(name), *SUPERVISED), options, **ENV)
     client = processes.connect(2)
@@ -86,15 +86,15 @@ def test_a_host_cut_off_in_the_middle_and_brought_back(
     cut: list[str] = []
 
     def cut_off(address: str) -> None:
-        (name,) = (name for name, its in network.of.items() if its == address)
+        (name,) = (name for name, host in network.of.items() if host == address)
         cut.append(name)
         network.cut(name)
 
     image_server.before("real/040.png", cut_off)
     # By then the other host does the lost host's work.
-    image_server.before("synthetic/050.png", lambda: network.mend(cut[0]))
+    image_server.before("synthetic/050.png", lambda: network.restore(cut[0]))
     list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path, network.address), processes.scheduler_file)
     same(tmp_path / "run")
     assert len(cut) == 1
-    # Its nanny sees to it that the host works again; or, where the scheduler has sent both away, whoever began them.
+    # The host's nanny restarts its worker; or, if the scheduler has closed both, whatever supervises the nanny does.
     client.wait_for_workers(2, timeout=60)

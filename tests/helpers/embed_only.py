@@ -20,7 +20,8 @@ from gapscope.stages.listing import list_datasets
 from gapscope.store.index import read_index
 from gapscope.store.location import resolve_location
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.run_record import RunRecord, open_or_create, read_run_record
+from gapscope.store.run_record import EmbedConfig, ModelRecord, RunConfig, RunRecord, open_or_create
+from gapscope.store.run_store import RunStore, open_store
 
 NAMES, LEVELS = ("real", "synthetic"), ("P3", "P5")
 Arrays = dict[str, NDArray[Any]]
@@ -30,32 +31,45 @@ def list_and_embed(
     run: str | Path, datasets: dict[str, str], cluster: str, progress: Progress | None = None, **options: Any
 ) -> None:
     """List and embed datasets at 64 pixels with the bundled network, which needs no download."""
-    progress, weights = progress or Silent(), find_model("bundled").weights()
+    progress, model = progress or Silent(), find_model("bundled")
+    weights = model.weights()
     settings = EmbedSettings(
         model="bundled",
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=LEVELS,
-        frame=Preprocess(size=64),
+        preprocess=Preprocess(size=64),
     )
     sources = {name: open_source(name, location) for name, location in datasets.items()}
-    location = resolve_location(run)
-    record = open_or_create(location, RunRecord(config={"datasets": datasets}, model={}, versions={}))
-    list_datasets(location, record, sources, progress, update=False)
-    images = sum(counts["listed"] for counts in record.datasets.values())
+    record = RunRecord(
+        config=RunConfig(datasets=datasets, embed=EmbedConfig.of(settings)),
+        model=ModelRecord(
+            name="bundled",
+            weights=settings.weights,
+            weights_sha256=settings.weights_sha256,
+            levels=(),
+            mean=model.mean,
+            std=model.std,
+        ),
+        versions={},
+    )
+    folder = resolve_location(run)
+    store = RunStore(folder, open_or_create(folder, record))
+    list_datasets(store, sources, progress, update=False)
+    images = sum(dataset.listed for dataset in store.record.datasets.values())
     with lazy_cluster(cluster, "cpu", images, progress) as connect:
-        embed_datasets(location, record, sources, settings, choose_device("cpu"), connect, progress, **options)
+        embed_datasets(store, sources, settings, choose_device("cpu"), connect, progress, **options)
 
 
 def read_run_arrays(run: str | Path) -> Arrays:
     """Return the embeddings, bit by bit, and the index columns of a run whose embedding is finished."""
-    location, arrays = resolve_location(run), Arrays()
-    for name, counts in read_run_record(location).datasets.items():
-        assert pending_blocks(location, name) == []
-        assert counts["read"] + counts["rejected"] == counts["listed"]
+    store, arrays = open_store(resolve_location(run)), Arrays()
+    for name, dataset in store.record.datasets.items():
+        assert pending_blocks(store, name) == []
+        assert (dataset.read or 0) + (dataset.rejected or 0) == dataset.listed
         for level in LEVELS:
-            arrays[f"{name}/{level}"] = np.asarray(open_embeddings(location, name, level)[...]).view(np.uint16)
-        index = read_index(location, name).to_pandas()
+            arrays[f"{name}/{level}"] = np.asarray(open_embeddings(store, name, level)[...]).view(np.uint16)
+        index = read_index(store, name).to_pandas()
         arrays[f"{name}/names"] = index["uri"].str.rsplit("/", n=1).str[-1].to_numpy()
         for column in ("row", "format", "width", "height", "mean_red", "status", "error"):
             missing = -1 if index[column].dtype.kind in "if" else ""
@@ -66,12 +80,12 @@ def read_run_arrays(run: str | Path) -> Arrays:
 if __name__ == "__main__":
     import typer
 
-    from gapscope_cli.errors import leave_at_once, told
+    from gapscope_cli.errors import leave_at_once, reported_errors
     from gapscope_cli.progress import shown_progress
 
     torch.set_num_threads(1)
     try:
-        with told(), shown_progress() as progress:
+        with reported_errors(), shown_progress() as progress:
             list_and_embed(sys.argv[1], dict(dataset.split("=", 1) for dataset in sys.argv[3:]), sys.argv[2], progress)
     except typer.Exit as error:
         leave_at_once(error.exit_code)

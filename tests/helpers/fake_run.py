@@ -1,9 +1,7 @@
 """Writes a finished run with invented numbers, so that tests know what a page must show. Nothing is embedded."""
 
 from dataclasses import dataclass, field, replace
-from itertools import permutations
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,12 +10,26 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gapscope.run import Run, open_run
+from gapscope.settings import CompareSettings, LayoutSettings
 from gapscope.sources import Folder, Value
-from gapscope.store.atomic import write_json
-from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
+from gapscope.store.datasets import Pair, ordered_pairs
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.index import GROUP_ROWS, write_index
+from gapscope.store.layouts import write_layout
 from gapscope.store.manifests import write_manifest
-from gapscope.store.results import pair_name, write_layout, write_neighbors
-from gapscope.store.run_record import RunRecord
+from gapscope.store.metrics import (
+    ConfounderMetrics,
+    Histogram,
+    LayoutInfo,
+    LevelMetrics,
+    Measure,
+    OneSidedClusterMetrics,
+    PairMetrics,
+    write_metrics,
+)
+from gapscope.store.neighbors import write_neighbors
+from gapscope.store.run_record import DatasetRecord, EmbedConfig, LevelRecord, ModelRecord, RunConfig, RunRecord
+from gapscope.store.run_store import RunStore
 
 CREATED = "2026-01-02T03:04:05+00:00"
 WEATHER = ("sun", "<img src=x onerror=window.hit=1>", "fog", None)
@@ -58,92 +70,107 @@ def source_metadata(row: int, weather: tuple[str | None, ...] = WEATHER) -> dict
 
 def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
     """Write the images and the run into `folder`; return the opened run."""
-    run, names = folder / "run", list(spec.images)
+    names = list(spec.images)
     sources = {name: folder / "images" / name for name in names}
     files = {name: _write_images(sources[name], number, spec) for number, name in enumerate(names)}
-    _record(spec, sources).write(run)
-    read_rows = {name: _write_index(run, name, sources[name], spec) for name in names}
-    datasets = {
-        name: {
-            "listed": len(files[name]),
-            "read": len(read_rows[name]),
-            "rejected": len(files[name]) - len(read_rows[name]),
-        }
-        for name in names
-    }
-    record = _record(spec, sources)
-    record.datasets = {name: dict(counts) for name, counts in datasets.items()}
-    record.write(run)
-    levels = {}
-    for number, level in enumerate(spec.levels):
-        pairs = _write_level(run, level, number, spec, files, read_rows)
-        one_sided: list[dict[str, Any]] = [
-            {"cluster": 0, "images": len(read_rows[names[0]]), "dataset": names[0], "share": 1.0}
-        ]
-        layout = {}
-        if spec.measured:
-            last = read_rows[names[0]][-1]
-            one_sided[0]["typical"] = [str(sources[names[0]] / files[names[0]][last])]
-            layout = {"layout": {"trustworthiness": 0.9 + 0.01 * number}}
-            pairs = {name: pair | _measured_metrics(number) for name, pair in pairs.items()}
-        levels[level] = {"pairs": pairs, "clusters": {"count": len(names), "one_sided": one_sided}, **layout}
-    statuses = {
-        name: {"not-an-image": counts["rejected"]} if counts["rejected"] else {} for name, counts in datasets.items()
-    }
-    dataset_metrics = {name: {**counts, "statuses": statuses[name]} for name, counts in datasets.items()}
-    pair_metrics = _confounders_and_headlines(names) if spec.measured else {}
-    write_json(run / "metrics.json", {"datasets": dataset_metrics, "levels": levels, **pair_metrics})
-    return open_run(run)
+    run = RunStore(folder / "run", _record(spec, sources))
+    run.path.mkdir()
+    read_rows: dict[str, NDArray[np.int64]] = {}
+    for name in names:
+        broken = len(spec.broken.intersection(files[name]))
+        read = len(files[name]) - broken
+        run.record.datasets[name] = DatasetRecord(listed=len(files[name]), read=read, rejected=broken)
+        read_rows[name] = _write_index(run, name, sources[name], spec)
+    run.write_record()
+    write_metrics(
+        run.path,
+        {
+            "datasets": {
+                name: {
+                    "listed": dataset.listed,
+                    "read": dataset.read or 0,
+                    "rejected": dataset.rejected or 0,
+                    "statuses": {"not-an-image": dataset.rejected} if dataset.rejected else {},
+                }
+                for name, dataset in run.record.datasets.items()
+            },
+            "headlines": {pair.name: _headline(pair) if spec.measured else "" for pair in run.pairs},
+            "confounders": {pair.name: _confounders() for pair in run.pairs} if spec.measured else {},
+            "duplicates": {
+                "groups": 0,
+                "images": 0,
+                "pairs": {pair.name: {"exact": 0, "near": 0} for pair in run.pairs},
+            },
+            "across_levels": {},
+            "levels": {
+                level: _write_level(run, level, number, spec, files, read_rows)
+                for number, level in enumerate(spec.levels)
+            },
+        },
+    )
+    return open_run(run.path)
 
 
 MEASURES = ("frechet", "kid", "precision", "recall", "density", "coverage", "two_sample")
 
 
-def _measured_metrics(level: int) -> dict[str, Any]:
-    """Return the metrics of a level and pair that have an interval and a noise floor."""
-    measure = {"value": 0.4 + 0.1 * level, "low": 0.35, "high": 0.75, "floor": 0.2, "ratio": 2.0 + 0.5 * level}
+def _measures(level: int) -> dict[str, Measure]:
+    """Return a level's metrics that have an interval and a noise floor."""
+    measures: dict[str, Measure] = {
+        name: {"value": 0.4 + 0.1 * level, "low": 0.35, "high": 0.75, "floor": 0.2, "ratio": 2.0 + 0.5 * level}
+        for name in MEASURES
+    }
+    measures["two_sample"]["p"] = 0.004
+    return measures
+
+
+def _confounders() -> ConfounderMetrics:
     return {
-        "share_outside_low": 0.2,
-        "share_outside_high": 0.3,
-        "measures": {name: measure | ({"p": 0.004} if name == "two_sample" else {}) for name in MEASURES},
-        "scores": {"edges": [0.0, 0.25, 0.5, 0.75, 1.0], "query": [2, 8, 9, 5], "reference": [10, 12, 2, 0]},
+        "auc": 0.99,
+        "warning": "the files alone tell the datasets apart: <i>JPEG</i> on one side, PNG on the other",
+        "facts": [
+            {"name": "file format", "effect": 0.97, "query": "100% JPEG", "reference": "100% <b>PNG</b>"},
+            {"name": "width", "effect": 0.51, "query": 640, "reference": 512.0},
+        ],
     }
 
 
-def _confounders_and_headlines(names: list[str]) -> dict[str, Any]:
-    pairs = {pair_name(*pair): pair for pair in permutations(names, 2)}
-    files = [
-        {"name": "file format", "effect": 0.97, "query": "100% JPEG", "reference": "100% <b>PNG</b>"},
-        {"name": "width", "effect": 0.51, "query": 640, "reference": 512.0},
-    ]
-    warning = "the files alone tell the datasets apart: <i>JPEG</i> on one side, PNG on the other"
-    return {
-        "confounders": {name: {"auc": 0.99, "warning": warning, "facts": files} for name in pairs},
-        "headlines": {
-            name: f"{name}: 2 of 24 {query} images lie outside the {reference} set at P3, 2.5 times the noise floor"
-            for name, (query, reference) in pairs.items()
-        },
-    }
+def _headline(pair: Pair) -> str:
+    images = f"2 of 24 {pair.query} images"
+    return f"{pair.name}: {images} lie outside the {pair.reference} set at P3, 2.5 times the noise floor"
 
 
 def _record(spec: FakeRunSpec, sources: dict[str, Path]) -> RunRecord:
-    config: dict[str, Any] = {
-        "datasets": {name: str(path) for name, path in sources.items()},
-        "sources": {"objects": False},
-        "embed": {
-            "model": "bundled",
-            "levels": list(spec.levels),
-            "size": 224,
-            "fit": "crop",
-            "max_pixels": 200_000_000,
-            "precision": "float32",
-        },
-        "layout": {"n_neighbors": 15, "min_dist": 0.1, "seed": 0},
-        "compare": {"k": spec.k, "k_local": 30, "fdr": 0.1},
-    }
-    levels = [{"name": level, "stride": 4 << index, "channels": 8} for index, level in enumerate(spec.levels)]
     return RunRecord(
-        config=config, model={"name": "bundled", "levels": levels}, versions={"gapscope": "0.1.0"}, created=CREATED
+        config=RunConfig(
+            datasets={name: str(path) for name, path in sources.items()},
+            embed=EmbedConfig(
+                model="bundled",
+                weights_sha256="",
+                levels=spec.levels,
+                pool="mean",
+                precision="float32",
+                speedups=(),
+                size=224,
+                fit="crop",
+                max_pixels=200_000_000,
+            ),
+            layout=LayoutSettings(),
+            compare=CompareSettings(k=spec.k),
+        ),
+        model=ModelRecord(
+            name="bundled",
+            weights="",
+            weights_sha256="",
+            levels=tuple(
+                LevelRecord(name=level, stride=4 << index, channels=8) for index, level in enumerate(spec.levels)
+            ),
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+        ),
+        versions={"gapscope": "0.1.0"},
+        created=CREATED,
+        block_rows=GROUP_ROWS,
     )
 
 
@@ -160,7 +187,7 @@ def _write_images(folder: Path, dataset: int, spec: FakeRunSpec) -> list[str]:
     return names
 
 
-def _write_index(run: Path, name: str, folder: Path, spec: FakeRunSpec) -> NDArray[np.int64]:
+def _write_index(run: RunStore, name: str, folder: Path, spec: FakeRunSpec) -> NDArray[np.int64]:
     """Write a dataset's index; return the rows of the images that are not broken."""
     entries = sorted(Folder(str(folder)).entries(), key=lambda entry: entry.uri)
     if name == next(iter(spec.images)):
@@ -169,26 +196,26 @@ def _write_index(run: Path, name: str, folder: Path, spec: FakeRunSpec) -> NDArr
     else:
         write_index(run, name, entries)
     broken = [entry.uri.removeprefix(f"{folder}/") in spec.broken for entry in entries]
-    stats = [
+    stats: list[ImageStats] = [
         {"status": "not-an-image", "error": "no decoder knows these bytes"}
         if is_broken
         else {"format": "PNG", "width": 48, "height": 36, "status": "ok", "error": ""}
         for is_broken in broken
     ]
     write_image_stats(run, name, 0, stats)
-    merge_image_stats(run, name, GROUP_ROWS)
+    merge_image_stats(run, name)
     return np.flatnonzero(~np.array(broken, dtype=bool))
 
 
 def _write_level(
-    run: Path,
+    run: RunStore,
     level: str,
     level_index: int,
     spec: FakeRunSpec,
     files: dict[str, list[str]],
     read_rows: dict[str, NDArray[np.int64]],
-) -> dict[str, Any]:
-    """Write the layout, neighbors and manifests of a level; return the metrics of its pairs."""
+) -> LevelMetrics:
+    """Write the layout, neighbors and manifests of a level; return its metrics."""
     names = list(spec.images)
     random = np.random.default_rng(level_index)
     points, clusters = {}, {}
@@ -199,33 +226,78 @@ def _write_level(
         points[name][rows] = blob[rows]
         clusters[name] = np.full(n_images, -1, np.int32)
         clusters[name][rows] = number
-    write_layout(run, level, np.concatenate(list(points.values())), np.concatenate(list(clusters.values())))
-    pairs = {}
-    for query, reference in permutations(names, 2):
+    images = sum(map(len, read_rows.values()))
+    layout: LayoutInfo = {
+        "strategy": "full",
+        "images": images,
+        "umap_images": images,
+        "note": "",
+        "trustworthiness": 0.9 + 0.01 * level_index if spec.measured else None,
+        "neighbor_recall": None,
+        "k": 0,
+        "sample": 0,
+        "clustered": images,
+    }
+    write_layout(run, level, np.concatenate(list(points.values())), np.concatenate(list(clusters.values())), layout)
+    pairs: dict[str, PairMetrics] = {}
+    for pair in ordered_pairs(names):
+        query, reference = pair
         neighbors = _neighbors(points[query], points[reference], read_rows[query], read_rows[reference], spec.k)
-        write_neighbors(run, level, query, reference, *neighbors)
-        query_uris = [str(run.parent / "images" / query / name) for name in files[query]]
-        reference_uris = [str(run.parent / "images" / reference / name) for name in files[reference]]
+        write_neighbors(run, level, pair, *neighbors)
+        query_uris = [str(run.path.parent / "images" / query / name) for name in files[query]]
+        reference_uris = [str(run.path.parent / "images" / reference / name) for name in files[reference]]
         listed = read_rows[query][: spec.outliers]
         manifest = _manifest(listed, query_uris, reference_uris, neighbors, points[query], clusters[query])
-        write_manifest(run, level, query, reference, manifest, pa.schema([]))
-        images = len(read_rows[query])
-        pairs[pair_name(query, reference)] = {
-            "query": query,
-            "reference": reference,
-            "images": images,
-            "reference_images": len(read_rows[reference]),
-            "outliers": len(listed),
-            "outlier_share": len(listed) / images if images else 0.0,
-            "outside": len(listed),
-            "under_represented": 0,
-            "share_outside": 0.25,
-            "coverage": 0.5,
-            "reference_neighbors": 0.3,
-            "reference_neighbors_expected": 0.5,
-            "a_new_number": 1.5,
-        }
-    return pairs
+        write_manifest(run.path, level, pair, manifest, pa.schema([]))
+        pairs[pair.name] = _pair_metrics(pair, level_index, spec, read_rows, outliers=len(listed))
+    first = names[0]
+    one_sided: OneSidedClusterMetrics = {
+        "cluster": 0,
+        "images": len(read_rows[first]),
+        "dataset": first,
+        "share": 1.0,
+        "typical": [str(run.path.parent / "images" / first / files[first][read_rows[first][-1]])]
+        if spec.measured
+        else [],
+    }
+    nothing: list[list[float | None]] = [[None] * len(names) for _ in names]
+    return {
+        "pairs": pairs,
+        "clusters": {
+            "count": len(names),
+            "datasets": names,
+            "composition": [[len(read_rows[other]) * (other == name) for other in names] for name in names],
+            "one_sided": [one_sided],
+        },
+        "matrix": {"datasets": names, "outlier_share": nothing, "frechet_ratio": nothing},
+        "neighbors": {name: {"method": "exact", "recall": 1.0, "sample": 0} for name in pairs},
+        "layout": layout,
+    }
+
+
+def _pair_metrics(
+    pair: Pair, level_index: int, spec: FakeRunSpec, read_rows: dict[str, NDArray[np.int64]], *, outliers: int
+) -> PairMetrics:
+    images = len(read_rows[pair.query])
+    scores: Histogram = {"edges": [0.0, 0.25, 0.5, 0.75, 1.0], "query": [2, 8, 9, 5], "reference": [10, 12, 2, 0]}
+    return {
+        "query": pair.query,
+        "reference": pair.reference,
+        "images": images,
+        "reference_images": len(read_rows[pair.reference]),
+        "outliers": outliers,
+        "outlier_share": outliers / images if images else 0.0,
+        "outside": outliers,
+        "under_represented": 0,
+        "share_outside": 0.25,
+        "share_outside_low": 0.2,
+        "share_outside_high": 0.3,
+        "coverage": 0.5,
+        "reference_neighbors": 0.3,
+        "reference_neighbors_expected": 0.5,
+        "measures": _measures(level_index) if spec.measured else {},
+        "scores": scores if spec.measured else {"edges": [], "query": [], "reference": []},
+    }
 
 
 def _neighbors(

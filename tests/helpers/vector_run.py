@@ -1,7 +1,6 @@
 """A run with given embeddings, compared by the real stages without images or a network."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +11,31 @@ from gapscope.cluster import lazy_cluster
 from gapscope.device import choose_device
 from gapscope.progress import Silent
 from gapscope.run import Run, open_run
-from gapscope.settings import CompareSettings
+from gapscope.settings import CompareSettings, Metric, NeighborSettings
 from gapscope.sources import Entry, Value
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.neighbors import find_neighbors, fit_scalers
-from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.index import GROUP_ROWS, write_index
+from gapscope.store.layouts import write_layout
+from gapscope.store.metrics import LayoutInfo
 from gapscope.store.pyramid import create_pyramid, mark_done, write_embeddings
-from gapscope.store.results import write_layout
-from gapscope.store.run_record import RunRecord
+from gapscope.store.run_record import DatasetRecord, RunRecord
+from gapscope.store.run_store import RunStore
 
 Vectors = Mapping[str, Mapping[str, NDArray[Any]]]
 """Dataset to level to (n, channels) embeddings; n is the same for all levels of a dataset."""
 
-IMAGE_STATS = {
+IMAGE_STATS: ImageStats = {
     "format": "PNG",
     "width": 64,
     "height": 48,
-    **{f"mean_{channel}": 100.0 for channel in ("red", "green", "blue")},
-    **{f"std_{channel}": 40.0 for channel in ("red", "green", "blue")},
+    "mean_red": 100.0,
+    "mean_green": 100.0,
+    "mean_blue": 100.0,
+    "std_red": 40.0,
+    "std_green": 40.0,
+    "std_blue": 40.0,
     "sharpness": 10.0,
     "status": "ok",
     "error": "",
@@ -43,6 +49,7 @@ def compare_vectors(
     clusters: Mapping[str, NDArray[np.int32]] | None = None,
     broken: Mapping[str, int] | None = None,
     metadata: Mapping[str, list[Value]] | None = None,
+    metric: Metric = "cosine",
     **settings: Any,
 ) -> Run:
     """Write a run with the given embeddings and compare its datasets.
@@ -53,18 +60,24 @@ def compare_vectors(
         clusters: dataset to (n,) cluster of each image, the same at every level; 0 by default.
         broken: dataset to a number of unreadable images, which are put before the others.
         metadata: dataset to the value of each image in its source's column `kind`.
+        metric: distance between standardised embeddings.
         settings: arguments of `CompareSettings`.
     """
     levels = list(next(iter(vectors.values())))
     compare_settings, broken = CompareSettings(**settings), broken or {}
-    config: dict[str, Any] = {
-        "datasets": {name: f"/{name}" for name in vectors},
-        "embed": {"levels": levels, "model": "given"},
-        "compare": asdict(compare_settings),
-    }
-    record = RunRecord(config=config, model={"name": "given", "weights_sha256": "0"}, versions={}, created="2026-01-01")
+    rows = {name: broken.get(name, 0) + len(by_level[levels[0]]) for name, by_level in vectors.items()}
+    channels = {level: array.shape[1] for level, array in next(iter(vectors.values())).items()}
+    record = RunRecord.of_embeddings(
+        rows,
+        channels,
+        block_rows=GROUP_ROWS,
+        compare=compare_settings,
+        neighbors=NeighborSettings(metric=metric),
+    )
+    record.created = "2026-01-01"
     folder.mkdir(parents=True)
-    record.write(folder)
+    run = RunStore(folder, record)
+    run.write_record()
     points, labels = [], []
     for name, by_level in vectors.items():
         n_broken, n_images = broken.get(name, 0), len(by_level[levels[0]])
@@ -78,30 +91,42 @@ def compare_vectors(
             )
             for row in range(n_broken + n_images)
         ]
-        write_index(folder, name, entries, {"kind": "text"} if values else None)
-        stats = [{"status": "broken", "error": "cut"}] * n_broken + [IMAGE_STATS] * n_images
+        write_index(run, name, entries, {"kind": "text"} if values else None)
+        unreadable: ImageStats = {"status": "broken", "error": "cut"}
+        stats = [unreadable] * n_broken + [IMAGE_STATS] * n_images
         for block, start in enumerate(range(0, len(stats), GROUP_ROWS)):
-            write_image_stats(folder, name, block, stats[start : start + GROUP_ROWS])
-        merge_image_stats(folder, name, GROUP_ROWS)
-        record.datasets[name] = {"listed": n_broken + n_images, "read": n_images, "rejected": n_broken}
-        channels = {level: array.shape[1] for level, array in by_level.items()}
-        create_pyramid(folder, name, n_broken + n_images, GROUP_ROWS, channels)
+            write_image_stats(run, name, block, stats[start : start + GROUP_ROWS])
+        merge_image_stats(run, name)
+        record.datasets[name] = DatasetRecord(listed=rows[name], read=n_images, rejected=n_broken)
+        create_pyramid(run, name, channels)
         padded = {
             level: np.concatenate([np.full((n_broken, array.shape[1]), np.nan), array]).astype(np.float16)
             for level, array in by_level.items()
         }
-        write_embeddings(folder, name, 0, padded)
-        mark_done(folder, name, 0)
+        write_embeddings(run, name, 0, padded)
+        mark_done(run, name, 0)
         points.append(np.concatenate([np.full((n_broken, 3), np.nan), by_level[levels[0]][:, :3]]).astype(np.float32))
         dataset_labels = np.zeros(n_images, np.int32) if clusters is None else clusters[name]
         labels.append(np.concatenate([np.full(n_broken, -1, np.int32), dataset_labels]).astype(np.int32))
     (folder / "rejects.csv").write_text("dataset,row,uri,status,error\n")
-    record.write(folder)
-    fit_scalers(folder, record)
+    run.write_record()
+    fit_scalers(run)
     device = choose_device("cpu")
     with lazy_cluster("inline", device.name, 0) as connect:
-        find_neighbors(folder, record, device, compare_settings.graph_k, connect, Silent())
+        find_neighbors(run, device, compare_settings.graph_k, connect, Silent())
+    read = sum(dataset.read or 0 for dataset in record.datasets.values())
+    info: LayoutInfo = {
+        "strategy": "full",
+        "images": read,
+        "umap_images": read,
+        "note": "",
+        "trustworthiness": None,
+        "neighbor_recall": None,
+        "k": 0,
+        "sample": 0,
+        "clustered": read,
+    }
     for level in levels:
-        write_layout(folder, level, np.concatenate(points), np.concatenate(labels))
-    compare_datasets(folder, record, compare_settings, device, Silent())
+        write_layout(run, level, np.concatenate(points), np.concatenate(labels), info)
+    compare_datasets(run, compare_settings, device, Silent())
     return open_run(folder)

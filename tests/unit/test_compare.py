@@ -184,7 +184,9 @@ def test_a_source_that_changed_is_taken_over_only_where_that_is_wanted(
     Image.new("RGB", (40, 40), (0, 90, 0)).save(folders["a"] / "more.png")
     (folders["a"] / "1.png").unlink()
     with pytest.raises(
-        gapscope.RunError, match=r"dataset a has changed.*1 added \(\S*more\.png\), 1 removed \(\S*1\.png\).*--update"
+        gapscope.RunError,
+        match=r"dataset a has changed.*1 added \(\S*more\.png\), 1 removed \(\S*1\.png\)"
+        r".*`update=True`",
     ):
         gapscope.compare(folders, out=tmp_path / "run", **options)  # type: ignore[arg-type]
 

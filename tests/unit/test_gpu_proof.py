@@ -100,7 +100,7 @@ def test_every_step_runs_dry(step: str, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("odd")
 def test_what_fails_or_is_cut_off_loses_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prove, "_FEWEST_SECONDS", 1)
+    monkeypatch.setattr(prove, "_MIN_SECONDS", 1)
     parts = ("odd: crashes", "odd: fails", "odd: fine")
     code, content = taken(tmp_path, {"first": Step(120, parts), "second": Step(6, ("odd: hangs", "odd: nowhere"))})
     assert code == 1

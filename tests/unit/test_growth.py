@@ -98,11 +98,11 @@ def test_what_another_run_could_not_read_is_read_again(
     with monkeypatch.context() as patch:
         patch.setattr(Folder, "read", fails)
         run = gapscope.compare(subset(folders, "ab"), out=tmp_path / "one", cache=tmp_path / "cache", **OPTIONS)
-        assert run.record.datasets["b"]["rejected"] == 2
+        assert run.record.datasets["b"].rejected == 2
     read.clear()
     run = gapscope.compare(subset(folders, "ab"), out=tmp_path / "two", cache=tmp_path / "cache", **OPTIONS)
     assert read == ["b"]
-    assert run.record.datasets["b"]["rejected"] == 1
+    assert run.record.datasets["b"].rejected == 1
 
 
 def test_a_dataset_is_added_to_a_run_and_another_dropped(
@@ -110,7 +110,7 @@ def test_a_dataset_is_added_to_a_run_and_another_dropped(
 ) -> None:
     first = gapscope.compare(subset(folders, "ab"), out=tmp_path / "run", **OPTIONS)
     scaler = first.record.scaler
-    with pytest.raises(gapscope.RunError, match=r"datasets\.c was not there.*--update to add and drop"):
+    with pytest.raises(gapscope.RunError, match=r"datasets\.c was not there.*`update=True` to add and drop"):
         gapscope.compare(subset(folders, "abc"), out=tmp_path / "run", **OPTIONS)
     read.clear()
     progress = RecordingProgress()
@@ -135,7 +135,7 @@ def test_a_dataset_is_added_to_a_run_and_another_dropped(
     fresh = gapscope.compare(subset(folders, "ad"), out=tmp_path / "fresh", **OPTIONS)
     np.testing.assert_array_equal(back.embeddings("b", "P5"), fresh.embeddings("d", "P5"))
     moved = {"a": folders["a"], "c": folders["c"], "b": folders["b"]}
-    with pytest.raises(gapscope.RunError, match=r"datasets\.b was .* Use another --out$"):
+    with pytest.raises(gapscope.RunError, match=r"datasets\.b was .* Use another `out`$"):
         gapscope.compare(moved, out=tmp_path / "run", update=True, **OPTIONS)
 
 

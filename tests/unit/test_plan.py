@@ -88,7 +88,7 @@ def test_the_doctor_says_what_works_and_what_does_not(tmp_path: Path, monkeypatc
     monkeypatch.setattr("gapscope.cluster.launch._CONNECT_SECONDS", 1)
     invocation = CliRunner().invoke(app, ["doctor"])
     assert invocation.exit_code == 0, invocation.output
-    for what in ("GPU", "driver", "cuML", "decoders", "decoder process", "weights here", "--device auto"):
+    for what in ("GPU", "driver", "cuML", "decoders", "decoder process", "weights cached", "device auto"):
         assert f" {what} " in invocation.stdout
     assert f"gapscope          {gapscope.__version__}" in invocation.stdout
     unreachable = tmp_path / "scheduler.json"

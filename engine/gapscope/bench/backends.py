@@ -101,7 +101,7 @@ def drawn_by_landmarks(points: Path, device: Device, share: int) -> LayoutResult
     """Lay out one in `share` embeddings with UMAP, and interpolate the coordinates of the others."""
     view = view_of(points)
     layout = layout_by_landmarks([view], _SETTINGS, device, len(view) // share, "")
-    return layout.points, {"landmarks": layout.umap_images}
+    return layout.coordinates, {"landmarks": layout.umap_images}
 
 
 def warm_umap(seed: int | None = None) -> None:

@@ -11,7 +11,7 @@ from gapscope.bench.backends import BACKENDS
 from gapscope.bench.points import view_of
 from gapscope.bench.subprocess_case import peak_gib
 from gapscope.bench.watch import Watch
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 
 
 def measure_case(name: str, file: Path) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def measure_case(name: str, file: Path) -> dict[str, Any]:
         "peak_before_gib": peak_before,
         "peak_gpu_gib": watch.facts()["gpu_gib"],
     }
-    return measures | details | map_quality([view_of(file)], points, seed=0)
+    return measures | details | layout_quality([view_of(file)], points, seed=0)
 
 
 if __name__ == "__main__":

@@ -47,5 +47,5 @@ def view_of(points: Path) -> EmbeddingView:
     starts = range(0, len(values), _TILE_ROWS)
     for start in starts:
         embeddings[start : start + _TILE_ROWS] = values[start : start + _TILE_ROWS].astype(np.float16)
-    mean, std = fit_scaler((values[start : start + _TILE_ROWS] for start in starts), values.shape[1])
+    mean, std = fit_scaler(values[start : start + _TILE_ROWS] for start in starts)
     return EmbeddingView(embeddings=embeddings, rows=np.arange(len(values)), mean=mean, std=std)

@@ -80,19 +80,22 @@ def reduce(
 def _check(names: Sequence[str], rows: Sequence[int], dims: int, repeats: int) -> None:
     unknown = [name for name in names if name not in BACKENDS]
     if unknown:
-        raise OptionError(f"--backends: there is no {unknown[0]!r}; choose from {'; '.join(BACKENDS)}")
-    if min(rows) < _MIN_ROWS or dims < 3 or repeats < 1:
-        raise OptionError(f"--rows must be {_MIN_ROWS:,} or more, --dims 3 or more, --repeats 1 or more")
+        raise OptionError(f"choose from {'; '.join(BACKENDS)}", argument="backends", value=unknown[0])
+    for argument, value, low in (("rows", min(rows), _MIN_ROWS), ("dims", dims, 3), ("repeats", repeats, 1)):
+        if value < low:
+            raise OptionError(f"must be {low:,} or more", argument=argument, value=value)
 
 
 def _read(points: Path, rows: int) -> np.ndarray[Any, Any]:
     try:
         embeddings: np.ndarray[Any, Any] = np.load(points, mmap_mode="r")
     except (OSError, ValueError) as error:
-        raise OptionError(f"--points {points}: this is no .npy file of numbers ({error})") from error
+        raise OptionError(f"this is no .npy file of numbers ({error})", argument="points", value=points) from error
     if embeddings.ndim != 2 or len(embeddings) < rows or embeddings.dtype.kind != "f":
         raise OptionError(
-            f"--points {points}: it holds {embeddings.dtype} {embeddings.shape}; needed are {rows:,} rows of floats"
+            f"it holds {embeddings.dtype} {embeddings.shape}; needed are {rows:,} rows of floats",
+            argument="points",
+            value=points,
         )
     return embeddings
 

@@ -1,4 +1,4 @@
-"""Where blocks are worked on: a Dask cluster, be it this very process or a hundred machines."""
+"""The Dask cluster that works on a run's blocks: this process, processes of this machine, or other machines."""
 
 from gapscope.cluster.interrupt import finishing_on_interrupt
 from gapscope.cluster.jobs import run_jobs

@@ -1,4 +1,4 @@
-"""A scheduler's address, looked at before anything connects: does Dask know it, and has it the keys?"""
+"""Checks a scheduler's address before anything connects: Dask must know its protocol and have its TLS keys."""
 
 import ssl
 from pathlib import Path
@@ -9,30 +9,36 @@ from distributed.security import Security
 
 from gapscope.errors import OptionError
 
-_SETTING = "DASK_DISTRIBUTED__COMM__TLS__"
-_ENCRYPTED = ("tls", "wss")
+_TLS_VARIABLE = "DASK_DISTRIBUTED__COMM__TLS__"
+_ENCRYPTED_SCHEMES = ("tls", "wss")
 
 
 def check_address(address: str) -> None:
-    """See that Dask knows an address's protocol, and has the keys for it where it is an encrypted one.
+    """Check that Dask knows the protocol of `address`, and has TLS keys if the protocol is an encrypted one.
 
-    Keys are Dask's own settings, in its configuration files or the environment. What is no address names a cluster of
-    this machine, which does not encrypt.
+    The keys are settings of Dask, in its configuration files or the environment. An `address` without a protocol is
+    the name of a cluster on this machine, such as `local`, which does not encrypt.
 
     Raises:
-        OptionError: it does not, or they are missing or cannot be used; or Dask is told to encrypt, and this does not.
+        OptionError: Dask does not know the protocol, its TLS keys are missing or unusable, or Dask is set to require
+            encryption and `address` is not encrypted.
+
+    Example:
+        >>> check_address("tcp://host:8786")
     """
     scheme, _ = parse_address(address)
     try:
         get_backend(scheme)
     except ValueError as error:
-        raise OptionError(f"--cluster {address}: {error}") from error
-    # Left to connecting, each of these would be an error of Python's own, and not always one that ends.
+        raise OptionError(str(error), argument="cluster", value=address) from error
+    # While connecting, each of these would raise an error of Python's own, or in some cases never return.
     security = Security()
-    if scheme in _ENCRYPTED:
+    if scheme in _ENCRYPTED_SCHEMES:
         _check_keys(address, security)
     elif security.require_encryption:
-        raise OptionError(f"--cluster {address}: Dask is set to require encryption; name a scheduler with tls://")
+        raise OptionError(
+            "Dask is set to require encryption; name a scheduler with tls://", argument="cluster", value=address
+        )
 
 
 def _check_keys(address: str, security: Security) -> None:
@@ -40,14 +46,20 @@ def _check_keys(address: str, security: Security) -> None:
     ca, certificate, key = (tls.get(name) for name in ("ca_file", "cert", "key"))
     for name, value in (("CA_FILE", ca), ("CLIENT__CERT", certificate)):
         if not value:
-            raise OptionError(f"--cluster {address}: set {_SETTING}{name} to a PEM file; docs/cloud.md says how")
+            raise OptionError(
+                f"set {_TLS_VARIABLE}{name} to a PEM file; docs/cloud.md says how", argument="cluster", value=address
+            )
     for file in (ca, certificate, key):
-        # The text of a key may stand in the configuration itself.
+        # Dask's configuration may also hold the key itself instead of a path.
         if file and "\n" not in file and not Path(file).is_file():
-            raise OptionError(f"--cluster {address}: there is no file {file}, which Dask is set to take for TLS")
+            raise OptionError(
+                f"there is no file {file}, which Dask is set to take for TLS", argument="cluster", value=address
+            )
     try:
         security.get_connection_args("client")
     except (ssl.SSLError, OSError) as error:
         raise OptionError(
-            f"--cluster {address}: the TLS keys that Dask is set to take cannot be used ({error}): {ca}, {certificate}"
+            f"the TLS keys that Dask is set to take cannot be used ({error}): {ca}, {certificate}",
+            argument="cluster",
+            value=address,
         ) from error

@@ -1,4 +1,4 @@
-"""Ctrl-C: once to finish what is under way, twice to stop at once."""
+"""Ctrl-C: the first one finishes the blocks under way, the second one stops at once."""
 
 import os
 import signal
@@ -11,58 +11,65 @@ from typing import Any, TypeVar
 
 from gapscope.progress import Progress
 
-Begun = TypeVar("Begun")
+Started = TypeVar("Started")
 
 
 @contextmanager
 def finishing_on_interrupt(progress: Progress) -> Iterator[Callable[[], bool]]:
-    """While the context is open, take the first Ctrl-C as a wish, which the returned function tells of.
+    """Handle Ctrl-C while the context is open: the first one only makes the yielded function return True.
 
-    The second one raises KeyboardInterrupt, as the first one does anywhere else. Nothing changes where signals are not
-    this thread's to handle.
+    The second one raises KeyboardInterrupt, as any Ctrl-C does elsewhere. In a thread other than the main thread, which
+    cannot handle signals, nothing changes and the function always returns False.
+
+    Args:
+        progress: is told that the first Ctrl-C was received.
     """
-    asked = threading.Event()
+    interrupted = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked.is_set
+        yield interrupted.is_set
         return
 
     def handle(number: int, frame: Any) -> None:
         del number, frame
-        if asked.is_set():
+        if interrupted.is_set():
             raise KeyboardInterrupt
-        asked.set()
+        interrupted.set()
         progress.note("stopping: the blocks under way are finished first; press Ctrl-C again to stop at once")
 
-    before = signal.signal(signal.SIGINT, handle)
+    previous = signal.signal(signal.SIGINT, handle)
     try:
-        yield asked.is_set
+        yield interrupted.is_set
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
-def start_without_sigint(start: Callable[[], Begun], give_up: Callable[[Begun], object]) -> Begun:
-    """Return what `start` begins, whose threads and processes Ctrl-C then never reaches, nor what those begin later.
+def start_without_sigint(start: Callable[[], Started], close: Callable[[Started], object]) -> Started:
+    """Return the result of `start`; Ctrl-C never reaches the threads and processes that `start` starts.
 
-    A terminal gives it to every process, and a worker that still imports would answer with a traceback.
+    Nor does it reach threads and processes that those start later. A terminal sends Ctrl-C to every process, and a
+    worker that is still importing would answer with a traceback.
 
     Args:
-        start: is called in a thread of its own, so that Ctrl-C need not wait for it.
-        give_up: ends what was begun, once it is there, where Ctrl-C came first.
+        start: is called in its own thread with SIGINT blocked, so that Ctrl-C need not wait for it.
+        close: is called with the result of `start`, as soon as there is one, if Ctrl-C came first.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C came before `start` returned.
     """
-    # Left to be started with the first process, it would let that one have Ctrl-C again. What it warns of when this
-    # process leaves at once is what it then puts in order.
+    # multiprocessing would start its resource tracker together with the first process, and unblock SIGINT for that
+    # process. The tracker's warning, when this process exits at once, is about things that it then cleans up itself.
     with _environment(PYTHONWARNINGS="ignore:resource_tracker"):
         resource_tracker.ensure_running()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         pool = ThreadPoolExecutor(1)
-        begun = pool.submit(start)
+        starting = pool.submit(start)
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)
     try:
-        return begun.result()
+        return starting.result()
     except KeyboardInterrupt:
-        begun.add_done_callback(lambda done: done.exception() or give_up(done.result()))
+        starting.add_done_callback(lambda future: future.exception() or close(future.result()))
         raise
     finally:
         pool.shutdown(wait=False)
@@ -70,12 +77,12 @@ def start_without_sigint(start: Callable[[], Begun], give_up: Callable[[Begun], 
 
 @contextmanager
 def _environment(**values: str) -> Iterator[None]:
-    before = {name: os.environ.get(name) for name in values}
+    previous = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
         yield
     finally:
-        for name, value in before.items():
+        for name, value in previous.items():
             if value is None:
                 del os.environ[name]
             else:

@@ -1,4 +1,4 @@
-"""Jobs handed to a cluster a few at a time, whatever becomes of its workers."""
+"""Runs jobs on a cluster, a few at a time, and copes with workers that come, go or run out of memory."""
 
 import errno
 import time
@@ -21,15 +21,17 @@ from gapscope.progress import Progress, Silent
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
-_TRIES = 3
-_LOOK_SECONDS = 0.2
-_CREW_SECONDS = 1.0
-_GOES_ON = "what is finished is kept, and the same command goes on from there"
-_WANT_OF_MEMORY = ("can't allocate memory", "can't start new thread", "bad_alloc", "out of memory")
+_MAX_TRIES = 3
+_POLL_SECONDS = 0.2
+_REFRESH_SECONDS = 1.0
+_JOBS_PER_WORKER = 3
+"""A worker works on two jobs at a time, and the third waits there."""
+_RESUME_HINT = "what is finished is kept, and the same command goes on from there"
+_OUT_OF_MEMORY_WORDS = ("can't allocate memory", "can't start new thread", "bad_alloc", "out of memory")
 
 
 class Stopped(KeyboardInterrupt):
-    """The end that was asked for, with no job under way any more."""
+    """The user asked to stop, and all jobs that had started are finished."""
 
 
 def run_jobs(
@@ -40,72 +42,79 @@ def run_jobs(
     stopped: Callable[[], bool] = lambda: False,
     progress: Progress | None = None,
 ) -> Iterator[Result]:
-    """Do `work` on every job and yield the results as they come, with a bounded number of jobs under way.
+    """Call `work` with every job on the workers, and yield the results in the order in which they are finished.
 
-    A job whose worker dies is done by another; one that fails is tried again, and not by a worker that had too little
-    memory for it.
+    The number of jobs under way is bounded. A job whose worker dies is repeated on another worker. A job that fails is
+    tried again, up to three times in all; for want of memory, it is repeated on other workers until none is left.
 
     Args:
         client: of the cluster.
-        work: is called with a job, on a worker.
-        jobs: taken as they are needed.
-        stopped: tells that no job is to be begun any more.
-        progress: is told of workers that come and go.
+        work: function of one job; must be picklable, as jobs and results must.
+        jobs: are consumed only as fast as they are submitted.
+        stopped: is polled; once it returns True, no more jobs are started.
+        progress: is told of workers that join and leave.
+
+    Yields:
+        The result of `work` for each job.
 
     Raises:
-        ClusterError: the scheduler is gone, workers died over one job again and again, all of them ran out of memory,
-            or the disk failed.
-        GapscopeError: whatever `work` raises on purpose.
-        Stopped: `stopped` said so, and the jobs that had begun are finished.
+        ClusterError: the connection to the scheduler is lost, one job brought several workers down, every worker ran
+            out of memory, or the disk failed.
+        GapscopeError: `work` raised it.
+        Stopped: `stopped` returned True, and the jobs that had started are finished.
     """
-    crew = _Crew(client, progress or Silent())
-    waiting, finished, stopping = iter(jobs), SimpleQueue[Any](), False
-    under_way: dict[str, _Given[Job]] = {}
+    workers = _Workers(client, progress or Silent())
+    remaining, finished, stopping = iter(jobs), SimpleQueue[Any](), False
+    pending: dict[str, _Submission[Job]] = {}
 
-    def give(given: "_Given[Job]") -> None:
-        given.workers = crew.able()
-        future: Any = client.submit(_do, work, version("gapscope"), given.job, pure=False, workers=given.workers)
-        given.future = future
-        under_way[future.key] = given
+    def submit(submission: "_Submission[Job]") -> None:
+        submission.workers = workers.eligible()
+        future: Any = client.submit(
+            _run_on_worker, work, version("gapscope"), submission.job, pure=False, workers=submission.workers
+        )
+        submission.future = future
+        pending[future.key] = submission
         future.add_done_callback(finished.put)
 
-    for job in islice(waiting, crew.window()):
-        give(_Given(job))
-    while under_way:
+    for job in islice(remaining, workers.max_pending_jobs()):
+        submit(_Submission(job))
+    while pending:
         if stopped() and not stopping:
             stopping = True
-            for key in _not_begun(client, under_way):
-                under_way.pop(key).cancel()
+            for key in _not_started(client, pending):
+                pending.pop(key).cancel()
         try:
-            future = finished.get(timeout=_LOOK_SECONDS)
+            future = finished.get(timeout=_POLL_SECONDS)
         except Empty:
-            # A job that may go to certain workers only would wait for ever once they are gone.
-            for key in [key for key, given in under_way.items() if crew.gone(given.workers)]:
-                given = under_way.pop(key)
-                given.cancel()
-                give(given)
+            # A job that is restricted to certain workers would wait for ever once they have all left.
+            for key in [key for key, submission in pending.items() if workers.have_left(submission.workers)]:
+                submission = pending.pop(key)
+                submission.cancel()
+                submit(submission)
             continue
-        if future.key not in under_way:
+        if future.key not in pending:
             continue
-        given = under_way.pop(future.key)
+        submission = pending.pop(future.key)
         try:
             result = future.result()
-        # Whatever work raises: what it means is for the next lines to say.
+        # Work may raise anything, which is then judged.
         except (Exception, CancelledError) as error:  # noqa: BLE001
-            _consider(error, given, crew)
+            _raise_unless_retryable(error, submission, workers)
             if not stopping:
-                give(given)
+                submit(submission)
             continue
         yield result
         if not stopping:
-            for job in islice(waiting, max(0, crew.window() - len(under_way))):
-                give(_Given(job))
+            for job in islice(remaining, max(0, workers.max_pending_jobs() - len(pending))):
+                submit(_Submission(job))
     if stopping:
         raise Stopped
 
 
 @dataclass
-class _Given(Generic[Job]):
+class _Submission(Generic[Job]):
+    """A job that the cluster has; `workers` are the only ones that may run it, or None for all."""
+
     job: Job
     tries: int = 1
     workers: list[str] | None = None
@@ -116,105 +125,106 @@ class _Given(Generic[Job]):
 
 
 class _OutOfMemory(Exception):
-    """A worker has too little memory for a job; `args` is its address, and what it said."""
+    """A worker has too little memory for a job; `args` are the worker's address and its error message."""
 
 
-def _do(work: Callable[[Job], Result], expected: str, job: Job) -> Result:
+def _run_on_worker(work: Callable[[Job], Result], required_version: str, job: Job) -> Result:
     address = get_worker().address
-    # A worker may have joined after the others were asked.
-    check_version(f"worker {address}", version("gapscope"), expected)
+    # This worker may have joined after the versions of the others were checked.
+    check_version(f"worker {address}", version("gapscope"), required_version)
     try:
         return work(job)
     except Exception as error:
-        if _for_want_of_memory(error) or _for_want_of_memory(error.__cause__):
+        if _is_out_of_memory(error) or _is_out_of_memory(error.__cause__):
             raise _OutOfMemory(address, one_line(error)) from None
         raise
 
 
-def _for_want_of_memory(error: BaseException | None) -> bool:
+def _is_out_of_memory(error: BaseException | None) -> bool:
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and any(words in str(error) for words in _WANT_OF_MEMORY)
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _OUT_OF_MEMORY_WORDS)
 
 
-class _Crew:
-    """The workers that there are, looked up now and then."""
+class _Workers:
+    """The cluster's current workers, looked up once a second, and those of them that are out of memory."""
 
     def __init__(self, client: Client, progress: Progress) -> None:
         self._client, self._progress = client, progress
         self._known: set[str] | None = None
-        self._unable: set[str] = set()
-        self._looked = 0.0
+        self._out_of_memory: set[str] = set()
+        self._refreshed = 0.0
 
     def _addresses(self) -> set[str]:
-        if self._known is None or time.monotonic() - self._looked > _CREW_SECONDS:
-            there = set(self._client.scheduler_info(n_workers=-1)["workers"])
-            known = there if self._known is None else self._known
-            for address in sorted(there - known):
+        if self._known is None or time.monotonic() - self._refreshed > _REFRESH_SECONDS:
+            current = set(self._client.scheduler_info(n_workers=-1)["workers"])
+            known = current if self._known is None else self._known
+            for address in sorted(current - known):
                 self._progress.note(f"worker {address} has joined")
-            for address in sorted(known - there):
+            for address in sorted(known - current):
                 self._progress.note(f"worker {address} is gone")
-            self._known, self._looked = there, time.monotonic()
+            self._known, self._refreshed = current, time.monotonic()
         return self._known
 
-    def window(self) -> int:
-        """Return how many jobs are to be under way: each worker has two, and its next one at hand."""
-        return 3 * max(1, len(self._addresses()))
+    def max_pending_jobs(self) -> int:
+        """Return the number of jobs that may be under way, running or waiting on a worker."""
+        return _JOBS_PER_WORKER * max(1, len(self._addresses()))
 
-    def spare(self, address: str) -> bool:
-        """Give a worker no more jobs; tell whether any is left."""
-        self._unable.add(address)
-        self._looked = 0.0
-        return bool(self._addresses() - self._unable)
+    def exclude(self, address: str) -> bool:
+        """Give no more jobs to a worker, and tell whether any other worker is left."""
+        self._out_of_memory.add(address)
+        self._refreshed = 0.0
+        return bool(self._addresses() - self._out_of_memory)
 
-    def able(self) -> list[str] | None:
-        """Return the workers that jobs may go to; None for all."""
-        return sorted(self._addresses() - self._unable) or None if self._unable else None
+    def eligible(self) -> list[str] | None:
+        """Return the workers that may get jobs; None for all."""
+        return sorted(self._addresses() - self._out_of_memory) or None if self._out_of_memory else None
 
-    def gone(self, workers: list[str] | None) -> bool:
-        """Tell whether all of `workers` have left."""
+    def have_left(self, workers: list[str] | None) -> bool:
+        """Tell whether all of `workers` have left the cluster."""
         return workers is not None and self._addresses().isdisjoint(workers)
 
 
-def _not_begun(client: Client, under_way: dict[str, Any]) -> list[str]:
-    begun: set[str] = set()
+def _not_started(client: Client, pending: dict[str, Any]) -> list[str]:
+    started: set[str] = set()
     with suppress(OSError, TimeoutError):
         for stacks in client.call_stack().values():
-            begun.update(stacks)
-    return [key for key in under_way if key not in begun]
+            started.update(stacks)
+    return [key for key in pending if key not in started]
 
 
-def _consider(error: BaseException, given: _Given[Any], crew: _Crew) -> None:
-    """Return where a job is worth another try.
+def _raise_unless_retryable(error: BaseException, submission: _Submission[Any], workers: _Workers) -> None:
+    """Return if the job is to be tried again.
 
     Raises:
-        ClusterError: it is not.
-        GapscopeError: the job's own.
+        ClusterError: another try would be pointless.
+        GapscopeError: the job raised it.
     """
     if isinstance(error, GapscopeError):
         raise error
     if isinstance(error, CancelledError):
-        raise ClusterError(f"the connection to the Dask scheduler is lost; {_GOES_ON}") from error
+        raise ClusterError(f"the connection to the Dask scheduler is lost; {_RESUME_HINT}") from error
     if isinstance(error, KilledWorker):
         raise ClusterError(
-            f"a block brought several Dask workers down, perhaps for want of memory; {_GOES_ON}"
+            f"a block brought several Dask workers down, perhaps for want of memory; {_RESUME_HINT}"
         ) from error
     if isinstance(error, _OutOfMemory):
-        address, said = error.args
-        if crew.spare(address):
+        address, message = error.args
+        if workers.exclude(address):
             return
         raise ClusterError(
-            f"no worker has enough memory for a block ({said}); give them more, or take a smaller --size; {_GOES_ON}"
+            f"no worker has enough memory for a block ({message}); give them more, or take a smaller `size`; "
+            f"{_RESUME_HINT}"
         ) from error
-    given.tries += 1
-    if given.tries <= _TRIES:
+    submission.tries += 1
+    if submission.tries <= _MAX_TRIES:
         return
-    _give_up(error)
+    _raise_final(error)
 
 
-def _give_up(error: BaseException) -> NoReturn:
+def _raise_final(error: BaseException) -> NoReturn:
     if isinstance(error, OSError):
-        raise ClusterError(f"a worker cannot read or write the run ({error}); {_GOES_ON}") from error
+        raise ClusterError(f"a worker cannot read or write the run ({error}); {_RESUME_HINT}") from error
     raise error

@@ -1,4 +1,4 @@
-"""Which cluster: started here, or one that runs already."""
+"""Starts a Dask cluster on this machine, or connects to one that is running."""
 
 import json
 import logging
@@ -23,104 +23,125 @@ from gapscope.progress import Progress, Silent
 
 CLUSTERS = ("auto", "inline", "local", "cuda")
 Connect = Callable[[], Client]
-"""Returns the client of a run's cluster, which is started when the first stage needs it."""
+"""Returns the client of a run's cluster; the first call starts the cluster."""
 
 BLOCKS_AT_A_TIME = 2
-"""Per process: while one is read, decoded or written, the network works on the other."""
+"""Per process: while one block is read, decoded or written, the network works on the other."""
 
-_SMALL = 3000
+_MAX_INLINE_IMAGES = 3000
 _CONNECT_SECONDS = 10
-_INTERRUPTED_SECONDS = 1
-_DASHBOARD = "127.0.0.1:0"
-"""Any free port, for this machine alone."""
+_CLOSE_SECONDS_WHEN_INTERRUPTED = 1
+_DASHBOARD_ADDRESS = "127.0.0.1:0"
+"""Any free port, reachable from this machine only."""
 
-# On Python 3.11 Dask's profiler can lock a worker up for ever (python/cpython#106883, dask/distributed#8616), and what
-# it has seen of one in this process stays for as long as that lives.
-_UNWATCHED = {"distributed.worker.profile.enabled": False}
-# What a worker would log of a job that failed, a traceback, comes back to this process, which tells it in one line.
-_OF_PROCESSES = {**_UNWATCHED, "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical"}
-# The worker in this process can be neither lost nor replaced: a clock that jumps, or work that keeps the interpreter
-# to itself, must not look like it.
-_OF_THIS_PROCESS = {**_UNWATCHED, "distributed.scheduler.worker-ttl": None}
+# On Python 3.11 Dask's profiler can make a worker hang for ever (python/cpython#106883, dask/distributed#8616), and
+# what it records of a worker in this process is kept as long as the process lives.
+_WITHOUT_PROFILER = {"distributed.worker.profile.enabled": False}
+# A worker would log a traceback of a job that failed. The error also comes back to this process, which shows one line.
+_PROCESSES_CONFIG = {**_WITHOUT_PROFILER, "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical"}
+# The worker in this process can be neither lost nor replaced: it must not be taken for lost when the clock jumps, or
+# when work holds the interpreter's lock.
+_INLINE_CONFIG = {**_WITHOUT_PROFILER, "distributed.scheduler.worker-ttl": None}
 
 
-def check_cluster(where: str) -> str:
-    """Return `where` if it names a cluster: one of `CLUSTERS`, a scheduler's address, or a scheduler file.
+def check_cluster(cluster: str) -> str:
+    """Return `cluster` if it names one: one of `CLUSTERS`, a scheduler's address, or the path of a scheduler file.
+
+    Nothing is connected to or started.
 
     Raises:
-        OptionError: it does not, there is no such file, or Dask lacks the keys that the scheduler wants.
+        OptionError: `cluster` is none of these, the file does not exist or is no scheduler file, or Dask has no TLS
+            keys for the address.
+
+    Example:
+        >>> check_cluster("tcp://host:8786")
+        'tcp://host:8786'
     """
-    if _is_file(where):
-        check_address(_address_in(where))
-    elif where in CLUSTERS or "://" in where:
-        check_address(where)
+    if _is_scheduler_file(cluster):
+        check_address(_read_address(cluster))
+    elif cluster in CLUSTERS or "://" in cluster:
+        check_address(cluster)
     else:
         raise OptionError(
-            f"--cluster {where!r}: choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a "
-            "scheduler file (.json)"
+            f"choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a scheduler file (.json)",
+            argument="cluster",
+            value=cluster,
         )
-    return where
+    return cluster
 
 
 @contextmanager
-def lazy_cluster(where: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Connect]:
-    """Yield what starts the cluster, or connects to it, when it is first called; takes what `open_cluster` takes.
+def lazy_cluster(cluster: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Connect]:
+    """Yield a function that opens the cluster when it is first called, and returns its client.
 
-    Stages that find all their work done start nothing, and those that have work share one cluster.
+    All calls return the same client, so that stages share one cluster, and none is started where no stage has work.
+    The arguments are those of `open_cluster`.
     """
     with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(open_cluster(where, device, images, progress)))
+        yield cache(lambda: stack.enter_context(open_cluster(cluster, device, images, progress)))
 
 
 @contextmanager
-def open_cluster(where: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Client]:
-    """Start the cluster that `where` names, or connect to it, and leave it as it was found at the end.
+def open_cluster(cluster: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Client]:
+    """Start a cluster or connect to a running one; at the end close what was started, and leave a running one alone.
 
     Args:
-        where: one of `CLUSTERS`, a scheduler's address, or the path of a scheduler file. `auto` is `inline` for few
-            images, since starting a process costs more than it brings, else `cuda` or `local` by device.
-        device: name of the device.
-        images: number of images to be worked on.
-        progress: is told what `auto` picked, and where the dashboard is.
+        cluster: one of `CLUSTERS`, a scheduler's address, or the path of a scheduler file. `auto` is `inline` for few
+            images, for which starting processes takes longer than it saves, else `cuda` or `local`, by device.
+        device: name of the device that the workers will use.
+        images: number of images to be processed.
+        progress: is told the choice of `auto`, and the addresses of the scheduler and of the dashboard.
+
+    Yields:
+        A client of the cluster.
 
     Raises:
-        OptionError: dask-cuda is needed and missing.
-        ClusterError: no scheduler answers there, or its workers have another gapscope.
+        OptionError: `cluster` is `cuda` and dask-cuda is not installed.
+        ClusterError: no scheduler answers, a worker process cannot be started, or a worker or the scheduler has
+            another version of gapscope.
     """
-    shown = progress or Silent()
-    if where == "auto":
-        where, why = _picked(device, images)
-        shown.note(f"--cluster auto: {where}, {why}")
+    progress = progress or Silent()
+    if cluster == "auto":
+        cluster, reason = _resolve_auto(device, images)
+        progress.note(f"cluster auto: {cluster}, {reason}")
     with ExitStack() as stack:
-        # What it would log of lost connections and closed workers is told in one line, or is nothing to act on.
+        # They log lost connections and closed workers, which gapscope reports in one line or nobody can act on.
         for name in ("distributed", "tornado.application"):
-            stack.enter_context(_quiet(name))
+            stack.enter_context(_silenced(name))
         try:
-            client = stack.enter_context(_client(stack, where))
+            client = stack.enter_context(_connect(stack, cluster))
         except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(f"--cluster {where}: no Dask scheduler answers there ({error})") from error
-        # What Dask asked of workers and does not wait for any more, asyncio would tell as a traceback, also afterwards.
+            raise ClusterError(
+                f"no Dask scheduler answers there ({error})", argument="cluster", value=cluster
+            ) from error
+        # Dask stops waiting for some of its requests to workers. When these fail, even later, asyncio would print
+        # tracebacks.
         client.loop.asyncio_loop.set_exception_handler(lambda _loop, _context: None)
-        scheduler = check_versions(client, shown)
-        _introduce(client, where, shown, drawn="bokeh" in scheduler)
+        scheduler_packages = check_versions(client, progress)
+        _note_addresses(client, cluster, progress, has_dashboard="bokeh" in scheduler_packages)
         yield client
 
 
-def _is_file(where: str) -> bool:
-    return where.endswith(".json") and "://" not in where
+def _is_scheduler_file(cluster: str) -> bool:
+    return cluster.endswith(".json") and "://" not in cluster
 
 
-def _address_in(file: str) -> str:
+def _read_address(file: str) -> str:
     try:
         return str(json.loads(Path(file).expanduser().read_text(encoding="utf-8"))["address"])
     except OSError as error:
-        raise OptionError(f"--cluster {file}: there is no such scheduler file; `dask scheduler` writes it") from error
+        raise OptionError(
+            "there is no such scheduler file; `dask scheduler` writes it", argument="cluster", value=file
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise OptionError(f"--cluster {file}: this is not a scheduler file; `dask scheduler` writes one") from error
+        raise OptionError(
+            "this is not a scheduler file; `dask scheduler` writes one", argument="cluster", value=file
+        ) from error
 
 
-def _picked(device: str, images: int) -> tuple[str, str]:
-    if images <= _SMALL:
+def _resolve_auto(device: str, images: int) -> tuple[str, str]:
+    """Return the cluster that `auto` stands for, and the reason."""
+    if images <= _MAX_INLINE_IMAGES:
         return "inline", f"this process, since {images:,} images are few"
     if device == "cuda":
         return "cuda", "a process per GPU of this machine"
@@ -131,78 +152,80 @@ def _local_processes() -> int:
     return max(2, len(os.sched_getaffinity(0)) // 4)
 
 
-def _client(stack: ExitStack, where: str) -> Client:
+def _connect(stack: ExitStack, cluster: str) -> Client:
     options: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "set_as_default": False}
-    if _is_file(where):
-        return Client(scheduler_file=str(Path(where).expanduser()), **options)
-    if where not in ("inline", "local", "cuda"):
-        return Client(where, **options)
+    if _is_scheduler_file(cluster):
+        return Client(scheduler_file=str(Path(cluster).expanduser()), **options)
+    if cluster not in ("inline", "local", "cuda"):
+        return Client(cluster, **options)
     try:
-        started = start_without_sigint(lambda: _local_cluster(where), _close_soon)
+        started = start_without_sigint(lambda: _start_cluster(cluster), _close_quickly)
     except RuntimeError as error:
-        # Dask's word for a process that ended before it was a worker.
+        # Dask raises it when a process ends before it has become a worker.
         raise ClusterError(
-            f"--cluster {where}: a worker process could not be started ({error}), perhaps for want of memory; the "
-            "same command goes on from what is finished"
+            f"a worker process could not be started ({error}), perhaps for want of memory; the same command goes on "
+            "from what is finished",
+            argument="cluster",
+            value=cluster,
         ) from error
-    stack.enter_context(_closed_at_end(started))
+    stack.enter_context(_closing(started))
     return Client(started, **options)
 
 
 @contextmanager
-def _closed_at_end(cluster: Any) -> Iterator[None]:
+def _closing(started: Any) -> Iterator[None]:
     close: Callable[[Any], None] = _close
     try:
         yield
-    except KeyboardInterrupt as interrupted:
-        if not isinstance(interrupted, Stopped):
-            close = _close_soon
+    except KeyboardInterrupt as interrupt:
+        if not isinstance(interrupt, Stopped):
+            close = _close_quickly
         raise
     finally:
-        close(cluster)
+        close(started)
 
 
-def _close_soon(cluster: Any) -> None:
+def _close_quickly(started: Any) -> None:
     # Dask would wait half a minute for threads that read from a disk or a server that does not answer.
-    _close(cluster, _INTERRUPTED_SECONDS)
+    _close(started, _CLOSE_SECONDS_WHEN_INTERRUPTED)
 
 
-def _close(cluster: Any, patience: float | None = None) -> None:
-    # A process that takes its time to end is no fault of the work, which is done; Dask ends it when this one ends.
+def _close(started: Any, timeout: float | None = None) -> None:
+    # The work is done by now, so that a process that is slow to end is no error; Dask ends it when this process ends.
     with suppress(TimeoutError, OSError):
-        cluster.close(timeout=patience)
+        started.close(timeout=timeout)
 
 
-def _local_cluster(where: str) -> Any:
-    processes = where in ("local", "cuda")
-    with dask.config.set(_OF_PROCESSES if processes else _OF_THIS_PROCESS):
-        if where == "cuda":
-            return local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD)
+def _start_cluster(cluster: str) -> Any:
+    processes = cluster in ("local", "cuda")
+    with dask.config.set(_PROCESSES_CONFIG if processes else _INLINE_CONFIG):
+        if cluster == "cuda":
+            return local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD_ADDRESS)
         return LocalCluster(
             n_workers=_local_processes() if processes else 1,
             threads_per_worker=BLOCKS_AT_A_TIME,
             processes=processes,
-            # A worker's memory does not grow with its work; Dask's guard would kill it for what the network needs.
+            # A worker's memory does not grow with its work; Dask's limit would kill it for what the network needs.
             memory_limit=None,
-            dashboard_address=_DASHBOARD,
+            dashboard_address=_DASHBOARD_ADDRESS,
             silence_logs=logging.ERROR,
         )
 
 
-def _introduce(client: Client, where: str, progress: Progress, *, drawn: bool) -> None:
+def _note_addresses(client: Client, cluster: str, progress: Progress, *, has_dashboard: bool) -> None:
     info = client.scheduler_info(n_workers=-1)
-    if where not in ("inline", "local", "cuda"):
+    if cluster not in ("inline", "local", "cuda"):
         workers = len(info["workers"])
         progress.note(
             f"scheduler {info['address']}: {workers} worker{'' if workers == 1 else 's'}"
             + ("" if workers else "; blocks wait until one joins")
         )
-    if drawn and where != "inline" and "dashboard" in info.get("services", {}):
+    if has_dashboard and cluster != "inline" and "dashboard" in info.get("services", {}):
         progress.note(f"dashboard {client.dashboard_link}")
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[None]:
+def _silenced(name: str) -> Iterator[None]:
     logger = logging.getLogger(name)
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -213,9 +236,9 @@ def _quiet(name: str) -> Iterator[None]:
 
 
 def workers_per_host(client: Client) -> int:
-    """Return how many worker processes share a machine, at most; 0 where the work is done in this very process."""
+    """Return the largest number of worker processes on one host; 0 if the only worker is this process."""
     workers = client.scheduler_info(n_workers=-1)["workers"]
-    # No worker yet is no reason to take the work for this process's own.
+    # Without any worker yet, the workers that will join are other processes.
     if workers and all(address.startswith("inproc://") for address in workers):
         return 0
     return max(Counter(worker["host"] for worker in workers.values()).values(), default=1)

@@ -1,30 +1,16 @@
-"""One list per ordered pair over all levels: where an image stands out, and how sure that is for all the looking."""
+"""One list per ordered pair over all levels: where an image stands out, corrected for having looked at every level."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gapscope.compare.fdr import benjamini_hochberg
+from gapscope.compare.fdr import q_values
 from gapscope.compare.outlier_scores import OutlierScores
-from gapscope.store.manifests import ALL, manifest_path, write_table
-
-SCHEMA = pa.schema(
-    [
-        ("rank", pa.int64()),
-        ("uri", pa.string()),
-        ("row", pa.int64()),
-        ("levels", pa.list_(pa.string())),
-        ("level", pa.string()),
-        ("p", pa.float64()),
-        ("q", pa.float64()),
-        ("within_fdr", pa.bool_()),
-    ]
-)
+from gapscope.store.metrics import AcrossLevelsCounts
 
 
 @dataclass
@@ -35,7 +21,8 @@ class AcrossLevels:
         levels: the levels' names, in the order in which they are added.
         fdr: bound on the expected share of false entries.
         rows: rows of the query's images.
-        p: the smallest p of any level so far, and `at`, the number of that level.
+        p: the smallest p-value of any level so far.
+        level: the number of the level that it is from.
         listed: (n, levels) which levels list an image.
     """
 
@@ -43,70 +30,66 @@ class AcrossLevels:
     fdr: float
     rows: NDArray[np.int64]
     p: NDArray[np.float64]
-    at: NDArray[np.int8]
+    level: NDArray[np.int8]
     listed: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, answers: OutlierScores, levels: Sequence[str]) -> "AcrossLevels":
-        """Begin with nothing added."""
-        images = len(answers.rows)
+    def of(cls, scores: OutlierScores, levels: Sequence[str]) -> "AcrossLevels":
+        """Return an object for the query images of `scores`, to which no level was added yet."""
+        images = len(scores.rows)
         return cls(
             levels=levels,
-            fdr=answers.fdr,
-            rows=answers.rows,
+            fdr=scores.fdr,
+            rows=scores.rows,
             p=np.full(images, np.inf),
-            at=np.zeros(images, np.int8),
+            level=np.zeros(images, np.int8),
             listed=np.zeros((images, len(levels)), bool),
         )
 
-    def add(self, level: int, answers: OutlierScores) -> None:
-        """Take in what level number `level` says."""
-        p = answers.p
-        nearer = p < self.p
-        self.p[nearer], self.at[nearer] = p[nearer], level
-        self.listed[:, level] = answers.listed
+    def add(self, level: int, scores: OutlierScores) -> None:
+        """Add the scores of level number `level`."""
+        p = scores.p
+        smaller = p < self.p
+        self.p[smaller], self.level[smaller] = p[smaller], level
+        self.listed[:, level] = scores.listed
 
-    def table(self, query: pa.Table, most: int | None) -> pd.DataFrame:
+    def _corrected(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        p = np.minimum(1.0, len(self.levels) * self.p)
+        return p, q_values(p)
+
+    def table(self, metadata: pa.Table, max_rows: int | None) -> pd.DataFrame:
         """Return the images that any level lists, the surest first.
 
-        `p` is the smallest of the levels' times their number (Bonferroni), and `q` is that after Benjamini-Hochberg
-        over all query images: where q <= fdr, the expected share of false entries is bounded for all levels together.
-        What one level alone lists may have a larger q here, and has `within_fdr` false.
+        `p` is the smallest of the levels' p-values times the number of levels (Bonferroni), and `q` its q-value over
+        all query images: where q <= fdr, the expected share of false entries is bounded for all levels together. What
+        one level alone lists may have a larger q here, and has `within_fdr` false.
 
         Args:
-            query: uri of the query's images, and what else their source says of them, by row.
-            most: rows to return at most; all where None.
+            metadata: uri of the query's images, and the columns of their source, by row.
+            max_rows: rows to return at most; all where None.
         """
-        p = np.minimum(1.0, len(self.levels) * self.p)
-        q = benjamini_hochberg(p)
-        found = np.flatnonzero(self.listed.any(axis=1) | (q <= self.fdr))
-        order = np.lexsort((self.rows[found], -self.listed[found].sum(axis=1), p[found], q[found]))
-        found = found[order[:most]]
-        said: pd.DataFrame = query.take(self.rows[found]).to_pandas()
+        p, q = self._corrected()
+        positions = np.flatnonzero(self.listed.any(axis=1) | (q <= self.fdr))
+        n_levels = self.listed[positions].sum(axis=1)
+        positions = positions[np.lexsort((self.rows[positions], -n_levels, p[positions], q[positions]))[:max_rows]]
+        own: pd.DataFrame = metadata.take(self.rows[positions]).to_pandas()
         names = np.array(self.levels, dtype=object)
         table = pd.DataFrame(
             {
-                "rank": np.arange(1, len(found) + 1),
-                "uri": said["uri"],
-                "row": self.rows[found],
-                "levels": pd.Series([names[listed].tolist() for listed in self.listed[found]], dtype=object),
-                "level": names[self.at[found]],
-                "p": p[found],
-                "q": q[found],
-                "within_fdr": q[found] <= self.fdr,
+                "rank": np.arange(1, len(positions) + 1),
+                "uri": own["uri"],
+                "row": self.rows[positions],
+                "levels": pd.Series([names[listed].tolist() for listed in self.listed[positions]], dtype=object),
+                "level": names[self.level[positions]],
+                "p": p[positions],
+                "q": q[positions],
+                "within_fdr": q[positions] <= self.fdr,
             }
         )
-        whole: pd.DataFrame = pd.concat([table, said.drop(columns="uri")], axis=1)
+        whole: pd.DataFrame = pd.concat([table, own.drop(columns="uri")], axis=1)
         return whole
 
-    def counts(self) -> dict[str, int]:
+    def counts(self) -> AcrossLevelsCounts:
         """Return how many images any level lists, and how many are listed within the bound for all levels together."""
-        q = benjamini_hochberg(np.minimum(1.0, len(self.levels) * self.p))
-        within = q <= self.fdr
+        within = self._corrected()[1] <= self.fdr
         return {"listed": int((self.listed.any(axis=1) | within).sum()), "within_fdr": int(within.sum())}
-
-
-def write_across_levels(run: Path, query: str, reference: str, table: pd.DataFrame, said: pa.Schema) -> None:
-    """Write the list over all levels; its plain list holds what is within the bound for all levels together."""
-    path = manifest_path(run, ALL, query, reference)
-    write_table(path, table, pa.unify_schemas([SCHEMA, said]), uris=table["uri"][table["within_fdr"].astype(bool)])

@@ -12,13 +12,13 @@ from gapscope.compare.frechet import Gaussian, frechet_distance, gaussian_of, ga
 from gapscope.compare.kernel import Weighted, kernel_distance
 from gapscope.neighbors.embedding_view import EmbeddingView
 
-MOST_FRECHET = 5000
-"""Images of a dataset that the Frechet distance's interval and floor are taken from; the value is from all of them."""
-MOST_KERNEL = 2000
-"""Images of a dataset that the kernel distance is taken from."""
+MAX_FRECHET_IMAGES = 5000
+"""Images of a dataset that the Frechet distance's interval and floor are computed from; its value is from all."""
+MAX_KERNEL_IMAGES = 2000
+"""Images of a dataset that the kernel distance is computed from."""
 _TILE_ROWS = 8192
 _GROUPS = 8
-_FEWEST = 2 * _GROUPS
+_MIN_IMAGES = 2 * _GROUPS
 _RESAMPLES = 200
 _FRECHET_SPLITS = 2
 _KERNEL_SPLITS = 16
@@ -45,47 +45,52 @@ class Distance:
     @property
     def ratio(self) -> float | None:
         """How many times its noise floor the distance is, at like numbers of images."""
-        over = self.value if self.at_floor is None else self.at_floor
-        return max(0.0, over) / self.floor if self.floor else None
+        value = self.value if self.at_floor is None else self.at_floor
+        return max(0.0, value) / self.floor if self.floor else None
 
 
 def distribution_distances(
     query: EmbeddingView, reference: EmbeddingView, device: torch.device
 ) -> tuple[dict[str, Distance], dict[str, Distance]]:
-    """Measure `frechet` and `kid` between two datasets at a level, first with the one as reference, then the other.
+    """Measure `frechet` and `kid` between two datasets at a level, with the one as reference, then with the other.
 
     Both distances are symmetric; their noise floors are not. Datasets of one image have no distance.
     """
     if min(len(query), len(reference)) < 2:
         return {}, {}
     random = np.random.default_rng(0)
-    first, second = (_some(view, MOST_FRECHET, random, device) for view in (query, reference))
-    kernel = _kernel(first, second, random)
+    first, second = (_sample(view, MAX_FRECHET_IMAGES, random, device) for view in (query, reference))
+    kernel = _kernel(_for_kernel(first, query), _for_kernel(second, reference), random)
     frechet = _frechet(query, reference, first, second, random)
     return tuple(
         {
-            "frechet": _with_frechet_floor(frechet, asking, asked, random),
-            "kid": _with_kernel_floor(kernel, asking, asked, random),
+            "frechet": _with_frechet_floor(frechet, own, other, random),
+            "kid": _with_kernel_floor(kernel, _for_kernel(own, query), _for_kernel(other, query), random),
         }
-        for asking, asked in ((first, second), (second, first))
+        for own, other in ((first, second), (second, first))
     )  # type: ignore[return-value]
 
 
-def _some(view: EmbeddingView, most: int, random: np.random.Generator, device: torch.device) -> Tensor:
-    """Return up to `most` images of a dataset as float64 vectors, in random order."""
+def _sample(view: EmbeddingView, size: int, random: np.random.Generator, device: torch.device) -> Tensor:
+    """Return up to `size` images of a dataset as float64 vectors, in random order."""
     chosen = np.arange(len(view))
-    if len(view) > most:
-        chosen = np.sort(random.choice(len(view), most, replace=False))
-    tiles = list(_tiles(replace(view, rows=view.rows[chosen]), device))
+    if len(view) > size:
+        chosen = np.sort(random.choice(len(view), size, replace=False))
+    tiles = list(_tiles(view.take(chosen), device))
     return torch.cat(tiles)[torch.from_numpy(random.permutation(len(chosen)))]
 
 
 def _tiles(view: EmbeddingView, device: torch.device) -> Iterator[Tensor]:
-    # By stretches of rows, since a tile is read as the whole stretch that it lies in.
+    # By chunks of rows, since a tile is read together with all rows of its range.
     cuts = np.searchsorted(view.rows, np.arange(0, int(view.rows[-1]) + _TILE_ROWS + 1, _TILE_ROWS))
     for start, stop in pairwise(cuts):
         if start < stop:
             yield torch.from_numpy(view.tile(int(start), int(stop))).to(device).double()
+
+
+def _for_kernel(vectors: Tensor, view: EmbeddingView) -> Tensor:
+    """Return vectors as the kernel takes them: x / sqrt(d) for the x of KID, which unit vectors are already."""
+    return vectors if view.metric == "cosine" else vectors / view.channels**0.5
 
 
 def _frechet(
@@ -94,7 +99,7 @@ def _frechet(
     from scipy.stats import t as student
 
     value = frechet_distance(_gaussian(query, first), _gaussian(reference, second))
-    if min(len(first), len(second)) < _FEWEST:
+    if min(len(first), len(second)) < _MIN_IMAGES:
         return Distance(value=value)
     # The delete-a-group jackknife: unlike resampled copies, fewer images change the bias of all groups alike.
     groups = [torch.from_numpy(random.permutation(len(rows)) % _GROUPS).to(rows.device) for rows in (first, second)]
@@ -105,10 +110,10 @@ def _frechet(
         ]
     )
     error = float(np.sqrt((_GROUPS - 1) / _GROUPS * np.square(without - without.mean()).sum()))
-    # What was taken from a part of the images is less sure than what was taken from all.
+    # An interval from a part of the images is wider than the one from all.
     error *= max(len(first) / len(query), len(second) / len(reference)) ** 0.5
-    reach = float(student.ppf(0.975, _GROUPS - 1)) * error
-    return Distance(value=value, low=max(0.0, value - reach), high=value + reach)
+    half_width = float(student.ppf(0.975, _GROUPS - 1)) * error
+    return Distance(value=value, low=max(0.0, value - half_width), high=value + half_width)
 
 
 def _gaussian(view: EmbeddingView, sample: Tensor) -> Gaussian:
@@ -117,56 +122,46 @@ def _gaussian(view: EmbeddingView, sample: Tensor) -> Gaussian:
     return gaussian_of_tiles(_tiles(view, sample.device))
 
 
-def _with_frechet_floor(found: Distance, query: Tensor, reference: Tensor, random: np.random.Generator) -> Distance:
+def _with_frechet_floor(distance: Distance, query: Tensor, reference: Tensor, random: np.random.Generator) -> Distance:
     size = min(len(query), len(reference) // 2)
-    if size < _FEWEST:
-        return found
-    floors, beside = [], []
+    if size < _MIN_IMAGES:
+        return distance
+    floors, at_floor = [], []
     for _ in range(_FRECHET_SPLITS):
         order = torch.from_numpy(random.permutation(len(reference))).to(reference.device)
         part, other = gaussian_of(reference[order[:size]]), gaussian_of(reference[order[size : 2 * size]])
-        some = torch.from_numpy(random.permutation(len(query))[:size]).to(query.device)
+        chosen = torch.from_numpy(random.permutation(len(query))[:size]).to(query.device)
         floors.append(frechet_distance(part, other))
-        beside.append(frechet_distance(gaussian_of(query[some]), part))
-    return replace(found, floor=float(np.mean(floors)), at_floor=float(np.mean(beside)))
+        at_floor.append(frechet_distance(gaussian_of(query[chosen]), part))
+    return replace(distance, floor=float(np.mean(floors)), at_floor=float(np.mean(at_floor)))
 
 
 def _kernel(query: Tensor, reference: Tensor, random: np.random.Generator) -> Distance:
-    query, reference = query[:MOST_KERNEL], reference[:MOST_KERNEL]
-    clouds = [
-        Weighted(
-            rows=rows,
-            weights=torch.from_numpy(
-                np.concatenate(
-                    [
-                        np.ones((len(rows), 1)),
-                        random.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=_RESAMPLES).T,
-                    ],
-                    axis=1,
-                )
-            ).to(rows.device),
-        )
-        for rows in (query, reference)
-    ]
+    query, reference = query[:MAX_KERNEL_IMAGES], reference[:MAX_KERNEL_IMAGES]
+    clouds = []
+    for rows in (query, reference):
+        resamples = random.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=_RESAMPLES).T
+        weights = np.concatenate([np.ones((len(rows), 1)), resamples], axis=1)
+        clouds.append(Weighted(rows=rows, weights=torch.from_numpy(weights).to(rows.device)))
     value, *resampled = kernel_distance(*clouds).cpu().tolist()
-    if min(len(query), len(reference)) < _FEWEST:
+    if min(len(query), len(reference)) < _MIN_IMAGES:
         return Distance(value=value)
     low, high = np.quantile(resampled, (0.025, 0.975))
     return Distance(value=value, low=min(value, float(low)), high=max(value, float(high)))
 
 
-def _with_kernel_floor(found: Distance, query: Tensor, reference: Tensor, random: np.random.Generator) -> Distance:
-    query, reference = query[:MOST_KERNEL], reference[:MOST_KERNEL]
+def _with_kernel_floor(distance: Distance, query: Tensor, reference: Tensor, random: np.random.Generator) -> Distance:
+    query, reference = query[:MAX_KERNEL_IMAGES], reference[:MAX_KERNEL_IMAGES]
     size = min(len(query), len(reference) // 2)
-    if size < _FEWEST:
-        return found
+    if size < _MIN_IMAGES:
+        return distance
     order = np.argsort(random.random((len(reference), _KERNEL_SPLITS)), axis=0).argsort(axis=0)
-    one, other = ((order < size), (order >= size) & (order < 2 * size))
-    between = kernel_distance(
+    halves = (order < size), (order >= size) & (order < 2 * size)
+    distances = kernel_distance(
         *(
-            Weighted(rows=reference, weights=torch.from_numpy(part.astype(np.float64)).to(reference.device))
-            for part in (one, other)
+            Weighted(rows=reference, weights=torch.from_numpy(half.astype(np.float64)).to(reference.device))
+            for half in halves
         )
     )
-    # Unbiased, so around 0: its size is what noise amounts to.
-    return replace(found, floor=float(between.square().mean().sqrt()))
+    # The distance is unbiased, so these lie around 0: their root mean square is the size of the noise.
+    return replace(distance, floor=float(distances.square().mean().sqrt()))

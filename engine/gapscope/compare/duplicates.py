@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations_with_replacement
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,15 +11,18 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from gapscope.store.datasets import Pair, concatenated_slices
 from gapscope.store.index import rows_read
 from gapscope.store.manifests import duplicates_path, write_table
-from gapscope.store.results import pair_name, some_neighbors
+from gapscope.store.metrics import DuplicateCounts, DuplicateMetrics
+from gapscope.store.neighbors import read_neighbor_rows
+from gapscope.store.run_store import RunStore
 
 NEAR = 0.25
-"""Two images are near-duplicates where their distance is at most this part of the median distance of an image to its
+"""Two images are near-duplicates where their distance is at most this share of the median distance of an image to its
 nearest in its own dataset (in the denser one, for a pair from two), at both of the coarsest levels. At fine levels
 another encoding of an image may lie farther than another image."""
-_COARSEST = 2
+_N_LEVELS = 2
 
 SCHEMA = pa.schema(
     [
@@ -36,90 +38,99 @@ SCHEMA = pa.schema(
         ("nearness", pa.float32()),
     ]
 )
+_CANDIDATE = np.dtype([("pair", np.int64), ("distance", np.float32), ("nearness", np.float32)])
 _TILE_ROWS = 65536
 
 
-def write_duplicates(run: Path, levels: Sequence[str], said: Mapping[str, pa.Table]) -> dict[str, Any]:
+def write_duplicates(run: RunStore, metadata: Mapping[str, pa.Table]) -> DuplicateMetrics:
     """Write every pair of images that are the same or nearly, and return how many there are.
 
     Embeddings of `exact` duplicates are equal, as those of the same pixels are. Of `near` ones `distance` is the larger
-    of the two levels', and `nearness` the larger of distance by distance that is allowed (see `NEAR`). Embeddings are
-    means over space, so that an image's mirror image is near too. A `group` is what hangs together by such pairs; the
-    plain list holds every image of a group but its first, which is what to drop to have none twice.
+    of the two levels', and `nearness` the larger of distance by allowed distance (see `NEAR`). Embeddings are means
+    over space, so that an image's mirror image is near too. A `group` holds images that are connected by such pairs.
+    The plain list holds every image of a group but its first: remove these to have no image twice.
+
+    Args:
+        run: the run.
+        metadata: per dataset, the uris of its images by row.
 
     Returns:
         `groups`, `images` in them, and `pairs`: per two datasets, or a dataset with itself, images of the first with an
         `exact` and with a `near` copy in the second.
     """
-    names = list(said)
-    first = dict(zip(names, np.cumsum([0, *(len(table) for table in said.values())]).tolist(), strict=False))
-    listed = sum(len(table) for table in said.values())
-    levels = levels[-_COARSEST:]
-    found = _near_at(run, levels[0], first, listed)
+    names = list(metadata)
+    starts = {name: part.start for name, part in concatenated_slices({n: len(metadata[n]) for n in names}).items()}
+    total = sum(map(len, metadata.values()))
+    levels = run.levels[-_N_LEVELS:]
+    candidates = _candidates(run, levels[0], starts, total)
     for level in levels[1:]:
-        here = _near_at(run, level, first, listed)
-        _, one, other = np.intersect1d(found["pair"], here["pair"], assume_unique=True, return_indices=True)
-        both = found[one].copy()
+        others = _candidates(run, level, starts, total)
+        _, first, second = np.intersect1d(candidates["pair"], others["pair"], assume_unique=True, return_indices=True)
+        both = candidates[first].copy()
         for name in ("distance", "nearness"):
-            both[name] = np.maximum(both[name], here[other][name])
-        found = both
-    table = _table(found, names, first, said, listed)
+            both[name] = np.maximum(both[name], others[second][name])
+        candidates = both
+    table = _table(candidates, names, starts, metadata, total)
     images = _images(table, names)
-    write_table(duplicates_path(run), table, SCHEMA, uris=images.loc[images["group"].duplicated(), "uri"])
+    write_table(duplicates_path(run.path), table, SCHEMA, uris=images.loc[images["group"].duplicated(), "uri"])
     return {
         "groups": int(table["group"].nunique()),
         "images": len(images),
         "pairs": {
-            pair_name(a, b): _counts(table[(table["dataset"] == a) & (table["copy_dataset"] == b)])
+            Pair(a, b).name: _counts(table[(table["dataset"] == a) & (table["copy_dataset"] == b)])
             for a, b in combinations_with_replacement(names, 2)
         },
     }
 
 
-def _near_at(run: Path, level: str, first: Mapping[str, int], listed: int) -> NDArray[Any]:
-    """Return the pairs of images that are near at a level: the two places as one number, distance, and nearness."""
-    rows = {name: rows_read(run, name) for name in first}
-    spacing = {name: _spacing(run, level, name, mine) for name, mine in rows.items()}
-    dtype = np.dtype([("pair", np.int64), ("distance", np.float32), ("nearness", np.float32)])
-    parts = [np.empty(0, dtype)]
-    for query, mine in rows.items():
-        for reference in first:
+def _candidates(run: RunStore, level: str, starts: Mapping[str, int], total: int) -> NDArray[Any]:
+    """Return the pairs of images that are near at a level: both positions as one number, distance, and nearness."""
+    rows = {name: rows_read(run, name) for name in starts}
+    spacing = {name: _spacing(run, level, name, own) for name, own in rows.items()}
+    parts = [np.empty(0, _CANDIDATE)]
+    for query, query_rows in rows.items():
+        for reference in starts:
             allowed = NEAR * min(spacing[query], spacing[reference])
-            for start in range(0, len(mine), _TILE_ROWS):
-                part = mine[start : start + _TILE_ROWS]
-                distances, indices = some_neighbors(run, level, query, reference, part)
-                at, column = np.nonzero((distances <= allowed) & (indices >= 0))
-                places = np.sort([first[query] + part[at], first[reference] + indices[at, column]], axis=0)
-                here = np.empty(len(at), dtype)
-                here["pair"], here["distance"] = places[0] * listed + places[1], distances[at, column]
-                here["nearness"] = here["distance"] / allowed if allowed else 0.0
-                parts.append(here)
-    together = np.concatenate(parts)
-    _, once = np.unique(together["pair"], return_index=True)
-    return together[once]
+            for start in range(0, len(query_rows), _TILE_ROWS):
+                tile = query_rows[start : start + _TILE_ROWS]
+                distances, indices = read_neighbor_rows(run, level, Pair(query, reference), tile)
+                image, column = np.nonzero((distances <= allowed) & (indices >= 0))
+                positions = np.sort([starts[query] + tile[image], starts[reference] + indices[image, column]], axis=0)
+                part = np.empty(len(image), _CANDIDATE)
+                part["pair"] = positions[0] * total + positions[1]
+                part["distance"] = distances[image, column]
+                part["nearness"] = part["distance"] / allowed if allowed else 0.0
+                parts.append(part)
+    merged = np.concatenate(parts)
+    _, first_of_pair = np.unique(merged["pair"], return_index=True)
+    return merged[first_of_pair]
 
 
-def _spacing(run: Path, level: str, dataset: str, rows: NDArray[np.int64]) -> float:
+def _spacing(run: RunStore, level: str, dataset: str, rows: NDArray[np.int64]) -> float:
     """Return the median distance of an image to its nearest in its own dataset; 0 for a single one."""
-    some = rows[:: max(1, len(rows) // _TILE_ROWS)]
-    apart = some_neighbors(run, level, dataset, dataset, some)[0][:, 0]
-    return float(np.median(apart[np.isfinite(apart)])) if len(rows) > 1 else 0.0
+    sample = rows[:: max(1, len(rows) // _TILE_ROWS)]
+    distances = read_neighbor_rows(run, level, Pair(dataset, dataset), sample)[0][:, 0]
+    return float(np.median(distances[np.isfinite(distances)])) if len(rows) > 1 else 0.0
 
 
 def _table(
-    found: NDArray[Any], names: Sequence[str], first: Mapping[str, int], said: Mapping[str, pa.Table], listed: int
+    candidates: NDArray[Any],
+    names: Sequence[str],
+    starts: Mapping[str, int],
+    metadata: Mapping[str, pa.Table],
+    total: int,
 ) -> pd.DataFrame:
-    one, other = found["pair"] // listed, found["pair"] % listed
-    graph = coo_array((np.ones(len(found), bool), (one, other)), shape=(listed, listed))
-    group = connected_components(graph, directed=False)[1][one] if len(found) else np.empty(0, np.int64)
+    first, second = candidates["pair"] // total, candidates["pair"] % total
+    graph = coo_array((np.ones(len(candidates), bool), (first, second)), shape=(total, total))
+    group = connected_components(graph, directed=False)[1][first] if len(candidates) else np.empty(0, np.int64)
     table = pd.DataFrame(
         {
             "group": np.unique(group, return_inverse=True)[1],
-            "match": np.where(found["distance"] == 0, "exact", "near"),
-            **_named("", one, names, first, said),
-            **_named("copy_", other, names, first, said),
-            "distance": found["distance"],
-            "nearness": found["nearness"],
+            "match": np.where(candidates["distance"] == 0, "exact", "near"),
+            **_image_columns("", first, names, starts, metadata),
+            **_image_columns("copy_", second, names, starts, metadata),
+            "distance": candidates["distance"],
+            "nearness": candidates["nearness"],
         }
     )
     table["group"] += 1
@@ -135,20 +146,20 @@ def _images(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     return images.sort_values(["dataset", "row"])
 
 
-def _named(
+def _image_columns(
     prefix: str,
-    places: NDArray[np.int64],
+    positions: NDArray[np.int64],
     names: Sequence[str],
-    first: Mapping[str, int],
-    said: Mapping[str, pa.Table],
-) -> dict[str, Any]:
-    starts = np.array([first[name] for name in names])
-    dataset = np.searchsorted(starts, places, side="right") - 1
-    rows = places - starts[dataset]
-    uris = np.empty(len(places), dtype=object)
+    starts: Mapping[str, int],
+    metadata: Mapping[str, pa.Table],
+) -> dict[str, NDArray[Any]]:
+    first_rows = np.array([starts[name] for name in names])
+    dataset = np.searchsorted(first_rows, positions, side="right") - 1
+    rows = positions - first_rows[dataset]
+    uris = np.empty(len(positions), dtype=object)
     for number, name in enumerate(names):
-        here = np.flatnonzero(dataset == number)
-        uris[here] = said[name]["uri"].take(pa.array(rows[here])).to_pylist()
+        own = np.flatnonzero(dataset == number)
+        uris[own] = metadata[name]["uri"].take(pa.array(rows[own])).to_pylist()
     return {
         f"{prefix}dataset": np.array(names, dtype=object)[dataset],
         f"{prefix}uri": uris,
@@ -156,5 +167,6 @@ def _named(
     }
 
 
-def _counts(table: pd.DataFrame) -> dict[str, int]:
-    return {match: int(table.loc[table["match"] == match, "row"].nunique()) for match in ("exact", "near")}
+def _counts(table: pd.DataFrame) -> DuplicateCounts:
+    exact, near = (int(table.loc[table["match"] == match, "row"].nunique()) for match in ("exact", "near"))
+    return {"exact": exact, "near": near}

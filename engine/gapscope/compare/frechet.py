@@ -1,4 +1,4 @@
-"""The Frechet distance of two clouds of vectors, each taken for a Gaussian."""
+"""The Frechet distance between two sets of vectors, each described as a Gaussian."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from torch import Tensor
 
 @dataclass(frozen=True, kw_only=True)
 class Gaussian:
-    """Mean and covariance of a cloud.
+    """Mean and covariance of a set of vectors.
 
     Attributes:
         mean: (d,) float64.
@@ -72,9 +72,9 @@ def frechet_distance(query: Gaussian, reference: Gaussian) -> float:
     cross = query.factor @ reference.factor.T
     gram = cross @ cross.T if cross.shape[0] <= cross.shape[1] else cross.T @ cross
     values = torch.linalg.eigvalsh(gram)
-    # Below what rounding leaves of a zero, which differs from one time to the next and whose root is not small.
-    nothing = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
-    root = values[values > nothing].sqrt().sum()
-    apart = (query.mean - reference.mean).square().sum()
-    spread = query.factor.square().sum() + reference.factor.square().sum()
-    return max(0.0, float(apart + spread - 2 * root))
+    # Rounding leaves something of a zero: it differs from one time to the next, and its root is not small.
+    smallest = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
+    root = values[values > smallest].sqrt().sum()
+    means = (query.mean - reference.mean).square().sum()
+    traces = query.factor.square().sum() + reference.factor.square().sum()
+    return max(0.0, float(means + traces - 2 * root))

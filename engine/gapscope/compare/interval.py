@@ -1,4 +1,4 @@
-"""How sure a number is: intervals that cost no more than a look at sufficient statistics."""
+"""Confidence intervals that need no more than sufficient statistics."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,7 +8,12 @@ _TAILS = (0.025, 0.975)
 
 
 def rounded(value: float) -> float:
-    """Return a number to six digits: sums over several threads differ in their last bits from one time to the next."""
+    """Return a number to six digits: sums over several threads differ in their last bits from one time to the next.
+
+    Example:
+        >>> rounded(1 / 3)
+        0.333333
+    """
     return float(f"{value:.6g}")
 
 
@@ -16,7 +21,7 @@ def bootstrap_mean(values: NDArray[np.generic]) -> tuple[float, float]:
     """Return a 95% interval of the mean of (n,) values: percentiles of 2,000 resamples (Efron 1979).
 
     A resample of n values is drawn as how often each distinct value comes, which is multinomial: exact, and as cheap
-    for ten million values as for a hundred where few are distinct, as counts and yes-or-no are.
+    for ten million values as for a hundred where few are distinct, as counts and booleans are.
     """
     distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
     total = int(counts.sum())
@@ -28,7 +33,7 @@ def bootstrap_mean(values: NDArray[np.generic]) -> tuple[float, float]:
 def share_interval(
     scores: NDArray[np.float32], reference_scores: NDArray[np.float32], value: float
 ) -> tuple[float, float]:
-    """Return a 95% interval of the share outside, which `estimated_share` estimates as `value`.
+    """Return a 95% interval of the share outside, which `gapscope.compare.fdr.estimate_share` estimates as `value`.
 
     The estimate is 1 - 2 F(m) but for a term of 1 / n, with F the distribution of the query images' scores and m the
     median of the reference's. Both sides are resampled: the median of a resample is an order statistic, whose rank is

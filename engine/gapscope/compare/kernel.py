@@ -1,4 +1,4 @@
-"""The kernel distance (squared MMD) of two clouds of vectors, weighed in many ways in one pass of tiles."""
+"""The kernel distance (squared MMD) of two sets of vectors, for many weightings of these in one pass over tiles."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ _TILE = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Weighted:
-    """Vectors, and ways to weigh them.
+    """Vectors, and several weightings of them.
 
     Attributes:
-        rows: (n, d) float64 unit vectors.
-        weights: (n, w) float64: a column per way; whole numbers of copies for a bootstrap, 0 and 1 for a part.
+        rows: (n, d) float64 vectors x / sqrt(d), for the x of `kernel_distance`.
+        weights: (n, w) float64, a column per weighting: whole numbers of copies for a bootstrap, 0 and 1 for a part.
     """
 
     rows: Tensor
@@ -22,11 +22,11 @@ class Weighted:
 
 
 def kernel_distance(query: Weighted, reference: Weighted) -> Tensor:
-    """Return (w,) unbiased squared maximum mean discrepancies, one per way of weighing both clouds.
+    """Return (w,) unbiased squared maximum mean discrepancies, one per weighting of both sets.
 
-    Gretton et al. (2012), "A kernel two-sample test", with the kernel of KID (Binkowski et al. 2018), (x.y / d + 1)^3,
-    for vectors of length sqrt(d): with unit vectors u and v it is (u.v + 1)^3. No vector is paired with itself, nor
-    with a copy of itself that a bootstrap drew.
+    Gretton et al. (2012), "A kernel two-sample test", with the kernel of KID (Binkowski et al. 2018), (x.y / d + 1)^3:
+    with u = x / sqrt(d) and v = y / sqrt(d) it is (u.v + 1)^3. For the cosine metric u and v are unit vectors. No
+    vector is paired with itself, nor with a copy of itself that a bootstrap drew.
     """
     return (
         _within(query)
@@ -37,9 +37,9 @@ def kernel_distance(query: Weighted, reference: Weighted) -> Tensor:
 
 def _within(cloud: Weighted) -> Tensor:
     sums = _weighted_sums(cloud, cloud)
-    itself = ((cloud.rows.square().sum(dim=1) + 1) ** 3)[:, None] * cloud.weights.square()
+    same = ((cloud.rows.square().sum(dim=1) + 1) ** 3)[:, None] * cloud.weights.square()
     pairs = cloud.weights.sum(dim=0).square() - cloud.weights.square().sum(dim=0)
-    return (sums - itself.sum(dim=0)) / pairs
+    return (sums - same.sum(dim=0)) / pairs
 
 
 def _weighted_sums(left: Weighted, right: Weighted) -> Tensor:

@@ -1,4 +1,4 @@
-"""The table of outliers of one level and ordered pair, as Parquet, as CSV, and as a plain list."""
+"""The rows of an outlier manifest, from the scores of a level and ordered pair."""
 
 import numpy as np
 import pandas as pd
@@ -8,60 +8,59 @@ from numpy.typing import NDArray
 from gapscope.compare.outlier_scores import OutlierScores
 
 
-def ranked(answers: OutlierScores, most: int | None) -> NDArray[np.int64]:
-    """Return the positions of the images that are listed, the surest first; at most `most` of them, where given."""
-    listed = np.flatnonzero(answers.listed)
-    order = np.lexsort((answers.rows[listed], -answers.score[listed], answers.p[listed], answers.q[listed]))
-    return listed[order[:most]]
+def rank_outliers(scores: OutlierScores, max_outliers: int | None) -> NDArray[np.int64]:
+    """Return the positions of the images that are listed, the surest first; at most `max_outliers`, where given."""
+    listed = np.flatnonzero(scores.listed)
+    order = np.lexsort((scores.rows[listed], -scores.score[listed], scores.p[listed], scores.q[listed]))
+    return listed[order[:max_outliers]]
 
 
 def outlier_table(
-    answers: OutlierScores,
+    scores: OutlierScores,
     positions: NDArray[np.int64],
-    query: pa.Table,
+    metadata: pa.Table,
     nearest: NDArray[np.int64],
     reference_uris: pa.ChunkedArray,
-    placed: tuple[NDArray[np.float32], NDArray[np.int32]],
+    coordinates: NDArray[np.float32],
+    clusters: NDArray[np.int32],
 ) -> pd.DataFrame:
     """Return the manifest's rows for images that are listed.
 
     Args:
-        answers: of the level and pair.
+        scores: of the level and pair.
         positions: of the m images, in the order of their rank.
-        query: uri of the query dataset's images, and what else their source says of them, by row.
+        metadata: uri of the query dataset's images, and the columns of their source, by row.
         nearest: (m, k) rows of each image's nearest in the reference, -1 where there is none.
         reference_uris: of the reference, by row.
-        placed: (m, 3) coordinates and (m,) clusters.
+        coordinates: (m, 3) on the level's map.
+        clusters: (m,) on the level's map.
     """
-    rows = answers.rows[positions]
-    outside, under = answers.outside[positions], answers.under_represented[positions]
-    said: pd.DataFrame = query.take(rows).to_pandas()
-    known = nearest >= 0
-    uris = np.array(reference_uris.take(pa.array(nearest[known])).to_pylist(), dtype=object)
-    points, clusters = placed
+    rows = scores.rows[positions]
+    outside, under = scores.outside[positions], scores.under_represented[positions]
+    own: pd.DataFrame = metadata.take(rows).to_pandas()
+    exists = nearest >= 0
+    uris = np.array(reference_uris.take(pa.array(nearest[exists])).to_pylist(), dtype=object)
+    neighbors = [part.tolist() for part in np.split(uris, np.cumsum(exists.sum(axis=1))[:-1])] if len(rows) else []
     table = pd.DataFrame(
         {
             "rank": np.arange(1, len(rows) + 1),
-            "uri": said["uri"],
+            "uri": own["uri"],
             "row": rows,
             "reason": np.where(outside & under, "both", np.where(outside, "outside", "under-represented")),
-            "score": answers.score[positions],
-            "p": answers.p[positions],
-            "q": answers.q[positions],
-            "outside_p": answers.outside_p[positions],
-            "outside_q": answers.outside_q[positions],
-            "under_p": answers.under_p[positions],
-            "under_q": answers.under_q[positions],
-            "nearest_distance": answers.nearest_distance[positions],
+            "score": scores.score[positions],
+            "p": scores.p[positions],
+            "q": scores.q[positions],
+            "outside_p": scores.outside_p[positions],
+            "outside_q": scores.outside_q[positions],
+            "under_p": scores.under_p[positions],
+            "under_q": scores.under_q[positions],
+            "nearest_distance": scores.nearest_distance[positions],
             # As objects also where there are none, or pandas takes the column for numbers.
-            "neighbors": pd.Series(
-                [part.tolist() for part in np.split(uris, np.cumsum(known.sum(axis=1))[:-1])] if len(rows) else [],
-                dtype=object,
-            ),
-            "x": points[:, 0],
-            "y": points[:, 1],
-            "z": points[:, 2],
+            "neighbors": pd.Series(neighbors, dtype=object),
+            "x": coordinates[:, 0],
+            "y": coordinates[:, 1],
+            "z": coordinates[:, 2],
             "cluster": clusters,
         }
     )
-    return pd.concat([table, said.drop(columns="uri")], axis=1)
+    return pd.concat([table, own.drop(columns="uri")], axis=1)

@@ -1,4 +1,8 @@
-"""The two questions that are asked of every query image, each with a p-value that means what it says."""
+"""The two tests of every query image, each with a p-value that means what it says.
+
+Outside the support: is this image like nothing in the reference? Under-represented: does the reference have too few
+images like this one?
+"""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +21,10 @@ def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]
     Args:
         scores: (n_A,) scores of the query images.
         reference_scores: (n_B,) scores of the reference images among themselves.
+
+    Example:
+        >>> outside_p(np.array([0.5, 9], np.float32), np.array([0.1, 0.4, 0.7], np.float32)).tolist()
+        [0.5, 0.25]
     """
     ascending = np.sort(reference_scores)
     at_least = len(ascending) - np.searchsorted(ascending, scores, side="left")
@@ -28,15 +36,19 @@ def under_p(
 ) -> NDArray[np.float64]:
     """Return p-values of "the reference has too few images like this one".
 
-    Where the datasets do not differ, any n_B of the other n_A + n_B - 1 images are as likely to be the reference's, so
-    that their number among the nearest is hypergeometric, exactly (the test of Schilling 1986, "Multivariate two-sample
+    Where the datasets do not differ, any n_B of the other n_A + n_B - 1 images are as likely to be the reference's.
+    Their number among the nearest is then hypergeometric, exactly (the test of Schilling 1986, "Multivariate two-sample
     tests based on nearest neighbors", asked of one image).
 
     Args:
         from_reference: (n_A,) how many of an image's `k_local` nearest images are of the reference.
-        k_local: how many nearest images were looked at.
+        k_local: the number of nearest images.
         query_size: n_A.
         reference_size: n_B.
+
+    Example:
+        >>> under_p(np.array([0, 5]), 10, 100, 100).round(4).tolist()
+        [0.0007, 0.6199]
     """
     from scipy.stats import hypergeom
 
@@ -52,12 +64,12 @@ def count_reference_neighbors(
     """Count the reference images among the `k_local` nearest images of both datasets.
 
     Args:
-        own: (n_A, k) distances to the neighbors in the query dataset, ascending, infinite where there is none.
+        own: (n_A, k) distances to the neighbors in the query dataset, ascending; infinite where there is none.
         other: (n_A, k) likewise to those in the reference.
         k_local: at most k.
 
     Returns:
-        The counts (n_A,), and the size of the k_local, which is smaller where there are fewer images in all.
+        The counts (n_A,), and how many nearest images were counted, which is fewer where there are fewer images in all.
     """
     order = merged_order(own, other)
     finite = np.isfinite(other).sum(axis=1) + np.isfinite(own).sum(axis=1)
@@ -66,8 +78,8 @@ def count_reference_neighbors(
 
 
 def merged_order(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return the order of an image's neighbors in both datasets, the reference's being numbered before its own.
+    """Return the order by distance of an image's neighbors in both datasets, numbered the reference's first.
 
-    At equal distances the reference's come first: copies of one image must not look like a lack of it.
+    Of equal distances the reference's come first: copies of one image must not look like a lack of it.
     """
     return np.asarray(np.argsort(np.concatenate([other, own], axis=1), axis=1, kind="stable"))

@@ -1,4 +1,4 @@
-"""Which images lie in the other dataset's support, where a support is a ball around each of its images."""
+"""Which images lie in the other dataset's support, which is a ball around each of its images."""
 
 from collections.abc import Iterable
 
@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def inside_any(
+def in_any_ball(
     distances: NDArray[np.float32], indices: NDArray[np.int64], radius: NDArray[np.float32]
 ) -> NDArray[np.bool_]:
-    """Tell which images lie in a ball of one of their nearest images of the other dataset.
+    """Return which images lie in a ball of one of their nearest images of the other dataset.
 
     Args:
         distances: (n, k) to the nearest images of the other dataset.
@@ -20,15 +20,19 @@ def inside_any(
 
 
 def in_ball(distances: NDArray[np.float32], radius: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """Tell which of each image's (n, k) nearest images of the other dataset lie in its own ball, of (n,) radius."""
+    """Return which of each image's (n, k) nearest images of the other dataset lie in its own ball, of (n,) radius."""
     return np.asarray((distances <= radius[:, None]) & np.isfinite(distances))
 
 
-def coverage_by_chance(k: int, query_size: int, reference_size: int) -> float:
+def expected_coverage(k: int, query_size: int, reference_size: int) -> float:
     """Return the expected coverage where the datasets do not differ, exactly and whatever their distribution.
 
     An image of the reference is not covered where its k nearest images of both datasets are all of the reference, and
-    the other n_A + n_B - 1 images stand around it in random order.
+    the other n_A + n_B - 1 images lie around it in random order.
+
+    Example:
+        >>> round(expected_coverage(5, 1000, 1000), 4)
+        0.969
     """
     first = np.arange(min(k, reference_size))
     others = query_size + reference_size - 1 - first
@@ -36,12 +40,21 @@ def coverage_by_chance(k: int, query_size: int, reference_size: int) -> float:
 
 
 def count_in_balls(
-    centres: NDArray[np.float32], radius: NDArray[np.float32], tiles: Iterable[NDArray[np.float32]]
+    centers: NDArray[np.float32], half_squares: NDArray[np.float32], tiles: Iterable[NDArray[np.float32]]
 ) -> NDArray[np.int64]:
-    """Count the vectors of all tiles (n, d) within (m,) `radius`, a half squared distance, of the (m, d) `centres`."""
-    counts = np.zeros(len(centres), np.int64)
-    lengths = np.square(centres).sum(axis=1) / 2
+    """Count the vectors in balls.
+
+    Args:
+        centers: (m, d) of the balls.
+        half_squares: (m,) half the squared radius of each ball.
+        tiles: (n, d) vectors each.
+
+    Returns:
+        (m,) counts over all tiles.
+    """
+    counts = np.zeros(len(centers), np.int64)
+    lengths = np.square(centers).sum(axis=1) / 2
     for tile in tiles:
-        apart = lengths[:, None] + np.square(tile).sum(axis=1) / 2 - centres @ tile.T
-        counts += (apart <= radius[:, None]).sum(axis=1)
+        distances = lengths[:, None] + np.square(tile).sum(axis=1) / 2 - centers @ tile.T
+        counts += (distances <= half_squares[:, None]).sum(axis=1)
     return counts

@@ -1,1 +1,1 @@
-"""From the bytes of a file to the square of pixels that the network sees."""
+"""Decoding: from the bytes of a file to the square of pixels that the network sees."""

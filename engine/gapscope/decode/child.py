@@ -1,9 +1,8 @@
-"""What a decoder process does: it answers one request after the other until its input ends.
+"""The program of a decoder process: it handles one request after another until its input ends.
 
-A request is a line of JSON on standard input; the image's bytes lie in a memory file that is shared with the parent.
-The answer is a line of JSON on what was standard output, and the pixels lie in the same memory file, those of a
-thumbnail behind the others. The parent never runs or unpickles anything that comes from here: this process is where a
-hostile file may do its worst.
+A request is a line of JSON on standard input; the image's bytes are in a memory file that is shared with the parent.
+The response is a line of JSON on what was standard output. The pixels are in the same memory file, followed by those
+of the thumbnail. The parent never runs or unpickles anything that this process sends: a hostile file may take it over.
 """
 
 import json
@@ -11,68 +10,112 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 
-from gapscope.decode.shrink import Target, shrink
-from gapscope.sources.rejects import Rejected
+from gapscope.decode.shrink import Target, shrink_on_load
+from gapscope.sources.entry import Box
+from gapscope.sources.rejects import Rejected, Status
 
 BYTES_PER_PIXEL = 24
-"""That decoding may take: a few copies of deep pixels."""
+"""Memory that decoding may take per pixel: a few copies of pixels with more than 8 bits per channel."""
 
 READY = "ready"
-"""The first line that is written."""
+"""The first line that the process writes."""
 
 _BASE_BYTES = 2 * 2**30
 
 
-Answer = Callable[[dict[str, Any], int], dict[str, Any]]
-"""Takes a request and the memory file's descriptor, leaves pixels in that file, and returns what goes back."""
+class TargetFields(TypedDict):
+    """The fields of a `Target`."""
+
+    size: int
+    fit: Literal["crop", "stretch", "pad", "inside"]
+    max_pixels: int
+    thumbnail: int
 
 
-def serve(memory: int, answer: Answer | None = None) -> None:
-    """Answer requests for the memory file with descriptor `memory`; one image each, unless `answer` says otherwise."""
-    answer = answer or _answer
+class DecodeRequest(TypedDict):
+    """Asks for one image, whose `bytes` bytes are at the start of the memory file.
+
+    The box arrives as a list, since JSON has no tuples.
+    """
+
+    target: TargetFields
+    bytes: int
+    box: Box | None
+
+
+class DecodeResponse(TypedDict):
+    """Describes one decoded image: the fields of a `ShrunkImage`, with the shapes of its arrays."""
+
+    shape: tuple[int, ...]
+    thumbnail: tuple[int, ...] | None
+    format: str
+    width: int
+    height: int
+    jpeg_quality: int | None
+
+
+class Failure(TypedDict):
+    """Why a request failed, in any decoder process."""
+
+    status: Status
+    error: str
+
+
+Handler = Callable[[Any, int], Mapping[str, Any]]
+"""Takes a request and the descriptor of the memory file, writes pixels to that file, and returns the response."""
+
+
+def serve(memory: int, handle: Handler | None = None) -> None:
+    """Handle requests until standard input ends.
+
+    Args:
+        memory: descriptor of the memory file.
+        handle: computes the response to a request; None to decode one image per request.
+    """
+    handle = handle or _decode
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with os.fdopen(os.dup(1), "w", encoding="ascii") as answers, open(os.devnull, "wb") as nowhere:
-        # Libraries that print must not speak into the answers. What they say before this tells why one does not start.
-        os.dup2(nowhere.fileno(), 1)
-        os.dup2(nowhere.fileno(), 2)
-        answers.write(READY + "\n")
-        answers.flush()
+    with os.fdopen(os.dup(1), "w", encoding="ascii") as responses, open(os.devnull, "wb") as devnull:
+        # What libraries print must not end up among the responses. What they print before this point tells the parent
+        # why a decoder does not start.
+        os.dup2(devnull.fileno(), 1)
+        os.dup2(devnull.fileno(), 2)
+        responses.write(READY + "\n")
+        responses.flush()
         for line in sys.stdin.buffer:
-            answers.write(json.dumps(answer(json.loads(line), memory)) + "\n")
-            answers.flush()
+            responses.write(json.dumps(handle(json.loads(line), memory)) + "\n")
+            responses.flush()
 
 
-def _answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
+def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | Failure:
     target = Target(**request["target"])
     _limit_memory(target.max_pixels)
     data = os.pread(memory, request["bytes"], 0)
     try:
-        box = request["box"]
-        shrunk = shrink(data, target, None if box is None else tuple(box))
+        image = shrink_on_load(data, target, request["box"])
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
-    pixels, small = shrunk.pixels, shrunk.thumbnail
+    pixels, thumbnail = image.pixels, image.thumbnail
     write_all(memory, np.ascontiguousarray(pixels).data.cast("B"))
-    if small is not None:
-        write_all(memory, np.ascontiguousarray(small).data.cast("B"), pixels.nbytes)
+    if thumbnail is not None:
+        write_all(memory, np.ascontiguousarray(thumbnail).data.cast("B"), pixels.nbytes)
     return {
         "shape": pixels.shape,
-        "thumbnail": None if small is None else small.shape,
-        "format": shrunk.format,
-        "width": shrunk.width,
-        "height": shrunk.height,
-        "jpeg_quality": shrunk.jpeg_quality,
+        "thumbnail": None if thumbnail is None else thumbnail.shape,
+        "format": image.format,
+        "width": image.width,
+        "height": image.height,
+        "jpeg_quality": image.jpeg_quality,
     }
 
 
-# The same for every image of a run.
+# Every image of a run has the same limit.
 @lru_cache(maxsize=1)
 def _limit_memory(max_pixels: int) -> None:
     limit = _BASE_BYTES + BYTES_PER_PIXEL * max_pixels
@@ -80,8 +123,22 @@ def _limit_memory(max_pixels: int) -> None:
 
 
 def write_all(memory: int, data: bytes | memoryview, start: int = 0) -> None:
-    """Write `data` to a file from `start` on, in as many steps as that takes."""
+    """Write all of `data` to a file, from byte `start` on.
+
+    Args:
+        memory: descriptor of the file.
+        data: bytes, or a view whose items are bytes.
+        start: position of the first byte in the file.
+
+    Example:
+        >>> import os
+        >>> memory = os.memfd_create("example")
+        >>> write_all(memory, b"pixels", start=2)
+        >>> os.pread(memory, 10, 2)
+        b'pixels'
+        >>> os.close(memory)
+    """
     view = memoryview(data)
-    at = 0
-    while at < len(view):
-        at += os.pwrite(memory, view[at:], start + at)
+    written = 0
+    while written < len(view):
+        written += os.pwrite(memory, view[written:], start + written)

@@ -1,4 +1,4 @@
-"""Decoding in processes of its own, so that a file that crashes a decoder costs one image and not the run."""
+"""Decoding in separate processes, so that a file that crashes a decoder costs one image and not the run."""
 
 import atexit
 import json
@@ -12,107 +12,113 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from queue import LifoQueue
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.decode.child import READY, write_all
-from gapscope.decode.picture import Picture, picture_of, target_of, thumbnail_of
-from gapscope.decode.shrink import Shrunk, Target
+from gapscope.decode.child import READY, DecodeRequest, TargetFields, write_all
+from gapscope.decode.picture import Picture, make_picture, make_target, make_thumbnail
+from gapscope.decode.shrink import ShrunkImage, Target
 from gapscope.errors import DecoderError
 from gapscope.progress import plain_line
 from gapscope.settings import Preprocess
 from gapscope.sources.entry import Box
 from gapscope.sources.rejects import STATUSES, Rejected
 
-ANSWER_SECONDS = 120
-"""Longest that a decoder may take for one image."""
+TIMEOUT_SECONDS = 120
+"""How long a decoder may take for one request, or to start."""
 
-_LAST_BYTES = 4096
+_STDERR_TAIL_BYTES = 4096
 _KEPT_BYTES = 16 * 2**20
-"""Of a memory file that stay in place between images: fresh pages cost more than the copies into them."""
+"""Size up to which a memory file is kept between images: new pages cost more than the copies into them."""
 
 _ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
-    # Memory that an image took stays for the next one: taking it from the system anew, page by page, costs a small
-    # photograph as much as decoding it does.
+    # The allocator keeps an image's memory for the next image: getting it from the system anew, page by page, costs as
+    # much for a small photograph as decoding it does.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
 }
 
-# Not multiprocessing: fork and threads do not go together, and spawn runs the user's main module again. The package is
-# entered by the side door, since its own __init__ brings torch, which decoding does without.
+# Not multiprocessing: fork does not work with threads, and spawn runs the user's main module again.
 _BOOT = """
-import sys, types
-package = types.ModuleType("gapscope")
-package.__path__ = [{folder!r}]
-sys.modules["gapscope"] = package
+import sys
+sys.path.insert(0, {folder!r})
 from gapscope.decode.child import serve
 serve({memory})
 """
 
+Response = dict[str, Any]
+"""What a decoder process sent. A hostile file may have taken it over, so every value is checked before it is used."""
 
-def decode_in_subprocess(data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
-    """Do what `decode` does, in another process; may be called from several threads.
+
+def decode_in_subprocess(data: bytes, preprocess: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+    """Do what `gapscope.decode.picture.decode` does, in another process; may be called from several threads.
 
     Args:
         data: an encoded image.
-        frame: what the image becomes.
-        box: the part of it that is meant; None for all of it.
-        thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
+        preprocess: size and fit of the square.
+        box: the part of the image to decode; None for the whole image.
+        thumbnail: longest side in pixels of a thumbnail of the decoded part; 0 for none.
 
     Raises:
-        Rejected: as `decode`; also where the decoder crashes or does not come back.
+        Rejected: the image cannot be decoded, or its decoder crashes or does not respond in time.
+        DecoderError: the process cannot be started.
     """
-    return picture_of(_decoders().shrink(data, target_of(frame, thumbnail), box), frame)
+    return make_picture(_decoders().shrink(data, make_target(preprocess, thumbnail), box), preprocess)
 
 
 def thumbnail_in_subprocess(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
-    """Decode one image, or the part of it in `box`, to (height, width, 3) pixels of at most `side` x `side`.
+    """Decode an image, or the part of it in `box`, to a thumbnail.
+
+    Returns:
+        (height, width, 3) uint8, at most `side` pixels high and wide.
 
     Raises:
         Rejected: as `decode_in_subprocess`.
+        DecoderError: as `decode_in_subprocess`.
     """
-    return thumbnail_of(_decoders().shrink(data, Target(side, "inside", max_pixels), box), side)
+    return make_thumbnail(_decoders().shrink(data, Target(side, "inside", max_pixels), box), side)
 
 
 @lru_cache(maxsize=1)
-def _decoders() -> "_Decoders":
-    decoders = _Decoders(len(os.sched_getaffinity(0)))
+def _decoders() -> "_DecoderPool":
+    decoders = _DecoderPool(len(os.sched_getaffinity(0)))
     atexit.register(decoders.close)
     return decoders
 
 
-class _Decoders:
-    """As many processes as are asked at a time, up to a number; started when they are first needed."""
+class _DecoderPool:
+    """Up to `max_processes` decoder processes, started as concurrent calls need them."""
 
-    def __init__(self, most: int) -> None:
-        # The one that was used last comes first, so that no more start than are needed.
-        self._idle: LifoQueue[Child] = LifoQueue()
-        self._all = [Child(_BOOT) for _ in range(most)]
-        for child in reversed(self._all):
-            self._idle.put(child)
+    def __init__(self, max_processes: int) -> None:
+        # Last in, first out: the process that was used last is used next, so that no more start than are needed.
+        self._idle: LifoQueue[DecoderProcess] = LifoQueue()
+        self._all = [DecoderProcess(_BOOT) for _ in range(max_processes)]
+        for process in reversed(self._all):
+            self._idle.put(process)
 
-    def shrink(self, data: bytes, target: Target, box: Box | None) -> Shrunk:
-        child = self._idle.get()
+    def shrink(self, data: bytes, target: Target, box: Box | None) -> ShrunkImage:
+        process = self._idle.get()
         try:
-            request = {"target": _as_json(target), "bytes": len(data), "box": box}
-            return _shrunk(child.ask(data, request), child, len(data))
+            request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": box}
+            return _parse_response(process.call(data, request), process, len(data))
         finally:
-            self._idle.put(child)
+            self._idle.put(process)
 
     def close(self) -> None:
-        for child in self._all:
-            child.stop()
+        for process in self._all:
+            process.stop()
 
 
-class Child:
-    """One decoder process, started anew when it has died.
+class DecoderProcess:
+    """One decoder process, started on the first request and again after it has died.
 
     Args:
-        boot: the program that it runs; `{folder}` stands for the package's folder, `{memory}` for the memory file.
-        needs: what has to be installed for it, in words.
+        boot: the program that it runs; `{folder}` stands for the folder that holds the package,
+            `{memory}` for the memory file.
+        needs: the packages that it needs, for the message when it does not start.
     """
 
     def __init__(self, boot: str, needs: str = "Pillow and NumPy") -> None:
@@ -121,11 +127,11 @@ class Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._memory = -1
 
-    def ask(self, data: bytes, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Leave `data` in the memory file, send a request, and return the answer.
+    def call(self, data: bytes, request: Mapping[str, Any]) -> Response:
+        """Write `data` to the memory file, send a request, and return the response.
 
         Raises:
-            Rejected: the process crashed over it, did not come back, or says why it refuses.
+            Rejected: the process crashes, does not respond in time, or reports a failure.
             DecoderError: the process cannot be started.
         """
         process = self._started()
@@ -133,34 +139,34 @@ class Child:
             if os.fstat(self._memory).st_size > _KEPT_BYTES:
                 os.ftruncate(self._memory, 0)
             write_all(self._memory, data)
-            answer = _asked(process, request)
+            response = _exchange(process, request)
         except BrokenPipeError:
-            answer = None
+            response = None
         except BaseException:
-            # Whatever stopped the wait, the answer would come to the next question.
+            # If the wait was interrupted, the response would be taken for that to the next request.
             self.stop()
             raise
-        if answer is None:
-            raise self._crashed(process)
-        if "status" in answer:
-            raise Rejected(answer["status"] if answer["status"] in STATUSES else "broken", str(answer["error"]))
-        return answer
+        if response is None:
+            raise self._crash(process)
+        if "status" in response:
+            raise Rejected(response["status"] if response["status"] in STATUSES else "broken", str(response["error"]))
+        return response
 
     def read(self, length: int) -> bytearray:
-        """Return so many bytes of the memory file, which an answer is about.
+        """Return the first `length` bytes of the memory file, which the last response describes.
 
         Raises:
-            Rejected: there are not as many.
+            Rejected: the file is shorter.
         """
-        # What the process says may be wrong, so its size is looked at before memory is taken.
-        whole = 0 <= length <= os.fstat(self._memory).st_size
-        data = bytearray(length if whole else 0)
-        if not whole or os.preadv(self._memory, [data], 0) != length:
-            raise Rejected("broken", "the decoder's answer is not whole")
+        # The length comes from the process and may be wrong, so it is checked before memory is allocated.
+        complete = 0 <= length <= os.fstat(self._memory).st_size
+        data = bytearray(length if complete else 0)
+        if not complete or os.preadv(self._memory, [data], 0) != length:
+            raise Rejected("broken", "the decoder's response is incomplete")
         return data
 
     def stop(self) -> None:
-        """End the process, if there is one."""
+        """Kill the process, if it has been started."""
         if self._process is None:
             return
         self._process.kill()
@@ -173,97 +179,97 @@ class Child:
             return self._process
         self.stop()
         self._memory = os.memfd_create("gapscope-decoder")
-        folder = str(Path(__file__).parents[1])
+        folder = str(Path(__file__).parents[2])
         command = [sys.executable, "-P", "-c", self._boot.format(folder=folder, memory=self._memory)]
-        with os.fdopen(os.memfd_create("gapscope-decoder-errors"), "w+b") as errors:
+        with os.fdopen(os.memfd_create("gapscope-decoder-errors"), "w+b") as stderr:
             try:
                 self._process = subprocess.Popen(  # noqa: S603
                     command,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
-                    stderr=errors,
+                    stderr=stderr,
                     pass_fds=[self._memory],
                     env=os.environ | _ENVIRONMENT | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 )
             except OSError as error:
                 os.close(self._memory)
                 raise DecoderError(f"a decoder process cannot be started: {error.strerror}") from error
-            if _line(self._process) != READY.encode() + b"\n":
-                overdue = self._process.poll() is None and not _ends_soon(self._process)
+            if _read_line(self._process) != READY.encode() + b"\n":
+                timed_out = self._process.poll() is None and not _is_exiting(self._process)
                 process = self._process
                 self.stop()
-                reason = f"nothing was heard for {ANSWER_SECONDS} seconds" if overdue else _last_words(errors, process)
+                reason = f"no output for {TIMEOUT_SECONDS} seconds" if timed_out else _last_line(stderr, process)
                 raise DecoderError(f"a decoder process, which needs {self._needs}, does not start: {reason}")
         return self._process
 
-    def _crashed(self, process: subprocess.Popen[bytes]) -> Exception:
-        overdue = process.poll() is None and not _ends_soon(process)
+    def _crash(self, process: subprocess.Popen[bytes]) -> Rejected:
+        timed_out = process.poll() is None and not _is_exiting(process)
         self.stop()
-        if overdue:
-            return Rejected("crashed", f"the decoder did not answer in {ANSWER_SECONDS} seconds")
-        return Rejected("crashed", f"the decoder crashed ({_end_of(process)})")
+        if timed_out:
+            return Rejected("crashed", f"the decoder did not answer in {TIMEOUT_SECONDS} seconds")
+        return Rejected("crashed", f"the decoder crashed ({_exit_reason(process)})")
 
 
-def _shrunk(answer: Mapping[str, Any], child: Child, length: int) -> Shrunk:
-    whole, small = _bytes_of(answer["shape"]), answer["thumbnail"]
-    data = child.read(whole + (0 if small is None else _bytes_of(small)))
+def _parse_response(response: Response, process: DecoderProcess, length: int) -> ShrunkImage:
+    n_bytes, thumbnail_shape = _n_bytes(response["shape"]), response["thumbnail"]
+    data = process.read(n_bytes + (0 if thumbnail_shape is None else _n_bytes(thumbnail_shape)))
     pixels = np.frombuffer(data, np.uint8)
-    quality = answer["jpeg_quality"]
-    return Shrunk(
-        pixels[:whole].reshape(answer["shape"]),
+    quality = response["jpeg_quality"]
+    return ShrunkImage(
+        pixels[:n_bytes].reshape(response["shape"]),
         length,
-        str(answer["format"]),
-        int(answer["width"]),
-        int(answer["height"]),
+        str(response["format"]),
+        int(response["width"]),
+        int(response["height"]),
         None if quality is None else int(quality),
-        None if small is None else pixels[whole:].reshape(small),
+        None if thumbnail_shape is None else pixels[n_bytes:].reshape(thumbnail_shape),
     )
 
 
-def _bytes_of(shape: Sequence[int]) -> int:
+def _n_bytes(shape: Sequence[int]) -> int:
     height, width, channels = (int(length) for length in shape)
     if channels != 3:
-        raise Rejected("broken", "the decoder's answer is no picture")
+        raise Rejected("broken", "the decoder's response is not an image")
     return height * width * channels
 
 
-# The same for every image of a run, and slow to spell out.
+# Every image of a run has the same target, and `asdict` is slow.
 @lru_cache(maxsize=8)
-def _as_json(target: Target) -> dict[str, Any]:
-    return asdict(target)
+def _fields(target: Target) -> TargetFields:
+    return cast("TargetFields", asdict(target))
 
 
-def _asked(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the answer, None where there is none."""
+def _exchange(process: subprocess.Popen[bytes], request: Mapping[str, Any]) -> Response | None:
+    """Send a request and return the response; None if there is none."""
     assert process.stdin is not None
     process.stdin.write(json.dumps(request).encode() + b"\n")
     process.stdin.flush()
-    line = _line(process)
+    line = _read_line(process)
     return json.loads(line) if line.endswith(b"\n") else None
 
 
-def _line(process: subprocess.Popen[bytes]) -> bytes:
-    """Return the next line that a process writes; less than a line where it ends, and nothing where it is overdue."""
+def _read_line(process: subprocess.Popen[bytes]) -> bytes:
+    """Return the next line of a process's output, less than a line if the process ends, or nothing after a timeout."""
     assert process.stdout is not None
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN | select.POLLHUP)
-    return process.stdout.readline() if poll.poll(ANSWER_SECONDS * 1000) else b""
+    return process.stdout.readline() if poll.poll(TIMEOUT_SECONDS * 1000) else b""
 
 
-def _end_of(process: subprocess.Popen[bytes]) -> str:
+def _exit_reason(process: subprocess.Popen[bytes]) -> str:
     code = process.returncode
     return signal.Signals(-code).name if code < 0 else f"exit code {code}"
 
 
-def _last_words(errors: IO[bytes], process: subprocess.Popen[bytes]) -> str:
-    """Return the last line that a process wrote before it ended, which of a traceback is the exception."""
-    errors.seek(0)
-    lines = errors.read()[-_LAST_BYTES:].decode(errors="replace").split("\n")
-    return next((plain_line(line.strip())[:200] for line in reversed(lines) if line.strip()), _end_of(process))
+def _last_line(stderr: IO[bytes], process: subprocess.Popen[bytes]) -> str:
+    """Return the last line that a process wrote before it ended; the last line of a traceback is the exception."""
+    stderr.seek(0)
+    lines = stderr.read()[-_STDERR_TAIL_BYTES:].decode(errors="replace").split("\n")
+    return next((plain_line(line.strip())[:200] for line in reversed(lines) if line.strip()), _exit_reason(process))
 
 
-def _ends_soon(process: subprocess.Popen[bytes]) -> bool:
-    """Tell whether a process whose pipe has ended is about to be gone."""
+def _is_exiting(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a process has closed its output and exits within seconds."""
     assert process.stdout is not None
     poll = select.poll()
     poll.register(process.stdout, select.POLLIN | select.POLLHUP)

@@ -1,4 +1,4 @@
-"""From whatever an image file holds to sRGB over white."""
+"""Converting the pixels of any image file to 8-bit sRGB on a white background."""
 
 import io
 from functools import lru_cache
@@ -7,27 +7,32 @@ import numpy as np
 from PIL import Image, ImageCms
 
 _BACKGROUND = (255, 255, 255, 255)
-_DEEP = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
 
 _SRGB = ImageCms.createProfile("sRGB")
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Return a decoded image as RGB: by its embedded colour profile where it has one, transparency over white."""
-    if image.mode in _DEEP:
-        return _eight_bits(image).convert("RGB")
+    """Return a decoded image as RGB, converted by its embedded colour profile if it has one, on a white background.
+
+    Example:
+        >>> to_srgb(Image.new("RGBA", (1, 1), (255, 0, 0, 0))).getpixel((0, 0))
+        (255, 255, 255)
+    """
+    if image.mode in _DEEP_MODES:
+        return _to_8_bits(image).convert("RGB")
     profile = image.info.get("icc_profile") or b""
     if image.has_transparency_data:
         layer = image.convert("RGBA")
-        opaque = _by_profile(layer.convert("RGB"), profile)
-        opaque.putalpha(layer.getchannel("A"))
-        return Image.alpha_composite(Image.new("RGBA", layer.size, _BACKGROUND), opaque).convert("RGB")
+        converted = _apply_profile(layer.convert("RGB"), profile)
+        converted.putalpha(layer.getchannel("A"))
+        return Image.alpha_composite(Image.new("RGBA", layer.size, _BACKGROUND), converted).convert("RGB")
     if image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("RGB")
-    return _by_profile(image, profile)
+    return _apply_profile(image, profile)
 
 
-def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
+def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
     transform = _transform(profile, image.mode) if profile else None
     if transform is None:
         return image.convert("RGB")
@@ -36,14 +41,24 @@ def _by_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def is_srgb(profile: bytes, mode: str) -> bool:
-    """Tell whether a profile leaves a mode's colours as they are: it is sRGB's, or no good."""
+    """Tell whether a profile leaves the colours of an image unchanged: it is that of sRGB, or cannot be used.
+
+    Args:
+        profile: an ICC profile.
+        mode: the image's mode in Pillow, such as `RGB`.
+
+    Example:
+        >>> srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+        >>> is_srgb(srgb, "RGB"), is_srgb(b"damaged", "RGB")
+        (True, True)
+    """
     return _transform(profile, mode) is None
 
 
-# Photographs of a set share a few profiles, and building a transform takes longer than using it.
+# The photographs of a dataset share a few profiles, and building a transform takes longer than applying it.
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return how to bring a mode's colours to sRGB; None where they are that already, or the profile is no good."""
+    """Return the transform from a profile's colours to sRGB; None if they are sRGB or the profile cannot be used."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():
@@ -53,7 +68,7 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return None
 
 
-def _eight_bits(image: Image.Image) -> Image.Image:
+def _to_8_bits(image: Image.Image) -> Image.Image:
     # Pillow's own conversion clips at 255, which turns nearly every 16-bit image white.
     values = np.nan_to_num(np.asarray(image, dtype=np.float32))
     top = float(values.max(initial=0.0))

@@ -1,60 +1,70 @@
-"""Decoding JPEGs on a GPU, in a process of its own; the CPU reads whatever the GPU does not."""
+"""Decoding JPEGs on a GPU, in a separate process; the CPU decodes all other images."""
 
 import atexit
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
-from gapscope.decode.children import Child, decode_in_subprocess
+from gapscope.decode.children import DecoderProcess, Response, decode_in_subprocess
 from gapscope.decode.dynamic_batcher import DynamicBatcher
-from gapscope.decode.picture import Picture, picture_of
+from gapscope.decode.gpu_child import BatchRequest
+from gapscope.decode.picture import Picture, make_picture
 from gapscope.decode.plain_jpeg import looks_plain
-from gapscope.decode.shrink import Shrunk
+from gapscope.decode.shrink import ShrunkImage
 from gapscope.errors import DecoderError
 from gapscope.settings import Preprocess
 from gapscope.sources.entry import Box
 from gapscope.sources.rejects import Rejected
 
-MOST = 32
-"""Images that the GPU decodes at a time; more take memory and bring nothing."""
+MAX_BATCH = 32
+"""Images that the GPU decodes at a time; more take memory and bring no speed."""
 
-_MOST_BYTES = 256 * 2**20
-_FAILURES = 3
-"""Batches in a row over which the process may crash before it is not started any more."""
-_REFUSALS = 256
-"""Plain JPEGs that it may refuse, without having read any, before it is not asked any more."""
+_MAX_JPEG_BYTES = 256 * 2**20
+_MAX_FAILURES = 3
+"""Batches in a row on which the process may crash before it is no longer used."""
+_MAX_REFUSALS = 256
+"""Plain JPEGs that the process may refuse, without having decoded any, before it is no longer used."""
 
 _BOOT = """
 from gapscope.decode.child import serve
-from gapscope.decode.gpu_child import answer_with
+from gapscope.decode.gpu_child import batch_handler
 from gapscope.device.cuda import jpeg_decoder
-serve({memory}, answer_with(jpeg_decoder()))
+serve({memory}, batch_handler(jpeg_decoder()))
 """
 
 
 class _Job(NamedTuple):
     data: bytes
-    frame: Preprocess
+    preprocess: Preprocess
 
 
-def decode_on_gpu(data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
-    """Do what `gapscope.decode.picture.decode` does; called from several threads, it decodes in batches.
+def decode_on_gpu(data: bytes, preprocess: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
+    """Do what `gapscope.decode.picture.decode` does; decodes in batches when called from several threads.
 
-    A plain JPEG is decoded by the GPU, at full size, and resized there with antialiasing. Everything else is for the
-    CPU: other formats, boxes, other colours than sRGB, and whatever the GPU's decoder refuses or crashes over.
+    The GPU decodes a plain JPEG at full size and resizes it with antialiasing. Everything else goes to the CPU: other
+    formats, boxes, colours other than sRGB, and whatever the GPU's decoder refuses or crashes on.
+
+    Args:
+        data: an encoded image.
+        preprocess: size and fit of the square.
+        box: the part of the image to decode; None for the whole image.
+        thumbnail: longest side in pixels of a thumbnail of the decoded part; 0 for none. Only images that the CPU
+            decodes get one.
 
     Raises:
         Rejected: as `decode_in_subprocess`.
+        DecoderError: as `decode_in_subprocess`.
     """
-    picture = _decoder()(data, frame) if box is None and looks_plain(data) and len(data) <= _MOST_BYTES else None
-    return picture or decode_in_subprocess(data, frame, box, thumbnail=thumbnail)
+    picture = None
+    if box is None and looks_plain(data) and len(data) <= _MAX_JPEG_BYTES:
+        picture = _decoder()(data, preprocess)
+    return picture or decode_in_subprocess(data, preprocess, box, thumbnail=thumbnail)
 
 
 def decode_fallback_reason() -> str:
-    """Return why this process has given up decoding on the GPU; empty where it has not."""
-    return _decoder().given_up
+    """Return why this process no longer decodes on the GPU; empty if it still does."""
+    return _decoder().fallback_reason
 
 
 @lru_cache(maxsize=1)
@@ -63,70 +73,80 @@ def _decoder() -> "GpuDecoder":
 
 
 class GpuDecoder:
-    """Decodes images by a process that runs `boot`; called from several threads, in batches.
+    """Decodes images in a process that runs `boot`; batches the calls of several threads.
 
-    A process that does not start, crashes over one batch after the other, or reads nothing at all is given up: the CPU
-    decodes as well, and a run must not end, nor crawl, for want of a decoder.
+    The decoder is no longer used once its process does not start, crashes on several batches in a row, or decodes no
+    image at all. The CPU can decode too, and a run should neither fail nor slow down for want of a decoder.
+
+    Args:
+        boot: the program that the process runs; see `DecoderProcess`.
 
     Attributes:
-        given_up: why it is not asked any more; empty while it is.
+        fallback_reason: why the decoder is no longer used; empty while it is.
     """
 
     def __init__(self, boot: str) -> None:
-        self.given_up = ""
-        self._failures, self._read, self._refused = 0, 0, 0
-        self._child = Child(boot, needs="nvImageCodec and nvJPEG")
-        atexit.register(self._child.stop)
-        self._batches = DynamicBatcher(self._decode, MOST)
+        self.fallback_reason = ""
+        self._failures, self._decoded, self._refused = 0, 0, 0
+        self._process = DecoderProcess(boot, needs="nvImageCodec and nvJPEG")
+        atexit.register(self._process.stop)
+        self._batcher = DynamicBatcher(self._decode, MAX_BATCH)
 
-    def __call__(self, data: bytes, frame: Preprocess) -> Picture | None:
-        """Decode one plain JPEG; None where the CPU has to."""
-        return None if self.given_up else self._batches(_Job(data, frame))
+    def __call__(self, data: bytes, preprocess: Preprocess) -> Picture | None:
+        """Decode one plain JPEG; None if the CPU has to decode it."""
+        return None if self.fallback_reason else self._batcher(_Job(data, preprocess))
 
     def _decode(self, jobs: list[_Job]) -> list[Picture | None]:
-        nothing: list[Picture | None] = [None] * len(jobs)
-        if self.given_up:
-            return nothing
-        images = [
-            {"bytes": len(data), "size": frame.size, "fit": frame.fit, "max_pixels": frame.max_pixels}
-            for data, frame in jobs
-        ]
+        no_pictures: list[Picture | None] = [None] * len(jobs)
+        if self.fallback_reason:
+            return no_pictures
+        request: BatchRequest = {
+            "images": [
+                {
+                    "bytes": len(data),
+                    "size": preprocess.size,
+                    "fit": preprocess.fit,
+                    "max_pixels": preprocess.max_pixels,
+                }
+                for data, preprocess in jobs
+            ]
+        }
         try:
-            answer = self._child.ask(b"".join(job.data for job in jobs), {"images": images})
-            pictures = _pictures(answer, self._child, jobs)
+            response = self._process.call(b"".join(job.data for job in jobs), request)
+            pictures = _parse_response(response, self._process, jobs)
         except DecoderError as error:
-            self.given_up = str(error)
-            return nothing
+            self.fallback_reason = str(error)
+            return no_pictures
         except Rejected as rejected:
-            # An image of the batch brought the process down, or left it in disorder; the CPU tells which.
-            self._child.stop()
+            # An image of the batch crashed the process or left it in disorder; the CPU finds out which.
+            self._process.stop()
             self._failures += 1
-            if self._failures >= _FAILURES:
-                self.given_up = f"{rejected.error}, over {self._failures} batches in a row"
-            return nothing
+            if self._failures >= _MAX_FAILURES:
+                self.fallback_reason = f"{rejected.error}, on {self._failures} batches in a row"
+            return no_pictures
         self._failures = 0
-        self._read += len(pictures) - pictures.count(None)
-        self._refused += int(answer["refused"])
-        if not self._read and self._refused >= _REFUSALS:
-            self._child.stop()
-            self.given_up = f"it reads none of the first {self._refused} plain JPEGs"
+        self._decoded += len(pictures) - pictures.count(None)
+        self._refused += int(response["refused"])
+        if not self._decoded and self._refused >= _MAX_REFUSALS:
+            self._process.stop()
+            self.fallback_reason = f"it decodes none of the first {self._refused} plain JPEGs"
         return pictures
 
 
-def _pictures(answer: Mapping[str, Any], child: Child, jobs: list[_Job]) -> list[Picture | None]:
-    told = answer["images"]
-    lengths = [frame.size**2 * 3 if each else 0 for (_, frame), each in zip(jobs, told, strict=True)]
-    pixels = np.frombuffer(child.read(sum(lengths)), np.uint8)
+def _parse_response(response: Response, process: DecoderProcess, jobs: list[_Job]) -> list[Picture | None]:
+    images = response["images"]
+    lengths = [job.preprocess.size**2 * 3 if image else 0 for job, image in zip(jobs, images, strict=True)]
+    pixels = np.frombuffer(process.read(sum(lengths)), np.uint8)
     pictures: list[Picture | None] = []
-    at = 0
-    for (data, frame), each, length in zip(jobs, told, lengths, strict=True):
-        square = pixels[at : at + length].reshape(-1, frame.size, 3)
-        at += length
-        if each is None:
+    offset = 0
+    for (data, preprocess), image, length in zip(jobs, images, lengths, strict=True):
+        square = pixels[offset : offset + length].reshape(-1, preprocess.size, 3)
+        offset += length
+        if image is None:
             pictures.append(None)
             continue
-        quality = each["jpeg_quality"]
-        width, height = int(each["width"]), int(each["height"])
-        shrunk = Shrunk(square, len(data), "JPEG", width, height, None if quality is None else int(quality))
-        pictures.append(picture_of(shrunk, frame))
+        quality = image["jpeg_quality"]
+        width, height = int(image["width"]), int(image["height"])
+        shrunk = ShrunkImage(square, len(data), "JPEG", width, height, None if quality is None else int(quality))
+        pictures.append(make_picture(shrunk, preprocess))
     return pictures

@@ -1,62 +1,96 @@
-"""What the decoder process of a GPU does: JPEGs in batches, brought into their frames where they were decoded.
+"""The program of a GPU's decoder process: it decodes JPEGs in batches and resizes them on the GPU.
 
-A request names the images that lie in the memory file one after the other; the answer says for each what its header
-told, or null where the CPU has to read it, and how many plain JPEGs the decoder refused; the squares of the others lie
-in the memory file one after the other.
-A file that crashes the GPU's decoder takes this process with it, and nothing else.
+A request lists images whose bytes follow each other in the memory file. The response has, for each image, what its
+header says, or null if the CPU has to decode it, and the number of plain JPEGs that the decoder refused. The squares of
+the decoded images follow each other in the memory file.
+A file that crashes the GPU's decoder ends this process, and nothing else.
 """
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TypedDict
 
 import torch
 from torch import Tensor
 
-from gapscope.decode.child import write_all
+from gapscope.decode.child import Failure, Handler, write_all
 from gapscope.decode.fit import fit_to_square
 from gapscope.decode.plain_jpeg import PlainJpeg, plain_jpeg, upright
+from gapscope.settings import Fit
 
 DecodeJpegs = Callable[[Sequence[bytes]], Sequence[Tensor | None]]
-"""Takes plain JPEGs; returns (height, width, 3) uint8 as stored, on any device, or None for what it cannot read."""
+"""Takes plain JPEGs; returns (height, width, 3) uint8 as stored, on any device, or None for those it cannot decode."""
 
 
-def answer_with(decode: DecodeJpegs) -> Callable[[dict[str, Any], int], dict[str, Any]]:
-    """Return what `gapscope.decode.child.serve` calls for every request."""
+class JpegRequest(TypedDict):
+    """One image of a batch: its length in bytes, and the fields of `Preprocess`."""
 
-    def answer(request: dict[str, Any], memory: int) -> dict[str, Any]:
-        # What goes wrong on the GPU, such as memory that runs out, is worth its words; the parent ends this process.
+    bytes: int
+    size: int
+    fit: Fit
+    max_pixels: int
+
+
+class BatchRequest(TypedDict):
+    """Asks for a batch of images."""
+
+    images: list[JpegRequest]
+
+
+class JpegResponse(TypedDict):
+    """One decoded image: width and height in pixels, upright, and the quality that it was saved with."""
+
+    width: int
+    height: int
+    jpeg_quality: int | None
+
+
+class BatchResponse(TypedDict):
+    """One response per image of the batch, None if the CPU has to decode it.
+
+    `refused` is the number of plain JPEGs that the decoder could not decode.
+    """
+
+    images: list[JpegResponse | None]
+    refused: int
+
+
+def batch_handler(decode: DecodeJpegs) -> Handler:
+    """Return the function with which `gapscope.decode.child.serve` handles a `BatchRequest`."""
+
+    def handle(request: BatchRequest, memory: int) -> BatchResponse | Failure:
+        # An error on the GPU, such as a lack of memory, is reported in its own words; the parent ends this process.
         try:
-            return _answered(decode, request["images"], memory)
+            return _decode_batch(decode, request["images"], memory)
         except Exception as error:  # noqa: BLE001
             return {"status": "crashed", "error": f"{type(error).__name__}: {error}"}
 
-    return answer
+    return handle
 
 
-def _answered(decode: DecodeJpegs, images: Sequence[dict[str, Any]], memory: int) -> dict[str, Any]:
-    data, at = [], 0
-    for each in images:
-        data.append(os.pread(memory, each["bytes"], at))
-        at += each["bytes"]
-    plain = [plain_jpeg(one, each["max_pixels"]) for one, each in zip(data, images, strict=True)]
-    decoded = iter(decode([one for one, header in zip(data, plain, strict=True) if header is not None]))
+def _decode_batch(decode: DecodeJpegs, images: Sequence[JpegRequest], memory: int) -> BatchResponse:
+    files, offset = [], 0
+    for image in images:
+        files.append(os.pread(memory, image["bytes"], offset))
+        offset += image["bytes"]
+    headers = [plain_jpeg(data, image["max_pixels"]) for data, image in zip(files, images, strict=True)]
+    decoded = iter(decode([data for data, header in zip(files, headers, strict=True) if header is not None]))
     squares: list[Tensor] = []
-    told: list[dict[str, Any] | None] = []
-    for header, each in zip(plain, images, strict=True):
+    responses: list[JpegResponse | None] = []
+    for header, image in zip(headers, images, strict=True):
         pixels = next(decoded) if header is not None else None
         if header is None or pixels is None or pixels.shape != (header.height, header.width, 3):
-            told.append(None)
+            responses.append(None)
             continue
         turned = upright(pixels, header.orientation)
-        squares.append(fit_to_square(turned, each["size"], each["fit"]).flatten())
-        told.append(_told(header, turned))
-    # One copy from the GPU for all of them.
+        squares.append(fit_to_square(turned, image["size"], image["fit"]).flatten())
+        responses.append(_response(header, turned))
+    # One copy from the GPU for the whole batch.
     write_all(memory, torch.cat(squares).cpu().numpy().tobytes() if squares else b"")
-    refused = sum(header is not None for header in plain) - len(squares)
-    return {"images": told, "refused": refused}
+    refused = sum(header is not None for header in headers) - len(squares)
+    return {"images": responses, "refused": refused}
 
 
-def _told(header: PlainJpeg, turned: Tensor) -> dict[str, Any]:
+def _response(header: PlainJpeg, turned: Tensor) -> JpegResponse:
     height, width = turned.shape[:2]
     return {"width": width, "height": height, "jpeg_quality": header.jpeg_quality}

@@ -1,4 +1,4 @@
-"""Decoding with Pillow, to no more pixels than what follows can use."""
+"""Decoding with Pillow to no more pixels than the next step can use ("shrink on load")."""
 
 import io
 import math
@@ -18,26 +18,26 @@ from gapscope.sources.entry import Box
 from gapscope.sources.formats import formats_for
 from gapscope.sources.rejects import Rejected
 
-KEPT: float = 2
-"""Pixels that are left per pixel that is wanted, in either direction, so that resizing decides what is seen."""
+OVERSAMPLING: float = 2
+"""Pixels that are kept per pixel of the target, in either direction, so that the last resize decides the result."""
 
-# Neither a palette's numbers nor colours under transparency have a mean that means anything.
-_HAVE_MEANS = ("RGB", "L", "CMYK")
+# In other modes a mean has no meaning: it would mix the indices of a palette, or colours under transparency.
+_AVERAGING_MODES = ("RGB", "L", "CMYK")
 
-# Pillow's own guard would only warn up to twice its limit; ours is exact and comes before any pixel is decoded.
+# Pillow's own limit only warns up to twice its value. Ours is exact, and is checked before any pixel is decoded.
 Image.MAX_IMAGE_PIXELS = None
 ImageFile.LOAD_TRUNCATED_IMAGES = False
 
 
 @dataclass(frozen=True)
 class Target:
-    """What is wanted of an image, and what it may cost.
+    """The size that an image is decoded for, and the largest image that may be decoded.
 
     Attributes:
-        size: side in pixels of what it becomes.
+        size: side in pixels of the square that the image becomes.
         fit: `crop`, `stretch` or `pad`, as in `Preprocess`; `inside` keeps the aspect ratio.
         max_pixels: larger images are rejected.
-        thumbnail: longest side in pixels of a small picture of the whole image that comes along; 0 for none.
+        thumbnail: longest side in pixels of a thumbnail; 0 for none.
     """
 
     size: int
@@ -47,18 +47,19 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Shrunk:
-    """A decoded image, still larger than wanted.
+class ShrunkImage:
+    """A decoded image, still larger than its target.
 
     Attributes:
-        pixels: (height, width, 3) uint8, sRGB, upright; at most `2 * KEPT * size` in either direction unless the
-            image is very thin.
+        pixels: (height, width, 3) uint8, sRGB, upright; at most `2 * OVERSAMPLING * size` in either direction unless
+            the image is very thin.
         bytes: length of the encoded image.
         format: Pillow's name of the file's format.
-        width: width of the original in pixels, upright.
-        height: height likewise.
+        width: width in pixels of the original, upright; of the box if there is one.
+        height: height in pixels, likewise.
         jpeg_quality: estimate of the quality that a JPEG was saved with; None for other formats.
-        thumbnail: (height, width, 3) uint8, sRGB, the whole image; None where none was asked for.
+        thumbnail: (height, width, 3) uint8, sRGB, the decoded part at a small size, not cropped to the target's square;
+            None if none was requested.
     """
 
     pixels: NDArray[np.uint8]
@@ -70,68 +71,77 @@ class Shrunk:
     thumbnail: NDArray[np.uint8] | None = None
 
 
-def shrink(data: bytes, target: Target, box: Box | None = None) -> Shrunk:
+def shrink_on_load(data: bytes, target: Target, box: Box | None = None) -> ShrunkImage:
     """Decode one image, or the part of it in `box`.
 
-    JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where that leaves `KEPT` times what is wanted, and what is
-    still larger is averaged down by whole factors; both are low-pass filters of their own (Wallace 1992, scaled DCT).
+    JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where that leaves `OVERSAMPLING` times the target. Images that
+    are still larger are averaged down by whole factors. Both act as low-pass filters (Wallace 1992, scaled DCT).
 
     Raises:
-        Rejected: the bytes are no image, are damaged, or hold more than `target.max_pixels` pixels.
+        Rejected: the bytes are not an image, are damaged, or hold more than `target.max_pixels` pixels.
+
+    Example:
+        >>> file = io.BytesIO()
+        >>> Image.new("RGB", (4000, 3000)).save(file, "JPEG")
+        >>> image = shrink_on_load(file.getvalue(), Target(size=224, fit="stretch", max_pixels=10**8))
+        >>> image.pixels.shape, (image.width, image.height)
+        ((750, 500, 3), (4000, 3000))
     """
     if not data:
         raise Rejected("empty", "the file has no bytes")
     try:
         with warnings.catch_warnings(action="ignore"):
-            return _shrunk(data, target, box)
+            return _decode(data, target, box)
     except UnidentifiedImageError as error:
         raise Rejected("not-an-image", "no decoder knows these bytes") from error
     except Rejected:
         raise
     except MemoryError as error:
         raise Rejected("too-large", "decoding it takes more memory than a decoder is given") from error
-    # Decoders raise nearly anything on hostile bytes (struct.error, KeyError, zlib.error, ...).
+    # Decoders raise nearly any exception on hostile bytes (struct.error, KeyError, zlib.error, ...).
     except Exception as error:
-        raise Rejected("broken", f"the {_kind(data)} decoder fails: {str(error) or type(error).__name__}") from error
+        raise Rejected(
+            "broken", f"the {_format_name(data)} decoder fails: {str(error) or type(error).__name__}"
+        ) from error
 
 
-def _shrunk(data: bytes, target: Target, box: Box | None) -> Shrunk:
-    with _opened(data, target.max_pixels) as image:
+def _decode(data: bytes, target: Target, box: Box | None) -> ShrunkImage:
+    with _open(data, target.max_pixels) as image:
         name, quality = image.format or FORMAT, jpeg_quality(getattr(image, "quantization", None))
-        whole = image.size
-        meant = whole if box is None else (box[2], box[3])
-        wanted = _wanted((int(meant[0]), int(meant[1])), target)
-        share = max(wanted[0] / max(meant[0], 1), wanted[1] / max(meant[1], 1))
-        if share < 1:
-            image.draft("RGB", (math.ceil(whole[0] * share), math.ceil(whole[1] * share)))
+        full_size = image.size
+        part_width, part_height = full_size if box is None else (box[2], box[3])
+        min_size = _min_size((int(part_width), int(part_height)), target)
+        scale = max(min_size[0] / max(part_width, 1), min_size[1] / max(part_height, 1))
+        if scale < 1:
+            image.draft("RGB", (math.ceil(full_size[0] * scale), math.ceil(full_size[1] * scale)))
         image.load()
-        scale = (image.width / whole[0], image.height / whole[1])
-        part: Image.Image = image if box is None else image.crop(_edges(box, scale, image.size))
-        across = part.width
+        draft_scale = (image.width / full_size[0], image.height / full_size[1])
+        part: Image.Image = image if box is None else image.crop(_edges(box, draft_scale, image.size))
+        stored_width = part.width
         ImageOps.exif_transpose(part, in_place=True)
-        turned = part.width != across
+        transposed = part.width != stored_width
         thumbnail = _thumbnail(part, target) if target.thumbnail else None
         if target.fit == "crop":
-            part = _centre(part)
-        pixels = np.asarray(_small_srgb(part, target))
-    left, top, right, bottom = (0, 0, *whole) if box is None else _edges(box, (1.0, 1.0), whole)
-    width, height = (bottom - top, right - left) if turned else (right - left, bottom - top)
-    return Shrunk(pixels, len(data), name, width, height, quality, thumbnail)
+            part = _center_crop(part)
+        pixels = np.asarray(_reduce_to_srgb(part, target))
+    left, top, right, bottom = (0, 0, *full_size) if box is None else _edges(box, (1.0, 1.0), full_size)
+    width, height = (bottom - top, right - left) if transposed else (right - left, bottom - top)
+    return ShrunkImage(pixels, len(data), name, width, height, quality, thumbnail)
 
 
-def _opened(data: bytes, max_pixels: int) -> Image.Image:
+def _open(data: bytes, max_pixels: int) -> Image.Image:
     image = open_numpy(data) if data.startswith(MAGIC) else Image.open(io.BytesIO(data), formats=formats_for(data))
     if image.width * image.height > max_pixels:
         raise Rejected(
-            "too-large", f"{image.width} x {image.height} pixels are more than the {max_pixels:,} of --max-pixels"
+            "too-large", f"{image.width} x {image.height} pixels are more than the {max_pixels:,} of max_pixels"
         )
     return image
 
 
-def _kind(data: bytes) -> str:
+def _format_name(data: bytes) -> str:
     if data.startswith(MAGIC):
         return FORMAT
-    # It failed before; how it is called is all that is asked.
+    # Decoding has failed already: only the name of the format is needed.
     with (
         warnings.catch_warnings(action="ignore"),
         suppress(Exception),
@@ -141,40 +151,41 @@ def _kind(data: bytes) -> str:
     return "image"
 
 
-def _wanted(size: tuple[int, int], target: Target) -> tuple[float, float]:
-    """Return the least width and height that an image of `size` may be decoded to."""
+def _min_size(size: tuple[int, int], target: Target) -> tuple[float, float]:
+    """Return the least width and height to which an image of `size` may be reduced."""
     width, height = max(size[0], 1), max(size[1], 1)
-    most = KEPT * target.size
+    min_side = OVERSAMPLING * target.size
     if target.fit == "stretch":
-        return most, most
-    share = most / (min(width, height) if target.fit == "crop" else max(width, height))
-    return width * share, height * share
+        return min_side, min_side
+    scale = min_side / (min(width, height) if target.fit == "crop" else max(width, height))
+    return width * scale, height * scale
 
 
-def _small_srgb(image: Image.Image, target: Target) -> Image.Image:
-    wanted = _wanted(image.size, target)
-    across, down = (max(1, int(length / least)) for length, least in zip(image.size, wanted, strict=True))
-    if across == down == 1:
+def _reduce_to_srgb(image: Image.Image, target: Target) -> Image.Image:
+    min_size = _min_size(image.size, target)
+    factors = [max(1, int(length / min_length)) for length, min_length in zip(image.size, min_size, strict=True)]
+    if factors == [1, 1]:
         return to_srgb(image)
-    if image.mode in _HAVE_MEANS and not image.has_transparency_data:
-        return to_srgb(image.reduce((across, down)))
-    return to_srgb(image).reduce((across, down))
+    if image.mode in _AVERAGING_MODES and not image.has_transparency_data:
+        return to_srgb(image.reduce((factors[0], factors[1])))
+    return to_srgb(image).reduce((factors[0], factors[1]))
 
 
 def _thumbnail(image: Image.Image, target: Target) -> NDArray[np.uint8]:
     side = target.thumbnail
-    small = _small_srgb(image, Target(side, "inside", target.max_pixels))
-    small.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
-    return np.asarray(small)
+    thumbnail = _reduce_to_srgb(image, Target(side, "inside", target.max_pixels))
+    thumbnail.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=None)
+    return np.asarray(thumbnail)
 
 
-def _centre(image: Image.Image) -> Image.Image:
+def _center_crop(image: Image.Image) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image if image.width == image.height else image.crop((left, top, left + side, top + side))
 
 
 def _edges(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return left, top, right and bottom of a box in an image of `size` that was scaled by `scale`."""
     left, top, width, height = box
     edges = (
         max(0, math.floor(left * scale[0])),

@@ -1,4 +1,4 @@
-"""What numbers are crunched on: chosen once, here, and passed on as a value."""
+"""The device that a run computes on, CPU or GPU: chosen once, here, and passed on as a value."""
 
 import torch
 
@@ -13,17 +13,22 @@ _DEVICES: dict[str, type[Cpu] | type[Cuda]] = {"cpu": Cpu, "cuda": Cuda}
 
 
 def choose_device(name: str = "auto") -> Device:
-    """Return the device called `name`; `auto` is the GPU where there is one that torch sees, else the CPU.
+    """Return the device called `name`; `auto` is the GPU if torch sees one, else the CPU.
+
+    Maps need cuML on a GPU, which callers check with `Device.check_layout_support`. A missing cuML is an error under
+    `auto` too: hours on the CPU beside an idle GPU would help nobody.
 
     Raises:
-        OptionError: there is no such device, or it cannot be used here. What needs cuML asks for it by
-            `check_layout_support`,
-            which is an error under `auto` too: hours on the CPU beside an idle GPU would help nobody.
+        OptionError: there is no such device, or it cannot be used on this machine.
+
+    Example:
+        >>> choose_device("cpu").name
+        'cpu'
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name not in _DEVICES:
-        raise OptionError(f"--device {name!r}: choose one of auto, {', '.join(_DEVICES)}")
+        raise OptionError(f"choose one of auto, {', '.join(_DEVICES)}", argument="device", value=name)
     device = _DEVICES[name]()
-    device.check()
+    device.describe()
     return device

@@ -1,4 +1,4 @@
-"""torch.compile, as both devices use it."""
+"""torch.compile with the settings that both devices use."""
 
 import logging
 import threading
@@ -12,27 +12,27 @@ from gapscope.pyramid.network import Pyramid
 
 
 def compile_network(pyramid: Pyramid) -> Network:
-    """Return the network compiled for the one shape of batch that it will see; the first batch waits for it.
+    """Return the network compiled for a single batch shape. It is compiled when it gets its first batch.
 
-    Its weights are frozen (torch's Inductor, `freezing`): they are laid out once as the machine's convolutions like
-    them, and what follows a convolution is done with it.
+    Its weights are frozen (torch's Inductor, `freezing`): they are laid out once in the memory format that is fastest
+    for the machine's convolutions, and operations that follow a convolution are fused with it.
     """
-    # Importing the compiler takes a second; only who compiles should wait.
+    # Importing the compiler takes a second, which only those who compile should wait for.
     from torch._inductor import config as inductor
 
-    # Where nvcc is installed and no GPU is, it says so whenever it compiles, for any device.
+    # On a machine with nvcc and without a GPU it warns at each compilation, for any device.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     network: Network = torch.compile(pyramid, dynamic=False)
-    first, traced = threading.Lock(), threading.Event()
+    tracing, traced = threading.Lock(), threading.Event()
 
     def run(batch: Tensor) -> Mapping[str, Tensor]:
         if not traced.is_set():
-            # An option of torch.compile would come too late: parameters become constants while the network is traced,
-            # which happens now, and by the setting of the whole process alone.
-            with first, inductor.patch(freezing=True):
-                found = network(batch)
+            # Parameters become constants while the network is traced, which happens here. An option of torch.compile
+            # would take effect too late: only the process-wide setting counts.
+            with tracing, inductor.patch(freezing=True):
+                embeddings = network(batch)
             traced.set()
-            return found
+            return embeddings
         return network(batch)
 
     return run

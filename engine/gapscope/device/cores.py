@@ -1,4 +1,4 @@
-"""How many cores a process may use."""
+"""The number of cores that a process uses."""
 
 import os
 
@@ -6,12 +6,12 @@ import torch
 
 
 def share_cores(processes: int) -> None:
-    """Let torch use this process's part of the machine's cores.
+    """Let torch use this process's share of the machine's cores.
 
     Args:
-        processes: worker processes that share them; 0 where it is the caller's own process, whose number of threads is
-            left as it is.
+        processes: number of worker processes on this machine; 0 if the work is done in the user's own process, whose
+            number of threads is left unchanged.
     """
     if processes:
-        # Dask gives its processes one thread each, however many cores there are.
+        # Dask sets the number of threads of its worker processes to 1, however many cores there are.
         torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // processes))

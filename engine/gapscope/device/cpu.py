@@ -1,4 +1,4 @@
-"""The CPU: torch, umap-learn and scikit-learn."""
+"""The CPU as a device: torch, faiss, umap-learn and scikit-learn."""
 
 import os
 import warnings
@@ -29,39 +29,39 @@ from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
 _IVF_FROM = 30_000
-"""Reference images from which on cells are quicker than comparing everything."""
-_POINT_BYTES = 600
-_EDGE_BYTES = 240
-"""What umap-learn takes at its peak, per point and per neighbor of each."""
+"""Reference images from which on an IVF index is faster than an exact search."""
+_BYTES_PER_POINT = 600
+_BYTES_PER_NEIGHBOR = 240
+"""Peak memory of umap-learn, per point and per neighbor of each point."""
 
 
 @dataclass(frozen=True)
 class Cpu:
-    """Every verb on the processor's cores."""
+    """Computes everything on the processor's cores."""
 
     name: str = "cpu"
     batch_images: int = 32
 
-    def check(self) -> str:
-        """Return the number of cores in words; a CPU can always be used."""
+    def describe(self) -> str:
+        """Return the number of cores in words; never raises."""
         return f"CPU, {len(os.sched_getaffinity(0))} cores"
 
     def check_layout_support(self) -> None:
-        """Do nothing: what draws maps on the CPU is always installed."""
+        """Do nothing: umap-learn and scikit-learn are always installed."""
 
-    def busy(self) -> float | None:
-        """Return None: the system tells a CPU's use better."""
+    def utilization(self) -> float | None:
+        """Return None: the operating system shows the utilization of a CPU better."""
 
     def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
-        """Decode one image with Pillow, in a process of its own."""
+        """Decode one image with Pillow, in a subprocess."""
         return decode_in_subprocess(data, frame, box, thumbnail=thumbnail)
 
     def decode_fallback_reason(self) -> str:
-        """Return nothing: there is nowhere else."""
+        """Return an empty string: the CPU is what others fall back to."""
         return ""
 
     def has_bfloat16(self) -> bool:
-        """Look among the processor's flags for AVX512-BF16 and AMX."""
+        """Tell whether the processor has AVX512-BF16 or AMX, by its flags in /proc/cpuinfo."""
         try:
             flags = Path("/proc/cpuinfo").read_text(encoding="ascii", errors="replace").split()
         except OSError:
@@ -69,42 +69,44 @@ class Cpu:
         return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
 
     def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
-        """Return the network with its weights laid out as convolutions on a CPU like them, compiled where wanted."""
+        """Return the network, in channels-last memory format and compiled if `speedups` say so."""
         if "channels-last" in speedups:
             pyramid = pyramid.to(memory_format=torch.channels_last)
         return compile_network(pyramid) if "compile" in speedups else pyramid
 
-    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Return ordinary memory."""
+    def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Allocate ordinary, uninitialized memory."""
         return np.empty(shape, np.uint8)
 
     def embed(
         self, network: Network, pixels: NDArray[np.uint8], precision: Precision
     ) -> Callable[[], dict[str, NDArray[np.float32]]]:
-        """Embed a batch with torch, at once."""
+        """Embed a batch with torch, synchronously."""
         batch = torch.from_numpy(pixels).permute(0, 3, 1, 2)
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
-            found = {level: values.numpy() for level, values in network(batch).items()}
-        return lambda: found
+            embeddings = {level: values.numpy() for level, values in network(batch).items()}
+        return lambda: embeddings
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
     ) -> Neighbors:
-        """Compare everything by matrix products, or look into the cells of a faiss index where that is quicker."""
-        here = torch.device("cpu")
-        work = len(reference) * (len(reference) if alone else len(query))
-        if len(reference) < _IVF_FROM or work < _IVF_FROM**2:
-            return exact_neighbors(query, reference, k, same=same, device=here)
-        return ivf_neighbors(query, reference, k, same=same, alone=alone, fill=FaissIvf, device=here)
+        """Search exactly by matrix products, or approximately with a faiss IVF index where that is faster."""
+        device = torch.device("cpu")
+        n_pairs = len(reference) * (len(reference) if batch_invariant else len(query))
+        if len(reference) < _IVF_FROM or n_pairs < _IVF_FROM**2:
+            return exact_neighbors(query, reference, k, same=same, device=device)
+        return ivf_neighbors(
+            query, reference, k, same=same, batch_invariant=batch_invariant, build_index=FaissIvf, device=device
+        )
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
-        """Divide half of the memory that this process may have by what umap-learn takes per point."""
-        return int(MEMORY_LIMIT / 2 / processes_per_host / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
+        """Divide half of the memory that this process may use by umap-learn's memory per point."""
+        return int(MEMORY_LIMIT / 2 / processes_per_host / (_BYTES_PER_POINT + n_neighbors * _BYTES_PER_NEIGHBOR))
 
     def distribution_distances(
         self, query: EmbeddingView, reference: EmbeddingView
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
-        """Measure how far apart two datasets lie, in double precision."""
+        """Measure the distances between two datasets, in float64."""
         return distribution_distances(query, reference, torch.device("cpu"))
 
     def layout(
@@ -114,10 +116,10 @@ class Cpu:
         indices: NDArray[np.int64],
         settings: LayoutSettings,
     ) -> NDArray[np.float32]:
-        """Run umap-learn on the given graph."""
+        """Run umap-learn on the given neighbor graph."""
         umap = _umap_learn()
         with warnings.catch_warnings():
-            # It says that new points cannot be placed later, which nobody asks of it.
+            # It warns that it cannot transform new points later, which gapscope never asks of it.
             warnings.filterwarnings("ignore", message=".*knn_search_index.*")
             fitted = umap.UMAP(
                 n_components=3,
@@ -128,36 +130,36 @@ class Cpu:
                 random_state=settings.seed,
                 n_jobs=1,
                 precomputed_knn=(indices, distances),
-                # Without it small inputs ignore the graph and compare all pairs anew.
+                # Without this, umap-learn ignores the graph of a small input and compares all pairs again.
                 force_approximation_algorithm=True,
             ).fit(start)
         return np.asarray(fitted.embedding_, dtype=np.float32)
 
     @property
     def max_clustered_points(self) -> int:
-        """As many as scikit-learn's HDBSCAN, whose time grows with their square, does in seconds."""
+        """30,000: scikit-learn's HDBSCAN, whose time grows with the square, needs seconds for as many."""
         return 30_000
 
-    def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
+    def cluster(self, points: NDArray[np.float32], min_cluster_size: int) -> NDArray[np.int32]:
         """Run scikit-learn's HDBSCAN."""
         from sklearn.cluster import HDBSCAN
 
-        return np.asarray(HDBSCAN(min_cluster_size=smallest, copy=True).fit_predict(points), dtype=np.int32)
+        return np.asarray(HDBSCAN(min_cluster_size=min_cluster_size, copy=True).fit_predict(points), dtype=np.int32)
 
 
 @cache
 def _umap_learn() -> Any:
-    # Importing it takes seconds; only the stage that needs it should wait.
+    # Importing it takes seconds, which only the stage that needs it should wait for.
     import umap
     from umap import layouts, umap_
 
-    # Compiling these takes five more of every process that draws a map; Numba can keep what comes out on the disk.
+    # Compiling these takes five more seconds in every process that draws a map, unless Numba caches the result on disk.
     for module, function in (
         (umap_, "smooth_knn_dist"),
         (umap_, "compute_membership_strengths"),
         (layouts, "_nb_optimize_layout_euclidean_single_epoch"),
     ):
-        # Another version may have no such function, and this machine no folder for it.
+        # Another version of umap-learn may lack such a function, and this machine a folder for the cache.
         with suppress(AttributeError, RuntimeError, OSError):
             getattr(module, function).enable_caching()
     return umap

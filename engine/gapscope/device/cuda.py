@@ -1,4 +1,8 @@
-"""An NVIDIA GPU: torch, and RAPIDS cuML for the layout and its clusters."""
+"""An NVIDIA GPU as a device: torch, cuVS, and RAPIDS cuML for the layout and its clusters.
+
+CUDA packages are imported in this file only (and by the benchmark of cuML itself, `bench/plain_cuml.py`). So the rest
+works without them, and tests can replace them.
+"""
 
 import importlib.util
 import threading
@@ -30,47 +34,52 @@ from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
 _IVF_FROM = 500_000
-"""Images from which on cells are taken to be quicker than comparing everything; not measured yet."""
-_HELD_SHARE = 0.1
-"""Of the card that a search may hold of its queries; two are made at a time, beside the pool that the others use."""
-_LAYOUT_SHARE = 0.6
-_POINT_BYTES = 600
-_EDGE_BYTES = 120
-"""What cuML is taken to need per point and per neighbor of each; not measured yet, and memory that runs out is met."""
+"""Images from which on an IVF index is assumed to be faster than an exact search; not measured yet."""
+_QUERY_MEMORY_SHARE = 0.1
+"""Share of the GPU's memory for the queries of an exact search; two searches run at a time, beside the memory pool."""
+_LAYOUT_MEMORY_SHARE = 0.6
+_BYTES_PER_POINT = 600
+_BYTES_PER_NEIGHBOR = 120
+"""Assumed peak memory of cuML, per point and per neighbor of each point; not measured yet. If memory runs out
+nevertheless, callers handle that."""
 
 
 @dataclass(frozen=True)
 class Cuda:
-    """Every verb on the process's first visible GPU, and on the CPU what no GPU decodes."""
+    """Computes everything on the process's first visible GPU; images that no GPU decodes are decoded on the CPU."""
 
     name: str = "cuda"
     batch_images: int = 128
 
-    def check(self) -> str:
-        """Return the GPUs in words.
+    def describe(self) -> str:
+        """Return the number and name of the GPUs in words.
 
         Raises:
             OptionError: torch sees no GPU.
         """
         if not torch.cuda.is_available():
-            raise OptionError("--device cuda: torch sees no usable NVIDIA GPU here; use --device cpu or auto")
+            raise OptionError(
+                "torch sees no usable NVIDIA GPU here; use `device='cpu'` or auto", argument="device", value="cuda"
+            )
         return f"{torch.cuda.device_count()} x {torch.cuda.get_device_name()}"
 
     def check_layout_support(self) -> None:
-        """See that cuML is installed.
+        """Check that cuML is installed.
 
         Raises:
-            OptionError: it is not.
+            OptionError: cuML is not installed.
         """
         if importlib.util.find_spec("cuml") is None:
             raise OptionError(
-                "--device cuda: cuML is not installed, which draws the maps on a GPU; "
-                'pip install "gapscope[cuda13]", or use --device cpu'
+                "cuML is not installed, which draws the maps on a GPU; "
+                "pip install \"gapscope[cuda13]\", or use `device='cpu'`",
+                argument="device",
+                value="cuda",
             )
 
-    def busy(self) -> float | None:
-        """Return what the driver says; None where it cannot be asked, for want of the package or of the right."""
-        # What is only shown must never cost a block.
+    def utilization(self) -> float | None:
+        """Return the driver's figure; None where the package for it, or permission to ask the driver, is missing."""
+        # The figure is only shown: an error here must never fail a block.
         try:
             return torch.cuda.utilization() / 100
         except Exception:  # noqa: BLE001
@@ -79,88 +88,91 @@ class Cuda:
     def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image: a plain JPEG on the GPU if nvImageCodec is installed, everything else with Pillow.
 
-        What is decoded on the GPU comes without a thumbnail, which the report then makes itself.
+        A picture that the GPU decoded has no thumbnail; the report then makes one itself.
         """
         if _has_nvimgcodec():
             return decode_on_gpu(data, frame, box, thumbnail=thumbnail)
         return decode_in_subprocess(data, frame, box, thumbnail=thumbnail)
 
     def decode_fallback_reason(self) -> str:
-        """Return why the CPU decodes what the GPU should; nothing where nvImageCodec is not installed."""
+        """Return why the CPU decodes what the GPU should; empty where it does not, or nvImageCodec is not installed."""
         return decode_fallback_reason() if _has_nvimgcodec() else ""
 
     def has_bfloat16(self) -> bool:
-        """Tell whether the GPU's tensor cores know bfloat16."""
+        """Tell whether the GPU's tensor cores support bfloat16."""
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
     def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
-        """Return the network in the GPU's memory, laid out for its tensor cores, compiled where that is wanted."""
+        """Return the network in the GPU's memory, channels-last for tensor cores and compiled if `speedups` say so."""
         pyramid = pyramid.to("cuda")
         if "channels-last" in speedups:
             pyramid = pyramid.to(memory_format=torch.channels_last)
-        # No CUDA graphs: a batch is so large that launching its kernels takes no time, and graphs are tied to a thread.
+        # Without CUDA graphs: launching the kernels of so large a batch costs no time, and graphs are tied to a thread.
         return compile_network(pyramid) if "compile" in speedups else pyramid
 
-    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Return pinned memory, which the GPU copies from by itself."""
+    def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Allocate pinned, uninitialized memory, which the GPU can copy from asynchronously."""
         return torch.empty(shape, dtype=torch.uint8, pin_memory=True).numpy()
 
     def embed(
         self, network: Network, pixels: NDArray[np.uint8], precision: Precision
     ) -> Callable[[], dict[str, NDArray[np.float32]]]:
-        """Embed a batch with torch: its copy there, the network, and its copy back are queued, and not waited for."""
-        computing = torch.cuda.current_stream()
-        with torch.cuda.stream(_copying()):
-            # On a stream of its own a batch is copied while the one before it is computed.
+        """Queue the copy to the GPU, the network and the copy back, and return without waiting for them."""
+        compute_stream = torch.cuda.current_stream()
+        with torch.cuda.stream(_copy_stream()):
+            # A separate stream copies a batch while the batch before it is computed.
             batch = torch.from_numpy(pixels).to("cuda", non_blocking=True)
-        computing.wait_stream(_copying())
+        compute_stream.wait_stream(_copy_stream())
         with (
             torch.inference_mode(),
             torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"),
-            # Convolutions would be rounded to 10 bits (TF32) otherwise, and float32 would be so by name alone.
+            # TF32 would round the inputs of convolutions to 10 bits, and float32 would be float32 only by name.
             torch.backends.cudnn.flags(enabled=True, allow_tf32=False),
         ):
-            found = network(batch.permute(0, 3, 1, 2))
-            # Into pinned memory, or the copy would be waited for here.
-            answers = {
-                level: torch.empty_like(values, device="cpu", pin_memory=True) for level, values in found.items()
+            embeddings = network(batch.permute(0, 3, 1, 2))
+            # A copy into memory that is not pinned would block here.
+            results = {
+                level: torch.empty_like(values, device="cpu", pin_memory=True) for level, values in embeddings.items()
             }
-            for level, values in found.items():
-                answers[level].copy_(values, non_blocking=True)
-        # With what is read until then: RMM's allocator does not know of other streams (`record_stream` does nothing
-        # there), and would give the batch's memory to the next one's copy while this one is computed.
-        under_way = [computing.record_event(), batch]
+            for level, values in embeddings.items():
+                results[level].copy_(values, non_blocking=True)
+        # The batch is kept until it is computed: RMM's allocator does not know of other streams (`record_stream` does
+        # nothing there), and would reuse the batch's memory for the next copy while this batch is computed.
+        pending = [compute_stream.record_event(), batch]
 
         def wait() -> dict[str, NDArray[np.float32]]:
-            if under_way:
-                under_way[0].synchronize()
-                under_way.clear()
-            return {level: values.numpy() for level, values in answers.items()}
+            if pending:
+                pending[0].synchronize()
+                pending.clear()
+            return {level: values.numpy() for level, values in results.items()}
 
         return wait
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
     ) -> Neighbors:
-        """Compare everything by matrix products, or look into the cells of a cuVS index where that is quicker."""
-        here, held = torch.device("cuda"), int(torch.cuda.mem_get_info()[1] * _HELD_SHARE)
-        if len(reference) >= _IVF_FROM and (alone or len(query) >= _IVF_FROM):
+        """Search exactly by matrix products, or approximately with a cuVS IVF index where that should be faster."""
+        device = torch.device("cuda")
+        query_bytes = int(torch.cuda.mem_get_info()[1] * _QUERY_MEMORY_SHARE)
+        if len(reference) >= _IVF_FROM and (batch_invariant or len(query) >= _IVF_FROM):
             with suppress(MemoryError), _memory_errors():
-                return ivf_neighbors(query, reference, k, same=same, alone=alone, fill=_CuvsIvf, device=here)
-            # Slower, with as little of the card as a CPU would take. `method` says that it was done.
+                return ivf_neighbors(
+                    query, reference, k, same=same, batch_invariant=batch_invariant, build_index=_CuvsIvf, device=device
+                )
+            # Memory ran out: an exact search is slower, but needs as little as on a CPU. `Neighbors.method` says which.
             torch.cuda.empty_cache()
-            held = HELD_BYTES
-        return exact_neighbors(query, reference, k, same=same, device=here, held_bytes=held)
+            query_bytes = HELD_BYTES
+        return exact_neighbors(query, reference, k, same=same, device=device, held_bytes=query_bytes)
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
-        """Divide most of the card's memory by what cuML takes per point; each process has a card of its own."""
+        """Divide 60% of the GPU's memory by cuML's memory per point; each process has its own GPU."""
         total = torch.cuda.mem_get_info()[1]
-        return int(total * _LAYOUT_SHARE / (_POINT_BYTES + n_neighbors * _EDGE_BYTES))
+        return int(total * _LAYOUT_MEMORY_SHARE / (_BYTES_PER_POINT + n_neighbors * _BYTES_PER_NEIGHBOR))
 
     def distribution_distances(
         self, query: EmbeddingView, reference: EmbeddingView
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
-        """Measure how far apart two datasets lie, in double precision."""
+        """Measure the distances between two datasets, in float64."""
         return distribution_distances(query, reference, torch.device("cuda"))
 
     def layout(
@@ -170,11 +182,11 @@ class Cuda:
         indices: NDArray[np.int64],
         settings: LayoutSettings,
     ) -> NDArray[np.float32]:
-        """Run cuML's UMAP on the given graph; it copies graph and start to the card itself, each once."""
+        """Run cuML's UMAP on the given neighbor graph; cuML copies graph and start to the GPU itself, each once."""
         import cuml
 
-        # A worker draws two levels at a time. Side by side they would take twice the memory, and be no faster.
-        with _drawing, _memory_errors():
+        # A worker lays out two levels at a time. In parallel they would take twice the memory and be no faster.
+        with _layout_lock, _memory_errors():
             fitted = cuml.manifold.UMAP(
                 n_components=3,
                 n_neighbors=indices.shape[1],
@@ -184,24 +196,24 @@ class Cuda:
                 random_state=settings.seed,
                 precomputed_knn=(indices, distances),
                 output_type="numpy",
-                # With a graph of its own cuML looks at the shape of what it fits alone, and leaves it on the host.
+                # With a precomputed graph, cuML uses only the shape of the data, and leaves the data on the host.
             ).fit(start)
             return np.asarray(fitted.embedding_, dtype=np.float32)
 
     @property
     def max_clustered_points(self) -> int:
-        """As many as a large card has memory for: cuML's graph of a million points takes some 6 GB."""
+        """A million, which a large GPU has memory for: cuML's graph of as many points takes some 6 GB."""
         return 1_000_000
 
-    def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
-        """Run cuML's HDBSCAN, with the same meaning of `smallest` as on the CPU."""
+    def cluster(self, points: NDArray[np.float32], min_cluster_size: int) -> NDArray[np.int32]:
+        """Run cuML's HDBSCAN, with `min_samples` such that the result is scikit-learn's."""
         import cuml
 
-        with _drawing, _memory_errors():
+        with _layout_lock, _memory_errors():
             fitted = cuml.cluster.HDBSCAN(
-                min_cluster_size=smallest,
-                # cuML does not count the point itself among these, scikit-learn does; 1023 is the most that it takes.
-                min_samples=min(max(1, smallest - 1), 1023),
+                min_cluster_size=min_cluster_size,
+                # scikit-learn counts the point itself among these and cuML does not; cuML takes 1023 at most.
+                min_samples=min(max(1, min_cluster_size - 1), 1023),
                 output_type="numpy",
             ).fit(points)
             return np.asarray(fitted.labels_, dtype=np.int32)
@@ -216,14 +228,14 @@ def _has_nvimgcodec() -> bool:
 
 
 def jpeg_decoder() -> DecodeJpegs:
-    """Return what decodes batches of JPEGs with nvImageCodec, by the GPU's JPEG engines where it has some."""
+    """Return a function that decodes batches of JPEGs with nvImageCodec, on the GPU's JPEG engines if it has any."""
     from nvidia import nvimgcodec
 
-    # Without those for the CPU alone: what is left to the CPU goes to the decoder that tells reasons.
+    # Backends that only use the CPU are left out: gapscope's own CPU decoder says why it rejects an image.
     kinds = nvimgcodec.BackendKind
     decoder = nvimgcodec.Decoder(
         backends=[nvimgcodec.Backend(kind) for kind in (kinds.HW_GPU_ONLY, kinds.GPU_ONLY, kinds.HYBRID_CPU_GPU)],
-        # Colours between those that are stored: interpolated, as libjpeg does it.
+        # Interpolates subsampled colours as libjpeg does.
         options=":fancy_upsampling=1",
     )
     params = nvimgcodec.DecodeParams(apply_exif_orientation=False)
@@ -237,67 +249,67 @@ def jpeg_decoder() -> DecodeJpegs:
     return decode
 
 
-# One per process: every thread's copies go through it, in turn.
+# One per process: the copies of all threads are queued on it.
 @lru_cache(maxsize=1)
-def _copying() -> torch.cuda.Stream:
+def _copy_stream() -> torch.cuda.Stream:
     return torch.cuda.Stream()
 
 
 _POOL_SHARE = 0.5
-"""Of a GPU's memory that a worker's pool begins with; it grows as far as there is room."""
+"""Share of a GPU's memory that a worker's RMM pool starts with; the pool grows as far as memory is free."""
 
 
 class _CuvsIvf:
-    """A cuVS IVF-Flat index; distances are measured anew from differences, so that copies are at distance 0."""
+    """A cuVS IVF-Flat index; distances are recomputed from differences, to be exactly 0 for equal vectors."""
 
     def __init__(self, vectors: NDArray[np.float32]) -> None:
         import cupy
         from cuvs.neighbors import ivf_flat
 
-        self.count = max(1, int(4 * len(vectors) ** 0.5))
+        self.nlist = max(1, int(4 * len(vectors) ** 0.5))
         self._vectors = cupy.asarray(vectors)
-        self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.count, metric="sqeuclidean"), self._vectors)
+        self._index = ivf_flat.build(ivf_flat.IndexParams(n_lists=self.nlist, metric="sqeuclidean"), self._vectors)
 
-    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[torch.Tensor, torch.Tensor]:
-        """Search `probes` cells; see `gapscope.neighbors.ivf.Ivf`."""
+    def search(self, vectors: NDArray[np.float32], k: int, nprobe: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Search the `nprobe` nearest lists; see `gapscope.neighbors.ivf.Ivf`."""
         import cupy
         from cuvs.neighbors import ivf_flat
 
-        asking = cupy.asarray(vectors)
-        _, found = ivf_flat.search(ivf_flat.SearchParams(n_probes=probes), self._index, asking, k)
-        positions = torch.as_tensor(cupy.asarray(found).astype(cupy.int64), device="cuda")
-        # Where a cell had too few, what stands there is no position.
-        there = (positions >= 0) & (positions < len(self._vectors))
-        positions = torch.where(there, positions, -1)
-        own = torch.as_tensor(self._vectors, device="cuda")
-        return half_squares(torch.as_tensor(asking, device="cuda"), own, positions.clamp(min=0)), positions
+        queries = cupy.asarray(vectors)
+        _, neighbors = ivf_flat.search(ivf_flat.SearchParams(n_probes=nprobe), self._index, queries, k)
+        indices = torch.as_tensor(cupy.asarray(neighbors).astype(cupy.int64), device="cuda")
+        # cuVS fills up with invalid indices where the lists hold fewer than k vectors.
+        valid = (indices >= 0) & (indices < len(self._vectors))
+        indices = torch.where(valid, indices, -1)
+        reference = torch.as_tensor(self._vectors, device="cuda")
+        return half_squares(torch.as_tensor(queries, device="cuda"), reference, indices.clamp(min=0)), indices
 
 
-_drawing = threading.Lock()
-_NO_MEMORY = ("bad_alloc", "out of memory", "out_of_memory", "maximum pool size exceeded")
+_layout_lock = threading.Lock()
+_OUT_OF_MEMORY = ("bad_alloc", "out of memory", "out_of_memory", "maximum pool size exceeded")
 
 
 @contextmanager
 def _memory_errors() -> Iterator[None]:
-    """Turn every way in which CUDA's libraries say that memory ran out into a MemoryError."""
+    """Turn the errors by which CUDA's libraries say that memory ran out into MemoryErrors."""
     try:
         yield
     except MemoryError:
-        # CuPy's and RMM's are of this kind already.
+        # CuPy and RMM raise these themselves.
         raise
-    # Those of RAFT and of the driver are RuntimeErrors, those of cuVS of no kind but Exception.
+    # RAFT and the driver raise RuntimeErrors, cuVS plain Exceptions.
     except Exception as error:
-        if isinstance(error, torch.OutOfMemoryError) or any(said in str(error) for said in _NO_MEMORY):
+        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY):
             raise MemoryError(str(error)) from error
         raise
 
 
 def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextManager[Any]:
-    """Start one Dask worker per GPU of this machine, with one RMM pool each that torch and CuPy share.
+    """Start one Dask worker per GPU of this machine, each with one RMM memory pool that torch and CuPy share.
 
     Args:
-        threads: blocks that a worker works on at a time.
-        dashboard: where Dask's dashboard listens; None for none.
+        threads: number of blocks that a worker works on at a time.
+        dashboard: address that Dask's dashboard listens at; None for no dashboard.
 
     Raises:
         OptionError: dask-cuda is not installed.
@@ -306,10 +318,12 @@ def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextMa
         from dask_cuda import LocalCUDACluster
         from dask_cuda.plugins import CUDFSetup
     except ImportError as error:
-        raise OptionError('--cluster cuda: dask-cuda is not installed; pip install "gapscope[cuda13]"') from error
+        raise OptionError(
+            'dask-cuda is not installed; pip install "gapscope[cuda13]"', argument="cluster", value="cuda"
+        ) from error
 
     class WithoutCudf(LocalCUDACluster):  # type: ignore[misc]
-        """Starts workers without cuDF, which they do not use, and which ends them where it cannot be imported."""
+        """Starts workers without cuDF's plugin: they do not use cuDF, and would end where it cannot be imported."""
 
         def new_worker_spec(self) -> dict[Any, dict[str, Any]]:
             specs: dict[Any, dict[str, Any]] = super().new_worker_spec()
@@ -321,10 +335,10 @@ def local_cuda_cluster(threads: int, dashboard: str | None) -> AbstractContextMa
     return WithoutCudf(
         threads_per_worker=threads,
         dashboard_address=dashboard,
-        # Counts are all that travels: nothing to spill, and Dask's guard would kill a worker for what it works with.
+        # Workers hold no data for Dask, so that there is nothing to spill, and its memory limits would only kill them.
         memory_limit=None,
         device_memory_limit=None,
         rmm_pool_size=_POOL_SHARE,
-        # Each with a pool of its own, one would starve beside what the other keeps and does not use.
+        # With separate pools, one library would run out of memory beside memory that the other keeps unused.
         rmm_allocator_external_lib_list=["torch", "cupy"],
     )

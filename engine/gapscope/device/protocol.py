@@ -1,4 +1,8 @@
-"""The verbs that a device knows; no stage asks what is behind them."""
+"""What a device must offer to the stages, which never ask which device it is.
+
+Nearest neighbors, UMAP, HDBSCAN and distances are methods here, and not tables of functions in the rooms that they
+belong to: the device stands above these rooms and may import them, and `cuda.py` stays the only file with CUDA imports.
+"""
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Protocol
@@ -20,7 +24,7 @@ Network = Callable[[Tensor], Mapping[str, Tensor]]
 
 
 class Device(Hashable, Protocol):
-    """Where numbers are crunched. A frozen, picklable value: it travels to workers, which resolve it there."""
+    """The processor that computes. A frozen, picklable value: on a worker it means the worker's own CPU or GPU."""
 
     @property
     def name(self) -> str:
@@ -28,74 +32,81 @@ class Device(Hashable, Protocol):
 
     @property
     def batch_images(self) -> int:
-        """Images that go through the network at a time."""
+        """Number of images per batch of the network."""
 
-    def check(self) -> str:
-        """Return what the device is, in words.
+    def describe(self) -> str:
+        """Return the device in words, such as `CPU, 8 cores`.
 
         Raises:
-            OptionError: the device cannot be used here; says what is missing.
+            OptionError: the device cannot be used on this machine; the message says what is missing.
         """
 
     def check_layout_support(self) -> None:
-        """See that maps can be laid out and clustered here, which may need more than embedding does.
+        """Check that this device can lay out and cluster maps, which may need more packages than embedding does.
 
         Raises:
-            OptionError: they cannot; says what is missing.
+            OptionError: it cannot; the message says what is missing.
         """
 
-    def busy(self) -> float | None:
-        """Return how busy this process's GPU was in the last moment, 0 to 1; None where nobody counts."""
+    def utilization(self) -> float | None:
+        """Return the current utilization of this process's GPU, 0 to 1; None if it is unknown or there is no GPU."""
 
     def decode(self, data: bytes, frame: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:
         """Decode one image; see `gapscope.decode.children.decode_in_subprocess`."""
 
     def decode_fallback_reason(self) -> str:
-        """Return why this process no longer decodes on this device, as it should; empty where it does."""
+        """Return why this process has given up decoding on this device; empty if it has not."""
 
     def has_bfloat16(self) -> bool:
-        """Tell whether bfloat16 is computed in hardware."""
+        """Tell whether the hardware computes in bfloat16."""
 
     def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
-        """Return the network where and how `embed` wants it; `speedups` are some of `gapscope.settings.SPEEDUPS`."""
+        """Return the network in the memory and format that `embed` needs; `speedups` are among `settings.SPEEDUPS`."""
 
-    def buffer(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
-        """Return memory for a batch of images, from which it travels fast, with anything in it."""
+    def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
+        """Allocate uninitialized host memory for a batch of images, which the device can read fast."""
 
     def embed(
         self, network: Network, pixels: NDArray[np.uint8], precision: Precision
     ) -> Callable[[], dict[str, NDArray[np.float32]]]:
-        """Begin to embed a batch of images (n, size, size, 3), which may not be changed until it is done.
+        """Start to embed a batch of images.
+
+        Args:
+            network: as `prepare_network` returned it.
+            pixels: (n, size, size, 3), sRGB; must not be changed before the returned function has returned.
+            precision: of the network's arithmetic, `float32` or `bfloat16`.
 
         Returns:
-            A function that waits until it is done, and returns (n, length) per level.
+            A function that waits for the embeddings, and returns (n, length) by level.
         """
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, alone: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
     ) -> Neighbors:
-        """Find the k nearest of `reference` for each of `query`; exactly below a size, and nearly above.
+        """Find the k nearest neighbors in `reference` of each vector of `query`.
+
+        The search is exact for small datasets and approximate for large ones, with a measured recall.
 
         Args:
-            query: the vectors that look for neighbors.
-            reference: the vectors they are found among.
-            k: how many.
-            same: both are of one dataset, and no image may be its own neighbor.
-            alone: what is found for a query must not depend on the other queries.
+            query: the vectors whose neighbors are searched.
+            reference: the vectors among which they are searched.
+            k: number of neighbors.
+            same: both are the same dataset, and no image may be its own neighbor.
+            batch_invariant: the neighbors of a query must not depend on the other queries.
         """
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
-        """Return the number of points that a layout can have in this device's memory.
+        """Return the largest number of points whose layout fits into this device's memory.
 
         Args:
-            n_neighbors: of the layout.
-            processes_per_host: layouts that may be made side by side in that memory.
+            n_neighbors: neighbors per point in the layout's graph.
+            processes_per_host: number of worker processes that may lay out maps in that memory at the same time.
         """
 
     def distribution_distances(
         self, query: EmbeddingView, reference: EmbeddingView
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
-        """Measure how far apart two datasets lie; see `gapscope.compare.distances.distribution_distances`."""
+        """Measure the distances between two datasets; see `gapscope.compare.distances.distribution_distances`."""
 
     def layout(
         self,
@@ -104,29 +115,35 @@ class Device(Hashable, Protocol):
         indices: NDArray[np.int64],
         settings: LayoutSettings,
     ) -> NDArray[np.float32]:
-        """Lay points out in three dimensions with UMAP.
+        """Lay points out in three dimensions with UMAP (McInnes et al. 2018).
 
         Args:
-            start: (n, 3) positions to start from.
-            distances: (n, n_neighbors) to each point's neighbors, ascending, the point itself first.
-            indices: (n, n_neighbors) of these neighbors.
-            settings: seed and shape of the layout; `n_neighbors` is that of the arrays.
+            start: (n, 3) initial coordinates.
+            distances: (n, n_neighbors) from each point to its neighbors, ascending, the point itself first.
+            indices: (n, n_neighbors) indices of these neighbors.
+            settings: seed, `min_dist` and `n_epochs`; its `n_neighbors` is ignored for that of the arrays.
 
         Returns:
             (n, 3) coordinates.
 
         Raises:
-            MemoryError: it does not fit.
+            MemoryError: the layout does not fit into memory.
         """
 
     @property
     def max_clustered_points(self) -> int:
-        """Points that `cluster_labels` takes in a time that nobody minds."""
+        """Largest number of points for `cluster`, by time on a CPU and by memory on a GPU."""
 
-    def cluster_labels(self, points: NDArray[np.float32], smallest: int) -> NDArray[np.int32]:
-        """Group (n, 3) points by density with HDBSCAN (Campello et al. 2013): a number per point, -1 for none.
+    def cluster(self, points: NDArray[np.float32], min_cluster_size: int) -> NDArray[np.int32]:
+        """Cluster points by density with HDBSCAN (Campello et al. 2013).
 
         Args:
             points: (n, 3) coordinates.
-            smallest: number of points from which on a group counts.
+            min_cluster_size: number of points from which on a group is a cluster.
+
+        Returns:
+            (n,) cluster of each point, -1 for none.
+
+        Raises:
+            MemoryError: clustering does not fit into memory.
         """

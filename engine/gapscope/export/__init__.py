@@ -12,15 +12,16 @@ from gapscope.progress import Progress, Silent
 from gapscope.run import Run
 from gapscope.store.atomic import replacing_folder
 from gapscope.store.lock import run_lock
-from gapscope.verify import diagnose_damage
+from gapscope.store.run_store import RunStore
+from gapscope.verify.diagnose import diagnose_damage
 
-EXPORTS: dict[str, Callable[[Run, Path, Progress], None]] = {
+EXPORTS: dict[str, Callable[[RunStore, Path, Progress], None]] = {
     "parquet": export_parquet,
     "fiftyone": export_fiftyone,
     "projector": export_projector,
     "stills": export_stills,
 }
-"""What `--to` may name."""
+"""What `to` may name."""
 
 
 def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progress | None = None) -> Path:
@@ -38,17 +39,17 @@ def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progr
         DamageError: its files are not whole.
     """
     if to not in EXPORTS:
-        raise OptionError(f"--to {to!r}: choose one of {', '.join(EXPORTS)}")
+        raise OptionError(f"choose one of {', '.join(EXPORTS)}", argument="to", value=to)
     own = run.path / "export" / to
     folder = own if out is None else Path(out).expanduser().absolute()
     if folder != own and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OptionError(f"--out {folder} is not empty: give a new folder")
+        raise OptionError("is not empty: give a new folder", argument="out", value=folder)
     shown = progress or Silent()
     with diagnose_damage(run.path):
         if folder != own:
             folder.mkdir(parents=True, exist_ok=True)
-            EXPORTS[to](run, folder, shown)
+            EXPORTS[to](run.store, folder, shown)
             return folder
         with run_lock(run.path, "gapscope export", shown), replacing_folder(own) as temporary:
-            EXPORTS[to](run, temporary, shown)
+            EXPORTS[to](run.store, temporary, shown)
         return own

@@ -2,15 +2,14 @@
 
 import json
 from pathlib import Path
-from typing import Any
 
 from gapscope.errors import SourceError
-from gapscope.export.pictures import drawn_entries, outlier_words
+from gapscope.export.pictures import outlier_references, plotted_entries
 from gapscope.progress import Progress
-from gapscope.run import Run
 from gapscope.settings import ReportSettings
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.store.run_store import RunStore
 from gapscope.urls import is_url
 
 _TYPE = "LegacyFiftyOneDataset"
@@ -27,38 +26,39 @@ datasets that it is an outlier against). Show a map in the embeddings panel:
 """
 
 
-def export_fiftyone(run: Run, folder: Path, progress: Progress) -> None:
+def export_fiftyone(run: RunStore, folder: Path, progress: Progress) -> None:
     """Write metadata.json, samples.json and README.txt, of the images that the report's maps show.
 
     Images that are files on this machine stay where they are; those in archives, tables or behind URLs are written
     into the folder. An image that can no longer be read is left out.
     """
-    drawn, entries = drawn_entries(run, ReportSettings().max_points)
+    plotted, entries = plotted_entries(run, ReportSettings().max_points)
     sources = {name: _source(run, name, progress) for name in run.datasets}
-    fields: dict[str, list[Any]] = {}
+    fields: dict[str, list[object]] = {}
     for level in run.levels:
-        points, clusters = drawn.points(level)
+        points, clusters = plotted.points(level)
         fields[f"{level}_point"] = points.tolist()
         fields[f"{level}_cluster"] = clusters.tolist()
-        fields[f"{level}_outlier"] = list(outlier_words(drawn, level))
+        fields[f"{level}_outlier"] = list(outlier_references(plotted, level))
     samples = []
     with progress.task("samples", len(entries), "image") as task:
-        for at, entry in enumerate(entries):
-            name = run.datasets[drawn.dataset[at]]
-            path = _file(sources[name], entry, folder / "data" / name, int(drawn.row[at]))
+        for position, entry in enumerate(entries):
+            name = run.datasets[plotted.dataset[position]]
+            path = _image_file(sources[name], entry, folder / "data" / name, int(plotted.row[position]))
             task.advance(1, rejected=int(path is None))
             if path is not None:
-                placed = path if Path(path).is_relative_to(folder) is False else str(Path(path).relative_to(folder))
+                inside = Path(path).is_relative_to(folder)
+                filepath = str(Path(path).relative_to(folder)) if inside else path
                 samples.append(
                     {
-                        "filepath": placed,
+                        "filepath": filepath,
                         "tags": [name],
                         "metadata": None,
                         "_media_type": "image",
                         "dataset": name,
                         "uri": entry.uri,
-                        "row": int(drawn.row[at]),
-                        **{field: values[at] for field, values in fields.items()},
+                        "row": int(plotted.row[position]),
+                        **{field: values[position] for field, values in fields.items()},
                     }
                 )
     _write(folder / "metadata.json", {"name": run.path.name, "media_type": "image", "info": {"levels": run.levels}})
@@ -66,15 +66,15 @@ def export_fiftyone(run: Run, folder: Path, progress: Progress) -> None:
     (folder / "README.txt").write_text(_READ_ME, encoding="utf-8")
 
 
-def _source(run: Run, dataset: str, progress: Progress) -> Source | None:
+def _source(run: RunStore, dataset: str, progress: Progress) -> Source | None:
     try:
-        return run.source(dataset)
+        return run.open_source(dataset)
     except SourceError as error:
         progress.note(f"no images of {dataset}: {error}")
         return None
 
 
-def _file(source: Source | None, entry: Entry, folder: Path, row: int) -> str | None:
+def _image_file(source: Source | None, entry: Entry, folder: Path, row: int) -> str | None:
     """Return the path of an image's own file, written into `folder` where it has none; None where it is not there."""
     if entry.offset < 0 and not is_url(entry.uri) and Path(entry.uri).is_file():
         return entry.uri
@@ -97,5 +97,5 @@ def _ending(data: bytes) -> str:
     return ".webp" if data[8:12] == b"WEBP" else ".jpg"
 
 
-def _write(path: Path, value: Any) -> None:
+def _write(path: Path, value: object) -> None:
     path.write_text(json.dumps(value, ensure_ascii=False), encoding="utf-8")

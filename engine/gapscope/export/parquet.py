@@ -10,18 +10,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.progress import Progress, Task
-from gapscope.run import Run
-from gapscope.store.index import PREFIX, groups_of
-from gapscope.store.location import readable
-from gapscope.store.manifests import manifest_path
+from gapscope.store.index import PREFIX, row_groups
+from gapscope.store.layouts import read_layout
+from gapscope.store.manifests import read_manifest
 from gapscope.store.pyramid import read_embeddings
-from gapscope.store.results import read_layout
-from gapscope.store.tables import read_whole
+from gapscope.store.run_store import RunStore
 
 _OWN = ("row", "uri", "bytes", "format", "width", "height", "jpeg_quality")
 
 
-def export_parquet(run: Run, folder: Path, progress: Progress) -> None:
+def export_parquet(run: RunStore, folder: Path, progress: Progress) -> None:
     """Write three kinds of table, an index group at a time.
 
     - images.parquet: a row per image that was read: dataset, row, uri, facts about its file, what its source says of
@@ -29,7 +27,7 @@ def export_parquet(run: Run, folder: Path, progress: Progress) -> None:
     - embeddings.P3.parquet and so on: dataset, row, uri, and the embedding as float32.
     - outliers.parquet: every manifest, with level, query and reference as columns.
     """
-    images = sum(int(facts["listed"]) for facts in run.record.datasets.values())
+    images = sum(dataset.listed for dataset in run.record.datasets.values())
     with progress.task("images", images, "image") as task:
         _write(folder / "images.parquet", _images(run, task))
     with progress.task("embeddings", images * len(run.levels), "image") as task:
@@ -46,18 +44,18 @@ def _write(path: Path, tables: Iterator[pa.Table]) -> None:
             writer.write_table(table)
 
 
-def _images(run: Run, task: Task) -> Iterator[pa.Table]:
-    layouts = {level: read_layout(run.path, level) for level in run.levels}
-    said = _said(run)
+def _images(run: RunStore, task: Task) -> Iterator[pa.Table]:
+    layouts = {level: read_layout(run, level) for level in run.levels}
+    own_columns = _source_columns(run)
     start = 0
     for name in run.datasets:
-        for table in groups_of(run.path, name):
+        for table in row_groups(run, name):
             rows = start + np.arange(len(table))
             columns: dict[str, object] = {"dataset": pa.array([name] * len(table), pa.string())}
             columns |= {own: table[own] for own in _OWN}
             columns |= {
                 key.removeprefix(PREFIX): table[key] if key in table.column_names else pa.nulls(len(table), kind)
-                for key, kind in said.items()
+                for key, kind in own_columns.items()
             }
             for level, (points, clusters) in layouts.items():
                 columns |= {f"{level}.{axis}": points[rows, at] for at, axis in enumerate("xyz")}
@@ -67,21 +65,22 @@ def _images(run: Run, task: Task) -> Iterator[pa.Table]:
             task.advance(len(table))
 
 
-def _said(run: Run) -> dict[str, pa.DataType]:
+def _source_columns(run: RunStore) -> dict[str, pa.DataType]:
     """Return the columns that any dataset's source has; one that two sources have of different kinds is a text."""
-    found: dict[str, pa.DataType] = {}
+    columns: dict[str, pa.DataType] = {}
     for name in run.datasets:
-        for field in next(groups_of(run.path, name)).schema:
+        for field in next(row_groups(run, name)).schema:
             if field.name.startswith(PREFIX):
-                found[field.name] = field.type if found.get(field.name, field.type) == field.type else pa.string()
-    return found
+                same = columns.get(field.name, field.type) == field.type
+                columns[field.name] = field.type if same else pa.string()
+    return columns
 
 
-def _embeddings(run: Run, level: str, task: Task) -> Iterator[pa.Table]:
+def _embeddings(run: RunStore, level: str, task: Task) -> Iterator[pa.Table]:
     for name in run.datasets:
         start = 0
-        for table in groups_of(run.path, name, ["row", "uri", "status"]):
-            values = read_embeddings(run.path, name, level, start, start + len(table))
+        for table in row_groups(run, name, ["row", "uri", "status"]):
+            values = read_embeddings(run, name, level, start, start + len(table))
             start += len(table)
             good = pc.equal(table["status"], "ok").to_numpy()
             kept = table.filter(pa.array(good)).select(["row", "uri"])
@@ -95,15 +94,16 @@ def _lists(values: NDArray[np.float16]) -> pa.Array:
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 
 
-def _outliers(run: Run) -> Iterator[pa.Table]:
+def _outliers(run: RunStore) -> Iterator[pa.Table]:
     tables = []
     for level in run.levels:
-        for query, reference in run.pairs:
-            with readable(manifest_path(run.path, level, query, reference)) as file:
-                table = read_whole(file)
+        for pair in run.pairs:
+            table = read_manifest(run.path, level, pair)
             own = [name for name in table.column_names if not name.startswith(PREFIX)]
             table = table.select(own)
-            for at, (title, value) in enumerate([("level", level), ("query", query), ("reference", reference)]):
+            for at, (title, value) in enumerate(
+                [("level", level), ("query", pair.query), ("reference", pair.reference)]
+            ):
                 table = table.add_column(at, title, pa.array([value] * len(table), pa.string()))
             tables.append(table)
     yield pa.concat_tables(tables)

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gapscope.export.pictures import drawn_entries, outlier_words
+from gapscope.export.pictures import outlier_references, plotted_entries
 from gapscope.progress import Progress
 from gapscope.report.selection import PlottedPoints
 from gapscope.report.tiles import Pictures
-from gapscope.run import Run
 from gapscope.store.pyramid import open_embeddings
+from gapscope.store.run_store import RunStore
 
 MAX_POINTS = 10_000
 """With more points the projector becomes slow, and its sprite may not be wider than 8,192 pixels."""
@@ -32,13 +32,13 @@ _CONFIG = """embeddings {{
 """
 
 
-def export_projector(run: Run, folder: Path, progress: Progress) -> None:
+def export_projector(run: RunStore, folder: Path, progress: Progress) -> None:
     """Write projector_config.pbtxt, a sprite of thumbnails, and each level's embeddings and metadata as TSV.
 
     View them with `tensorboard --logdir FOLDER`. At most 10,000 images are exported: the listed outliers first, then a
     sample of the others.
     """
-    plotted, entries = drawn_entries(run, MAX_POINTS)
+    plotted, entries = plotted_entries(run, MAX_POINTS)
     uris = [_sanitize(entry.uri) for entry in entries]
     with progress.task("levels", len(run.levels), "level") as task:
         for level in run.levels:
@@ -58,7 +58,7 @@ def _embeddings(plotted: PlottedPoints, level: str) -> NDArray[np.float32]:
         rows = plotted.row[in_dataset]
         # Reading rows in their order on disk touches each chunk once.
         order = np.argsort(rows, kind="stable")
-        values = np.asarray(open_embeddings(plotted.run.path, name, level).oindex[rows[order]], np.float32)
+        values = np.asarray(open_embeddings(plotted.run, name, level).oindex[rows[order]], np.float32)
         parts.append((in_dataset, values[np.argsort(order, kind="stable")]))
     embeddings = np.empty((len(plotted.image), parts[0][1].shape[1]), np.float32)
     for in_dataset, values in parts:
@@ -70,7 +70,7 @@ def _write_metadata(path: Path, plotted: PlottedPoints, level: str, uris: list[s
     _, clusters = plotted.points(level)
     lines = ["uri\tdataset\toutlier against\tcluster"]
     for uri, dataset, against, cluster in zip(
-        uris, plotted.dataset.tolist(), outlier_words(plotted, level), clusters.tolist(), strict=True
+        uris, plotted.dataset.tolist(), outlier_references(plotted, level), clusters.tolist(), strict=True
     ):
         lines.append(f"{uri}\t{plotted.run.datasets[dataset]}\t{against or 'none'}\t{cluster}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
@@ -86,7 +86,7 @@ def _write_sprite(path: Path, plotted: PlottedPoints, progress: Progress) -> Non
     n_columns = max(1, math.ceil(math.sqrt(len(plotted.image))))
     n_rows = max(1, math.ceil(len(plotted.image) / n_columns))
     sprite = Image.new("RGB", (n_columns * side, n_rows * side), (255, 255, 255))
-    pictures = Pictures(plotted.run, plotted.places, plotted.image, progress)
+    pictures = Pictures(plotted.run, plotted.index, plotted.image, progress)
     with progress.task("sprite", len(plotted.image), "image") as task:
         for index in range(len(plotted.image)):
             picture = pictures.of(index, side)

@@ -10,9 +10,9 @@ from gapscope.errors import OptionError
 from gapscope.progress import Progress
 from gapscope.report.palette import light
 from gapscope.report.selection import PlottedPoints, read_plotted_points
-from gapscope.run import Run
 from gapscope.settings import ReportSettings
-from gapscope.store.results import pair_name
+from gapscope.store.metrics import read_metrics
+from gapscope.store.run_store import RunStore
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ _DPI = 200
 _MAX_PAIRS = 4
 
 
-def export_stills(run: Run, folder: Path, progress: Progress) -> None:
+def export_stills(run: RunStore, folder: Path, progress: Progress) -> None:
     """Write LEVEL.png and LEVEL.svg into `folder` for every level. The same run gives the same bytes.
 
     Matplotlib draws them, without a browser or a display.
@@ -40,7 +40,9 @@ def export_stills(run: Run, folder: Path, progress: Progress) -> None:
     try:
         import matplotlib as mpl
     except ImportError as error:
-        raise OptionError('--to stills: Matplotlib is not installed; pip install "gapscope[stills]"') from error
+        raise OptionError(
+            'Matplotlib is not installed; pip install "gapscope[stills]"', argument="to", value="stills"
+        ) from error
     plotted = read_plotted_points(run, ReportSettings().max_points)
     with (
         mpl.rc_context({"svg.hashsalt": "gapscope", "svg.fonttype": "none"}),
@@ -141,10 +143,10 @@ def _legend_handles(plotted: PlottedPoints, level: str) -> "list[Line2D]":
     return [*handles[::2], *handles[1::2]]
 
 
-def _summary_lines(run: Run, level: str) -> list[str]:
+def _summary_lines(run: RunStore, level: str) -> list[str]:
     """Return a sentence each for the pairs with the largest shares of outliers."""
-    metrics = run.metrics["levels"][level]["pairs"]
-    pairs = [(pair, metrics[pair_name(*pair)]) for pair in run.pairs if pair_name(*pair) in metrics]
+    metrics = read_metrics(run)["levels"][level]["pairs"]
+    pairs = [(pair, metrics[pair.name]) for pair in run.pairs]
     widest = sorted(pairs, key=lambda pair: -pair[1]["outlier_share"])[:_MAX_PAIRS]
     return [
         f"{numbers['outliers']:,} of {numbers['images']:,} {query} images ({numbers['outlier_share']:.1%}) are "

@@ -1,4 +1,4 @@
-"""Clusters of a map, at any size."""
+"""Clusters of a map, at any number of images."""
 
 from typing import NamedTuple
 
@@ -8,10 +8,10 @@ from scipy.spatial import KDTree
 
 from gapscope.device import Device
 
-SMALLEST = 5
-"""Images from which on a group can be a cluster."""
+MIN_CLUSTER_SIZE = 5
+"""The least number of images that a cluster can have."""
 
-_FEWEST_SAMPLED = 10_000
+_MIN_SAMPLE = 10_000
 
 
 class Clusters(NamedTuple):
@@ -19,8 +19,8 @@ class Clusters(NamedTuple):
 
     Attributes:
         labels: (n,) cluster number of each point, -1 for none.
-        sample: points that HDBSCAN saw; all others have the label of their nearest of these.
-        note: why it saw fewer than the device takes; empty where it did not.
+        sample: points that HDBSCAN got; each other point has the label of its nearest of these.
+        note: why it got fewer than the device takes; empty where it did not.
     """
 
     labels: NDArray[np.int32]
@@ -28,38 +28,41 @@ class Clusters(NamedTuple):
     note: str = ""
 
 
-def cluster_points(points: NDArray[np.float32], device: Device, seed: int) -> Clusters:
-    """Find the clusters of points (n, 3) by HDBSCAN.
+def cluster_points(coordinates: NDArray[np.float32], device: Device, seed: int) -> Clusters:
+    """Cluster points (n, 3) by HDBSCAN.
 
-    Its time on the CPU and its memory on a GPU grow faster than the points. Of more than the device takes, or has
-    memory for, it sees a sample, and every other point belongs where its nearest of the sample does.
+    HDBSCAN's time on the CPU and its memory on a GPU grow faster than the number of points. Where there are more than
+    the device takes, or has memory for, it gets a sample, and each other point the label of its nearest in the sample.
 
     Args:
-        points: (n, 3) coordinates.
-        device: what HDBSCAN runs on.
+        coordinates: (n, 3).
+        device: where HDBSCAN runs.
         seed: of the sample.
 
     Raises:
         MemoryError: not even a small sample fits.
     """
-    if len(points) < 2 * SMALLEST or not np.ptp(points, axis=0).any():
-        return Clusters(np.full(len(points), -1, np.int32), 0)
-    sample, note = min(len(points), device.max_clustered_points), ""
+    images = len(coordinates)
+    if images < 2 * MIN_CLUSTER_SIZE or not np.ptp(coordinates, axis=0).any():
+        return Clusters(np.full(images, -1, np.int32), 0)
+    sample, note = min(images, device.max_clustered_points), ""
     while True:
         try:
-            return Clusters(_labels(points, sample, device, seed), sample, note)
+            return Clusters(_labels(coordinates, sample, device, seed), sample, note)
         except MemoryError:
-            if sample <= _FEWEST_SAMPLED:
+            if sample <= _MIN_SAMPLE:
                 raise
-        sample = max(_FEWEST_SAMPLED, sample // 2)
-        note = f"memory ran out over clusters of more: they are those of {sample:,} of {len(points):,} images"
+        sample = max(_MIN_SAMPLE, sample // 2)
+        note = f"memory ran out over clusters of more: they are those of {sample:,} of {images:,} images"
 
 
-def _labels(points: NDArray[np.float32], sample: int, device: Device, seed: int) -> NDArray[np.int32]:
-    smallest = max(SMALLEST, round(len(points) ** 0.5) // 2)
-    if sample == len(points):
-        return device.cluster_labels(points, smallest)
-    chosen = np.sort(np.random.default_rng(seed).choice(len(points), sample, replace=False))
-    labels = device.cluster_labels(points[chosen], max(SMALLEST, round(smallest * sample / len(points))))
-    nearest: NDArray[np.int64] = KDTree(points[chosen]).query(points, workers=-1)[1]
+def _labels(coordinates: NDArray[np.float32], sample: int, device: Device, seed: int) -> NDArray[np.int32]:
+    images = len(coordinates)
+    min_size = max(MIN_CLUSTER_SIZE, round(images**0.5) // 2)
+    if sample == images:
+        return device.cluster(coordinates, min_size)
+    chosen = np.sort(np.random.default_rng(seed).choice(images, sample, replace=False))
+    min_size = max(MIN_CLUSTER_SIZE, round(min_size * sample / images))
+    labels = device.cluster(coordinates[chosen], min_size)
+    nearest: NDArray[np.int64] = KDTree(coordinates[chosen]).query(coordinates, workers=-1)[1]
     return labels[nearest]

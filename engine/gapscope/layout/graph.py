@@ -1,94 +1,96 @@
-"""The neighbor graph of all datasets together, merged from that of every ordered pair."""
+"""The neighbor graph of all datasets together, merged from the graphs of every ordered pair."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.neighbors.cache import NEIGHBOR_CACHE
+from gapscope.store.datasets import Pair, concatenated_slices
 from gapscope.store.index import rows_read
-from gapscope.store.results import neighbor_stretch
-from gapscope.store.run_record import RunRecord
+from gapscope.store.neighbors import read_neighbor_range
+from gapscope.store.run_store import RunStore
 
-_STRETCH_ROWS = 65536
+_CHUNK_ROWS = 65536
+
+Graph = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""(n, k) distances, ascending, and (n, k) positions of each image's nearest."""
 
 
-def merge_graphs(
-    run: Path, record: RunRecord, level: str, n_neighbors: int, search: str = ""
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the distances and indices (n, n_neighbors) of every read image's nearest, itself first.
+def merge_graphs(run: RunStore, level: str, n_neighbors: int, search: str = "") -> Graph:
+    """Return the distances and indices (n, n_neighbors) of every embedded image's nearest, the image itself first.
 
-    Positions count the read images of all datasets, one dataset after the other. `n_neighbors` must not be larger than
-    the number of these images, nor than what the pairs' graphs keep plus one.
+    Positions count the embedded images of all datasets, one dataset after the other.
 
     Args:
-        run: the run's folder.
-        record: its run.json.
+        run: the run.
         level: the level's name.
-        n_neighbors: per image, the image itself included.
-        search: what this process has kept of the neighbors that `find_neighbors` found under that name is taken, and
-            the rest read from the run.
+        n_neighbors: neighbors per image, the image itself included: at most the number of images, and at most one more
+            than the pairs' graphs hold.
+        search: id of a search: neighbors that this process has kept of it are taken, and the others read from the run.
     """
-    rows = {name: rows_read(run, name) for name in record.datasets}
-    first = dict(zip(rows, np.cumsum([0, *map(len, rows.values())])[:-1], strict=True))
+    rows = {name: rows_read(run, name) for name in run.record.datasets}
+    slices = concatenated_slices({name: len(own) for name, own in rows.items()})
     distances, indices = [], []
-    for query, asking in rows.items():
-        nearest = {
-            reference: _nearest(run, (level, query, reference), asking, asked, n_neighbors - 1, search)
-            for reference, asked in rows.items()
+    for query, query_rows in rows.items():
+        graphs = {
+            reference: _pair_graph(run, level, Pair(query, reference), query_rows, own, n_neighbors - 1, search)
+            for reference, own in rows.items()
         }
-        for start in range(0, len(asking), _STRETCH_ROWS):
-            stretch = slice(start, min(start + _STRETCH_ROWS, len(asking)))
-            near = [np.zeros((stretch.stop - start, 1), np.float32)]
-            where = [first[query] + np.arange(start, stretch.stop)[:, None]]
-            for reference, found_in in nearest.items():
-                found, at = found_in(stretch)
-                near.append(found)
-                where.append(np.where(at >= 0, first[reference] + at, -1))
-            together, positions = np.concatenate(near, axis=1), np.concatenate(where, axis=1)
+        for start in range(0, len(query_rows), _CHUNK_ROWS):
+            chunk = slice(start, min(start + _CHUNK_ROWS, len(query_rows)))
+            parts = [np.zeros((chunk.stop - start, 1), np.float32)]
+            positions = [slices[query].start + np.arange(start, chunk.stop)[:, None]]
+            for reference, read in graphs.items():
+                distance, position = read(chunk)
+                parts.append(distance)
+                positions.append(np.where(position >= 0, slices[reference].start + position, -1))
+            merged, merged_positions = np.concatenate(parts, axis=1), np.concatenate(positions, axis=1)
             # The image itself stays in front of its copies, since the sort is stable.
-            order = np.argsort(together, axis=1, kind="stable")[:, :n_neighbors]
-            distances.append(np.take_along_axis(together, order, axis=1))
-            indices.append(np.take_along_axis(positions, order, axis=1))
-    return _filled(np.concatenate(distances), np.concatenate(indices))
+            order = np.argsort(merged, axis=1, kind="stable")[:, :n_neighbors]
+            distances.append(np.take_along_axis(merged, order, axis=1))
+            indices.append(np.take_along_axis(merged_positions, order, axis=1))
+    return _without_gaps(np.concatenate(distances), np.concatenate(indices))
 
 
-def _nearest(
-    run: Path, pair: tuple[str, str, str], asking: NDArray[np.int64], asked: NDArray[np.int64], k: int, search: str
+def _pair_graph(
+    run: RunStore,
+    level: str,
+    pair: Pair,
+    query_rows: NDArray[np.int64],
+    reference_rows: NDArray[np.int64],
+    k: int,
+    search: str,
 ) -> Callable[[slice], tuple[NDArray[np.float32], NDArray[np.integer]]]:
-    """Return what gives distances and positions (n, k) for a stretch of a pair's query images."""
-    kept = NEIGHBOR_CACHE.take(search, pair)
-    if kept is not None:
-        return lambda stretch: (kept.distances[stretch, :k], kept.positions[stretch, :k])
+    """Return a function that gives distances and positions (n, k) for a chunk of a pair's query images."""
+    cached = NEIGHBOR_CACHE.pop(search, level, pair)
+    if cached is not None:
+        return lambda chunk: (cached.distances[chunk, :k], cached.positions[chunk, :k])
 
-    def read(stretch: slice) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
-        rows = asking[stretch]
-        distances, indices = neighbor_stretch(run, *pair, int(rows[0]), int(rows[-1]) + 1)
-        listed = indices[rows - rows[0], :k]
-        return distances[rows - rows[0], :k], np.where(listed >= 0, np.searchsorted(asked, listed), -1)
+    def read(chunk: slice) -> tuple[NDArray[np.float32], NDArray[np.integer]]:
+        rows = query_rows[chunk]
+        distances, indices = read_neighbor_range(run, level, pair, int(rows[0]), int(rows[-1]) + 1)
+        neighbor_rows = indices[rows - rows[0], :k]
+        positions = np.where(neighbor_rows >= 0, np.searchsorted(reference_rows, neighbor_rows), -1)
+        return distances[rows - rows[0], :k], positions
 
     return read
 
 
-def with_self(
-    distances: NDArray[np.float32], indices: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+def with_self(distances: NDArray[np.float32], indices: NDArray[np.int64]) -> Graph:
     """Return the graph (n, k) of n images among themselves with each image as its own first neighbor: (n, k + 1)."""
-    itself = np.arange(len(indices))[:, None]
+    own = np.arange(len(indices))[:, None]
     zero = np.zeros((len(indices), 1), np.float32)
-    return _filled(np.concatenate([zero, distances], axis=1), np.concatenate([itself, indices], axis=1))
+    return _without_gaps(np.concatenate([zero, distances], axis=1), np.concatenate([own, indices], axis=1))
 
 
 def is_saturated(distances: NDArray[np.float32]) -> bool:
-    """Tell whether some image has nothing but copies among its neighbors, so that the graph does not lead away."""
+    """Return whether some image has nothing but copies among its neighbors, so that the graph does not lead away."""
     return bool((distances[:, -1] == 0).any())
 
 
-def _filled(
-    distances: NDArray[np.float32], indices: NDArray[np.int64]
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Put the image itself, which weighs nothing, where an approximate search found fewer neighbors than asked for."""
+def _without_gaps(distances: NDArray[np.float32], indices: NDArray[np.int64]) -> Graph:
+    """Put the image itself, which adds no edge, where an approximate search found fewer neighbors than asked for."""
     missing = indices < 0
     if not missing.any():
         return distances, indices

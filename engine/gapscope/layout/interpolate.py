@@ -1,4 +1,4 @@
-"""Where an image lies on a map that is there already: by its nearest images on it, and by nothing else."""
+"""Coordinates of images on a map that exists already, from their nearest images on it and from nothing else."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,52 +8,57 @@ from gapscope.device import Device
 from gapscope.neighbors.embedding_view import EmbeddingView
 
 _NEAREST = 15
-_AROUND = 10
-_STRETCH_ROWS = 2**18
+_REACH_NEIGHBORS = 10
+_CHUNK_ROWS = 2**18
 
 
 def interpolate_coordinates(
-    query: EmbeddingView, among: EmbeddingView, points: NDArray[np.float32], device: Device
+    query: EmbeddingView, reference: EmbeddingView, coordinates: NDArray[np.float32], device: Device
 ) -> NDArray[np.float32]:
-    """Return a place for each query image: around its nearest image's, drawn to those of its other near images.
+    """Return coordinates of each query image: near its nearest reference image's, drawn towards its other nearest.
 
     Of an image's 15 nearest by embedding those count that lie around the first of them on the map, no farther from it
-    than its tenth neighbor there, the nearer by embedding the more. The mean over all of them would lie in the empty
-    space between groups. Where an image lands depends on itself and on the map alone: umap-learn's transform, which
-    optimises a batch together, puts the same image in other places in other company (lmcinnes/umap#158).
+    than its tenth neighbor there; the nearer by embedding, the more. The mean over all of them would lie in the empty
+    space between clusters. Where an image lies depends on itself and on the map alone: umap-learn's transform, which
+    optimises a batch together, puts the same image elsewhere in other company (lmcinnes/umap#158).
 
     Args:
         query: n images.
-        among: m images that are on the map.
-        points: (m, 3) their places.
-        device: where to look for neighbors.
+        reference: m images that are on the map.
+        coordinates: (m, 3) of the reference.
+        device: where to search for neighbors.
 
     Returns:
-        (n, 3) coordinates. A copy of an image lies on it.
+        (n, 3) coordinates. A copy of a reference image gets its coordinates.
     """
-    reach = KDTree(points).query(points, k=[min(_AROUND + 1, len(points))], workers=-1)[0][:, 0]
-    placed = np.empty((len(query), 3), np.float32)
-    for start in range(0, len(query), _STRETCH_ROWS):
-        part = query.some(slice(start, start + _STRETCH_ROWS))
-        near, where = device.neighbors(part, among, min(_NEAREST + 1, len(among)), same=False, alone=True)[:2]
-        places = points[where].astype(np.float64)
-        apart = np.linalg.norm(places - places[:, :1], axis=2)
-        weights = nearness(near) * (apart <= reach[where[:, :1]])
+    k = min(_REACH_NEIGHBORS + 1, len(coordinates))
+    reach = KDTree(coordinates).query(coordinates, k=[k], workers=-1)[0][:, 0]
+    interpolated = np.empty((len(query), 3), np.float32)
+    for start in range(0, len(query), _CHUNK_ROWS):
+        part = query.take(slice(start, start + _CHUNK_ROWS))
+        nearest = device.neighbors(part, reference, min(_NEAREST + 1, len(reference)), same=False, batch_invariant=True)
+        candidates = coordinates[nearest.indices].astype(np.float64)
+        from_first = np.linalg.norm(candidates - candidates[:, :1], axis=2)
+        weights = distance_weights(nearest.distances) * (from_first <= reach[nearest.indices[:, :1]])
         weights /= weights.sum(axis=1, keepdims=True)
-        placed[start : start + len(part)] = np.einsum("nk,nkd->nd", weights, places)
-    return placed
+        interpolated[start : start + len(part)] = np.einsum("nk,nkd->nd", weights, candidates)
+    return interpolated
 
 
-def nearness(distances: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return a weight (n, k) for each of the ascending distances (n, k): (1 - d / last)^2, and the first is never 0.
+def distance_weights(distances: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return a weight (n, k) for each of the ascending distances (n, k): (1 - d / last)^2; the first is never 0.
 
-    Where there are copies, at distance 0, only they count; what is infinitely far does not.
+    Where there are copies, at distance 0, only they count. An infinite distance has weight 0.
+
+    Example:
+        >>> distance_weights(np.array([[1, 2, 4], [0, 1, 2]], np.float32)).tolist()
+        [[0.5625, 0.25, 0.0], [1.0, 0.0, 0.0]]
     """
-    near = distances.astype(np.float64)
-    there = np.isfinite(near)
-    last = np.where(there, near, 0).max(axis=1, keepdims=True)
-    weights = np.square(1 - np.where(there, near, last) / np.where(last > 0, last, 1))
-    copies = near == 0
+    distances64 = distances.astype(np.float64)
+    finite = np.isfinite(distances64)
+    last = np.where(finite, distances64, 0).max(axis=1, keepdims=True)
+    weights = np.square(1 - np.where(finite, distances64, last) / np.where(last > 0, last, 1))
+    copies = distances64 == 0
     weights = np.where(copies.any(axis=1, keepdims=True), copies, weights)
-    # All at one distance: none is nearer.
-    return np.where(weights.sum(axis=1, keepdims=True) > 0, weights, there * 1.0)
+    # Where all are at one distance, none is nearer.
+    return np.where(weights.sum(axis=1, keepdims=True) > 0, weights, finite * 1.0)

@@ -1,4 +1,4 @@
-"""Where a layout starts from: the first principal components, which keep its large shape the same from run to run."""
+"""The initial coordinates of a layout: the first principal components, which keep its shape alike from run to run."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,32 +9,34 @@ from gapscope.neighbors.embedding_view import EmbeddingView
 
 _REACH = 10.0
 _JITTER = 1e-3
-_STDS = 4.0
+_MAX_STDS = 4.0
 _TILE_ROWS = 8192
 
 
 def pca_init(views: Sequence[EmbeddingView], seed: int) -> NDArray[np.float32]:
-    """Project onto the first three principal axes, scaled to reach 10, as UMAP's own starts are.
+    """Project all vectors onto their first three principal axes, and scale them to reach 10, as UMAP's own start does.
 
-    A point farther out than four standard deviations of an axis starts there: UMAP scales a start to its extremes, and
-    one far point would press all others together.
+    A point farther out than four standard deviations of an axis is moved there: UMAP scales the initial coordinates to
+    their extremes, and one far point would press all others together.
 
     Args:
         views: n vectors in all.
-        seed: of the small noise that parts equal vectors.
+        seed: of the small noise that separates equal vectors.
 
     Returns:
-        (n, 3) positions.
+        (n, 3) coordinates.
     """
-    mean, axes, std = _axes(views)
-    positions = np.concatenate([(tile - mean) @ axes for tile in _tiles(views)])
-    positions = np.clip(positions, -_STDS * std, _STDS * std)
-    positions *= _REACH / max(float(np.abs(positions).max(initial=0.0)), 1e-12)
-    noise = np.random.default_rng(seed).normal(scale=_JITTER, size=positions.shape)
-    return np.asarray(positions.round(5) + noise, dtype=np.float32)
+    mean, axes, std = _principal_axes(views)
+    coordinates = np.concatenate([(tile - mean) @ axes for tile in _tiles(views)])
+    coordinates = np.clip(coordinates, -_MAX_STDS * std, _MAX_STDS * std)
+    coordinates *= _REACH / max(float(np.abs(coordinates).max(initial=0.0)), 1e-12)
+    noise = np.random.default_rng(seed).normal(scale=_JITTER, size=coordinates.shape)
+    return np.asarray(coordinates.round(5) + noise, dtype=np.float32)
 
 
-def _axes(views: Sequence[EmbeddingView]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+def _principal_axes(
+    views: Sequence[EmbeddingView],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     channels = views[0].channels
     count, total, products = 0, np.zeros(channels), np.zeros((channels, channels))
     # In double precision and rounded at the end: products over several threads differ in their last bits from one time

@@ -1,9 +1,8 @@
-"""The ways to draw a level's map, from the best to the one that always fits."""
+"""The strategies to lay out a level: UMAP of all images where it fits, and others that always do."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,99 +12,84 @@ from gapscope.layout.graph import is_saturated, merge_graphs, with_self
 from gapscope.layout.interpolate import interpolate_coordinates
 from gapscope.layout.landmarks import choose_landmarks
 from gapscope.layout.pca_init import pca_init
-from gapscope.neighbors.embedding_view import EmbeddingView, concat_views, open_view
+from gapscope.neighbors.embedding_view import EmbeddingView, concat_views, open_views, view_slices
 from gapscope.settings import LayoutSettings
-from gapscope.store.results import previous_layout
-from gapscope.store.run_record import RunRecord
+from gapscope.store.layouts import previous_layout
+from gapscope.store.run_store import RunStore
 
 Strategy = Literal["full", "landmarks", "extended", "pca", "constant"]
 
-_FEWEST = 8
-"""Below this many images a graph says less than the principal axes do."""
-_FEWEST_LANDMARKS = 1000
-_MOST_AMONG = 2**20
+_MIN_IMAGES = 8
+"""With fewer images a neighbor graph says less than the principal axes do."""
+_MIN_LANDMARKS = 1000
+_MAX_REFERENCE = 2**20
 _CONSTANT = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
 class LevelLayout:
-    """A level's map, as it was drawn.
+    """A level's map.
 
     Attributes:
-        points: (n, 3) coordinates of every image that was read.
-        strategy: `full`: UMAP laid out all images; `landmarks`: it laid out some, and the others were placed among
-            them; `extended`: images are where an earlier map had them, and new ones were placed among them; `pca`: too
-            few images for a graph, these are the principal components; `constant`: all embeddings are equal.
-        umap_images: images that UMAP laid out, now or for the earlier map.
-        note: why it is not `full`; empty where it is.
+        coordinates: (n, 3) of every embedded image.
+        strategy: `full`: UMAP laid out all images. `landmarks`: it laid out some, and the others were interpolated
+            among these. `extended`: images keep the coordinates of the previous map, and new ones were interpolated.
+            `pca`: these are the principal components, since the images are too few for a neighbor graph. `constant`:
+            all embeddings are equal.
+        umap_images: images that UMAP laid out, now or for the previous map.
+        note: why the strategy is not `full`; empty where it is.
     """
 
-    points: NDArray[np.float32]
+    coordinates: NDArray[np.float32]
     strategy: Strategy
     umap_images: int
     note: str = ""
 
-    def facts(self) -> dict[str, Any]:
-        """Return all but the points, as JSON values."""
-        return {
-            "strategy": self.strategy,
-            "images": len(self.points),
-            "umap_images": self.umap_images,
-            "note": self.note,
-        }
-
 
 def compute_layout(
-    run: Path,
-    record: RunRecord,
-    level: str,
-    settings: LayoutSettings,
-    device: Device,
-    processes_per_host: int,
-    search: str = "",
+    run: RunStore, level: str, settings: LayoutSettings, device: Device, processes_per_host: int, search: str = ""
 ) -> LevelLayout:
-    """Draw the map of a level.
+    """Lay out all embedded images of a level.
 
     Args:
-        run: the run's folder.
-        record: its run.json.
+        run: the run.
         level: the level's name.
-        settings: how.
-        device: on what.
-        processes_per_host: levels that may be drawn side by side in the same memory.
-        search: name of the search for neighbors whose results this process may still have; see `merge_graphs`.
+        settings: of the layout.
+        device: where to compute.
+        processes_per_host: processes that may lay out levels side by side in the same memory.
+        search: id of the search for neighbors whose results this process may still hold; see `merge_graphs`.
+
+    Raises:
+        MemoryError: not even a small sample fits.
     """
-    views = [open_view(run, record, name, level) for name in record.datasets]
+    views = open_views(run, level)
     images = sum(map(len, views))
     if _is_constant(views):
-        points = np.zeros((images, 3), np.float32)
-        return LevelLayout(
-            points=points, strategy="constant", umap_images=0, note="all embeddings are equal: there is nothing to map"
-        )
-    earlier = _previous_coordinates(run, record, level, views)
-    if earlier is not None:
-        return _extend_previous(views, earlier, device, settings.seed)
-    if images < _FEWEST:
-        points = pca_init(views, settings.seed)
+        note = "all embeddings are equal: there is nothing to map"
+        return LevelLayout(coordinates=np.zeros((images, 3), np.float32), strategy="constant", umap_images=0, note=note)
+    previous = _previous_coordinates(run, level, views)
+    if previous is not None:
+        return _extend_previous(views, previous, device, settings.seed)
+    if images < _MIN_IMAGES:
         note = f"{images} images are too few for a map of neighbors: these are the principal components"
-        return LevelLayout(points=points, strategy="pca", umap_images=0, note=note)
-    neighbors = min(settings.n_neighbors, images - 1)
-    most = device.max_layout_points(neighbors, processes_per_host)
-    why = f"memory has room for a map of {most:,}"
-    if settings.landmarks is not None and settings.landmarks <= most:
-        most, why = settings.landmarks, "as --landmarks asks"
-    if images <= most:
-        distances, indices = merge_graphs(run, record, level, neighbors, search)
+        return LevelLayout(coordinates=pca_init(views, settings.seed), strategy="pca", umap_images=0, note=note)
+    n_neighbors = min(settings.n_neighbors, images - 1)
+    limit = device.max_layout_points(n_neighbors, processes_per_host)
+    reason = f"memory has room for a map of {limit:,}"
+    if settings.landmarks is not None and settings.landmarks <= limit:
+        limit, reason = settings.landmarks, "as landmarks asks"
+    if images <= limit:
+        distances, indices = merge_graphs(run, level, n_neighbors, search)
         if not is_saturated(distances):
             try:
-                points = device.layout(pca_init(views, settings.seed), distances, indices, settings)
-                return LevelLayout(points=points, strategy="full", umap_images=images)
+                coordinates = device.layout(pca_init(views, settings.seed), distances, indices, settings)
+                return LevelLayout(coordinates=coordinates, strategy="full", umap_images=images)
             except MemoryError:
-                most, why = images // 2, "memory ran out over a map of all"
+                limit, reason = images // 2, "memory ran out over a map of all"
         else:
-            why = "of many copies one each"
+            reason = "of many copies one each"
         del distances, indices
-    return layout_by_landmarks(views, settings, device, most, why)
+    return layout_by_landmarks(views, settings, device, limit, reason)
 
 
 def _is_constant(views: Sequence[EmbeddingView]) -> bool:
@@ -114,80 +98,83 @@ def _is_constant(views: Sequence[EmbeddingView]) -> bool:
 
 
 def layout_by_landmarks(
-    views: Sequence[EmbeddingView], settings: LayoutSettings, device: Device, most: int, why: str
+    views: Sequence[EmbeddingView], settings: LayoutSettings, device: Device, max_landmarks: int, reason: str
 ) -> LevelLayout:
-    """Lay out at most `most` images, and place the others among them; fewer still where memory runs out.
+    """Lay out some images with UMAP, and interpolate the others among them; fewer still where memory runs out.
 
     Args:
         views: all images of a level.
-        settings: how.
-        device: on what.
-        most: how many landmarks there may be.
-        why: what made it so, in words.
+        settings: of the layout.
+        device: where to compute.
+        max_landmarks: how many images UMAP may lay out.
+        reason: why it does not lay out all, in words.
+
+    Raises:
+        MemoryError: not even 1,000 landmarks fit.
     """
     images = sum(map(len, views))
     while True:
-        chosen = choose_landmarks(views, most, settings.seed)
-        among = concat_views(views, chosen)
+        landmarks = choose_landmarks(views, max_landmarks, settings.seed)
+        reference = concat_views(views, landmarks)
         try:
-            points = _lay_out_some(among, settings, device)
+            landmark_coordinates = _layout_view(reference, settings, device)
             break
         except MemoryError:
-            if most <= _FEWEST_LANDMARKS:
+            if max_landmarks <= _MIN_LANDMARKS:
                 raise
-            most, why = max(_FEWEST_LANDMARKS, min(most, images) // 2), "memory ran out over a map of more"
-    placed = np.empty((images, 3), np.float32)
-    rest = np.setdiff1d(np.arange(images), chosen, assume_unique=True)
-    first = 0
-    for view in views:
-        own = rest[(rest >= first) & (rest < first + len(view))]
-        placed[own] = interpolate_coordinates(view.some(own - first), among, points, device)
-        first += len(view)
-    placed[chosen] = points
-    note = f"UMAP laid out {len(chosen):,} of {images:,} images, {why}; the others lie among their nearest of those"
-    return LevelLayout(points=placed, strategy="landmarks", umap_images=len(chosen), note=note)
+            max_landmarks = max(_MIN_LANDMARKS, min(max_landmarks, images) // 2)
+            reason = "memory ran out over a map of more"
+    coordinates = np.empty((images, 3), np.float32)
+    others = np.setdiff1d(np.arange(images), landmarks, assume_unique=True)
+    for view, part in zip(views, view_slices(views), strict=True):
+        own = others[(others >= part.start) & (others < part.stop)]
+        query = view.take(own - part.start)
+        coordinates[own] = interpolate_coordinates(query, reference, landmark_coordinates, device)
+    coordinates[landmarks] = landmark_coordinates
+    note = (
+        f"UMAP laid out {len(landmarks):,} of {images:,} images, {reason}; the others lie among their nearest of those"
+    )
+    return LevelLayout(coordinates=coordinates, strategy="landmarks", umap_images=len(landmarks), note=note)
 
 
-def _lay_out_some(among: EmbeddingView, settings: LayoutSettings, device: Device) -> NDArray[np.float32]:
-    start = pca_init([among], settings.seed)
-    if len(among) < _FEWEST:
+def _layout_view(view: EmbeddingView, settings: LayoutSettings, device: Device) -> NDArray[np.float32]:
+    start = pca_init([view], settings.seed)
+    if len(view) < _MIN_IMAGES:
         return start
-    neighbors = min(settings.n_neighbors, len(among) - 1)
-    found = device.neighbors(among, among, neighbors - 1, same=True)
-    return device.layout(start, *with_self(found.distances, found.indices), settings)
+    n_neighbors = min(settings.n_neighbors, len(view) - 1)
+    nearest = device.neighbors(view, view, n_neighbors - 1, same=True)
+    return device.layout(start, *with_self(nearest.distances, nearest.indices), settings)
 
 
-def _previous_coordinates(
-    run: Path, record: RunRecord, level: str, views: Sequence[EmbeddingView]
-) -> NDArray[np.float32] | None:
-    """Return (n, 3) where an earlier map had each image, NaN where it had not; None where there is no such map."""
+def _previous_coordinates(run: RunStore, level: str, views: Sequence[EmbeddingView]) -> NDArray[np.float32] | None:
+    """Return (n, 3) coordinates of the previous map, NaN for new images; None where there is no such map."""
     parts = []
-    for name, view in zip(record.datasets, views, strict=True):
-        points = previous_layout(run, level, name)
-        here = np.full((len(view), 3), np.nan, np.float32)
-        if points is not None:
-            old = view.rows < len(points)
-            here[old] = points[view.rows[old]]
-        parts.append(here)
-    places = np.concatenate(parts)
-    there = places[np.isfinite(places).all(axis=1)]
-    # A map of one point, or of too few, is none to keep to.
-    return places if len(there) >= _FEWEST and np.ptp(there, axis=0).any() else None
+    for name, view in zip(run.record.datasets, views, strict=True):
+        saved = previous_layout(run, level, name)
+        own = np.full((len(view), 3), np.nan, np.float32)
+        if saved is not None:
+            old = view.rows < len(saved)
+            own[old] = saved[view.rows[old]]
+        parts.append(own)
+    coordinates = np.concatenate(parts)
+    known = coordinates[np.isfinite(coordinates).all(axis=1)]
+    # A map of one point, or of too few, is none to keep.
+    return coordinates if len(known) >= _MIN_IMAGES and np.ptp(known, axis=0).any() else None
 
 
 def _extend_previous(
-    views: Sequence[EmbeddingView], places: NDArray[np.float32], device: Device, seed: int
+    views: Sequence[EmbeddingView], previous: NDArray[np.float32], device: Device, seed: int
 ) -> LevelLayout:
-    there = np.flatnonzero(np.isfinite(places).all(axis=1))
-    chosen = there
-    if len(there) > _MOST_AMONG:
-        chosen = np.sort(np.random.default_rng(seed).choice(there, _MOST_AMONG, replace=False))
-    among = concat_views(views, chosen)
-    first, new = 0, 0
-    points = places.copy()
-    for view in views:
-        here = np.flatnonzero(~np.isfinite(places[first : first + len(view)]).all(axis=1))
-        points[first + here] = interpolate_coordinates(view.some(here), among, places[chosen], device)
-        first, new = first + len(view), new + len(here)
-    note = f"{new:,} new images were placed on the earlier map of {len(there):,}; a new --out gives a map of its own"
-    return LevelLayout(points=points, strategy="extended", umap_images=len(there), note=note)
+    known = np.flatnonzero(np.isfinite(previous).all(axis=1))
+    chosen = known
+    if len(known) > _MAX_REFERENCE:
+        chosen = np.sort(np.random.default_rng(seed).choice(known, _MAX_REFERENCE, replace=False))
+    reference = concat_views(views, chosen)
+    coordinates = previous.copy()
+    for view, part in zip(views, view_slices(views), strict=True):
+        new = np.flatnonzero(~np.isfinite(previous[part]).all(axis=1))
+        query = view.take(new)
+        coordinates[part.start + new] = interpolate_coordinates(query, reference, previous[chosen], device)
+    new_images = len(previous) - len(known)
+    note = f"{new_images:,} new images were placed on the earlier map of {len(known):,}; a new run has a map of its own"
+    return LevelLayout(coordinates=coordinates, strategy="extended", umap_images=len(known), note=note)

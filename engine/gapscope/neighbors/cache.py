@@ -1,4 +1,4 @@
-"""What this process has just found, kept for the map that is drawn from it: it need not come back from the disk."""
+"""Neighbors that this process has just found, kept for the map that is drawn from them: no need to read them back."""
 
 import threading
 from typing import NamedTuple
@@ -6,16 +6,15 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Pair = tuple[str, str, str]
-"""Level, query and reference."""
+from gapscope.store.datasets import Pair
 
 
 class CachedNeighbors(NamedTuple):
-    """The nearest of a reference for each read image of a query dataset.
+    """The nearest reference images of each embedded image of a query dataset.
 
     Attributes:
         distances: (n, k) float32, ascending; infinite where there are fewer than k.
-        positions: (n, k) int32 among the read images of the reference; -1 where there are fewer.
+        positions: (n, k) int32 among the embedded images of the reference; -1 where there are fewer.
     """
 
     distances: NDArray[np.float32]
@@ -28,44 +27,45 @@ class CachedNeighbors(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """Memory that the arrays take."""
+        """Memory that the arrays take, in bytes."""
         return self.distances.nbytes + self.positions.nbytes
 
 
 class NeighborCache:
-    """Neighbors of pairs by the search that found them; safe between threads.
+    """Neighbors by level and pair, of the last search only; safe between threads.
 
-    A search has a name of its own, so that what an earlier one found in a run of the same path is never taken for its.
+    Every search has an id of its own, so that what an earlier one found in a run of the same path is never taken for
+    what this one found.
     """
 
     def __init__(self) -> None:
         self._search = ""
-        self._pairs: dict[Pair, CachedNeighbors] = {}
+        self._neighbors: dict[tuple[str, Pair], CachedNeighbors] = {}
         self._lock = threading.Lock()
 
-    def keep(self, search: str, pair: Pair, found: CachedNeighbors, most_bytes: int) -> None:
-        """Keep a pair's neighbors if all that are kept then take no more memory; those of an earlier search go."""
+    def put(self, search: str, level: str, pair: Pair, neighbors: CachedNeighbors, max_bytes: int) -> None:
+        """Keep neighbors if everything that is kept then takes at most `max_bytes`; drop those of an earlier search."""
         with self._lock:
             if search != self._search:
-                self._search, self._pairs = search, {}
-            if sum(each.nbytes for each in self._pairs.values()) + found.nbytes <= most_bytes:
-                self._pairs[pair] = found
+                self._search, self._neighbors = search, {}
+            if sum(kept.nbytes for kept in self._neighbors.values()) + neighbors.nbytes <= max_bytes:
+                self._neighbors[level, pair] = neighbors
 
-    def take(self, search: str, pair: Pair) -> CachedNeighbors | None:
-        """Return a pair's neighbors, and keep them no longer; None where they are not here."""
+    def pop(self, search: str, level: str, pair: Pair) -> CachedNeighbors | None:
+        """Return the neighbors of a level and pair, and stop keeping them; None where they are not kept."""
         with self._lock:
-            return self._pairs.pop(pair, None) if search == self._search else None
+            return self._neighbors.pop((level, pair), None) if search == self._search else None
 
     def clear(self) -> None:
-        """Keep nothing any longer."""
+        """Drop everything."""
         with self._lock:
-            self._pairs = {}
+            self._neighbors = {}
 
 
 NEIGHBOR_CACHE = NeighborCache()
-"""Of this process."""
+"""The cache of this process."""
 
 
 def clear_neighbor_cache() -> None:
-    """Keep nothing any longer in this process; a function of its own, for workers to be asked."""
+    """Drop everything from this process's cache; a function of its own, for workers to run."""
     NEIGHBOR_CACHE.clear()

@@ -1,4 +1,4 @@
-"""Nearest neighbors by comparing everything with everything, a tile at a time, on any torch device."""
+"""Exact nearest neighbors by brute force, a tile at a time, on any torch device."""
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,10 +16,10 @@ _REFERENCE_TILE = 16384
 _GATHER_BYTES = 64 * 2**20
 _ROUNDING = 1e-5
 _SPARE = 4
-"""Candidates beyond k: which of them are the nearest is decided by what they measure, not by how products round."""
+"""Candidates beyond k: measured distances decide which of them are the nearest, not rounded products."""
 
 HELD_BYTES = 128 * 2**20
-"""Of the queries that are held on a CPU: as much as the tiles themselves take."""
+"""Memory for the queries that are held on a CPU: as much as the tiles themselves take."""
 
 
 def exact_neighbors(
@@ -38,12 +38,12 @@ def exact_neighbors(
     device compares those before it.
 
     Args:
-        query: the vectors that look for neighbors.
-        reference: the vectors they are found among, in the query's metric.
-        k: how many; fewer where the reference has fewer.
-        same: both are of one dataset, and no image may be its own neighbor.
+        query: the vectors whose neighbors are searched.
+        reference: the vectors to search, in the query's metric.
+        k: number of neighbors; fewer where the reference has fewer vectors.
+        same: whether both are of one dataset, and no image may be its own neighbor.
         device: where to compute.
-        held_bytes: of the queries that may be held in the device's memory, as float32.
+        held_bytes: memory on the device for the queries that are held there, as float32.
 
     Returns:
         See `Neighbors`. Equal distances are in the order of position, and those of equal vectors are exactly 0.
@@ -57,32 +57,33 @@ def exact_neighbors(
     held_rows = max(1, held_bytes // (4 * query.channels * _QUERY_TILE)) * _QUERY_TILE
     for first in range(0, len(query), held_rows):
         held = slice(first, first + held_rows)
-        near, where = _nearest(query.some(held), reference, k, own[held], device)
-        distances[held, :k], indices[held, :k] = near.cpu().numpy(), where.cpu().numpy()
+        nearest, positions = _search_held(query.take(held), reference, k, own[held], device)
+        distances[held, :k], indices[held, :k] = nearest.cpu().numpy(), positions.cpu().numpy()
     indices[~np.isfinite(distances)] = -1
-    return Neighbors(query.distance(distances), indices)
+    return Neighbors(query.to_distance(distances), indices)
 
 
-def _nearest(
+def _search_held(
     query: EmbeddingView, reference: EmbeddingView, k: int, own: NDArray[np.int64], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Hold all queries on the device, and return half squared distances and positions (n, k) of their nearest."""
     tiles = [torch.from_numpy(tile).to(device) for tile in read_ahead(query.tiles(_QUERY_TILE))]
-    owns = torch.from_numpy(own).to(device).split(_QUERY_TILE)
-    near = [torch.empty((len(tile), 0), device=device) for tile in tiles]
-    where = [torch.empty((len(tile), 0), dtype=torch.int64, device=device) for tile in tiles]
+    own_tiles = torch.from_numpy(own).to(device).split(_QUERY_TILE)
+    nearest = [torch.empty((len(tile), 0), device=device) for tile in tiles]
+    positions = [torch.empty((len(tile), 0), dtype=torch.int64, device=device) for tile in tiles]
     start = 0
-    for read in read_ahead(reference.tiles(_REFERENCE_TILE)):
-        candidates = torch.from_numpy(read).to(device)
+    for array in read_ahead(reference.tiles(_REFERENCE_TILE)):
+        candidates = torch.from_numpy(array).to(device)
         for number, tile in enumerate(tiles):
-            found = _nearer(tile, candidates, start, k, owns[number], near[number], where[number])
-            near[number], where[number] = found
+            nearest[number], positions[number] = _merge_tile(
+                tile, candidates, start, k, own_tiles[number], nearest[number], positions[number]
+            )
         start += len(candidates)
-    return torch.cat(near), torch.cat(where)
+    return torch.cat(nearest), torch.cat(positions)
 
 
 def read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Yield what `tiles` yields, and have the next one made while the last one is worked on."""
+    """Yield what `tiles` yields, and prepare the next one in a thread meanwhile."""
     with ThreadPoolExecutor(1) as reader:
         following = reader.submit(next, tiles, None)
         while (tile := following.result()) is not None:
@@ -90,48 +91,53 @@ def read_ahead(tiles: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.floa
             yield tile
 
 
-def _nearer(
-    vectors: Tensor, tile: Tensor, start: int, k: int, own: Tensor, near: Tensor, where: Tensor
+def _merge_tile(
+    vectors: Tensor, tile: Tensor, start: int, k: int, own: Tensor, nearest: Tensor, positions: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the nearest of a tile of the reference, which begins at position `start`, and of those found before it."""
-    # Half the squared distance, short of the query's own length, which is the same for every candidate.
-    apart = torch.addmm(tile.square().sum(dim=1) / 2, vectors, tile.T, alpha=-1)
-    asking = torch.nonzero((own >= start) & (own < start + len(tile)))[:, 0]
-    apart[asking, own[asking] - start] = torch.inf
-    roughly, at = apart.topk(min(k + _SPARE, len(tile)), dim=1, largest=False)
-    measured = _measured(vectors, tile, roughly, at, near[:, k - 1 : k])
-    return ordered(torch.cat([near, measured], dim=1), torch.cat([where, at + start], dim=1), k)
+    """Return the nearest of those so far and of a tile of the reference, which begins at position `start`."""
+    # Half the squared distance, less the query's own half square, which is the same for every candidate.
+    products = torch.addmm(tile.square().sum(dim=1) / 2, vectors, tile.T, alpha=-1)
+    in_tile = torch.nonzero((own >= start) & (own < start + len(tile)))[:, 0]
+    products[in_tile, own[in_tile] - start] = torch.inf
+    approximate, rows = products.topk(min(k + _SPARE, len(tile)), dim=1, largest=False)
+    measured = _measure_candidates(vectors, tile, approximate, rows, nearest[:, k - 1 : k])
+    return keep_nearest(torch.cat([nearest, measured], dim=1), torch.cat([positions, rows + start], dim=1), k)
 
 
-def _measured(vectors: Tensor, tile: Tensor, roughly: Tensor, at: Tensor, farthest: Tensor) -> Tensor:
-    """Return half squared distances to rows `at` of a tile (n, k), infinite where they cannot be among the nearest."""
+def _measure_candidates(vectors: Tensor, tile: Tensor, approximate: Tensor, rows: Tensor, farthest: Tensor) -> Tensor:
+    """Return half squared distances to `rows` of a tile (n, k), infinite where they cannot be among the nearest."""
     if farthest.shape[1]:
         length = vectors.square().sum(dim=1, keepdim=True) / 2
-        worth = roughly <= farthest - length + _ROUNDING * (1 + length)
+        possible = approximate <= farthest - length + _ROUNDING * (1 + length)
     else:
-        worth = roughly < torch.inf
-    measured = torch.full(at.shape, torch.inf, device=at.device)
-    query, column = torch.nonzero(worth, as_tuple=True)
-    rows = max(1, _GATHER_BYTES // (4 * vectors.shape[1]))
-    for start in range(0, len(query), rows):
+        possible = approximate < torch.inf
+    measured = torch.full(rows.shape, torch.inf, device=rows.device)
+    query, column = torch.nonzero(possible, as_tuple=True)
+    step = max(1, _GATHER_BYTES // (4 * vectors.shape[1]))
+    for start in range(0, len(query), step):
         # From differences, not products: equal vectors get exactly 0, and nothing depends on how tiles were cut.
-        one, other = query[start : start + rows], column[start : start + rows]
-        measured[one, other] = (tile[at[one, other]] - vectors[one]).square().sum(dim=1) / 2
+        i, j = query[start : start + step], column[start : start + step]
+        measured[i, j] = (tile[rows[i, j]] - vectors[i]).square().sum(dim=1) / 2
     return measured
 
 
-def half_squares(vectors: Tensor, tile: Tensor, at: Tensor) -> Tensor:
-    """Return half the squared distance (n, k) of each vector (n, channels) to the rows `at` (n, k) of `tile`."""
-    measured = torch.empty(at.shape, device=vectors.device)
-    rows = max(1, _GATHER_BYTES // (4 * at.shape[1] * vectors.shape[1]))
-    for start in range(0, len(vectors), rows):
-        part = slice(start, start + rows)
-        measured[part] = (tile[at[part]] - vectors[part, None]).square().sum(dim=2) / 2
+def half_squares(vectors: Tensor, tile: Tensor, rows: Tensor) -> Tensor:
+    """Return half the squared distance (n, k) of each vector (n, channels) to `rows` (n, k) of `tile`.
+
+    Example:
+        >>> half_squares(torch.zeros(1, 2), torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.tensor([[0, 1]]))
+        tensor([[12.5000,  0.0000]])
+    """
+    measured = torch.empty(rows.shape, device=vectors.device)
+    step = max(1, _GATHER_BYTES // (4 * rows.shape[1] * vectors.shape[1]))
+    for start in range(0, len(vectors), step):
+        part = slice(start, start + step)
+        measured[part] = (tile[rows[part]] - vectors[part, None]).square().sum(dim=2) / 2
     return measured
 
 
-def ordered(near: Tensor, where: Tensor, k: int) -> tuple[Tensor, Tensor]:
-    """Return the k nearest of each row, ascending, equal ones by position."""
-    where, by_position = where.sort(dim=1)
-    near, by_distance = near.gather(1, by_position).sort(dim=1, stable=True)
-    return near[:, :k], where.gather(1, by_distance)[:, :k]
+def keep_nearest(half_squares: Tensor, positions: Tensor, k: int) -> tuple[Tensor, Tensor]:
+    """Return the k nearest of each row, ascending, equal ones by position: half squared distances and positions."""
+    positions, by_position = positions.sort(dim=1)
+    half_squares, by_distance = half_squares.gather(1, by_position).sort(dim=1, stable=True)
+    return half_squares[:, :k], positions.gather(1, by_distance)[:, :k]

@@ -1,4 +1,4 @@
-"""Nearest neighbors without comparing everything with everything, with a recall that is measured, not hoped for."""
+"""Approximate nearest neighbors from an inverted file (IVF), at a recall that is measured on a sample."""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -9,32 +9,33 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gapscope.neighbors.embedding_view import EmbeddingView
-from gapscope.neighbors.exact import exact_neighbors, ordered, read_ahead
+from gapscope.neighbors.exact import exact_neighbors, keep_nearest, read_ahead
 from gapscope.neighbors.result import Neighbors, own_positions, recall
 
 RECALL = 0.95
-"""Share of the true neighbors that a search has to find on the sample before it is let loose on all."""
+"""Share of the true neighbors that the search must find for the sample."""
 
 _SAMPLE = 500
 _QUERY_TILE = 16384
 _PART_ROWS = 2**20
-_FIRST_PROBES = 8
+_FIRST_NPROBE = 8
 
 
 class Ivf(Protocol):
-    """An inverted file of some vectors: they lie in cells around centres, and a search looks into the nearest cells.
+    """An inverted file: vectors grouped around `nlist` centroids, of which a search visits the `nprobe` nearest.
 
-    Sivic and Zisserman 2003; Jegou, Douze and Schmid 2011. It is exact where it looks into all cells.
+    With nprobe = nlist the search is exact. Sivic and Zisserman 2003; Jegou, Douze and Schmid 2011.
     """
 
     @property
-    def count(self) -> int:
-        """Number of cells."""
+    def nlist(self) -> int:
+        """Number of lists, one per centroid."""
 
-    def search(self, vectors: NDArray[np.float32], k: int, probes: int) -> tuple[Tensor, Tensor]:
-        """Return half squared distances and positions (n, k) of the nearest in `probes` cells; -1 for none.
+    def search(self, vectors: NDArray[np.float32], k: int, nprobe: int) -> tuple[Tensor, Tensor]:
+        """Return half squared distances and positions (n, k) of the nearest in `nprobe` lists; -1 for none.
 
-        The distances come from differences: equal vectors get exactly 0. Both stay where they were computed.
+        The distances are computed from differences, so equal vectors get exactly 0. Both tensors are on the device
+        that searched.
         """
 
 
@@ -44,78 +45,83 @@ def ivf_neighbors(
     k: int,
     *,
     same: bool,
-    alone: bool,
-    fill: Callable[[NDArray[np.float32]], Ivf],
+    batch_invariant: bool,
+    build_index: Callable[[NDArray[np.float32]], Ivf],
     device: torch.device,
 ) -> Neighbors:
-    """Find nearly the k nearest vectors of `reference` for each of `query`.
+    """Find nearly the k nearest vectors of `reference` for each vector of `query`.
 
-    As many cells are looked into as a sample of the queries needs to find `RECALL` of what an exact search finds. The
-    reference is taken in parts, so that memory does not grow with it.
+    The search raises nprobe until it finds `RECALL` of what an exact search finds for a sample. The reference is
+    indexed in parts of equal size, so that the index's memory does not grow with it.
 
     Args:
-        query: the vectors that look for neighbors.
-        reference: the vectors they are found among, in the query's metric.
-        k: how many; fewer where the reference has fewer.
-        same: both are of one dataset, and no image may be its own neighbor.
-        alone: what is found for a query must not depend on the others; the sample is then of the reference.
-        fill: makes cells of vectors (n, channels).
+        query: the vectors whose neighbors are wanted.
+        reference: the vectors to search, with the query's metric.
+        k: number of neighbors; a smaller reference gives fewer.
+        same: both are of one dataset, and an image is not its own neighbor.
+        batch_invariant: a query's neighbors must not depend on the other queries; the sample is then drawn from the
+            reference instead of the query.
+        build_index: builds an index of vectors (n, channels).
         device: where the sample is searched exactly.
     """
     random = np.random.default_rng(0)
-    chosen = np.sort(random.choice(len(query), min(_SAMPLE, len(query)), replace=False))
-    sample = query.some(chosen)
-    near = np.full((len(query), k), np.inf, np.float32)
-    where = np.full((len(query), k), -1, np.int64)
-    true = np.empty((len(chosen), 0), np.float32)
+    sample_rows = np.sort(random.choice(len(query), min(_SAMPLE, len(query)), replace=False))
+    sample = query.take(sample_rows)
+    half_squares = np.full((len(query), k), np.inf, np.float32)
+    indices = np.full((len(query), k), -1, np.int64)
+    exact = np.empty((len(sample_rows), 0), np.float32)
     for first in range(0, len(reference), _PART_ROWS):
-        part = reference.some(slice(first, first + _PART_ROWS))
-        exact = exact_neighbors(sample, part, k, same=same, device=device).distances
-        true = np.sort(np.concatenate([true, exact], axis=1), axis=1)[:, :k]
-        cells = fill(part.tile(0, len(part)))
-        probes = _probes(cells, part, k, device) if alone else _enough(cells, sample, part, k, exact, same=same)
+        part = reference.take(slice(first, first + _PART_ROWS))
+        exact_part = exact_neighbors(sample, part, k, same=same, device=device).distances
+        exact = np.sort(np.concatenate([exact, exact_part], axis=1), axis=1)[:, :k]
+        index = build_index(part.tile(0, len(part)))
+        if batch_invariant:
+            nprobe = _choose_nprobe_from_reference(index, part, k, device)
+        else:
+            nprobe = _choose_nprobe(index, sample, part, k, exact_part, same=same)
         start = 0
         for vectors in read_ahead(query.tiles(_QUERY_TILE)):
-            asking = slice(start, start + len(vectors))
+            tile = slice(start, start + len(vectors))
             start += len(vectors)
-            own = own_positions(query.rows[asking], part.rows) if same else None
-            found, at = _look(cells, vectors, own, k, probes)
-            at = at + first
+            own = own_positions(query.rows[tile], part.rows) if same else None
+            nearest, positions = _search(index, vectors, own, k, nprobe)
+            positions = positions + first
             if first:
-                found = torch.cat([torch.from_numpy(near[asking]).to(found.device), found], dim=1)
-                at = torch.cat([torch.from_numpy(where[asking]).to(at.device), at], dim=1)
-            found, at = ordered(found, at, k)
-            near[asking], where[asking] = found.cpu().numpy(), at.cpu().numpy()
-    distances = query.distance(near)
-    indices = np.where(np.isfinite(near), where, -1)
-    return Neighbors(distances, indices, "ivf", recall(distances[chosen], true), len(chosen))
+                nearest = torch.cat([torch.from_numpy(half_squares[tile]).to(nearest.device), nearest], dim=1)
+                positions = torch.cat([torch.from_numpy(indices[tile]).to(positions.device), positions], dim=1)
+            nearest, positions = keep_nearest(nearest, positions, k)
+            half_squares[tile], indices[tile] = nearest.cpu().numpy(), positions.cpu().numpy()
+    distances = query.to_distance(half_squares)
+    indices = np.where(np.isfinite(half_squares), indices, -1)
+    return Neighbors(distances, indices, "ivf", recall(distances[sample_rows], exact), len(sample_rows))
 
 
-def _probes(cells: Ivf, part: EmbeddingView, k: int, device: torch.device) -> int:
-    sample = part.some(np.linspace(0, len(part) - 1, min(_SAMPLE, len(part)), dtype=np.int64))
+def _choose_nprobe_from_reference(index: Ivf, part: EmbeddingView, k: int, device: torch.device) -> int:
+    sample = part.take(np.linspace(0, len(part) - 1, min(_SAMPLE, len(part)), dtype=np.int64))
     exact = exact_neighbors(sample, part, k, same=True, device=device).distances
-    return _enough(cells, sample, part, k, exact, same=True)
+    return _choose_nprobe(index, sample, part, k, exact, same=True)
 
 
-def _enough(
-    cells: Ivf, sample: EmbeddingView, part: EmbeddingView, k: int, exact: NDArray[np.float32], *, same: bool
+def _choose_nprobe(
+    index: Ivf, sample: EmbeddingView, part: EmbeddingView, k: int, exact: NDArray[np.float32], *, same: bool
 ) -> int:
-    probes = min(_FIRST_PROBES, cells.count)
+    """Double nprobe until the sample's recall reaches `RECALL`."""
+    nprobe = min(_FIRST_NPROBE, index.nlist)
     vectors, own = sample.tile(0, len(sample)), own_positions(sample.rows, part.rows) if same else None
-    while probes < cells.count:
-        found, _ = _look(cells, vectors, own, k, probes)
-        if recall(np.sort(sample.distance(found.cpu().numpy()), axis=1), exact) >= RECALL:
+    while nprobe < index.nlist:
+        nearest, _ = _search(index, vectors, own, k, nprobe)
+        if recall(np.sort(sample.to_distance(nearest.cpu().numpy()), axis=1), exact) >= RECALL:
             break
-        probes = min(2 * probes, cells.count)
-    return probes
+        nprobe = min(2 * nprobe, index.nlist)
+    return nprobe
 
 
-def _look(
-    cells: Ivf, vectors: NDArray[np.float32], own: NDArray[np.int64] | None, k: int, probes: int
+def _search(
+    index: Ivf, vectors: NDArray[np.float32], own: NDArray[np.int64] | None, k: int, nprobe: int
 ) -> tuple[Tensor, Tensor]:
-    """Search cells for vectors, whose own positions, if they have any there, are no neighbors of theirs."""
-    near, where = cells.search(vectors, k + (own is not None), probes)
-    near = torch.where(where >= 0, near, torch.inf)
+    """Search the index. `own` is each vector's own position in it, or -1, and is never its neighbor."""
+    half_squares, positions = index.search(vectors, k + (own is not None), nprobe)
+    half_squares = torch.where(positions >= 0, half_squares, torch.inf)
     if own is not None:
-        near[where == torch.from_numpy(own).to(where.device)[:, None]] = torch.inf
-    return near, where
+        half_squares[positions == torch.from_numpy(own).to(positions.device)[:, None]] = torch.inf
+    return half_squares, positions

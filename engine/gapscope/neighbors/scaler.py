@@ -6,22 +6,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def fit_scaler(tiles: Iterable[NDArray[np.float32]], channels: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return mean and standard deviation (channels,) over the rows of all tiles (n, channels), seen once.
+def fit_scaler(tiles: Iterable[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and standard deviation (channels,) over the rows of all tiles (n, channels), read once.
 
-    Moments are merged tile by tile in float64 (Chan, Golub and LeVeque 1979). A dimension that never changes has
-    std 1, so that it stays 0 when standardised.
+    They are scikit-learn's `StandardScaler` (its `partial_fit` merges the moments of the tiles in float64: Chan, Golub
+    and LeVeque 1979). A dimension that never changes gets the standard deviation 1, so that it stays 0 when it is
+    standardised.
+
+    Raises:
+        ValueError: there is no row.
+
+    Example:
+        >>> mean, std = fit_scaler([np.array([[1, 5], [3, 5]], np.float32), np.array([[5, 5]], np.float32)])
+        >>> mean.tolist(), (std**2).round().tolist()
+        ([3.0, 5.0], [3.0, 1.0])
     """
-    count, mean, squares = 0, np.zeros(channels), np.zeros(channels)
+    # Not at the top: importing scikit-learn takes a second.
+    from sklearn.preprocessing import StandardScaler
+
+    scaler = StandardScaler()
     for tile in tiles:
-        if not len(tile):
-            continue
-        values = tile.astype(np.float64)
-        here = values.mean(axis=0)
-        away = here - mean
-        total = count + len(values)
-        squares += np.square(values - here).sum(axis=0) + np.square(away) * (count * len(values) / total)
-        mean += away * (len(values) / total)
-        count = total
-    std = np.sqrt(squares / max(count, 1))
-    return mean.astype(np.float32), np.where(std > 0, std, 1.0).astype(np.float32)
+        if len(tile):
+            scaler.partial_fit(tile.astype(np.float64))
+    if not hasattr(scaler, "mean_"):
+        raise ValueError("there is no row to fit a scaler to")
+    return scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32)

@@ -1,23 +1,23 @@
-"""A plan: every image listed, a few of them embedded, and the rest reckoned."""
+"""A plan: list every image, embed a sample, and estimate the whole job from it."""
 
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
-from pathlib import Path
 
 from gapscope.device import choose_device
-from gapscope.errors import OptionError
 from gapscope.plan.estimate import Plan, estimate
 from gapscope.plan.measure import measure
 from gapscope.progress import Progress, Silent, Task
 from gapscope.pyramid.models import find_model
-from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import (
-    DEFAULT_MODEL,
     CompareSettings,
+    DeviceName,
     EmbedSettings,
+    ExecutionSettings,
     Fit,
+    ModelSettings,
+    PlanSettings,
     Precision,
     Preprocess,
     check_dataset_name,
@@ -25,64 +25,57 @@ from gapscope.settings import (
 from gapscope.sources import Entry, open_source
 from gapscope.stages.listing import block_rows_for, check_not_empty
 from gapscope.stages.precision import resolve_precision
-
-_SAMPLE = 256
+from gapscope.stages.resolve import resolve_embed_settings
 
 
 def plan(
     datasets: Mapping[str, str | PathLike[str]],
     *,
-    model: str = DEFAULT_MODEL,
-    weights: str | PathLike[str] | None = None,
-    levels: Sequence[str] | None = None,
-    size: int | None = None,
-    fit: Fit = "crop",
-    precision: Precision = "auto",
-    device: str = "auto",
-    k: int = 5,
-    gpus: int = 1,
-    price_per_gpu_hour: float | None = None,
-    sample: int = _SAMPLE,
+    model: str = ModelSettings.model,
+    weights: str | PathLike[str] | None = ModelSettings.weights,
+    levels: Sequence[str] | None = ModelSettings.levels,
+    size: int | None = ModelSettings.size,
+    fit: Fit = Preprocess.fit,
+    precision: Precision = EmbedSettings.precision,
+    device: DeviceName = ExecutionSettings.device,
+    k: int = CompareSettings.k,
+    gpus: int = PlanSettings.gpus,
+    price_per_gpu_hour: float | None = PlanSettings.price_per_gpu_hour,
+    sample: int = PlanSettings.sample,
     progress: Progress | None = None,
 ) -> Plan:
-    """Say what comparing datasets would take: time, disk and memory per stage, and the price.
+    """Estimate what comparing datasets would take: time, disk and memory per stage, and the price.
 
     Lists every image and embeds some, chosen at random but the same each time, in this process. Nothing is kept.
 
     Args:
         datasets: name to source, as for `gapscope.compare`.
-        model: as there, and likewise `weights`, `levels`, `size`, `fit`, `precision`, `device` and `k`.
-        weights: a file to use in place of the model's own weights.
-        levels: names of the levels to keep.
-        size: side in pixels of the square that the network sees.
-        fit: how an image becomes that square.
-        precision: arithmetic of the network.
-        device: `auto`, `cpu` or `cuda`.
-        k: an image is outside by its distance to its k-th nearest reference image.
-        gpus: workers that embed side by side, each as fast as this machine's device.
-        price_per_gpu_hour: of one of them, in any currency.
-        sample: number of images to embed.
-        progress: what shows long work.
+        model: fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), bundled
+            (EfficientNet-Lite0, needs no network), timm: and the name of a backbone of timm's, or another that
+            `gapscope models` lists.
+        weights: File to use in place of the model's own weights: a state dict or safetensors.
+        levels: Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default.
+        size: Side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
+        fit: How an image becomes that square: crop scales the short side to it and keeps the centre, stretch scales
+            both sides, which changes the aspect ratio, and pad scales the long side and centres the image on grey.
+        precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling
+            and storage do not change with it.
+        device: cpu, cuda, or auto for the GPU where torch sees one.
+        k: An image is outside by its distance to its k-th nearest reference image.
+        gpus: Workers that embed side by side, each as fast as what is measured here.
+        price_per_gpu_hour: Price of one worker, in any currency.
+        sample: Number of images to embed.
+        progress: shows long work; nothing is shown by default.
 
     Raises:
-        UserError: what was asked for cannot be done as it was asked.
+        UserError: an argument cannot be used, or does not fit the others.
     """
     shown = progress or Silent()
-    if gpus < 1 or sample < 1:
-        raise OptionError(f"--gpus {gpus} --sample {sample}: both must be 1 or more")
-    if price_per_gpu_hour is not None and price_per_gpu_hour < 0:
-        raise OptionError(f"--price-per-gpu-hour {price_per_gpu_hour}: must not be negative")
+    PlanSettings(gpus=gpus, price_per_gpu_hour=price_per_gpu_hour, sample=sample)
     network, on = find_model(model), choose_device(device)
     on.check_layout_support()
-    chosen = network.choose_levels(None if levels is None else tuple(levels))
-    file = network.weights() if weights is None else Path(weights).expanduser().absolute()
-    wanted = EmbedSettings(
-        model=model,
-        weights=str(file),
-        weights_sha256=sha256_of(file),
-        levels=chosen,
-        frame=Preprocess(size=network.size if size is None else size, fit=fit),
-        precision=precision,
+    wanted = resolve_embed_settings(
+        model=model, weights=weights, levels=levels, size=size, fit=fit, precision=precision
     )
     settings = resolve_precision(wanted, sample, on)
     sources = {check_dataset_name(name): open_source(name, fspath(source)) for name, source in datasets.items()}
@@ -90,15 +83,15 @@ def plan(
     for name, source in sources.items():
         check_not_empty(name, source)
         with shown.task(f"listing {name}", 0, "image") as task:
-            images[name], picked[name] = _picked(source.entries(), max(1, sample // len(sources)), task)
+            images[name], picked[name] = _reservoir(source.entries(), max(1, sample // len(sources)), task)
     listing = time.perf_counter() - start
     graph_k = CompareSettings(k=k).graph_k
     measured = measure(sources, picked, listing, settings, on, graph_k, shown)
-    channels = {level.name: level.channels for level in network.levels if level.name in chosen}
+    channels = {level.name: level.channels for level in network.levels if level.name in settings.levels}
     return Plan(
         images=images,
         stages=estimate(images, channels, measured, graph_k, block_rows_for(sum(images.values())), gpus),
-        device=on.check(),
+        device=on.describe(),
         workers=gpus,
         limit=measured.limit,
         images_per_second=measured.images_per_second,
@@ -106,13 +99,13 @@ def plan(
     )
 
 
-def _picked(entries: Iterator[Entry], count: int, task: Task) -> tuple[int, list[Entry]]:
-    """Return how many entries there are, and some of them, each as likely as any other (Vitter 1985, algorithm R)."""
-    chance, kept, seen = random.Random(0), list[Entry](), 0  # noqa: S311
-    for seen, entry in enumerate(entries, start=1):
+def _reservoir(entries: Iterator[Entry], size: int, task: Task) -> tuple[int, list[Entry]]:
+    """Return the number of entries, and a uniform sample of `size` of them (Vitter 1985, algorithm R)."""
+    generator, sample, n_entries = random.Random(0), list[Entry](), 0  # noqa: S311
+    for n_entries, entry in enumerate(entries, start=1):
         task.advance(1)
-        if len(kept) < count:
-            kept.append(entry)
-        elif (at := chance.randrange(seen)) < count:
-            kept[at] = entry
-    return seen, kept
+        if len(sample) < size:
+            sample.append(entry)
+        elif (index := generator.randrange(n_entries)) < size:
+            sample[index] = entry
+    return n_entries, sample

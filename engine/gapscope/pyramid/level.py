@@ -1,4 +1,4 @@
-"""A level of a pyramid, which knows its own name, stride and length."""
+"""A level of a pyramid: its name, stride and number of channels."""
 
 from dataclasses import dataclass
 
@@ -8,9 +8,9 @@ class Level:
     """One output of a pyramid.
 
     Attributes:
-        name: `P2` (fine) to `P6` (coarse), by stride.
+        name: `P2` (fine) to `P7` (coarse); the stride is 2 to the power of that number.
         stride: pixels of the input per position of the map.
-        channels: length of its embedding.
+        channels: number of channels of the map.
     """
 
     name: str

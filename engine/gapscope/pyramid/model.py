@@ -1,4 +1,4 @@
-"""What a network must offer to be embedded with."""
+"""What a network must offer to serve as a pyramid."""
 
 from abc import abstractmethod
 from collections.abc import Callable
@@ -22,12 +22,12 @@ class Trunk(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
 
-    def means(self, images: Tensor) -> dict[str, Tensor]:
-        """Return the mean over space of every level's map: (n, channels), in single precision or better."""
-        return {level: mean(found) for level, found in self(images).items()}
+    def pooled_means(self, images: Tensor) -> dict[str, Tensor]:
+        """Return the mean over space of every level's map: (n, channels), in float32 or better."""
+        return {level: mean(map_) for level, map_ in self(images).items()}
 
     def describe_mean_pooling(self, size: int) -> str:
-        """Say how `means` comes about for images of `size` x `size` pixels: from whole maps, or by a short cut."""
+        """Say how `pooled_means` is computed for `size` x `size` pixel images: from whole maps, or by a short cut."""
         return "whole maps"
 
 
@@ -37,12 +37,14 @@ class Model:
 
     Attributes:
         levels: its levels, fine to coarse.
-        size: side in pixels of the images it is used with when the user does not say.
-        mean: of each sRGB channel in 0..1, taken off the input.
-        std: that the input is divided by.
-        build: makes the network with random weights.
-        weights: finds the file of its own weights, downloading it where it must.
-        remap_state_dict: gives a file's tensors the network's names.
+        size: default side of the input images in pixels.
+        mean: is subtracted from the input, per sRGB channel in 0..1.
+        std: divides the input, per channel.
+        build: builds the network with random weights.
+        weights: returns the file of the network's own weights, and downloads it if this machine does not have it yet.
+            Raises WeightsError where that fails.
+        cached_weights: returns the same file if it is on this machine, else None; never downloads.
+        remap_state_dict: gives the tensors of a weights file the names that the built network uses.
         about: one line for people.
     """
 
@@ -52,21 +54,27 @@ class Model:
     std: tuple[float, float, float]
     build: Callable[[], Trunk]
     weights: Callable[[], Path]
+    cached_weights: Callable[[], Path | None]
     remap_state_dict: Callable[[nn.Module, State], State]
     about: str
 
     def choose_levels(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
-        """Return the named levels, fine to coarse; all of them for None.
+        """Return the named levels once each, fine to coarse; all levels for None.
 
         Raises:
-            OptionError: the model has no such level, or none is named.
+            OptionError: the model has no such level, or `names` is empty.
+
+        Example:
+            >>> from gapscope.pyramid import MODELS
+            >>> MODELS["bundled"].choose_levels(("P5", "P2", "P5"))
+            ('P2', 'P5')
         """
         known = tuple(level.name for level in self.levels)
         if names is None:
             return known
         for name in names:
             if name not in known:
-                raise OptionError(f"--levels {name}: the model has {', '.join(known)}")
+                raise OptionError(f"the model has {', '.join(known)}", argument="levels", value=name)
         if not names:
-            raise OptionError(f"--levels: name at least one of {', '.join(known)}")
+            raise OptionError(f"name at least one of {', '.join(known)}", argument="levels", value=())
         return tuple(name for name in known if name in names)

@@ -1,6 +1,6 @@
 """The networks that gapscope can embed with, by name.
 
-A name costs nothing: torchvision and timm, which take seconds to import, are imported when a network is built.
+Importing this module is cheap: torchvision and timm take seconds to import, and are imported when a network is built.
 """
 
 from gapscope.errors import OptionError
@@ -26,17 +26,23 @@ MODELS: dict[str, Model] = {
     },
     "bundled": bundled.MODEL,
 }
-"""Models by name. A program may add its own; every worker that embeds with one must add it too."""
+"""Models by name. A program may add its own; every worker that embeds with such a model must add it too."""
 
 
 def find_model(name: str) -> Model:
-    """Return the model called `name`, which may be `timm:` and a name of timm's.
+    """Return the model called `name`: a key of `MODELS`, or `timm:` followed by the name of a timm model.
 
     Raises:
-        OptionError: there is none.
+        OptionError: there is no such model.
+
+    Example:
+        >>> find_model("bundled").size
+        224
     """
     if name.startswith(timm_backbone.PREFIX):
         return timm_backbone.backbone(name.removeprefix(timm_backbone.PREFIX))
     if name not in MODELS:
-        raise OptionError(f"--model {name!r}: choose one of {', '.join(MODELS)}, or {timm_backbone.PREFIX}NAME")
+        raise OptionError(
+            f"choose one of {', '.join(MODELS)}, or {timm_backbone.PREFIX}NAME", argument="model", value=name
+        )
     return MODELS[name]

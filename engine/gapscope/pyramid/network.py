@@ -1,4 +1,4 @@
-"""The network as it is used: pixels in, one pooled vector per level out."""
+"""The network that embeds images: pixels in, one pooled vector per level out."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from gapscope.settings import EmbedSettings
 
 
 class Pyramid(nn.Module):
-    """A model with its normalisation in front and pooling over space behind."""
+    """A model with normalisation before it and pooling over space after it."""
 
     mean: Tensor
     std: Tensor
@@ -29,25 +29,25 @@ class Pyramid(nn.Module):
         self.register_buffer("std", torch.tensor(model.std).view(1, 3, 1, 1) * 255.0, persistent=False)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
-        """Embed a batch.
+        """Embed a batch of images.
 
         Args:
             pixels: (n, 3, height, width) uint8, sRGB.
 
         Returns:
-            Per level (n, length) float32: the level's map, pooled over space.
+            (n, length) float32 by level: the level's map, pooled over space.
         """
         images = (pixels.float() - self.mean) / self.std
         if self.short_cut:
-            means = self.trunk.means(images)
+            means = self.trunk.pooled_means(images)
             return {level: means[level].float() for level in self.levels}
         maps = self.trunk(images)
         return {level: POOLS[self.pool](maps[level]).float() for level in self.levels}
 
     def describe_pooling(self, settings: EmbedSettings) -> str:
-        """Say in words how the embeddings of `settings` come about."""
+        """Say in words how maps become embeddings under `settings`, for the log."""
         if _wants_short_cut(settings):
-            return f"mean: {self.trunk.describe_mean_pooling(settings.frame.size)}"
+            return f"mean: {self.trunk.describe_mean_pooling(settings.preprocess.size)}"
         return f"{settings.pool}: whole maps"
 
 
@@ -56,20 +56,21 @@ def _wants_short_cut(settings: EmbedSettings) -> bool:
 
 
 def embedding_lengths(settings: EmbedSettings) -> dict[str, int]:
-    """Return the length of an embedding of each level that is kept."""
+    """Return the length of an embedding, by level, for the levels that `settings` name."""
     channels = {level.name: level.channels for level in find_model(settings.model).levels}
     return {level: pooled_length(settings.pool, channels[level]) for level in settings.levels}
 
 
 def load_pyramid(settings: EmbedSettings) -> Pyramid:
-    """Build the network that `settings` describe, with its weights, ready to embed.
+    """Build the network that `settings` describe and load its weights; it is ready to embed.
 
     Raises:
-        WeightsError: the weights do not fit, or are not those that the run was begun with.
+        WeightsError: the weights do not fit the network, or are not those that the run was begun with.
+        OptionError: there is no such model.
     """
     path = Path(settings.weights)
     if sha256_of(path) != settings.weights_sha256:
-        raise WeightsError(f"--weights {path}: the file is not the one that this run was begun with")
+        raise WeightsError("the file is not the one that this run was begun with", argument="weights", value=path)
     model = find_model(settings.model)
     pyramid = Pyramid(model, settings)
     fit_state(pyramid.trunk, model.remap_state_dict(pyramid.trunk, read_state(path)), path)

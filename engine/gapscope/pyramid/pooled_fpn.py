@@ -1,4 +1,4 @@
-"""A torchvision FPN whose outputs are wanted as means only."""
+"""The means over space of a torchvision FPN's outputs, without computing these outputs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ from gapscope.pyramid.sums import convolved_mean, enlarged, nine_sums, projected
 def pooled_means(fpn: FeaturePyramidNetwork, maps: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the mean over space (n, channels) of every output of an FPN, from nine sums of each of its inputs.
 
-    Levels above the FPN's own are small: they are computed as they are, from the topmost map.
+    The extra levels above the FPN's own are small: their maps are computed, from the coarsest map.
 
     Args:
-        fpn: one to which the short cut applies.
-        maps: the backbone's maps, fine to coarse, whose sizes allow it.
+        fpn: an FPN for which `short_cut_applies`.
+        maps: the backbone's maps (n, channels, height, width), fine to coarse, for which `sizes_allow`.
     """
     with torch.autocast(next(iter(maps.values())).device.type, enabled=False):
         means = _from_sums(fpn, maps)
@@ -54,7 +54,7 @@ def _above(fpn: FeaturePyramidNetwork, last: Tensor) -> dict[str, Tensor]:
     outer = _like(affine_of(fpn.layer_blocks[-1]), last)
     top = conv2d(last, *_like(affine_of(fpn.inner_blocks[-1]), last))
     if isinstance(fpn.extra_blocks, LastLevelMaxPool):
-        # A pool of one position and stride two takes every second position: compute no others.
+        # A pool with a window of 1 and a stride of 2 keeps every second position, so no others are computed.
         return {"pool": mean(conv2d(top, *outer, stride=2, padding=1))}
     found, names = fpn.extra_blocks([conv2d(top, *outer, padding=1)], [last], [])
     return {name: mean(level) for name, level in zip(names, found[1:], strict=True)}
@@ -66,7 +66,7 @@ def _like(affine: Affine, maps: Tensor) -> Affine:
 
 @dataclass(frozen=True)
 class Verdict:
-    """Whether the short cut applies, and the reason in words where it does not."""
+    """Whether the short cut applies, and the reason in words if it does not."""
 
     applies: bool
     reason: str = ""
@@ -76,8 +76,8 @@ class Verdict:
 
 
 def short_cut_applies(fpn: nn.Module) -> Verdict:
-    """Tell from its modules whether an FPN is linear, so that its means follow from sums."""
-    # A class of its own may do more than its modules show.
+    """Tell from an FPN's modules whether it is affine: then sums of its inputs determine the means of its outputs."""
+    # A subclass may do more than its modules show.
     if not isinstance(fpn, FeaturePyramidNetwork) or type(fpn) is not FeaturePyramidNetwork:
         return Verdict(False, f"{type(fpn).__name__} is no FeaturePyramidNetwork of torchvision")
     for blocks, size in ((fpn.inner_blocks, 1), (fpn.layer_blocks, 3)):
@@ -90,9 +90,15 @@ def short_cut_applies(fpn: nn.Module) -> Verdict:
 
 
 def sizes_allow(maps: Sequence[Tensor]) -> bool:
-    """Tell whether every map is a whole number of times as large as the next, the same in height and width.
+    """Tell whether every map is an integer number of times as large as the next, the same in height and width.
 
-    Elsewhere enlarging repeats some rows more often than others, and the sums do not say which.
+    Otherwise enlarging repeats some rows more often than others, and nine sums do not tell these rows apart.
+
+    Example:
+        >>> sizes_allow([torch.zeros(1, 1, 8, 8), torch.zeros(1, 1, 4, 4)])
+        True
+        >>> sizes_allow([torch.zeros(1, 1, 7, 7), torch.zeros(1, 1, 4, 4)])
+        False
     """
     for fine, coarse in pairwise(maps):
         height, width = fine.shape[2] / coarse.shape[2], fine.shape[3] / coarse.shape[3]

@@ -1,9 +1,10 @@
-"""The mean of a feature pyramid without the pyramid: nine sums per map are all that its linear layers need.
+"""The mean over space of an FPN's outputs, computed from nine sums per map of its backbone instead of from maps.
 
-Behind a backbone, an FPN (Lin et al. 2017, "Feature Pyramid Networks for Object Detection") only projects, enlarges,
-adds and convolves. So the mean over space of its outputs is an affine function of a few sums over the backbone's maps:
-of the whole map, of its outermost rows and columns, and of its corners, which are what a 3x3 convolution with zero
-padding treats differently. All functions take and return these as (images, 9, channels), in the order of `SUMS`.
+An FPN (Lin et al. 2017, "Feature Pyramid Networks for Object Detection") only projects, enlarges, adds and convolves
+the maps of its backbone. So the mean over space of its outputs is an affine function of nine sums over each of these
+maps: over the whole map, over its outermost rows and columns, and over its corners. Rows, columns and corners matter
+because a 3x3 convolution with zero padding treats them differently. All functions take and return sums as
+(images, 9, channels), in the order of `SUMS`.
 """
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 SUMS = ("all", "top", "bottom", "left", "right", "top left", "top right", "bottom left", "bottom right")
 _ALL, _TOP, _BOTTOM, _LEFT, _RIGHT, _TOP_LEFT, _TOP_RIGHT, _BOTTOM_LEFT, _BOTTOM_RIGHT = range(9)
 
-# By row or column of a 3x3 kernel: the edge that its window over the map leaves out, if any.
+# For each row or column of a 3x3 kernel: the edge of the map that it never sees, if any.
 _ROW_OUT = (_BOTTOM, None, _TOP)
 _COLUMN_OUT = (_RIGHT, None, _LEFT)
 _CORNER = {
@@ -24,7 +25,12 @@ _CORNER = {
 
 
 def nine_sums(maps: Tensor) -> Tensor:
-    """Return the sums of maps (n, channels, height, width), in single precision or better."""
+    """Return the nine sums of maps (n, channels, height, width): (n, 9, channels), in float32 or better.
+
+    Example:
+        >>> nine_sums(torch.arange(6.0).view(1, 1, 2, 3)).flatten().tolist()
+        [15.0, 3.0, 12.0, 3.0, 7.0, 0.0, 2.0, 3.0, 5.0]
+    """
     precise = torch.promote_types(maps.dtype, torch.float32)
     rows = [maps[:, :, at].sum(dim=2, dtype=precise) for at in (0, -1)]
     columns = [maps[:, :, :, at].sum(dim=2, dtype=precise) for at in (0, -1)]
@@ -33,7 +39,7 @@ def nine_sums(maps: Tensor) -> Tensor:
 
 
 def projected(sums: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the sums behind a 1x1 convolution.
+    """Return the sums of the output of a 1x1 convolution.
 
     Args:
         sums: (n, 9, channels) of maps of `size`.
@@ -47,12 +53,12 @@ def projected(sums: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int])
 
 
 def enlarged(sums: Tensor, factor: int) -> Tensor:
-    """Return the sums of maps enlarged by a whole `factor`, every position repeated (nearest)."""
+    """Return the sums of maps enlarged by the integer `factor`, with every position repeated (nearest)."""
     return sums * sums.new_tensor([factor * factor] + [factor] * 4 + [1] * 4)[:, None]
 
 
 def convolved_mean(sums: Tensor, weight: Tensor, bias: Tensor, size: tuple[int, int]) -> Tensor:
-    """Return the mean over space (n, new channels) behind a 3x3 convolution of stride 1 with zero padding.
+    """Return the mean over space (n, new channels) of the output of a 3x3 convolution of stride 1 with zero padding.
 
     Args:
         sums: (n, 9, channels) of maps of `size`.

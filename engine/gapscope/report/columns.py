@@ -1,4 +1,4 @@
-"""What is known of the images besides their place, to colour the map by."""
+"""What is known of the images besides their coordinates, to color the map by."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from gapscope.report.points import PointIndex
 from gapscope.report.script import packed
 from gapscope.report.selection import Selection
-from gapscope.run import Run
 from gapscope.store.index import PREFIX, take_rows
+from gapscope.store.run_store import RunStore
 
 MAX_CATEGORIES = 1000
 """Texts that are told apart; the rarer ones are all `other`."""
@@ -39,20 +39,20 @@ class Column:
         values: (n,) float32 numbers, NaN where there is none; or uint16 numbers into the texts, or `_NONE` or `_RARE`.
     """
 
-    head: dict[str, Any]
+    head: dict[str, object]
     values: str
 
 
-def read_columns(run: Run, places: PointIndex, chosen: Selection) -> list[Column]:
+def read_columns(run: RunStore, index: PointIndex, selection: Selection) -> list[Column]:
     """Return the columns that the datasets' sources have, and facts about the files, in which the images differ."""
-    tables = [_rows(run, places, chosen, number) for number in range(len(places.datasets))]
-    found = [_column(title, _joined(name, tables, places, chosen)) for name, title in _names(tables)]
-    return [column for column in found if column is not None]
+    tables = [_rows(run, index, selection, number) for number in range(len(index.datasets))]
+    columns = [_column(title, _joined(name, tables, index, selection)) for name, title in _names(tables)]
+    return [column for column in columns if column is not None]
 
 
-def _rows(run: Run, places: PointIndex, chosen: Selection, dataset: int) -> pa.Table:
-    rows = places.row[chosen.image[places.dataset[chosen.image] == dataset]]
-    return take_rows(run.path, places.datasets[dataset], rows)
+def _rows(run: RunStore, index: PointIndex, selection: Selection, dataset: int) -> pa.Table:
+    rows = index.row[selection.image[index.dataset[selection.image] == dataset]]
+    return take_rows(run, index.datasets[dataset], rows)
 
 
 def _names(tables: list[pa.Table]) -> Iterator[tuple[str, str]]:
@@ -62,12 +62,12 @@ def _names(tables: list[pa.Table]) -> Iterator[tuple[str, str]]:
     yield from _READ.items()
 
 
-def _joined(name: str, tables: list[pa.Table], places: PointIndex, chosen: Selection) -> list[Any]:
+def _joined(name: str, tables: list[pa.Table], index: PointIndex, selection: Selection) -> list[Any]:
     """Return a column's values for the images on the page, None where one has none."""
-    values = np.full(len(chosen.image), None, dtype=object)
+    values = np.full(len(selection.image), None, dtype=object)
     for number, table in enumerate(tables):
         if name in table.column_names:
-            values[places.dataset[chosen.image] == number] = table[name].to_pylist()
+            values[index.dataset[selection.image] == number] = table[name].to_pylist()
     if name == "bytes":
         values[values == _UNKNOWN_SIZE] = None
     return list(values)

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from gapscope.report.palette import light
 from gapscope.report.selection import PlottedPoints, read_plotted_points
-from gapscope.run import Run
 from gapscope.store.index import take_rows
+from gapscope.store.run_store import RunStore
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -17,25 +17,25 @@ if TYPE_CHECKING:
 _LONGEST = 80
 
 
-def level_figure(run: Run, level: str, max_points: int) -> "go.Figure":
+def level_figure(run: RunStore, level: str, max_points: int) -> "go.Figure":
     """Draw a level's map: a trace of ordinary images and one of listed outliers per dataset."""
     import plotly.graph_objects as go
 
-    drawn = read_plotted_points(run, max_points)
-    points, _ = drawn.points(level)
-    outlier = drawn.outliers(level)
+    plotted = read_plotted_points(run, max_points)
+    points, _ = plotted.points(level)
+    outlier = plotted.outliers(level)
     size = float(np.clip(8.2 - 1.25 * np.log10(max(len(points), 1)), 2.2, 6.0))
     figure = go.Figure()
     for number, name in enumerate(run.datasets):
         for listed in (False, True):
-            here = (drawn.dataset == number) & (outlier == listed)
+            chosen = (plotted.dataset == number) & (outlier == listed)
             figure.add_scatter3d(
-                x=points[here, 0],
-                y=points[here, 1],
-                z=points[here, 2],
+                x=points[chosen, 0],
+                y=points[chosen, 1],
+                z=points[chosen, 2],
                 mode="markers",
                 name=f"{name}, outliers" if listed else name,
-                text=_names(drawn, number, here),
+                text=_names(plotted, number, chosen),
                 hovertemplate="%{text}<extra>%{fullData.name}</extra>",
                 marker={
                     "size": size + 1.6 if listed else size,
@@ -55,7 +55,7 @@ def level_figure(run: Run, level: str, max_points: int) -> "go.Figure":
     return figure
 
 
-def _names(drawn: PlottedPoints, dataset: int, here: NDArray[np.bool_]) -> list[str]:
+def _names(plotted: PlottedPoints, dataset: int, chosen: NDArray[np.bool_]) -> list[str]:
     # Plotly reads tags in its texts; names come from strangers.
-    uris = take_rows(drawn.run.path, drawn.run.datasets[dataset], drawn.row[here], ["uri"])["uri"].to_pylist()
+    uris = take_rows(plotted.run, plotted.run.datasets[dataset], plotted.row[chosen], ["uri"])["uri"].to_pylist()
     return [escape(uri if len(uri) <= _LONGEST else f"…{uri[-_LONGEST:]}") for uri in uris]

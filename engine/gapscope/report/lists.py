@@ -1,16 +1,16 @@
-"""The outlier lists of a run, with images as positions instead of uris."""
+"""The lists of a run, with images as positions in a `PointIndex` instead of uris: outliers and one-sided clusters."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.report.points import PointIndex, rows_named
-from gapscope.run import Run
-from gapscope.store.location import readable
-from gapscope.store.manifests import manifest_path
-from gapscope.store.results import read_some_neighbors
-from gapscope.store.tables import read_whole
+from gapscope.report.points import PointIndex, rows_of_uris
+from gapscope.store.datasets import Pair
+from gapscope.store.manifests import read_manifest
+from gapscope.store.metrics import Metrics
+from gapscope.store.neighbors import read_nearest
+from gapscope.store.run_store import RunStore
 
 NEAREST = 5
 """Reference images shown beside a pinned image."""
@@ -27,7 +27,7 @@ class OutlierList:
         level: the level's name.
         query: number of the dataset the outliers are from.
         reference: number of the dataset they do not look like.
-        image: (m,) int64 positions in `PointIndex`.
+        image: (m,) int64 positions in the `PointIndex`.
         rank: (m,) int32, from 1.
         reason: (m,) uint8 numbers into `REASONS`.
         numbers: (m, 4) float32: p, q, score and distance to the nearest reference image.
@@ -44,40 +44,39 @@ class OutlierList:
     neighbors: NDArray[np.int64]
 
 
-def read_outlier_lists(run: Run, places: PointIndex) -> list[OutlierList]:
+def read_outlier_lists(run: RunStore, index: PointIndex) -> list[OutlierList]:
     """Read the lists of every level, fine to coarse, and ordered pair."""
-    return [_one(run, places, level, query, reference) for level in run.levels for query, reference in run.pairs]
+    return [_outlier_list(run, index, level, pair) for level in run.levels for pair in run.pairs]
 
 
-def _one(run: Run, places: PointIndex, level: str, query: str, reference: str) -> OutlierList:
-    with readable(manifest_path(run.path, level, query, reference)) as file:
-        frame = read_whole(file, _COLUMNS).to_pandas()
-    asking, asked = places.datasets.index(query), places.datasets.index(reference)
-    image = places.find(asking, frame["row"].to_numpy(dtype=np.int64))
-    kept, image = frame[image >= 0], image[image >= 0]
-    _, near = read_some_neighbors(run.path, level, query, reference, places.row[image], NEAREST)
+def _outlier_list(run: RunStore, index: PointIndex, level: str, pair: Pair) -> OutlierList:
+    table = read_manifest(run.path, level, pair, _COLUMNS).to_pandas()
+    query, reference = (index.datasets.index(name) for name in pair)
+    image = index.find(query, table["row"].to_numpy(dtype=np.int64))
+    table, image = table[image >= 0], image[image >= 0]
+    _, neighbor_rows = read_nearest(run, level, pair, index.row[image], NEAREST)
     return OutlierList(
         level=level,
-        query=asking,
-        reference=asked,
+        query=query,
+        reference=reference,
         image=image,
-        rank=kept["rank"].to_numpy(dtype=np.int32),
-        reason=np.array([REASONS.index(reason) for reason in kept["reason"]], dtype=np.uint8),
-        numbers=kept[["p", "q", "score", "nearest_distance"]].to_numpy(dtype=np.float32),
-        neighbors=places.find(asked, near),
+        rank=table["rank"].to_numpy(dtype=np.int32),
+        reason=np.array([REASONS.index(reason) for reason in table["reason"]], dtype=np.uint8),
+        numbers=table[["p", "q", "score", "nearest_distance"]].to_numpy(dtype=np.float32),
+        neighbors=index.find(reference, neighbor_rows),
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class OneSidedCluster:
-    """A cluster of one level that almost only one dataset has.
+    """A cluster of one level that belongs almost entirely to one dataset.
 
     Attributes:
         cluster: its number.
         images: how many images it has.
         dataset: number of the dataset.
         share: the dataset's share of it, in 0..1.
-        typical: (t,) int64 positions in `PointIndex` of images that stand for it, most typical first; may be empty.
+        typical: (t,) int64 positions in the `PointIndex` of typical images, most typical first; may be empty.
     """
 
     cluster: int
@@ -87,37 +86,30 @@ class OneSidedCluster:
     typical: NDArray[np.int64]
 
 
-def read_one_sided_clusters(run: Run, places: PointIndex) -> list[list[OneSidedCluster]]:
-    """Read the one-sided clusters of every level, largest first."""
-    found = [run.metrics["levels"][level]["clusters"]["one_sided"] for level in run.levels]
-    rows = {
-        name: rows_named(
-            run, name, [uri for level in found for one in level if one["dataset"] == name for uri in _typical(one)]
-        )
-        for name in run.datasets
-    }
+def read_one_sided_clusters(run: RunStore, metrics: Metrics, index: PointIndex) -> list[list[OneSidedCluster]]:
+    """Return the one-sided clusters of every level, largest first."""
+    levels = [metrics["levels"][level]["clusters"]["one_sided"] for level in run.levels]
+    uris: dict[str, list[str]] = {name: [] for name in run.datasets}
+    for clusters in levels:
+        for cluster in clusters:
+            uris[cluster["dataset"]] += cluster["typical"]
+    rows = {name: rows_of_uris(run, name, own) for name, own in uris.items()}
     return [
         [
             OneSidedCluster(
-                cluster=one["cluster"],
-                images=one["images"],
-                dataset=places.datasets.index(one["dataset"]),
-                share=one["share"],
-                typical=_positions(places, one["dataset"], rows[one["dataset"]], _typical(one)),
+                cluster=cluster["cluster"],
+                images=cluster["images"],
+                dataset=index.datasets.index(cluster["dataset"]),
+                share=cluster["share"],
+                typical=_positions(index, cluster["dataset"], rows[cluster["dataset"]], cluster["typical"]),
             )
-            for one in level
+            for cluster in clusters
         ]
-        for level in found
+        for clusters in levels
     ]
 
 
-def _typical(one: dict[str, object]) -> list[str]:
-    # Older runs have none.
-    uris = one.get("typical")
-    return [uri for uri in uris if isinstance(uri, str)] if isinstance(uris, list) else []
-
-
-def _positions(places: PointIndex, dataset: str, rows: dict[str, int], uris: list[str]) -> NDArray[np.int64]:
-    named = np.array([rows.get(uri, -1) for uri in uris], np.int64)
-    found = places.find(places.datasets.index(dataset), named)
-    return found[found >= 0]
+def _positions(index: PointIndex, dataset: str, rows: dict[str, int], uris: list[str]) -> NDArray[np.int64]:
+    wanted = np.array([rows.get(uri, -1) for uri in uris], np.int64)
+    positions = index.find(index.datasets.index(dataset), wanted)
+    return positions[positions >= 0]

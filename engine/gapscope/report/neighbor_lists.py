@@ -1,4 +1,4 @@
-"""The nearest reference images of every image on the page, and how far it is from them."""
+"""The nearest reference images of every image on the page, and their distances."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,19 @@ from numpy.typing import NDArray
 from gapscope.report.lists import NEAREST
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
-from gapscope.run import Run
-from gapscope.store.results import read_some_neighbors
+from gapscope.store.datasets import Pair
+from gapscope.store.neighbors import read_nearest
+from gapscope.store.run_store import RunStore
 
 
 @dataclass(frozen=True)
 class NeighborLists:
-    """What lies nearest to the m images on the page that are of the query dataset, in the page's order.
+    """The nearest reference images of the m images on the page that are of the query dataset, in the page's order.
 
     Attributes:
         image: (m, NEAREST) int32 page numbers, nearest first, -1 where one is missing or not on the page.
         distance: (m, NEAREST) float32, infinite where one is missing.
-        score: (m,) float32, distance to the k-th, which the outlier lists go by.
+        score: (m,) float32, the distance to the k-th, by which images are outside.
     """
 
     image: NDArray[np.int32]
@@ -27,21 +28,22 @@ class NeighborLists:
     score: NDArray[np.float32]
 
 
-def nearest(run: Run, level: str, pair: tuple[str, str], places: PointIndex, chosen: Selection) -> NeighborLists:
-    """Find the images nearest in the reference at a level."""
-    query, reference = (places.datasets.index(name) for name in pair)
-    asking = chosen.image[places.dataset[chosen.image] == query]
-    k = score_neighbor(run, pair[1])
-    distances, indices = read_some_neighbors(run.path, level, *pair, places.row[asking], max(k, NEAREST))
-    image = np.full((len(asking), NEAREST), -1, np.int32)
-    distance = np.full((len(asking), NEAREST), np.inf, np.float32)
-    width = min(NEAREST, indices.shape[1])
-    image[:, :width] = chosen.numbers(len(places))[places.find(reference, indices[:, :width])]
+def read_neighbor_lists(
+    run: RunStore, level: str, pair: Pair, index: PointIndex, selection: Selection
+) -> NeighborLists:
+    """Return the reference images nearest to each query image on the page, at a level."""
+    query, reference = (index.datasets.index(name) for name in pair)
+    images = selection.image[index.dataset[selection.image] == query]
+    k = score_k(run, pair.reference)
+    distances, rows = read_nearest(run, level, pair, index.row[images], max(k, NEAREST))
+    image = np.full((len(images), NEAREST), -1, np.int32)
+    distance = np.full((len(images), NEAREST), np.inf, np.float32)
+    width = min(NEAREST, rows.shape[1])
+    image[:, :width] = selection.page_numbers(len(index))[index.find(reference, rows[:, :width])]
     distance[:, :width] = distances[:, :width]
     return NeighborLists(image, distance, distances[:, min(k, distances.shape[1]) - 1])
 
 
-def score_neighbor(run: Run, reference: str) -> int:
-    """Return which neighbor in a reference the outside score is the distance to; small references have no k-th."""
-    k: int = run.record.config["compare"]["k"]
-    return max(1, min(k, int(run.record.datasets[reference]["read"]) - 1))
+def score_k(run: RunStore, reference: str) -> int:
+    """Return the k of the outside score against a reference: as it was asked for, or less where that one is small."""
+    return max(1, min(run.record.config.compare.k, (run.record.datasets[reference].read or 0) - 1))

@@ -1,9 +1,8 @@
-"""The page itself, its data and the libraries it needs, all in one folder."""
+"""The page, its data and the libraries that it needs, all in one folder."""
 
 import re
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +10,15 @@ from plotly.offline import get_plotlyjs
 
 from gapscope.report.columns import read_columns
 from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList
-from gapscope.report.neighbor_lists import NeighborLists, nearest
+from gapscope.report.neighbor_lists import NeighborLists, read_neighbor_lists
 from gapscope.report.page_data import page_data
-from gapscope.report.points import PointIndex, read_level
+from gapscope.report.points import PointIndex, read_points
 from gapscope.report.script import packed, script
 from gapscope.report.selection import Selection
 from gapscope.report.tiles import Tiles
-from gapscope.run import Run
 from gapscope.store.index import take_rows
+from gapscope.store.metrics import Metrics
+from gapscope.store.run_store import RunStore
 
 ASSETS = (
     "page.css",
@@ -37,22 +37,24 @@ ASSETS = (
 
 
 def write_page(
-    run: Run,
-    places: PointIndex,
-    listed: list[OutlierList],
+    run: RunStore,
+    metrics: Metrics,
+    index: PointIndex,
+    outlier_lists: list[OutlierList],
     one_sided: list[list[OneSidedCluster]],
-    chosen: Selection,
+    selection: Selection,
     tiles: Tiles,
     folder: Path,
 ) -> None:
-    """Write index.html and everything it loads, apart from the tiles, into `folder`.
+    """Write index.html and everything it loads, except the tiles, into `folder`.
 
     Args:
         run: the run.
-        places: every image's place.
-        listed: every outlier list.
+        metrics: its numbers.
+        index: all images that have coordinates.
+        outlier_lists: every outlier list.
         one_sided: the one-sided clusters of every level.
-        chosen: the images on the page.
+        selection: the images on the page.
         tiles: their thumbnails.
         folder: an existing folder.
     """
@@ -60,19 +62,19 @@ def write_page(
         _write(folder / name, text)
     (folder / "data").mkdir()
 
-    def hand_over(name: str, value: Any) -> None:
+    def write_data(name: str, value: object) -> None:
         _write(folder / "data" / f"{name}.js", script(name, value))
 
-    columns = read_columns(run, places, chosen)
-    hand_over("facts", page_data(run, places, one_sided, chosen, tiles, columns))
+    columns = read_columns(run, index, selection)
+    write_data("facts", page_data(run, metrics, index, one_sided, selection, tiles, columns))
     for number, column in enumerate(columns):
-        hand_over(f"column-{number}", column.values)
-    hand_over("images", _images(run, places, chosen, tiles))
+        write_data(f"column-{number}", column.values)
+    write_data("images", _images(run, index, selection, tiles))
     for number, level in enumerate(run.levels):
-        lists = [one for one in listed if one.level == level]
-        near = [nearest(run, level, pair, places, chosen) for pair in run.pairs]
-        hand_over(f"level-{number}", _level(run, level, lists, near, places, chosen))
-        hand_over(f"near-{number}", _near(near))
+        own_lists = [outliers for outliers in outlier_lists if outliers.level == level]
+        neighbors = [read_neighbor_lists(run, level, pair, index, selection) for pair in run.pairs]
+        write_data(f"level-{number}", _level(run, level, own_lists, neighbors, index, selection))
+        write_data(f"near-{number}", _neighbors(neighbors))
 
 
 def own_files() -> dict[str, str]:
@@ -102,16 +104,16 @@ def _stand_ins(plotly: str) -> str:
 _STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
 
 
-def _images(run: Run, places: PointIndex, chosen: Selection, tiles: Tiles) -> dict[str, Any]:
-    dataset, row = places.dataset[chosen.image], places.row[chosen.image]
+def _images(run: RunStore, index: PointIndex, selection: Selection, tiles: Tiles) -> dict[str, object]:
+    dataset, row = index.dataset[selection.image], index.row[selection.image]
     uris = np.empty(len(dataset), dtype=object)
-    for number, name in enumerate(places.datasets):
-        uris[dataset == number] = take_rows(run.path, name, row[dataset == number], ["uri"])["uri"].to_pylist()
-    prefixes = [_common_folder(list(uris[dataset == number])) for number in range(len(places.datasets))]
+    for number, name in enumerate(index.datasets):
+        uris[dataset == number] = take_rows(run, name, row[dataset == number], ["uri"])["uri"].to_pylist()
+    prefixes = [_common_folder(list(uris[dataset == number])) for number in range(len(index.datasets))]
     return {
         "dataset": packed(dataset.astype(np.uint16)),
         "row": packed(row.astype(np.uint32)),
-        "drawn": packed(chosen.drawn.astype(np.uint8)),
+        "drawn": packed(selection.drawn.astype(np.uint8)),
         "sizes": packed(tiles.sizes),
         "prefixes": prefixes,
         "names": [uri[len(prefixes[number]) :] for uri, number in zip(uris, dataset, strict=True)],
@@ -121,41 +123,46 @@ def _images(run: Run, places: PointIndex, chosen: Selection, tiles: Tiles) -> di
 def _common_folder(uris: list[str]) -> str:
     # What the first and the last in order have in common, all between them have too.
     first, last = min(uris, default=""), max(uris, default="")
-    same = next((at for at, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
-    return first[: first.rfind("/", 0, same) + 1]
+    differing = (position for position, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
+    return first[: first.rfind("/", 0, next(differing, min(len(first), len(last)))) + 1]
 
 
 def _level(
-    run: Run, level: str, lists: list[OutlierList], near: list[NeighborLists], places: PointIndex, chosen: Selection
-) -> dict[str, Any]:
-    placed, clusters = read_level(run, level, places, chosen.image)
-    points = placed.astype(np.float64)
+    run: RunStore,
+    level: str,
+    outlier_lists: list[OutlierList],
+    neighbors: list[NeighborLists],
+    index: PointIndex,
+    selection: Selection,
+) -> dict[str, object]:
+    coordinates, clusters = read_points(run, level, index, selection.image)
+    points = coordinates.astype(np.float64)
     low = points.min(axis=0, initial=np.inf) if len(points) else np.zeros(3)
     span = float((points - low).max(initial=0.0)) or 1.0
-    number = chosen.numbers(len(places))
+    page_numbers = selection.page_numbers(len(index))
     return {
         "low": [float(value) for value in low],
         "span": span,
         # 16 bits a coordinate are finer than a pixel of any screen.
         "points": packed(np.rint((points - low) / span * 65535).astype(np.uint16)),
         "clusters": packed(clusters),
-        "scores": [packed(one.score.astype(np.float16)) for one in near],
-        "lists": [_list(one, number) for one in lists],
+        "scores": [packed(lists.score.astype(np.float16)) for lists in neighbors],
+        "lists": [_outlier_list(outliers, page_numbers) for outliers in outlier_lists],
     }
 
 
-def _near(near: list[NeighborLists]) -> dict[str, Any]:
-    pairs = [{"images": packed(one.image), "distances": packed(one.distance)} for one in near]
+def _neighbors(neighbors: list[NeighborLists]) -> dict[str, object]:
+    pairs = [{"images": packed(lists.image), "distances": packed(lists.distance)} for lists in neighbors]
     return {"across": NEAREST, "pairs": pairs}
 
 
-def _list(listed: OutlierList, number: NDArray[np.int32]) -> dict[str, Any]:
+def _outlier_list(outliers: OutlierList, page_numbers: NDArray[np.int32]) -> dict[str, object]:
     """Return an outlier list of those of its images that are on the page."""
-    there = number[listed.image] >= 0
+    on_page = page_numbers[outliers.image] >= 0
     return {
-        "total": len(listed.image),
-        "image": packed(number[listed.image[there]]),
-        "rank": packed(listed.rank[there]),
-        "reason": packed(listed.reason[there]),
-        "numbers": packed(listed.numbers[there]),
+        "total": len(outliers.image),
+        "image": packed(page_numbers[outliers.image[on_page]]),
+        "rank": packed(outliers.rank[on_page]),
+        "reason": packed(outliers.reason[on_page]),
+        "numbers": packed(outliers.numbers[on_page]),
     }

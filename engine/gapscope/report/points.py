@@ -1,32 +1,31 @@
-"""Which images have a place on every map, and where it is."""
+"""The images that have coordinates on every map, as positions in a few arrays."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gapscope.run import Run
-from gapscope.store.index import groups_of, rows_read
-from gapscope.store.results import read_layout
+from gapscope.store.index import row_groups, rows_read
+from gapscope.store.layouts import read_layout
+from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import uri_hashes
 
 
 @dataclass(frozen=True, kw_only=True)
 class PointIndex:
-    """The n images that have a place on every map; an image's position in these arrays stands for it.
+    """The n images that have coordinates on every map; an image's position in these arrays identifies it.
 
-    Images of a dataset stand together, in the order of their rows. No names are kept: a run may hold ten million.
+    Images of a dataset are consecutive, in the order of their rows. No uris are kept: a run may have ten million.
 
     Attributes:
         datasets: the datasets' names, in the run's order.
         dataset: (n,) int16, number of each image's dataset, ascending.
         row: (n,) int64, each image's row in its dataset.
-        hash: (n,) uint64 of its dataset's name and its uri, by which images are drawn at random.
+        hash: (n,) uint64 of its dataset's name and its uri, by which images are chosen at random.
     """
 
     datasets: tuple[str, ...]
@@ -38,13 +37,13 @@ class PointIndex:
         return len(self.dataset)
 
     def find(self, dataset: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the positions of a dataset's `rows`, of any shape; -1 where one has no place."""
+        """Return the positions of a dataset's `rows`, of any shape; -1 for a row without coordinates."""
         first, last = self._ends[dataset]
-        there = self.row[first:last]
-        if not len(there):
+        own = self.row[first:last]
+        if not len(own):
             return np.full(np.shape(rows), -1, np.int64)
-        found = np.minimum(np.searchsorted(there, rows), len(there) - 1)
-        return np.where(there[found] == rows, first + found, -1).astype(np.int64)
+        candidates = np.minimum(np.searchsorted(own, rows), len(own) - 1)
+        return np.where(own[candidates] == rows, first + candidates, -1).astype(np.int64)
 
     @cached_property
     def _ends(self) -> list[tuple[int, int]]:
@@ -53,51 +52,44 @@ class PointIndex:
         return list(zip(first.tolist(), last.tolist(), strict=True))
 
 
-def read_point_index(run: Run) -> PointIndex:
-    """Read which images were read. Those whose place is not finite on some level are left out of all."""
-    rows = [rows_read(run.path, name) for name in run.datasets]
-    flat = np.concatenate([first + here for first, here in zip(_first_rows(run), rows, strict=True)])
-    finite = np.ones(len(flat), dtype=bool)
+def read_point_index(run: RunStore) -> PointIndex:
+    """Return the embedded images. Those whose coordinates are not finite on some level are left out of all."""
+    rows = {name: rows_read(run, name) for name in run.datasets}
+    positions = np.concatenate([run.record.row_slices[name].start + own for name, own in rows.items()])
+    finite = np.ones(len(positions), dtype=bool)
     for level in run.levels:
-        finite &= np.isfinite(read_layout(run.path, level)[0][flat]).all(axis=1)
-    hashes = [_hashes(run, name)[here] for name, here in zip(run.datasets, rows, strict=True)]
+        finite &= np.isfinite(read_layout(run, level)[0][positions]).all(axis=1)
+    hashes = [_hashes(run, name)[own] for name, own in rows.items()]
     return PointIndex(
         datasets=run.datasets,
-        dataset=np.repeat(np.arange(len(rows), dtype=np.int16), [len(here) for here in rows])[finite],
-        row=np.concatenate(rows)[finite],
+        dataset=np.repeat(np.arange(len(rows), dtype=np.int16), [len(own) for own in rows.values()])[finite],
+        row=np.concatenate(list(rows.values()))[finite],
         hash=np.concatenate(hashes)[finite],
     )
 
 
-def read_level(
-    run: Run, level: str, places: PointIndex, image: NDArray[np.int64]
+def read_points(
+    run: RunStore, level: str, index: PointIndex, images: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return the (m, 3) points and (m,) clusters, -1 for none, of m images at a level."""
-    points, clusters = read_layout(run.path, level)
-    rows = np.array(_first_rows(run), np.int64)[places.dataset[image]] + places.row[image]
-    return points[rows], clusters[rows]
+    """Return the (m, 3) coordinates and (m,) clusters, -1 for none, of m images at a level."""
+    coordinates, clusters = read_layout(run, level)
+    first_rows = np.array([run.record.row_slices[name].start for name in run.datasets], np.int64)
+    rows = first_rows[index.dataset[images]] + index.row[images]
+    return coordinates[rows], clusters[rows]
 
 
-def rows_named(run: Run, dataset: str, uris: Iterable[str]) -> dict[str, int]:
-    """Return the rows of some of a dataset's uris; those that are not there are left out."""
+def rows_of_uris(run: RunStore, dataset: str, uris: Iterable[str]) -> dict[str, int]:
+    """Return the rows of some of a dataset's uris; unknown ones are left out."""
     wanted = pa.array(sorted(set(uris)), pa.string())
-    found: dict[str, int] = {}
+    rows: dict[str, int] = {}
     if not len(wanted):
-        return found
-    for table in groups_of(run.path, dataset, ["row", "uri"]):
-        here = table.filter(pc.is_in(table["uri"], value_set=wanted))
-        found |= dict(zip(here["uri"].to_pylist(), here["row"].to_pylist(), strict=True))
-    return found
+        return rows
+    for table in row_groups(run, dataset, ["row", "uri"]):
+        matches = table.filter(pc.is_in(table["uri"], value_set=wanted))
+        rows |= dict(zip(matches["uri"].to_pylist(), matches["row"].to_pylist(), strict=True))
+    return rows
 
 
-def _first_rows(run: Run) -> list[int]:
-    """Return, per dataset, where its rows begin among those of all datasets."""
-    listed = [int(run.record.datasets[name]["listed"]) for name in run.datasets]
-    return list(accumulate(listed[:-1], initial=0))
-
-
-def _hashes(run: Run, dataset: str) -> NDArray[np.uint64]:
+def _hashes(run: RunStore, dataset: str) -> NDArray[np.uint64]:
     """Return (rows,) hashes of all of a dataset's rows."""
-    return np.concatenate(
-        [uri_hashes(dataset, table["uri"].to_numpy()) for table in groups_of(run.path, dataset, ["uri"])]
-    )
+    return np.concatenate([uri_hashes(dataset, table["uri"].to_numpy()) for table in row_groups(run, dataset, ["uri"])])

@@ -23,9 +23,10 @@ from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.errors import OptionError, RunError, SourceError, one_line
 from gapscope.report.page import own_files
 from gapscope.report.script import is_script
-from gapscope.run import Run
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.store.index import read_entries
+from gapscope.store.run_store import RunStore
 
 IMAGES = "images"
 """Under this name a page that is served finds the images: IMAGES/number of the dataset/row."""
@@ -51,10 +52,10 @@ _IMAGE_POLICY = "default-src 'none'; sandbox"
 _POLICY = re.compile('<meta http-equiv="Content-Security-Policy" content="([^"]*)">')
 
 CONNECTIONS = 64
-"""That are answered at a time; more wait in the system's queue."""
+"""Connections that are answered at a time; more wait in the system's queue."""
 
-ASKING_SECONDS = 10.0
-"""That a client has for its whole request; slower ones are cut off, so that they cannot keep the others out."""
+REQUEST_SECONDS = 10.0
+"""Time that a client has for its whole request; slower ones are cut off, so that they cannot keep others out."""
 
 
 class ReportServer(ThreadingHTTPServer):
@@ -70,7 +71,7 @@ class ReportServer(ThreadingHTTPServer):
     # The system cuts it to what it allows.
     request_queue_size = 4096
 
-    def __init__(self, run: Run, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, run: RunStore, *, host: str = "127.0.0.1", port: int = 0) -> None:
         """Open the port.
 
         Args:
@@ -87,7 +88,7 @@ class ReportServer(ThreadingHTTPServer):
         self._files = _files_of(run)
         self._page = own_files()
         self._free = threading.BoundedSemaphore(CONNECTIONS)
-        self._asking: dict[socket.socket, float] = {}
+        self._deadlines: dict[socket.socket, float] = {}
         policy = _POLICY.search(self._page["index.html"])
         assert policy is not None
         self.page_policy = f"{html.unescape(policy[1])}; frame-ancestors 'none'"
@@ -95,7 +96,9 @@ class ReportServer(ThreadingHTTPServer):
             super().__init__((host, port), _Handler)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else "no such port"
-            raise OptionError(f"--host {host} --port {port}: {reason}; choose another, or port 0 for any") from error
+            raise OptionError(
+                f"cannot listen there at {host}: {reason}; choose another, or 0 for any", argument="port", value=port
+            ) from error
         self._own_names = {host.lower(), socket.gethostname().lower(), "localhost"}
 
     @property
@@ -109,12 +112,12 @@ class ReportServer(ThreadingHTTPServer):
         """Answer in a thread of its own, once one of a bounded number is free."""
         while not self._free.acquire(timeout=0.5):
             self.service_actions()
-        self._asking[request] = time.monotonic() + ASKING_SECONDS
+        self._deadlines[request] = time.monotonic() + REQUEST_SECONDS
         try:
             super().process_request(request, client_address)
         except RuntimeError:
             # The system has no thread left for us.
-            self.has_asked(request)
+            self.request_received(request)
             self._free.release()
             raise
 
@@ -123,21 +126,21 @@ class ReportServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
-            self.has_asked(request)
+            self.request_received(request)
             self._free.release()
 
     def service_actions(self) -> None:
-        """Cut off who has taken too long to ask; called now and then."""
+        """Cut off clients that take too long for their request; called now and then."""
         now = time.monotonic()
-        for request in [one for one, until in list(self._asking.items()) if until < now]:
-            self.has_asked(request)
+        for request in [late for late, deadline in list(self._deadlines.items()) if deadline < now]:
+            self.request_received(request)
             # It may be gone already.
             with suppress(OSError):
                 request.shutdown(socket.SHUT_RDWR)
 
-    def has_asked(self, request: socket.socket) -> None:
-        """Say that a client's request is whole."""
-        self._asking.pop(request, None)
+    def request_received(self, request: socket.socket) -> None:
+        """Note that a client's request has been received, whole."""
+        self._deadlines.pop(request, None)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that goes away, or speaks nonsense, is no concern of the terminal's."""
@@ -183,10 +186,10 @@ class ReportServer(ThreadingHTTPServer):
         if not 0 <= dataset < len(self.run.datasets):
             raise Rejected("missing", "there is no such dataset")
         name = self.run.datasets[dataset]
-        if not 0 <= row < self.run.record.datasets[name]["listed"]:
+        if not 0 <= row < self.run.record.datasets[name].listed:
             raise Rejected("missing", "there is no such row")
         try:
-            entry = self.run.entries(name, np.array([row]))[0]
+            entry = read_entries(self.run, name, np.array([row]))[0]
         # A damaged table makes Arrow raise nearly anything, and other images can still be shown.
         except Exception as error:
             raise Rejected("unreadable", f"the run is damaged; see `gapscope verify {self.run.path}`") from error
@@ -199,7 +202,7 @@ class ReportServer(ThreadingHTTPServer):
 
     def _encoded(self, data: bytes, entry: Entry) -> bytes:
         side = min(LARGEST_SIDE, self._longest(entry))
-        pixels = thumbnail_in_subprocess(data, side, self.run.frame.max_pixels, entry.box)
+        pixels = thumbnail_in_subprocess(data, side, self.run.record.config.embed.max_pixels, entry.box)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=92)
         return file.getvalue()
@@ -209,34 +212,34 @@ class ReportServer(ThreadingHTTPServer):
 
     @cached_property
     def _sources(self) -> dict[str, Source]:
-        found = {}
+        sources = {}
         for name in self.run.datasets:
             try:
-                found[name] = self.run.source(name)
+                sources[name] = self.run.open_source(name)
             except SourceError:
                 # Images that have moved away are answered one by one; the others are shown.
                 continue
-        return found
+        return sources
 
 
-def _files_of(run: Run) -> dict[str, Path]:
+def _files_of(run: RunStore) -> dict[str, Path]:
     """Return the data and pictures of a run's report by name.
 
     Raises:
         RunError: there is no report, or its page or scripts are not those that this gapscope writes.
     """
-    folder = run.report.parent
+    folder = run.path / "report"
     again = f"write it with `gapscope report {run.path}`"
-    if not run.report.exists():
+    if not (folder / "index.html").exists():
         raise RunError(f"{run.path} has no report: {again}")
     for name, text in own_files().items():
         path = folder / name
         if not path.exists() or path.read_bytes() != text.encode():
             raise RunError(f"{path} is not what this version of gapscope writes, and is not shown: {again}")
-    found = [path for part in ("data", "tiles") for path in (folder / part).glob("*")]
+    paths = [path for part in ("data", "tiles") for path in (folder / part).glob("*")]
     return {
         f"{path.parent.name}/{path.name}": path
-        for path in found
+        for path in paths
         if path.suffix in (".js", ".jpg") and path.is_file() and not path.is_symlink()
     }
 
@@ -271,7 +274,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self, *, body: bool) -> None:
         server = cast("ReportServer", self.server)
-        server.has_asked(self.connection)
+        server.request_received(self.connection)
         token, _, rest = unquote(self.path.partition("?")[0], errors="replace").lstrip("/").partition("/")
         if not server.knows(self.headers.get("Host", "")):
             self._say(HTTPStatus.FORBIDDEN, "This server answers to this machine's own names only.", body=body)

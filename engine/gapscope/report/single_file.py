@@ -57,12 +57,12 @@ def _hashes(texts: Iterable[str]) -> str:
 
 def _data(report: Path) -> list[str]:
     """Return every data file as an element that no browser runs."""
-    found = []
+    elements = []
     for path in sorted((report / "data").glob("*.js")):
         script = path.read_text(encoding="utf-8")
         text = json.loads(script[script.index("JSON.parse(") + len("JSON.parse(") : script.rindex("));")])
-        found.append(f'<script type="application/json" id="inlined/{path.stem}">{_escaped(text)}</script>\n')
-    return found
+        elements.append(f'<script type="application/json" id="inlined/{path.stem}">{_escaped(text)}</script>\n')
+    return elements
 
 
 def _escaped(text: str) -> str:

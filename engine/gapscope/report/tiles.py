@@ -18,10 +18,12 @@ from gapscope.errors import SourceError
 from gapscope.progress import Progress
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
-from gapscope.run import Run
 from gapscope.settings import Thumbnails
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.store.index import read_entries
+from gapscope.store.run_store import RunStore
+from gapscope.store.thumbnails import read_thumbnails
 
 LARGE_IMAGES = 4096
 """This many of the most important images get large tiles; the others' are small, to keep the report's size down."""
@@ -29,7 +31,7 @@ LARGE_IMAGES = 4096
 LARGE_SIDE, LARGE_ACROSS = 160, 8
 SMALL_SIDE, SMALL_ACROSS = 64, 16
 
-MOST_BYTES = 250_000_000
+MAX_BYTES = 250_000_000
 """Of all sheets together, so that a report can still be copied and mailed around."""
 
 _GREY = (128, 128, 128)
@@ -89,19 +91,19 @@ class Tiles:
 
 
 def write_tiles(
-    run: Run, places: PointIndex, chosen: Selection, thumbnails: Thumbnails, folder: Path, progress: Progress
+    run: RunStore, index: PointIndex, selection: Selection, thumbnails: Thumbnails, folder: Path, progress: Progress
 ) -> Tiles:
     """Write the sheets into `folder`/tiles.
 
     Pictures come from the run, which keeps those that were made while embedding; what it lacks is decoded from its
-    source. Where a sheet would take all of them past `MOST_BYTES`, it and the less important ones are left out.
+    source. Where a sheet would take all of them past `MAX_BYTES`, it and the less important ones are left out.
     """
-    wanted = _wanted(chosen, thumbnails)
-    sizes = np.zeros((len(chosen.image), 2), dtype=np.uint8)
+    wanted = _wanted(selection, thumbnails)
+    sizes = np.zeros((len(selection.image), 2), dtype=np.uint8)
     (folder / "tiles").mkdir()
     if not wanted:
         return Tiles(sizes=sizes, sheets=[], images=0, wanted=0, bytes=0)
-    pictures = Pictures(run, places, chosen.image[:wanted], progress)
+    pictures = Pictures(run, index, selection.image[:wanted], progress)
     written: list[Sheet] = []
     total = 0
     with (
@@ -110,7 +112,7 @@ def write_tiles(
     ):
         for sheet in sheets(wanted):
             data = _sheet(sheet, threads.map(pictures.of, range(sheet.start, sheet.stop), repeat(sheet.side)), sizes)
-            if total + len(data) > MOST_BYTES:
+            if total + len(data) > MAX_BYTES:
                 sizes[sheet.start :] = 0
                 break
             (folder / "tiles" / sheet.name).write_bytes(data)
@@ -123,8 +125,8 @@ def write_tiles(
     return Tiles(sizes=sizes, sheets=written, images=images, wanted=wanted, bytes=total)
 
 
-def _wanted(chosen: Selection, thumbnails: Thumbnails) -> int:
-    return {"off": 0, "outliers": chosen.important, "drawn": len(chosen.image)}[thumbnails]
+def _wanted(selection: Selection, thumbnails: Thumbnails) -> int:
+    return {"off": 0, "outliers": selection.important, "drawn": len(selection.image)}[thumbnails]
 
 
 def _sheet(sheet: Sheet, pictures: Iterable[Image.Image | None], sizes: NDArray[np.uint8]) -> bytes:
@@ -143,22 +145,22 @@ def _sheet(sheet: Sheet, pictures: Iterable[Image.Image | None], sizes: NDArray[
 class Pictures:
     """Where each picture comes from; `of` may be called from several threads."""
 
-    def __init__(self, run: Run, places: PointIndex, image: NDArray[np.int64], progress: Progress) -> None:
-        """Look for the pictures of some images, given as positions in `places`."""
+    def __init__(self, run: RunStore, index: PointIndex, images: NDArray[np.int64], progress: Progress) -> None:
+        """Look for the pictures of some images, given as positions in `index`."""
         self._sources: dict[str, Source | None] = {}
-        self._max_pixels = run.frame.max_pixels
+        self._max_pixels = run.record.config.embed.max_pixels
         self._kept: dict[int, bytes] = {}
         self._entries: dict[int, tuple[str, Entry]] = {}
-        for number, name in enumerate(places.datasets):
-            members = np.flatnonzero(places.dataset[image] == number)
-            rows = places.row[image[members]]
-            kept = run.thumbnails(name, rows)
-            self._kept |= {int(at): kept[row] for at, row in zip(members, rows.tolist(), strict=True) if row in kept}
-            missing = [int(at) for at in members if int(at) not in self._kept]
+        for dataset, name in enumerate(index.datasets):
+            numbers = np.flatnonzero(index.dataset[images] == dataset).tolist()
+            rows = index.row[images[numbers]]
+            kept = read_thumbnails(run, name, rows)
+            self._kept |= {number: kept[row] for number, row in zip(numbers, rows.tolist(), strict=True) if row in kept}
+            missing = [number for number in numbers if number not in self._kept]
             if missing:
                 self._sources[name] = _source(run, name, progress)
-                entries = run.entries(name, places.row[image[missing]])
-                self._entries |= {at: (name, entry) for at, entry in zip(missing, entries, strict=True)}
+                entries = read_entries(run, name, index.row[images[missing]])
+                self._entries |= {number: (name, entry) for number, entry in zip(missing, entries, strict=True)}
 
     def of(self, image: int, side: int) -> Image.Image | None:
         """Return the picture of the image that came `image`-th, at most `side` x `side`; None where there is none."""
@@ -185,9 +187,9 @@ def _small(kept: bytes, side: int) -> Image.Image | None:
         return None
 
 
-def _source(run: Run, dataset: str, progress: Progress) -> Source | None:
+def _source(run: RunStore, dataset: str, progress: Progress) -> Source | None:
     try:
-        return run.source(dataset)
+        return run.open_source(dataset)
     except SourceError as error:
         # A report can be made again after its images have moved away; it then has everything but pictures.
         progress.note(f"no thumbnails of {dataset}: {error}")

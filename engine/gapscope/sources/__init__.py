@@ -1,4 +1,4 @@
-"""Where images come from: each kind of source lists rows with a stable uri and opens the bytes of one."""
+"""Image sources: each kind lists its images as entries with stable uris, and reads the bytes of one entry."""
 
 from gapscope.sources.entry import Box, Entry, Kind, Value
 from gapscope.sources.folder import Folder

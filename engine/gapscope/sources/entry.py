@@ -1,4 +1,4 @@
-"""One listed image."""
+"""The entry: one image as its source lists it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Literal
 from gapscope.sources.rejects import Status
 
 Box = tuple[float, float, float, float]
-"""Left, top, width and height in pixels, before any orientation tag is applied."""
+"""Left, top, width and height in pixels of the stored image, before its EXIF orientation is applied."""
 
 Value = str | float | None
-"""One thing that a source knows of an image besides its pixels."""
+"""One value of a metadata column for one image."""
 
 Kind = Literal["text", "number"]
-"""What the values of a column are."""
+"""The type of a metadata column's values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,15 +21,20 @@ class Entry:
     """One row of a dataset as its source lists it.
 
     Attributes:
-        uri: names the image for people; unique within the source, and the same whenever it is listed.
-        bytes: size of the encoded image, -1 where it is not known.
-        mtime_ns: time of last change in nanoseconds since 1970, 0 where it is not known.
+        uri: the image's name for people; unique within the source, and the same in every listing.
+        bytes: size of the encoded image in bytes; -1 if unknown.
+        mtime_ns: time of the last change in nanoseconds since 1970; 0 if unknown.
         status: `listed`, or why the image cannot be read.
-        error: the reason in words, empty when there is none.
-        offset: where it lies in the file that holds it among others: an offset in bytes, or a row; -1 for a file of its
-            own.
-        box: the part of the image that is meant; None for all of it.
-        values: by the source's `columns`.
+        error: the reason as text; empty if there is none.
+        offset: position within a file that holds many images: a byte offset or a row number; -1 if the image is a file
+            of its own.
+        box: the part of the image that is the object; None for the whole image.
+        values: the image's metadata, by the names in the source's `columns`.
+
+    Example:
+        >>> entry = Entry("/data/images.parquet#3", offset=3, values={"weather": "rain"})
+        >>> entry.status, entry.bytes, entry.values["weather"]
+        ('listed', -1, 'rain')
     """
 
     uri: str

@@ -1,4 +1,4 @@
-"""Files, on this machine or behind a URL: their bytes, whole or in part, or the reason why not."""
+"""Reading files, local or behind a URL, as a whole or in part; failures become `Rejected` or `SourceError`."""
 
 import os
 import stat
@@ -9,26 +9,26 @@ from threading import Lock
 from typing import IO, Any, TypeVar
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.rejects import Rejected, rejected_by_os
+from gapscope.sources.rejects import Rejected, rejected_from_os_error
 from gapscope.urls import is_url, remote
 
 Result = TypeVar("Result")
 
-_WAITS_S = (0.1, 0.5, 2.0)
-"""Before a read over the network is tried again."""
+_RETRY_DELAYS_S = (0.1, 0.5, 2.0)
+"""Seconds to wait before each retry of a read over the network."""
 
 _BLOCK_BYTES = 8 * 2**20
-_BLOCKS = 4
+_CACHED_BLOCKS = 4
 
-MOST_BYTES = 2**30
-"""Of one encoded image: a file may claim any size, and take none on disk."""
+MAX_IMAGE_BYTES = 2**30
+"""Largest encoded image. A sparse file may claim any size and occupy nothing on disk."""
 
 
 def open_container(location: str) -> IO[bytes]:
-    """Open a file that holds many images, or names them, for reading from any position.
+    """Open a file that holds or lists many images, for reading at any position.
 
     Raises:
-        SourceError: it cannot be opened.
+        SourceError: the file cannot be opened.
     """
     try:
         if not is_url(location):
@@ -38,14 +38,20 @@ def open_container(location: str) -> IO[bytes]:
         return file
     except SourceError:
         raise
-    # What a remote file system raises depends on the package behind it.
+    # The exceptions of a remote file system depend on the package that implements it.
     except Exception as error:
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else one_line(error)
         raise SourceError(f"{location}: {reason}") from error
 
 
 def size_of(file: IO[bytes]) -> int:
-    """Return the length of an open file in bytes, leaving its position at the start."""
+    """Return the length of an open file in bytes, and move its position to the start.
+
+    Example:
+        >>> import io
+        >>> size_of(io.BytesIO(b"four"))
+        4
+    """
     size = file.seek(0, os.SEEK_END)
     file.seek(0)
     return size
@@ -56,42 +62,48 @@ def modified_ns(location: str) -> int:
     return 0 if is_url(location) else os.stat(location).st_mtime_ns
 
 
-def check_unchanged(location: str, listed_ns: int) -> None:
-    """See that a local file that holds many images is still the one that was listed.
+def check_container_unchanged(location: str, listed_ns: int) -> None:
+    """Check that a local file that holds many images has not changed since it was listed.
+
+    Args:
+        location: path or URL of the file; URLs are not checked.
+        listed_ns: `modified_ns` of the file when it was listed.
 
     Raises:
-        Rejected: it is not, or is not there.
+        Rejected: the file has changed, or no longer exists.
     """
     try:
-        found = modified_ns(location)
+        current_ns = modified_ns(location)
     except OSError as error:
-        raise rejected_by_os(error) from error
-    if found != listed_ns:
+        raise rejected_from_os_error(error) from error
+    if current_ns != listed_ns:
         raise Rejected("changed", "the file that holds the image has changed since it was listed")
 
 
 def read_file(location: str) -> bytes:
-    """Return a file's bytes.
+    """Return the bytes of a file.
 
     Raises:
-        Rejected: they cannot be had.
+        Rejected: the file cannot be read, or has more than `MAX_IMAGE_BYTES`.
     """
     if not is_url(location):
         return _read_local(location)
-    return _tried(lambda: _cat(location))
+    return _with_retries(lambda: _cat(location))
 
 
 def read_part(location: str, start: int, length: int) -> bytes:
-    """Return `length` bytes of a file from `start` on. Parts that follow each other are fetched together.
+    """Return `length` bytes of a file from byte `start` on.
+
+    Remote files are read through a cache of large blocks, so that consecutive parts need few requests.
 
     Raises:
-        Rejected: they cannot be had, or the file is shorter.
+        Rejected: the part cannot be read, is longer than `MAX_IMAGE_BYTES`, or reaches beyond the end of the file.
     """
     _check_size(length)
     data = (
         _read_local_part(location, start, length)
         if not is_url(location)
-        else _tried(lambda: _shared(location).part(start, length))
+        else _with_retries(lambda: _shared_file(location).read(start, length))
     )
     if len(data) != length:
         raise Rejected("broken", f"the file ends after {start + len(data)} bytes, in the middle of this image")
@@ -99,22 +111,22 @@ def read_part(location: str, start: int, length: int) -> bytes:
 
 
 def _check_size(length: int) -> None:
-    if length > MOST_BYTES:
-        raise Rejected("too-large", f"{length:,} bytes are more than the {MOST_BYTES:,} that an image may have")
+    if length > MAX_IMAGE_BYTES:
+        raise Rejected("too-large", f"{length:,} bytes are more than the {MAX_IMAGE_BYTES:,} that an image may have")
 
 
 def _read_local(path: str) -> bytes:
     try:
-        # A pipe with no writer would block the open for ever; a regular file ignores the flag.
+        # Opening a pipe that has no writer would block for ever; a regular file ignores the flag.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode):
-                raise Rejected("not-a-file", "no regular file any more")
-            _check_size(found.st_size)
+            status = os.fstat(descriptor)
+            if not stat.S_ISREG(status.st_mode):
+                raise Rejected("not-a-file", "no longer a regular file")
+            _check_size(status.st_size)
             return file.read()
     except OSError as error:
-        raise rejected_by_os(error) from error
+        raise rejected_from_os_error(error) from error
     except ValueError as error:
         raise Rejected("bad-name", f"no file can have this name: {one_line(error)}") from error
 
@@ -124,7 +136,7 @@ def _read_local_part(path: str, start: int, length: int) -> bytes:
         with open(path, "rb") as file:
             return os.pread(file.fileno(), length, start)
     except OSError as error:
-        raise rejected_by_os(error) from error
+        raise rejected_from_os_error(error) from error
 
 
 def _cat(url: str) -> bytes:
@@ -133,39 +145,39 @@ def _cat(url: str) -> bytes:
     return data
 
 
-def _tried(read: Callable[[], Result]) -> Result:
-    for wait in (*_WAITS_S, None):
+def _with_retries(read: Callable[[], Result]) -> Result:
+    for delay in (*_RETRY_DELAYS_S, None):
         try:
             return read()
         except FileNotFoundError as error:
             raise Rejected("missing", "there is no such file") from error
         except PermissionError as error:
             raise Rejected("no-permission", "permission to read the file is denied") from error
-        # No storage, or none whose package is installed.
+        # The URL is not of storage, or the package for it is not installed.
         except SourceError as error:
             raise Rejected("unreadable", one_line(error)) from error
-        # This machine's want of memory says nothing about the image.
+        # A lack of memory on this machine says nothing about the image.
         except MemoryError:
             raise
-        # Everything else may pass: a busy server, a network that stutters.
+        # Any other error may be temporary: a busy server, an unstable network.
         except Exception as error:
-            if wait is None:
+            if delay is None:
                 raise Rejected("unreadable", f"reading failed: {one_line(error)}") from error
-            time.sleep(wait)
+            time.sleep(delay)
     raise AssertionError
 
 
-class _Shared:
-    """A remote file that several threads read from, through a cache of a few large blocks."""
+class _SharedFile:
+    """A remote file that several threads read through a cache of a few large blocks."""
 
     def __init__(self, url: str) -> None:
         fs, path = remote(url)
         self._file: Any = fs.open(
-            path, "rb", block_size=_BLOCK_BYTES, cache_type="blockcache", cache_options={"maxblocks": _BLOCKS}
+            path, "rb", block_size=_BLOCK_BYTES, cache_type="blockcache", cache_options={"maxblocks": _CACHED_BLOCKS}
         )
         self._lock = Lock()
 
-    def part(self, start: int, length: int) -> bytes:
+    def read(self, start: int, length: int) -> bytes:
         with self._lock:
             self._file.seek(start)
             data: bytes = self._file.read(length)
@@ -173,5 +185,5 @@ class _Shared:
 
 
 @lru_cache(maxsize=8)
-def _shared(url: str) -> _Shared:
-    return _Shared(url)
+def _shared_file(url: str) -> _SharedFile:
+    return _SharedFile(url)

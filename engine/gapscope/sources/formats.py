@@ -1,29 +1,35 @@
-"""Which files count as images, and which decoders a stranger's bytes may reach."""
+"""Which file names count as images, and which of Pillow's decoders may read untrusted bytes."""
 
 from PIL import Image
 
-# Formats that Pillow hands to another program (EPS to Ghostscript), or that it only recognises and cannot decode.
-_REFUSED = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
-_AVIF = (b"avif", b"avis")
-_NOT_IMAGES = frozenset({".mpg", ".mpeg", ".h5", ".hdf", ".grib", ".bufr", ".ps"})
-# Pillow reads stereo pictures by way of JPEG and HEIC by way of another package; what nobody here reads is still an
-# image, and better rejected than passed over.
-_IMAGES_TOO = frozenset({".mpo", ".heic", ".heif", ".jxl"})
+# Pillow hands these formats to another program (EPS to Ghostscript), or recognizes them and cannot decode them.
+_REFUSED_FORMATS = frozenset({"EPS", "WMF", "BUFR", "GRIB", "HDF5", "MPEG"})
+_AVIF_BRANDS = (b"avif", b"avis")
+_NON_IMAGE_SUFFIXES = frozenset({".mpg", ".mpeg", ".h5", ".hdf", ".grib", ".bufr", ".ps"})
+# Pillow reads MPO through its JPEG plugin, and HEIC through another package. No decoder here reads JPEG XL, but a
+# rejected row is better than an image that is skipped silently.
+_EXTRA_SUFFIXES = frozenset({".mpo", ".heic", ".heif", ".jxl"})
 
 Image.init()
 
 IMAGE_SUFFIXES: frozenset[str] = (
-    frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN) - _NOT_IMAGES
-    | _IMAGES_TOO
+    frozenset(suffix for suffix, name in Image.registered_extensions().items() if name in Image.OPEN)
+    - _NON_IMAGE_SUFFIXES
+    | _EXTRA_SUFFIXES
 )
-"""Lower-case file name endings that make a file an image to us, readable or not."""
+"""Lower-case file name suffixes that mark a file as an image, whether or not it can be read."""
 
 
 def formats_for(data: bytes) -> tuple[str, ...]:
-    """Return Pillow's names of the formats that a file's bytes may be decoded as."""
-    if data[4:8] == b"ftyp" and data[8:12] not in _AVIF and "HEIF" not in Image.OPEN:
-        # The format of telephones; its library is loaded when the first one comes.
+    """Return Pillow's names of the formats that these bytes may be decoded as.
+
+    Example:
+        >>> "JPEG" in formats_for(b""), "EPS" in formats_for(b"")
+        (True, False)
+    """
+    if data[4:8] == b"ftyp" and data[8:12] not in _AVIF_BRANDS and "HEIF" not in Image.OPEN:
+        # HEIC, the format of telephones. Its library is loaded with the first such image.
         from pillow_heif import register_heif_opener
 
         register_heif_opener(thumbnails=False)
-    return tuple(sorted(set(Image.OPEN) - _REFUSED))
+    return tuple(sorted(set(Image.OPEN) - _REFUSED_FORMATS))

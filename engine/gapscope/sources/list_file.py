@@ -1,4 +1,4 @@
-"""A list of images: a text file with a path per line, or a CSV or Parquet table with a column of paths."""
+"""A list of images: a text file with one path per line, or a CSV, TSV or Parquet table with a column of paths."""
 
 import csv
 import io
@@ -11,13 +11,13 @@ from typing import Any
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import open_container, read_file
-from gapscope.sources.folder import check_same, file_entry, printable
+from gapscope.sources.folder import check_file_unchanged, file_entry, utf8_safe
+from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.parquet_file import parquet_kinds, parquet_rows
-from gapscope.sources.repeats import Repeats
 from gapscope.urls import is_url
 
 PATH_COLUMNS = ("path", "uri", "url", "file", "filename", "file_name", "filepath", "file_path", "image", "img")
-"""Names that a column of paths is known by, in any case."""
+"""Names by which a column of paths is recognized, in upper or lower case; the first that exists is taken."""
 
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
 
@@ -26,13 +26,13 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class ListFile:
-    """The images that a list names, in its order. Paths are relative to the list's own folder, or URLs.
+    """The images that a list names, in its order. Names are URLs or paths relative to the folder of the list.
 
     Attributes:
         path: absolute path or URL of the list.
         column: the column that holds the paths; None for a text file.
-        columns: the list's other columns.
-        location: what the user gave.
+        columns: the other columns of the list.
+        location: what the user gave, with absolute paths.
     """
 
     path: str
@@ -42,53 +42,61 @@ class ListFile:
 
     @property
     def objects(self) -> bool:
-        """A row is a whole image."""
+        """False: a row is a whole image."""
         return False
 
     @property
     def folder(self) -> None:
-        """A list does not search."""
+        """None: the list names the images, and no folder is searched."""
         return
 
     def entries(self) -> Iterator[Entry]:
         """Yield an entry per row.
 
-        An image that is named twice is two entries; the later one's uri ends in `#` and a number. To know it again,
-        8 bytes per row are kept, and nothing else.
+        An image that the list names twice gives two entries; the uri of the second ends in `#2`. To recognize it,
+        8 bytes per row are kept in memory, and nothing else.
         """
-        repeats = Repeats()
+        counter = NameCounter()
         base = self.path.rpartition("/")[0]
         for row in _rows(self.path):
             entry = _entry(_text(row[self.column or ""]).strip().removeprefix("file://"), base)
-            times = repeats.times(entry.uri)
-            uri = entry.uri if times == 1 else f"{entry.uri}#{times}"
+            count = counter.add(entry.uri)
+            uri = entry.uri if count == 1 else f"{entry.uri}#{count}"
+            offset = count if count > 1 else -1
             values = {name: _value(row.get(name), kind) for name, kind in self.columns.items()}
-            yield Entry(
-                uri, entry.bytes, entry.mtime_ns, entry.status, entry.error, times if times > 1 else -1, values=values
-            )
+            yield Entry(uri, entry.bytes, entry.mtime_ns, entry.status, entry.error, offset, values=values)
 
     def read(self, entry: Entry) -> bytes:
-        """Return the bytes of the image's file."""
+        """Return the bytes of the image's file.
+
+        Raises:
+            Rejected: the file has changed since it was listed, or cannot be read.
+        """
         uri = entry.uri if entry.offset < 0 else entry.uri.removesuffix(f"#{entry.offset}")
         if not is_url(uri):
-            check_same(Entry(uri, entry.bytes, entry.mtime_ns))
+            check_file_unchanged(Entry(uri, entry.bytes, entry.mtime_ns))
         return read_file(uri)
 
 
 def open_list(path: str, column: str | None, location: str) -> ListFile:
-    """Return the list at `path`, whose column of paths is `column`, or is known by its name.
+    """Return the list at `path`.
+
+    Args:
+        path: absolute path or URL of the list.
+        column: the column that holds the paths; None to recognize it by its name.
+        location: what the user gave, with absolute paths.
 
     Raises:
-        SourceError: it cannot be read, or has no such column.
+        SourceError: the list cannot be read, or has no such column.
     """
     if path.endswith(".txt"):
         if column is not None:
             raise SourceError(f"{location}: a text file has no columns; one path per line")
         return ListFile(path, None, {}, location)
-    kinds = _kinds(path)
+    kinds = _column_kinds(path)
     if column is None:
-        known = {name.lower(): name for name in reversed(list(kinds))}
-        column = next((known[name] for name in PATH_COLUMNS if name in known), None)
+        by_lower_name = {name.lower(): name for name in reversed(list(kinds))}
+        column = next((by_lower_name[name] for name in PATH_COLUMNS if name in by_lower_name), None)
         if column is None and len(kinds) == 1:
             column = next(iter(kinds))
     if column not in kinds:
@@ -108,12 +116,12 @@ def _entry(name: str, base: str) -> Entry:
         return Entry(f"{base}/", status="missing", error="the list's row names no image")
     if "\0" in name:
         return Entry(
-            printable(name).replace("\0", "\\x00"), status="bad-name", error="the image's name holds a zero byte"
+            utf8_safe(name).replace("\0", "\\x00"), status="bad-name", error="the image's name contains a zero byte"
         )
     if is_url(name) or is_url(base):
         url = name if is_url(name) else f"{base}/{name}"
-        if printable(url) != url:
-            return Entry(printable(url), status="bad-name", error="the image's name is not UTF-8")
+        if utf8_safe(url) != url:
+            return Entry(utf8_safe(url), status="bad-name", error="the image's name is not UTF-8")
         return Entry(url)
     return file_entry(os.path.normpath(os.path.join(base, os.path.expanduser(name) if name[0] == "~" else name)))
 
@@ -123,12 +131,12 @@ def _value(value: Any, kind: Kind) -> Value:
         return None
     if kind == "number":
         return float(value)
-    return printable(str(value))
+    return utf8_safe(str(value))
 
 
 def _rows(path: str) -> Iterator[Row]:
     if path.endswith(".parquet"):
-        yield from parquet_rows(path, list(_kinds(path)))
+        yield from parquet_rows(path, list(_column_kinds(path)))
         return
     suffix = path[path.rfind(".") :]
     with open_container(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
@@ -137,16 +145,16 @@ def _rows(path: str) -> Iterator[Row]:
             return
         try:
             table = csv.DictReader(text, delimiter=_DELIMITERS[suffix], restval=None)
-            table.fieldnames = [printable(name) for name in table.fieldnames or ()]
+            table.fieldnames = [utf8_safe(name) for name in table.fieldnames or ()]
             yield from table
         except csv.Error as error:
             raise SourceError(f"{path}: {error}") from error
 
 
-# Asked for by every process that opens the source; the file says the same to all of them.
+# A process opens a source several times, and the columns stay the same.
 @lru_cache(maxsize=16)
-def _kinds(path: str) -> Mapping[str, Kind]:
-    """Return the kind of every column; a CSV column holds numbers only if every value is one, which takes a pass."""
+def _column_kinds(path: str) -> Mapping[str, Kind]:
+    """Return the type of every column; finding the CSV columns whose values are all numbers takes a pass over them."""
     if path.endswith(".parquet"):
         return parquet_kinds(path)
     kinds: dict[str, Kind] | None = None
@@ -175,4 +183,4 @@ def _header(path: str) -> Sequence[str]:
             header = next(csv.reader(text, delimiter=_DELIMITERS[path[path.rfind(".") :]]), [])
         except csv.Error as error:
             raise SourceError(f"{path}: {error}") from error
-        return [printable(name) for name in header]
+        return [utf8_safe(name) for name in header]

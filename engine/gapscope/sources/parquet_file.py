@@ -1,4 +1,4 @@
-"""Parquet files: their columns, and their rows some at a time. Whatever is wrong with one is a SourceError."""
+"""Reading the schema and the rows of Parquet files; every failure is a SourceError."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,50 +15,50 @@ if TYPE_CHECKING:
 _BATCH_ROWS = 8192
 
 
-class Damaged(SourceError):
-    """The file is there, and is no Parquet that can be read to its end."""
+class DamagedParquetError(SourceError):
+    """The file exists, and is not a Parquet file that can be read to its end."""
 
 
 @contextmanager
-def opened_parquet(path: str) -> "Iterator[pq.ParquetFile]":
-    """Open a Parquet file, and tell what is wrong with it for as long as it is read.
+def open_parquet(path: str) -> "Iterator[pq.ParquetFile]":
+    """Open a Parquet file, and translate errors for as long as it is being read.
 
     Raises:
-        SourceError: it is not there.
-        Damaged: it is none, or cannot be read.
+        SourceError: the file cannot be opened.
+        DamagedParquetError: it is not a Parquet file, or cannot be read.
     """
     import pyarrow.parquet as pq
 
-    with open_container(path) as opened:
+    with open_container(path) as container:
         try:
-            size = size_of(opened)
-            file = pq.ParquetFile(opened)
-            # A row group of nothing but repeats may claim any number of rows.
+            size = size_of(container)
+            file = pq.ParquetFile(container)
+            # A row group of one repeated value may claim any number of rows.
             if not 0 <= file.metadata.num_rows <= size:
-                raise Damaged(f"{path}: claims {file.metadata.num_rows:,} rows in {size:,} bytes")
+                raise DamagedParquetError(f"{path}: claims {file.metadata.num_rows:,} rows in {size:,} bytes")
             yield file
-        except Damaged:
+        except DamagedParquetError:
             raise
-        # Arrow says ArrowException, OSError, OverflowError and more, and names none of them.
+        # Arrow raises ArrowException, OSError, OverflowError and more, and documents none of them.
         except Exception as error:
-            raise Damaged(f"{path}: cannot be read as Parquet ({one_line(error)})") from error
+            raise DamagedParquetError(f"{path}: cannot be read as Parquet ({one_line(error)})") from error
 
 
 def parquet_schema(path: str) -> "pa.Schema":
     """Return the Arrow schema of a Parquet file.
 
     Raises:
-        SourceError: it is none.
+        SourceError: the file cannot be read as Parquet.
     """
-    with opened_parquet(path) as file:
+    with open_parquet(path) as file:
         return file.schema_arrow
 
 
 def parquet_kinds(path: str) -> Mapping[str, Kind]:
-    """Return the columns of a Parquet file that hold numbers or text.
+    """Return the columns of a Parquet file that hold numbers or text, with their types.
 
     Raises:
-        SourceError: it is none.
+        SourceError: the file cannot be read as Parquet.
     """
     import pyarrow as pa
 
@@ -72,12 +72,12 @@ def parquet_kinds(path: str) -> Mapping[str, Kind]:
 
 
 def parquet_rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Yield the rows of some columns, in constant memory.
+    """Yield the rows of some columns as dicts, in constant memory.
 
     Raises:
-        SourceError: the file cannot be read from here on.
+        SourceError: the file cannot be read beyond the rows so far.
     """
-    with opened_parquet(path) as file:
+    with open_parquet(path) as file:
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns)):
             values = [_values(column) for column in batch.columns]
             yield from (dict(zip(batch.schema.names, row, strict=True)) for row in zip(*values, strict=True))
@@ -87,8 +87,8 @@ def _values(column: "pa.Array") -> list[Any]:
     import pyarrow as pa
 
     try:
-        found: list[Any] = column.to_pylist()
-    # A time that Python has no name for.
+        values: list[Any] = column.to_pylist()
+    # A time that Python's datetime cannot represent.
     except (ValueError, OverflowError):
-        found = column.cast(pa.string()).to_pylist()
-    return found
+        values = column.cast(pa.string()).to_pylist()
+    return values

@@ -1,4 +1,4 @@
-"""Parquet tables that hold the images themselves, as the Hugging Face hub stores them."""
+"""Parquet tables that hold the encoded images themselves, as the Hugging Face hub stores them."""
 
 import os
 import weakref
@@ -11,24 +11,24 @@ from threading import Lock
 from typing import Any
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import check_unchanged, modified_ns, open_container, read_file
-from gapscope.sources.parquet_file import Damaged, opened_parquet, parquet_rows, parquet_schema
+from gapscope.sources.entry import Entry, Kind, Value
+from gapscope.sources.files import check_container_unchanged, modified_ns, open_container, read_file
+from gapscope.sources.parquet_file import DamagedParquetError, open_parquet, parquet_rows, parquet_schema
 from gapscope.sources.rejects import Rejected
 
-_READ_ROWS = 32
-_KEPT_BATCHES = 8
+_BATCH_ROWS = 32
+_CACHED_BATCHES = 8
 
 
 @dataclass(frozen=True)
 class ParquetImages:
-    """The images in a column of some Parquet files, file by file, in the order of their rows.
+    """The images in a column of one or more Parquet files, file by file, in the order of their rows.
 
     Attributes:
         files: paths or URLs of the files.
         column: the column that holds the images: binary, or a struct with `bytes` and `path`.
         columns: the files' other columns of numbers or text.
-        location: what the user gave.
+        location: what the user gave, with absolute paths.
     """
 
     files: tuple[str, ...]
@@ -38,53 +38,59 @@ class ParquetImages:
 
     @property
     def objects(self) -> bool:
-        """A row is a whole image."""
+        """False: a row is a whole image."""
         return False
 
     @property
     def folder(self) -> None:
-        """Files are named, not searched for."""
+        """None: the files are named, and no folder is searched."""
         return
 
     def entries(self) -> Iterator[Entry]:
-        """Yield an entry per row, without reading the images."""
+        """Yield an entry per row, without reading the images.
+
+        A file that is missing gives one rejected entry, and so does the rest of a damaged file.
+        """
         for path in self.files:
             try:
-                yield from self._rows(path)
-            # A file of many that is damaged or missing is one rejected row.
+                yield from self._entries_of(path)
             except (SourceError, OSError) as error:
                 yield Entry(path, status="missing", error=one_line(error).removeprefix(f"{path}: "))
 
-    def _rows(self, path: str) -> Iterator[Entry]:
-        row, modified = 0, modified_ns(path)
+    def _entries_of(self, path: str) -> Iterator[Entry]:
+        row, mtime_ns = 0, modified_ns(path)
         try:
-            there = parquet_schema(path).names
-            wanted = [name for name in self.columns if name in there]
-            for values in parquet_rows(path, wanted) if wanted else _nothing_of(path):
-                said = {name: _value(value) for name, value in values.items()}
-                yield Entry(f"{path}#{row}", mtime_ns=modified, offset=row, values=said)
+            existing = parquet_schema(path).names
+            columns = [name for name in self.columns if name in existing]
+            for raw_values in parquet_rows(path, columns) if columns else _empty_rows(path):
+                values = {name: _value(value) for name, value in raw_values.items()}
+                yield Entry(f"{path}#{row}", mtime_ns=mtime_ns, offset=row, values=values)
                 row += 1
-        except Damaged as error:
+        except DamagedParquetError as error:
             reason = one_line(error).removeprefix(f"{path}: ")
             yield Entry(f"{path}#{row}", status="broken", error=f"the file cannot be read from this row on ({reason})")
 
     def read(self, entry: Entry) -> bytes:
-        """Return the bytes of the image in the entry's row."""
+        """Return the bytes of the image in the entry's row, or of the file beside the table that the row names.
+
+        Raises:
+            Rejected: the table has changed since it was listed, or the image cannot be read.
+        """
         path = entry.uri.rpartition("#")[0]
-        check_unchanged(path, entry.mtime_ns)
+        check_container_unchanged(path, entry.mtime_ns)
         try:
-            found = _reader(path, self.column).row(entry.offset)
+            cell = _reader(path, self.column).read(entry.offset)
         except Rejected:
             raise
         except MemoryError as error:
             raise Rejected("unreadable", "reading the row takes more memory than there is") from error
-        # What Arrow makes of a damaged file.
+        # Arrow raises many types of exceptions on a damaged file.
         except Exception as error:
             raise Rejected("broken", f"the file cannot be read at this row ({one_line(error)})") from error
-        if isinstance(found, bytes) and found:
-            return found
-        name = found.get("path") if isinstance(found, dict) else None
-        data = found.get("bytes") if isinstance(found, dict) else None
+        if isinstance(cell, bytes) and cell:
+            return cell
+        name = cell.get("path") if isinstance(cell, dict) else None
+        data = cell.get("bytes") if isinstance(cell, dict) else None
         if data:
             return bytes(data)
         if isinstance(name, str) and name and not os.path.isabs(name) and ".." not in name.split("/"):
@@ -92,70 +98,75 @@ class ParquetImages:
         raise Rejected("missing", "the row holds no image")
 
 
-def _nothing_of(path: str) -> Iterator[dict[str, Any]]:
-    """Yield as many rows as there are, with nothing in them."""
-    with opened_parquet(path) as file:
+def _empty_rows(path: str) -> Iterator[dict[str, Any]]:
+    """Yield an empty dict per row of a file."""
+    with open_parquet(path) as file:
         yield from repeat({}, file.metadata.num_rows)
 
 
-def _value(value: Any) -> str | float | None:
+def _value(value: Any) -> Value:
     if value is None or isinstance(value, str):
         return value
     return float(value) if isinstance(value, int | float) else str(value)
 
 
 def image_columns(path: str) -> list[str]:
-    """Return the columns of a Parquet file that hold images."""
+    """Return the columns of a Parquet file that can hold images: binary, or a struct with binary `bytes`.
+
+    Raises:
+        SourceError: the file cannot be read as Parquet.
+    """
     import pyarrow as pa
 
-    def holds_images(kind: Any) -> bool:
-        if pa.types.is_struct(kind):
-            return any(field.name == "bytes" and holds_images(field.type) for field in kind)
-        return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+    def holds_images(arrow_type: Any) -> bool:
+        if pa.types.is_struct(arrow_type):
+            return any(field.name == "bytes" and holds_images(field.type) for field in arrow_type)
+        return bool(pa.types.is_binary(arrow_type) or pa.types.is_large_binary(arrow_type))
 
     return [field.name for field in parquet_schema(path) if holds_images(field.type)]
 
 
-class _Reader:
-    """Reads a column in small batches, since a row group may hold gigabytes; the last few are kept."""
+class _ColumnReader:
+    """Reads single rows of a column in small batches, since a row group may hold gigabytes; caches the last batches."""
 
     def __init__(self, path: str, column: str) -> None:
         import pyarrow.parquet as pq
 
-        opened = open_container(path)
-        # Readers are let go of when others have been asked for since.
-        weakref.finalize(self, opened.close)
-        self._file = pq.ParquetFile(opened)
+        container = open_container(path)
+        # `_reader` drops a reader once enough others have been used after it.
+        weakref.finalize(self, container.close)
+        self._file = pq.ParquetFile(container)
         self._column = column
         starts = [0]
         for group in range(self._file.num_row_groups):
             starts.append(starts[-1] + self._file.metadata.row_group(group).num_rows)
-        self._starts = starts
+        self._group_starts = starts
         self._lock = Lock()
         self._batches: Iterator[Any] = iter(())
-        self._group = self._next = -1
-        self._kept: OrderedDict[tuple[int, int], list[Any]] = OrderedDict()
+        self._group = self._next_batch = -1
+        self._cache: OrderedDict[tuple[int, int], list[Any]] = OrderedDict()
 
-    def row(self, number: int) -> Any:
-        group = next(at for at, start in enumerate(self._starts[1:]) if number < start)
-        batch, place = divmod(number - self._starts[group], _READ_ROWS)
+    def read(self, row: int) -> Any:
+        group = next(index for index, end in enumerate(self._group_starts[1:]) if row < end)
+        batch, index = divmod(row - self._group_starts[group], _BATCH_ROWS)
         with self._lock:
-            while (group, batch) not in self._kept:
+            while (group, batch) not in self._cache:
                 self._advance(group, batch)
-            return self._kept[group, batch][place]
+            return self._cache[group, batch][index]
 
     def _advance(self, group: int, batch: int) -> None:
-        if group != self._group or batch < self._next:
-            self._batches = self._file.iter_batches(_READ_ROWS, row_groups=[group], columns=[self._column])
-            self._group, self._next = group, 0
-        found = next(self._batches)
-        if self._next == batch or batch - self._next < _KEPT_BATCHES:
-            self._kept[group, self._next] = found.column(0).to_pylist()
-        while len(self._kept) > _KEPT_BATCHES:
-            self._kept.popitem(last=False)
-        self._next += 1
+        """Read the next batch on the way to batch `batch` of a row group; earlier batches start the group again."""
+        if group != self._group or batch < self._next_batch:
+            self._batches = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[self._column])
+            self._group, self._next_batch = group, 0
+        rows = next(self._batches)
+        if self._next_batch == batch or batch - self._next_batch < _CACHED_BATCHES:
+            self._cache[group, self._next_batch] = rows.column(0).to_pylist()
+        while len(self._cache) > _CACHED_BATCHES:
+            self._cache.popitem(last=False)
+        self._next_batch += 1
 
 
 @lru_cache(maxsize=8)
-def _reader(path: str, column: str) -> _Reader:
-    return _Reader(path, column)
+def _reader(path: str, column: str) -> _ColumnReader:
+    return _ColumnReader(path, column)

@@ -1,31 +1,43 @@
-"""Why an image was not embedded: a short fixed list of statuses, each with a readable reason beside it."""
+"""Why an image was not embedded: a fixed list of statuses, each stored with a readable reason."""
 
 import errno
 from typing import Literal, get_args
 
 Status = Literal[
-    "listed",  # not looked at yet
+    "listed",  # not read yet
     "ok",  # read and embedded
-    "missing",  # not there any more, or a link that leads nowhere
+    "missing",  # no longer exists, or is a link to nothing
     "not-a-file",  # a directory, pipe, socket or device with the name of an image
     "no-permission",
     "bad-name",  # the file's name is not text
-    "unreadable",  # reading its bytes failed
-    "empty",  # no bytes at all
-    "not-an-image",  # no decoder knows it
-    "broken",  # a decoder knows it and fails: truncated or corrupt
+    "unreadable",  # reading the bytes failed
+    "empty",  # the file has no bytes
+    "not-an-image",  # no decoder recognizes the bytes
+    "broken",  # a decoder recognizes the bytes and fails: truncated or corrupt
     "too-large",  # more pixels than allowed
     "bad-box",  # the box of an object is empty or lies outside its image
-    "crashed",  # the decoder brought its process down, or never came back
-    "changed",  # not the file any more that was listed
-    "removed",  # not in its source any more
-    "not-finite",  # the network answers with NaN or infinity
+    "crashed",  # the decoder crashed its process, or did not finish
+    "changed",  # no longer the file that was listed
+    "removed",  # no longer in its source
+    "not-finite",  # the network's output contains NaN or infinity
 ]
 STATUSES: tuple[str, ...] = get_args(Status)
 
 
 class Rejected(Exception):
-    """One image cannot be embedded. Caught where a block is embedded and turned into the row's status and error."""
+    r"""One image cannot be embedded.
+
+    The embedding of a block catches it and stores `status` and `error` in the image's row.
+
+    Attributes:
+        status: the kind of failure.
+        error: the reason as one line of at most 500 characters.
+
+    Example:
+        >>> rejected = Rejected("broken", "the JPEG decoder fails:\n  truncated file")
+        >>> rejected.status, rejected.error
+        ('broken', 'the JPEG decoder fails: truncated file')
+    """
 
     def __init__(self, status: Status, error: str) -> None:
         super().__init__(error)
@@ -33,7 +45,7 @@ class Rejected(Exception):
         self.error = " ".join(error.split())[:500]
 
 
-_BY_ERRNO: dict[int, tuple[Status, str]] = {
+_STATUS_BY_ERRNO: dict[int, tuple[Status, str]] = {
     errno.ENOENT: ("missing", "there is no such file"),
     errno.ENOTDIR: ("missing", "there is no such file"),
     errno.ELOOP: ("missing", "a symbolic link leads back to itself"),
@@ -43,7 +55,14 @@ _BY_ERRNO: dict[int, tuple[Status, str]] = {
 }
 
 
-def rejected_by_os(error: OSError) -> Rejected:
-    """Say what the operating system's `error` means for the image that was being read."""
-    status, reason = _BY_ERRNO.get(error.errno or 0, ("unreadable", f"reading failed: {error.strerror or error}"))
+def rejected_from_os_error(error: OSError) -> Rejected:
+    """Translate an error of the operating system while an image was read into a `Rejected`.
+
+    Example:
+        >>> rejected_from_os_error(FileNotFoundError(2, "No such file or directory")).status
+        'missing'
+    """
+    status, reason = _STATUS_BY_ERRNO.get(
+        error.errno or 0, ("unreadable", f"reading failed: {error.strerror or error}")
+    )
     return Rejected(status, reason)

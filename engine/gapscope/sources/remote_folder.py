@@ -1,4 +1,4 @@
-"""A folder of image files behind a URL, with all its sub-folders."""
+"""A folder of image files behind a URL, including its subfolders."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,17 +10,17 @@ from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
 from gapscope.sources.formats import IMAGE_SUFFIXES
-from gapscope.sources.patterns import expression_of
+from gapscope.sources.patterns import glob_to_regex
 from gapscope.urls import remote
 
 
 @dataclass(frozen=True)
 class RemoteFolder:
-    """The image files below a URL, sorted by URL. Over http it needs a server that lists its folders.
+    """The image files below a URL, sorted by URL. Over http, the server must list its folders.
 
     Attributes:
         root: URL of the folder.
-        location: what the user gave: the folder, or a pattern for the URLs that count.
+        location: the URL of the folder, or the pattern of URLs that the user gave.
     """
 
     root: str
@@ -28,52 +28,53 @@ class RemoteFolder:
 
     @property
     def objects(self) -> bool:
-        """A row is a whole image."""
+        """False: a row is a whole image."""
         return False
 
     @property
     def folder(self) -> None:
-        """No run can lie inside it."""
+        """None: no local folder is searched."""
         return
 
     @property
     def columns(self) -> Mapping[str, Kind]:
-        """A folder knows nothing of its images."""
+        """Empty: a folder has no metadata."""
         return {}
 
     def entries(self) -> Iterator[Entry]:
-        """Yield the folder's images.
+        """Yield the images of the folder.
 
         Raises:
-            SourceError: it cannot be listed.
+            SourceError: the folder cannot be listed.
         """
         fs, path = remote(self.root)
         try:
-            found: dict[str, dict[str, Any]] = fs.find(path, detail=True)
-            if not found:
-                # Some file systems find nothing where there is nothing to search.
+            files: dict[str, dict[str, Any]] = fs.find(path, detail=True)
+            if not files:
+                # `find` returns nothing for a folder that does not exist on some file systems; `ls` raises.
                 fs.ls(path, detail=False)
-        # What is raised depends on the package behind the URL.
+        # The exceptions of a remote file system depend on the package that implements it.
         except Exception as error:
             raise SourceError(f"{self.root} cannot be listed: {one_line(error)}") from error
-        # File systems spell their own names in one way, and take several.
-        pattern = remote(self.location)[1] if self.location != self.root else None
-        chosen = re.compile(expression_of(pattern)) if pattern else None
-        for name in sorted(found):
+        # A file system accepts a name in several spellings and returns it in one: the pattern has to use that one.
+        glob = remote(self.location)[1] if self.location != self.root else None
+        pattern = re.compile(glob_to_regex(glob)) if glob else None
+        for name in sorted(files):
             url = str(fs.unstrip_protocol(name))
-            wanted = chosen.match(name) if chosen else "." + url.rpartition(".")[2].lower() in IMAGE_SUFFIXES
-            if wanted:
-                size = found[name].get("size")
-                yield Entry(url, -1 if size is None else int(size), _modified_ns(found[name]))
+            matches = pattern.match(name) if pattern else "." + url.rpartition(".")[2].lower() in IMAGE_SUFFIXES
+            if matches:
+                size = files[name].get("size")
+                yield Entry(url, -1 if size is None else int(size), _modified_ns(files[name]))
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the entry's file."""
         return read_file(entry.uri)
 
 
-def _modified_ns(facts: Mapping[str, Any]) -> int:
+def _modified_ns(info: Mapping[str, Any]) -> int:
+    """Return the time of the last change of a file from its fsspec info, whose keys depend on the file system."""
     for name in ("LastModified", "last_modified", "mtime", "updated", "created"):
-        value = facts.get(name)
+        value = info.get(name)
         if isinstance(value, datetime):
             return int(value.timestamp()) * 10**9
         if isinstance(value, int | float):

@@ -1,4 +1,4 @@
-"""What every kind of source answers to."""
+"""The interface of every kind of source."""
 
 from collections.abc import Iterator, Mapping
 from typing import Protocol
@@ -7,30 +7,30 @@ from gapscope.sources.entry import Entry, Kind
 
 
 class Source(Protocol):
-    """A set of images that can be listed and read. Small and picklable: workers get a copy."""
+    """A set of images that can be listed and read. Small and picklable: every worker gets a copy."""
 
     @property
     def location(self) -> str:
-        """What follows `NAME=`, with every path absolute, so that it means the same from anywhere."""
+        """What follows `NAME=` on the command line, with absolute paths, so that any process can open it again."""
 
     @property
     def folder(self) -> str | None:
-        """The local folder whose files it lists as it finds them; None where it does not search."""
+        """The local folder that the source searches for images; None if it does not search."""
 
     @property
     def objects(self) -> bool:
-        """Whether a row is an object in an image, not the whole of it."""
+        """Whether a row is an object in an image instead of a whole image."""
 
     @property
     def columns(self) -> Mapping[str, Kind]:
-        """What is known of each image besides its pixels: a column's name and what its values are."""
+        """The names and types of the metadata columns."""
 
     def entries(self) -> Iterator[Entry]:
-        """Yield one entry per image, in an order that is the same each time. Holds no more than a few in memory."""
+        """Yield one entry per image, in the same order every time, with only a few entries in memory."""
 
     def read(self, entry: Entry) -> bytes:
         """Return the encoded bytes of one listed image; may be called from several threads.
 
         Raises:
-            Rejected: the bytes cannot be had; says why.
+            Rejected: the bytes cannot be read; the error says why.
         """

@@ -1,4 +1,4 @@
-"""What a worker does: one block of images becomes one shard of every level."""
+"""What a worker does: it turns one block of images into one shard of every level."""
 
 import os
 import socket
@@ -8,8 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -27,15 +26,18 @@ from gapscope.stages.clock import Clock
 from gapscope.stages.thumbnails import BlockThumbnails
 from gapscope.store.cache import Cached
 from gapscope.store.changes import TRIED_AGAIN
-from gapscope.store.index import read_image_stats, read_rows, write_image_stats
+from gapscope.store.image_stats import ImageStats, write_image_stats
+from gapscope.store.index import IMAGE_STATS, entries_of, read_block_rows
 from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
+from gapscope.store.run_store import RunStore
 
 Embeddings = dict[str, NDArray[np.float16]]
+"""(rows, length) per level, of the rows of a block."""
 
 _READERS = 16
 _BATCHES_AHEAD = 2
 _blocks = threading.BoundedSemaphore(BLOCKS_AT_A_TIME)
-_network_free, _loading = threading.Lock(), threading.Lock()
+_network_lock, _load_lock = threading.Lock(), threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,21 +45,21 @@ class Block:
     """One unit of work.
 
     Attributes:
-        run: the run's folder.
+        run: the run.
         dataset: the dataset's name.
         number: the block's number within the dataset.
         start: its first row.
         stop: the row after its last.
-        source: where the images are.
+        source: of the dataset's images.
         settings: how to embed them.
-        device: on what.
+        device: where to embed them.
         processes_per_host: worker processes that share this machine's cores; 0 where it is the caller's own
             process, whose number of torch threads is left as it is.
         cached: where another run has left the embeddings; None where none has.
-        thumbnails: share of the dataset's images of which the report keeps small pictures.
+        thumbnails: share of the dataset's images of which the report keeps thumbnails.
     """
 
-    run: Path
+    run: RunStore
     dataset: str
     number: int
     start: int
@@ -72,14 +74,14 @@ class Block:
 
 @dataclass(frozen=True)
 class BlockDone:
-    """What travels back.
+    """What a worker returns of a block.
 
     Attributes:
-        rows: rows that were looked at.
+        rows: rows of the block.
         rejected: how many of them were rejected.
         worker: host and process.
         seconds: `wait` for images, in which threads `read` and `decode`, then `model` and `write`.
-        busy: how busy the GPU was, 0 to 1; None without one.
+        utilization: how busy the GPU was, 0 to 1; None without one.
         decode_fallback_reason: why the CPU decoded what the GPU should have; empty where it did not.
     """
 
@@ -87,18 +89,18 @@ class BlockDone:
     rejected: int
     worker: str
     seconds: dict[str, float]
-    busy: float | None
+    utilization: float | None
     decode_fallback_reason: str = ""
 
 
 def prepare_worker(settings: EmbedSettings, device: Device) -> None:
-    """Set up the network that blocks will ask for."""
-    with _loading:
+    """Load the network that blocks will ask for."""
+    with _load_lock:
         _network(settings, device)
 
 
 def embed_block(block: Block) -> BlockDone:
-    """Read, decode and embed a block's images, and write first its shard, then its rows' facts, then its flag."""
+    """Read, decode and embed a block's images; write its shard, then its image stats, then its flag."""
     clock = Clock()
     with _blocks:
         cores = len(os.sched_getaffinity(0))
@@ -106,37 +108,38 @@ def embed_block(block: Block) -> BlockDone:
         if block.processes_per_host:
             # Dask gives its processes one thread each, however many cores there are.
             torch.set_num_threads(threads)
-        with _loading:
+        with _load_lock:
             network = _network(block.settings, block.device)
-        entries = read_rows(block.run, block.dataset, block.start, block.stop)
-        # Rows that an earlier run embedded stay as they are.
-        facts = read_image_stats(block.run, block.dataset, block.start, block.stop)
-        embeddings = _kept(block, entries)
-        waiting = [row for row, entry in enumerate(entries) if entry.status != "ok"]
+        rows = read_block_rows(block.run, block.dataset, block.start, block.stop)
+        entries = entries_of(rows)
+        # Rows that an earlier command embedded stay as they are.
+        stats = cast("list[ImageStats]", rows.select(IMAGE_STATS.names).to_pylist())
+        embeddings = _existing_embeddings(block, entries)
+        pending = [row for row, entry in enumerate(entries) if entry.status != "ok"]
         if block.cached is not None:
-            waiting = _not_cached(block, block.cached, waiting, facts, embeddings)
+            pending = _take_cached(block, block.cached, pending, stats, embeddings)
         thumbnails = BlockThumbnails(block.run, block.dataset, block.number, block.start, entries, block.thumbnails)
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
-            batches = _decoded(block, entries, waiting, thumbnails, pool, _decoding(threads), clock)
-            for batch in _embedded(block, network, batches, clock):
+            decoding = _Decoding(block, entries, thumbnails, pool, _decoding_slots(threads), clock)
+            for batch in _embedded(block, network, decoding.batches(pending), clock):
                 with clock.timing("model"):
-                    _keep(batch, facts, embeddings)
+                    _store_batch(batch, stats, embeddings)
         with clock.timing("write"):
             thumbnails.write()
             write_embeddings(block.run, block.dataset, block.start, embeddings)
-            write_image_stats(block.run, block.dataset, block.number, facts)
+            write_image_stats(block.run, block.dataset, block.number, stats)
             mark_done(block.run, block.dataset, block.number)
     return BlockDone(
-        rows=len(facts),
-        rejected=sum(fact["status"] != "ok" for fact in facts),
+        rows=len(stats),
+        rejected=sum(row["status"] != "ok" for row in stats),
         worker=f"{socket.gethostname()}:{os.getpid()}",
         seconds=clock.seconds,
-        busy=block.device.busy(),
+        utilization=block.device.utilization(),
         decode_fallback_reason=block.device.decode_fallback_reason(),
     )
 
 
-# One network per worker process; another run in the same process takes its place.
+# One network per worker process; another run in the same process replaces it.
 @lru_cache(maxsize=1)
 def _network(settings: EmbedSettings, device: Device) -> Network:
     return device.prepare_network(load_pyramid(settings), settings.speedups)
@@ -144,155 +147,152 @@ def _network(settings: EmbedSettings, device: Device) -> Network:
 
 # Reading may wait for a network, decoding keeps a core busy.
 @lru_cache
-def _decoding(threads: int) -> threading.BoundedSemaphore:
+def _decoding_slots(threads: int) -> threading.BoundedSemaphore:
     return threading.BoundedSemaphore(threads)
 
 
-def _kept(block: Block, entries: Sequence[Entry]) -> Embeddings:
-    """Return (rows, length) per level, NaN but for rows that were embedded before."""
+def _existing_embeddings(block: Block, entries: Sequence[Entry]) -> Embeddings:
+    """Return embeddings that are NaN except for rows that were embedded before."""
     embeddings = {
         level: np.full((len(entries), length), np.nan, np.float16)
         for level, length in embedding_lengths(block.settings).items()
     }
-    kept = [row for row, entry in enumerate(entries) if entry.status == "ok"]
-    if kept:
+    embedded = [row for row, entry in enumerate(entries) if entry.status == "ok"]
+    if embedded:
         for level, values in embeddings.items():
-            values[kept] = read_embeddings(block.run, block.dataset, level, block.start, block.stop)[kept]
+            saved = read_embeddings(block.run, block.dataset, level, block.start, block.stop)
+            values[embedded] = saved[embedded]
     return embeddings
 
 
-def _not_cached(
-    block: Block,
-    cached: Cached,
-    waiting: list[int],
-    facts: list[dict[str, Any]],
-    embeddings: Embeddings,
+def _take_cached(
+    block: Block, cached: Cached, pending: list[int], stats: list[ImageStats], embeddings: Embeddings
 ) -> list[int]:
-    """Take over what another run found of the waiting rows; return those that it could not read, but this one may."""
-    found = cached.facts(block.start, block.stop)
-    taken = [row for row in waiting if found[row]["status"] not in TRIED_AGAIN]
+    """Take over what another run has of the pending rows; return those that it could not read, but this one may."""
+    saved = cached.image_stats(block.start, block.stop)
+    taken = [row for row in pending if saved[row]["status"] not in TRIED_AGAIN]
     for row in taken:
-        facts[row] = found[row]
+        stats[row] = saved[row]
     for level, values in embeddings.items():
         values[taken] = cached.embeddings(level, block.start, block.stop)[taken]
-    return [row for row in waiting if found[row]["status"] in TRIED_AGAIN]
+    return [row for row in pending if saved[row]["status"] in TRIED_AGAIN]
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """Some images of a block, and what is found of them as it is found.
+    """Some images of a block, on their way through decoding and the network.
 
     Attributes:
         rows: (n,) their rows within the block.
-        pixels: (batch, size, size, 3), one image per place; what lies behind the last row means nothing.
-        outcomes: for each row what decoding gives, which is in `pixels` by then.
-        found: waits for the network and gives (batch, length) per level.
+        pixels: (batch, size, size, 3); what lies behind the last row means nothing.
+        outcomes: for each row the result of decoding, which is in `pixels` by then.
+        wait: waits for the network and returns (batch, length) per level.
     """
 
     rows: Sequence[int]
     pixels: NDArray[np.uint8]
     outcomes: "list[Future[Picture | Rejected]]"
-    found: Callable[[], dict[str, NDArray[np.float32]]] = dict
+    wait: Callable[[], dict[str, NDArray[np.float32]]] = dict
 
 
-def _decoded(
-    block: Block,
-    entries: Sequence[Entry],
-    waiting: Sequence[int],
-    thumbnails: BlockThumbnails,
-    pool: ThreadPoolExecutor,
-    decoding: threading.BoundedSemaphore,
-    clock: Clock,
-) -> Iterator[_Batch]:
-    """Yield the images that wait to be embedded, decoding ahead of them by a bounded number of batches."""
-    side, size = block.settings.frame.size, block.device.batch_images
-    ahead: deque[_Batch] = deque()
-    for first in range(0, len(waiting), size):
-        rows = waiting[first : first + size]
-        # Always a full batch: libraries choose their algorithms by shape and number of threads, and an image's
-        # embedding would depend, in its last bits, on how many share its batch.
-        pixels = block.device.buffer((size, side, side, 3))
-        pixels[len(rows) :] = 0
-        places = zip(rows, pixels, strict=False)
-        outcomes = [pool.submit(_look_at, block, entries[row], at, thumbnails, decoding, clock) for row, at in places]
-        ahead.append(_Batch(rows, pixels, outcomes))
-        if len(ahead) > _BATCHES_AHEAD:
-            yield ahead.popleft()
-    yield from ahead
+@dataclass(frozen=True)
+class _Decoding:
+    """Reads and decodes a block's images in threads, ahead of the network by a bounded number of batches."""
 
+    block: Block
+    entries: Sequence[Entry]
+    thumbnails: BlockThumbnails
+    pool: ThreadPoolExecutor
+    slots: threading.BoundedSemaphore
+    clock: Clock
 
-def _look_at(
-    block: Block,
-    entry: Entry,
-    slot: NDArray[np.uint8],
-    thumbnails: BlockThumbnails,
-    decoding: threading.BoundedSemaphore,
-    clock: Clock,
-) -> Picture | Rejected:
-    try:
-        if entry.status != "listed":
-            raise Rejected(entry.status, entry.error)
-        with clock.timing("read"):
-            data = block.source.read(entry)
-        with decoding, clock.timing("decode"):
-            picture = block.device.decode(data, block.settings.frame, entry.box, thumbnail=thumbnails.side(entry))
-    except Rejected as rejected:
-        slot[...] = 0
-        return rejected
-    slot[...] = picture.pixels
-    thumbnails.keep(entry, picture)
-    return picture
+    def batches(self, rows: Sequence[int]) -> Iterator[_Batch]:
+        """Yield the images of some rows in batches."""
+        side, size = self.block.settings.preprocess.size, self.block.device.batch_images
+        ahead: deque[_Batch] = deque()
+        for first in range(0, len(rows), size):
+            part = rows[first : first + size]
+            # Always a full batch: libraries choose their algorithms by shape and number of threads, and an image's
+            # embedding would depend, in its last bits, on how many share its batch.
+            pixels = self.block.device.allocate_batch((size, side, side, 3))
+            pixels[len(part) :] = 0
+            slots = zip(part, pixels, strict=False)
+            outcomes = [self.pool.submit(self._decode, self.entries[row], slot) for row, slot in slots]
+            ahead.append(_Batch(part, pixels, outcomes))
+            if len(ahead) > _BATCHES_AHEAD:
+                yield ahead.popleft()
+        yield from ahead
+
+    def _decode(self, entry: Entry, slot: NDArray[np.uint8]) -> Picture | Rejected:
+        block = self.block
+        try:
+            if entry.status != "listed":
+                raise Rejected(entry.status, entry.error)
+            with self.clock.timing("read"):
+                data = block.source.read(entry)
+            with self.slots, self.clock.timing("decode"):
+                side = self.thumbnails.side(entry)
+                picture = block.device.decode(data, block.settings.preprocess, entry.box, thumbnail=side)
+        except Rejected as rejected:
+            slot[...] = 0
+            return rejected
+        slot[...] = picture.pixels
+        self.thumbnails.keep(entry, picture)
+        return picture
 
 
 def _embedded(block: Block, network: Network, batches: Iterator[_Batch], clock: Clock) -> Iterator[_Batch]:
-    """Send every batch through the network; the next one follows before the last is waited for."""
-    under_way: _Batch | None = None
+    """Send every batch through the network; the next one is sent before the result of the last is waited for."""
+    previous: _Batch | None = None
     for batch in batches:
-        sent = _sent(block, network, batch, clock)
-        if under_way is not None:
-            yield under_way
-        under_way = sent
-    if under_way is not None:
-        yield under_way
+        sent = _send(block, network, batch, clock)
+        if previous is not None:
+            yield previous
+        previous = sent
+    if previous is not None:
+        yield previous
 
 
-def _sent(block: Block, network: Network, batch: _Batch, clock: Clock) -> _Batch:
+def _send(block: Block, network: Network, batch: _Batch, clock: Clock) -> _Batch:
     pictures = list(clock.waits("wait", (outcome.result() for outcome in batch.outcomes)))
     if not any(isinstance(picture, Picture) for picture in pictures):
         return batch
-    with _network_free, clock.timing("model"):
-        return replace(batch, found=block.device.embed(network, batch.pixels, block.settings.precision))
+    with _network_lock, clock.timing("model"):
+        return replace(batch, wait=block.device.embed(network, batch.pixels, block.settings.precision))
 
 
-def _keep(batch: _Batch, facts: list[dict[str, Any]], embeddings: Embeddings) -> None:
+def _store_batch(batch: _Batch, stats: list[ImageStats], embeddings: Embeddings) -> None:
     outcomes = [outcome.result() for outcome in batch.outcomes]
     for row, outcome in zip(batch.rows, outcomes, strict=True):
-        facts[row] = _fact(outcome)
+        stats[row] = _image_stats(outcome)
     with np.errstate(over="ignore"):
-        halves = {level: values[: len(outcomes)].astype(np.float16) for level, values in batch.found().items()}
+        halves = {level: values[: len(outcomes)].astype(np.float16) for level, values in batch.wait().items()}
     if not halves:
         return
-    shown = np.array([isinstance(outcome, Picture) for outcome in outcomes])
+    decoded = np.array([isinstance(outcome, Picture) for outcome in outcomes])
     finite = np.all([np.isfinite(values).all(axis=1) for values in halves.values()], axis=0)
     rows = np.array(batch.rows)
     for level, values in halves.items():
-        embeddings[level][rows[shown & finite]] = values[shown & finite]
-    for row in rows[shown & ~finite]:
-        facts[row] |= {"status": "not-finite", "error": "the network answers with NaN or infinity"}
+        embeddings[level][rows[decoded & finite]] = values[decoded & finite]
+    for row in rows[decoded & ~finite]:
+        stats[row] |= {"status": "not-finite", "error": "the network answers with NaN or infinity"}
 
 
-def _fact(outcome: Picture | Rejected) -> dict[str, Any]:
+def _image_stats(outcome: Picture | Rejected) -> ImageStats:
     if isinstance(outcome, Rejected):
         return {"status": outcome.status, "error": outcome.error}
-    channels = ("red", "green", "blue")
     return {
         "encoded_bytes": outcome.bytes,
         "format": outcome.format,
         "width": outcome.width,
         "height": outcome.height,
         "jpeg_quality": outcome.jpeg_quality,
-        **{f"mean_{channel}": value for channel, value in zip(channels, outcome.mean, strict=True)},
-        **{f"std_{channel}": value for channel, value in zip(channels, outcome.std, strict=True)},
+        "mean_red": outcome.mean[0],
+        "mean_green": outcome.mean[1],
+        "mean_blue": outcome.mean[2],
+        "std_red": outcome.std[0],
+        "std_green": outcome.std[1],
+        "std_blue": outcome.std[2],
         "sharpness": outcome.sharpness,
         "status": "ok",
         "error": "",

@@ -1,225 +1,245 @@
-"""The stage that asks, per level and ordered pair, which images the other dataset lacks, and how far both differ."""
+"""The stage that tests, per level and ordered pair, which images the other dataset lacks, and how far both differ."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gapscope.compare.across_levels import AcrossLevels, write_across_levels
+from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.clusters import cluster_metrics, typical_images
-from gapscope.compare.confounders import confounders, image_stats
+from gapscope.compare.confounders import confounders, file_properties
 from gapscope.compare.duplicates import write_duplicates
-from gapscope.compare.fdr import estimated_share
-from gapscope.compare.headline import headline
+from gapscope.compare.fdr import estimate_share
+from gapscope.compare.headline import frechet_ratio, headline
 from gapscope.compare.interval import share_interval
 from gapscope.compare.metrics import (
     distance_metric,
-    halves_inside,
     score_histogram,
+    split_precision,
     support_metrics,
     two_sample_metric,
 )
 from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_outliers
-from gapscope.compare.outlier_table import outlier_table, ranked
+from gapscope.compare.outlier_table import outlier_table, rank_outliers
 from gapscope.device import Device
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings
-from gapscope.stages.layout import level_infos
-from gapscope.store import checksums
-from gapscope.store.atomic import write_json
+from gapscope.store import checksums, metrics
+from gapscope.store.datasets import Pair, all_pairs
 from gapscope.store.index import read_source_metadata, rows_rejected
-from gapscope.store.manifests import write_manifest
-from gapscope.store.pairs import ordered_pairs
-from gapscope.store.results import pair_name, read_layout, some_neighbors
-from gapscope.store.run_record import RunRecord
+from gapscope.store.layouts import layout_info, read_layout
+from gapscope.store.manifests import write_across_levels, write_manifest
+from gapscope.store.metrics import (
+    ClusterMetrics,
+    ConfounderMetrics,
+    DatasetMetrics,
+    LevelMetrics,
+    Measure,
+    PairMatrix,
+    PairMetrics,
+    write_metrics,
+)
+from gapscope.store.neighbors import neighbor_search_info, read_nearest
+from gapscope.store.run_store import RunStore
 
-Pair = tuple[str, str]
+_Metadata = Mapping[str, pa.Table]
 
 
-def compare_datasets(
-    run: Path, record: RunRecord, settings: CompareSettings, device: Device, progress: Progress
-) -> None:
-    """Write every manifest, metrics.json, and SHA256SUMS of these files and rejects.csv."""
-    # Until the last of them is written, they do not agree.
-    (run / checksums.NAME).unlink(missing_ok=True)
-    levels, names = record.config["embed"]["levels"], list(record.datasets)
-    pairs = ordered_pairs(names, settings.reference)
-    said = {name: read_source_metadata(run, name) for name in names}
-    over: dict[Pair, AcrossLevels] = {}
-    by_level: dict[str, Any] = {}
-    with progress.task("outliers", len(levels) * len(pairs), "pair") as task:
-        for number, level in enumerate(levels):
-            at = _Level.of(run, record, level, settings, pairs)
-            numbers: dict[Pair, Any] = {}
-            for pair in pairs:
-                if pair in numbers:
+def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, progress: Progress) -> None:
+    """Write every manifest, metrics.json, and SHA256SUMS of these files and rejects.csv.
+
+    Args:
+        run: the run, whose levels are laid out.
+        settings: of the comparison.
+        device: where the distances of whole datasets are computed.
+        progress: shows the work.
+    """
+    # Until the last of these files is written, they do not agree.
+    (run.path / checksums.NAME).unlink(missing_ok=True)
+    metadata = {name: read_source_metadata(run, name) for name in run.record.datasets}
+    across_levels: dict[Pair, AcrossLevels] = {}
+    levels: dict[str, LevelMetrics] = {}
+    with progress.task("outliers", len(run.levels) * len(run.pairs), "pair") as task:
+        for number, name in enumerate(run.levels):
+            level = _Level.open(run, name, settings)
+            pairs: dict[Pair, PairMetrics] = {}
+            for pair in run.pairs:
+                if pair in pairs:
                     continue
-                answers = {one: at.score_outliers(*one) for one in (pair, pair[::-1])}
-                apart = device.distribution_distances(at.views[pair[0]], at.views[pair[1]])
-                for one, distances in zip(answers, apart, strict=True):
-                    there, back = answers[one], answers[one[::-1]]
-                    _write_manifest(at, one, there, said)
-                    over.setdefault(one, AcrossLevels.of(there, levels)).add(number, there)
-                    measures = {name: distance_metric(found) for name, found in distances.items()}
-                    measures |= support_metrics(there, back, (at.views[one[0]], at.views[one[1]]), at.halves[one[1]])
-                    measures["two_sample"] = two_sample_metric(run, level, one, (there, back), settings.k)
-                    numbers[one] = {**_counts(one, there), "measures": measures, "scores": score_histogram(there)}
+                both = {side: level.score_outliers(side) for side in (pair, pair.reversed)}
+                distances = device.distribution_distances(level.views[pair.query], level.views[pair.reference])
+                for (side, scores), of_side in zip(both.items(), distances, strict=True):
+                    _write_manifest(level, side, scores, metadata)
+                    across_levels.setdefault(side, AcrossLevels.of(scores, run.levels)).add(number, scores)
+                    measures = {key: distance_metric(distance) for key, distance in of_side.items()}
+                    measures |= _graph_measures(level, side, scores, both[side.reversed])
+                    pairs[side] = _pair_metrics(side, scores, measures)
                     task.advance(1)
-            by_level[level] = {
-                "pairs": {pair_name(*pair): numbers[pair] for pair in pairs},
-                "clusters": _clusters(at, names, said),
-                "matrix": _matrix(names, numbers),
-                **level_infos(run, record, level),
+            levels[name] = {
+                "pairs": {pair.name: pairs[pair] for pair in run.pairs},
+                "clusters": _clusters(level, metadata),
+                "matrix": _matrix(run, pairs),
+                "neighbors": {
+                    pair.name: neighbor_search_info(run, name, pair) for pair in all_pairs(list(run.record.datasets))
+                },
+                "layout": layout_info(run, name),
             }
-    merged = {}
-    for pair, found in over.items():
-        write_across_levels(run, *pair, found.table(said[pair[0]], settings.max_outliers), said[pair[0]].schema)
-        merged[pair_name(*pair)] = found.counts()
-    write_json(
-        run / "metrics.json",
+    for pair, across in across_levels.items():
+        own = metadata[pair.query]
+        write_across_levels(run.path, pair, across.table(own, settings.max_outliers), own.schema)
+    write_metrics(
+        run.path,
         {
-            "datasets": _dataset_numbers(run, record),
-            "headlines": _headlines(pairs, by_level),
-            "confounders": _confounders(run, pairs),
-            "duplicates": write_duplicates(run, levels, said),
-            "across_levels": merged,
-            "levels": by_level,
+            "datasets": _dataset_metrics(run),
+            "headlines": {
+                pair.name: headline(pair, {name: level["pairs"][pair.name] for name, level in levels.items()})
+                for pair in run.pairs
+            },
+            "confounders": _confounders(run),
+            "duplicates": write_duplicates(run, metadata),
+            "across_levels": {pair.name: across.counts() for pair, across in across_levels.items()},
+            "levels": levels,
         },
     )
-    manifests = [path.relative_to(run).as_posix() for path in (run / "manifests").iterdir()]
-    checksums.write_checksums(run, [*manifests, "metrics.json", "rejects.csv"])
+    manifests = [path.relative_to(run.path).as_posix() for path in (run.path / "manifests").iterdir()]
+    checksums.write_checksums(run.path, [*manifests, metrics.NAME, "rejects.csv"])
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Level:
-    """What all pairs of a level share: per dataset its vectors, own radii, precision of halves, points and clusters."""
+    """What all pairs of a level share.
 
-    run: Path
+    Attributes, per dataset: its vectors; the distance of each image to its k-th nearest of its own dataset; the
+    precision between its halves; coordinates and clusters by row.
+    """
+
+    run: RunStore
     name: str
     settings: CompareSettings
     views: Mapping[str, EmbeddingView]
-    radii: Mapping[str, NDArray[np.float32]]
-    halves: Mapping[str, float | None]
-    points: Mapping[str, NDArray[np.float32]]
+    radius: Mapping[str, NDArray[np.float32]]
+    split_precision: Mapping[str, float | None]
+    coordinates: Mapping[str, NDArray[np.float32]]
     clusters: Mapping[str, NDArray[np.int32]]
 
     @classmethod
-    def of(cls, run: Path, record: RunRecord, level: str, settings: CompareSettings, pairs: Sequence[Pair]) -> "_Level":
-        points, clusters = read_layout(run, level)
-        listed = np.cumsum([0, *(facts["listed"] for facts in record.datasets.values())]).tolist()
-        parts = {name: slice(*listed[at : at + 2]) for at, name in enumerate(record.datasets)}
-        compared = list(dict.fromkeys(name for pair in pairs for name in pair))
-        views = {name: open_view(run, record, name, level) for name in record.datasets}
+    def open(cls, run: RunStore, level: str, settings: CompareSettings) -> "_Level":
+        coordinates, clusters = read_layout(run, level)
+        parts = run.record.row_slices
+        compared = list(dict.fromkeys(name for pair in run.pairs for name in pair))
+        views = {name: open_view(run, name, level) for name in parts}
+        k = settings.k
         return cls(
             run=run,
             name=level,
             settings=settings,
             views=views,
-            radii={name: knn_radius(run, level, name, settings.k) for name in compared},
-            halves={name: halves_inside(run, level, views[name].rows, name, settings.k) for name in compared},
-            points={name: points[part] for name, part in parts.items()},
+            radius={name: knn_radius(run, level, name, k) for name in compared},
+            split_precision={name: split_precision(run, level, views[name].rows, name, k) for name in compared},
+            coordinates={name: coordinates[part] for name, part in parts.items()},
             clusters={name: clusters[part] for name, part in parts.items()},
         )
 
-    def score_outliers(self, query: str, reference: str) -> OutlierScores:
-        return score_outliers(self.run, self.name, query, reference, self.radii[reference], self.settings)
+    def score_outliers(self, pair: Pair) -> OutlierScores:
+        return score_outliers(self.run, self.name, pair, self.radius[pair.reference], self.settings)
 
 
-def _write_manifest(at: _Level, pair: Pair, answers: OutlierScores, said: Mapping[str, pa.Table]) -> None:
+def _write_manifest(level: _Level, pair: Pair, scores: OutlierScores, metadata: _Metadata) -> None:
     query, reference = pair
-    positions = ranked(answers, at.settings.max_outliers)
-    rows = answers.rows[positions]
-    in_order = np.sort(rows)
-    _, nearest = some_neighbors(at.run, at.name, query, reference, in_order)
-    nearest = nearest[np.searchsorted(in_order, rows), : at.settings.k]
-    placed = at.points[query][rows], at.clusters[query][rows]
-    table = outlier_table(answers, positions, said[query], nearest, said[reference]["uri"], placed)
-    write_manifest(at.run, at.name, query, reference, table, said[query].schema)
+    positions = rank_outliers(scores, level.settings.max_outliers)
+    rows = scores.rows[positions]
+    _, nearest = read_nearest(level.run, level.name, pair, rows, level.settings.k)
+    table = outlier_table(
+        scores,
+        positions,
+        metadata[query],
+        nearest,
+        metadata[reference]["uri"],
+        level.coordinates[query][rows],
+        level.clusters[query][rows],
+    )
+    write_manifest(level.run.path, level.name, pair, table, metadata[query].schema)
 
 
-def _counts(pair: Pair, answers: OutlierScores) -> dict[str, Any]:
-    """Return how many images are listed, and the estimated share of those that are not like the reference.
+def _graph_measures(
+    level: _Level, pair: Pair, scores: OutlierScores, reversed_scores: OutlierScores
+) -> dict[str, Measure]:
+    views = level.views[pair.query], level.views[pair.reference]
+    measures = support_metrics(scores, reversed_scores, views, level.split_precision[pair.reference])
+    measures["two_sample"] = two_sample_metric(level.run, level.name, pair, (scores, reversed_scores), level.settings.k)
+    return measures
 
-    `share_outside` is Storey's estimate of the share of query images outside the reference's support, which has power
-    where single images have none, with its 95% interval. `coverage` is repeated among the measures.
-    `reference_neighbors` is the mean share of reference images among an image's nearest, to be held against
-    `reference_neighbors_expected`, which it has where the datasets do not differ.
-    """
-    images, references = len(answers.rows), len(answers.reference_score)
-    share = estimated_share(answers.outside_p)
-    low, high = share_interval(answers.score, answers.reference_score, share)
+
+def _pair_metrics(pair: Pair, scores: OutlierScores, measures: dict[str, Measure]) -> PairMetrics:
+    """Return the numbers of a level and pair; `gapscope.compare.registry` says what each one is."""
+    images, references = len(scores.rows), len(scores.reference_score)
+    share = estimate_share(scores.outside_p)
+    low, high = share_interval(scores.score, scores.reference_score, share)
     return {
-        "query": pair[0],
-        "reference": pair[1],
+        "query": pair.query,
+        "reference": pair.reference,
         "images": images,
         "reference_images": references,
-        "outliers": int(np.count_nonzero(answers.listed)),
-        "outlier_share": float(np.mean(answers.listed)),
-        "outside": int(np.count_nonzero(answers.outside)),
-        "under_represented": int(np.count_nonzero(answers.under_represented)),
+        "outliers": int(np.count_nonzero(scores.listed)),
+        "outlier_share": float(np.mean(scores.listed)),
+        "outside": int(np.count_nonzero(scores.outside)),
+        "under_represented": int(np.count_nonzero(scores.under_represented)),
         "share_outside": share,
         "share_outside_low": low,
         "share_outside_high": high,
-        "coverage": float(np.mean(answers.reference_to_query <= answers.reference_score)),
-        "reference_neighbors": float(np.mean(answers.from_reference)) / max(1, answers.k_local),
+        "coverage": float(np.mean(scores.reference_to_query <= scores.reference_score)),
+        "reference_neighbors": float(np.mean(scores.from_reference)) / max(1, scores.k_local),
         "reference_neighbors_expected": references / (images + references - 1),
+        "measures": measures,
+        "scores": score_histogram(scores),
     }
 
 
-def _clusters(at: _Level, names: Sequence[str], said: Mapping[str, pa.Table]) -> dict[str, Any]:
-    inside = {name: at.clusters[name][at.views[name].rows] for name in names}
-    found = cluster_metrics(inside)
-    crowding: dict[str, NDArray[np.float32]] = {}
-    for one in found["one_sided"]:
-        name, rows = one["dataset"], at.views[one["dataset"]].rows
-        if name not in crowding:
-            crowding[name] = knn_radius(at.run, at.name, name, at.settings.k_local)
-        chosen = typical_images(np.flatnonzero(inside[name] == one["cluster"]), crowding[name])
-        one["typical"] = said[name]["uri"].take(rows[chosen]).to_pylist()
-    return found
+def _clusters(level: _Level, metadata: _Metadata) -> ClusterMetrics:
+    labels = {name: level.clusters[name][view.rows] for name, view in level.views.items()}
+    radius: dict[str, NDArray[np.float32]] = {}
+
+    def typical(dataset: str, cluster: int) -> list[str]:
+        if dataset not in radius:
+            radius[dataset] = knn_radius(level.run, level.name, dataset, level.settings.k_local)
+        members = typical_images(np.flatnonzero(labels[dataset] == cluster), radius[dataset])
+        uris: list[str] = metadata[dataset]["uri"].take(level.views[dataset].rows[members]).to_pylist()
+        return uris
+
+    return cluster_metrics(labels, typical)
 
 
-def _matrix(names: Sequence[str], numbers: Mapping[Pair, Any]) -> dict[str, Any]:
-    """Return a table per number, a row per query and a column per reference, None for what is not compared."""
+def _matrix(run: RunStore, pairs: Mapping[Pair, PairMetrics]) -> PairMatrix:
+    names = list(run.record.datasets)
+    rows = [[pairs.get(Pair(query, reference)) for reference in names] for query in names]
     return {
-        "datasets": list(names),
-        "outlier_share": [[numbers.get((a, b), {}).get("outlier_share") for b in names] for a in names],
-        "frechet_ratio": [
-            [numbers.get((a, b), {}).get("measures", {}).get("frechet", {}).get("ratio") for b in names] for a in names
-        ],
+        "datasets": names,
+        "outlier_share": [[cell and cell["outlier_share"] for cell in row] for row in rows],
+        "frechet_ratio": [[cell and frechet_ratio(cell) for cell in row] for row in rows],
     }
 
 
-def _headlines(pairs: Sequence[Pair], by_level: Mapping[str, Any]) -> dict[str, str]:
+def _confounders(run: RunStore) -> dict[str, ConfounderMetrics]:
+    names = list(dict.fromkeys(name for pair in run.pairs for name in pair))
+    properties = {name: file_properties(run, name) for name in names}
     return {
-        pair_name(*pair): headline(
-            *pair, {level: found["pairs"][pair_name(*pair)] for level, found in by_level.items()}
-        )
-        for pair in pairs
+        pair.name: confounders(properties[pair.query], properties[pair.reference], pair)
+        for pair in run.pairs
+        if names.index(pair.query) < names.index(pair.reference)
     }
 
 
-def _confounders(run: Path, pairs: Sequence[Pair]) -> dict[str, Any]:
-    facts = {name: image_stats(run, name) for name in dict.fromkeys(name for pair in pairs for name in pair)}
-    order = list(facts)
-    return {
-        pair_name(a, b): confounders(facts[a], facts[b], (a, b)) for a, b in pairs if order.index(a) < order.index(b)
-    }
-
-
-def _dataset_numbers(run: Path, record: RunRecord) -> dict[str, Any]:
+def _dataset_metrics(run: RunStore) -> dict[str, DatasetMetrics]:
     return {
         name: {
-            "listed": facts["listed"],
-            "read": facts["read"],
-            "rejected": facts["rejected"],
+            "listed": dataset.listed,
+            "read": dataset.read or 0,
+            "rejected": dataset.rejected or 0,
             "statuses": dict(sorted(Counter(rows_rejected(run, name)["status"].to_pylist()).items())),
         }
-        for name, facts in record.datasets.items()
+        for name, dataset in run.record.datasets.items()
     }

@@ -17,15 +17,15 @@ from gapscope.stages.block import Block, embed_block, prepare_worker
 from gapscope.stages.worker_timings import WorkerTimings
 from gapscope.store.atomic import replacing
 from gapscope.store.cache import Cached, find_cached
-from gapscope.store.index import merge_image_stats, rows_read, rows_rejected
+from gapscope.store.image_stats import merge_image_stats
+from gapscope.store.index import rows_read, rows_rejected
 from gapscope.store.pyramid import create_pyramid, pending_blocks
-from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import share_kept
 
 
 def embed_datasets(
-    run: Path,
-    record: RunRecord,
+    run: RunStore,
     sources: Mapping[str, Source],
     settings: EmbedSettings,
     device: Device,
@@ -38,78 +38,70 @@ def embed_datasets(
     """Embed what is not embedded yet, then put what became of every image into the indexes and rejects.csv.
 
     Args:
-        run: the run's folder.
-        record: its run.json.
+        run: the run.
         sources: the datasets.
         settings: how to embed.
-        device: on what.
-        connect: gives the cluster's client.
+        device: where to embed.
+        connect: returns the cluster's client.
         progress: shows the work.
         cache: what other runs have embedded is taken from there, and what this one embeds is left there.
-        thumbnails: small pictures for the report are kept.
+        thumbnails: whether thumbnails for the report are kept.
 
     Raises:
-        ClusterError: the cluster cannot be had, or fails; finished blocks are kept.
+        ClusterError: the cluster cannot be started or reached, or fails; finished blocks are kept.
         SourceError: not one image of a dataset could be read.
     """
     pending: dict[str, list[int]] = {}
-    for name, facts in record.datasets.items():
-        create_pyramid(run, name, facts["listed"], record.block_rows, embedding_lengths(settings))
+    for name in run.record.datasets:
+        create_pyramid(run, name, embedding_lengths(settings))
         pending[name] = pending_blocks(run, name)
-    cached = _cached(run, record, settings, device, cache, progress)
-    images = sum(_rows(record, name, block) for name in pending for block in pending[name])
+    cached = _cached(run, settings, device, cache, progress)
+    images = sum(_rows(run, name, block) for name in pending for block in pending[name])
     if images:
         client = connect()
         with ExitStack() as stack:
             stopped = stack.enter_context(finishing_on_interrupt(progress))
             stack.enter_context(setup_workers(client, partial(prepare_worker, settings, device)))
-            account = stack.enter_context(WorkerTimings(progress))
+            timings = stack.enter_context(WorkerTimings(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
-            processes_per_host = workers_per_host(client)
             told: set[str] = set()
-            jobs = _blocks(
-                run, record, pending, sources, settings, device, processes_per_host, cached, thumbnails=thumbnails
+            blocks = _blocks(
+                run, pending, sources, settings, device, workers_per_host(client), cached, thumbnails=thumbnails
             )
-            for done in run_jobs(client, embed_block, jobs, stopped=stopped, progress=progress):
+            for done in run_jobs(client, embed_block, blocks, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
-                account.add(done)
-                if done.busy is not None:
-                    task.show(f"GPU {done.busy:.0%} busy")
+                timings.add(done)
+                if done.utilization is not None:
+                    task.show(f"GPU {done.utilization:.0%} busy")
                 if done.decode_fallback_reason not in told | {""}:
                     told.add(done.decode_fallback_reason)
                     progress.note(f"the CPU decodes what the GPU should: {done.decode_fallback_reason}")
-    for name in record.datasets:
-        merge_image_stats(run, name, record.block_rows)
+    for name in run.record.datasets:
+        merge_image_stats(run, name)
         if name in cached and not cached[name].holds(settings.levels):
             cached[name].fill(run, name, settings.levels)
-    _count(run, record, progress)
+    _count(run, progress)
 
 
 def _cached(
-    run: Path,
-    record: RunRecord,
-    settings: EmbedSettings,
-    device: Device,
-    cache: Path | None,
-    progress: Progress,
+    run: RunStore, settings: EmbedSettings, device: Device, cache: Path | None, progress: Progress
 ) -> dict[str, Cached]:
     if cache is None:
         return {}
-    cached = {name: find_cached(cache, run, name, settings, device.name) for name in record.datasets}
-    for name, there in cached.items():
-        if there.holds(settings.levels):
+    cached = {name: find_cached(cache, run, name, settings, device.name) for name in run.record.datasets}
+    for name, embeddings in cached.items():
+        if embeddings.holds(settings.levels):
             progress.note(f"{name}: its embeddings are in {cache}")
     return cached
 
 
-def _rows(record: RunRecord, dataset: str, block: int) -> int:
-    listed: int = record.datasets[dataset]["listed"]
-    return min(record.block_rows, listed - block * record.block_rows)
+def _rows(run: RunStore, dataset: str, block: int) -> int:
+    block_rows = run.record.block_rows
+    return min(block_rows, run.record.datasets[dataset].listed - block * block_rows)
 
 
 def _blocks(
-    run: Path,
-    record: RunRecord,
+    run: RunStore,
     pending: Mapping[str, list[int]],
     sources: Mapping[str, Source],
     settings: EmbedSettings,
@@ -120,48 +112,49 @@ def _blocks(
     thumbnails: bool,
 ) -> Iterator[Block]:
     for name, numbers in pending.items():
-        share = share_kept(record.datasets[name]["listed"]) if thumbnails else 0.0
-        # Whether it is there is known now: what others leave there meanwhile may not be whole.
-        there = cached.get(name)
-        if there is not None and not there.holds(settings.levels):
-            there = None
+        # Whether the cache holds it is decided now: what others write there meanwhile may not be whole.
+        of_dataset = cached.get(name)
+        if of_dataset is not None and not of_dataset.holds(settings.levels):
+            of_dataset = None
         for number in numbers:
-            start = number * record.block_rows
+            start = number * run.record.block_rows
             yield Block(
                 run=run,
                 dataset=name,
                 number=number,
                 start=start,
-                stop=start + _rows(record, name, number),
+                stop=start + _rows(run, name, number),
                 source=sources[name],
                 settings=settings,
                 device=device,
                 processes_per_host=processes_per_host,
-                cached=there,
-                thumbnails=share,
+                cached=of_dataset,
+                thumbnails=share_kept(run.record.datasets[name].listed) if thumbnails else 0.0,
             )
 
 
-def _count(run: Path, record: RunRecord, progress: Progress) -> None:
-    _write_rejects(run, record)
-    for name, facts in record.datasets.items():
-        read, rejected = len(rows_read(run, name)), rows_rejected(run, name)
-        refused = sum(status != "listed" for status in rejected["status"].to_pylist())
-        if read + refused != facts["listed"]:
+def _count(run: RunStore, progress: Progress) -> None:
+    _write_rejects(run)
+    for name, dataset in run.record.datasets.items():
+        read, not_read = len(rows_read(run, name)), rows_rejected(run, name)
+        rejected = sum(status != "listed" for status in not_read["status"].to_pylist())
+        if read + rejected != dataset.listed:
             raise DamageError(
-                f"dataset {name}: {read} rows read and {refused} rejected are not the {facts['listed']} listed: "
-                f"the run is damaged; see `gapscope verify {run}`"
+                f"dataset {name}: {read} rows read and {rejected} rejected are not the {dataset.listed} listed: "
+                f"the run is damaged; see `gapscope verify {run.path}`"
             )
-        facts["read"], facts["rejected"] = read, refused
-        progress.note(f"{name}: {facts['listed']:,} listed = {read:,} read + {refused:,} rejected")
+        dataset.read, dataset.rejected = read, rejected
+        progress.note(f"{name}: {dataset.listed:,} listed = {read:,} read + {rejected:,} rejected")
         if not read:
-            raise SourceError(f"dataset {name}: none of its {refused} images could be read; see {run / 'rejects.csv'}")
-    record.write(run)
+            raise SourceError(
+                f"dataset {name}: none of its {rejected} images could be read; see {run.path / 'rejects.csv'}"
+            )
+    run.write_record()
 
 
-def _write_rejects(run: Path, record: RunRecord) -> None:
-    with replacing(run / "rejects.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
+def _write_rejects(run: RunStore) -> None:
+    with replacing(run.path / "rejects.csv") as path, path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, ["dataset", "row", "uri", "status", "error"])
         writer.writeheader()
-        for name in record.datasets:
+        for name in run.record.datasets:
             writer.writerows({"dataset": name, **row} for row in rows_rejected(run, name).to_pylist())

@@ -1,9 +1,7 @@
-"""The stage that draws a level's 3-D map of all datasets together, and finds its clusters."""
+"""The stage that lays out every level in three dimensions, all datasets together, and finds its clusters."""
 
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,28 +11,21 @@ from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.layout.align import align
 from gapscope.layout.clustering import cluster_points
-from gapscope.layout.quality import map_quality
+from gapscope.layout.quality import layout_quality
 from gapscope.layout.strategy import compute_layout
 from gapscope.neighbors.cache import clear_neighbor_cache
-from gapscope.neighbors.embedding_view import open_view
+from gapscope.neighbors.embedding_view import open_views
 from gapscope.progress import Progress
 from gapscope.settings import LayoutSettings
-from gapscope.stages.neighbors import neighbor_search_infos
 from gapscope.store.index import rows_read
-from gapscope.store.results import (
-    has_layout,
-    has_unaligned_layout,
-    layout_info,
-    read_layout,
-    write_layout,
-)
-from gapscope.store.run_record import RunRecord
+from gapscope.store.layouts import has_layout, has_unaligned_layout, layout_info, read_layout, write_layout
+from gapscope.store.metrics import LayoutInfo
+from gapscope.store.run_store import RunStore
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Level:
-    run: Path
-    record: RunRecord
+class _Job:
+    run: RunStore
     level: str
     settings: LayoutSettings
     device: Device
@@ -43,109 +34,97 @@ class _Level:
 
 
 def compute_layouts(
-    run: Path,
-    record: RunRecord,
-    settings: LayoutSettings,
-    device: Device,
-    connect: Connect,
-    progress: Progress,
-    search: str = "",
+    run: RunStore, settings: LayoutSettings, device: Device, connect: Connect, progress: Progress, search: str = ""
 ) -> None:
     """Write the layout and clusters of every level that has none on disk yet, levels side by side, then align them.
 
     Args:
-        run: the run's folder.
-        record: its run.json.
-        settings: how.
-        device: on what.
-        connect: gives the cluster's client.
+        run: the run.
+        settings: of the layouts.
+        device: where to compute.
+        connect: returns the cluster's client.
         progress: shows the work.
-        search: what `gapscope.stages.neighbors.find_neighbors` returned: neighbors that a worker still has in memory
+        search: what `gapscope.stages.neighbors.find_neighbors` returned: neighbors that a worker still holds in memory
             are not read from the run again.
 
     Raises:
-        ClusterError: the cluster cannot be had, or fails; finished levels are kept.
+        ClusterError: the cluster cannot be started or reached, or fails; finished levels are kept.
     """
-    levels = record.config["embed"]["levels"]
-    work = [level for level in levels if not has_unaligned_layout(run, level)]
-    if work:
+    missing = [level for level in run.levels if not has_unaligned_layout(run, level)]
+    if missing:
         client = connect()
-        with progress.task("layout", len(work), "level") as task:
-            processes_per_host = workers_per_host(client)
+        with progress.task("layout", len(missing), "level") as task:
+            processes = workers_per_host(client)
             jobs = (
-                _Level(
+                _Job(
                     run=run,
-                    record=record,
                     level=level,
                     settings=settings,
                     device=device,
-                    processes_per_host=processes_per_host,
+                    processes_per_host=processes,
                     search=search,
                 )
-                for level in work
+                for level in missing
             )
-            for note in run_jobs(client, _lay_out_level, jobs):
+            for note in run_jobs(client, _layout_level, jobs):
                 task.advance(1)
                 if note:
                     progress.note(note)
-        # Of levels that another worker drew; one that is lost meanwhile has nothing to forget.
+        # Workers still hold the neighbors of levels that another one laid out. A worker that is lost holds nothing.
         with suppress(Exception):
             client.run(clear_neighbor_cache)
-    _align_levels(run, record, levels)
+    _align_levels(run)
 
 
-def level_infos(run: Path, record: RunRecord, level: str) -> dict[str, Any]:
-    """Return what metrics.json says of a level's neighbors, how they were found, and of its map, how good it is."""
-    return {"neighbors": neighbor_search_infos(run, level, list(record.datasets)), "layout": layout_info(run, level)}
-
-
-def _lay_out_level(job: _Level) -> str:
+def _layout_level(job: _Job) -> str:
     """Write a level's layout, and return what is worth telling of it."""
-    run, record, level = job.run, job.record, job.level
+    run, level, seed = job.run, job.level, job.settings.seed
     share_cores(job.processes_per_host)
-    made = compute_layout(run, record, level, job.settings, job.device, max(1, job.processes_per_host), job.search)
-    views = [open_view(run, record, name, level) for name in record.datasets]
-    clusters = cluster_points(made.points, job.device, job.settings.seed)
-    facts = {**made.facts(), **map_quality(views, made.points, job.settings.seed), "clustered": clusters.sample}
-    _write(run, record, level, made.points, clusters.labels, facts, final=made.strategy == "extended")
-    notes = "; ".join(filter(None, (made.note, clusters.note)))
+    layout = compute_layout(run, level, job.settings, job.device, max(1, job.processes_per_host), job.search)
+    clusters = cluster_points(layout.coordinates, job.device, seed)
+    info = LayoutInfo(
+        strategy=layout.strategy,
+        images=len(layout.coordinates),
+        umap_images=layout.umap_images,
+        note=layout.note,
+        **layout_quality(open_views(run, level), layout.coordinates, seed),
+        clustered=clusters.sample,
+    )
+    _write(run, level, layout.coordinates, clusters.labels, info, aligned=layout.strategy == "extended")
+    notes = "; ".join(filter(None, (layout.note, clusters.note)))
     return f"{level}: {notes}" if notes else ""
 
 
 def _write(
-    run: Path,
-    record: RunRecord,
+    run: RunStore,
     level: str,
-    points: NDArray[np.float32],
+    coordinates: NDArray[np.float32],
     clusters: NDArray[np.int32],
-    facts: dict[str, Any],
+    info: LayoutInfo,
     *,
-    final: bool,
+    aligned: bool,
 ) -> None:
-    listed = {name: about["listed"] for name, about in record.datasets.items()}
-    read = _read_positions(run, record)
-    all_points = np.full((sum(listed.values()), 3), np.nan, np.float32)
-    all_clusters = np.full(len(all_points), -1, np.int32)
-    all_points[read], all_clusters[read] = points, clusters
-    write_layout(run, level, all_points, all_clusters, listed=listed, facts=facts, aligned=final)
+    embedded = _embedded_positions(run)
+    rows = sum(dataset.listed for dataset in run.record.datasets.values())
+    all_coordinates = np.full((rows, 3), np.nan, np.float32)
+    all_clusters = np.full(rows, -1, np.int32)
+    all_coordinates[embedded], all_clusters[embedded] = coordinates, clusters
+    write_layout(run, level, all_coordinates, all_clusters, info, aligned=aligned)
 
 
-def _read_positions(run: Path, record: RunRecord) -> NDArray[np.int64]:
-    positions, first = [], 0
-    for name, facts in record.datasets.items():
-        positions.append(first + rows_read(run, name))
-        first += facts["listed"]
-    return np.concatenate(positions)
+def _embedded_positions(run: RunStore) -> NDArray[np.int64]:
+    """Return the positions of the embedded images among the rows of all datasets."""
+    return np.concatenate([part.start + rows_read(run, name) for name, part in run.record.row_slices.items()])
 
 
-def _align_levels(run: Path, record: RunRecord, levels: list[str]) -> None:
-    read = _read_positions(run, record)
-    before: NDArray[np.float32] | None = None
-    for level in levels:
-        all_points, all_clusters = read_layout(run, level)
-        points, clusters = all_points[read], all_clusters[read]
+def _align_levels(run: RunStore) -> None:
+    embedded = _embedded_positions(run)
+    finer: NDArray[np.float32] | None = None
+    for level in run.levels:
+        all_coordinates, all_clusters = read_layout(run, level)
+        coordinates, clusters = all_coordinates[embedded], all_clusters[embedded]
         if not has_layout(run, level):
-            # A map without extent has nothing to be turned to.
-            points = align(points, before if before is not None and before.any() else None)
-            _write(run, record, level, points, clusters, layout_info(run, level), final=True)
-        before = points
+            # A map without extent cannot be a target.
+            coordinates = align(coordinates, finer if finer is not None and finer.any() else None)
+            _write(run, level, coordinates, clusters, layout_info(run, level), aligned=True)
+        finer = coordinates

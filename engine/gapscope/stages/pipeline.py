@@ -1,12 +1,12 @@
 """The whole story, top to bottom: from datasets to a report."""
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from os import PathLike, fspath
 from pathlib import Path
-from typing import Any
 
 from gapscope.cluster import check_cluster, lazy_cluster
 from gapscope.device import choose_device
@@ -14,21 +14,22 @@ from gapscope.errors import OptionError
 from gapscope.progress import Progress, Silent
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import load_pyramid
-from gapscope.pyramid.weights import sha256_of
 from gapscope.run import Run, open_run
 from gapscope.settings import (
-    DEFAULT_MODEL,
-    MAX_PIXELS,
     CompareSettings,
+    DeviceName,
     EmbedSettings,
+    ExecutionSettings,
     Fit,
     LayoutSettings,
     Metric,
+    ModelSettings,
     NeighborSettings,
     Pool,
     Precision,
     Preprocess,
     ReportSettings,
+    RunSettings,
     Thumbnails,
     check_dataset_name,
 )
@@ -40,13 +41,28 @@ from gapscope.stages.listing import check_not_empty, list_datasets
 from gapscope.stages.neighbors import find_neighbors, fit_scalers
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.stages.report import write_report
+from gapscope.stages.resolve import resolve_embed_settings
 from gapscope.store.location import is_remote, resolve_location
 from gapscope.store.lock import run_lock
 from gapscope.store.membership import change_datasets
+from gapscope.store.metrics import read_metrics
 from gapscope.store.run_log import RunLog
-from gapscope.store.run_record import NAME, RunRecord, check_empty, check_same, open_or_create, read_run_record
+from gapscope.store.run_record import (
+    NAME,
+    EmbedConfig,
+    LevelRecord,
+    ModelRecord,
+    RunConfig,
+    RunRecord,
+    Timing,
+    check_empty,
+    check_same_config,
+    open_or_create,
+)
+from gapscope.store.run_store import RunStore, open_store
 from gapscope.verify import diagnose_damage
 
+_LOGGER = logging.getLogger("gapscope")
 _VERSIONS = (
     "gapscope",
     "torch",
@@ -66,105 +82,113 @@ def compare(
     datasets: Mapping[str, str | PathLike[str]],
     *,
     out: str | PathLike[str],
-    model: str = DEFAULT_MODEL,
-    weights: str | PathLike[str] | None = None,
-    levels: Sequence[str] | None = None,
-    size: int | None = None,
-    fit: Fit = "crop",
-    max_pixels: int = MAX_PIXELS,
-    objects: bool = False,
-    pool: Pool = "mean",
-    precision: Precision = "auto",
-    speedups: Sequence[str] = ("auto",),
-    device: str = "auto",
-    cluster: str = "auto",
-    k: int = 5,
-    fdr: float = 0.1,
-    metric: Metric = "cosine",
-    n_neighbors: int = 15,
-    min_dist: float = 0.1,
-    n_epochs: int | None = None,
-    landmarks: int | None = None,
-    reference: str | None = None,
-    max_outliers: int | None = None,
-    seed: int = 0,
-    update: bool = False,
-    cache: str | PathLike[str] | None = None,
-    max_points: int = 50_000,
-    thumbnails: Thumbnails = "drawn",
+    model: str = ModelSettings.model,
+    weights: str | PathLike[str] | None = ModelSettings.weights,
+    levels: Sequence[str] | None = ModelSettings.levels,
+    size: int | None = ModelSettings.size,
+    fit: Fit = Preprocess.fit,
+    max_pixels: int = Preprocess.max_pixels,
+    objects: bool = ModelSettings.objects,
+    pool: Pool = EmbedSettings.pool,
+    precision: Precision = EmbedSettings.precision,
+    speedups: Sequence[str] = EmbedSettings.speedups,
+    device: DeviceName = ExecutionSettings.device,
+    cluster: str = ExecutionSettings.cluster,
+    k: int = CompareSettings.k,
+    fdr: float = CompareSettings.fdr,
+    metric: Metric = NeighborSettings.metric,
+    n_neighbors: int = LayoutSettings.n_neighbors,
+    min_dist: float = LayoutSettings.min_dist,
+    n_epochs: int | None = LayoutSettings.n_epochs,
+    landmarks: int | None = LayoutSettings.landmarks,
+    reference: str | None = CompareSettings.reference,
+    max_outliers: int | None = CompareSettings.max_outliers,
+    seed: int = LayoutSettings.seed,
+    update: bool = RunSettings.update,
+    cache: str | PathLike[str] | None = ExecutionSettings.cache,
+    max_points: int = ReportSettings.max_points,
+    thumbnails: Thumbnails = ReportSettings.thumbnails,
     progress: Progress | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
 
-    The same call on a folder that was begun goes on where it stopped, and gives what an undisturbed run gives.
+    The same call on a run that was stopped goes on with it, and gives what an undisturbed run gives.
 
     Args:
         datasets: name to source; see `gapscope.sources.open_source` for what can be one.
-        out: folder of the run, or a URL such as s3://bucket/run; new, empty, or holding this very run.
-        model: a name in `gapscope.MODELS`, or `timm:` and the name of a backbone of timm's.
-        weights: a file to use in place of the model's own weights.
-        levels: names of the levels to keep, such as `["P3", "P5"]`; all of them by default.
-        size: side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
-        fit: how an image becomes that square: `crop`, `stretch` or `pad`.
-        max_pixels: images with more pixels are rejected.
-        objects: of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
-        pool: how a level's map becomes a vector: `mean`, `max`, `gem` (generalised mean) or `grid` (2 x 2 means).
-        precision: arithmetic of the network: `float32`, `bfloat16`, or `auto` for bfloat16 where the hardware has it.
-        speedups: some of `pooled-fpn`, `fold`, `channels-last` and `compile`, none, or `auto` for all that pay.
-        device: `auto`, `cpu` or `cuda`.
-        cluster: `auto`, `inline`, `local`, `cuda`, or the address or the scheduler file (.json) of a running Dask
-            scheduler.
-        k: an image is outside by its distance to its k-th nearest reference image.
-        fdr: bound on the expected share of false entries in an outlier manifest.
-        metric: distance between standardised embeddings, for outliers and map alike: `cosine` or `euclidean`.
-        n_neighbors: of the map: neighbors per image in UMAP's graph, the image itself included.
-        min_dist: of the map: UMAP's smallest distance of points.
-        n_epochs: of the map: UMAP's rounds; its own choice by default.
-        landmarks: of the map: lay out at most so many images with UMAP and place the others among them; by default as
-            many as fit the device's memory.
-        reference: name of the dataset to compare all others with; every pair is compared by default.
-        max_outliers: rows of a manifest at most, the surest; all by default. No count changes with it.
-        seed: of every random choice.
-        update: where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
-            again, with the scaler that the run was begun with. Datasets that the run does not have are added, and those
-            that are not named any more are dropped.
-        cache: a folder or URL where runs leave their embeddings for each other, so that comparing A with B and then A
-            with C embeds A once.
-        max_points: most images that the report draws on a map.
-        thumbnails: images that the report has pictures of: `off`, `outliers` or `drawn`.
-        progress: what shows long work; nothing is shown by default.
+        out: Folder of the run, or a URL such as s3://bucket/run: new, empty, or holding this very run, which then goes
+            on where it stopped.
+        model: fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), bundled
+            (EfficientNet-Lite0, needs no network), timm: and the name of a backbone of timm's, or another that
+            `gapscope models` lists.
+        weights: File to use in place of the model's own weights: a state dict or safetensors.
+        levels: Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default.
+        size: Side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
+        fit: How an image becomes that square: crop scales the short side to it and keeps the centre, stretch scales
+            both sides, which changes the aspect ratio, and pad scales the long side and centres the image on grey.
+        max_pixels: Images with more pixels are rejected before they are decoded.
+        objects: Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
+        pool: How a level's map becomes a vector: mean, max, gem (generalised mean), or grid (2 x 2 means, which keep
+            what is where).
+        precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling
+            and storage do not change with it.
+        speedups: What makes the network faster: some of pooled-fpn, fold, channels-last, compile; none; or auto for all
+            that pay.
+        device: cpu, cuda, or auto for the GPU where torch sees one.
+        cluster: auto, inline (this process), local (processes on this machine), cuda (one process per GPU), or a
+            running Dask scheduler: its address, such as tcp://host:8786, or its scheduler file (.json).
+        k: An image is outside by its distance to its k-th nearest reference image.
+        fdr: Bound on the expected share of false entries in an outlier manifest.
+        metric: Distance between embeddings standardised per dimension: cosine, or euclidean, which also tells apart
+            embeddings of one direction and different lengths.
+        n_neighbors: Neighbors per image in UMAP's graph, the image itself included: more shows larger shapes.
+        min_dist: Smallest distance of points in the map, in UMAP's units, before levels are brought to one scale: less
+            packs them closer.
+        n_epochs: UMAP's rounds of optimisation; its own choice by default, 500 up to 10,000 points and 200 above.
+        landmarks: Largest number of images that UMAP lays out, the others being placed among them; by default as many
+            as fit the device's memory.
+        reference: Dataset to compare every other dataset with, both ways round; every pair is compared by default.
+        max_outliers: Largest number of rows of a manifest, the surest first; all by default. No count changes with it.
+        seed: Seed of every random choice.
+        update: Where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
+            again with the scaler that the run was begun with. Datasets that the run lacks are added, and datasets that
+            are not named are dropped.
+        cache: Folder or URL where runs leave embeddings for each other, so that comparing A with B and then A with C
+            embeds A once.
+        max_points: Largest number of images that the report draws on a map.
+        thumbnails: Images that the report has pictures of: off for none, outliers (with their neighbors), or drawn.
+        progress: shows long work; nothing is shown by default.
 
     Raises:
-        UserError: what was asked for cannot be done as it was asked.
-        ClusterError: the cluster cannot be had, or fails; what is finished is kept.
+        UserError: an argument cannot be used, or does not fit the others.
+        ClusterError: the cluster cannot be reached or started, or fails; what is finished is kept.
     """
     shown = progress or Silent()
     if len(datasets) < 2:
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
     locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
     check_cluster(cluster)
-    file = find_model(model).weights() if weights is None else Path(weights).expanduser().absolute()
-    frame = Preprocess(size=find_model(model).size if size is None else size, fit=fit, max_pixels=max_pixels)
-    embed = EmbedSettings(
+    embed = resolve_embed_settings(
         model=model,
-        weights=str(file),
-        weights_sha256=sha256_of(file),
-        levels=find_model(model).choose_levels(None if levels is None else tuple(levels)),
-        frame=frame,
+        weights=weights,
+        levels=levels,
+        size=size,
+        fit=fit,
+        max_pixels=max_pixels,
         pool=pool,
         precision=precision,
-        speedups=tuple(speedups),
+        speedups=speedups,
     )
     # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
     pyramid = load_pyramid(embed)
-    near = NeighborSettings(metric=metric)
+    neighbors = NeighborSettings(metric=metric)
     layout = LayoutSettings(
         n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
     )
     page = ReportSettings(max_points=max_points, thumbnails=thumbnails)
     comparison = CompareSettings(k=k, fdr=fdr, reference=reference, max_outliers=max_outliers)
     if reference is not None and reference not in locations:
-        raise OptionError(f"--reference {reference}: the datasets are {', '.join(locations)}")
+        raise OptionError(f"the datasets are {', '.join(locations)}", argument="reference", value=reference)
     on = choose_device(device)
     # Better now than after hours of embedding.
     on.check_layout_support()
@@ -173,44 +197,52 @@ def compare(
     cluster = _within_reach(sources, [out, cache], cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
-    shown.note(f"{embed.model} at {embed.frame.size} pixels, {', '.join(embed.levels)}, on {on.check()}")
+    shown.note(f"{embed.model} at {embed.preprocess.size} pixels, {', '.join(embed.levels)}, on {on.describe()}")
 
-    run = _run_folder(out, sources)
-    wanted = _record(sources, embed, near, layout, comparison, objects=objects)
-    check_empty(run)
-    with run_lock(run, "gapscope compare", shown) as hold, diagnose_damage(run):
+    folder = _run_folder(out, sources)
+    wanted = _record(sources, embed, neighbors, layout, comparison, objects=objects)
+    check_empty(folder)
+    with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
         if update:
-            _change_datasets(run, wanted, shown)
-        record = open_or_create(run, wanted)
-        shown = log = RunLog(shown, run)
-        record.device = on.check()
-        list_datasets(run, record, sources, shown, update=update)
-        embed = resolve_run_precision(record, embed, pyramid, on)
-        record.write(run)
+            _change_datasets(folder, wanted.config, shown)
+        run = RunStore(folder, open_or_create(folder, wanted))
+        shown = log = RunLog(shown, folder)
+        run.record.device = on.describe()
+        list_datasets(run, sources, shown, update=update)
+        embed = resolve_run_precision(run.record, embed, pyramid, on)
+        run.write_record()
         shared = None if cache is None else resolve_location(cache)
-        listed = sum(facts["listed"] for facts in record.datasets.values())
+        listed = sum(dataset.listed for dataset in run.record.datasets.values())
         with lazy_cluster(cluster, on.name, listed, shown) as connect:
-            embed_datasets(run, record, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
-            hold.check()
-            fit_scalers(run, record)
+            embed_datasets(run, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
+            lock.check()
+            fit_scalers(run)
             k = max(comparison.graph_k, layout.graph_k)
-            search = find_neighbors(run, record, on, k, connect, shown, graph_k=layout.graph_k)
-            compute_layouts(run, record, layout, on, connect, shown, search)
-        hold.check()
-        compare_datasets(run, record, comparison, on, shown)
-        _keep_times(record, log.times)
-        record.write(run)
-        finished = open_run(run)
-        write_report(finished, shown, page)
+            search = find_neighbors(run, on, k, connect, shown, graph_k=layout.graph_k)
+            compute_layouts(run, layout, on, connect, shown, search)
+        lock.check()
+        compare_datasets(run, comparison, on, shown)
+        _keep_times(run.record, log.times)
+        run.write_record()
+        _log_warnings(run)
+        write_report(run, shown, page)
         log.tell_times()
-        return finished
+        return open_run(folder)
 
 
-def _keep_times(record: RunRecord, now: Mapping[str, dict[str, Any]]) -> None:
-    # What was done again, and no more of it, keeps its first time: a page that is made again stays the same.
-    record.times |= {
-        what: taken for what, taken in now.items() if record.times.get(what, {}).get("done") != taken["done"]
-    }
+def _log_warnings(run: RunStore) -> None:
+    for confounder in read_metrics(run)["confounders"].values():
+        if confounder["warning"]:
+            _LOGGER.warning("%s", confounder["warning"])
+
+
+def _keep_times(record: RunRecord, times: Mapping[str, Timing]) -> None:
+    # Work that is repeated with the same number of units keeps its first time: a page that is made again stays the
+    # same.
+    for title, timing in times.items():
+        earlier = record.times.get(title)
+        if earlier is None or earlier.done != timing.done:
+            record.times[title] = timing
 
 
 def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
@@ -222,68 +254,77 @@ def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path
             and folder.resolve().is_relative_to(Path(source.folder).resolve())
         ):
             raise OptionError(
-                f"--out {folder} lies inside dataset {name}, whose images it would add to: choose another"
+                f"lies inside dataset {name}, whose images it would add to: choose another",
+                argument="out",
+                value=folder,
             )
     return folder
 
 
-def _change_datasets(run: Path, wanted: RunRecord, progress: Progress) -> None:
-    if not (run / NAME).exists():
+def _change_datasets(folder: Path, wanted: RunConfig, progress: Progress) -> None:
+    if not (folder / NAME).exists():
         return
-    there = read_run_record(run)
-    # Its own datasets in their order; a source that lies elsewhere now is another run's.
-    expected = {**wanted.config, "datasets": there.config["datasets"]}
-    check_same(run, there, RunRecord(config=expected, model={}, versions={}))
-    for change in change_datasets(run, there, wanted.config["datasets"]):
+    run = open_store(folder)
+    # The datasets may differ, and nothing else. A source that has moved makes it another run.
+    check_same_config(folder, run.record.config, replace(wanted, datasets=run.record.config.datasets))
+    for change in change_datasets(run, wanted.datasets):
         progress.note(change)
 
 
 def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
     if objects and not any(source.objects for source in sources.values()):
-        raise OptionError("--objects: none of the datasets is a COCO annotation file, which says where objects are")
+        raise OptionError(
+            "none of the datasets is a COCO annotation file, which says where objects are",
+            argument="objects",
+            value=True,
+        )
 
 
-def _within_reach(sources: Mapping[str, Source], places: Sequence[str | PathLike[str] | None], cluster: str) -> str:
-    """Keep what lies in this process's memory from other processes, which would find nothing there."""
-    here = [f"dataset {name}" for name, source in sources.items() if source.location.startswith("memory://")]
-    here += [str(where) for where in places if str(where).startswith("memory://")]
-    if not here:
+def _within_reach(sources: Mapping[str, Source], locations: Sequence[str | PathLike[str] | None], cluster: str) -> str:
+    """Return the cluster to use: what lies in this process's memory is worked on in this process.
+
+    Raises:
+        OptionError: something lies there, and `cluster` names other processes, which cannot read it.
+    """
+    in_memory = [f"dataset {name}" for name, source in sources.items() if source.location.startswith("memory://")]
+    in_memory += [str(location) for location in locations if str(location).startswith("memory://")]
+    if not in_memory:
         return cluster
     if cluster not in ("auto", "inline"):
-        raise OptionError(f"--cluster {cluster}: {here[0]} lies in this process's memory; use --cluster inline")
+        raise OptionError(
+            f"{in_memory[0]} lies in this process's memory; use `cluster='inline'`", argument="cluster", value=cluster
+        )
     return "inline"
 
 
 def _record(
     sources: Mapping[str, Source],
     embed: EmbedSettings,
-    near: NeighborSettings,
+    neighbors: NeighborSettings,
     layout: LayoutSettings,
     comparison: CompareSettings,
     *,
     objects: bool,
 ) -> RunRecord:
     network = find_model(embed.model)
-    # The file's place may change between two commands, its content may not.
-    config: dict[str, Any] = {
-        "datasets": {name: source.location for name, source in sources.items()},
-        "sources": {"objects": objects},
-        "embed": {name: value for name, value in asdict(embed).items() if name not in ("weights", "frame")},
-        "neighbors": asdict(near),
-        "layout": asdict(layout),
-        "compare": asdict(comparison),
-    }
-    config["embed"] |= {"levels": list(embed.levels), "speedups": list(embed.speedups), **asdict(embed.frame)}
+    levels = (level for level in network.levels if level.name in embed.levels)
     return RunRecord(
-        config=config,
-        model={
-            "name": embed.model,
-            "weights": embed.weights,
-            "weights_sha256": embed.weights_sha256,
-            "levels": [asdict(level) for level in network.levels if level.name in embed.levels],
-            "mean": list(network.mean),
-            "std": list(network.std),
-        },
+        config=RunConfig(
+            datasets={name: source.location for name, source in sources.items()},
+            objects=objects,
+            embed=EmbedConfig.of(embed),
+            neighbors=neighbors,
+            layout=layout,
+            compare=comparison,
+        ),
+        model=ModelRecord(
+            name=embed.model,
+            weights=embed.weights,
+            weights_sha256=embed.weights_sha256,
+            levels=tuple(LevelRecord(**asdict(level)) for level in levels),
+            mean=network.mean,
+            std=network.std,
+        ),
         versions=dict(_versions()),
     )
 

@@ -1,4 +1,4 @@
-"""How a network is computed: chosen once, when a run begins, so that all its numbers fit together."""
+"""The arithmetic of the network, chosen once when a run begins, so that all its numbers fit together."""
 
 from dataclasses import replace
 
@@ -17,29 +17,29 @@ COMPILE_FROM_IMAGES = 5000
 def resolve_run_precision(
     record: RunRecord, settings: EmbedSettings, pyramid: Pyramid, device: Device
 ) -> EmbedSettings:
-    """Return the settings with nothing left to `auto`, and keep in the record what was chosen.
+    """Return the settings with nothing left at `auto`, and keep in the record what was chosen.
 
-    What a run was begun with stays, on whatever machine it goes on.
+    A run continues with what it was begun with, on whatever machine.
 
     Args:
-        record: the run's; its datasets are listed. Not written to disk here.
+        record: the run's; its datasets are listed. It is not written to disk here.
         settings: as the user gave them.
         pyramid: the network that they describe.
-        device: what it will run on.
+        device: where it will run.
 
     Raises:
         OptionError: compiling is asked for and does not work here.
     """
-    kept = record.model
-    if "precision" not in kept:
-        chosen = resolve_precision(settings, sum(facts["listed"] for facts in record.datasets.values()), device)
-        kept["precision"], kept["speedups"] = chosen.precision, list(chosen.speedups)
-        kept["pooling"] = pyramid.describe_pooling(chosen)
-    return replace(settings, precision=kept["precision"], speedups=tuple(kept["speedups"]))
+    model = record.model
+    if model.precision is None or model.speedups is None:
+        chosen = resolve_precision(settings, sum(dataset.listed for dataset in record.datasets.values()), device)
+        model.precision, model.speedups = chosen.precision, chosen.speedups
+        model.pooling = pyramid.describe_pooling(chosen)
+    return replace(settings, precision=model.precision, speedups=model.speedups)
 
 
 def resolve_precision(settings: EmbedSettings, images: int, device: Device) -> EmbedSettings:
-    """Return the settings with what pays for so many images on a device in place of `auto`.
+    """Return the settings with the precision and the speedups that pay for so many images on a device, not `auto`.
 
     Raises:
         OptionError: compiling is asked for and does not work here.
@@ -51,15 +51,15 @@ def resolve_precision(settings: EmbedSettings, images: int, device: Device) -> E
     if speedups == ("auto",):
         speedups = SPEEDUPS if images >= COMPILE_FROM_IMAGES and not compile_failure_reason(device) else SPEEDUPS[:-1]
     elif "compile" in speedups and (reason := compile_failure_reason(device)):
-        raise OptionError(f"--speedups compile: torch cannot compile here ({reason})")
+        raise OptionError(f"torch cannot compile here ({reason})", argument="speedups", value="compile")
     return replace(settings, precision=precision, speedups=speedups)
 
 
 def compile_failure_reason(device: Device) -> str:
-    """Return why torch cannot compile on a device, nothing where it can: it needs a compiler and Python's headers."""
+    """Return why torch cannot compile on a device, nothing if it can: it needs a C++ compiler and Python's headers."""
     try:
         torch.compile(torch.neg, dynamic=False)(torch.ones(64, device=device.name))
-    # A compiler that is not there, headers that are not there, a cache that cannot be written: all in its own words.
+    # A missing compiler, missing headers, a cache that cannot be written: each raises its own exception.
     except Exception as error:
         return one_line(error)
     return ""

@@ -1,4 +1,4 @@
-"""The report stage, from a run to RUN/report/index.html."""
+"""The stage that writes the report, from a run to RUN/report/index.html."""
 
 from os import PathLike
 from pathlib import Path
@@ -7,17 +7,19 @@ from gapscope.progress import Progress
 from gapscope.report.lists import read_one_sided_clusters, read_outlier_lists
 from gapscope.report.page import write_page
 from gapscope.report.points import read_point_index
-from gapscope.report.selection import choose
+from gapscope.report.selection import select_images
 from gapscope.report.tiles import write_tiles
-from gapscope.run import Run, open_run
+from gapscope.run import open_run
 from gapscope.settings import ReportSettings
 from gapscope.store.atomic import replacing_folder
 from gapscope.store.checksums import write_checksums
 from gapscope.store.lock import run_lock
-from gapscope.verify import diagnose_damage
+from gapscope.store.metrics import read_metrics
+from gapscope.store.run_store import RunStore
+from gapscope.verify.diagnose import diagnose_damage
 
 
-def write_report(run: Run, progress: Progress, settings: ReportSettings | None = None) -> Path:
+def write_report(run: RunStore, progress: Progress, settings: ReportSettings | None = None) -> Path:
     """Write the run's report, in place of an older one, and return the path of its page.
 
     The same run and the same image files make the same bytes. An image that can no longer be read is shown as such.
@@ -25,19 +27,20 @@ def write_report(run: Run, progress: Progress, settings: ReportSettings | None =
     Raises:
         OSError: the run's folder cannot be written.
     """
-    chosen_by = settings or ReportSettings()
+    settings = settings or ReportSettings()
+    metrics = read_metrics(run)
     with replacing_folder(run.path / "report") as folder:
-        # 1. Every image that has a place on all maps, every outlier list, and what stands for a cluster.
-        places = read_point_index(run)
-        listed = read_outlier_lists(run, places)
-        one_sided = read_one_sided_clusters(run, places)
-        # 2. Which of them the page shows.
+        # 1. Every image that has coordinates on all maps, every outlier list, and the one-sided clusters.
+        index = read_point_index(run)
+        outlier_lists = read_outlier_lists(run, index)
+        one_sided = read_one_sided_clusters(run, metrics, index)
+        # 2. Which of the images the page shows.
         clusters = [cluster for level in one_sided for cluster in level]
-        chosen = choose(places, listed, clusters, max_drawn=chosen_by.max_points)
+        selection = select_images(index, outlier_lists, clusters, max_drawn=settings.max_points)
         # 3. Their thumbnails.
-        tiles = write_tiles(run, places, chosen, chosen_by.thumbnails, folder, progress)
+        tiles = write_tiles(run, index, selection, settings.thumbnails, folder, progress)
         # 4. The page and its data.
-        write_page(run, places, listed, one_sided, chosen, tiles, folder)
+        write_page(run, metrics, index, outlier_lists, one_sided, selection, tiles, folder)
         files = [path for path in folder.rglob("*") if path.is_file()]
         write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
     return run.path / "report" / "index.html"
@@ -51,6 +54,6 @@ def rewrite_report(path: str | PathLike[str], progress: Progress, settings: Repo
         DamageError: its files are not whole.
         OSError: the run's folder cannot be written.
     """
-    run = open_run(path)
+    run = open_run(path).store
     with run_lock(run.path, "gapscope report", progress), diagnose_damage(run.path):
         return write_report(run, progress, settings)

@@ -18,15 +18,15 @@ class _Worker:
     blocks: int = 0
     images: int = 0
     seconds: dict[str, float] = field(default_factory=lambda: defaultdict(float))
-    busy: list[float] = field(default_factory=list)
+    utilization: list[float] = field(default_factory=list)
 
     def add(self, done: BlockDone) -> None:
         self.blocks += 1
         self.images += done.rows
         for what, seconds in done.seconds.items():
             self.seconds[what] += seconds
-        if done.busy is not None:
-            self.busy.append(done.busy)
+        if done.utilization is not None:
+            self.utilization.append(done.utilization)
 
     def line(self, total: float) -> str:
         spent = self.seconds
@@ -39,7 +39,7 @@ class _Worker:
             "write": spent["write"],
         }
         parts["idle"] = max(0.0, total - sum(parts.values()))
-        gpu = f", GPU {sum(self.busy) / len(self.busy):.0%} busy" if self.busy else ""
+        gpu = f", GPU {sum(self.utilization) / len(self.utilization):.0%} busy" if self.utilization else ""
         shares = ", ".join(f"{what} {seconds:.1f} s" for what, seconds in parts.items())
         return f"{self.blocks} blocks, {self.images:,} images; {shares}{gpu}"
 

@@ -1,4 +1,4 @@
-"""Files that are either whole or not there."""
+"""Files and folders that are either whole or not there."""
 
 import json
 import os
@@ -15,17 +15,17 @@ from gapscope.store.location import file_system, is_remote, make_folder, remove_
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; when the block ends well, its file is on disk under the name `path`.
+    """Yield a temporary path beside `path`; when the block ends well, its file is on disk under the name `path`.
 
     A reader sees the old file or the new one, never a part, whenever the process or the machine stops. Behind a URL the
     file is written on this machine and sent in one piece.
     """
     if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
-            here = Path(folder) / path.name
-            yield here
+            temporary = Path(folder) / path.name
+            yield temporary
             make_folder(path.parent)
-            file_system(path).put_file(str(here), str(path))
+            file_system(path).put_file(str(temporary), str(path))
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -39,29 +39,29 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def flush(path: Path) -> None:
-    """See to it that a file, or every file below a folder, is on the disk and not in memory alone.
+    """Wait until a file, or every file below a folder, is on the disk and not in memory alone.
 
-    What says that they are there must not outlive them when a machine loses power.
+    A flag that says that they exist must not outlive them when a machine loses power.
     """
     if is_remote(path):
         return
-    for each in path.rglob("*") if path.is_dir() else [path]:
+    for file_path in path.rglob("*") if path.is_dir() else [path]:
         # A shard of NaN alone is not written.
-        if each.is_file():
-            with each.open("rb") as file:
+        if file_path.is_file():
+            with file_path.open("rb") as file:
                 os.fsync(file.fileno())
 
 
-_HALF = re.compile(r"\..+\.\d+\.partial|.+\.[0-9a-f]{32}\.partial")
-"""Names of what `replacing`, `replacing_folder` and Zarr write before they rename it."""
+_PARTIAL = re.compile(r"\..+\.\d+\.partial|.+\.[0-9a-f]{32}\.partial")
+"""Names of files that `replacing`, `replacing_folder` and Zarr write before they rename them."""
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a process that was killed left half written below a run's folder."""
+    """Remove half-written files that a killed process left below a run's folder."""
     if is_remote(folder):
         return
     for path in list(folder.rglob("*.partial")):
-        if not _HALF.fullmatch(path.name):
+        if not _PARTIAL.fullmatch(path.name):
             continue
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -82,10 +82,10 @@ def write_json(path: Path, value: Any) -> None:
 
 @contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
-    """Give an empty folder beside `path`; when the block ends well it takes the place of what was at `path`.
+    """Yield an empty folder beside `path`; when the block ends well, it replaces what was at `path`.
 
     When the block fails, what was at `path` stays as it was. What a killed process left behind is removed. Behind a URL
-    the folder is made on this machine and sent file by file, the pages last.
+    the folder is written on this machine and sent file by file, the pages last.
     """
     if is_remote(path):
         with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:

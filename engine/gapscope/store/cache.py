@@ -1,8 +1,8 @@
 """Embeddings that many runs share, keyed by all that they depend on: CACHE/KEY/ holds those of one dataset.
 
-facts.parquet     what became of every row
-LEVEL.zarr        (rows, channels) float16
-levels.json       the levels that are whole; written last
+image_stats.parquet  what became of every row
+LEVEL.zarr           (rows, channels) float16
+levels.json          the names of the levels that are whole; written last
 """
 
 import hashlib
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import zarr
@@ -20,27 +20,29 @@ from zarr.codecs import Crc32cCodec
 
 from gapscope.settings import EmbedSettings
 from gapscope.store.atomic import replacing, write_json
-from gapscope.store.index import FACTS, GROUP_ROWS, groups_of
+from gapscope.store.image_stats import ImageStats
+from gapscope.store.index import GROUP_ROWS, IMAGE_STATS, row_groups
 from gapscope.store.location import readable, zarr_store
 from gapscope.store.pyramid import open_embeddings
+from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, table_writer
 
-_FORMAT = 1
+_FORMAT = 2
 _CHUNK_ROWS = 1024
 
 
 @dataclass(frozen=True)
 class Cached:
-    """One dataset's place in a cache.
+    """One dataset's embeddings in a cache, which may be missing or incomplete.
 
     Attributes:
-        folder: CACHE/KEY, be there anything or not.
+        folder: CACHE/KEY.
     """
 
     folder: Path
 
     def holds(self, levels: Iterable[str]) -> bool:
-        """Tell whether all rows are there at these levels."""
+        """Return whether the cache holds all rows of these levels."""
         return set(levels) <= set(self._levels())
 
     def _levels(self) -> list[str]:
@@ -50,28 +52,27 @@ class Cached:
             return []
         return levels
 
-    def facts(self, start: int, stop: int) -> list[dict[str, Any]]:
+    def image_stats(self, start: int, stop: int) -> list[ImageStats]:
         """Return what became of rows `start` to `stop` (exclusive), which lie in one row group."""
         group, offset = divmod(start, GROUP_ROWS)
-        with readable(self.folder / "facts.parquet") as source, open_table(source) as file:
-            rows: list[dict[str, Any]] = file.read_row_group(group).slice(offset, stop - start).to_pylist()
-        return rows
+        with readable(self.folder / "image_stats.parquet", whole=False) as source, open_table(source) as file:
+            return cast("list[ImageStats]", file.read_row_group(group).slice(offset, stop - start).to_pylist())
 
     def embeddings(self, level: str, start: int, stop: int) -> NDArray[np.float16]:
         """Return rows `start` to `stop` (exclusive): (rows, channels), NaN where an image was rejected."""
         array = zarr.open_array(zarr_store(self.folder / f"{level}.zarr"), mode="r", zarr_format=3)
         return np.asarray(array[start:stop])
 
-    def fill(self, run: Path, dataset: str, levels: Sequence[str]) -> None:
-        """Keep what a run that has embedded every row of the dataset holds, beside other levels that are there."""
-        there = self._levels()
-        with replacing(self.folder / "facts.parquet") as path, table_writer(path, FACTS) as writer:
-            for table in groups_of(run, dataset):
-                writer.write_table(table.select(FACTS.names))
+    def fill(self, run: RunStore, dataset: str, levels: Sequence[str]) -> None:
+        """Add the embeddings of a run that has embedded every row of the dataset; other levels in the cache stay."""
+        existing = self._levels()
+        with replacing(self.folder / "image_stats.parquet") as path, table_writer(path, IMAGE_STATS) as writer:
+            for table in row_groups(run, dataset):
+                writer.write_table(table.select(IMAGE_STATS.names))
         for level in levels:
-            if level not in there:
+            if level not in existing:
                 self._fill_level(open_embeddings(run, dataset, level), level)
-        write_json(self.folder / "levels.json", sorted({*there, *levels}))
+        write_json(self.folder / "levels.json", sorted({*existing, *levels}))
 
     def _fill_level(self, embeddings: "zarr.Array[Any]", level: str) -> None:
         rows, channels = embeddings.shape
@@ -89,33 +90,33 @@ class Cached:
             array[start : start + GROUP_ROWS] = embeddings[start : start + GROUP_ROWS]
 
 
-def find_cached(cache: Path, run: Path, dataset: str, settings: EmbedSettings, device: str) -> Cached:
-    """Return the place of a dataset, as the run has listed it, in a cache."""
-    depends = {
+def find_cached(cache: Path, run: RunStore, dataset: str, settings: EmbedSettings, device: str) -> Cached:
+    """Return a dataset, as the run has listed it, in a cache."""
+    key = {
         "format": _FORMAT,
         # How an image is decoded and shrunk, and what a level is, may change between versions.
         "gapscope": version("gapscope"),
         "device": device,
         "model": settings.model,
         "weights": settings.weights_sha256,
-        "frame": asdict(settings.frame),
+        "frame": asdict(settings.preprocess),
         "pool": settings.pool,
         "precision": settings.precision,
         "speedups": settings.speedups,
         "rows": _digest(run, dataset),
     }
-    return Cached(cache / hashlib.sha256(json.dumps(depends, sort_keys=True).encode()).hexdigest())
+    return Cached(cache / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest())
 
 
-_OF_ROW = ("uri", "bytes", "mtime_ns", "offset", "box")
+_FILE_COLUMNS = ("uri", "bytes", "mtime_ns", "offset", "box")
 
 
-def _digest(run: Path, dataset: str) -> str:
-    """Return the SHA-256 of what a dataset's index says of its images' files, row by row."""
+def _digest(run: RunStore, dataset: str) -> str:
+    """Return the SHA-256 of the columns of a dataset's index that identify its images' files."""
     digest = hashlib.sha256()
-    for table in groups_of(run, dataset, [*_OF_ROW, "status"]):
+    for table in row_groups(run, dataset, [*_FILE_COLUMNS, "status"]):
         columns = table.to_pydict()
-        gone = [status == "removed" for status in columns["status"]]
-        for row in zip(*(columns[name] for name in _OF_ROW), gone, strict=True):
+        removed = [status == "removed" for status in columns["status"]]
+        for row in zip(*(columns[name] for name in _FILE_COLUMNS), removed, strict=True):
             digest.update(repr(row).encode(errors="surrogatepass"))
     return digest.hexdigest()

@@ -1,21 +1,21 @@
-"""How a dataset's source differs from what the run's index says of it."""
+"""How a dataset's source differs from the run's index of it."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.sources.entry import Entry
-from gapscope.store.index import indexed_entries, read_some_rows
+from gapscope.store.index import indexed_entries, read_entries
+from gapscope.store.run_store import RunStore
 
-_GROUP = 8192
-_NAMED = 3
+_GROUP_ENTRIES = 8192
+_N_NAMED = 3
 TRIED_AGAIN = ("missing", "no-permission", "unreadable", "changed", "removed")
-"""What may have been the network's or the disk's fault rather than the image's."""
+"""Statuses that may be the network's or the disk's fault, not the image's."""
 
 
 @dataclass(kw_only=True)
@@ -27,7 +27,7 @@ class Changes:
         removed: rows of the index that are not in the source any more, ascending.
         embed: row to entry, of images that must be embedded again: changed, or not readable when they were tried.
         relabel: row to entry, of images of which only the source's own columns changed.
-        names: some of the images, by what became of them.
+        names: the uris of some images, by what changed.
     """
 
     added: int = 0
@@ -49,53 +49,57 @@ class Changes:
 
 
 def find_changes(
-    run: Path, dataset: str, entries: Iterable[Entry], added: Callable[[Sequence[Entry]], None] = lambda group: None
+    run: RunStore,
+    dataset: str,
+    entries: Iterable[Entry],
+    on_added: Callable[[Sequence[Entry]], None] = lambda group: None,
 ) -> Changes:
-    """Hold what a source lists now against the index; keeps 40 bytes per row in memory.
+    """Compare what a source lists now with the index; 40 bytes per row are kept in memory.
 
     Args:
-        run: the run's folder.
+        run: the run.
         dataset: the dataset's name.
         entries: what the source lists now.
-        added: is given the new images, some at a time, in the source's order.
+        on_added: is called with the new images, a group at a time, in the source's order.
     """
-    known = _Known(indexed_entries(run, dataset))
+    index = _IndexHashes(indexed_entries(run, dataset))
     changes = Changes()
-    waiting = iter(entries)
-    while group := list(islice(waiting, _GROUP)):
-        rows = known.rows(group)
+    remaining = iter(entries)
+    while group := list(islice(remaining, _GROUP_ENTRIES)):
+        rows = index.rows(group)
         new = [entry for entry, row in zip(group, rows, strict=True) if row < 0]
         changes.added += len(new)
-        _name(changes, "added", new)
-        added(new)
+        _add_names(changes, "added", new)
+        on_added(new)
         for entry, row in zip(group, rows.tolist(), strict=True):
             if row >= 0:
-                _hold_against(known, changes, entry, row)
-    changes.removed = known.not_seen()
-    _name(changes, "removed", read_some_rows(run, dataset, np.array(changes.removed[:_NAMED], np.int64)))
+                _compare(index, changes, entry, row)
+    changes.removed = index.rows_not_listed()
+    first_removed = np.array(changes.removed[:_N_NAMED], np.int64)
+    _add_names(changes, "removed", read_entries(run, dataset, first_removed))
     return changes
 
 
-def _hold_against(known: "_Known", changes: Changes, entry: Entry, row: int) -> None:
-    if known.file[row] != _hash(_file(entry)) or (known.again[row] and entry.status == "listed"):
+def _compare(index: "_IndexHashes", changes: Changes, entry: Entry, row: int) -> None:
+    if index.file[row] != _hash(_file(entry)) or (index.try_again[row] and entry.status == "listed"):
         changes.embed[row] = entry
-    elif known.values[row] != _hash(_values(entry)):
+    elif index.values[row] != _hash(_values(entry)):
         changes.relabel[row] = entry
     else:
         return
-    _name(changes, "changed", [entry])
+    _add_names(changes, "changed", [entry])
 
 
-def _name(changes: Changes, what: str, entries: Sequence[Entry]) -> None:
-    names = changes.names[what]
-    names += [entry.uri for entry in entries[: _NAMED - len(names)]]
+def _add_names(changes: Changes, change: str, entries: Sequence[Entry]) -> None:
+    names = changes.names[change]
+    names += [entry.uri for entry in entries[: _N_NAMED - len(names)]]
 
 
-class _Known:
-    """The index's rows by the hash of their uri, and hashes of what it says of them."""
+class _IndexHashes:
+    """The index's rows by the hash of their uri, and hashes of their other columns."""
 
     def __init__(self, entries: Iterator[Entry]) -> None:
-        facts = np.fromiter(
+        hashes = np.fromiter(
             (
                 (
                     _hash(entry.uri),
@@ -106,37 +110,37 @@ class _Known:
                 )
                 for entry in entries
             ),
-            dtype=[("uri", "u8"), ("file", "u8"), ("values", "u8"), ("again", "?"), ("gone", "?")],
+            dtype=[("uri", "u8"), ("file", "u8"), ("values", "u8"), ("try_again", "?"), ("removed", "?")],
         )
-        self.file, self.values, self.again = facts["file"], facts["values"], facts["again"]
-        self._order = np.argsort(facts["uri"], kind="stable")
-        self._uris = facts["uri"][self._order]
-        # Rows that are known to be gone are not missed again.
-        self._seen = facts["gone"].copy()
+        self.file, self.values, self.try_again = hashes["file"], hashes["values"], hashes["try_again"]
+        self._order = np.argsort(hashes["uri"], kind="stable")
+        self._uris = hashes["uri"][self._order]
+        # Rows that are known to be removed are not missed again.
+        self._seen = hashes["removed"].copy()
 
     def rows(self, entries: Sequence[Entry]) -> NDArray[np.int64]:
         """Return each entry's row, -1 where the index does not have it."""
         if not len(self._uris):
             return np.full(len(entries), -1, np.int64)
         wanted = np.array([_hash(entry.uri) for entry in entries], np.uint64)
-        at = np.minimum(np.searchsorted(self._uris, wanted), len(self._uris) - 1)
-        rows = np.where(self._uris[at] == wanted, self._order[at], -1)
+        positions = np.minimum(np.searchsorted(self._uris, wanted), len(self._uris) - 1)
+        rows = np.where(self._uris[positions] == wanted, self._order[positions], -1)
         self._seen[rows[rows >= 0]] = True
         return rows
 
-    def not_seen(self) -> list[int]:
-        """Return the rows that no entry was found to be."""
+    def rows_not_listed(self) -> list[int]:
+        """Return the rows whose image no entry was."""
         return np.flatnonzero(~self._seen).tolist()
 
 
 def _file(entry: Entry) -> str:
-    # As the index keeps it: a box in single precision.
+    # As the index stores it: a box in single precision.
     box = None if entry.box is None else np.array(entry.box, np.float32).tolist()
     return f"{entry.bytes} {entry.mtime_ns} {entry.offset} {box}"
 
 
 def _values(entry: Entry) -> str:
-    # Likewise: numbers are floats, and what is not known is not told from what is not there.
+    # As the index stores them: numbers are floats, and an unknown value is like a missing one.
     known = {name: value for name, value in sorted(entry.values.items()) if value is not None}
     return repr({name: value if isinstance(value, str) else float(value) for name, value in known.items()})
 

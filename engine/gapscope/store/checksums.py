@@ -16,13 +16,13 @@ def write_checksums(folder: Path, names: Iterable[str]) -> None:
 
 
 def verify_checksums(folder: Path) -> tuple[int, dict[str, str]]:
-    """Return how many files a folder's SHA256SUMS names, and what is wrong with which of them.
+    """Return how many files a folder's SHA256SUMS names, and what is wrong with which of them, by name.
 
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is damaged.
     """
-    wrong = {}
+    faults = {}
     lines = (folder / NAME).read_text(encoding="utf-8").splitlines()
     if not lines:
         raise ValueError("it is empty")
@@ -32,10 +32,10 @@ def verify_checksums(folder: Path) -> tuple[int, dict[str, str]]:
             raise ValueError("a line is not a checksum and a name")
         try:
             if _sha256(folder, name) != sha256:
-                wrong[name] = "is not what was written: its SHA-256 differs"
+                faults[name] = "is not what was written: its SHA-256 differs"
         except FileNotFoundError:
-            wrong[name] = "is missing"
-    return len(lines), wrong
+            faults[name] = "is missing"
+    return len(lines), faults
 
 
 def _sha256(folder: Path, name: str) -> str:

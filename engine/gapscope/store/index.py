@@ -1,7 +1,8 @@
-"""index/NAME.parquet: one row per listed image, and what became of it."""
+"""index/NAME.parquet: one row per listed image, with what its source lists of it and what became of it."""
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ from numpy.typing import NDArray
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.location import readable, remove_tree
-from gapscope.store.tables import open_table, read_whole, table_writer, write_whole
+from gapscope.store.run_store import RunStore
+from gapscope.store.tables import open_table, read_whole, table_writer
 
 GROUP_ROWS = 8192
 """Rows per row group of an index; a block never crosses the end of one, so it can be read by itself."""
+
+PREFIX = "meta."
+"""Before the name of a column that comes from the source, so that it cannot be taken for one of the index's own."""
 
 _LISTED = [
     ("row", pa.int64()),
@@ -28,50 +33,51 @@ _LISTED = [
     ("offset", pa.int64()),
     ("box", pa.list_(pa.float32(), 4)),
 ]
-_FACTS = [
-    ("encoded_bytes", pa.int64()),
-    ("format", pa.string()),
-    ("width", pa.int32()),
-    ("height", pa.int32()),
-    ("jpeg_quality", pa.int16()),
-    *((f"{what}_{channel}", pa.float32()) for what in ("mean", "std") for channel in ("red", "green", "blue")),
-    ("sharpness", pa.float32()),
-    ("status", pa.string()),
-    ("error", pa.string()),
-]
-FACTS = pa.schema(_FACTS)
+IMAGE_STATS = pa.schema(
+    [
+        ("encoded_bytes", pa.int64()),
+        ("format", pa.string()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("jpeg_quality", pa.int16()),
+        *(
+            (f"{statistic}_{color}", pa.float32())
+            for statistic in ("mean", "std")
+            for color in ("red", "green", "blue")
+        ),
+        ("sharpness", pa.float32()),
+        ("status", pa.string()),
+        ("error", pa.string()),
+    ]
+)
+"""The columns that say what became of an image."""
+
 _OF_KIND = {"text": pa.string(), "number": pa.float64()}
-PREFIX = "meta."
-"""Before the name of a column that comes from the source, so that it cannot be taken for one of the index's own."""
+_OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "offset", "box"]
 
 
 def index_path(run: Path, dataset: str) -> Path:
-    """Path of a dataset's index."""
+    """Return the path of a dataset's index."""
     return run / "index" / f"{dataset}.parquet"
 
 
-def image_stats_path(run: Path, dataset: str, block: int) -> Path:
-    """Path of what became of a block's images, until all blocks are done."""
-    return run / "index" / f"{dataset}.blocks" / f"{block:08d}.parquet"
-
-
 def write_index(
-    run: Path, dataset: str, entries: Iterable[Entry], columns: Mapping[str, Kind] | None = None
+    run: RunStore, dataset: str, entries: Iterable[Entry], columns: Mapping[str, Kind] | None = None
 ) -> tuple[int, str]:
     """Write the index of a dataset as it is listed, in constant memory.
 
     Args:
-        run: the run's folder.
+        run: the run.
         dataset: the dataset's name.
         entries: what its source lists.
-        columns: of the entries' values, as `Source.columns`.
+        columns: the kinds of the entries' values, as `Source.columns`.
 
     Returns:
         The number of rows, and the digest of the listing.
     """
     schema = schema_of(columns or {})
     rows, digest = 0, _Digest()
-    with replacing(index_path(run, dataset)) as path, table_writer(path, schema) as writer:
+    with replacing(index_path(run.path, dataset)) as path, table_writer(path, schema) as writer:
         for group in _groups(digest.over(entries)):
             writer.write_table(listed_table(group, rows, schema))
             rows += len(group)
@@ -80,7 +86,8 @@ def write_index(
 
 def schema_of(columns: Mapping[str, Kind]) -> pa.Schema:
     """Return the schema of an index whose source has these columns."""
-    return pa.schema(_LISTED + _FACTS + [(PREFIX + name, _OF_KIND[kind]) for name, kind in columns.items()])
+    own = [(PREFIX + name, _OF_KIND[kind]) for name, kind in columns.items()]
+    return pa.unify_schemas([pa.schema(_LISTED), IMAGE_STATS, pa.schema(own)])
 
 
 def _groups(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
@@ -107,20 +114,17 @@ class _Digest:
 
 
 def signature(entry: Entry) -> bytes:
-    """Return what makes an entry the one that it is: two of the same signature are the same image, unchanged."""
+    """Return bytes that are the same for two entries if and only if both are the same image, unchanged."""
     values = "".join(f"\0{name}\0{value}" for name, value in entry.values.items())
-    facts = f"{entry.uri}\0{entry.bytes}\0{entry.mtime_ns}\0{entry.status}\0{entry.offset}\0{entry.box}{values}\n"
-    return facts.encode(errors="surrogatepass")
+    text = f"{entry.uri}\0{entry.bytes}\0{entry.mtime_ns}\0{entry.status}\0{entry.offset}\0{entry.box}{values}\n"
+    return text.encode(errors="surrogatepass")
 
 
 def listed_table(entries: Sequence[Entry], first_row: int, schema: pa.Schema) -> pa.Table:
-    """Return entries as rows of an index that nothing became of yet, numbered from `first_row`."""
+    """Return entries as rows of an index, numbered from `first_row`, whose columns of `IMAGE_STATS` are null."""
     columns: dict[str, list[Any] | range] = {
         "row": range(first_row, first_row + len(entries)),
-        **{
-            name: [getattr(entry, name) for entry in entries]
-            for name in ("uri", "bytes", "mtime_ns", "offset", "box", "status", "error")
-        },
+        **{name: [getattr(entry, name) for entry in entries] for name in _OF_ENTRY},
     }
     for name in schema.names:
         if name.startswith(PREFIX):
@@ -132,35 +136,41 @@ def listed_table(entries: Sequence[Entry], first_row: int, schema: pa.Schema) ->
     )
 
 
-def read_rows(run: Path, dataset: str, start: int, stop: int) -> list[Entry]:
-    """Return the entries `start` to `stop` (exclusive), which lie in one row group."""
-    return _entries(_rows_of_group(run, dataset, start, stop))
+def read_block_rows(run: RunStore, dataset: str, start: int, stop: int) -> pa.Table:
+    """Return rows `start` to `stop` (exclusive), which lie in one row group, while the run is being embedded.
 
-
-def _rows_of_group(run: Path, dataset: str, start: int, stop: int) -> pa.Table:
+    Neighboring blocks come from the same row group, which is read once per process.
+    """
     group, offset = divmod(start, GROUP_ROWS)
-    with readable(index_path(run, dataset)) as source, open_table(source) as file:
-        return file.read_row_group(group).slice(offset, stop - start)
+    return _row_group(run.session, index_path(run.path, dataset), group).slice(offset, stop - start)
 
 
-def read_some_rows(run: Path, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
+# Two blocks are worked on at a time, and may lie in two groups.
+@lru_cache(maxsize=3)
+def _row_group(session: str, path: Path, group: int) -> pa.Table:
+    del session
+    with readable(path, whole=False) as source, open_table(source) as file:
+        return file.read_row_group(group)
+
+
+def read_entries(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
     """Return the entries of the numbered rows, in the order of `rows`."""
-    return _entries(take_rows(run, dataset, rows, _OF_ENTRY))
+    return entries_of(take_rows(run, dataset, rows, _OF_ENTRY))
 
 
-def groups_of(run: Path, dataset: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
+def row_groups(run: RunStore, dataset: str, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield a dataset's index, or some of its columns, in tables of `GROUP_ROWS` rows; the last may be shorter."""
-    with readable(index_path(run, dataset)) as source, open_table(source) as file:
+    with readable(index_path(run.path, dataset), whole=False) as source, open_table(source) as file:
         for group in range(file.num_row_groups):
             yield file.read_row_group(group, columns=columns)
 
 
-def take_rows(run: Path, dataset: str, rows: NDArray[np.int64], columns: list[str] | None = None) -> pa.Table:
-    """Return the numbered rows of a dataset's index, in the order of `rows`, and read no more than their groups."""
+def take_rows(run: RunStore, dataset: str, rows: NDArray[np.int64], columns: list[str] | None = None) -> pa.Table:
+    """Return the numbered rows of a dataset's index, in the order of `rows`, reading only the groups that hold them."""
     order = np.argsort(rows, kind="stable")
     ascending = rows[order]
     parts = []
-    with readable(index_path(run, dataset)) as source, open_table(source) as file:
+    with readable(index_path(run.path, dataset), whole=False) as source, open_table(source) as file:
         for group in np.unique(ascending // GROUP_ROWS).tolist():
             first, last = np.searchsorted(ascending, [group * GROUP_ROWS, (group + 1) * GROUP_ROWS])
             table = file.read_row_group(group, columns=columns)
@@ -170,10 +180,8 @@ def take_rows(run: Path, dataset: str, rows: NDArray[np.int64], columns: list[st
     return pa.concat_tables(parts).take(np.argsort(order, kind="stable"))
 
 
-_OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "offset", "box"]
-
-
-def _entries(table: pa.Table) -> list[Entry]:
+def entries_of(table: pa.Table) -> list[Entry]:
+    """Return the rows of an index as entries, with their present status."""
     values = [name for name in table.column_names if name.startswith(PREFIX)]
     return [
         Entry(
@@ -185,107 +193,39 @@ def _entries(table: pa.Table) -> list[Entry]:
     ]
 
 
-def indexed_entries(run: Path, dataset: str) -> Iterator[Entry]:
+def indexed_entries(run: RunStore, dataset: str) -> Iterator[Entry]:
     """Yield all entries of an index in row order, with their present status, in constant memory."""
-    for table in groups_of(run, dataset):
-        yield from _entries(table)
+    for table in row_groups(run, dataset):
+        yield from entries_of(table)
 
 
-def forget_index(run: Path, dataset: str) -> None:
-    """Remove a dataset's index."""
-    index_path(run, dataset).unlink(missing_ok=True)
-    remove_tree(image_stats_path(run, dataset, 0).parent)
+def remove_index(run: RunStore, dataset: str) -> None:
+    """Remove a dataset's index, and what became of its images."""
+    path = index_path(run.path, dataset)
+    path.unlink(missing_ok=True)
+    remove_tree(path.with_name(f"{dataset}.blocks"))
 
 
-def read_image_stats(run: Path, dataset: str, start: int, stop: int) -> list[dict[str, Any]]:
-    """Return what became of rows `start` to `stop` (exclusive), which lie in one row group: the columns of `FACTS`."""
-    rows: list[dict[str, Any]] = _rows_of_group(run, dataset, start, stop).select(FACTS.names).to_pylist()
-    return rows
-
-
-def write_image_stats(run: Path, dataset: str, block: int, facts: list[dict[str, Any]]) -> None:
-    """Keep what became of a block's images (columns of `FACTS`) until all blocks are done."""
-    with replacing(image_stats_path(run, dataset, block)) as path:
-        write_whole(path, pa.Table.from_pylist(facts, schema=FACTS))
-
-
-def merge_image_stats(run: Path, dataset: str, block_rows: int) -> None:
-    """Put what became of every image into the dataset's index; rows of blocks that are not done stay as they are."""
-    parts = image_stats_path(run, dataset, 0).parent
-    if not parts.exists():
-        return
-    index = index_path(run, dataset)
-    with readable(index) as source, open_table(source) as listed, replacing(index) as path:
-        schema = listed.schema_arrow
-        with table_writer(path, schema) as writer:
-            for group in range(listed.num_row_groups):
-                table = listed.read_row_group(group)
-                facts = pa.concat_tables(
-                    [
-                        _block_facts(run, dataset, group * GROUP_ROWS // block_rows + block, table, start, block_rows)
-                        for block, start in enumerate(range(0, len(table), block_rows))
-                    ]
-                )
-                for name in FACTS.names:
-                    table = table.set_column(table.schema.get_field_index(name), name, facts[name])
-                writer.write_table(table.cast(schema))
-    # Whenever a crash comes, merging again what parts are left gives the same index.
-    remove_tree(parts)
-
-
-def list_again(run: Path, dataset: str, blocks: Sequence[int], block_rows: int) -> None:
-    """Let the images of some blocks be looked at again; those that were rejected stay so, for their reason."""
-    index, again = index_path(run, dataset), np.array(blocks, np.int64)
-    with (
-        readable(index) as source,
-        open_table(source) as listed,
-        replacing(index) as path,
-        table_writer(path, listed.schema_arrow) as writer,
-    ):
-        for group in range(listed.num_row_groups):
-            table = listed.read_row_group(group)
-            chosen = pa.array(np.isin(table["row"].to_numpy() // block_rows, again))
-            # Of those the network could not answer for, more is known than the reason.
-            chosen = pc.and_(chosen, pc.is_in(table["status"], value_set=pa.array(["ok", "not-finite"])))
-            status = pc.if_else(chosen, pa.scalar("listed"), table["status"])
-            writer.write_table(table.set_column(table.schema.get_field_index("status"), "status", status))
-
-
-def _block_facts(run: Path, dataset: str, block: int, group: pa.Table, start: int, block_rows: int) -> pa.Table:
-    part = image_stats_path(run, dataset, block)
-    if not part.exists():
-        return group.slice(start, block_rows).select(FACTS.names)
-    with readable(part) as file:
-        return read_whole(file)
-
-
-def read_block_image_stats(run: Path, dataset: str, block: int) -> list[dict[str, Any]]:
-    """Return what `write_image_stats` took, of a block whose facts are not merged yet."""
-    with readable(image_stats_path(run, dataset, block)) as file:
-        rows: list[dict[str, Any]] = read_whole(file).to_pylist()
-    return rows
-
-
-def read_index(run: Path, dataset: str, columns: list[str] | None = None) -> pa.Table:
+def read_index(run: RunStore, dataset: str, columns: list[str] | None = None) -> pa.Table:
     """Return a dataset's index, or some of its columns, in row order."""
-    with readable(index_path(run, dataset)) as file:
+    with readable(index_path(run.path, dataset), whole=False) as file:
         return read_whole(file, columns)
 
 
-def read_source_metadata(run: Path, dataset: str) -> pa.Table:
+def read_source_metadata(run: RunStore, dataset: str) -> pa.Table:
     """Return uri and the source's own columns, which begin with `PREFIX`, in row order."""
-    with readable(index_path(run, dataset)) as file:
+    with readable(index_path(run.path, dataset), whole=False) as file:
         own = [name for name in pq.read_schema(file).names if name.startswith(PREFIX)]
     return read_index(run, dataset, ["uri", *own])
 
 
-def rows_read(run: Path, dataset: str) -> NDArray[np.int64]:
+def rows_read(run: RunStore, dataset: str) -> NDArray[np.int64]:
     """Return the numbers of the rows whose image was embedded, ascending."""
     status = read_index(run, dataset, ["status"])["status"]
     return np.flatnonzero(pc.equal(status, "ok").to_numpy()).astype(np.int64)
 
 
-def rows_rejected(run: Path, dataset: str) -> pa.Table:
+def rows_rejected(run: RunStore, dataset: str) -> pa.Table:
     """Return the rows whose image was not embedded: row, uri, status and error."""
     table = read_index(run, dataset, ["row", "uri", "status", "error"])
     return table.filter(pc.not_equal(table["status"], "ok"))

@@ -1,4 +1,4 @@
-"""What in a run's folder is neither a file nor a folder of its own: a run may come from somebody else."""
+"""Links out of a run's folder, and other things that no run holds: a run may come from somebody else."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ from gapscope.store.location import is_remote
 
 
 def check_no_escaping_links(run: Path) -> None:
-    """See that nothing below a run's folder leads out of it or blocks whoever opens it.
+    """Check that nothing below a run's folder leads out of it or blocks whoever opens it.
 
     Raises:
         RunError: there is a link to elsewhere, a pipe, a socket or a device.
@@ -16,14 +16,14 @@ def check_no_escaping_links(run: Path) -> None:
     if is_remote(run):
         return
     home = os.path.realpath(run)
-    waiting = [home]
-    while waiting:
-        # A folder that is not there or may not be read is told where it is needed.
+    pending = [home]
+    while pending:
+        # Whoever needs a folder that is missing or may not be read reports it.
         try:
-            found = list(os.scandir(waiting.pop()))
+            entries = list(os.scandir(pending.pop()))
         except OSError:
             continue
-        for entry in found:
+        for entry in entries:
             if entry.is_symlink():
                 target = os.path.realpath(entry.path)
                 if os.path.commonpath([home, target]) != home:
@@ -31,6 +31,6 @@ def check_no_escaping_links(run: Path) -> None:
                         f"{entry.path} is a link out of the run, to {target}: remove it, or move it into place"
                     )
             elif entry.is_dir():
-                waiting.append(entry.path)
+                pending.append(entry.path)
             elif not entry.is_file():
                 raise RunError(f"{entry.path} is a pipe, socket or device, which no run holds: remove it")

@@ -1,5 +1,6 @@
-"""Where a run lies: a folder of this machine, or a URL that answers to the same verbs."""
+"""Where a run is: a folder of this machine, or a URL with the same operations."""
 
+import io
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,14 +12,14 @@ from gapscope.errors import RunError, SourceError, one_line
 from gapscope.urls import OBJECT_STORES, absolute, is_url, remote
 
 _S3: dict[str, Any] = {
-    # A store that is overloaded asks for patience: ten tries of botocore's are about a minute and a half.
+    # An overloaded store refuses requests for a while: ten tries of botocore's take about a minute and a half.
     "config_kwargs": {"retries": {"mode": "standard", "max_attempts": 10}, "connect_timeout": 10, "read_timeout": 60}
 }
 _OPTIONS: dict[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}
 
 
 def resolve_location(location: str | PathLike[str]) -> Path:
-    """Return the path of a run, absolute; of a URL, an object of universal-pathlib's with a path's verbs.
+    """Return the absolute path of a run; for a URL, a `UPath` of universal-pathlib, which has a path's operations.
 
     Raises:
         RunError: the URL carries a password, or the package for such URLs is not installed.
@@ -33,22 +34,22 @@ def resolve_location(location: str | PathLike[str]) -> Path:
         remote(absolute(text))
     except SourceError as error:
         raise RunError(str(error)) from error
-    # S3 knows nothing of what others write meanwhile but what it is asked for each time.
+    # What others write meanwhile is only seen in what is asked anew each time.
     return cast("Path", UPath(text.rstrip("/"), **options_of(text)))
 
 
 def is_remote(path: Path) -> bool:
-    """Tell a URL from a folder of this machine."""
+    """Return whether a path is a URL, not a folder of this machine."""
     return not isinstance(path, Path)
 
 
 def options_of(url: str) -> dict[str, Any]:
-    """Return what the file system of a URL is made with: patience, and no memory of what was listed before."""
+    """Return the options of a URL's file system: retries, and no cache of listings."""
     return {"use_listings_cache": False, **_OPTIONS.get(url.split("://", maxsplit=1)[0], {})}
 
 
 def zarr_store(path: Path) -> Any:
-    """Return what Zarr takes for a store at `path`."""
+    """Return the Zarr store at `path`."""
     if not is_remote(path):
         return path
     from zarr.storage import FsspecStore
@@ -57,17 +58,24 @@ def zarr_store(path: Path) -> Any:
 
 
 @contextmanager
-def readable(path: Path) -> Iterator[Path | IO[bytes]]:
-    """Give what pyarrow reads a file from."""
+def readable(path: Path, *, whole: bool = True) -> Iterator[Path | IO[bytes]]:
+    """Yield what pyarrow reads a file from.
+
+    Args:
+        path: of the file.
+        whole: whether all of it is wanted, which behind a URL takes one request; else it is read in parts.
+    """
     if not is_remote(path):
         yield path
-        return
-    with path.open("rb") as file:
-        yield file
+    elif whole:
+        yield io.BytesIO(file_system(path).cat_file(str(path)))
+    else:
+        with path.open("rb") as file:
+            yield file
 
 
 def make_folder(path: Path) -> None:
-    """Make a folder and those above it, where there is such a thing."""
+    """Make a folder and those above it, where the storage has folders."""
     # Object stores have none, and asked for one they would make a bucket.
     if not is_remote(path) or cast("Any", path).protocol not in OBJECT_STORES:
         path.mkdir(parents=True, exist_ok=True)
@@ -87,5 +95,5 @@ def file_system(path: Path) -> Any:
 
 
 def reason_of(error: BaseException) -> str:
-    """Return why a place cannot be had, in one line."""
+    """Return why a location cannot be read or written, in one line."""
     return getattr(error, "strerror", None) or one_line(error)

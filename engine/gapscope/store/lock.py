@@ -25,7 +25,7 @@ _BEAT_SECONDS = 15.0
 _WATCH_SECONDS = 300.0
 """An owner on another host that has not beaten for so long is gone. Work that keeps the interpreter to itself holds the
 beats up, hence minutes."""
-_LOOK_SECONDS = 1.0
+_POLL_SECONDS = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,8 +58,8 @@ class Owner:
         return f"{self.command}, process {self.pid} of {self.user} on {self.host}, since {self.since}"
 
 
-class Hold:
-    """A lock that this process has."""
+class RunLock:
+    """A lock that this process holds; a thread renews it."""
 
     def __init__(self, path: Path, owner: Owner) -> None:
         self._path, self._owner = path, owner
@@ -69,7 +69,7 @@ class Hold:
         self._thread.start()
 
     def check(self) -> None:
-        """See that the run is still ours: a process that was held up for minutes may have been taken for gone.
+        """Check that the run is still locked by this process: one that stood still for minutes may be taken for gone.
 
         Raises:
             RunError: another command has taken it over.
@@ -81,7 +81,7 @@ class Hold:
             )
 
     def release(self) -> None:
-        """Let the run go."""
+        """Remove the lock."""
         self._ended.set()
         self._thread.join()
         with suppress(OSError):
@@ -102,45 +102,45 @@ class Hold:
         elif _parsed(text, self._owner.token) is not None:
             write_text(self._path, _text(self._owner))
         else:
-            self._lost = _named(text)
+            self._lost = _describe(text)
 
 
 @contextmanager
-def run_lock(run: Path, command: str, progress: Progress) -> Iterator[Hold]:
-    """Have a run to oneself while the block lasts.
+def run_lock(run: Path, command: str, progress: Progress) -> Iterator[RunLock]:
+    """Lock a run while the block runs, so that no other command works on it.
 
     Args:
         run: the run's folder, which is made where it is not there yet.
-        command: what works on it, for people.
-        progress: is told of an owner that is gone, and of one that has to be watched first.
+        command: the command that works on it, for messages.
+        progress: gets a note of an owner that is gone, and of one that has to be watched first.
 
     Raises:
         RunError: another command works on the run, or the folder cannot be written.
     """
-    path, owner = run / NAME, _here(command)
+    path, owner = run / NAME, _this_process(command)
     try:
         make_folder(run)
         while not _create(path, owner):
-            there = _read(path)
-            if there is None:
+            existing = _read(path)
+            if existing is None:
                 continue
-            _check_gone(path, there, progress)
-            with _one_of_this_host(run):
-                # Whoever came first took it over, and then it is not what was there.
-                if _read(path) == there:
-                    progress.note(f"{run} was left locked by {_named(there)}, which is gone: taken over")
+            _check_gone(path, existing, progress)
+            with _host_lock(run):
+                # If another process of this host took the lock over first, its content has changed.
+                if _read(path) == existing:
+                    progress.note(f"{run} was left locked by {_describe(existing)}, which is gone: taken over")
                     path.unlink(missing_ok=True)
-        hold = Hold(path, owner)
+        lock = RunLock(path, owner)
     except (OSError, NotImplementedError) as error:
         raise RunError(f"{run} cannot be written: {reason_of(error)}") from error
     try:
-        yield hold
+        yield lock
     finally:
-        hold.release()
+        lock.release()
 
 
 @contextmanager
-def _one_of_this_host(run: Path) -> Iterator[None]:
+def _host_lock(run: Path) -> Iterator[None]:
     if is_remote(run):
         yield
         return
@@ -155,7 +155,7 @@ def _one_of_this_host(run: Path) -> Iterator[None]:
 
 
 def check_free(run: Path, progress: Progress) -> None:
-    """See that no command works on a run, without writing anything.
+    """Check that no command works on a run, without writing anything.
 
     Raises:
         RunError: one does.
@@ -165,7 +165,7 @@ def check_free(run: Path, progress: Progress) -> None:
         _check_gone(run / NAME, text, progress)
 
 
-def _here(command: str) -> Owner:
+def _this_process(command: str) -> Owner:
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
@@ -205,30 +205,30 @@ def _check_gone(path: Path, text: str, progress: Progress) -> None:
         stat = _stat(owner.pid)
         if stat is None or stat[0] in "ZX" or stat[1] != owner.started:
             return
-    elif not _beats(path, text, progress):
+    elif not _is_alive(path, text, progress):
         return
     raise RunError(
-        f"{path.parent} is in use by {_named(_read(path) or text)}: wait until it has ended, or stop it, and give the "
-        "command again"
+        f"{path.parent} is in use by {_describe(_read(path) or text)}: wait until it has ended, or stop it, and give "
+        "the command again"
     )
 
 
-def _beats(path: Path, text: str, progress: Progress) -> bool:
-    """Watch a lock whose owner cannot be asked from here. Clocks of two hosts are not held against each other."""
+def _is_alive(path: Path, text: str, progress: Progress) -> bool:
+    """Return whether the owner of a lock on another host is alive: watch its lock, so that no clocks are compared."""
     progress.note(
-        f"{path.parent} is locked by {_named(text)}, whose processes cannot be seen from here: watching for up to "
+        f"{path.parent} is locked by {_describe(text)}, whose processes cannot be seen from here: watching for up to "
         f"{_WATCH_SECONDS:.0f} s whether it works; if you know that it does not, remove {path}"
     )
     end = time.monotonic() + _WATCH_SECONDS
     while time.monotonic() < end:
-        time.sleep(_LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
         now = _read(path)
         if now != text:
             return now is not None
     return False
 
 
-def _named(text: str) -> str:
+def _describe(text: str) -> str:
     owner = _parsed(text)
     return "a command that cannot be named, since its lock is damaged" if owner is None else str(owner)
 
@@ -254,25 +254,25 @@ def _parsed(text: str | None, token: str | None = None) -> Owner | None:
 
 
 def _create(path: Path, owner: Owner) -> bool:
-    """Write a lock where there is none; tell whether there was none."""
+    """Write a lock if there is none; return whether there was none."""
     try:
         if is_remote(path):
             # Stores that cannot refuse what is there already look first.
             file_system(path).pipe_file(str(path), _text(owner).encode(), mode="create")
         else:
-            _create_here(path, owner)
+            _create_local(path, owner)
     except FileExistsError:
         return False
     return True
 
 
-def _create_here(path: Path, owner: Owner) -> None:
-    whole = path.with_name(f".{NAME}.{os.getpid()}{threading.get_native_id()}.partial")
+def _create_local(path: Path, owner: Owner) -> None:
+    temporary = path.with_name(f".{NAME}.{os.getpid()}{threading.get_native_id()}.partial")
     try:
-        whole.write_text(_text(owner), encoding="utf-8")
+        temporary.write_text(_text(owner), encoding="utf-8")
         try:
             # Whole or not at all, and never over another: on NFS too.
-            path.hardlink_to(whole)
+            path.hardlink_to(temporary)
         except FileExistsError:
             raise
         except FileNotFoundError as error:
@@ -283,4 +283,4 @@ def _create_here(path: Path, owner: Owner) -> None:
             with path.open("x", encoding="utf-8") as file:
                 file.write(_text(owner))
     finally:
-        whole.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

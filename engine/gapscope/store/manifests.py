@@ -8,13 +8,14 @@ import pandas as pd
 import pyarrow as pa
 
 from gapscope.store.atomic import replacing, write_text
-from gapscope.store.results import pair_name
-from gapscope.store.tables import write_whole
+from gapscope.store.datasets import Pair
+from gapscope.store.location import readable
+from gapscope.store.tables import read_whole, write_whole
 
 ALL = "all"
 """What stands in a file name in place of a level."""
 
-SCHEMA = pa.schema(
+OUTLIER_SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
         ("uri", pa.string()),
@@ -35,6 +36,18 @@ SCHEMA = pa.schema(
         ("cluster", pa.int32()),
     ]
 )
+ACROSS_LEVELS_SCHEMA = pa.schema(
+    [
+        ("rank", pa.int64()),
+        ("uri", pa.string()),
+        ("row", pa.int64()),
+        ("levels", pa.list_(pa.string())),
+        ("level", pa.string()),
+        ("p", pa.float64()),
+        ("q", pa.float64()),
+        ("within_fdr", pa.bool_()),
+    ]
+)
 # Each half of such a name would be a line of its own, and may name another file.
 _LINE_BREAK = re.compile(r"[\r\n]")
 
@@ -44,23 +57,22 @@ def duplicates_path(run: Path) -> Path:
     return run / "manifests" / "duplicates.parquet"
 
 
-def manifest_path(run: Path, level: str, query: str, reference: str) -> Path:
+def manifest_path(run: Path, level: str, pair: Pair) -> Path:
     """Path of a manifest in Parquet; the CSV and the plain list lie beside it."""
-    return run / "manifests" / f"{level}.{pair_name(query, reference)}.parquet"
+    return run / "manifests" / f"{level}.{pair.name}.parquet"
 
 
-def write_manifest(run: Path, level: str, query: str, reference: str, table: pd.DataFrame, said: pa.Schema) -> None:
+def write_manifest(run: Path, level: str, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
     """Write a manifest as Parquet, as CSV where the neighbors are a JSON list, and its uris alone, one per line.
 
     Args:
         run: the run's folder.
         level: the level's name.
-        query: the query dataset's name.
-        reference: the reference dataset's name.
-        table: what `outlier_table` returns.
-        said: the columns that come from the query's source.
+        pair: of datasets.
+        table: what `gapscope.compare.outlier_table.outlier_table` returns.
+        metadata: the columns that come from the query's source.
     """
-    write_table(manifest_path(run, level, query, reference), table, pa.unify_schemas([SCHEMA, said]))
+    write_table(manifest_path(run, level, pair), table, pa.unify_schemas([OUTLIER_SCHEMA, metadata]))
 
 
 def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Series[str] | None" = None) -> None:
@@ -83,3 +95,22 @@ def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Se
         table.assign(**spelled).to_csv(temporary, index=False)
     listed = table["uri"] if uris is None else uris
     write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in listed if not _LINE_BREAK.search(uri)))
+
+
+def write_across_levels(run: Path, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
+    """Write the list over all levels; its plain list holds what is within the bound for all levels together."""
+    path = manifest_path(run, ALL, pair)
+    uris = table["uri"][table["within_fdr"].astype(bool)]
+    write_table(path, table, pa.unify_schemas([ACROSS_LEVELS_SCHEMA, metadata]), uris=uris)
+
+
+def read_manifest(run: Path, level: str, pair: Pair, columns: list[str] | None = None) -> pa.Table:
+    """Return a manifest, or some of its columns; of all levels together where `level` is `ALL`."""
+    with readable(manifest_path(run, level, pair)) as file:
+        return read_whole(file, columns)
+
+
+def read_duplicates(run: Path) -> pa.Table:
+    """Return the table of duplicates."""
+    with readable(duplicates_path(run)) as file:
+        return read_whole(file)

@@ -1,5 +1,6 @@
-"""log.txt in the run: every note and every piece of long work of all its commands, with the time of day."""
+"""The run's log.txt, and the logger `gapscope`: every note and the end of every piece of long work."""
 
+import logging
 import os
 import socket
 import time
@@ -8,25 +9,33 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from gapscope.progress import Progress, Task, plain_line
 from gapscope.store.location import is_remote
+from gapscope.store.run_record import Timing
 
 NAME = "log.txt"
+_LOGGER = logging.getLogger("gapscope")
 
 
 class RunLog:
-    """Passes on what it is told, and keeps it in the run as well.
+    """A `Progress` that passes everything on to another one, appends it to the run's log.txt, and logs it.
+
+    Each line of log.txt starts with the time of day in UTC. Lines go to the logger `gapscope` at level INFO; work that
+    an error stopped, at level WARNING.
+
+    Args:
+        shown: the progress that shows the work.
+        run: the run's folder.
 
     Attributes:
-        times: per piece of work: seconds, and how many units were done.
+        times: per piece of work, how long it took.
     """
 
     def __init__(self, shown: Progress, run: Path) -> None:
         self._shown, self._file = shown, run / NAME
         self._seconds: dict[str, float] = {}
-        self.times: dict[str, dict[str, Any]] = {}
+        self.times: dict[str, Timing] = {}
         self._write(f"gapscope {version('gapscope')} on {socket.gethostname()}, process {os.getpid()}")
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
@@ -42,14 +51,15 @@ class RunLog:
                 count.task = task
                 yield count
         except BaseException as error:
-            self._write(f"{title} stopped after {count.done:,} {unit}s: {type(error).__name__}: {error}")
+            stopped = f"{title} stopped after {count.done:,} {unit}s: {type(error).__name__}: {error}"
+            self._write(stopped, logging.WARNING)
             raise
         finally:
             seconds = time.monotonic() - start
             work = title.split(maxsplit=1)[0]
             self._seconds[work] = self._seconds.get(work, 0.0) + seconds
         if count.done:
-            self.times[title] = {"seconds": round(seconds, 2), "done": count.done, "unit": unit}
+            self.times[title] = Timing(seconds=round(seconds, 2), done=count.done, unit=unit)
             rejected = f", {count.rejected:,} rejected" if count.rejected else ""
             self._write(f"{title}: {count.done:,} {unit}s in {seconds:.1f} s{rejected}")
 
@@ -59,13 +69,15 @@ class RunLog:
         self._write(message)
 
     def tell_times(self) -> None:
-        """Say where this command's time went."""
+        """Note how many seconds each kind of work took."""
         spent = ", ".join(f"{work} {seconds:.1f} s" for work, seconds in self._seconds.items())
         self.note(f"time: {spent}")
 
-    def _write(self, message: str) -> None:
-        line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {plain_line(' '.join(message.split()))}\n"
-        # Where it cannot be written, what is written next to it says so, and says it better.
+    def _write(self, message: str, level: int = logging.INFO) -> None:
+        message = plain_line(" ".join(message.split()))
+        _LOGGER.log(level, "%s", message)
+        line = f"{datetime.now(UTC).isoformat(timespec='seconds')} {message}\n"
+        # If the log cannot be written, the run's other files cannot either, and their errors say more.
         with suppress(OSError):
             if is_remote(self._file):
                 # Object stores cannot append.

@@ -1,16 +1,30 @@
-"""run.json: what defines a run, written first, and what a later command must agree with."""
+"""run.json: what defines a run. It is written first, and every later command on the run must agree with it."""
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from gapscope.errors import DamageError, OptionError, RunError, one_line
-from gapscope.settings import check_dataset_name
+from gapscope.settings import (
+    CompareSettings,
+    EmbedSettings,
+    Fit,
+    LayoutSettings,
+    NeighborSettings,
+    Pool,
+    Precision,
+    Preprocess,
+    check_dataset_name,
+)
 from gapscope.store.atomic import sweep, write_json
+from gapscope.store.datasets import Pair, concatenated_slices, ordered_pairs
 from gapscope.store.links import check_no_escaping_links
 from gapscope.store.location import make_folder, reason_of
 from gapscope.store.lock import NAME as LOCK
@@ -21,8 +35,139 @@ FORMAT = 4
 NAME = "run.json"
 
 _LEVEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
-_MOST_ROWS = 2**40
-_MOST_BLOCK_ROWS = 2**20
+_MAX_ROWS = 2**40
+_MAX_BLOCK_ROWS = 2**20
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig:
+    """How the run's images become embeddings, as the user asked for it.
+
+    It is `EmbedSettings` without the path of the weights file, which may change between two commands while the file's
+    content, and so its SHA-256, may not.
+    """
+
+    model: str
+    weights_sha256: str
+    levels: tuple[str, ...]
+    pool: Pool
+    precision: Precision
+    speedups: tuple[str, ...]
+    size: int
+    fit: Fit
+    max_pixels: int
+
+    @classmethod
+    def of(cls, settings: EmbedSettings) -> "EmbedConfig":
+        """Return the config of some settings."""
+        preprocess = settings.preprocess
+        return cls(
+            model=settings.model,
+            weights_sha256=settings.weights_sha256,
+            levels=settings.levels,
+            pool=settings.pool,
+            precision=settings.precision,
+            speedups=settings.speedups,
+            size=preprocess.size,
+            fit=preprocess.fit,
+            max_pixels=preprocess.max_pixels,
+        )
+
+    @property
+    def preprocess(self) -> Preprocess:
+        """How an image becomes the square that the network sees."""
+        return Preprocess(size=self.size, fit=self.fit, max_pixels=self.max_pixels)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """What defines a run: the same command makes the same config.
+
+    Attributes:
+        datasets: source by name, in the order in which they were given.
+        objects: whether the rows are the annotated objects, not whole images.
+        embed: how images become embeddings.
+        neighbors: how distances are measured.
+        layout: how the maps are made.
+        compare: how datasets are compared.
+    """
+
+    datasets: dict[str, str]
+    objects: bool = False
+    embed: EmbedConfig
+    neighbors: NeighborSettings = field(default_factory=NeighborSettings)
+    layout: LayoutSettings = field(default_factory=LayoutSettings)
+    compare: CompareSettings = field(default_factory=CompareSettings)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelRecord:
+    """A level of the run's network: its name, its stride in pixels, and the channels of its map."""
+
+    name: str
+    stride: int
+    channels: int
+
+
+@dataclass(kw_only=True)
+class ModelRecord:
+    """The network that the run embeds with.
+
+    Attributes:
+        name: the model's name.
+        weights: path of the weights file when the run was begun.
+        weights_sha256: SHA-256 of that file.
+        levels: the levels that are kept, fine to coarse.
+        mean: of each sRGB channel in 0..1, which is subtracted from the input.
+        std: of each channel, which the input is divided by.
+        precision: the arithmetic that the run computes with; None until it is chosen, after listing.
+        speedups: the speedups that the run uses; None likewise.
+        pooling: in words, how a level's map becomes an embedding; None likewise.
+    """
+
+    name: str
+    weights: str
+    weights_sha256: str
+    levels: tuple[LevelRecord, ...]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    precision: Precision | None = None
+    speedups: tuple[str, ...] | None = None
+    pooling: str | None = None
+
+
+@dataclass(kw_only=True)
+class DatasetRecord:
+    """How many images a dataset has.
+
+    Attributes:
+        listed: rows of its index.
+        digest: digest of the listing, by which a changed source is noticed.
+        read: images that were embedded; None until all were tried.
+        rejected: images that could not be; None likewise.
+    """
+
+    listed: int
+    digest: str = ""
+    read: int | None = None
+    rejected: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScalerRecord:
+    """Mean and standard deviation of every dimension of a level, over all datasets of the run."""
+
+    mean: list[float]
+    std: list[float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How long a piece of work took: seconds, and how many units of what were done."""
+
+    seconds: float
+    done: int
+    unit: str
 
 
 @dataclass(kw_only=True)
@@ -30,38 +175,101 @@ class RunRecord:
     """The content of run.json.
 
     Attributes:
-        config: what defines the run; the same command makes the same config. JSON values only.
-        model: the network: name, weights file and its SHA-256, levels with stride and channels, preprocessing.
+        config: what defines the run.
+        model: the network.
         versions: gapscope and the libraries that numbers depend on.
-        device: what the run was last computed on, such as `cpu`.
+        device: what the run was last computed on, such as `CPU, 2 cores`.
         created: time of the first command, ISO 8601.
-        datasets: per dataset: rows listed, digest of the listing, and once embedded, rows read and rejected.
+        datasets: per dataset, how many images it has; empty until it is listed.
         block_rows: rows per block, 0 until the datasets are listed.
-        times: per piece of work that the last command on the run did: seconds, and how many units were done.
-        scaler: per level, `mean` and `std` per dimension over all datasets; empty until embedded.
+        scaler: per level, by what its embeddings are standardised; empty until all are embedded.
+        times: per piece of work that the last command on the run did, how long it took.
     """
 
-    config: dict[str, Any]
-    model: dict[str, Any]
+    config: RunConfig
+    model: ModelRecord
     versions: dict[str, str]
     device: str = ""
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    datasets: dict[str, dict[str, Any]] = field(default_factory=dict)
+    datasets: dict[str, DatasetRecord] = field(default_factory=dict)
     block_rows: int = 0
-    scaler: dict[str, dict[str, list[float]]] = field(default_factory=dict)
-    times: dict[str, dict[str, Any]] = field(default_factory=dict)
+    scaler: dict[str, ScalerRecord] = field(default_factory=dict)
+    times: dict[str, Timing] = field(default_factory=dict)
+
+    @classmethod
+    def of_embeddings(
+        cls, rows: Mapping[str, int], channels: Mapping[str, int], *, block_rows: int, **config: Any
+    ) -> "RunRecord":
+        """Return the record of a run whose embeddings do not come from images: of measurements and tests.
+
+        Args:
+            rows: rows per dataset, which all count as read.
+            channels: the embedding's length per level.
+            block_rows: rows per block.
+            config: more of `RunConfig`, such as `neighbors`.
+
+        Example:
+            >>> RunRecord.of_embeddings({"a": 40, "b": 20}, {"P5": 8}, block_rows=32).blocks("a")
+            2
+        """
+        levels = tuple(channels)
+        embed = EmbedConfig(
+            model="none",
+            weights_sha256="",
+            levels=levels,
+            pool="mean",
+            precision="float32",
+            speedups=(),
+            size=64,
+            fit="crop",
+            max_pixels=1,
+        )
+        return cls(
+            config=RunConfig(datasets=dict.fromkeys(rows, ""), embed=embed, **config),
+            model=ModelRecord(
+                name="none",
+                weights="",
+                weights_sha256="",
+                levels=tuple(LevelRecord(name=name, stride=1, channels=length) for name, length in channels.items()),
+                mean=(0.0, 0.0, 0.0),
+                std=(1.0, 1.0, 1.0),
+            ),
+            versions={},
+            datasets={name: DatasetRecord(listed=count, read=count, rejected=0) for name, count in rows.items()},
+            block_rows=block_rows,
+        )
+
+    @property
+    def levels(self) -> tuple[str, ...]:
+        """The levels' names, fine to coarse."""
+        return self.config.embed.levels
+
+    @property
+    def pairs(self) -> tuple[Pair, ...]:
+        """Every ordered pair of datasets that is compared."""
+        return ordered_pairs(list(self.config.datasets), self.config.compare.reference)
+
+    @property
+    def row_slices(self) -> dict[str, slice]:
+        """Where each dataset's rows lie in an array of all rows, such as a layout's."""
+        return concatenated_slices({name: dataset.listed for name, dataset in self.datasets.items()})
+
+    def blocks(self, dataset: str) -> int:
+        """Return how many blocks a dataset has."""
+        return -(-self.datasets[dataset].listed // self.block_rows)
 
     def write(self, run: Path) -> None:
         """Write run.json into folder `run`."""
-        write_json(run / NAME, {"format": FORMAT, **vars(self)})
+        write_json(run / NAME, {"format": FORMAT, **msgspec.to_builtins(self)})
 
 
 def read_run_record(run: Path) -> RunRecord:
     """Read run.json.
 
     Raises:
-        RunError: the folder is no run, its run.json is damaged, another version of gapscope wrote it, or something in
-            the folder leads out of it.
+        RunError: the folder is no run, another version of gapscope wrote it, or something in the folder leads out of
+            it.
+        DamageError: run.json is damaged.
     """
     path = run / NAME
     check_no_escaping_links(run)
@@ -70,22 +278,22 @@ def read_run_record(run: Path) -> RunRecord:
         written_as = content.pop("format")
         if written_as != FORMAT:
             raise RunError(_of_another_version(path, written_as, content))
-        return _checked(RunRecord(**content))
+        return _checked(msgspec.convert(content, RunRecord))
     except FileNotFoundError:
         raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
     except OSError as error:
         raise RunError(f"{path} cannot be read: {reason_of(error)}") from error
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OptionError) as error:
-        raise DamageError(f"{path} is damaged ({one_line(error)}): use another --out, or remove the folder") from error
+        raise DamageError(f"{path} is damaged ({one_line(error)}): use another `out`, or remove the folder") from error
 
 
 def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) -> str:
     theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
     newer = isinstance(written_as, int) and written_as > FORMAT
     way_out = (
-        f"update to {theirs} or newer, or use another --out"
+        f"update to {theirs} or newer, or use another `out`"
         if newer
-        else f"look at it with {theirs}, or compare again into another --out"
+        else f"look at it with {theirs}, or compare again into another `out`"
     )
     return (
         f"{path} has format {written_as}, of gapscope {theirs}; this is gapscope {ours}, which reads format {FORMAT}: "
@@ -94,58 +302,45 @@ def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) ->
 
 
 def _checked(record: RunRecord) -> RunRecord:
-    """See that what names files, and what memory is taken by, is of the kind that gapscope writes.
-
-    Names of datasets and levels become parts of paths, and a run may come from somebody else.
-    """
-    for name in ("config", "model", "versions", "datasets", "scaler", "times"):
-        if not isinstance(getattr(record, name), dict):
-            raise TypeError(f"`{name}` is no object")
-    names = record.config.get("datasets", {})
-    for name, location in names.items():
-        if not isinstance(location, str):
-            raise TypeError(f"the source of dataset {name} is no text")
+    """Check what becomes part of a path, and what memory is allocated by: a run may come from somebody else."""
+    names = record.config.datasets
+    for name in [*names, *record.datasets]:
         check_dataset_name(name)
-    for level in record.config.get("embed", {}).get("levels", []):
-        if not isinstance(level, str) or not _LEVEL.fullmatch(level):
+    for level in record.levels:
+        if not _LEVEL.fullmatch(level):
             raise ValueError(f"{level!r} is no level's name")
-    if record.config.get("compare", {}).get("reference") not in (None, *names):
+    if record.config.compare.reference not in (None, *names):
         raise ValueError("the reference is none of the datasets")
-    for name, facts in record.datasets.items():
-        check_dataset_name(name)
-        if not _is_count(facts.get("listed", 0), _MOST_ROWS):
-            raise ValueError(f"the number of images of dataset {name} is none")
-    if not _is_count(record.block_rows, _MOST_BLOCK_ROWS):
-        raise ValueError("`block_rows` is no number of rows")
+    for name, dataset in record.datasets.items():
+        if not 0 <= dataset.listed <= _MAX_ROWS:
+            raise ValueError(f"dataset {name} cannot have {dataset.listed} images")
+    if not 0 <= record.block_rows <= _MAX_BLOCK_ROWS:
+        raise ValueError(f"a block cannot have {record.block_rows} rows")
     return record
 
 
-def _is_count(value: Any, most: int) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
-
-
 def open_or_create(run: Path, record: RunRecord) -> RunRecord:
-    """Make folder `run` a run described by `record`, or open it if it is that run already.
+    """Make folder `run` a run that `record` describes, or open it if it is that run already.
 
     Raises:
         RunError: the folder holds something else, or a run that was made with another config.
     """
     if (run / NAME).exists():
-        there = read_run_record(run)
-        check_same(run, there, record)
+        existing = read_run_record(run)
+        check_same_config(run, existing.config, record.config)
         sweep(run)
-        return there
+        return existing
     check_empty(run)
     try:
         make_folder(run)
         record.write(run)
     except (OSError, NotImplementedError) as error:
-        raise RunError(f"--out {run} cannot be written: {reason_of(error)}") from error
+        raise RunError(f"{run} cannot be written: {reason_of(error)}") from error
     return record
 
 
 def check_empty(run: Path) -> None:
-    """See that folder `run`, unless it is a run, can become one.
+    """Check that folder `run` is a run already, or can become one.
 
     Raises:
         RunError: it holds something else, cannot be read, or is a run with something in it that leads out of it.
@@ -154,33 +349,33 @@ def check_empty(run: Path) -> None:
     try:
         if (run / NAME).exists():
             return
-        others = [path for path in run.iterdir() if not _of_a_beginning(path)] if run.is_dir() else []
+        others = [path for path in run.iterdir() if not _left_by_first_command(path)] if run.is_dir() else []
         if others or (run.exists() and not run.is_dir()):
-            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder to --out")
+            raise RunError(f"{run} is not a gapscope run and not empty: give a new or empty folder as `out`")
     except (OSError, NotImplementedError) as error:
-        raise RunError(f"--out {run} cannot be read: {reason_of(error)}") from error
+        raise RunError(f"{run} cannot be read: {reason_of(error)}") from error
 
 
-def _of_a_beginning(path: Path) -> bool:
+def _left_by_first_command(path: Path) -> bool:
     # A first command that was killed may have left no more than its lock and half-written files.
     return path.name == LOCK or any(path.match(f".{name}.*.partial") for name in (NAME, LOCK))
 
 
-def check_same(run: Path, there: RunRecord, here: RunRecord) -> None:
-    """Hold the configs of two records of folder `run` against each other.
+def check_same_config(run: Path, existing: RunConfig, wanted: RunConfig) -> None:
+    """Check that the config of a run is the one that a command wants.
 
     Raises:
-        RunError: they differ; says in what.
+        RunError: they differ; the message says in what.
     """
-    if differences := _differences(there.config, here.config):
-        names = set(there.config.get("datasets", {})) ^ set(here.config.get("datasets", {}))
-        others = [one for one in differences if not one.startswith(tuple(f"datasets.{name} " for name in names))]
-        more = ", or --update to add and drop datasets" if names and not others else ""
-        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another --out{more}")
+    if differences := _differences(msgspec.to_builtins(existing), msgspec.to_builtins(wanted)):
+        names = set(existing.datasets) ^ set(wanted.datasets)
+        others = [text for text in differences if not text.startswith(tuple(f"datasets.{name} " for name in names))]
+        more = ", or `update=True` to add and drop datasets" if names and not others else ""
+        raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another `out`{more}")
 
 
-def _differences(there: dict[str, Any], here: dict[str, Any]) -> list[str]:
-    old, new = dict(_flat(there)), dict(_flat(here))
+def _differences(existing: dict[str, Any], wanted: dict[str, Any]) -> list[str]:
+    old, new = dict(_flat(existing)), dict(_flat(wanted))
     names = list(old) + [name for name in new if name not in old]
     return [
         f"{name} was {_shown(old.get(name))}, now {_shown(new.get(name))}"
@@ -202,4 +397,4 @@ def _flat(config: dict[str, Any]) -> list[tuple[str, Any]]:
 def _shown(value: Any) -> str:
     if value is None:
         return "not there"
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

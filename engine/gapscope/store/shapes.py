@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -11,32 +10,32 @@ import pyarrow.parquet as pq
 import zarr
 
 from gapscope.errors import DamageError, one_line
+from gapscope.store.datasets import all_pairs
 from gapscope.store.index import index_path
-from gapscope.store.location import readable, zarr_store
-from gapscope.store.results import pair_name
-from gapscope.store.run_record import RunRecord
+from gapscope.store.location import readable
+from gapscope.store.run_store import RunStore
 
-_MOST_CHUNK_BYTES = 2**30
-_MOST_ACROSS = 65536
+_MAX_CHUNK_BYTES = 2**30
+_MAX_COLUMNS = 65536
 
 
-def check_shapes(run: Path, record: RunRecord) -> None:
-    """Hold what arrays and tables claim against run.json, and read none of them.
+def check_shapes(run: RunStore) -> None:
+    """Compare the sizes that arrays and tables claim with run.json, without reading any of them.
 
-    What is not there is passed over: whoever needs it says so.
+    What is missing is passed over: whoever needs it reports it.
 
     Raises:
         DamageError: something has another shape or type than a run's, or its chunks are too large to be one's.
     """
-    listed = {name: int(record.datasets[name]["listed"]) for name in record.config["datasets"]}
+    listed = {name: run.record.datasets[name].listed for name in run.datasets}
     for name, rows in listed.items():
-        _check_index(run, name, rows)
-    for path, kind, shape in _arrays(record.config["embed"]["levels"], listed):
+        _check_index(run.path, name, rows)
+    for path, kind, shape in _arrays(run.levels, listed):
         check_array(run, path, kind, shape)
 
 
-def _arrays(levels: list[str], listed: dict[str, int]) -> Iterator[tuple[str, str, tuple[int | None, ...]]]:
-    """Yield path, kind of number and shape of every array; None is any length across."""
+def _arrays(levels: tuple[str, ...], listed: dict[str, int]) -> Iterator[tuple[str, str, tuple[int | None, ...]]]:
+    """Yield path, kind of number and shape of every array; None is any length."""
     everything = sum(listed.values())
     for level in levels:
         yield f"layout.zarr/{level}", "f", (everything, 3)
@@ -44,16 +43,16 @@ def _arrays(levels: list[str], listed: dict[str, int]) -> Iterator[tuple[str, st
         for name, rows in listed.items():
             yield f"pyramid.zarr/{name}/{level}", "f", (rows, None)
             yield f"previous_layout.zarr/{level}/{name}", "f", (None, 3)
-        for query, reference in product(listed, repeat=2):
-            path = f"neighbors.zarr/{level}/{pair_name(query, reference)}"
-            yield f"{path}/distances", "f", (listed[query], None)
-            yield f"{path}/indices", "i", (listed[query], None)
+        for pair in all_pairs(list(listed)):
+            path = f"neighbors.zarr/{level}/{pair.name}"
+            yield f"{path}/distances", "f", (listed[pair.query], None)
+            yield f"{path}/indices", "i", (listed[pair.query], None)
 
 
 def _check_index(run: Path, name: str, rows: int) -> None:
     path = index_path(run, name)
     try:
-        with readable(path) as source, pq.ParquetFile(source) as file:
+        with readable(path, whole=False) as source, pq.ParquetFile(source) as file:
             claimed = int(file.metadata.num_rows)
     except FileNotFoundError:
         return
@@ -64,11 +63,11 @@ def _check_index(run: Path, name: str, rows: int) -> None:
         raise DamageError(f"{path} claims {claimed:,} rows, and run.json {rows:,}: it is damaged; {_see(run)}")
 
 
-def check_array(run: Path, path: str, kind: str, shape: tuple[int | None, ...]) -> None:
-    """Hold what one array claims against what it should be, and read none of it.
+def check_array(run: RunStore, path: str, kind: str, shape: tuple[int | None, ...]) -> None:
+    """Compare the shape and type that an array claims with what they should be, without reading it.
 
     Args:
-        run: the run's folder.
+        run: the run.
         path: of the array, relative to it, such as layout.zarr/P3.
         kind: NumPy's letter for the kind of its numbers.
         shape: None for any length.
@@ -76,16 +75,17 @@ def check_array(run: Path, path: str, kind: str, shape: tuple[int | None, ...]) 
     Raises:
         DamageError: it has another shape or type, or its chunks are too large.
     """
-    store, _, inside = path.partition("/")
     try:
-        array = zarr.open_array(zarr_store(run / store), path=inside, mode="r", zarr_format=3)
+        array = run.open_array(path)
     except FileNotFoundError:
         return
     # Zarr says nearly anything of metadata that is not as it should be.
     except Exception as error:
-        raise DamageError(f"{run}/{path} cannot be read ({one_line(error)}): it is damaged; {_see(run)}") from error
+        raise DamageError(
+            f"{run.path}/{path} cannot be read ({one_line(error)}): it is damaged; {_see(run.path)}"
+        ) from error
     if (wrong := _wrong(array, kind, shape)) is not None:
-        raise DamageError(f"{run}/{path} is no array of a run, {wrong}: it is damaged; {_see(run)}")
+        raise DamageError(f"{run.path}/{path} is no array of a run, {wrong}: it is damaged; {_see(run.path)}")
 
 
 def _see(run: Path) -> str:
@@ -97,10 +97,10 @@ def _wrong(array: "zarr.Array[Any]", kind: str, shape: tuple[int | None, ...]) -
     if dtype.kind != kind:
         return f"it is of {dtype}"
     if len(array.shape) != len(shape) or any(
-        there != wanted if wanted is not None else there > _MOST_ACROSS and at > 0
-        for at, (there, wanted) in enumerate(zip(array.shape, shape, strict=False))
+        length != wanted if wanted is not None else length > _MAX_COLUMNS and axis > 0
+        for axis, (length, wanted) in enumerate(zip(array.shape, shape, strict=False))
     ):
         return f"its shape is {array.shape}"
-    if math.prod(array.shards or array.chunks) * dtype.itemsize > _MOST_CHUNK_BYTES:
+    if math.prod(array.shards or array.chunks) * dtype.itemsize > _MAX_CHUNK_BYTES:
         return f"its chunks are {array.shards or array.chunks}"
     return None

@@ -1,9 +1,8 @@
-"""thumbnails/NAME/: small pictures that are made while an image is decoded anyway, a file per block."""
+"""thumbnails/NAME/: small pictures, made while an image is decoded for the network anyway; a file per block."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,39 +11,40 @@ from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
 from gapscope.store.location import readable
+from gapscope.store.run_store import RunStore
 from gapscope.store.tables import read_whole, write_whole
 
 SIDE = 160
 """Longest side of a thumbnail in pixels."""
 
-MOST = 60_000
+MAX_KEPT = 60_000
 """Thumbnails kept per dataset, about: more than a report draws by chance, and some 300 MB at most."""
 
 _SCHEMA = pa.schema([("row", pa.int64()), ("jpeg", pa.binary())])
-_HASHES = float(2**64)
+_N_HASHES = float(2**64)
 
 
 def uri_hashes(dataset: str, uris: NDArray[np.object_]) -> NDArray[np.uint64]:
-    """Return a number per uri, by which images are chosen at random: the same in every run, whatever the order."""
+    """Return a hash per uri, by which images are chosen at random: the same in every run, whatever the order."""
     key = hashlib.blake2b(dataset.encode(), digest_size=8).hexdigest()
     return np.asarray(pd.util.hash_array(uris, hash_key=key, categorize=False), np.uint64)
 
 
 def share_kept(listed: int) -> float:
     """Return the share of a dataset's images whose thumbnails are kept."""
-    return min(1.0, MOST / max(listed, 1))
+    return min(1.0, MAX_KEPT / max(listed, 1))
 
 
 def is_kept(dataset: str, uris: Sequence[str], share: float) -> NDArray[np.bool_]:
-    """Return which images' thumbnails are kept: those with the smallest hashes, which reports draw first."""
+    """Return whether each image's thumbnail is kept: of those with the smallest hashes, which reports draw first."""
     if share >= 1.0 or not uris:
         return np.full(len(uris), share > 0.0)
-    return uri_hashes(dataset, np.array(uris, dtype=object)) < share * _HASHES
+    return uri_hashes(dataset, np.array(uris, dtype=object)) < share * _N_HASHES
 
 
-def write_thumbnails(run: Path, dataset: str, block: int, thumbnails: Mapping[int, bytes]) -> None:
+def write_thumbnails(run: RunStore, dataset: str, block: int, thumbnails: Mapping[int, bytes]) -> None:
     """Write a block's thumbnails, row to JPEG, in place of older ones."""
-    path = thumbnails_path(run, dataset, block)
+    path = thumbnails_path(run.path, dataset, block)
     if not thumbnails:
         path.unlink(missing_ok=True)
         return
@@ -54,24 +54,25 @@ def write_thumbnails(run: Path, dataset: str, block: int, thumbnails: Mapping[in
         write_whole(temporary, table, compression="none")
 
 
-def read_block_thumbnails(run: Path, dataset: str, block: int) -> dict[int, bytes]:
+def read_block_thumbnails(run: RunStore, dataset: str, block: int) -> dict[int, bytes]:
     """Return a block's thumbnails, row to JPEG; nothing where there are none."""
-    path = thumbnails_path(run, dataset, block)
-    if not path.exists():
+    path = thumbnails_path(run.path, dataset, block)
+    try:
+        with readable(path) as file:
+            table = read_whole(file)
+    except FileNotFoundError:
         return {}
-    with readable(path) as file:
-        table = read_whole(file)
     return dict(zip(table["row"].to_pylist(), table["jpeg"].to_pylist(), strict=True))
 
 
-def read_thumbnails(run: Path, dataset: str, rows: NDArray[np.int64], block_rows: int) -> dict[int, bytes]:
+def read_thumbnails(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
     """Return the thumbnails of some rows, row to JPEG; those that were not kept are left out."""
-    found: dict[int, Any] = {}
-    blocks = rows // max(block_rows, 1)
+    thumbnails: dict[int, bytes] = {}
+    blocks = rows // max(run.record.block_rows, 1)
     for block in np.unique(blocks).tolist():
-        there = read_block_thumbnails(run, dataset, block)
-        found |= {row: there[row] for row in rows[blocks == block].tolist() if row in there}
-    return found
+        of_block = read_block_thumbnails(run, dataset, block)
+        thumbnails |= {row: of_block[row] for row in rows[blocks == block].tolist() if row in of_block}
+    return thumbnails
 
 
 def thumbnails_path(run: Path, dataset: str, block: int) -> Path:

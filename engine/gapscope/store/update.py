@@ -1,4 +1,4 @@
-"""Bringing a dataset's index up to date with its source, so that only what is new has to be embedded."""
+"""Updating a dataset's index from its source, so that only what is new has to be embedded."""
 
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,45 +10,46 @@ import pyarrow.parquet as pq
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.changes import Changes, find_changes
-from gapscope.store.index import GROUP_ROWS, index_path, listed_table, merge_image_stats, schema_of
+from gapscope.store.image_stats import merge_image_stats
+from gapscope.store.index import GROUP_ROWS, PREFIX, index_path, listed_table, schema_of
+from gapscope.store.layouts import forget_previous_coordinates, remove_results
 from gapscope.store.location import readable
 from gapscope.store.pyramid import mark_pending
-from gapscope.store.results import forget_previous_coordinates, forget_results
+from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, table_writer
 
 
 def update_index(
-    run: Path, dataset: str, entries: Iterable[Entry], columns: Mapping[str, Kind], block_rows: int
+    run: RunStore, dataset: str, entries: Iterable[Entry], columns: Mapping[str, Kind]
 ) -> tuple[int, Changes]:
-    """Put what a source lists now into the index: new images behind the old ones, whose rows stay as they are.
+    """Put what a source lists now into the index: new images follow the old ones, which keep their rows.
 
     Whenever this is stopped, doing it again ends with the same index.
 
     Args:
-        run: the run's folder.
+        run: the run.
         dataset: the dataset's name.
         entries: what its source lists now.
         columns: of the entries' values.
-        block_rows: rows per block.
 
     Returns:
         The number of rows in the index, and what was changed.
     """
-    merge_image_stats(run, dataset, block_rows)
-    index, schema = index_path(run, dataset), schema_of(columns)
+    merge_image_stats(run, dataset)
+    index, schema = index_path(run.path, dataset), schema_of(columns)
     with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
         spool = Path(folder) / "added.parquet"
         with table_writer(spool, schema) as writer:
             changes = find_changes(
                 run, dataset, entries, lambda added: writer.write_table(listed_table(added, 0, schema))
             )
-        with readable(index) as file:
-            there = open_table(file)
-            old, same = there.metadata.num_rows, there.schema_arrow.equals(schema)
+        with readable(index, whole=False) as file:
+            table = open_table(file)
+            old, same = table.metadata.num_rows, table.schema_arrow.equals(schema)
         if changes or not same:
-            forget_results(run)
+            remove_results(run)
             forget_previous_coordinates(run, dataset, [*changes.removed, *changes.embed])
-            mark_pending(run, dataset, _blocks_to_embed(changes, old, block_rows))
+            mark_pending(run, dataset, _blocks_to_embed(changes, old, run.record.block_rows))
             _rewrite(index, spool, schema, changes)
         return old + changes.added, changes
 
@@ -60,7 +61,7 @@ def _blocks_to_embed(changes: Changes, old: int, block_rows: int) -> list[int]:
 
 def _rewrite(index: Path, spool: Path, schema: pa.Schema, changes: Changes) -> None:
     with (
-        readable(index) as source,
+        readable(index, whole=False) as source,
         open_table(source) as old,
         open_table(spool) as added,
         replacing(index) as path,
@@ -88,19 +89,19 @@ def _changed(
     table: pa.Table, numbers: Sequence[int], removed: set[int], changes: Changes, schema: pa.Schema
 ) -> pa.Table:
     rows = table.to_pylist()
-    for at, number in enumerate(numbers):
+    for position, number in enumerate(numbers):
         if number in removed:
-            rows[at] |= {"status": "removed", "error": "not in its source any more"}
+            rows[position] |= {"status": "removed", "error": "not in its source any more"}
         elif entry := changes.embed.get(number):
-            rows[at] = listed_table([entry], number, schema).to_pylist()[0]
+            rows[position] = listed_table([entry], number, schema).to_pylist()[0]
         elif entry := changes.relabel.get(number):
-            fresh = listed_table([entry], number, schema).to_pylist()[0]
-            rows[at] |= {name: value for name, value in fresh.items() if name.startswith("meta.")}
+            row = listed_table([entry], number, schema).to_pylist()[0]
+            rows[position] |= {name: value for name, value in row.items() if name.startswith(PREFIX)}
     return pa.Table.from_pylist(rows, schema=schema)
 
 
 def _regrouped(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """Cut tables anew into row groups of the size that blocks rely on."""
+    """Yield the rows of tables in row groups of the size that blocks rely on."""
     rest: pa.Table | None = None
     for table in tables:
         rest = table if rest is None else pa.concat_tables([rest, table])

@@ -1,7 +1,6 @@
-"""The look at a whole run, part by part."""
+"""The checks of a whole run, part by part."""
 
 from collections.abc import Iterator
-from itertools import product
 from os import PathLike
 from pathlib import Path
 
@@ -9,23 +8,25 @@ import numpy as np
 
 from gapscope.errors import DamageError
 from gapscope.progress import Progress, Silent
+from gapscope.store.datasets import all_pairs
 from gapscope.store.links import check_no_escaping_links
 from gapscope.store.location import resolve_location
 from gapscope.store.lock import check_free, run_lock
-from gapscope.store.run_record import NAME, RunRecord, read_run_record
+from gapscope.store.run_record import NAME
+from gapscope.store.run_store import RunStore, open_store
 from gapscope.verify.datasets import check_counts, check_embeddings, check_index
-from gapscope.verify.outputs import check_files, check_numbers
+from gapscope.verify.outputs import check_files, check_tables
 from gapscope.verify.repair import remove_faulty
 from gapscope.verify.result import Check, Fault, Verified
-from gapscope.verify.results import check_earlier, check_groups, check_layout, check_neighbors, check_scaler
+from gapscope.verify.results import check_groups, check_layout, check_neighbors, check_previous_layouts, check_scaler
 
 
 def verify(run: str | PathLike[str], *, repair: bool = False, progress: Progress | None = None) -> Verified:
-    """Look at every array, flag, count and checksum of a run, finished or not.
+    """Check every array, flag, count and checksum of a run, finished or not.
 
     Args:
         run: its folder or URL.
-        repair: take out of the run what is broken, and no more, so that the same compare command makes that again.
+        repair: remove from the run what is broken, and no more, so that the same compare command makes that again.
         progress: shows the work.
 
     Raises:
@@ -36,49 +37,48 @@ def verify(run: str | PathLike[str], *, repair: bool = False, progress: Progress
     if not repair:
         check_free(folder, shown)
         return run_checks(folder, shown)
-    read_run_record(folder)
+    open_store(folder)
     with run_lock(folder, "gapscope verify", shown):
-        found = run_checks(folder, shown)
-        if not found.sound:
-            remove_faulty(folder, read_run_record(folder), found.faults)
-        return Verified(path=folder, checks=found.checks, repaired=not found.sound)
+        result = run_checks(folder, shown)
+        if not result.sound:
+            remove_faulty(open_store(folder), result.faults)
+        return Verified(path=folder, checks=result.checks, repaired=not result.sound)
 
 
 def run_checks(run: Path, progress: Progress) -> Verified:
-    """Look at a run, whoever works on it."""
+    """Check a run, whether a command works on it or not."""
     try:
-        record = read_run_record(run)
+        store = open_store(run)
     except DamageError as error:
-        damaged = Check(what=NAME, unit="file", looked_at=1)
+        damaged = Check(what=NAME, unit="file", count=1)
         damaged.faults.append(Fault(path=NAME, problem=f"is damaged ({error.__cause__})", part="record"))
         return Verified(path=run, checks=(damaged,))
-    checks = [Check(what=NAME, unit="file", looked_at=1)]
+    checks = [Check(what=NAME, unit="file", count=1)]
     with progress.task("verify", 0, "check") as task:
-        for check in _checks(run, record):
+        for check in _checks(store):
             checks.append(check)
             task.advance(1)
     return Verified(path=run, checks=tuple(checks))
 
 
-def _checks(run: Path, record: RunRecord) -> Iterator[Check]:
-    names, levels = list(record.config["datasets"]), record.config["embed"]["levels"]
-    read = {}
-    for name in names:
-        check, statuses = check_index(run, record, name)
+def _checks(run: RunStore) -> Iterator[Check]:
+    embedded = {}
+    for name in run.datasets:
+        check, statuses = check_index(run, name)
         yield check
-        yield check_counts(run, record, name, statuses)
-        yield check_embeddings(run, record, name, statuses)
+        yield check_counts(run, name, statuses)
+        yield check_embeddings(run, name, statuses)
         if statuses is not None and not (statuses == "listed").any():
-            read[name] = np.asarray(statuses == "ok", bool)
-    # As long as images wait, nobody knows what there should be of them.
-    if read.keys() == set(names):
-        for level in levels:
-            yield check_scaler(run, record, level)
-            for query, reference in product(names, names):
-                yield check_neighbors(run, record, level, query, reference, read)
-            yield check_layout(run, record, level, read)
-    yield check_earlier(run, record)
-    yield check_groups(run, record)
-    yield check_files(run, "", "files of the comparison", "comparison")
-    yield check_numbers(run, record)
-    yield check_files(run, "report", "report", "report")
+            embedded[name] = np.asarray(statuses == "ok", bool)
+    # As long as images are pending, nobody knows what there should be of them.
+    if embedded.keys() == set(run.datasets):
+        for level in run.levels:
+            yield check_scaler(run, level)
+            for pair in all_pairs(run.datasets):
+                yield check_neighbors(run, level, pair, embedded)
+            yield check_layout(run, level, embedded)
+    yield check_previous_layouts(run)
+    yield check_groups(run)
+    yield check_files(run.path, "", "files of the comparison", "comparison")
+    yield check_tables(run)
+    yield check_files(run.path, "report", "report", "report")

@@ -1,4 +1,4 @@
-"""An error that a damaged run causes, told as what it is."""
+"""Errors that a damaged run causes, reported as damage."""
 
 import errno
 from collections.abc import Iterator
@@ -13,12 +13,12 @@ from gapscope.verify.checks import run_checks
 
 @contextmanager
 def diagnose_damage(run: Path) -> Iterator[None]:
-    """When something in the block fails, look whether the run's files are to blame.
+    """When the block fails, check whether the run's files are to blame.
 
-    What the system refuses, such as space on a full disk, says so itself; only a file that is gone may be damage.
+    An error of the operating system, such as a full disk, explains itself; only a missing file may be damage.
 
     Raises:
-        DamageError: they are. An error of a sound run is passed on as it is.
+        DamageError: the files are to blame. An error over a sound run is passed on as it is.
     """
     try:
         yield

@@ -1,107 +1,115 @@
-"""Taking out of a run what is broken, and no more: then the same compare command makes it again."""
+"""Removing from a run what is broken, and no more: the same compare command then makes it again."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import zarr
 
-from gapscope.store.index import forget_index, image_stats_path, list_again
+from gapscope.store.datasets import Pair
+from gapscope.store.image_stats import image_stats_path, list_again
+from gapscope.store.index import remove_index
+from gapscope.store.layouts import CLUSTERS, LAYOUT, PREVIOUS, mark_unfinished, remove_dataset_results
 from gapscope.store.location import remove_tree, zarr_store
+from gapscope.store.neighbors import NAME as NEIGHBORS
+from gapscope.store.pyramid import NAME as PYRAMID
 from gapscope.store.pyramid import mark_pending, shard_path
-from gapscope.store.results import forget_dataset, pair_name, reopen
-from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import thumbnails_path
 from gapscope.verify.result import Fault, Part
 
 
-def remove_faulty(run: Path, record: RunRecord, faults: Sequence[Fault]) -> None:
-    """Remove what has faults. Whenever this is stopped, the next look at the run finds what is left to be done."""
+def remove_faulty(run: RunStore, faults: Sequence[Fault]) -> None:
+    """Remove what has faults. Whenever this is stopped, the next check of the run finds what is left to be done."""
     parts = dict.fromkeys((fault.part, fault.where) for fault in faults)
     if any(part not in ("report", "group") for part, _ in parts):
-        reopen(run)
+        mark_unfinished(run)
     blocks: dict[str, list[int]] = {}
     for part, where in parts:
         if part == "block":
             blocks.setdefault(where[0], []).append(int(where[1]))
         else:
-            _TAKE_OUT[part](run, record, *where)
+            _REMOVE[part](run, *where)
     for name, numbers in blocks.items():
-        # Of a dataset that is listed again, no block is left.
+        # Of a dataset that has to be listed again, no block is left.
         if ("listing", (name,)) not in parts:
-            _blocks(run, record, name, numbers)
+            _remove_blocks(run, name, numbers)
 
 
-def _blocks(run: Path, record: RunRecord, name: str, blocks: Sequence[int]) -> None:
-    list_again(run, name, blocks, record.block_rows)
+def _remove_blocks(run: RunStore, name: str, blocks: Sequence[int]) -> None:
+    list_again(run, name, blocks)
     for block in blocks:
-        for level in record.config["embed"]["levels"]:
-            shard_path(run, name, level, block).unlink(missing_ok=True)
-        thumbnails_path(run, name, block).unlink(missing_ok=True)
-        image_stats_path(run, name, block).unlink(missing_ok=True)
-    # Last: as long as they say done, and their images are listed only, that is found.
-    if (run / "pyramid.zarr" / name).exists():
+        for level in run.levels:
+            shard_path(run.path, name, level, block).unlink(missing_ok=True)
+        thumbnails_path(run.path, name, block).unlink(missing_ok=True)
+        image_stats_path(run.path, name, block).unlink(missing_ok=True)
+    # Last: as long as a flag says done while images are listed only, the next check finds that.
+    if (run.path / PYRAMID / name).exists():
         mark_pending(run, name, blocks)
 
 
-def _group(run: Path, _: RunRecord, store: str, path: str) -> None:
-    (run / store).joinpath(*path.split("/"), "zarr.json").unlink(missing_ok=True)
-    zarr.open_group(zarr_store(run / store), path=path, mode="a", zarr_format=3)
+def _make_group(run: RunStore, store: str, path: str) -> None:
+    (run.path / store).joinpath(*path.split("/"), "zarr.json").unlink(missing_ok=True)
+    zarr.open_group(zarr_store(run.path / store), path=path, mode="a", zarr_format=3)
 
 
-def _embeddings(run: Path, record: RunRecord, name: str) -> None:
-    blocks = range(-(-record.datasets[name]["listed"] // record.block_rows))
-    list_again(run, name, blocks, record.block_rows)
-    remove_tree(image_stats_path(run, name, 0).parent)
-    remove_tree(run / "thumbnails" / name)
-    remove_tree(run / "pyramid.zarr" / name)
+def _remove_embeddings(run: RunStore, name: str) -> None:
+    list_again(run, name, range(run.record.blocks(name)))
+    remove_tree(image_stats_path(run.path, name, 0).parent)
+    remove_tree(run.path / "thumbnails" / name)
+    remove_tree(run.path / PYRAMID / name)
+    run.close(PYRAMID)
 
 
-def _listing(run: Path, record: RunRecord, name: str) -> None:
+def _remove_listing(run: RunStore, name: str) -> None:
     # Rows of images that were added later may come in another order.
-    forget_dataset(run, name)
-    for level in record.config["embed"]["levels"]:
-        _layout(run, record, level)
-    remove_tree(run / "pyramid.zarr" / name)
-    remove_tree(run / "thumbnails" / name)
-    forget_index(run, name)
+    remove_dataset_results(run, name)
+    for level in run.levels:
+        _remove_layout(run, level)
+    remove_tree(run.path / PYRAMID / name)
+    remove_tree(run.path / "thumbnails" / name)
+    remove_index(run, name)
+    run.close(PYRAMID)
 
 
-def _scaler(run: Path, record: RunRecord, level: str) -> None:
-    remove_tree(run / "neighbors.zarr" / level)
-    _layout(run, record, level)
-    record.scaler.pop(level, None)
-    record.write(run)
+def _remove_scaler(run: RunStore, level: str) -> None:
+    remove_tree(run.path / NEIGHBORS / level)
+    run.close(NEIGHBORS)
+    _remove_layout(run, level)
+    run.record.scaler.pop(level, None)
+    run.write_record()
 
 
-def _neighbors(run: Path, _: RunRecord, level: str, query: str, reference: str) -> None:
-    remove_tree(run / "neighbors.zarr" / level / pair_name(query, reference))
+def _remove_neighbors(run: RunStore, level: str, query: str, reference: str) -> None:
+    remove_tree(run.path / NEIGHBORS / level / Pair(query, reference).name)
+    run.close(NEIGHBORS)
 
 
-def _layout(run: Path, _: RunRecord, level: str) -> None:
-    for store in ("layout.zarr", "clusters.zarr"):
-        remove_tree(run / store / level)
+def _remove_layout(run: RunStore, level: str) -> None:
+    for store in (LAYOUT, CLUSTERS):
+        remove_tree(run.path / store / level)
+        run.close(f"{store}/{level}")
 
 
-def _earlier(run: Path, _: RunRecord, level: str, name: str) -> None:
-    remove_tree(run / "previous_layout.zarr" / level / name)
+def _remove_previous(run: RunStore, level: str, name: str) -> None:
+    remove_tree(run.path / PREVIOUS / level / name)
+    run.close(PREVIOUS)
 
 
-def _comparison(run: Path, _: RunRecord) -> None:
-    remove_tree(run / "manifests")
+def _remove_comparison(run: RunStore) -> None:
+    remove_tree(run.path / "manifests")
 
 
-def _report(run: Path, _: RunRecord) -> None:
-    remove_tree(run / "report")
+def _remove_report(run: RunStore) -> None:
+    remove_tree(run.path / "report")
 
 
-_TAKE_OUT: dict[Part, Callable[..., None]] = {
-    "listing": _listing,
-    "group": _group,
-    "embeddings": _embeddings,
-    "scaler": _scaler,
-    "neighbors": _neighbors,
-    "layout": _layout,
-    "earlier": _earlier,
-    "comparison": _comparison,
-    "report": _report,
+_REMOVE: dict[Part, Callable[..., None]] = {
+    "listing": _remove_listing,
+    "group": _make_group,
+    "embeddings": _remove_embeddings,
+    "scaler": _remove_scaler,
+    "neighbors": _remove_neighbors,
+    "layout": _remove_layout,
+    "previous": _remove_previous,
+    "comparison": _remove_comparison,
+    "report": _remove_report,
 }

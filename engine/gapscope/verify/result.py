@@ -1,4 +1,4 @@
-"""What a look at a run finds."""
+"""The result of checking a run: what was checked, what is wrong, and what has to be made again."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +17,14 @@ Part = Literal[
     "scaler",
     "neighbors",
     "layout",
-    "earlier",
+    "previous",
     "comparison",
     "report",
 ]
-"""What of a run is made anew in one piece."""
+"""A part of a run that is made again in one piece."""
 
 _REMEDIES: dict[Part, str] = {
-    "record": "give the compare command another --out, or remove the folder",
+    "record": "give the compare command another `out`, or remove the folder",
     "listing": "dataset {} has to be listed and embedded again",
     "group": "it has to be written again",
     "embeddings": "dataset {} has to be embedded again",
@@ -32,7 +32,7 @@ _REMEDIES: dict[Part, str] = {
     "scaler": "the scaler of {} has to be measured again, and its neighbors found again",
     "neighbors": "the neighbors of {0}, {1} in {2}, have to be found again",
     "layout": "the map of {} has to be drawn again",
-    "earlier": "the next map of {} will be drawn without the earlier one",
+    "previous": "the next map of {} will be drawn without the earlier one",
     "comparison": "the manifests and numbers have to be written again",
     "report": "the report has to be written again",
 }
@@ -46,7 +46,7 @@ class Fault:
         path: the file or folder, relative to the run's.
         problem: what is wrong with it.
         part: what has to be made again.
-        where: which one of its kind: dataset and block, or level and datasets.
+        where: which part of its kind: dataset and block, or level and datasets.
     """
 
     path: str
@@ -56,7 +56,7 @@ class Fault:
 
     @property
     def remedy(self) -> str:
-        """What has to be done."""
+        """What has to be done, in words."""
         return _REMEDIES[self.part].format(*self.where)
 
     def __str__(self) -> str:
@@ -65,19 +65,19 @@ class Fault:
 
 @dataclass(kw_only=True)
 class Check:
-    """One kind of thing that was looked at.
+    """One kind of thing that was checked.
 
     Attributes:
-        what: its name.
-        looked_at: how many there were, and of what.
-        unit: the word for one of them.
+        what: the name of the check.
+        count: how many there were.
+        unit: what was counted, in the singular.
         waiting: what is not made yet, in words; empty where all is.
         faults: what is wrong.
     """
 
     what: str
     unit: str
-    looked_at: int = 0
+    count: int = 0
     waiting: str = ""
     faults: list[Fault] = field(default_factory=list)
 
@@ -94,7 +94,7 @@ class Check:
             self.faults.append(Fault(path=path, problem=problem, part=part, where=where))
 
     def expect(self, holds: bool, path: str, problem: str, part: Part, *where: str) -> bool:
-        """Note a fault unless something holds; tell whether it does."""
+        """Add a fault unless `holds`; return `holds`."""
         if not holds:
             self.faults.append(Fault(path=path, problem=problem, part=part, where=where))
         return bool(holds)
@@ -102,12 +102,12 @@ class Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Verified:
-    """What a look at a run found.
+    """The result of checking a whole run.
 
     Attributes:
         path: the run's folder.
-        checks: all that was looked at.
-        repaired: what was wrong is taken out of the run, so that the same compare command makes it again.
+        checks: all that was checked.
+        repaired: whether what was wrong was removed from the run, so that the same compare command makes it again.
     """
 
     path: Path
@@ -121,10 +121,10 @@ class Verified:
 
     @property
     def sound(self) -> bool:
-        """Nothing is wrong; some of it may not be made yet."""
+        """Whether nothing is wrong; some of the run may not be made yet."""
         return not self.faults
 
     @property
     def finished(self) -> bool:
-        """Everything is made."""
+        """Whether everything is made."""
         return not any(check.waiting for check in self.checks)

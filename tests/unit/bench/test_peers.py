@@ -17,6 +17,7 @@ def test_a_peer_that_cannot_be_installed_or_fails_is_a_result(tmp_path: Path, tw
     patched.parent.mkdir()
     for file in program.parent.glob("*.py"):
         (patched.parent / file.name).write_text(file.read_text())
+    (tmp_path / "harness.py").write_text((ROOT / "benchmarks" / "harness.py").read_text())
     (patched.parent / "dies.py").write_text("raise SystemExit('no luck today')\n")
     (patched.parent / "works.py").write_text(
         "import json, pathlib, sys\n"

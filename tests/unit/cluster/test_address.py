@@ -7,15 +7,15 @@ import pytest
 import gapscope
 from gapscope.cluster import check_cluster
 
-NO_FILE = {"ca-file": "/nowhere/ca.pem", "client.cert": "/nowhere/cert.pem"}
+MISSING_FILES = {"ca-file": "/nowhere/ca.pem", "client.cert": "/nowhere/cert.pem"}
 
 
 @pytest.mark.parametrize(
-    ("where", "settings", "said"),
+    ("address", "settings", "message"),
     [
         ("tls://host:8786", {}, "set DASK_DISTRIBUTED__COMM__TLS__CA_FILE"),
         ("tls://host:8786", {"tls.ca-file": "/nowhere/ca.pem"}, "set DASK_DISTRIBUTED__COMM__TLS__CLIENT__CERT"),
-        ("tls://host:8786", {f"tls.{name}": file for name, file in NO_FILE.items()}, "no file /nowhere/ca.pem"),
+        ("tls://host:8786", {f"tls.{name}": file for name, file in MISSING_FILES.items()}, "no file /nowhere/ca.pem"),
         ("tls://host:8786", {"tls.ca-file": __file__, "tls.client.cert": __file__}, "cannot be used"),
         ("tcp://host:8786", {"require-encryption": True}, "require encryption"),
         ("auto", {"require-encryption": True}, "require encryption"),
@@ -23,24 +23,24 @@ NO_FILE = {"ca-file": "/nowhere/ca.pem", "client.cert": "/nowhere/cert.pem"}
         ("nonsense", {}, "choose one of"),
     ],
 )
-def test_what_cannot_be_connected_to_is_told_before_anything_begins(
-    where: str, settings: dict[str, object], said: str
+def test_unusable_addresses_are_refused_before_connecting(
+    address: str, settings: dict[str, object], message: str
 ) -> None:
     with (
         dask.config.set({f"distributed.comm.{name}": value for name, value in settings.items()}),
-        pytest.raises(gapscope.OptionError, match=said),
+        pytest.raises(gapscope.OptionError, match=message),
     ):
-        check_cluster(where)
+        check_cluster(address)
 
 
 @pytest.mark.parametrize("content", ["no json", "[]", "{}"])
-def test_a_file_that_is_no_scheduler_file(tmp_path: Path, content: str) -> None:
+def test_a_file_that_is_no_scheduler_file_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "scheduler.json").write_text(content)
     with pytest.raises(gapscope.OptionError, match="not a scheduler file"):
         check_cluster(str(tmp_path / "scheduler.json"))
 
 
-def test_a_scheduler_file_is_looked_into(tmp_path: Path) -> None:
+def test_the_address_in_a_scheduler_file_is_checked(tmp_path: Path) -> None:
     file = tmp_path / "scheduler.json"
     file.write_text(json.dumps({"address": "tcp://host:8786"}))
     assert check_cluster(str(file)) == str(file)

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.stats import kstest
 
-from gapscope.compare.fdr import benjamini_hochberg, estimated_share
+from gapscope.compare.fdr import estimate_share, q_values
 from gapscope.compare.interval import bootstrap_mean, share_interval
 from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 
@@ -59,7 +59,7 @@ def test_random_parts_of_one_set_list_no_more_than_the_stated_rate(
         random = np.random.default_rng(seed)
         points = draw(random, sum(sizes))
         p = asked(points[: sizes[0]], points[sizes[0] :])
-        q = 2 * np.minimum(*(benjamini_hochberg(one) for one in p))
+        q = 2 * np.minimum(*(q_values(one) for one in p))
         any_listed += bool((q <= 0.1).any())
         outside.append((p[0] <= 0.1).mean())
         under.append((p[1] <= 0.1).mean())
@@ -93,7 +93,7 @@ def test_intervals_of_a_share_hold_it_as_often_as_they_say() -> None:
         random = np.random.default_rng(seed)
         reference = random.normal(size=300).astype(np.float32)
         query = np.where(random.random(250) < 0.3, 9.0, random.normal(size=250)).astype(np.float32)
-        value = estimated_share(outside_p(query, reference))
+        value = estimate_share(outside_p(query, reference))
         low, high = share_interval(query, reference, value)
         held += low <= 0.3 <= high
         low, high = bootstrap_mean(random.random(150) < 0.2)

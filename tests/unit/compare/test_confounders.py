@@ -9,12 +9,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from gapscope.compare.confounders import confounders, image_stats
+from gapscope.compare.confounders import confounders, file_properties
 from gapscope.decode.picture import decode
 from gapscope.settings import Preprocess
 from gapscope.sources import Entry
-from gapscope.stages.block import _fact
-from gapscope.store.index import merge_image_stats, write_image_stats, write_index
+from gapscope.stages.block import _image_stats
+from gapscope.store.datasets import Pair
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.index import write_index
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 
 PHOTOGRAPHS = ("brick.png", "grass.png", "chelsea.png", "coffee.png", "astronaut.png")
 
@@ -30,19 +34,21 @@ def crops(count: int) -> list[Image.Image]:
     return found
 
 
-def facts(run: Path, name: str, images: list[Image.Image], kind: str, **options: int) -> pd.DataFrame:
-    """File facts of images as a run has them, by way of their encoded bytes."""
-    entries, found = [], []
+def properties(folder: Path, name: str, images: list[Image.Image], kind: str, **options: int) -> pd.DataFrame:
+    """File properties of images as a run has them, by way of their encoded bytes."""
+    run = RunStore(folder, RunRecord.of_embeddings({name: len(images)}, {"P2": 1}, block_rows=8192))
+    entries: list[Entry] = []
+    stats: list[ImageStats] = []
     for number, image in enumerate(images):
         stream = io.BytesIO()
         image.save(stream, kind, **options)
         # As listed by a source that does not know sizes, such as a list of URLs.
         entries.append(Entry(f"https://{name}/{number}", -1, 0))
-        found.append(_fact(decode(stream.getvalue(), Preprocess(size=96))))
+        stats.append(_image_stats(decode(stream.getvalue(), Preprocess(size=96))))
     write_index(run, name, entries)
-    write_image_stats(run, name, 0, found)
-    merge_image_stats(run, name, 8192)
-    return image_stats(run, name)
+    write_image_stats(run, name, 0, stats)
+    merge_image_stats(run, name)
+    return file_properties(run, name)
 
 
 @pytest.fixture(scope="module")
@@ -53,10 +59,11 @@ def photographs() -> list[Image.Image]:
 def test_the_same_photographs_as_png_and_as_poor_jpeg_are_told_apart(
     photographs: list[Image.Image], tmp_path: Path
 ) -> None:
-    one = facts(tmp_path, "png", photographs, "PNG")
-    other = facts(tmp_path, "jpeg", photographs, "JPEG", quality=30)
-    found = confounders(one, other, ("png", "jpeg"))
+    one = properties(tmp_path, "png", photographs, "PNG")
+    other = properties(tmp_path, "jpeg", photographs, "JPEG", quality=30)
+    found = confounders(one, other, Pair("png", "jpeg"))
     assert found["auc"] > 0.99
+    assert found["warning"] is not None
     assert found["warning"].startswith("the files alone tell png and jpeg apart (AUC 1.00)")
     by_name = {fact["name"]: fact for fact in found["facts"]}
     assert by_name["format"] == {"name": "format", "effect": 1, "query": "PNG (100%)", "reference": "JPEG (100%)"}
@@ -67,27 +74,27 @@ def test_the_same_photographs_as_png_and_as_poor_jpeg_are_told_apart(
 
 
 def test_a_format_apart_the_quality_alone_gives_them_away(photographs: list[Image.Image], tmp_path: Path) -> None:
-    one = facts(tmp_path, "fine", photographs, "JPEG", quality=92)
-    other = facts(tmp_path, "poor", photographs, "JPEG", quality=30)
-    assert "jpeg_quality 92 against 30" in confounders(one, other, ("fine", "poor"))["warning"]
+    one = properties(tmp_path, "fine", photographs, "JPEG", quality=92)
+    other = properties(tmp_path, "poor", photographs, "JPEG", quality=30)
+    assert "jpeg_quality 92 against 30" in str(confounders(one, other, Pair("fine", "poor"))["warning"])
 
 
 def test_random_halves_raise_no_warning(photographs: list[Image.Image], tmp_path: Path) -> None:
-    every = facts(tmp_path, "all", photographs, "JPEG", quality=80)
+    every = properties(tmp_path, "all", photographs, "JPEG", quality=80)
     areas = []
     for seed in range(6):
         order = np.random.default_rng(seed).permutation(len(every))
         one, other = (every.iloc[part].reset_index(drop=True) for part in np.array_split(order, 2))
-        found = confounders(one, other, ("one", "other"))
+        found = confounders(one, other, Pair("one", "other"))
         assert found["warning"] is None
         areas.append(found["auc"])
     assert np.mean(areas) == pytest.approx(0.5, abs=0.15)
 
 
 def test_a_handful_of_images_never_raises_one(photographs: list[Image.Image], tmp_path: Path) -> None:
-    one = facts(tmp_path, "png", photographs[:5], "PNG")
-    other = facts(tmp_path, "jpeg", photographs[:5], "JPEG", quality=30)
-    assert confounders(one, other, ("png", "jpeg"))["warning"] is None
+    one = properties(tmp_path, "png", photographs[:5], "PNG")
+    other = properties(tmp_path, "jpeg", photographs[:5], "JPEG", quality=30)
+    assert confounders(one, other, Pair("png", "jpeg"))["warning"] is None
 
 
 def test_sharpness_is_the_variance_of_the_laplacian(photographs: list[Image.Image]) -> None:

@@ -9,13 +9,16 @@ from numpy.typing import NDArray
 from prdc import compute_prdc
 from scipy.linalg import sqrtm
 from sklearn.metrics.pairwise import polynomial_kernel
+from sklearn.neighbors import NearestNeighbors
 from vector_run import compare_vectors
 
 from gapscope.compare.frechet import frechet_distance, gaussian_of, gaussian_of_tiles
 from gapscope.compare.kernel import Weighted, kernel_distance
-from gapscope.compare.support import coverage_by_chance
-from gapscope.compare.two_sample import permutation_p, share_by_chance
+from gapscope.compare.support import expected_coverage
+from gapscope.compare.two_sample import expected_own_share, permutation_p
 from gapscope.run import Run
+from gapscope.settings import Metric
+from gapscope.store.metrics import Measure
 
 Vectors = NDArray[np.float64]
 
@@ -27,67 +30,93 @@ def heavy(size: int, channels: int, seed: int, shift: float = 0.0) -> Vectors:
     return np.asarray(mixed + shift)
 
 
-def on_sphere(run: Run, level: str) -> tuple[Vectors, Vectors]:
-    """What the run measures on, made from its embeddings by the formula: standardised, of length 1."""
+def measured_vectors(run: Run, level: str) -> tuple[Vectors, Vectors]:
+    """What the run measures on, by the formula: standardised embeddings, and of length 1 for cosine distances."""
     raw = [run.embeddings(name, level).astype(np.float64) for name in run.datasets]
     raw = [rows[np.isfinite(rows).all(axis=1)] for rows in raw]
     together = np.concatenate(raw)
-    unit = [(rows - together.mean(axis=0)) / together.std(axis=0) for rows in raw]
-    first, second = (rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in unit)
-    return first, second
+    first, second = ((rows - together.mean(axis=0)) / together.std(axis=0) for rows in raw)
+    if run.record.config.neighbors.metric == "euclidean":
+        return first, second
+    return tuple(rows / np.linalg.norm(rows, axis=1, keepdims=True) for rows in (first, second))
+
+
+def interval(measure: Measure) -> tuple[float, float]:
+    low, high = measure["low"], measure["high"]
+    assert low is not None
+    assert high is not None
+    return low, high
 
 
 def plain_frechet(query: Vectors, reference: Vectors) -> float:
     """As torch-fidelity and clean-fid have it: with the square root of a matrix."""
-    one, other = np.cov(query, rowvar=False), np.cov(reference, rowvar=False)
-    apart = np.square(query.mean(axis=0) - reference.mean(axis=0)).sum()
-    root = sqrtm((one + 1e-10 * np.eye(len(one))) @ (other + 1e-10 * np.eye(len(one))))
-    return float(apart + np.trace(one) + np.trace(other) - 2 * np.trace(root).real)
+    first, second = np.cov(query, rowvar=False), np.cov(reference, rowvar=False)
+    between_means = np.square(query.mean(axis=0) - reference.mean(axis=0)).sum()
+    root = sqrtm((first + 1e-10 * np.eye(len(first))) @ (second + 1e-10 * np.eye(len(first))))
+    return float(between_means + np.trace(first) + np.trace(second) - 2 * np.trace(root).real)
 
 
-def plain_kid(query: Vectors, reference: Vectors) -> float:
-    scaled = [rows * np.sqrt(query.shape[1]) for rows in (query, reference)]
-    within = [polynomial_kernel(rows, degree=3, coef0=1) for rows in scaled]
+def plain_kid(query: Vectors, reference: Vectors, *, metric: str = "cosine") -> float:
+    """KID's kernel, (x y / d + 1)^3; unit vectors count as divided by the root of d already."""
+    gamma = 1.0 if metric == "cosine" else None
+    within = [polynomial_kernel(rows, degree=3, coef0=1, gamma=gamma) for rows in (query, reference)]
     off = [(kernel.sum() - np.trace(kernel)) / (len(kernel) * (len(kernel) - 1)) for kernel in within]
-    return float(sum(off) - 2 * polynomial_kernel(*scaled, degree=3, coef0=1).mean())
+    return float(sum(off) - 2 * polynomial_kernel(query, reference, degree=3, coef0=1, gamma=gamma).mean())
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+@pytest.fixture(scope="module", params=["cosine", "euclidean"])
+def run(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A shifted pair of different sizes, with rejected images; P3 has more dimensions than images."""
     vectors = {
         "real": {"P2": heavy(260, 12, 0), "P3": heavy(260, 300, 1)},
         "synthetic": {"P2": heavy(190, 12, 2, 0.6), "P3": heavy(190, 300, 3, 0.2)},
     }
-    return compare_vectors(tmp_path_factory.mktemp("measures") / "run", vectors, broken={"real": 3, "synthetic": 1})
+    folder = tmp_path_factory.mktemp(request.param) / "run"
+    return compare_vectors(folder, vectors, broken={"real": 3, "synthetic": 1}, metric=request.param)
 
 
 @pytest.mark.parametrize("level", ["P2", "P3"])
 def test_precision_recall_density_and_coverage_are_those_of_prdc(run: Run, level: str) -> None:
-    first, second = on_sphere(run, level)
+    first, second = measured_vectors(run, level)
     for query, reference, pair in ((first, second, "real-vs-synthetic"), (second, first, "synthetic-vs-real")):
         expected = compute_prdc(real_features=reference, fake_features=query, nearest_k=5)
         found = run.metrics["levels"][level]["pairs"][pair]["measures"]
         for name, value in expected.items():
             assert found[name]["value"] == pytest.approx(value, abs=1e-4), name
-            assert found[name]["low"] <= found[name]["value"] <= found[name]["high"]
+            low, high = interval(found[name])
+            assert low <= found[name]["value"] <= high
 
 
 @pytest.mark.parametrize("level", ["P2", "P3"])
 def test_frechet_and_kid_are_those_of_plain_formulas(run: Run, level: str) -> None:
-    query, reference = on_sphere(run, level)
+    query, reference = measured_vectors(run, level)
+    kid = plain_kid(query, reference, metric=run.record.config.neighbors.metric)
     for pair in ("real-vs-synthetic", "synthetic-vs-real"):
-        found = run.metrics["levels"][level]["pairs"][pair]["measures"]
-        # Fewer images than dimensions: the plain form is off by the ridge that it cannot do without.
-        assert found["frechet"]["value"] == pytest.approx(plain_frechet(query, reference), abs=1e-4)
-        assert found["kid"]["value"] == pytest.approx(plain_kid(query, reference), abs=1e-4)
+        measures = run.metrics["levels"][level]["pairs"][pair]["measures"]
+        # With fewer images than dimensions the plain form needs a ridge, and is off by it.
+        assert measures["frechet"]["value"] == pytest.approx(plain_frechet(query, reference), rel=1e-4, abs=1e-4)
+        assert measures["kid"]["value"] == pytest.approx(kid, rel=1e-4, abs=1e-4)
 
 
-def test_density_counts_all_images_in_a_ball_that_holds_more_than_the_graph_keeps(tmp_path: Path) -> None:
+@pytest.mark.parametrize("level", ["P2", "P3"])
+def test_the_neighbor_test_counts_an_images_own_among_its_nearest(run: Run, level: str) -> None:
+    together = np.concatenate(measured_vectors(run, level))
+    is_query = np.arange(len(together)) < run.metrics["datasets"]["real"]["read"]
+    for pair, own in (("real-vs-synthetic", is_query), ("synthetic-vs-real", ~is_query)):
+        measure = run.metrics["levels"][level]["pairs"][pair]["measures"]["two_sample"]
+        k = run.record.config.compare.k
+        nearest = NearestNeighbors(n_neighbors=k).fit(together).kneighbors(return_distance=False)
+        assert measure["value"] == pytest.approx((own[nearest] == own[:, None]).mean(), abs=1e-3)
+
+
+@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
+def test_density_counts_all_images_in_a_ball_that_holds_more_than_the_graph_keeps(
+    tmp_path: Path, metric: Metric
+) -> None:
     random = np.random.default_rng(0)
     vectors = {"many": {"P2": random.normal(size=(900, 3))}, "few": {"P2": random.normal(size=(60, 3))}}
-    run = compare_vectors(tmp_path / "run", vectors)
-    many, few = on_sphere(run, "P2")
+    run = compare_vectors(tmp_path / "run", vectors, metric=metric)
+    many, few = measured_vectors(run, "P2")
     expected = compute_prdc(real_features=few, fake_features=many, nearest_k=5)
     found = run.metrics["levels"]["P2"]["pairs"]["many-vs-few"]["measures"]
     for name, value in expected.items():
@@ -130,8 +159,8 @@ def test_what_is_expected_by_chance_is_what_halves_of_one_dataset_have() -> None
         np.fill_diagonal(apart, np.inf)
         near = np.argsort(apart, axis=1)[:, :5]
         shares.append(((near < 60) == (np.arange(90) < 60)[:, None]).mean())
-    assert np.mean(covered) == pytest.approx(coverage_by_chance(5, 60, 30), abs=0.01)
-    assert np.mean(shares) == pytest.approx(share_by_chance(60, 30), abs=0.01)
+    assert np.mean(covered) == pytest.approx(expected_coverage(5, 60, 30), abs=0.01)
+    assert np.mean(shares) == pytest.approx(expected_own_share(60, 30), abs=0.01)
 
 
 def test_permutation_p_is_uniform_where_nothing_differs_and_small_where_something_does() -> None:
@@ -160,12 +189,12 @@ def test_floors_are_what_halves_give_and_the_gap_stands_above_them(tmp_path: Pat
     }
     levels = compare_vectors(tmp_path / "run", vectors).metrics["levels"]
     alike, apart = (levels[level]["pairs"]["a-vs-b"]["measures"] for level in ("P2", "P3"))
-    assert 0.6 < alike["frechet"]["ratio"] < 1.6
-    assert apart["frechet"]["ratio"] > 4
-    assert alike["kid"]["low"] <= 0.003
-    assert apart["kid"]["low"] > 0
+    assert 0.6 < (alike["frechet"]["ratio"] or 0) < 1.6
+    assert (apart["frechet"]["ratio"] or 0) > 4
+    assert interval(alike["kid"])[0] <= 0.003
+    assert interval(apart["kid"])[0] > 0
     assert alike["two_sample"]["p"] > 0.05
     assert apart["two_sample"]["p"] == 0.001
     for name in ("precision", "recall", "density", "coverage"):
         assert alike[name]["value"] == pytest.approx(alike[name]["floor"], abs=0.08)
-    assert apart["coverage"]["high"] < apart["coverage"]["floor"]
+    assert interval(apart["coverage"])[1] < (apart["coverage"]["floor"] or 0)

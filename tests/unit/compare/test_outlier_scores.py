@@ -8,7 +8,7 @@ from scipy.stats import false_discovery_control
 from sklearn.metrics import pairwise_distances
 
 from gapscope.compare.clusters import cluster_metrics
-from gapscope.compare.fdr import benjamini_hochberg, estimated_share
+from gapscope.compare.fdr import estimate_share, q_values
 from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
 
 probabilities = arrays(np.float64, st.integers(1, 40), elements=st.floats(1e-6, 1))
@@ -16,16 +16,16 @@ probabilities = arrays(np.float64, st.integers(1, 40), elements=st.floats(1e-6, 
 
 @given(probabilities)
 def test_q_values_are_scipys(p: NDArray[np.float64]) -> None:
-    np.testing.assert_allclose(benjamini_hochberg(p), false_discovery_control(p, method="bh"))
+    np.testing.assert_allclose(q_values(p), false_discovery_control(p, method="bh"))
 
 
-def test_estimated_share_finds_the_planted_one() -> None:
+def test_estimate_share_finds_the_planted_one() -> None:
     random = np.random.default_rng(0)
     p = np.concatenate([random.uniform(size=7000), random.uniform(0, 0.01, size=3000)])
-    assert estimated_share(p) == pytest.approx(0.3, abs=0.03)
-    assert estimated_share(random.uniform(size=10_000)) < 0.03
-    assert estimated_share(np.ones(10)) == 0
-    assert estimated_share(np.array([])) == 0
+    assert estimate_share(p) == pytest.approx(0.3, abs=0.03)
+    assert estimate_share(random.uniform(size=10_000)) < 0.03
+    assert estimate_share(np.ones(10)) == 0
+    assert estimate_share(np.array([])) == 0
 
 
 scores = arrays(np.float32, st.integers(1, 30), elements=st.floats(0, 2, width=16))
@@ -70,7 +70,7 @@ def test_copies_are_never_taken_for_a_lack() -> None:
     blank = np.zeros((50, 3))
     images = np.concatenate([np.random.default_rng(0).normal(size=(100, 3)), blank])
     counts, size = k_local(images, images, 30)
-    assert benjamini_hochberg(under_p(counts, size, 150, 150)).min() > 0.05
+    assert q_values(under_p(counts, size, 150, 150)).min() > 0.05
 
 
 @pytest.mark.parametrize(("query_size", "reference_size"), [(150, 150), (60, 300)])
@@ -85,7 +85,7 @@ def test_both_questions_hold_their_rate_where_there_is_no_difference(query_size:
         p1 = outside_p(apart[:, 4].astype(np.float32), np.sort(within, axis=1)[:, 4].astype(np.float32))
         counts, size = k_local(query, reference, 30)
         p2 = under_p(counts, size, query_size, reference_size)
-        q = 2 * np.minimum(benjamini_hochberg(p1), benjamini_hochberg(p2))
+        q = 2 * np.minimum(q_values(p1), q_values(p2))
         flagged += (q <= 0.1).mean()
         outside.append((p1 <= 0.1).mean())
         under.append((p2 <= 0.1).mean())
@@ -100,14 +100,16 @@ def test_clusters_of_one_dataset_are_named_whatever_the_datasets_sizes() -> None
         {
             "real": np.array([0] * 800 + [1] * 150 + [-1] * 50, np.int32),
             "synthetic": np.array([0] * 40 + [2] * 10, np.int32),
-        }
+        },
+        lambda dataset, cluster: [f"{dataset}/{cluster}.png"],
     )
     assert found["count"] == 3
     assert [(each["cluster"], each["dataset"], each["images"]) for each in found["one_sided"]] == [
         (1, "real", 150),
         (2, "synthetic", 10),
     ]
+    assert [each["typical"] for each in found["one_sided"]] == [["real/1.png"], ["synthetic/2.png"]]
     assert found["composition"] == [[800, 40], [150, 0], [0, 10]]
-    nothing = cluster_metrics({"real": np.array([-1], np.int32)})
+    nothing = cluster_metrics({"real": np.array([-1], np.int32)}, lambda *_: [])
     assert nothing["count"] == 0
     assert nothing["one_sided"] == []

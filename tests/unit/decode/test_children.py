@@ -1,4 +1,4 @@
-"""Decoding apart gives what decoding here gives, and a decoder that dies costs one image."""
+"""Decoding in a subprocess gives what decoding in this process gives, and a decoder that dies costs one image."""
 
 import io
 import os
@@ -14,13 +14,13 @@ from image_files import find_torture_folder
 from PIL import Image
 
 from gapscope.decode import children
-from gapscope.decode.children import _Decoders, decode_in_subprocess, thumbnail_in_subprocess
-from gapscope.decode.picture import decode, target_of
+from gapscope.decode.children import _DecoderPool, decode_in_subprocess, thumbnail_in_subprocess
+from gapscope.decode.picture import decode, make_target
 from gapscope.errors import GapscopeError
 from gapscope.settings import Preprocess
 from gapscope.sources.rejects import STATUSES, Rejected
 
-FRAME = Preprocess(size=64)
+PREPROCESS = Preprocess(size=64)
 
 
 def photograph(seed: int, side: int = 90) -> bytes:
@@ -49,36 +49,39 @@ Image.register_open("ODD", lambda file, name: None, accept)
 
 
 @pytest.fixture
-def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[_Decoders]:
+def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[_DecoderPool]:
     """Two decoders that know the odd format."""
     boot = children._BOOT.replace(
         "serve({memory})", MISBEHAVE.replace("{", "{{").replace("}", "}}") + "serve({memory})"
     )
     monkeypatch.setattr(children, "_BOOT", boot)
-    decoders = _Decoders(2)
+    decoders = _DecoderPool(2)
     yield decoders
     decoders.close()
 
 
 def test_it_is_what_this_process_decodes() -> None:
     for seed, box in ((1, None), (2, (10.0, 5.0, 70.0, 40.0))):
-        ours, theirs = decode_in_subprocess(photograph(seed), FRAME, box), decode(photograph(seed), FRAME, box)
+        ours, theirs = (
+            decode_in_subprocess(photograph(seed), PREPROCESS, box),
+            decode(photograph(seed), PREPROCESS, box),
+        )
         np.testing.assert_array_equal(ours.pixels, theirs.pixels)
         assert ours.jpeg_quality == 70 + seed
         for name in ("bytes", "format", "width", "height", "jpeg_quality", "mean", "std"):
             assert getattr(ours, name) == getattr(theirs, name)
-    assert thumbnail_in_subprocess(photograph(1), 40, FRAME.max_pixels).shape == (20, 40, 3)
+    assert thumbnail_in_subprocess(photograph(1), 40, PREPROCESS.max_pixels).shape == (20, 40, 3)
     with pytest.raises(Rejected) as caught:
-        decode_in_subprocess(b"words", FRAME)
+        decode_in_subprocess(b"words", PREPROCESS)
     assert caught.value.status == "not-an-image"
 
 
 def test_many_threads_get_their_own_pictures() -> None:
     data = [photograph(seed, 60 + seed) for seed in range(24)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda each: decode_in_subprocess(each, FRAME).pixels, data))
-    for each, pixels in zip(data, found, strict=True):
-        np.testing.assert_array_equal(pixels, decode(each, FRAME).pixels)
+        results = list(pool.map(lambda file: decode_in_subprocess(file, PREPROCESS).pixels, data))
+    for file, pixels in zip(data, results, strict=True):
+        np.testing.assert_array_equal(pixels, decode(file, PREPROCESS).pixels)
 
 
 @pytest.mark.parametrize(
@@ -89,31 +92,31 @@ def test_many_threads_get_their_own_pictures() -> None:
         (b"PRINT" + b"x" * 90, "not-an-image", "no decoder"),
     ],
 )
-def test_a_decoder_that_misbehaves_costs_one_image(odd: _Decoders, data: bytes, status: str, reason: str) -> None:
+def test_a_decoder_that_misbehaves_costs_one_image(odd: _DecoderPool, data: bytes, status: str, reason: str) -> None:
     for _ in range(3):
         with pytest.raises(Rejected, match=reason) as caught:
-            odd.shrink(data, target_of(FRAME), None)
+            odd.shrink(data, make_target(PREPROCESS), None)
         assert caught.value.status == status
-        assert odd.shrink(photograph(1), target_of(FRAME), None).format == "JPEG"
+        assert odd.shrink(photograph(1), make_target(PREPROCESS), None).format == "JPEG"
 
 
-def test_a_decoder_that_never_answers_is_stopped(odd: _Decoders, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert odd.shrink(photograph(1), target_of(FRAME), None).format == "JPEG"
-    monkeypatch.setattr(children, "ANSWER_SECONDS", 1)
+def test_a_decoder_that_never_answers_is_stopped(odd: _DecoderPool, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert odd.shrink(photograph(1), make_target(PREPROCESS), None).format == "JPEG"
+    monkeypatch.setattr(children, "TIMEOUT_SECONDS", 1)
     with pytest.raises(Rejected, match="did not answer in 1 seconds") as caught:
-        odd.shrink(b"HANG" + b"x" * 90, target_of(FRAME), None)
+        odd.shrink(b"HANG" + b"x" * 90, make_target(PREPROCESS), None)
     assert caught.value.status == "crashed"
     monkeypatch.undo()
-    assert decode_in_subprocess(photograph(1), FRAME).format == "JPEG"
+    assert decode_in_subprocess(photograph(1), PREPROCESS).format == "JPEG"
 
 
-def test_a_decoder_that_does_not_start_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_decoder_that_does_not_start_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(children, "_BOOT", "import no_such_module_{memory}")
     with pytest.raises(
         GapscopeError,
         match="needs Pillow and NumPy, does not start: ModuleNotFoundError: No module named 'no_such_module_",
     ):
-        _Decoders(1).shrink(b"words", target_of(FRAME), None)
+        _DecoderPool(1).shrink(b"words", make_target(PREPROCESS), None)
 
 
 def test_a_decoder_is_light_and_ends_with_its_parent(tmp_path: Path) -> None:
@@ -151,7 +154,7 @@ def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(capfd: pytest.
     statuses: dict[str, str] = {}
     for path in sorted(torture.iterdir()):
         try:
-            assert decode_in_subprocess(path.read_bytes(), FRAME).pixels.shape == (64, 64, 3)
+            assert decode_in_subprocess(path.read_bytes(), PREPROCESS).pixels.shape == (64, 64, 3)
             statuses[path.name] = "ok"
         except Rejected as rejected:
             statuses[path.name] = rejected.status if rejected.error else "without a reason"

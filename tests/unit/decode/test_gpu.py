@@ -18,15 +18,15 @@ from recording_progress import RecordingProgress
 from gapscope.decode import children, gpu
 from gapscope.decode.dynamic_batcher import DynamicBatcher
 from gapscope.decode.gpu import decode_on_gpu
-from gapscope.decode.gpu_child import answer_with
+from gapscope.decode.gpu_child import batch_handler
 from gapscope.decode.picture import Picture, decode
 from gapscope.decode.plain_jpeg import plain_jpeg, upright
 from gapscope.device.cpu import Cpu
 from gapscope.settings import Fit, Preprocess
 from gapscope.sources.rejects import Rejected
 
-FRAME = Preprocess(size=64)
-MANY = 10**6
+PREPROCESS = Preprocess(size=64)
+MAX_PIXELS = 10**6
 
 # Reads what it is given to the end, as it is stored; one comment makes it crash, another makes it refuse.
 STAND_IN = """
@@ -34,14 +34,14 @@ import io, os
 import numpy as np, torch
 from PIL import Image
 from gapscope.decode.child import serve
-from gapscope.decode.gpu_child import answer_with
-def one(data):
+from gapscope.decode.gpu_child import batch_handler
+def decode_one(data):
     if b"CRASH" in data:
         os.kill(os.getpid(), 11)
     if b"REFUSE" in data:
         return None
     return torch.from_numpy(np.array(Image.open(io.BytesIO(data)).convert("RGB")))
-serve({memory}, answer_with(lambda batch: [one(data) for data in batch]))
+serve({memory}, batch_handler(lambda batch: [decode_one(data) for data in batch]))
 """
 
 
@@ -66,19 +66,19 @@ def test_images_are_turned_as_pillow_turns_them(orientation: int) -> None:
 
 
 def test_only_plain_jpegs_are_for_the_gpu() -> None:
-    plain = {name for name, data in readable_files().items() if plain_jpeg(data, MANY)}
+    plain = {name for name, data in readable_files().items() if plain_jpeg(data, MAX_PIXELS)}
     expected = {"plain.jpg", "UPPER.JPEG", "progressive.jpg", "gray.jpg", "profile.jpg"}
     assert plain == expected | {f"turned-{number}.jpg" for number in range(2, 9)}
     assert not plain_jpeg(encode_image(gradient_image(), "JPEG"), 100)
-    assert not plain_jpeg(encode_image(gradient_image(), "JPEG")[:-200], MANY)
-    assert not plain_jpeg(encode_image(gradient_image(), "JPEG", keep_rgb=True), MANY)
-    assert not plain_jpeg(b"\xff\xd8\xff" + b"x" * 50 + b"\xff\xd9", MANY)
+    assert not plain_jpeg(encode_image(gradient_image(), "JPEG")[:-200], MAX_PIXELS)
+    assert not plain_jpeg(encode_image(gradient_image(), "JPEG", keep_rgb=True), MAX_PIXELS)
+    assert not plain_jpeg(b"\xff\xd8\xff" + b"x" * 50 + b"\xff\xd9", MAX_PIXELS)
 
 
-def same(ours: Picture, theirs: Picture) -> None:
-    assert np.abs(ours.pixels.astype(int) - theirs.pixels).max() <= 1
+def assert_same(actual: Picture, expected: Picture) -> None:
+    assert np.abs(actual.pixels.astype(int) - expected.pixels).max() <= 1
     for name in ("bytes", "format", "width", "height", "jpeg_quality"):
-        assert getattr(ours, name) == getattr(theirs, name)
+        assert getattr(actual, name) == getattr(expected, name)
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -87,9 +87,9 @@ def test_many_threads_get_their_own_pictures_in_batches() -> None:
         encode_image(gradient_image(90, 120).convert("L"), "JPEG")
     ]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda each: decode_on_gpu(each, FRAME), data))
-    for each, picture in zip(data, found, strict=True):
-        same(picture, decode(each, FRAME))
+        pictures = list(pool.map(lambda file: decode_on_gpu(file, PREPROCESS), data))
+    for file, picture in zip(data, pictures, strict=True):
+        assert_same(picture, decode(file, PREPROCESS))
 
 
 @pytest.mark.usefixtures("stand_in")
@@ -97,48 +97,48 @@ def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
     plain = encode_image(gradient_image(), "JPEG")
     refused, crashing = (encode_image(gradient_image(), "JPEG", comment=comment) for comment in (b"REFUSE", b"CRASH"))
     for fit in get_args(Fit):
-        frame = Preprocess(size=64, fit=fit)
+        preprocess = Preprocess(size=64, fit=fit)
         for data in (
             plain,
             refused,
             encode_image(gradient_image(), "PNG"),
             encode_image(gradient_image().convert("CMYK"), "JPEG"),
         ):
-            same(decode_on_gpu(data, frame), decode(data, frame))
+            assert_same(decode_on_gpu(data, preprocess), decode(data, preprocess))
     box = (9.0, 9.0, 50.0, 40.0)
-    same(decode_on_gpu(plain, FRAME, box), decode(plain, FRAME, box))
+    assert_same(decode_on_gpu(plain, PREPROCESS, box), decode(plain, PREPROCESS, box))
     for data, status in ((plain[:-200], "broken"), (b"", "empty"), (b"words", "not-an-image")):
         with pytest.raises(Rejected) as caught:
-            decode_on_gpu(data, FRAME)
+            decode_on_gpu(data, PREPROCESS)
         assert caught.value.status == status
     # It dies of the first, and is there again for the second.
     for data in (crashing, plain):
-        same(decode_on_gpu(data, FRAME), decode(data, FRAME))
+        assert_same(decode_on_gpu(data, PREPROCESS), decode(data, PREPROCESS))
 
 
-def answering(answer: str) -> str:
+def boot_responding(response: str) -> str:
     """A decoder process without torch, which gives one answer to everything."""
-    return children._BOOT.replace("serve({memory})", f"import os\nserve({{memory}}, lambda *_: {answer})")
+    return children._BOOT.replace("serve({memory})", f"import os\nserve({{memory}}, lambda *_: {response})")
 
 
-def given_up(boot: str, data: bytes, calls: int) -> str:
+def fallback_reason(boot: str, data: bytes, calls: int) -> str:
     """What a decoder says after it was asked so often, and left every image to the CPU."""
     decoder = gpu.GpuDecoder(boot)
     for _ in range(calls):
-        assert decoder(data, FRAME) is None
-    return decoder.given_up
+        assert decoder(data, PREPROCESS) is None
+    return decoder.fallback_reason
 
 
 def test_a_decoder_that_does_not_start_leaves_all_to_the_cpu_and_says_why() -> None:
     plain = encode_image(gradient_image(), "JPEG")
     boot = "import nvidia_nvimgcodec_of_another_cuda_{memory}"
-    assert "ModuleNotFoundError: No module named 'nvidia_nvimgcodec_of" in given_up(boot, plain, 1)
-    assert given_up("import os; os.kill(os.getpid(), 11)", plain, 1).endswith("does not start: SIGSEGV")
+    assert "ModuleNotFoundError: No module named 'nvidia_nvimgcodec_of" in fallback_reason(boot, plain, 1)
+    assert fallback_reason("import os; os.kill(os.getpid(), 11)", plain, 1).endswith("does not start: SIGSEGV")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(gpu, "_BOOT", boot)
         gpu._decoder.cache_clear()
         for _ in range(2):
-            same(decode_on_gpu(plain, FRAME), decode(plain, FRAME))
+            assert_same(decode_on_gpu(plain, PREPROCESS), decode(plain, PREPROCESS))
         assert gpu.decode_fallback_reason().startswith(
             "a decoder process, which needs nvImageCodec and nvJPEG, does not start: "
         )
@@ -154,7 +154,7 @@ def test_a_run_goes_on_without_the_decoder_and_says_so_once(tmp_path: Path, monk
     list_and_embed(tmp_path / "by the CPU", {"a": str(folder)}, "inline")
     monkeypatch.setattr(gpu, "_BOOT", "raise OSError('libnvjpeg.so.13: cannot open shared object file') # {memory}")
     gpu._decoder.cache_clear()
-    monkeypatch.setattr(Cpu, "decode", lambda _, *given, **options: decode_on_gpu(*given, **options))
+    monkeypatch.setattr(Cpu, "decode", lambda _, *args, **options: decode_on_gpu(*args, **options))
     monkeypatch.setattr(Cpu, "decode_fallback_reason", lambda _: gpu.decode_fallback_reason())
     list_and_embed(tmp_path / "run", {"a": str(folder)}, "inline", progress)
     gpu._decoder.cache_clear()
@@ -164,79 +164,79 @@ def test_a_run_goes_on_without_the_decoder_and_says_so_once(tmp_path: Path, monk
         "OSError: libnvjpeg.so.13: cannot open shared object file"
     )
     assert "a: 70 listed = 70 read + 0 rejected" in progress.notes
-    found, expected = read_run_arrays(tmp_path / "run"), read_run_arrays(tmp_path / "by the CPU")
+    arrays, expected = read_run_arrays(tmp_path / "run"), read_run_arrays(tmp_path / "by the CPU")
     for name, values in expected.items():
-        np.testing.assert_array_equal(found[name], values)
+        np.testing.assert_array_equal(arrays[name], values)
 
 
 def test_a_decoder_that_fails_again_and_again_is_given_up() -> None:
     plain = encode_image(gradient_image(), "JPEG")
     crashes, fails = "os.kill(os.getpid(), 11)", "{{'status': 'crashed', 'error': 'RuntimeError: out of memory'}}"
-    assert given_up(answering(crashes), plain, 2) == ""
-    assert given_up(answering(crashes), plain, 3) == "the decoder crashed (SIGSEGV), over 3 batches in a row"
-    assert given_up(answering(fails), plain, 3) == "RuntimeError: out of memory, over 3 batches in a row"
+    assert fallback_reason(boot_responding(crashes), plain, 2) == ""
+    assert fallback_reason(boot_responding(crashes), plain, 3) == "the decoder crashed (SIGSEGV), on 3 batches in a row"
+    assert fallback_reason(boot_responding(fails), plain, 3) == "RuntimeError: out of memory, on 3 batches in a row"
 
 
 def test_a_decoder_that_reads_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "_REFUSALS", 4)
+    monkeypatch.setattr(gpu, "_MAX_REFUSALS", 4)
     plain = encode_image(gradient_image(), "JPEG")
     refuses, leaves = "{{'images': [None], 'refused': 1}}", "{{'images': [None], 'refused': 0}}"
-    assert given_up(answering(refuses), plain, 3) == ""
-    assert given_up(answering(refuses), plain, 4) == "it reads none of the first 4 plain JPEGs"
+    assert fallback_reason(boot_responding(refuses), plain, 3) == ""
+    assert fallback_reason(boot_responding(refuses), plain, 4) == "it decodes none of the first 4 plain JPEGs"
     # What is not for the GPU anyway says nothing about it.
-    assert given_up(answering(leaves), plain, 6) == ""
+    assert fallback_reason(boot_responding(leaves), plain, 6) == ""
 
 
 @pytest.mark.usefixtures("stand_in")
 def test_a_decoder_that_reads_some_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(gpu, "_REFUSALS", 2)
+    monkeypatch.setattr(gpu, "_MAX_REFUSALS", 2)
     for comment in (b"", *[b"REFUSE"] * 6):
-        decode_on_gpu(encode_image(gradient_image(), "JPEG", comment=comment), FRAME)
+        decode_on_gpu(encode_image(gradient_image(), "JPEG", comment=comment), PREPROCESS)
     assert gpu.decode_fallback_reason() == ""
 
 
-def test_what_goes_wrong_in_the_decoder_is_told_in_its_words(tmp_path: Path) -> None:
+def test_what_goes_wrong_in_the_decoder_is_reported_in_its_words(tmp_path: Path) -> None:
     plain, odd = encode_image(gradient_image(), "JPEG"), encode_image(gradient_image().convert("CMYK"), "JPEG")
     with (tmp_path / "memory").open("w+b") as memory:
         memory.write(plain + odd)
         memory.flush()
-        images = [{"bytes": len(data), "size": 64, "fit": "crop", "max_pixels": MANY} for data in (plain, odd)]
+        images = [{"bytes": len(data), "size": 64, "fit": "crop", "max_pixels": MAX_PIXELS} for data in (plain, odd)]
 
         def no_memory(_: object) -> list[torch.Tensor]:
             raise RuntimeError("CUDA error:\nout of memory")
 
-        told = answer_with(no_memory)({"images": images}, memory.fileno())
-        assert told == {"status": "crashed", "error": "RuntimeError: CUDA error:\nout of memory"}
-        told = answer_with(lambda batch: [None] * len(batch))({"images": images}, memory.fileno())
-        assert told == {"images": [None, None], "refused": 1}
+        response = batch_handler(no_memory)({"images": images}, memory.fileno())
+        assert response == {"status": "crashed", "error": "RuntimeError: CUDA error:\nout of memory"}
+        response = batch_handler(lambda batch: [None] * len(batch))({"images": images}, memory.fileno())
+        assert response == {"images": [None, None], "refused": 1}
 
 
-def test_calls_are_gathered_while_a_batch_is_worked_on() -> None:
+def test_calls_are_batched_while_a_batch_is_worked_on() -> None:
     batches: list[list[int]] = []
-    began, go_on = Barrier(2), Barrier(2)
+    started, release = Barrier(2), Barrier(2)
 
-    def work(jobs: list[int]) -> list[int]:
+    def process(jobs: list[int]) -> list[int]:
         batches.append(jobs)
         if len(batches) == 1:
-            began.wait(30)
-            go_on.wait(30)
+            started.wait(30)
+            release.wait(30)
         if 13 in jobs:
             raise ValueError("thirteen")
         return [job * 2 for job in jobs]
 
-    doubled, found = DynamicBatcher(work, 3), io.StringIO()
-    first = Thread(target=lambda: found.write(str(doubled(1))))
+    double, first_result = DynamicBatcher(process, 3), io.StringIO()
+    first = Thread(target=lambda: first_result.write(str(double(1))))
     first.start()
-    began.wait(30)
+    started.wait(30)
     with ThreadPoolExecutor(4) as pool:
-        futures = [pool.submit(doubled, job) for job in (2, 3, 4, 5)]
-        while doubled._queue.qsize() < 4:
+        futures = [pool.submit(double, job) for job in (2, 3, 4, 5)]
+        while double._queue.qsize() < 4:
             pass
-        go_on.wait(30)
+        release.wait(30)
         assert sorted(future.result() for future in futures) == [4, 6, 8, 10]
     first.join()
-    assert found.getvalue() == "2"
+    assert first_result.getvalue() == "2"
     assert [len(batch) for batch in batches] == [1, 3, 1]
     with pytest.raises(ValueError, match="thirteen"):
-        doubled(13)
-    assert doubled(7) == 14
+        double(13)
+    assert double(7) == 14

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, ImageOps
 from torchvision.transforms import v2
 
-from gapscope.decode.picture import decode, thumbnail_of
-from gapscope.decode.shrink import Target, shrink
+from gapscope.decode.picture import decode, make_thumbnail
+from gapscope.decode.shrink import Target, shrink_on_load
 from gapscope.settings import Fit, Preprocess
 from gapscope.sources.rejects import Rejected
 
@@ -33,7 +33,7 @@ def photograph(name: str) -> Image.Image:
 
 
 def thumbnail(data: bytes, side: int) -> NDArray[np.uint8]:
-    return thumbnail_of(shrink(data, Target(side, "inside", SMALL.max_pixels)), side)
+    return make_thumbnail(shrink_on_load(data, Target(side, "inside", SMALL.max_pixels)), side)
 
 
 def scene(width: int = 120, height: int = 90) -> Image.Image:
@@ -43,10 +43,10 @@ def scene(width: int = 120, height: int = 90) -> Image.Image:
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "TIFF", "WEBP", "GIF", "JPEG", "JPEG2000", "PPM", "TGA"])
 def test_formats_give_the_same_picture(kind: str) -> None:
-    found = decode(encoded(scene(), kind), SMALL)
-    assert (found.format, found.width, found.height) == (kind, 120, 90)
+    picture = decode(encoded(scene(), kind), SMALL)
+    assert (picture.format, picture.width, picture.height) == (kind, 120, 90)
     expected = decode(encoded(scene(), "PNG"), SMALL)
-    assert np.abs(found.pixels.astype(int) - expected.pixels).mean() < 8
+    assert np.abs(picture.pixels.astype(int) - expected.pixels).mean() < 8
 
 
 def test_crop_is_torchvisions_resize_and_center_crop() -> None:
@@ -74,9 +74,9 @@ def test_orientation_tags_are_applied(orientation: int) -> None:
     stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation in undo else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = decode(encoded(stored, "JPEG", exif=exif, quality=98), SMALL)
-    assert (found.width, found.height) == upright.size
-    assert np.abs(found.pixels.astype(int) - decode(encoded(upright, "PNG"), SMALL).pixels).mean() < 4
+    picture = decode(encoded(stored, "JPEG", exif=exif, quality=98), SMALL)
+    assert (picture.width, picture.height) == upright.size
+    assert np.abs(picture.pixels.astype(int) - decode(encoded(upright, "PNG"), SMALL).pixels).mean() < 4
 
 
 @pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "AVIF"])
@@ -87,26 +87,26 @@ def test_orientation_tags_are_applied_once_in_every_container(kind: str, orienta
     stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation in undo else upright
     exif = Image.Exif()
     exif[0x0112] = orientation
-    found = decode(encoded(stored, kind, exif=exif), SMALL)
-    assert (found.width, found.height) == upright.size
-    assert np.abs(found.pixels.astype(int) - decode(encoded(upright, "PNG"), SMALL).pixels).mean() < 6
+    picture = decode(encoded(stored, kind, exif=exif), SMALL)
+    assert (picture.width, picture.height) == upright.size
+    assert np.abs(picture.pixels.astype(int) - decode(encoded(upright, "PNG"), SMALL).pixels).mean() < 6
 
 
 def test_telephones_formats_are_read(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.from_pillow(scene()).save(tmp_path / "a.heic", quality=95)
     for name, data in (("HEIF", (tmp_path / "a.heic").read_bytes()), ("AVIF", encoded(scene(), "AVIF", quality=95))):
-        found = decode(data, SMALL)
-        assert (found.format, found.width, found.height) == (name, 120, 90)
-        assert np.abs(found.pixels.astype(int) - decode(encoded(scene(), "PNG"), SMALL).pixels).mean() < 8
+        picture = decode(data, SMALL)
+        assert (picture.format, picture.width, picture.height) == (name, 120, 90)
+        assert np.abs(picture.pixels.astype(int) - decode(encoded(scene(), "PNG"), SMALL).pixels).mean() < 8
 
 
 @pytest.mark.parametrize("quality", range(1, 101))
 def test_jpeg_quality_is_what_it_was_saved_with(quality: int) -> None:
     for image in (scene(24, 18), scene(24, 18).convert("L")):
-        found = decode(encoded(image, "JPEG", quality=quality), SMALL).jpeg_quality
-        assert found is not None
-        assert abs(found - quality) <= (1 if quality > 1 else 2)
+        estimate = decode(encoded(image, "JPEG", quality=quality), SMALL).jpeg_quality
+        assert estimate is not None
+        assert abs(estimate - quality) <= (1 if quality > 1 else 2)
 
 
 def test_print_colours_become_screen_colours() -> None:
@@ -120,9 +120,9 @@ def test_print_colours_become_screen_colours() -> None:
 def swapped_profile() -> bytes:
     """sRGB's own profile with red and blue told the wrong way round: what converts by it swaps them back."""
     profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
-    for at in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12):
-        tag = bytes(profile[at : at + 4])
-        profile[at : at + 4] = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ", b"desc": b"dscm"}.get(tag, tag)
+    for offset in range(132, 132 + 12 * int.from_bytes(profile[128:132], "big"), 12):
+        tag = bytes(profile[offset : offset + 4])
+        profile[offset : offset + 4] = {b"rXYZ": b"bXYZ", b"bXYZ": b"rXYZ", b"desc": b"dscm"}.get(tag, tag)
     return bytes(profile)
 
 
@@ -130,19 +130,19 @@ def swapped_profile() -> bytes:
 def test_an_embedded_profile_decides_the_colours(kind: str) -> None:
     profile = swapped_profile()
     image = Image.new("RGB", (64, 64), (220, 60, 20))
-    found = decode(encoded(image, kind, icc_profile=profile, quality=98), SMALL).pixels[32, 32].astype(int)
-    assert np.abs(found - (20, 60, 220)).max() < 8
+    pixel = decode(encoded(image, kind, icc_profile=profile, quality=98), SMALL).pixels[32, 32].astype(int)
+    assert np.abs(pixel - (20, 60, 220)).max() < 8
     for plain in (ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes(), b"no profile"):
-        found = decode(encoded(image, kind, icc_profile=plain, quality=98), SMALL).pixels[32, 32].astype(int)
-        assert np.abs(found - (220, 60, 20)).max() < 8
+        pixel = decode(encoded(image, kind, icc_profile=plain, quality=98), SMALL).pixels[32, 32].astype(int)
+        assert np.abs(pixel - (220, 60, 20)).max() < 8
 
 
 def test_a_profile_leaves_transparency_alone() -> None:
     image = Image.new("RGBA", (64, 64), (220, 60, 20, 255))
     image.paste((0, 0, 0, 0), (0, 0, 32, 64))
-    found = decode(encoded(image, "PNG", icc_profile=swapped_profile()), SMALL).pixels.astype(int)
-    assert np.abs(found[32, 60] - (20, 60, 220)).max() < 8
-    assert (found[32, 4] == 255).all()
+    pixels = decode(encoded(image, "PNG", icc_profile=swapped_profile()), SMALL).pixels.astype(int)
+    assert np.abs(pixels[32, 60] - (20, 60, 220)).max() < 8
+    assert (pixels[32, 4] == 255).all()
 
 
 @pytest.mark.parametrize(
@@ -158,9 +158,9 @@ def test_a_profile_leaves_transparency_alone() -> None:
 def test_numpy_files_are_images(values: NDArray[Any], grey: int) -> None:
     file = io.BytesIO()
     np.save(file, values)
-    found = decode(file.getvalue(), SMALL)
-    assert (found.format, found.width, found.height) == ("NPY", 30, 20)
-    assert np.abs(found.pixels.astype(int) - grey).max() <= 1
+    picture = decode(file.getvalue(), SMALL)
+    assert (picture.format, picture.width, picture.height) == ("NPY", 30, 20)
+    assert np.abs(picture.pixels.astype(int) - grey).max() <= 1
 
 
 @pytest.mark.parametrize("values", [np.zeros((2, 3, 5)), np.zeros(4), np.array([["a"]]), np.zeros((0, 3))])
@@ -178,15 +178,15 @@ def test_other_numpy_files_are_no_images(values: NDArray[Any]) -> None:
 def test_large_images_are_shrunk_without_being_changed(fit: Fit, kind: str, box: Any) -> None:
     image = photograph("coffee.png").resize((1900, 1267), Image.Resampling.BICUBIC)
     data = encoded(image, kind, quality=95)
-    found = decode(data, Preprocess(size=64, fit=fit), box)
+    picture = decode(data, Preprocess(size=64, fit=fit), box)
     part = image if box is None else image.crop((300, 200, 1300, 1100))
-    assert (found.width, found.height) == part.size
+    assert (picture.width, picture.height) == part.size
     square = {
         "crop": lambda: ImageOps.fit(part, (64, 64), Image.Resampling.BICUBIC),
         "stretch": lambda: part.resize((64, 64), Image.Resampling.BICUBIC),
         "pad": lambda: ImageOps.pad(part, (64, 64), Image.Resampling.BICUBIC, (128, 128, 128)),
     }[fit]()
-    assert np.abs(found.pixels.astype(int) - np.asarray(square)).mean() < 3
+    assert np.abs(picture.pixels.astype(int) - np.asarray(square)).mean() < 3
 
 
 def test_a_box_outside_the_image_is_rejected() -> None:
@@ -207,8 +207,8 @@ def test_transparency_lies_over_white() -> None:
 def test_deep_images_keep_their_greys(mode: str, top: float) -> None:
     values = np.linspace(0, top, 64 * 64).reshape(64, 64)
     image = Image.fromarray(values.astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]))
-    found = decode(encoded(image, "TIFF"), SMALL).pixels[..., 0].astype(float)
-    assert np.abs(found - values / top * 255).max() < 3
+    pixels = decode(encoded(image, "TIFF"), SMALL).pixels[..., 0].astype(float)
+    assert np.abs(pixels - values / top * 255).max() < 3
 
 
 def test_dark_deep_images_stay_dark_whatever_their_byte_order() -> None:

@@ -23,11 +23,11 @@ BOUND = 0.1
 
 
 def photographs(width: int, height: int) -> list[Image.Image]:
-    found = []
+    images = []
     for name in NAMES:
         image = Image.open(io.BytesIO((files("skimage") / "data" / name).read_bytes())).convert("RGB")
-        found.append(image.resize((width, height), Image.Resampling.BICUBIC))
-    return found
+        images.append(image.resize((width, height), Image.Resampling.BICUBIC))
+    return images
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def pyramid() -> Pyramid:
             weights=str(weights),
             weights_sha256=sha256_of(weights),
             levels=MODELS["bundled"].choose_levels(None),
-            frame=Preprocess(size=224),
+            preprocess=Preprocess(size=224),
         )
     )
 
@@ -47,12 +47,12 @@ def pyramid() -> Pyramid:
 @contextmanager
 def nothing_shrunk() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shrink, "KEPT", 10_000)
+        patch.setattr(shrink, "OVERSAMPLING", 10_000)
         yield
 
 
 def embedded(pyramid: Pyramid, data: list[bytes]) -> dict[str, NDArray[np.float32]]:
-    pixels = np.stack([decode(each, Preprocess(size=224)).pixels for each in data])
+    pixels = np.stack([decode(file, Preprocess(size=224)).pixels for file in data])
     with torch.inference_mode():
         return {
             level: values.numpy() for level, values in pyramid(torch.from_numpy(pixels).permute(0, 3, 1, 2)).items()
@@ -69,12 +69,12 @@ def test_the_change_of_an_embedding_is_small_against_the_distance_to_its_neighbo
         file = io.BytesIO()
         image.save(file, kind, quality=90)
         data.append(file.getvalue())
-    found = embedded(pyramid, data)
+    embeddings = embedded(pyramid, data)
     with nothing_shrunk():
-        whole = embedded(pyramid, data)
-    for level, values in found.items():
-        changes = np.linalg.norm(values - whole[level], axis=1)
-        between = np.linalg.norm(whole[level][:, None] - whole[level][None], axis=2)
-        nearest = np.where(np.eye(len(data), dtype=bool), np.inf, between).min(axis=1)
+        exact = embedded(pyramid, data)
+    for level, values in embeddings.items():
+        changes = np.linalg.norm(values - exact[level], axis=1)
+        distances = np.linalg.norm(exact[level][:, None] - exact[level][None], axis=2)
+        nearest = np.where(np.eye(len(data), dtype=bool), np.inf, distances).min(axis=1)
         assert changes.min() > 0, "nothing was shrunk"
         assert (changes / nearest).max() < BOUND, level

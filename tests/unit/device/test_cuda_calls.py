@@ -1,4 +1,4 @@
-"""What gapscope asks of the CUDA libraries, seen with stand-ins that mean what those libraries' sources say."""
+"""Calls of the CUDA libraries, checked with stand-ins that behave as the sources of those libraries say."""
 
 import sys
 from types import ModuleType, SimpleNamespace
@@ -30,18 +30,18 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, name: str, **content: Any) -> None
 class CumlHdbscan:
     """As cuml/cluster/hdbscan.pyx of 26.10: `min_samples` does not count the point itself, and is at most 1023."""
 
-    most_points = 10**9
+    max_points = 10**9
 
     def __init__(self, *, min_cluster_size: int, min_samples: int | None = None, output_type: str) -> None:
         assert output_type == "numpy"
-        self._smallest, self._samples = min_cluster_size, min_samples or min_cluster_size
+        self._min_cluster_size, self._min_samples = min_cluster_size, min_samples or min_cluster_size
 
     def fit(self, points: NDArray[np.float32]) -> "CumlHdbscan":
-        if len(points) > self.most_points:
+        if len(points) > self.max_points:
             raise RuntimeError("std::bad_alloc: out_of_memory: CUDA error")
-        assert 1 <= self._samples <= 1023
-        plain = HDBSCAN(min_cluster_size=self._smallest, min_samples=self._samples + 1, copy=True)
-        self.labels_ = plain.fit_predict(points)
+        assert 1 <= self._min_samples <= 1023
+        cpu = HDBSCAN(min_cluster_size=self._min_cluster_size, min_samples=self._min_samples + 1, copy=True)
+        self.labels_ = cpu.fit_predict(points)
         return self
 
 
@@ -51,60 +51,60 @@ def cuml(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("cuml")
-@pytest.mark.parametrize("smallest", [2, 5, 20])
-def test_a_cluster_is_as_large_as_on_the_cpu(smallest: int) -> None:
-    np.testing.assert_array_equal(Cuda().cluster_labels(POINTS, smallest), Cpu().cluster_labels(POINTS, smallest))
+@pytest.mark.parametrize("min_cluster_size", [2, 5, 20])
+def test_min_cluster_size_means_what_it_means_on_the_cpu(min_cluster_size: int) -> None:
+    np.testing.assert_array_equal(Cuda().cluster(POINTS, min_cluster_size), Cpu().cluster(POINTS, min_cluster_size))
 
 
 @pytest.mark.usefixtures("cuml")
-def test_clusters_may_be_larger_than_cuml_counts_neighbors() -> None:
+def test_min_cluster_size_may_exceed_cumls_largest_min_samples() -> None:
     points = np.random.default_rng(0).normal(size=(2600, 3)).astype(np.float32)
-    assert len(Cuda().cluster_labels(points, 1100)) == len(points)
+    assert len(Cuda().cluster(points, 1100)) == len(points)
 
 
 @pytest.mark.usefixtures("cuml")
 def test_clusters_for_which_memory_runs_out_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(CumlHdbscan, "most_points", 200)
+    monkeypatch.setattr(CumlHdbscan, "max_points", 200)
     monkeypatch.setattr(clustering, "_FEWEST_SAMPLED", 100)
-    found = cluster_points(POINTS, Cuda(), seed=0)
-    assert found.sample == 170
-    assert found.note == "memory ran out over clusters of more: they are those of 170 of 680 images"
-    assert adjusted_rand_score(PLANTED, found.labels) > 0.8
-    monkeypatch.setattr(CumlHdbscan, "most_points", 50)
+    clusters = cluster_points(POINTS, Cuda(), seed=0)
+    assert clusters.sample == 170
+    assert clusters.note == "memory ran out over clusters of more: they are those of 170 of 680 images"
+    assert adjusted_rand_score(PLANTED, clusters.labels) > 0.8
+    monkeypatch.setattr(CumlHdbscan, "max_points", 50)
     with pytest.raises(MemoryError):
         cluster_points(POINTS, Cuda(), seed=0)
 
 
-def test_the_map_is_handed_over_as_cuml_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_cuml_gets_the_graph_without_conversions(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the host, in C order, once: cuML copies it, and would convert anything else."""
-    given: dict[str, Any] = {}
+    received: dict[str, Any] = {}
 
     class Umap:
         def __init__(self, **options: Any) -> None:
-            given.update(options)
+            received.update(options)
 
         def fit(self, values: NDArray[np.float32]) -> "Umap":
-            given["values"] = values
+            received["values"] = values
             self.embedding_ = values + 1
             return self
 
     stand_in(monkeypatch, "cuml", manifold=SimpleNamespace(UMAP=Umap))
     start = POINTS[:50]
     distances, indices = np.zeros((50, 15), np.float32), np.zeros((50, 15), np.int64)
-    found = Cuda().layout(start, distances, indices, LayoutSettings(seed=3, min_dist=0.2, n_epochs=20))
-    np.testing.assert_array_equal(found, start + 1)
-    assert given["values"] is start
-    assert given["init"] is start
-    one, other = given["precomputed_knn"]
-    assert one is indices
-    assert other is distances
+    layout = Cuda().layout(start, distances, indices, LayoutSettings(seed=3, min_dist=0.2, n_epochs=20))
+    np.testing.assert_array_equal(layout, start + 1)
+    assert received["values"] is start
+    assert received["init"] is start
+    knn_indices, knn_distances = received["precomputed_knn"]
+    assert knn_indices is indices
+    assert knn_distances is distances
     expected = {"n_components": 3, "n_neighbors": 15, "min_dist": 0.2, "n_epochs": 20, "random_state": 3}
-    assert expected.items() <= given.items()
+    assert expected.items() <= received.items()
 
 
-def test_workers_do_without_cudf(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_start_without_cudf(monkeypatch: pytest.MonkeyPatch) -> None:
     class CUDFSetup:
-        """Imports cuDF on the worker, and ends that where it fails with anything but ImportError."""
+        """Imports cuDF on the worker, which ends if that fails with anything but ImportError."""
 
     class RMMSetup: ...
 

@@ -24,13 +24,13 @@ from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import read_state
 from gapscope.settings import Preprocess
 from gapscope.sources import open_source
-from gapscope.sources.files import MOST_BYTES
+from gapscope.sources.files import MAX_IMAGE_BYTES
 from gapscope.sources.formats import IMAGE_SUFFIXES
 from gapscope.sources.rejects import Rejected
 from gapscope_cli.main import app
 
-FRAME = Preprocess(size=64, max_pixels=1_000_000)
-LAUGHS = "".join(f'<!ENTITY l{at + 1} "{f"&l{at};" * 10}">' for at in range(12))
+PREPROCESS = Preprocess(size=64, max_pixels=1_000_000)
+LAUGHS = "".join(f'<!ENTITY l{level + 1} "{f"&l{level};" * 10}">' for level in range(12))
 
 
 def ico_bomb() -> bytes:
@@ -42,12 +42,12 @@ def ico_bomb() -> bytes:
 def gif_bomb() -> bytes:
     """An animation whose frame is larger than its screen."""
     small = encode_image(Image.new("P", (10, 10)), "GIF")
-    at = small.index(b"\x2c")
-    return small[: at + 5] + struct.pack("<HH", 65_000, 65_000) + small[at + 9 :]
+    offset = small.index(b"\x2c")
+    return small[: offset + 5] + struct.pack("<HH", 65_000, 65_000) + small[offset + 9 :]
 
 
 def long_animation() -> bytes:
-    frames = [Image.new("P", (300, 300), at % 255) for at in range(400)]
+    frames = [Image.new("P", (300, 300), color % 255) for color in range(400)]
     return encode_image(frames[0], "GIF", save_all=True, append_images=frames[1:])
 
 
@@ -70,25 +70,25 @@ BOMBS = {
 
 @pytest.mark.parametrize(("data", "status"), BOMBS.values(), ids=BOMBS)
 def test_a_bomb_is_a_rejected_row(data: bytes, status: str) -> None:
-    with pytest.raises(Rejected) as told:
-        decode_in_subprocess(data, FRAME)
-    assert told.value.status == status
+    with pytest.raises(Rejected) as caught:
+        decode_in_subprocess(data, PREPROCESS)
+    assert caught.value.status == status
     # Decoders are the largest of this process's children.
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < 4_000_000
 
 
 def test_of_a_long_animation_the_first_frame_is_read() -> None:
-    assert decode_in_subprocess(long_animation(), FRAME).width == 300
+    assert decode_in_subprocess(long_animation(), PREPROCESS).width == 300
 
 
 def test_svg_is_no_format_of_ours() -> None:
     assert ".svg" not in IMAGE_SUFFIXES
 
 
-def drained(location: Path) -> dict[str, str]:
+def read_statuses(location: Path) -> dict[str, str]:
     """The status of everything that a source lists, by the end of its uri."""
     source = open_source("odd", str(location))
-    found = {}
+    statuses = {}
     for entry in source.entries():
         status: str = entry.status
         if status == "listed":
@@ -96,15 +96,15 @@ def drained(location: Path) -> dict[str, str]:
                 source.read(entry)
             except Rejected as rejected:
                 status = rejected.status
-        found[entry.uri.rpartition("::")[2].rpartition("/")[2]] = status
-    return found
+        statuses[entry.uri.rpartition("::")[2].rpartition("/")[2]] = status
+    return statuses
 
 
 def test_members_that_claim_much_or_lead_elsewhere_are_rejected_rows(tmp_path: Path) -> None:
-    def add(archive: tarfile.TarFile, name: str, **facts: Any) -> None:
+    def add(archive: tarfile.TarFile, name: str, **attributes: Any) -> None:
         member = tarfile.TarInfo(name)
-        for fact, value in facts.items():
-            setattr(member, fact, value)
+        for attribute, value in attributes.items():
+            setattr(member, attribute, value)
         archive.addfile(member)
 
     path = tmp_path / "odd.tar"
@@ -119,18 +119,18 @@ def test_members_that_claim_much_or_lead_elsewhere_are_rejected_rows(tmp_path: P
         huge.size = 2**40
         assert archive.fileobj is not None
         archive.fileobj.write(huge.tobuf(tarfile.GNU_FORMAT))
-    found = drained(path)
-    assert found.pop("good.png") == "listed"
-    assert set(found.values()) <= {"not-a-file", "broken"}
-    assert {"link.png", "hard.png", "device.png", "huge.png"} <= set(found)
+    statuses = read_statuses(path)
+    assert statuses.pop("good.png") == "listed"
+    assert set(statuses.values()) <= {"not-a-file", "broken"}
+    assert {"link.png", "hard.png", "device.png", "huge.png"} <= set(statuses)
 
 
 def test_a_file_with_holes_is_not_read_into_memory(tmp_path: Path) -> None:
     for name in ("large.png", "small.png"):
         (tmp_path / name).touch()
     os.truncate(tmp_path / "large.png", 2**40)
-    assert drained(tmp_path) == {"large.png": "too-large", "small.png": "listed"}
-    assert MOST_BYTES < 2**40
+    assert read_statuses(tmp_path) == {"large.png": "too-large", "small.png": "listed"}
+    assert MAX_IMAGE_BYTES < 2**40
 
 
 def test_compressed_archives_are_not_unpacked(tmp_path: Path) -> None:
@@ -206,10 +206,10 @@ def test_weights_that_carry_code_end_the_command_and_are_not_run(tmp_path: Path,
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "1.png").write_bytes(encode_image(gradient_image(), "PNG"))
-    words = ["compare", f"a={tmp_path}/a", f"b={tmp_path}/b", "--out", str(tmp_path / "run"), "--model", "bundled"]
-    done = CliRunner().invoke(app, [*words, "--weights", str(path)])
-    assert done.exit_code == 2
-    assert done.stderr.startswith(f"gapscope: --weights {path}: ")
+    args = ["compare", f"a={tmp_path}/a", f"b={tmp_path}/b", "--out", str(tmp_path / "run"), "--model", "bundled"]
+    result = CliRunner().invoke(app, [*args, "--weights", str(path)])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"gapscope: --weights {path}: ")
     assert not (tmp_path / "mark").exists()
     assert not (tmp_path / "run").exists()
 
@@ -227,10 +227,10 @@ def test_tensors_that_are_no_plain_numbers_are_refused(tmp_path: Path, odd: Any)
     state = read_state(find_model("bundled").weights())
     name = next(iter(state))
     torch.save(state | {name: odd(state[name])}, tmp_path / "odd.pth")
-    words = ["compare", f"a={tmp_path}", f"b={tmp_path}", "--out", str(tmp_path / "run"), "--model", "bundled"]
-    done = CliRunner().invoke(app, [*words, "--weights", str(tmp_path / "odd.pth")])
-    assert done.exit_code == 2
-    assert "--weights" in done.stderr
+    args = ["compare", f"a={tmp_path}", f"b={tmp_path}", "--out", str(tmp_path / "run"), "--model", "bundled"]
+    result = CliRunner().invoke(app, [*args, "--weights", str(tmp_path / "odd.pth")])
+    assert result.exit_code == 2
+    assert "--weights" in result.stderr
 
 
 def test_weights_are_not_unpacked(tmp_path: Path) -> None:
@@ -247,12 +247,12 @@ def test_weights_are_not_unpacked(tmp_path: Path) -> None:
 
 def test_names_cannot_move_the_terminals_cursor() -> None:
     assert plain_line("a\x1b[2J\x07\u202eé\nb") == "a\\x1b[2J\\x07\\u202eé\\nb"
-    done = CliRunner().invoke(app, ["report", "no\x1b[31mrun"])
-    assert "\x1b" not in done.stderr
-    assert "no\\x1b[31mrun" in done.stderr
+    result = CliRunner().invoke(app, ["report", "no\x1b[31mrun"])
+    assert "\x1b" not in result.stderr
+    assert "no\\x1b[31mrun" in result.stderr
 
 
-def test_a_decoder_that_is_told_nonsense_costs_one_image() -> None:
+def test_a_decoder_that_gets_nonsense_costs_one_image() -> None:
     with pytest.raises(Rejected):
-        decode_in_subprocess(b"\x93NUMPY" + b"\xff" * 200, FRAME)
-    assert decode_in_subprocess(encode_image(gradient_image(), "PNG"), FRAME).format == "PNG"
+        decode_in_subprocess(b"\x93NUMPY" + b"\xff" * 200, PREPROCESS)
+    assert decode_in_subprocess(encode_image(gradient_image(), "PNG"), PREPROCESS).format == "PNG"

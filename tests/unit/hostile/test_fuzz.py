@@ -1,6 +1,6 @@
 """Whatever bytes a stranger sends: gapscope's own error, a rejected row, or an image. Nothing else, and little memory.
 
-GAPSCOPE_FUZZ is the number of examples per test, for a long night of it; they differ from run to run then.
+GAPSCOPE_FUZZ is the number of examples per test, for a long night of fuzzing; they then differ from run to run.
 """
 
 import json
@@ -36,7 +36,7 @@ from gapscope.settings import Preprocess
 from gapscope.sources import open_source
 from gapscope.sources.rejects import STATUSES, Rejected
 
-MOST_ROWS = 200
+MAX_ROWS = 200
 NUMBERS = count()
 
 
@@ -51,12 +51,12 @@ def drain(location: str, *, objects: bool = False) -> None:
     """List a source and read what it lists."""
     try:
         source = open_source("odd", location, objects=objects)
-        for at, entry in enumerate(source.entries()):
+        for index, entry in enumerate(source.entries()):
             assert entry.status in STATUSES
-            # What a run's index, its digest and its messages need.
+            # The index of a run, its digest and its messages need text that can be encoded.
             entry.uri.encode()
             entry.error.encode()
-            if at == MOST_ROWS:
+            if index == MAX_ROWS:
                 break
             if entry.status == "listed" and not entry.uri.startswith(("http", "s3", "gs")):
                 with suppress(Rejected):
@@ -66,7 +66,7 @@ def drain(location: str, *, objects: bool = False) -> None:
 
 
 def drain_bytes(inside: Path, suffix: str, data: bytes, part: str = "", *, objects: bool = False) -> None:
-    # Sources remember by path what they read.
+    # Sources cache what they read by path.
     path = inside / f"{next(NUMBERS)}{suffix}"
     path.write_bytes(data)
     drain(f"{path}{part}", objects=objects)

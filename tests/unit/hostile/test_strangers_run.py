@@ -34,7 +34,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a report, to make hostile copies of."""
     images = {"real": ["1.png", "2.png", "3.png"], "synthetic": ["1.png", "2.png"]}
     run = write_fake_run(tmp_path_factory.mktemp("whole"), FakeRunSpec(images=images, levels=("P2",), measured=True))
-    write_report(run, Silent())
+    write_report(run.store, Silent())
     return run
 
 
@@ -48,16 +48,16 @@ def copy(whole: Run, tmp_path: Path) -> Path:
     return shutil.copytree(whole.path, tmp_path / "around" / "run")
 
 
-def command(*words: object) -> Result:
+def command(*args: object) -> Result:
     """Run gapscope; whatever happens, there is no traceback, and what is wrong is one line."""
-    done = CliRunner().invoke(app, [str(word) for word in words])
-    assert done.exception is None or isinstance(done.exception, SystemExit), repr(done.exception)
-    assert done.exit_code in (0, 1, 2)
-    assert "Traceback" not in done.stderr
-    if done.exit_code:
+    result = CliRunner().invoke(app, [str(arg) for arg in args])
+    assert result.exception is None or isinstance(result.exception, SystemExit), repr(result.exception)
+    assert result.exit_code in (0, 1, 2)
+    assert "Traceback" not in result.stderr
+    if result.exit_code:
         # What is broken is listed, line by line.
-        assert done.stderr.splitlines()[-1].startswith(("gapscope: ", "broken: "))
-    return done
+        assert result.stderr.splitlines()[-1].startswith(("gapscope: ", "broken: "))
+    return result
 
 
 def rewrite(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -128,23 +128,23 @@ OUTWARD = [
 
 
 @pytest.mark.parametrize("name", OUTWARD)
-@pytest.mark.parametrize("where", ["dataset", "level", "reference"])
-def test_names_that_would_be_paths_are_refused(copy: Path, name: str, where: str) -> None:
+@pytest.mark.parametrize("field", ["dataset", "level", "reference"])
+def test_names_that_would_be_paths_are_refused(copy: Path, name: str, field: str) -> None:
     def change(content: dict[str, Any]) -> None:
         config = content["config"]
-        if where == "dataset":
+        if field == "dataset":
             config["datasets"][name] = config["datasets"].pop("real")
             content["datasets"][name] = content["datasets"].pop("real")
-        elif where == "level":
+        elif field == "level":
             config["embed"]["levels"] = [name]
         else:
             config["compare"]["reference"] = name
 
     rewrite(copy / "run.json", change)
-    for words in (["report", copy], ["serve", copy], ["export", copy, "--to", "parquet"], ["diff", copy, copy]):
-        done = command(*words)
-        assert done.exit_code in REFUSED
-        assert "\x1b" not in done.stderr
+    for args in (["report", copy], ["serve", copy], ["export", copy, "--to", "parquet"], ["diff", copy, copy]):
+        result = command(*args)
+        assert result.exit_code in REFUSED
+        assert "\x1b" not in result.stderr
     assert [path.name for path in copy.parent.iterdir()] == ["run"]
 
 
@@ -241,14 +241,14 @@ def test_links_out_of_the_run_are_refused(copy: Path, tmp_path: Path, name: str)
     inside.symlink_to(target)
     images = copy.parents[1] / "images"
     write_image(images)
-    for words in (
+    for args in (
         ["report", copy],
         ["serve", copy],
         ["verify", copy],
         ["compare", f"real={images}", f"synthetic={images}", "--out", copy, "--model", "bundled"],
     ):
-        done = command(*words)
-        assert done.exit_code in REFUSED
+        result = command(*args)
+        assert result.exit_code in REFUSED
     assert [path.name for path in outside.iterdir()] == ["private.txt"]
     assert (outside / "private.txt").read_text() == "private"
 
@@ -264,12 +264,12 @@ def test_pipes_do_not_block(copy: Path, name: str) -> None:
     (copy / name).parent.mkdir(parents=True, exist_ok=True)
     (copy / name).unlink(missing_ok=True)
     os.mkfifo(copy / name)
-    for words in (["report", copy], ["verify", copy], ["diff", copy, copy]):
-        assert "pipe" in command(*words).stderr
+    for args in (["report", copy], ["verify", copy], ["diff", copy, copy]):
+        assert "pipe" in command(*args).stderr
     images = copy.parents[1] / "images"
     write_image(images)
-    words = [f"real={images}", f"synthetic={images}", "--out", copy, "--model", "bundled"]
-    assert "pipe" in command("compare", *words).stderr
+    args = [f"real={images}", f"synthetic={images}", "--out", copy, "--model", "bundled"]
+    assert "pipe" in command("compare", *args).stderr
 
 
 def test_nothing_in_a_run_reaches_the_page_as_markup(copy: Path) -> None:

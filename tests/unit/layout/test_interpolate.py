@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial import ConvexHull, Delaunay
 
 from gapscope.device import cpu
-from gapscope.layout.interpolate import interpolate_coordinates, nearness
+from gapscope.layout.interpolate import distance_weights, interpolate_coordinates
 from gapscope.neighbors.embedding_view import EmbeddingView
 
 _ROWS, _CHANNELS = 900, 8
@@ -44,7 +44,7 @@ def way(request: pytest.FixtureRequest) -> Iterator[None]:
 def test_company_does_not_move_an_image(rows: list[int]) -> None:
     batch = np.sort(rows)
     together = interpolate_coordinates(QUERY, AMONG, POINTS, cpu.Cpu())
-    np.testing.assert_array_equal(interpolate_coordinates(QUERY.some(batch), AMONG, POINTS, cpu.Cpu()), together[batch])
+    np.testing.assert_array_equal(interpolate_coordinates(QUERY.take(batch), AMONG, POINTS, cpu.Cpu()), together[batch])
 
 
 def test_a_copy_lies_on_its_image() -> None:
@@ -57,12 +57,14 @@ def test_no_image_lands_outside_the_map() -> None:
 
 
 def test_a_map_of_few_images_is_enough() -> None:
-    placed = interpolate_coordinates(QUERY, AMONG.some(slice(0, 1)), POINTS[:1], cpu.Cpu())
+    placed = interpolate_coordinates(QUERY, AMONG.take(slice(0, 1)), POINTS[:1], cpu.Cpu())
     np.testing.assert_array_equal(placed, np.repeat(POINTS[:1], len(QUERY), axis=0))
 
 
 def test_the_nearer_the_more() -> None:
-    weights = nearness(np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3], [0, 0, 0.5], [0.1, 0.2, np.inf]], np.float32))
+    weights = distance_weights(
+        np.array([[0.1, 0.2, 0.4], [0.3, 0.3, 0.3], [0, 0, 0.5], [0.1, 0.2, np.inf]], np.float32)
+    )
     assert weights[0, 0] > weights[0, 1] > weights[0, 2]
     np.testing.assert_allclose(weights[1:3], [[1, 1, 1], [1, 1, 0]])
     assert weights[3, 0] > 0

@@ -17,7 +17,7 @@ from gapscope.settings import LayoutSettings, Metric
 
 
 def views(run: Run, level: str) -> list[EmbeddingView]:
-    return [open_view(run.path, run.record, name, level) for name in run.datasets]
+    return [open_view(run.store, name, level) for name in run.datasets]
 
 
 def vectors(run: Run, level: str) -> NDArray[np.float32]:
@@ -54,7 +54,7 @@ def test_start_exists_for_few_dimensions_and_equal_images(shape: tuple[int, int]
 
 
 def test_merged_graph_is_that_of_all_images_together(small_run: Run) -> None:
-    distances, indices = merge_graphs(small_run.path, small_run.record, "P4", 15)
+    distances, indices = merge_graphs(small_run.store, "P4", 15)
     everything = vectors(small_run, "P4")
     expected, where = NearestNeighbors(n_neighbors=15, metric="cosine").fit(everything).kneighbors(everything)
     np.testing.assert_array_equal(indices[:, 0], np.arange(len(everything)))
@@ -66,7 +66,7 @@ def test_the_map_keeps_neighborhoods_and_repeats_itself(small_run: Run) -> None:
     for level in small_run.levels:
         found = small_run.layout(level)[["x", "y", "z"]].to_numpy()
         assert trustworthiness(vectors(small_run, level), found, n_neighbors=10, metric="cosine") > 0.85
-    distances, indices = merge_graphs(small_run.path, small_run.record, "P4", 15)
+    distances, indices = merge_graphs(small_run.store, "P4", 15)
     start = pca_init(views(small_run, "P4"), seed=0)
     device = choose_device("cpu")
     first, again = (device.layout(start, distances, indices, LayoutSettings(seed=3)) for _ in range(2))
@@ -75,7 +75,7 @@ def test_the_map_keeps_neighborhoods_and_repeats_itself(small_run: Run) -> None:
 
 def test_clusters_are_the_planted_ones() -> None:
     points, planted = make_blobs([60, 60, 60], 3, centers=np.eye(3) * 20, random_state=0)
-    labels = choose_device("cpu").cluster_labels(points.astype(np.float32), 10)
+    labels = choose_device("cpu").cluster(points.astype(np.float32), 10)
     assert adjusted_rand_score(planted, labels) > 0.95
 
 

@@ -14,9 +14,11 @@ from gapscope.layout.align import RADIUS
 from gapscope.layout.interpolate import interpolate_coordinates
 from gapscope.layout.landmarks import choose_landmarks
 from gapscope.neighbors.embedding_view import open_view
-from gapscope.settings import LayoutSettings
-from gapscope.stages.layout import level_infos
-from gapscope.store.results import forget_previous_coordinates, forget_results, read_layout
+from gapscope.settings import LayoutSettings, Metric
+from gapscope.store.datasets import all_pairs
+from gapscope.store.layouts import forget_previous_coordinates, layout_info, read_layout, remove_results
+from gapscope.store.metrics import LayoutInfo
+from gapscope.store.neighbors import neighbor_search_info
 
 RANDOM = np.random.default_rng(5)
 
@@ -58,65 +60,61 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_every_image_that_was_read_has_a_place(tmp_path: Path, case: str, metric: str) -> None:
-    datasets, way = CASES[case]
-    record = write_embedded_run(tmp_path / "run", datasets, metric)
-    notes = compute_maps(tmp_path / "run", record, k=15)
-    points, clusters = read_layout(tmp_path / "run", "P2")
+def test_every_image_that_was_read_has_a_place(tmp_path: Path, case: str, metric: Metric) -> None:
+    datasets, strategy = CASES[case]
+    run = write_embedded_run(tmp_path / "run", datasets, metric)
+    notes = compute_maps(run, k=15)
+    points, clusters = read_layout(run, "P2")
     read = np.concatenate([np.isfinite(values["P2"]).all(axis=1) for values in datasets.values()])
     np.testing.assert_array_equal(np.isfinite(points).all(axis=1), read)
     assert (clusters[~read] == -1).all()
-    numbers = level_infos(tmp_path / "run", record, "P2")
+    info = layout_info(run, "P2")
     if case != "no more dimensions than one" or metric == "euclidean":
-        assert numbers["layout"]["strategy"] == way
-    assert bool(numbers["layout"]["note"]) == (numbers["layout"]["strategy"] != "full")
-    assert [note for note in notes if note.startswith("P2: ")] == (
-        [f"P2: {numbers['layout']['note']}"] if numbers["layout"]["note"] else []
-    )
-    assert set(numbers["neighbors"]) == {"a-vs-a", "a-vs-b", "b-vs-a", "b-vs-b"}
-    assert all(facts == {"method": "exact", "recall": 1.0, "sample": 0} for facts in numbers["neighbors"].values())
+        assert info["strategy"] == strategy
+    assert bool(info["note"]) == (info["strategy"] != "full")
+    assert [note for note in notes if note.startswith("P2: ")] == ([f"P2: {info['note']}"] if info["note"] else [])
+    for pair in all_pairs("ab"):
+        assert neighbor_search_info(run, "P2", pair) == {"method": "exact", "recall": 1.0, "sample": 0}
 
 
 def test_copies_lie_on_one_point(tmp_path: Path) -> None:
     datasets, _ = CASES["copies by the thousand"]
-    record = write_embedded_run(tmp_path / "run", datasets)
-    compute_maps(tmp_path / "run", record)
-    points, _ = read_layout(tmp_path / "run", "P2")
+    run = write_embedded_run(tmp_path / "run", datasets)
+    compute_maps(run)
+    points, _ = read_layout(run, "P2")
     for copies in (np.r_[:600, 1200], np.r_[600:1200]):
         np.testing.assert_allclose(points[copies], points[copies[:1]].repeat(len(copies), axis=0), atol=1e-4)
 
 
-def planted(
-    tmp_path: Path, settings: LayoutSettings
-) -> tuple[NDArray[np.float32], NDArray[np.int64], dict[str, object]]:
+def planted(tmp_path: Path, settings: LayoutSettings) -> tuple[NDArray[np.float32], NDArray[np.int64], LayoutInfo]:
     kinds = np.sort(np.resize(np.arange(6), 600))
     values = make_blobs(600, 12, list(range(6)), 1)
     order = RANDOM.permutation(600)
-    record = write_embedded_run(tmp_path / "run", two(values[order[:350]], values[order[350:]]))
-    compute_maps(tmp_path / "run", record, settings)
-    points, _ = read_layout(tmp_path / "run", "P2")
-    return points, kinds[order], level_infos(tmp_path / "run", record, "P2")["layout"]
+    run = write_embedded_run(tmp_path / "run", two(values[order[:350]], values[order[350:]]))
+    compute_maps(run, settings)
+    points, _ = read_layout(run, "P2")
+    return points, kinds[order], layout_info(run, "P2")
 
 
 @pytest.mark.parametrize("landmarks", [None, 150])
 def test_planted_kinds_stay_together(tmp_path: Path, landmarks: int | None) -> None:
-    points, kinds, facts = planted(tmp_path, LayoutSettings(n_epochs=100, landmarks=landmarks))
-    assert facts["strategy"] == ("full" if landmarks is None else "landmarks")
-    assert facts["umap_images"] == (600 if landmarks is None else 149)
-    assert facts["trustworthiness"] > 0.9  # type: ignore[operator]
+    points, kinds, info = planted(tmp_path, LayoutSettings(n_epochs=100, landmarks=landmarks))
+    assert info["strategy"] == ("full" if landmarks is None else "landmarks")
+    assert info["umap_images"] == (600 if landmarks is None else 149)
+    assert (info["trustworthiness"] or 0.0) > 0.9
     half = KNeighborsClassifier(5).fit(points[::2], kinds[::2])
     assert half.score(points[1::2], kinds[1::2]) > 0.95
 
 
 def test_no_room_in_memory_leads_to_landmarks_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu.Cpu, "max_layout_points", lambda *_: 200)
-    record = write_embedded_run(tmp_path / "run", two(make_blobs(300, 6, [0, 1], 1), make_blobs(200, 6, [1], 2)))
-    (note,) = compute_maps(tmp_path / "run", record)
+    run = write_embedded_run(tmp_path / "run", two(make_blobs(300, 6, [0, 1], 1), make_blobs(200, 6, [1], 2)))
+    (note,) = compute_maps(run)
     assert note.startswith("P2: UMAP laid out 200 of 500 images, memory has room for a map of 200;")
 
 
 def test_memory_that_runs_out_leads_to_fewer_landmarks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gapscope.layout.strategy._FEWEST_LANDMARKS", 50)
+    monkeypatch.setattr("gapscope.layout.strategy._MIN_LANDMARKS", 50)
     layout = cpu.Cpu.layout
 
     def small(self: cpu.Cpu, start: NDArray[np.float32], *graph: object) -> NDArray[np.float32]:
@@ -125,17 +123,17 @@ def test_memory_that_runs_out_leads_to_fewer_landmarks(tmp_path: Path, monkeypat
         return layout(self, start, *graph)  # type: ignore[arg-type]
 
     monkeypatch.setattr(cpu.Cpu, "layout", small)
-    record = write_embedded_run(tmp_path / "run", two(make_blobs(300, 6, [0, 1], 1), make_blobs(200, 6, [1], 2)))
-    (note,) = compute_maps(tmp_path / "run", record)
+    run = write_embedded_run(tmp_path / "run", two(make_blobs(300, 6, [0, 1], 1), make_blobs(200, 6, [1], 2)))
+    (note,) = compute_maps(run)
     assert note.startswith("P2: UMAP laid out 125 of 500 images, memory ran out over a map of more;")
 
 
 def test_landmarks_are_as_dense_as_the_images_and_no_two_are_copies(tmp_path: Path) -> None:
     dense, sparse = make_blobs(3000, 6, [0], 1), make_blobs(1000, 6, [1], 2)
-    record = write_embedded_run(
+    run = write_embedded_run(
         tmp_path / "run", two(np.concatenate([dense, sparse]), np.repeat(make_blobs(1, 6, [2], 3), 500, 0))
     )
-    views = [open_view(tmp_path / "run", record, name, "P2") for name in "ab"]
+    views = [open_view(run, name, "P2") for name in "ab"]
     chosen = choose_landmarks(views, 900, 0)
     assert (chosen >= 4000).sum() == 1
     assert (chosen < 3000).sum() / (chosen < 4000).sum() == pytest.approx(0.75, abs=0.04)
@@ -145,9 +143,9 @@ def test_landmarks_are_as_dense_as_the_images_and_no_two_are_copies(tmp_path: Pa
 def test_one_far_image_neither_presses_the_others_together_nor_is_thrown_farther(tmp_path: Path) -> None:
     values = make_blobs(300, 6, [0, 1, 2], 1)
     values[17] = 3000
-    record = write_embedded_run(tmp_path / "run", two(values[:200], values[200:]), "euclidean")
-    compute_maps(tmp_path / "run", record)
-    points, _ = read_layout(tmp_path / "run", "P2")
+    run = write_embedded_run(tmp_path / "run", two(values[:200], values[200:]), "euclidean")
+    compute_maps(run)
+    points, _ = read_layout(run, "P2")
     others = np.delete(np.arange(300), 17)
     assert np.median(cdist(points[others], points[others])) > 0.5 * RADIUS
     assert np.linalg.norm(points[17]) < 10 * RADIUS
@@ -157,15 +155,15 @@ def test_levels_are_turned_alike(tmp_path: Path) -> None:
     values = make_blobs(300, 12, [0, 1, 2, 3, 4], 1)
     turn = np.linalg.qr(RANDOM.normal(size=(12, 12)))[0].astype(np.float32)
     levels = {"P2": values, "P3": -values @ turn, "P4": np.ones((300, 2), np.float32), "P5": values[:, ::-1]}
-    run = tmp_path / "run"
-    record = write_embedded_run(
-        run,
+    folder = tmp_path / "run"
+    run = write_embedded_run(
+        folder,
         {
             name: {level: found[part] for level, found in levels.items()}
             for name, part in (("a", slice(0, 100)), ("b", slice(100, 300)))
         },
     )
-    compute_maps(run, record, LayoutSettings(n_epochs=100))
+    compute_maps(run, LayoutSettings(n_epochs=100))
     first, third = read_layout(run, "P2")[0], read_layout(run, "P3")[0]
     assert not read_layout(run, "P4")[0].any()
     for found in (first, third, read_layout(run, "P5")[0]):
@@ -176,44 +174,44 @@ def test_levels_are_turned_alike(tmp_path: Path) -> None:
 
 
 def test_yesterdays_map_stays_and_new_images_are_placed_on_it(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+    folder = tmp_path / "run"
     values = make_blobs(200, 6, [0, 1], 1)
-    record = write_embedded_run(run, two(values[:120], values[120:]))
-    compute_maps(run, record)
+    run = write_embedded_run(folder, two(values[:120], values[120:]))
+    compute_maps(run)
     before, _ = read_layout(run, "P2")
     # A copy of an old image, a new one, and one of the old changed to be like another.
     longer = np.concatenate([values[:120], values[3:4], make_blobs(1, 6, [1], 9)])
     longer[50] = values[110]
-    forget_results(run)
+    remove_results(run)
     forget_previous_coordinates(run, "a", [50])
-    write_dataset(run, record, "a", {"P2": longer})
-    notes = compute_maps(run, record)
+    write_dataset(run, "a", {"P2": longer})
+    notes = compute_maps(run)
     after, _ = read_layout(run, "P2")
     kept = np.delete(np.arange(120), 50)
     np.testing.assert_array_equal(after[kept], before[kept])
     np.testing.assert_array_equal(after[122:], before[120:])
     np.testing.assert_allclose(after[120], before[3], rtol=1e-6)
     np.testing.assert_allclose(after[50], before[110], rtol=1e-6)
-    assert notes == ["P2: 3 new images were placed on the earlier map of 199; a new --out gives a map of its own"]
-    assert level_infos(run, record, "P2")["layout"]["strategy"] == "extended"
+    assert notes == ["P2: 3 new images were placed on the earlier map of 199; a new run has a map of its own"]
+    assert layout_info(run, "P2")["strategy"] == "extended"
 
 
 def test_a_map_of_one_point_is_not_kept_to(tmp_path: Path) -> None:
-    run = tmp_path / "run"
+    folder = tmp_path / "run"
     equal = np.ones((20, 6), np.float32)
-    record = write_embedded_run(run, two(equal, equal))
-    compute_maps(run, record)
-    forget_results(run)
-    write_dataset(run, record, "a", {"P2": np.concatenate([equal, make_blobs(30, 6, [0, 1], 1)])})
-    compute_maps(run, record)
-    assert level_infos(run, record, "P2")["layout"]["strategy"] != "extended"
+    run = write_embedded_run(folder, two(equal, equal))
+    compute_maps(run)
+    remove_results(run)
+    write_dataset(run, "a", {"P2": np.concatenate([equal, make_blobs(30, 6, [0, 1], 1)])})
+    compute_maps(run)
+    assert layout_info(run, "P2")["strategy"] != "extended"
 
 
 def test_a_map_that_was_drawn_but_not_turned_is_only_turned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = tmp_path / "run"
-    record = write_embedded_run(run, two(make_blobs(60, 6, [0, 1], 1), make_blobs(50, 6, [1], 2)))
-    whole = tmp_path / "whole"
-    compute_maps(whole, write_embedded_run(whole, two(make_blobs(60, 6, [0, 1], 1), make_blobs(50, 6, [1], 2))))
+    folder = tmp_path / "run"
+    run = write_embedded_run(folder, two(make_blobs(60, 6, [0, 1], 1), make_blobs(50, 6, [1], 2)))
+    whole = write_embedded_run(tmp_path / "whole", two(make_blobs(60, 6, [0, 1], 1), make_blobs(50, 6, [1], 2)))
+    compute_maps(whole)
 
     def stop(*_: object) -> None:
         raise KeyboardInterrupt
@@ -221,21 +219,21 @@ def test_a_map_that_was_drawn_but_not_turned_is_only_turned(tmp_path: Path, monk
     with monkeypatch.context() as patch:
         patch.setattr("gapscope.stages.layout._align_levels", stop)
         with pytest.raises(KeyboardInterrupt):
-            compute_maps(run, record)
-    monkeypatch.setattr("gapscope.stages.layout.draw", stop)
-    compute_maps(run, record)
+            compute_maps(run)
+    monkeypatch.setattr("gapscope.stages.layout.compute_layout", stop)
+    compute_maps(run)
     np.testing.assert_array_equal(read_layout(run, "P2")[0], read_layout(whole, "P2")[0])
 
 
 def test_metric_reaches_the_map(tmp_path: Path) -> None:
     values = make_blobs(60, 6, [0], 1)
     scaled = np.concatenate([values, values * 4])
-    record = write_embedded_run(tmp_path / "run", two(scaled, values[:5]), "euclidean")
-    view = open_view(tmp_path / "run", record, "a", "P2")
+    run = write_embedded_run(tmp_path / "run", two(scaled, values[:5]), "euclidean")
+    view = open_view(run, "a", "P2")
     assert view.metric == "euclidean"
     assert np.linalg.norm(view.tile(0, 120), axis=1).std() > 0.1
-    compute_maps(tmp_path / "run", record)
-    points, _ = read_layout(tmp_path / "run", "P2")
+    compute_maps(run)
+    points, _ = read_layout(run, "P2")
     np.testing.assert_allclose(
-        interpolate_coordinates(view.some(slice(0, 3)), view, points[:120], cpu.Cpu()), points[:3], rtol=1e-5
+        interpolate_coordinates(view.take(slice(0, 3)), view, points[:120], cpu.Cpu()), points[:3], rtol=1e-5
     )

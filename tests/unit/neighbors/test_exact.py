@@ -82,7 +82,7 @@ def test_no_vector_is_read_again_for_every_tile(held_rows: int, times: int, monk
     assert read == {"reference": 70 * times, "query": 90}
     # Some scattered queries, as the sample of an approximate search: what lies between them must not be read again.
     read.clear()
-    exact.exact_neighbors(query.some(np.arange(3, 60, 2)), query, 5, same=True, device=CPU)
+    exact.exact_neighbors(query.take(np.arange(3, 60, 2)), query, 5, same=True, device=CPU)
     assert read == {"query": 90 + 29}
 
 
@@ -118,7 +118,7 @@ def test_scaler_is_scikit_learns_and_does_not_depend_on_tiles() -> None:
     # Far from zero, where naive sums of squares lose everything.
     values = (normal(101, 9, 1) * 0.01 + 1000).astype(np.float32)
     values[:, 4] = 7
-    mean, std = fit_scaler((values[start : start + 13] for start in range(0, 101, 13)), 9)
+    mean, std = fit_scaler(values[start : start + 13] for start in range(0, 101, 13))
     scaler = StandardScaler().fit(values.astype(np.float64))
     np.testing.assert_allclose(mean, scaler.mean_, rtol=1e-6)
     np.testing.assert_allclose(std, scaler.scale_, rtol=1e-5)

@@ -33,9 +33,11 @@ def normal(rows: int, seed: int) -> NDArray[np.float32]:
 
 
 def near(
-    query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool = False, alone: bool = False
+    query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool = False, batch_invariant: bool = False
 ) -> Neighbors:
-    return ivf.ivf_neighbors(query, reference, k, same=same, alone=alone, fill=FaissIvf, device=CPU)
+    return ivf.ivf_neighbors(
+        query, reference, k, same=same, batch_invariant=batch_invariant, build_index=FaissIvf, device=CPU
+    )
 
 
 @pytest.fixture(params=[2**20, 700], ids=["one part", "many parts"])
@@ -88,10 +90,10 @@ def test_copies_by_the_thousand_are_at_no_distance_and_nobody_is_his_own_neighbo
 def test_a_query_alone_finds_what_it_finds_in_company(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "_IVF_FROM", 500)
     reference, query = rows_of(normal(2000, 1)), rows_of(normal(300, 2))
-    together = cpu.Cpu().neighbors(query, reference, 5, same=False, alone=True)
+    together = cpu.Cpu().neighbors(query, reference, 5, same=False, batch_invariant=True)
     assert together.method == "ivf"
     for some in (slice(17, 18), slice(100, 140)):
-        apart = cpu.Cpu().neighbors(query.some(some), reference, 5, same=False, alone=True)
+        apart = cpu.Cpu().neighbors(query.take(some), reference, 5, same=False, batch_invariant=True)
         np.testing.assert_array_equal(apart.indices, together.indices[some])
         np.testing.assert_array_equal(apart.distances, together.distances[some])
 
@@ -102,8 +104,8 @@ def test_the_same_search_finds_the_same() -> None:
     np.testing.assert_array_equal(one.indices, other.indices)
 
 
-def test_scattered_rows_are_read_a_stretch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedding_view, "_STRETCH_ROWS", 8)
+def test_scattered_rows_are_read_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(embedding_view, "_CHUNK_ROWS", 8)
     values = normal(100, 1)
     rows = np.array([0, 1, 7, 8, 9, 40, 41, 90, 99])
     np.testing.assert_array_equal(read_rows_float32(rows_of(values).embeddings, rows), values[rows])

@@ -1,4 +1,4 @@
-"""Folding batch norms changes nothing but the last bits, and takes out all that it can."""
+"""Folding batch norms changes only the last bits, and removes every batch norm that it can."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def with_statistics(network: Any) -> Any:
     return network.double().eval()
 
 
-def norms(network: nn.Module) -> int:
+def count_norms(network: nn.Module) -> int:
     return sum(isinstance(module, nn.BatchNorm2d | FrozenBatchNorm2d) for module in network.modules())
 
 
@@ -40,37 +40,37 @@ def norms(network: nn.Module) -> int:
         MODELS["retinanet_resnet50_fpn"].build,
     ],
 )
-def test_every_norm_behind_a_convolution_goes_and_the_answer_stays(build: Any) -> None:
+def test_every_norm_after_a_convolution_is_removed_and_the_output_stays(build: Any) -> None:
     network = with_statistics(build())
     images = torch.randn(2, 3, 64, 64, dtype=torch.float64)
     with torch.inference_mode():
         before = network(images)
-        count = norms(network)
-        assert fold(network) == count > 0
+        n_norms = count_norms(network)
+        assert fold(network) == n_norms > 0
         after = network(images)
-    assert norms(network) == 0
+    assert count_norms(network) == 0
     pairs = zip(before.values(), after.values(), strict=True) if isinstance(before, dict) else [(before, after)]
-    for expected, found in pairs:
-        assert (found - expected).norm() <= 1e-10 * expected.norm()
+    for expected, actual in pairs:
+        assert (actual - expected).norm() <= 1e-10 * expected.norm()
 
 
 class Shared(nn.Module):
-    """A convolution whose output is read twice, another that runs twice, and one that is well."""
+    """A convolution whose output is read twice, another that runs twice, and one that can be folded."""
 
     def __init__(self) -> None:
         super().__init__()
         self.read_twice, self.first = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
         self.run_twice, self.second = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
-        self.well = Conv2dNormActivation(3, 3, 1)
+        self.foldable = Conv2dNormActivation(3, 3, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        seen = self.read_twice(images)
-        more = self.second(self.run_twice(self.run_twice(images)))
-        result: Tensor = self.first(seen) + seen + more + self.well(images)
+        once = self.read_twice(images)
+        twice = self.second(self.run_twice(self.run_twice(images)))
+        result: Tensor = self.first(once) + once + twice + self.foldable(images)
         return result
 
 
-def test_what_is_used_twice_is_left_alone() -> None:
+def test_modules_that_are_used_twice_are_not_folded() -> None:
     network = with_statistics(Shared())
     images = torch.randn(2, 3, 8, 8, dtype=torch.float64)
     with torch.inference_mode():
@@ -85,11 +85,11 @@ class Branching(nn.Module):
         self.conv, self.norm = nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3)
 
     def forward(self, images: Tensor) -> Tensor:
-        found: Tensor = self.norm(self.conv(images))
-        return found if found.sum() > 0 else -found
+        result: Tensor = self.norm(self.conv(images))
+        return result if result.sum() > 0 else -result
 
 
 def test_a_network_that_cannot_be_traced_is_left_as_it_is() -> None:
     network = with_statistics(Branching())
     assert fold(network) == 0
-    assert norms(network) == 1
+    assert count_norms(network) == 1

@@ -29,7 +29,7 @@ def settings(model: str, weights: Path, size: int = 64) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=find_model(model).choose_levels(None),
-        frame=Preprocess(size=size),
+        preprocess=Preprocess(size=size),
     )
 
 
@@ -57,8 +57,8 @@ def whole_network(*, features: bool) -> Any:
     network = timm.create_model("tf_efficientnet_lite0", features_only=features)
     state = torch.load(MODELS["bundled"].weights(), weights_only=True)
     names = timm.create_model("tf_efficientnet_lite0").state_dict()
-    remap_state_dict = dict(zip(names, state.values(), strict=True))
-    network.load_state_dict(remap_state_dict, strict=not features)
+    state_dict = dict(zip(names, state.values(), strict=True))
+    network.load_state_dict(state_dict, strict=not features)
     return network.eval()
 
 
@@ -66,8 +66,8 @@ def batch(size: int = 64, count: int = 3) -> Tensor:
     return torch.randint(0, 256, (count, 3, size, size), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
 
 
-def test_the_packages_tensors_fit_timms_network_by_order() -> None:
-    # The proof that they do: the network knows a cat when it sees one (ImageNet classes 281 to 285).
+def test_the_packages_tensors_are_in_the_order_of_timms_network() -> None:
+    # The proof: the network recognizes a cat when it sees one (ImageNet classes 281 to 285).
     image = decode((Path(data.__file__).parent / "chelsea.png").read_bytes(), Preprocess(size=224)).pixels.copy()
     with torch.inference_mode():
         scores = whole_network(features=False)(torch.from_numpy(image).permute(2, 0, 1)[None] / 127.5 - 1)
@@ -77,18 +77,18 @@ def test_the_packages_tensors_fit_timms_network_by_order() -> None:
 def test_bundled_levels_are_the_stages_of_timm_and_its_last_convolution(bundled: Pyramid) -> None:
     images = batch() / 127.5 - 1
     with torch.inference_mode():
-        found = bundled(batch())
+        embeddings = bundled(batch())
         stages = whole_network(features=True)(images)[1:]
         whole = whole_network(features=False)
         last = whole.bn2(whole.conv_head(stages[-1][..., ::2, ::2]))
     for level, expected in zip(("P2", "P3", "P4", "P5", "P6"), [*stages, last], strict=True):
-        torch.testing.assert_close(found[level], expected.mean(dim=(2, 3)), rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(embeddings[level], expected.mean(dim=(2, 3)), rtol=1e-4, atol=1e-5)
 
 
-def test_importing_gapscope_waits_for_no_library_of_networks() -> None:
-    look = "import sys, gapscope; print({'torchvision', 'timm', 'torch._dynamo'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", look], check=True, capture_output=True, text=True)
-    assert done.stdout == "set()\n"
+def test_importing_gapscope_imports_no_library_of_networks() -> None:
+    code = "import sys, gapscope; print({'torchvision', 'timm', 'torch._dynamo'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert result.stdout == "set()\n"
 
 
 def test_detector_levels_are_the_means_of_torchvisions_own_pyramid(detector: tuple[Any, Path]) -> None:
@@ -96,13 +96,13 @@ def test_detector_levels_are_the_means_of_torchvisions_own_pyramid(detector: tup
     pyramid = load_pyramid(settings(DETECTOR, path))
     images = batch().float() / 255
     with torch.inference_mode():
-        found = pyramid(batch())
+        embeddings = pyramid(batch())
         # The detector's own normalisation, and its backbone.
         normal = torch.stack([network.transform.normalize(image) for image in images])
         expected = network.backbone(normal)
     for level, name in zip(("P2", "P3", "P4", "P5", "P6"), expected, strict=True):
         means = expected[name].mean(dim=(2, 3))
-        assert (found[level] - means).abs().max() < 2e-5 * means.abs().max()
+        assert (embeddings[level] - means).abs().max() < 2e-5 * means.abs().max()
 
 
 @pytest.mark.parametrize("model", list(MODELS))
@@ -122,8 +122,8 @@ def test_a_backbone_alone_and_safetensors_fit_too(detector: tuple[Any, Path], tm
     with torch.inference_mode():
         expected = load_pyramid(settings(DETECTOR, path))(batch())["P4"]
         for name in ("backbone.pth", "detector.safetensors"):
-            found = load_pyramid(settings(DETECTOR, tmp_path / name))(batch())["P4"]
-            assert torch.equal(found, expected)
+            actual = load_pyramid(settings(DETECTOR, tmp_path / name))(batch())["P4"]
+            assert torch.equal(actual, expected)
 
 
 def test_weights_that_do_not_fit_are_refused_by_name(detector: tuple[Any, Path], tmp_path: Path) -> None:
@@ -167,16 +167,16 @@ def test_files_that_are_no_weights_are_refused(tmp_path: Path, name: str, conten
 
 
 def test_weights_that_changed_since_the_run_began_are_refused(detector: tuple[Any, Path], tmp_path: Path) -> None:
-    begun = settings(DETECTOR, detector[1])
+    original = settings(DETECTOR, detector[1])
     (tmp_path / "other.pth").write_bytes(detector[1].read_bytes() + b"\0")
     with pytest.raises(WeightsError, match="begun with"):
-        load_pyramid(EmbedSettings(**{**vars(begun), "weights": str(tmp_path / "other.pth")}))
+        load_pyramid(EmbedSettings(**{**vars(original), "weights": str(tmp_path / "other.pth")}))
 
 
-def test_without_a_network_the_ways_out_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_names_the_alternatives(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     # Port 9 of this machine: nothing listens there, so the answer is the same with and without a network.
-    with pytest.raises(WeightsError, match=r"w-01234567\.pth .*--weights.*--model bundled"):
+    with pytest.raises(WeightsError, match=r"w-01234567\.pth .*`weights`.*`model='bundled'`"):
         download("http://127.0.0.1:9/w-01234567.pth")
 
 
@@ -184,8 +184,8 @@ def test_a_cached_file_is_used_and_a_damaged_one_refused(tmp_path: Path, monkeyp
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     (tmp_path / "checkpoints" / "content").write_bytes(b"weights")
-    start = sha256_of(tmp_path / "checkpoints" / "content")[:8]
-    good = (tmp_path / "checkpoints" / "content").rename(tmp_path / "checkpoints" / f"w-{start}.pth")
+    digits = sha256_of(tmp_path / "checkpoints" / "content")[:8]
+    good = (tmp_path / "checkpoints" / "content").rename(tmp_path / "checkpoints" / f"w-{digits}.pth")
     assert download(f"http://127.0.0.1:9/{good.name}") == good
     good.write_bytes(b"damage")
     with pytest.raises(WeightsError, match="damaged"):
@@ -220,14 +220,14 @@ def test_every_detectors_means_are_those_of_its_own_pyramid(name: str) -> None:
     images = torch.randn(2, 3, 128, 128)
     with torch.inference_mode():
         maps = trunk(images)
-        found = trunk.means(images)
-    assert list(found) == [level.name for level in MODELS[name].levels]
-    for level, value in found.items():
+        means = trunk.pooled_means(images)
+    assert list(means) == [level.name for level in MODELS[name].levels]
+    for level, value in means.items():
         expected = maps[level].mean(dim=(2, 3))
         assert (value - expected).norm() <= 1e-5 * expected.norm()
 
 
-def test_sizes_that_do_not_halve_take_the_plain_way() -> None:
+def test_sizes_that_do_not_halve_are_computed_from_whole_maps() -> None:
     trunk = MODELS["fasterrcnn_mobilenet_v3_large_fpn"].build().eval()
     detector_trunk: Any = MODELS["fasterrcnn_resnet50_fpn"].build().eval()
     with torch.inference_mode():
@@ -237,7 +237,7 @@ def test_sizes_that_do_not_halve_take_the_plain_way() -> None:
             assert network.describe_mean_pooling(size).startswith("whole maps: their sizes") == (
                 network is detector_trunk
             )
-            for level, value in network.means(images).items():
+            for level, value in network.pooled_means(images).items():
                 torch.testing.assert_close(value, maps[level].mean(dim=(2, 3)), rtol=1e-4, atol=1e-6)
 
 
@@ -254,11 +254,11 @@ def test_timms_levels_are_those_of_features_only(name: str, tmp_path: Path) -> N
     reductions = [info["reduction"] for info in whole.feature_info]
     with torch.inference_mode():
         stages = whole.forward_intermediates(images, intermediates_only=True)
-        found = pyramid(batch(224, 1))
+        embeddings = pyramid(batch(224, 1))
     for level in model.levels:
         expected = stages[reductions.index(level.stride)]
         assert expected.shape[1] == level.channels
-        torch.testing.assert_close(found[level.name], expected.mean(dim=(2, 3)), rtol=1e-3, atol=1e-5)
+        torch.testing.assert_close(embeddings[level.name], expected.mean(dim=(2, 3)), rtol=1e-3, atol=1e-5)
 
 
 @pytest.mark.parametrize(("name", "message"), [("no_such_model", "no such model"), ("vit_tiny_patch16_224", None)])

@@ -1,4 +1,4 @@
-"""The short cut gives what torchvision's own pyramid gives, followed by the mean."""
+"""The short cut returns the means of torchvision's own FPN."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -49,8 +49,8 @@ def random_maps(
     for factor in factors:
         sizes.insert(0, (sizes[0][0] * factor, sizes[0][1] * factor))
     return OrderedDict(
-        (str(at), torch.randn(images, count, *size, dtype=torch.float64))
-        for at, (count, size) in enumerate(zip(channels, sizes, strict=True))
+        (str(index), torch.randn(images, count, *size, dtype=torch.float64))
+        for index, (count, size) in enumerate(zip(channels, sizes, strict=True))
     )
 
 
@@ -64,7 +64,7 @@ def random_maps(
     st.sampled_from(sorted(NORMS)),
     st.sampled_from(sorted(EXTRAS)),
 )
-def test_it_equals_torchvisions_pyramid_and_the_mean(
+def test_means_are_those_of_torchvisions_fpn(
     seed: int,
     channels: list[int],
     out: int,
@@ -85,9 +85,9 @@ def test_it_equals_torchvisions_pyramid_and_the_mean(
         inputs = OrderedDict((name, value.to(kind)) for name, value in maps.items())
         with torch.inference_mode():
             expected = {name: value.double().mean(dim=(2, 3)) for name, value in fpn.double()(maps).items()}
-            found = pooled_means(fpn.to(kind), inputs)
-        assert list(found) == list(expected)
-        for name, value in found.items():
+            means = pooled_means(fpn.to(kind), inputs)
+        assert list(means) == list(expected)
+        for name, value in means.items():
             assert value.dtype == kind
             assert (value - expected[name]).norm() <= bound * max(1.0, expected[name].norm().item())
 
@@ -105,13 +105,13 @@ class Twice(FeaturePyramidNetwork):  # type: ignore[misc]
         (nn.Identity(), "Identity"),
     ],
 )
-def test_what_is_not_linear_is_seen_from_its_modules(fpn: nn.Module, reason: str) -> None:
+def test_an_fpn_that_is_not_affine_is_recognized_by_its_modules(fpn: nn.Module, reason: str) -> None:
     verdict = short_cut_applies(fpn)
     assert not verdict.applies
     assert reason in verdict.reason
 
 
-def test_an_activation_behind_a_convolution_is_seen() -> None:
+def test_an_activation_after_a_convolution_is_recognized() -> None:
     fpn: Any = FeaturePyramidNetwork([4], 4)
     fpn.layer_blocks[0].append(nn.ReLU())
     assert not short_cut_applies(fpn).applies
@@ -121,5 +121,7 @@ def test_an_activation_behind_a_convolution_is_seen() -> None:
     ("fine", "coarse", "allowed"),
     [((8, 8), (4, 4), True), ((7, 7), (4, 4), False), ((8, 4), (4, 4), False), ((4, 4), (4, 4), True)],
 )
-def test_only_whole_factors_allow_it(fine: tuple[int, int], coarse: tuple[int, int], allowed: bool) -> None:
+def test_only_integer_factors_allow_the_short_cut(
+    fine: tuple[int, int], coarse: tuple[int, int], allowed: bool
+) -> None:
     assert sizes_allow([torch.zeros(1, 1, *fine), torch.zeros(1, 1, *coarse)]) is allowed

@@ -30,7 +30,7 @@ def test_the_present_format_has_a_sample() -> None:
 def test_a_run_of_an_earlier_release_opens_or_is_refused_with_the_way_out(sample: Path, tmp_path: Path) -> None:
     path = unpacked(sample, tmp_path / "run")
     if sample.stem != f"run-format-{FORMAT}":
-        with pytest.raises(gapscope.RunError, match=rf"reads format {FORMAT}: look at it with .* another --out"):
+        with pytest.raises(gapscope.RunError, match=rf"reads format {FORMAT}: look at it with .* another `out`"):
             gapscope.open_run(path)
         return
     run = gapscope.open_run(path)
@@ -61,7 +61,7 @@ def test_a_run_of_an_earlier_release_opens_or_is_refused_with_the_way_out(sample
     ("written_as", "theirs", "way_out"),
     [
         (FORMAT + 1, "9.9.9", "update to 9.9.9 or newer"),
-        (FORMAT - 1, "0.0.1", "look at it with 0.0.1, or compare again into another --out"),
+        (FORMAT - 1, "0.0.1", "look at it with 0.0.1, or compare again into another `out`"),
         ("three", None, "another version"),
     ],
 )

@@ -13,7 +13,8 @@ from quick_compare import DatasetFolders, quick_compare, read_run_files
 from typer.testing import CliRunner
 
 import gapscope
-from gapscope.store.results import forget_results, previous_layout
+from gapscope.store.layouts import previous_layout, remove_results
+from gapscope.store.run_store import open_store
 from gapscope_cli.main import app
 
 
@@ -186,14 +187,14 @@ def test_a_run_json_that_is_damaged_is_the_one_thing_that_cannot_be_mended(run: 
 
 
 def test_one_earlier_map_that_is_broken_is_taken_out_and_the_others_stay(run: Path) -> None:
-    forget_results(run, neighbors=False)
+    remove_results(open_store(run), neighbors=False)
     cut(run / "previous_layout.zarr/P3/real/zarr.json")
     faults = gapscope.verify(run).faults
     assert [fault.path for fault in faults] == ["previous_layout.zarr/P3/real"]
     assert gapscope.verify(run, repair=True).repaired
     assert gapscope.verify(run).sound
     assert not (run / "previous_layout.zarr/P3/real").exists()
-    assert previous_layout(run, "P3", "synthetic") is not None
+    assert previous_layout(open_store(run), "P3", "synthetic") is not None
 
 
 def test_verify_writes_nothing(run: Path) -> None:

@@ -1,38 +1,43 @@
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
 
 import numpy as np
 import pytest
 from fake_run import FakeRunSpec, write_fake_run
 
-from gapscope.report.measures import numbers_table
+from gapscope.errors import DamageError
+from gapscope.report.numbers import charts, numbers_table
 from gapscope.report.page import _common_folder
-from gapscope.report.points import read_level, read_point_index, rows_named
-from gapscope.run import Run
+from gapscope.report.points import read_point_index, read_points, rows_of_uris
 from gapscope.store.atomic import replacing_folder
-from gapscope.store.results import read_layout, write_layout
+from gapscope.store.layouts import read_layout, write_layout
+from gapscope.store.metrics import PairMetrics, read_metrics
 
 
-def table(**numbers: Any) -> dict[str, Any]:
-    pairs = {"a-vs-b": {"query": "a", "reference": "b", **numbers}}
-    run = SimpleNamespace(levels=("P2",), pairs=(("a", "b"), ("b", "a")), metrics={"levels": {"P2": {"pairs": pairs}}})
-    return numbers_table(cast("Run", run))
+def test_every_number_of_a_pair_is_described_and_shown(tmp_path: Path) -> None:
+    images = {"a": ["1.png", "2.png", "3.png"], "b": ["1.png", "2.png"]}
+    run = write_fake_run(tmp_path, FakeRunSpec(images=images, measured=True)).store
+    metrics = read_metrics(run)
+    ends = ("share_outside_low", "share_outside_high")
+    numbers = {name for name, kind in PairMetrics.__annotations__.items() if kind in (int, float)} - {*ends}
+    table = numbers_table(run, metrics)
+    assert {column[0] for column in table["columns"]} == numbers
+    pair = metrics["levels"]["P3"]["pairs"]["b-vs-a"]
+    row = dict(zip((column[0] for column in table["columns"]), table["rows"][1][1], strict=True))
+    assert row == {name: pair[name] for name in numbers}  # type: ignore[literal-required]
+    shown = {chart["key"]: chart["rows"][1][1] for chart in charts(run, metrics)}
+    assert set(pair["measures"]) <= set(shown)
+    assert shown["share_outside"] == [0.25, 0.2, 0.3, None, None, None]
+    assert shown["reference_neighbors"] == [0.3, None, None, 0.5, None, None]
+    assert shown["two_sample"] == [0.5, 0.35, 0.75, 0.2, 2.5, 0.004]
 
 
-def test_numbers_that_are_not_known_get_a_column_too() -> None:
-    found = table(images=3, frechet_distance=1.5, note="text", flag=True)
-    keys = [column[0] for column in found["columns"]]
-    assert keys[-1] == "frechet_distance"
-    assert "note" not in keys
-    assert "flag" not in keys
-    assert found["rows"][0][0][keys.index("frechet_distance")] == 1.5
-    assert found["rows"][0][1] == [None] * len(keys)
-
-
-def test_numbers_that_are_not_finite_are_left_out() -> None:
-    found = table(coverage=float("nan"))
-    assert found["rows"][0][0] == [None] * len(found["columns"])
+@pytest.mark.parametrize("damage", [": NaN", ": 1e999", ": null", ': "many"'])
+def test_metrics_that_are_no_numbers_are_damage(tmp_path: Path, damage: str) -> None:
+    run = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.png", "2.png"], "b": ["1.png"]})).store
+    path = run.path / "metrics.json"
+    path.write_text(path.read_text().replace('"coverage": 0.5', f'"coverage"{damage}'))
+    with pytest.raises(DamageError, match=r"metrics\.json is damaged.*gapscope verify"):
+        read_metrics(run)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +59,18 @@ def test_file_names_are_shown_without_the_folder_they_share(uris: list[str], fol
 def test_images_without_a_place_on_some_level_are_left_out_of_all(tmp_path: Path) -> None:
     images = {"a": ["1.png", "2.png", "bad.png", "3.png"], "b": ["1.png"]}
     run = write_fake_run(tmp_path, FakeRunSpec(images=images, broken={"bad.png"}))
-    points, clusters = read_layout(run.path, "P3")
+    points, clusters = read_layout(run.store, "P3")
     points[1] = np.nan
-    write_layout(run.path, "P3", points, clusters)
-    places = read_point_index(run)
-    assert places.dataset.tolist() == [0, 0, 1]
-    assert places.row.tolist() == [0, 2, 0]
-    assert places.find(0, np.array([[2, 1], [0, -1]])).tolist() == [[1, -1], [0, -1]]
-    assert places.find(1, np.array([], np.int64)).tolist() == []
-    placed, _ = read_level(run, "P3", places, np.array([2, 1]))
-    np.testing.assert_array_equal(placed, points[[4, 2]])
-    assert rows_named(run, "a", [str(tmp_path / "images/a/3.png"), "elsewhere"]) == {
-        str(tmp_path / "images/a/3.png"): 2
-    }
+    write_layout(run.store, "P3", points, clusters)
+    index = read_point_index(run.store)
+    assert index.dataset.tolist() == [0, 0, 1]
+    assert index.row.tolist() == [0, 2, 0]
+    assert index.find(0, np.array([[2, 1], [0, -1]])).tolist() == [[1, -1], [0, -1]]
+    assert index.find(1, np.array([], np.int64)).tolist() == []
+    coordinates, _ = read_points(run.store, "P3", index, np.array([2, 1]))
+    np.testing.assert_array_equal(coordinates, points[[4, 2]])
+    uri = str(tmp_path / "images/a/3.png")
+    assert rows_of_uris(run.store, "a", [uri, "elsewhere"]) == {uri: 2}
 
 
 def test_a_folder_is_whole_or_as_it_was(tmp_path: Path) -> None:

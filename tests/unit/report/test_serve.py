@@ -7,8 +7,8 @@ import socket
 import tarfile
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,8 @@ from gapscope.sources import Folder, Source
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.tar import Tar
 from gapscope.stages.report import write_report
-from gapscope.store.index import GROUP_ROWS, merge_image_stats, write_image_stats, write_index
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.index import write_index
 from gapscope_cli.main import app
 
 Answer = tuple[int, dict[str, str], bytes]
@@ -42,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     )
     (folder / "secret.txt").write_text("secret")
     pack(made, folder)
-    write_report(made, Silent())
+    write_report(made.store, Silent())
     return open_run(made.path)
 
 
@@ -53,20 +54,21 @@ def pack(run: Run, folder: Path) -> None:
         for path in sorted(images.iterdir()):
             tar.add(path, arcname=path.name)
     list_anew(run, "packed", Tar((str(archive),), str(archive)))
-    config = run.record.config | {"datasets": run.record.config["datasets"] | {"packed": str(archive)}}
-    replace(run.record, config=config).write(run.path)
+    run.record.config.datasets["packed"] = str(archive)
+    run.store.write_record()
 
 
 def list_anew(run: Run, dataset: str, source: Source) -> None:
-    facts = run.table(dataset).select(["format", "width", "height", "status", "error"]).to_pylist()
-    write_index(run.path, dataset, source.entries())
-    write_image_stats(run.path, dataset, 0, facts)
-    merge_image_stats(run.path, dataset, GROUP_ROWS)
+    columns = ["format", "width", "height", "status", "error"]
+    stats = cast("list[ImageStats]", run.table(dataset).select(columns).to_pylist())
+    write_index(run.store, dataset, source.entries())
+    write_image_stats(run.store, dataset, 0, stats)
+    merge_image_stats(run.store, dataset)
 
 
 @pytest.fixture(scope="module")
 def server(run: Run) -> Iterator[ReportServer]:
-    with ReportServer(run) as started:
+    with ReportServer(run.store) as started:
         thread = threading.Thread(target=started.serve_forever)
         thread.start()
         yield started
@@ -111,8 +113,8 @@ def test_what_browsers_do_not_read_is_encoded_anew(tmp_path: Path) -> None:
     Image.new("RGB", (50, 30), (0, 0, 255)).save(tmp_path / "images" / "a" / "1.tif", "TIFF")
     (tmp_path / "images" / "a" / "2.tif").write_text("<script>alert(1)</script>")
     list_anew(made, "a", Folder(str(tmp_path / "images" / "a")))
-    write_report(made, Silent())
-    with ReportServer(made) as server:
+    write_report(made.store, Silent())
+    with ReportServer(made.store) as server:
         kind, data = server.image(0, 0)
         assert kind == "image/jpeg"
         with Image.open(io.BytesIO(data)) as picture:
@@ -195,17 +197,17 @@ def test_it_listens_on_this_machine_alone_and_every_server_has_a_secret_of_its_o
     server: ReportServer, run: Run
 ) -> None:
     assert server.server_address[0] == "127.0.0.1"
-    with ReportServer(run) as other:
+    with ReportServer(run.store) as other:
         assert other.token != server.token
         assert len(other.token) >= 24
     with pytest.raises(OptionError, match="choose another"):
-        ReportServer(run, port=int(server.server_address[1]))
+        ReportServer(run.store, port=int(server.server_address[1]))
 
 
 def test_a_run_without_a_report_is_one_line(tmp_path: Path) -> None:
     made = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.png"], "b": ["1.png"]}))
     with pytest.raises(RunError, match="gapscope report"):
-        ReportServer(made)
+        ReportServer(made.store)
     done = CliRunner().invoke(app, ["serve", str(made.path)])
     assert done.exit_code == 2
     assert "has no report" in done.stderr
@@ -306,8 +308,8 @@ def test_clients_that_do_not_finish_asking_do_not_keep_the_others_out(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("gapscope.report.serve.CONNECTIONS", 4)
-    monkeypatch.setattr("gapscope.report.serve.ASKING_SECONDS", 0.2)
-    with ReportServer(run) as server:
+    monkeypatch.setattr("gapscope.report.serve.REQUEST_SECONDS", 0.2)
+    with ReportServer(run.store) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
         thread.start()
         slow = [socket.create_connection(("127.0.0.1", int(server.server_address[1])), timeout=30) for _ in range(12)]
@@ -333,7 +335,7 @@ def test_a_page_that_is_not_gapscopes_own_is_not_shown(copy: Run, name: str) -> 
     path = copy.report.parent / name
     path.write_text(path.read_text() + "<script>fetch('//evil.example/')</script>")
     with pytest.raises(RunError, match="gapscope report"):
-        ReportServer(copy)
+        ReportServer(copy.store)
 
 
 def test_data_that_does_anything_but_hand_over_a_text_is_not_shown(copy: Run) -> None:
@@ -349,7 +351,7 @@ def test_data_that_does_anything_but_hand_over_a_text_is_not_shown(copy: Run) ->
     for name, text in evil.items():
         (data / f"{name}.js").write_text(text)
     (data / "page.html").write_text("<script>alert(1)</script>")
-    with ReportServer(copy) as server:
+    with ReportServer(copy.store) as server:
         assert server.file("data/facts.js") == whole.encode()
         assert [
             name for name in (*evil, "page") if server.file(f"data/{name}.js") or server.file(f"data/{name}.html")
@@ -359,7 +361,7 @@ def test_data_that_does_anything_but_hand_over_a_text_is_not_shown(copy: Run) ->
 def test_links_in_the_report_are_not_followed(copy: Run, tmp_path: Path) -> None:
     (tmp_path / "private.jpg").write_bytes(b"private")
     (copy.report.parent / "tiles" / "private.jpg").symlink_to(tmp_path / "private.jpg")
-    with ReportServer(copy) as server:
+    with ReportServer(copy.store) as server:
         assert server.file("tiles/private.jpg") is None
 
 
@@ -376,7 +378,7 @@ def test_what_a_strangers_index_names_is_shown_only_if_it_is_a_picture(copy: Run
             at = table.schema.get_field_index(column)
             changed = changed.set_column(at, column, pa.array(values, table.schema.field(column).type))
         pq.write_table(changed, copy.path / "index" / "real.parquet", compression="none", use_dictionary=False)
-        with ReportServer(copy) as server:
+        with ReportServer(copy.store) as server:
             with pytest.raises(Rejected) as told:
                 server.image(0, 0)
             assert "private" not in told.value.error

@@ -1,4 +1,5 @@
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -13,10 +14,11 @@ from gapscope.report import tiles
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
 from gapscope.report.tiles import sheets, write_tiles
-from gapscope.run import Run
-from gapscope.settings import Preprocess, Thumbnails
+from gapscope.settings import Thumbnails
 from gapscope.sources import Entry
 from gapscope.sources.rejects import Rejected
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 
 
 class Paint:
@@ -29,26 +31,35 @@ class Paint:
         return b"P6 %d %d 255\n" % (width, height) + bytes([red, green, blue]) * (width * height)
 
 
-class Painted:
-    frame = Preprocess(size=64)
+class PaintedRun:
+    """Stands for a run whose images are those of `Paint`, and which has kept some thumbnails."""
 
     def __init__(self, uris: list[str]) -> None:
         self.uris = uris
         self.kept: dict[int, bytes] = {}
+        self.record = RunRecord.of_embeddings({}, {}, block_rows=1)
+        config = self.record.config
+        self.record.config = replace(config, embed=replace(config.embed, max_pixels=10**6))
 
-    def entries(self, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
-        return [Entry(self.uris[row]) for row in rows]
-
-    def thumbnails(self, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
-        return {row: self.kept[row] for row in rows.tolist() if row in self.kept}
-
-    def source(self, dataset: str) -> Paint:
+    def open_source(self, dataset: str) -> Paint:
         if dataset == "moved":
             raise SourceError("dataset moved: there is no folder")
         return Paint()
 
 
-def page(uris: list[str], dataset: str = "painted") -> tuple[Run, PointIndex, Selection]:
+@pytest.fixture(autouse=True)
+def painted_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    def entries(run: PaintedRun, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
+        return [Entry(run.uris[row]) for row in rows]
+
+    def thumbnails(run: PaintedRun, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
+        return {row: run.kept[row] for row in rows.tolist() if row in run.kept}
+
+    monkeypatch.setattr(tiles, "read_entries", entries)
+    monkeypatch.setattr(tiles, "read_thumbnails", thumbnails)
+
+
+def page(uris: list[str], dataset: str = "painted") -> tuple[RunStore, PointIndex, Selection]:
     count = len(uris)
     where = PointIndex(
         datasets=(dataset,),
@@ -59,7 +70,7 @@ def page(uris: list[str], dataset: str = "painted") -> tuple[Run, PointIndex, Se
     # Backwards, so that the page's order is not the dataset's.
     image = np.arange(count)[::-1]
     chosen = Selection(image=image, drawn=np.ones(count, bool), important=1, outliers=0, outliers_drawn=0)
-    return cast("Run", Painted(uris)), where, chosen
+    return cast("RunStore", PaintedRun(uris)), where, chosen
 
 
 def colors(count: int) -> list[tuple[int, int, int]]:
@@ -113,7 +124,7 @@ def test_pictures_that_the_run_has_kept_are_not_decoded_again(tmp_path: Path) ->
     run, where, chosen = page(["255 0 0 30 30", "gone"])
     kept = io.BytesIO()
     Image.new("RGB", (120, 160), (0, 0, 255)).save(kept, "JPEG")
-    cast("Painted", run).kept[1] = kept.getvalue()
+    cast("PaintedRun", run).kept[1] = kept.getvalue()
     found = write_tiles(run, where, chosen, "drawn", tmp_path, Silent())
     assert found.sizes.tolist() == [[120, 160], [160, 160]]
     with Image.open(tmp_path / "tiles" / "large-0000.jpg") as picture:
@@ -134,7 +145,7 @@ def test_all_pictures_together_have_a_cap(tmp_path: Path, monkeypatch: pytest.Mo
     for name in ("all", "some"):
         (tmp_path / name).mkdir()
     cap = write_tiles(run, where, chosen, "drawn", tmp_path / "all", Silent()).bytes - 1
-    monkeypatch.setattr(tiles, "MOST_BYTES", cap)
+    monkeypatch.setattr(tiles, "MAX_BYTES", cap)
     found = write_tiles(run, where, chosen, "drawn", tmp_path / "some", Silent())
     assert 0 < found.images < found.wanted == 200
     assert found.bytes <= cap

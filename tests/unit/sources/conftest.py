@@ -16,24 +16,24 @@ Picture = Callable[[int], bytes]
 def picture() -> Picture:
     """The bytes of a small PNG that differs by number."""
 
-    def made(number: int) -> bytes:
+    def encoded(number: int) -> bytes:
         file = io.BytesIO()
         Image.new("RGB", (8, 6), (number * 20 % 256, number, 7)).save(file, "PNG")
         return file.getvalue()
 
-    return made
+    return encoded
 
 
 @pytest.fixture
 def folder(tmp_path: Path, picture: Picture) -> Path:
     """Four images in two folders, and a file that is none."""
-    here = tmp_path / "photos"
+    root = tmp_path / "photos"
     for number, name in enumerate(("b.png", "a.png", "deep/c.PNG", "deep/d.jpg")):
-        path = here / name
+        path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(picture(number))
-    (here / "notes.txt").write_text("no image")
-    return here
+    (root / "notes.txt").write_text("no image")
+    return root
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -28,8 +28,8 @@ def test_what_cannot_be_read_is_listed_with_its_reason(tmp_path: Path) -> None:
     (tmp_path / "circle.png").symlink_to(tmp_path / "circle.png")
     (tmp_path / "fine.png").write_bytes(b"x")
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.png")).write_bytes(b"x")
-    found = {Path(entry.uri).name: entry.status for entry in Folder(str(tmp_path)).entries()}
-    assert found == {
+    statuses = {Path(entry.uri).name: entry.status for entry in Folder(str(tmp_path)).entries()}
+    assert statuses == {
         "folder.png": "not-a-file",
         "pipe.png": "not-a-file",
         "dangling.png": "missing",
@@ -62,9 +62,9 @@ def test_reads_bytes_and_rejects_what_is_gone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("make", [lambda path: None, lambda path: path.write_bytes(b"x")])
 def test_a_missing_folder_and_a_file_are_refused_by_name(tmp_path: Path, make: object) -> None:
     assert callable(make)
-    make(tmp_path / "there")
-    with pytest.raises(SourceError, match=r"dataset real: .*there"):
-        open_source("real", str(tmp_path / "there"))
+    make(tmp_path / "missing")
+    with pytest.raises(SourceError, match=r"dataset real: .*missing"):
+        open_source("real", str(tmp_path / "missing"))
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:

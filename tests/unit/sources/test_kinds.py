@@ -22,15 +22,17 @@ from gapscope.decode.picture import decode
 from gapscope.errors import SourceError
 from gapscope.settings import Preprocess
 from gapscope.sources import Entry, Source, open_source
-from gapscope.sources.patterns import expanded
+from gapscope.sources.name_counter import NameCounter
+from gapscope.sources.patterns import expand_braces
 from gapscope.sources.rejects import STATUSES, Rejected
-from gapscope.sources.repeats import Repeats
-from gapscope.store.index import read_rows, write_index
+from gapscope.store.index import indexed_entries, write_index
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 
 Picture = Callable[[int], bytes]
 
 
-def opened(location: object, *, objects: bool = False) -> tuple[Source, list[Entry]]:
+def open_and_list(location: object, *, objects: bool = False) -> tuple[Source, list[Entry]]:
     """A source as a worker gets it, and its entries, which must be the same each time."""
     source: Source = pickle.loads(pickle.dumps(open_source("real", str(location), objects=objects)))
     entries = list(source.entries())
@@ -53,12 +55,12 @@ def contents(source: Source, entries: list[Entry]) -> list[bytes]:
 def test_a_glob_takes_what_it_matches_whatever_its_ending(folder: Path, picture: Picture) -> None:
     (folder / "deep" / "deeper").mkdir()
     (folder / "deep" / "deeper" / "e.data").write_bytes(picture(9))
-    source, entries = opened(folder / "*.png")
+    source, entries = open_and_list(folder / "*.png")
     assert names(entries) == ["a.png", "b.png"]
     assert contents(source, entries) == [picture(1), picture(0)]
     assert source.folder == str(folder)
-    assert names(opened(folder / "**" / "*.[jp]*g")[1]) == ["a.png", "b.png", "d.jpg"]
-    assert names(opened(folder / "**" / "e.data")[1]) == ["e.data"]
+    assert names(open_and_list(folder / "**" / "*.[jp]*g")[1]) == ["a.png", "b.png", "d.jpg"]
+    assert names(open_and_list(folder / "**" / "e.data")[1]) == ["e.data"]
     with pytest.raises(SourceError, match="there is no folder"):
         open_source("real", str(folder / "nowhere" / "*.png"))
 
@@ -66,12 +68,12 @@ def test_a_glob_takes_what_it_matches_whatever_its_ending(folder: Path, picture:
 def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path: Path, picture: Picture) -> None:
     (tmp_path / "set [1]").mkdir()
     (tmp_path / "set [1]" / "a.png").write_bytes(picture(1))
-    assert names(opened(tmp_path / "set [1]")[1]) == ["a.png"]
+    assert names(open_and_list(tmp_path / "set [1]")[1]) == ["a.png"]
 
 
 def test_a_text_list_names_a_path_per_line(folder: Path, picture: Picture) -> None:
     (folder / "list.txt").write_text(f"# mine\n\nb.png\n{folder}/deep/d.jpg\nb.png\ngone.png\n../photos/a.png\ndeep\n")
-    source, entries = opened(folder / "list.txt")
+    source, entries = open_and_list(folder / "list.txt")
     assert names(entries) == ["b.png", "d.jpg", "b.png#2", "gone.png", "a.png", "deep"]
     assert [entry.status for entry in entries] == ["listed"] * 3 + ["missing", "listed", "not-a-file"]
     assert contents(source, [entry for entry in entries if entry.status == "listed"]) == [
@@ -85,10 +87,10 @@ def test_a_text_list_names_a_path_per_line(folder: Path, picture: Picture) -> No
 def test_a_table_brings_its_other_columns_along(folder: Path, picture: Picture) -> None:
     (folder / "list.csv").write_text('id,image,city,speed\n1,a.png,"Köln, Rhein",3.5\n2,b.png,,\n3,deep/d.jpg,Ulm,4\n')
     pq.write_table(
-        pa.table({"where": ["a.png", "b.png"], "speed": [1, None], "on": [True, False], "tags": [["x"], []]}),
+        pa.table({"image_path": ["a.png", "b.png"], "speed": [1, None], "on": [True, False], "tags": [["x"], []]}),
         folder / "list.parquet",
     )
-    source, entries = opened(folder / "list.csv")
+    source, entries = open_and_list(folder / "list.csv")
     assert source.columns == {"id": "number", "city": "text", "speed": "number"}
     assert contents(source, entries) == [picture(1), picture(0), picture(3)]
     assert [entry.values for entry in entries] == [
@@ -96,7 +98,7 @@ def test_a_table_brings_its_other_columns_along(folder: Path, picture: Picture) 
         {"id": 2.0, "city": None, "speed": None},
         {"id": 3.0, "city": "Ulm", "speed": 4.0},
     ]
-    source, entries = opened(f"{folder}/list.parquet::where")
+    source, entries = open_and_list(f"{folder}/list.parquet::image_path")
     assert source.columns == {"speed": "number", "on": "number"}
     assert [entry.values for entry in entries] == [{"speed": 1.0, "on": 1.0}, {"speed": None, "on": 0.0}]
     assert contents(source, entries) == [picture(1), picture(0)]
@@ -112,7 +114,7 @@ def test_a_table_brings_its_other_columns_along(folder: Path, picture: Picture) 
         ("bad.parquet", "cannot be read as Parquet"),
         ("bad.npy", "cannot be read as a NumPy file"),
         ("bad.json", "cannot be read as JSON"),
-        ("list.json", "no COCO annotation file"),
+        ("list.json", "not a COCO annotation file"),
         ("empty.json", "lists no images"),
         ("flat.npy", r"shape \(N, H, W\)"),
         ("objects.npy", "of unsigned integers"),
@@ -120,7 +122,7 @@ def test_a_table_brings_its_other_columns_along(folder: Path, picture: Picture) 
         ("group.zarr", "name one"),
         ("none.zarr", "cannot be read as Zarr"),
         ("a.tar.gz", "unpack it"),
-        ("*.tar", "no file is like"),
+        ("*.tar", "no file matches"),
         ("words.doc", "is a file; give"),
         ("nowhere", "there is no folder"),
         ("s3://user:secret@bucket/folder", "a password in a URL"),
@@ -155,18 +157,18 @@ def write_tar(path: Path, members: dict[str, bytes], **kinds: bytes) -> None:
             archive.addfile(info)
 
 
-def test_shards_are_listed_in_order_and_read_by_place(tmp_path: Path, picture: Picture) -> None:
+def test_shards_are_listed_in_order_and_read_by_offset(tmp_path: Path, picture: Picture) -> None:
     for shard in (8, 9, 10):
         members = {
             f"{shard}-{number}.{ending}": picture(shard + number) for number in (2, 1) for ending in ("png", "cls")
         }
         write_tar(tmp_path / f"s-{shard:03d}.tar", members)
-    source, entries = opened(tmp_path / "s-{008..010}.tar")
+    source, entries = open_and_list(tmp_path / "s-{008..010}.tar")
     assert names(entries) == [f"s-{shard:03d}.tar::{shard}-{number}.png" for shard in (8, 9, 10) for number in (2, 1)]
     assert contents(source, entries) == [picture(shard + number) for shard in (8, 9, 10) for number in (2, 1)]
-    assert names(opened(tmp_path / "s-*.tar")[1]) == names(entries)
-    found = opened(tmp_path / "s-{009..012}.tar")[1]
-    assert [(entry.uri[-5:], entry.status) for entry in found[-2:]] == [("1.tar", "missing"), ("2.tar", "missing")]
+    assert names(open_and_list(tmp_path / "s-*.tar")[1]) == names(entries)
+    entries = open_and_list(tmp_path / "s-{009..012}.tar")[1]
+    assert [(entry.uri[-5:], entry.status) for entry in entries[-2:]] == [("1.tar", "missing"), ("2.tar", "missing")]
 
 
 def test_what_is_wrong_in_an_archive_is_a_rejected_row(tmp_path: Path, picture: Picture) -> None:
@@ -177,7 +179,7 @@ def test_what_is_wrong_in_an_archive_is_a_rejected_row(tmp_path: Path, picture: 
             info = tarfile.TarInfo(name)
             info.size = len(picture(number))
             archive.addfile(info, io.BytesIO(picture(number)))
-    source, entries = opened(tmp_path / "a.tar")
+    source, entries = open_and_list(tmp_path / "a.tar")
     assert {entry.uri.partition("::")[2]: entry.status for entry in entries} == {
         "/etc/a.png": "bad-name",
         "x/../../b.png": "bad-name",
@@ -195,17 +197,17 @@ def test_an_archive_that_is_cut_or_damaged_keeps_what_is_whole(tmp_path: Path, p
     members = {f"{number}.png": picture(number) * 20 for number in range(4)}
     write_tar(tmp_path / "whole.tar", members)
     whole = (tmp_path / "whole.tar").read_bytes()
-    third = opened(tmp_path / "whole.tar")[1][2].offset
+    third = open_and_list(tmp_path / "whole.tar")[1][2].offset
     (tmp_path / "cut.tar").write_bytes(whole[: third + 100])
-    entries = opened(tmp_path / "cut.tar")[1]
+    entries = open_and_list(tmp_path / "cut.tar")[1]
     assert [entry.status for entry in entries] == ["listed", "listed", "broken"]
     assert "ends in the middle" in entries[2].error
     (tmp_path / "hole.tar").write_bytes(whole[: third - 512] + b"\xff" * 512 + whole[third:])
-    entries = opened(tmp_path / "hole.tar")[1]
+    entries = open_and_list(tmp_path / "hole.tar")[1]
     assert [entry.status for entry in entries] == ["listed", "listed", "broken"]
     assert "the rest is lost" in entries[2].error
     (tmp_path / "none.tar").write_bytes(b"no archive" * 100)
-    assert [entry.status for entry in opened(tmp_path / "none.tar")[1]] == ["broken"]
+    assert [entry.status for entry in open_and_list(tmp_path / "none.tar")[1]] == ["broken"]
 
 
 @given(st.lists(st.tuples(st.integers(0, 6143), st.binary(min_size=1, max_size=12)), min_size=1, max_size=4))
@@ -218,7 +220,7 @@ def test_no_archive_breaks_the_listing(
     for at, piece in noise:
         data[at : at + len(piece)] = piece
     (folder / "a.tar").write_bytes(data)
-    source, entries = opened(folder / "a.tar")
+    source, entries = open_and_list(folder / "a.tar")
     for entry in entries:
         if entry.status == "listed":
             assert len(source.read(entry)) == entry.bytes
@@ -228,7 +230,7 @@ def test_a_header_that_claims_to_be_huge_is_not_believed(tmp_path: Path, picture
     info = tarfile.TarInfo("x")
     info.type, info.size = tarfile.XHDTYPE, 2**40
     (tmp_path / "a.tar").write_bytes(info.tobuf(tarfile.GNU_FORMAT) + picture(1))
-    assert [entry.status for entry in opened(tmp_path / "a.tar")[1]] == ["broken"]
+    assert [entry.status for entry in open_and_list(tmp_path / "a.tar")[1]] == ["broken"]
 
 
 def coco(folder: Path) -> dict[str, Any]:
@@ -255,17 +257,19 @@ def coco(folder: Path) -> dict[str, Any]:
 
 def test_a_coco_file_lists_its_images(folder: Path, picture: Picture) -> None:
     coco(folder)
-    source, entries = opened(folder / "annotations.json")
+    source, entries = open_and_list(folder / "annotations.json")
     assert [entry.status for entry in entries] == ["listed", "listed", "bad-name", "missing"]
     assert contents(source, entries[:2]) == [picture(1), picture(3)]
 
 
-@pytest.mark.parametrize("place", ["annotations/instances_photos.json", "annotations/instances_photos.json::../photos"])
-def test_a_coco_files_images_are_found_beside_it(tmp_path: Path, folder: Path, place: str) -> None:
+@pytest.mark.parametrize(
+    "location", ["annotations/instances_photos.json", "annotations/instances_photos.json::../photos"]
+)
+def test_a_coco_files_images_are_found_beside_it(tmp_path: Path, folder: Path, location: str) -> None:
     coco(folder)
     (tmp_path / "annotations").mkdir()
     (folder / "annotations.json").rename(tmp_path / "annotations" / "instances_photos.json")
-    _, entries = opened(tmp_path / place)
+    _, entries = open_and_list(tmp_path / location)
     assert [entry.status for entry in entries] == ["listed", "listed", "bad-name", "missing"]
     (tmp_path / "annotations" / "instances_photos.json").rename(tmp_path / "other.json")
     with pytest.raises(SourceError, match="name the folder of its images"):
@@ -274,7 +278,7 @@ def test_a_coco_files_images_are_found_beside_it(tmp_path: Path, folder: Path, p
 
 def test_a_coco_file_lists_its_objects_with_a_margin(folder: Path, picture: Picture) -> None:
     coco(folder)
-    source, entries = opened(folder / "annotations.json", objects=True)
+    source, entries = open_and_list(folder / "annotations.json", objects=True)
     assert names(entries) == ["a.png#3", "a.png#5", "a.png#11", "d.jpg#2", "gone.png#6"]
     assert [entry.status for entry in entries] == ["bad-box", "bad-box", "listed", "listed", "missing"]
     assert entries[2].box == pytest.approx((0, 0, 4.4, 4.4))
@@ -287,11 +291,11 @@ def test_a_coco_file_that_names_things_twice_or_not_at_all(folder: Path, picture
     boxes = [{"image_id": 7, "bbox": [0, 0, 4, 4]}] * 2 + [{"id": 3, "image_id": 8, "bbox": [1, 1, 2, 2]}]
     images = [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "a.png"}, {"id": 9, "file_name": "\ud800.png"}]
     (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": boxes}))
-    source, entries = opened(folder / "annotations.json")
+    source, entries = open_and_list(folder / "annotations.json")
     assert names(entries) == ["a.png", "a.png#2", "\\ud800.png"]
     assert entries[2].status == "bad-name"
     assert contents(source, entries[:2]) == [picture(1)] * 2
-    source, entries = opened(folder / "annotations.json", objects=True)
+    source, entries = open_and_list(folder / "annotations.json", objects=True)
     assert names(entries) == ["a.png#None", "a.png#None.2", "a.png#3"]
     assert contents(source, entries) == [picture(1)] * 3
 
@@ -309,19 +313,20 @@ def test_a_list_in_another_encoding_or_with_holes_can_be_indexed(folder: Path, t
         "short.csv": ["missing", "listed"],
         "holes.parquet": ["missing", "listed"],
     }
+    run = RunStore(tmp_path, RunRecord.of_embeddings(dict.fromkeys(expected, 2), {}, block_rows=32))
     for name, statuses in expected.items():
-        source, entries = opened(folder / name)
+        source, entries = open_and_list(folder / name)
         assert [entry.status for entry in entries] == statuses
-        write_index(tmp_path, name, entries, source.columns)
-        assert [entry.uri for entry in read_rows(tmp_path, name, 0, 9)] == [entry.uri for entry in entries]
-    assert read_rows(tmp_path, "old.csv", 0, 1)[0].values == {"gr\\xf6\\xdfe": 1.0, "city": "K\\xf6ln"}
+        write_index(run, name, entries, source.columns)
+        assert [entry.uri for entry in indexed_entries(run, name)] == [entry.uri for entry in entries]
+    assert next(indexed_entries(run, "old.csv")).values == {"gr\\xf6\\xdfe": 1.0, "city": "K\\xf6ln"}
 
 
-def test_names_that_come_again_are_known_however_long_the_list() -> None:
-    repeats = Repeats()
-    for _ in range(2 * 2**16 + 5):
-        assert repeats.times(f"{_}.png") == 1
-    assert [repeats.times(name) for name in ("0.png", "131072.png", "0.png", "new.png", "new.png")] == [2, 2, 3, 1, 2]
+def test_names_that_come_again_are_counted_however_long_the_list() -> None:
+    counter = NameCounter()
+    for number in range(2 * 2**16 + 5):
+        assert counter.add(f"{number}.png") == 1
+    assert [counter.add(name) for name in ("0.png", "131072.png", "0.png", "new.png", "new.png")] == [2, 2, 3, 1, 2]
 
 
 KEYS = ("images", "file_name", "annotations", "image_id", "bbox", "id", "name", "categories", "category_id")
@@ -349,7 +354,7 @@ def test_parquet_files_hold_images_and_columns(tmp_path: Path, picture: Picture)
         rows[4] = {"bytes": None, "path": "../../etc/passwd"}
         table = pa.table({"image": rows, "label": [number % 3 for number in range(70)], "caption": ["a"] * 70})
         pq.write_table(table, tmp_path / f"train-{part}.parquet", row_group_size=40)
-    source, entries = opened(tmp_path / "train-*.parquet")
+    source, entries = open_and_list(tmp_path / "train-*.parquet")
     assert source.columns == {"label": "number", "caption": "text"}
     assert len(entries) == 140
     assert entries[75].uri.endswith("train-1.parquet#5")
@@ -365,7 +370,7 @@ def test_parquet_files_hold_images_and_columns(tmp_path: Path, picture: Picture)
 
 def test_a_column_of_plain_bytes_holds_images_too(tmp_path: Path, picture: Picture) -> None:
     pq.write_table(pa.table({"jpg": [picture(1), picture(2), None], "id": [1, 2, 3]}), tmp_path / "a.parquet")
-    source, entries = opened(tmp_path / "a.parquet")
+    source, entries = open_and_list(tmp_path / "a.parquet")
     assert contents(source, entries[:2]) == [picture(1), picture(2)]
     with pytest.raises(Rejected, match="holds no image"):
         source.read(entries[2])
@@ -380,14 +385,14 @@ def test_rows_of_an_array_are_images(tmp_path: Path, shape: tuple[int, ...], dty
     group = zarr.open_group(tmp_path / "group.zarr", mode="w")
     group.create_array("deep/images", data=values, chunks=(2, *shape[1:]))
     for location in ("a.npy", "a.zarr", "group.zarr::deep/images"):
-        source, entries = opened(tmp_path / location)
+        source, entries = open_and_list(tmp_path / location)
         assert [entry.uri for entry in entries] == [f"{tmp_path}/{location}#{row}" for row in range(5)]
         for row in (0, 4, 1, 2, 3):
             np.testing.assert_array_equal(np.load(io.BytesIO(source.read(entries[row]))), values[row])
 
 
 def test_an_image_that_changes_or_goes_after_the_listing_is_rejected(folder: Path, picture: Picture) -> None:
-    source, entries = opened(folder)
+    source, entries = open_and_list(folder)
     (folder / "a.png").write_bytes(picture(1) + b"more")
     (folder / "b.png").unlink()
     for entry, status in zip(entries[:2], ("changed", "missing"), strict=True):
@@ -407,7 +412,7 @@ def test_an_image_whose_container_changes_or_goes_after_the_listing_is_rejected(
         np.save(tmp_path / "a.npy", np.full((3, 5, 5), first, np.uint8))
 
     write(1)
-    source, entries = opened(tmp_path / kind)
+    source, entries = open_and_list(tmp_path / kind)
     write(2)
     os.utime(tmp_path / kind, ns=(0, 10**18))
     with pytest.raises(Rejected) as caught:
@@ -431,10 +436,10 @@ def test_an_image_whose_container_changes_or_goes_after_the_listing_is_rejected(
     ],
 )
 def test_braces_stand_for_many_names(name: str, expected: list[str]) -> None:
-    assert expanded(name) == expected
+    assert expand_braces(name) == expected
 
 
 def test_rows_of_an_array_decode(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.full((1, 40, 40, 3), 90, np.uint8))
-    source, entries = opened(tmp_path / "a.npy")
+    source, entries = open_and_list(tmp_path / "a.npy")
     assert (decode(source.read(entries[0]), Preprocess(size=64)).pixels == 90).all()

@@ -72,8 +72,8 @@ def check(base: str, kind: str, picture: Picture) -> None:
     assert list(open_source("real", source.location).entries()) == entries
     data = [source.read(entry) for entry in entries]
     if kind in ARRAYS:
-        found = [np.load(io.BytesIO(each)) for each in data]
-        np.testing.assert_array_equal(found, np.arange(3 * 6 * 8 * 3, dtype=np.uint8).reshape(3, 6, 8, 3))
+        images = [np.load(io.BytesIO(file)) for file in data]
+        np.testing.assert_array_equal(images, np.arange(3 * 6 * 8 * 3, dtype=np.uint8).reshape(3, 6, 8, 3))
     else:
         assert data == ([picture(2)] if kind == "photos/*/*.png" else [picture(number) for number in range(3)])
     if kind == "list.csv":
@@ -155,9 +155,9 @@ def test_a_server_that_is_not_there_is_told_from_an_empty_folder(web: str, tmp_p
     (tmp_path / "empty").mkdir()
     (tmp_path / "notes").mkdir()
     (tmp_path / "notes" / "a.txt").touch()
-    for location, words in (
+    for location, message in (
         ("http://127.0.0.1:9/photos", "dataset real: .* cannot be listed"),
         (f"{web}/notes/", "dataset real: there are no images in"),
     ):
-        with pytest.raises(SourceError, match=words):
+        with pytest.raises(SourceError, match=message):
             check_not_empty("real", open_source("real", location))

@@ -37,13 +37,13 @@ def settings(**changed: object) -> EmbedSettings:
         weights=str(weights),
         weights_sha256=sha256_of(weights),
         levels=("P3", "P5"),
-        frame=Preprocess(size=64),
+        preprocess=Preprocess(size=64),
         **changed,  # type: ignore[arg-type]
     )
 
 
 def record(images: int = 100) -> RunRecord:
-    return RunRecord(config={}, model={}, versions={}, datasets={"a": {"listed": images}})
+    return RunRecord.of_embeddings({"a": images}, {"P3": 40, "P5": 320}, block_rows=32)
 
 
 def test_what_was_chosen_stays_on_another_machine() -> None:
@@ -51,11 +51,8 @@ def test_what_was_chosen_stays_on_another_machine() -> None:
     first = resolve_run_precision(begun, settings(), pyramid, With(bfloat16=True))
     assert first.precision == "bfloat16"
     assert first.speedups == ("pooled-fpn", "fold", "channels-last")
-    assert begun.model == {
-        "precision": "bfloat16",
-        "speedups": list(first.speedups),
-        "pooling": "mean: whole maps",
-    }
+    model = begun.model
+    assert (model.precision, model.speedups, model.pooling) == ("bfloat16", first.speedups, "mean: whole maps")
     assert resolve_run_precision(begun, settings(), pyramid, With(bfloat16=False)) == first
     assert resolve_run_precision(record(), settings(), pyramid, With(bfloat16=False)).precision == "float32"
 
@@ -71,7 +68,7 @@ def test_many_images_are_compiled_for_where_that_works(monkeypatch: pytest.Monke
     assert "compile" not in resolve_run_precision(record(COMPILE_FROM_IMAGES - 1), settings(), pyramid, Cpu()).speedups
     monkeypatch.setattr("gapscope.stages.precision.torch.compile", fails)
     assert "compile" not in resolve_run_precision(record(COMPILE_FROM_IMAGES), settings(), pyramid, Cpu()).speedups
-    with pytest.raises(OptionError, match=r"--speedups compile: .*no C\+\+ compiler"):
+    with pytest.raises(OptionError, match=r"speedups='compile': .*no C\+\+ compiler"):
         resolve_run_precision(record(), settings(speedups=("compile",)), pyramid, Cpu())
 
 
@@ -106,12 +103,17 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbedSettings:
         std=(0.5, 0.5, 0.5),
         build=TinyTrunk,
         weights=lambda: path,
+        cached_weights=lambda: path,
         remap_state_dict=lambda trunk, state: state,
         about="tiny",
     )
     monkeypatch.setitem(gapscope.MODELS, "own", model)
     return EmbedSettings(
-        model="own", weights=str(path), weights_sha256=sha256_of(path), levels=("P2", "P3"), frame=Preprocess(size=64)
+        model="own",
+        weights=str(path),
+        weights_sha256=sha256_of(path),
+        levels=("P2", "P3"),
+        preprocess=Preprocess(size=64),
     )
 
 
@@ -156,7 +158,7 @@ def test_a_run_of_another_pool_has_longer_embeddings_and_says_so(tmp_path: Path)
         folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline", pool="grid"
     )
     assert run.embeddings("a", "P3").shape == (4, 160)
-    assert run.record.model["pooling"] == "grid: whole maps"
+    assert run.record.model.pooling == "grid: whole maps"
     with pytest.raises(gapscope.RunError, match=r"embed\.pool was grid, now mean"):
         gapscope.compare(folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline")
 
@@ -172,7 +174,7 @@ def test_threads_change_no_more_than_the_last_bits_of_a_detectors_embeddings() -
         for count in (1, 2):
             torch.set_num_threads(count)
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16):
-                found.append(trunk.means(images))
+                found.append(trunk.pooled_means(images))
     finally:
         torch.set_num_threads(threads)
     for level, values in found[0].items():

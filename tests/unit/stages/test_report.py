@@ -21,7 +21,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 
 def test_the_page_lies_in_the_run(tmp_path: Path) -> None:
     run = small_run(tmp_path)
-    page = write_report(run, Silent())
+    page = write_report(run.store, Silent())
     assert page == run.report
     assert {"index.html", "page.css", "page.js", "plotly.min.js", "data/facts.js", "data/level-2.js"} <= set(
         contents(page.parent)
@@ -30,30 +30,30 @@ def test_the_page_lies_in_the_run(tmp_path: Path) -> None:
 
 def test_the_same_run_makes_the_same_bytes(tmp_path: Path) -> None:
     run = small_run(tmp_path)
-    first = contents(write_report(run, Silent()).parent)
-    assert contents(write_report(run, Silent()).parent) == first
+    first = contents(write_report(run.store, Silent()).parent)
+    assert contents(write_report(run.store, Silent()).parent) == first
 
 
 def test_a_new_report_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
     run = small_run(tmp_path)
-    folder = write_report(run, Silent()).parent
+    folder = write_report(run.store, Silent()).parent
     (folder / "left over.txt").write_text("old")
     (run.path / ".report.1.partial").mkdir()
-    write_report(run, Silent())
+    write_report(run.store, Silent())
     assert not (folder / "left over.txt").exists()
     assert [path.name for path in run.path.iterdir() if "report" in path.name] == ["report"]
 
 
 def test_a_report_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = small_run(tmp_path)
-    first = contents(write_report(run, Silent()).parent)
+    first = contents(write_report(run.store, Silent()).parent)
 
     def fail(*_: object) -> None:
         raise OSError("the disk is full")
 
     monkeypatch.setattr(report, "write_page", fail)
     with pytest.raises(OSError, match="full"):
-        write_report(run, Silent())
+        write_report(run.store, Silent())
     assert contents(run.report.parent) == first
     assert [path.name for path in run.path.iterdir() if "report" in path.name] == ["report"]
 
@@ -71,10 +71,10 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pyt
     ],
 )
 def test_odd_runs_have_a_report_too(tmp_path: Path, options: dict[str, object]) -> None:
-    assert write_report(small_run(tmp_path, **options), Silent()).exists()
+    assert write_report(small_run(tmp_path, **options).store, Silent()).exists()
 
 
 def test_images_that_moved_away_leave_a_report_without_pictures(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     (tmp_path / "images" / "real").rename(tmp_path / "images" / "elsewhere")
-    assert write_report(run, Silent()).exists()
+    assert write_report(run.store, Silent()).exists()

@@ -11,7 +11,7 @@ from gapscope.store.thumbnails import is_kept, read_thumbnails, share_kept
 
 def test_a_run_keeps_a_small_picture_of_every_image_it_read(small_run: gapscope.Run) -> None:
     index = small_run.index("real")
-    found = read_thumbnails(small_run.path, "real", index["row"].to_numpy(), small_run.record.block_rows)
+    found = read_thumbnails(small_run.store, "real", index["row"].to_numpy())
     assert sorted(found) == index["row"][index["status"] == "ok"].tolist()
     assert small_run.thumbnails("real", np.array([10**6])) == {}
 

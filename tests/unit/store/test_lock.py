@@ -18,7 +18,7 @@ from gapscope.progress import Silent
 from gapscope.store import lock
 from gapscope.store.atomic import write_text
 from gapscope.store.location import resolve_location
-from gapscope.store.lock import NAME, Hold, check_free, run_lock
+from gapscope.store.lock import NAME, RunLock, check_free, run_lock
 
 
 def leave(run: Path, **owner: Any) -> None:
@@ -38,7 +38,7 @@ def dead() -> int:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "_WATCH_SECONDS", 0.2)
-    monkeypatch.setattr(lock, "_LOOK_SECONDS", 0.02)
+    monkeypatch.setattr(lock, "_POLL_SECONDS", 0.02)
 
 
 @pytest.mark.parametrize("where", ["folder", "memory"])
@@ -145,14 +145,14 @@ def test_whoever_was_taken_for_gone_stops(tmp_path: Path) -> None:
 def test_it_beats_by_itself_and_a_disk_that_fails_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tried, failed = threading.Event(), threading.Event()
 
-    def fails(self: Hold) -> None:
+    def fails(self: RunLock) -> None:
         if tried.is_set():
             failed.set()
         tried.set()
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(lock, "_BEAT_SECONDS", 0.001)
-    monkeypatch.setattr(Hold, "_beat_once", fails)
+    monkeypatch.setattr(RunLock, "_beat_once", fails)
     with run_lock(tmp_path, "gapscope compare", Silent()) as hold:
         assert failed.wait(30)
         hold.check()

@@ -148,7 +148,7 @@ def test_a_run_and_images_behind_urls_are_served(s3: Server, folders: dict[str, 
     del s3
     fsspec.filesystem("s3").put(folders["real"], "bucket/real", recursive=True)
     run = gapscope.compare(folders | {"real": "s3://bucket/real"}, out="s3://bucket/served", **OPTIONS)
-    with ReportServer(run) as server:
+    with ReportServer(run.store) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         base = server.url

@@ -6,16 +6,21 @@ import numpy as np
 import pytest
 
 from gapscope.errors import RunError
+from gapscope.settings import CompareSettings
 from gapscope.sources import Entry
-from gapscope.store import index
+from gapscope.store import image_stats, index
 from gapscope.store.atomic import replacing, write_json
+from gapscope.store.datasets import Pair
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.neighbors import has_neighbors, read_neighbors, write_neighbors
 from gapscope.store.pyramid import create_pyramid, mark_done, open_embeddings, pending_blocks, write_embeddings
-from gapscope.store.results import has_neighbors, read_neighbors, write_neighbors
 from gapscope.store.run_record import RunRecord, open_or_create, read_run_record
+from gapscope.store.run_store import RunStore
 
 
-def record(**config: Any) -> RunRecord:
-    return RunRecord(config={"datasets": {"real": "/images"}, "embed": {"size": 224}, **config}, model={}, versions={})
+def record(rows: int = 0, block_rows: int = 2, **compare: Any) -> RunRecord:
+    channels = {"P2": 3, "P5": 4}
+    return RunRecord.of_embeddings({"real": rows}, channels, block_rows=block_rows, compare=CompareSettings(**compare))
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -36,8 +41,10 @@ def test_the_same_run_is_opened_and_another_refused_with_the_difference(tmp_path
     begun.block_rows = 64
     begun.write(tmp_path / "run")
     assert open_or_create(tmp_path / "run", record(k=5)).block_rows == 64
-    with pytest.raises(RunError, match=r"k was 5, now 7; new was not there, now a.*--out"):
-        open_or_create(tmp_path / "run", record(k=7, new="a"))
+    with pytest.raises(
+        RunError, match=r"compare\.k was 5, now 7; compare\.max_outliers was not there, now 3\. .*`out`"
+    ):
+        open_or_create(tmp_path / "run", record(k=7, max_outliers=3))
 
 
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> None:
@@ -62,34 +69,37 @@ def test_a_damaged_run_json_is_one_line(tmp_path: Path, text: str) -> None:
         read_run_record(tmp_path)
 
 
-def facts(status: list[str]) -> list[dict[str, Any]]:
+def stats(status: list[str]) -> list[ImageStats]:
     return [{"format": "PNG", "width": 1, "height": 2, "status": each, "error": ""} for each in status]
 
 
-def test_index_keeps_the_listing_and_gets_the_facts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_index_keeps_the_listing_and_gets_the_image_stats_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(index, "GROUP_ROWS", 4)
+    monkeypatch.setattr(image_stats, "GROUP_ROWS", 4)
     entries = [Entry(f"{row}.png", row, row) for row in range(10)]
-    listed, digest = index.write_index(tmp_path, "real", entries)
+    run = RunStore(tmp_path, record(10))
+    listed, digest = index.write_index(run, "real", entries)
     assert (listed, digest) == index.listing_digest(entries)
     assert digest != index.listing_digest(entries[:-1])[1]
-    assert index.read_rows(tmp_path, "real", 6, 8) == entries[6:8]
+    assert index.entries_of(index.read_block_rows(run, "real", 6, 8)) == entries[6:8]
     for block in range(5):
-        index.write_image_stats(tmp_path, "real", block, facts(["ok", "broken"]))
-    index.merge_image_stats(tmp_path, "real", 2)
-    index.merge_image_stats(tmp_path, "real", 2)
-    table = index.read_index(tmp_path, "real").to_pandas()
+        write_image_stats(run, "real", block, stats(["ok", "broken"]))
+    merge_image_stats(run, "real")
+    merge_image_stats(run, "real")
+    table = index.read_index(run, "real").to_pandas()
     assert table["uri"].tolist() == [entry.uri for entry in entries]
     assert table["status"].tolist() == ["ok", "broken"] * 5
-    assert index.rows_read(tmp_path, "real").tolist() == [0, 2, 4, 6, 8]
-    assert index.rows_rejected(tmp_path, "real")["row"].to_pylist() == [1, 3, 5, 7, 9]
+    assert index.rows_read(run, "real").tolist() == [0, 2, 4, 6, 8]
+    assert index.rows_rejected(run, "real")["row"].to_pylist() == [1, 3, 5, 7, 9]
     assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
 
 
 @pytest.mark.parametrize("fails", ["before", "amid removal"])
 def test_merging_survives_a_crash_at_any_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: str) -> None:
-    index.write_index(tmp_path, "real", [Entry(f"{number}.png") for number in range(4)])
+    run = RunStore(tmp_path, record(4))
+    index.write_index(run, "real", [Entry(f"{number}.png") for number in range(4)])
     for block in range(2):
-        index.write_image_stats(tmp_path, "real", block, facts(["ok", "broken"]))
+        write_image_stats(run, "real", block, stats(["ok", "broken"]))
 
     def crash(path: Path, *_: Any) -> None:
         if fails != "before":
@@ -100,24 +110,25 @@ def test_merging_survives_a_crash_at_any_step(tmp_path: Path, monkeypatch: pytes
         if fails == "before":
             patch.setattr(Path, "replace", crash)
         else:
-            patch.setattr(index, "remove_tree", crash)
+            patch.setattr(image_stats, "remove_tree", crash)
         with pytest.raises(KeyboardInterrupt):
-            index.merge_image_stats(tmp_path, "real", 2)
-    index.merge_image_stats(tmp_path, "real", 2)
-    assert index.read_index(tmp_path, "real")["status"].to_pylist() == ["ok", "broken"] * 2
+            merge_image_stats(run, "real")
+    merge_image_stats(run, "real")
+    assert index.read_index(run, "real")["status"].to_pylist() == ["ok", "broken"] * 2
     assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
 
 
 def test_a_block_is_one_shard_and_pending_until_its_flag(tmp_path: Path) -> None:
+    run = RunStore(tmp_path, record(70, block_rows=32))
     for _ in range(2):
-        create_pyramid(tmp_path, "real", 70, 32, {"P2": 3, "P5": 4})
-    assert pending_blocks(tmp_path, "real") == [0, 1, 2]
+        create_pyramid(run, "real", {"P2": 3, "P5": 4})
+    assert pending_blocks(run, "real") == [0, 1, 2]
     values = np.arange(32 * 3, dtype=np.float16).reshape(32, 3)
-    write_embeddings(tmp_path, "real", 32, {"P2": values})
-    assert pending_blocks(tmp_path, "real") == [0, 1, 2]
-    mark_done(tmp_path, "real", 1)
-    assert pending_blocks(tmp_path, "real") == [0, 2]
-    stored = open_embeddings(tmp_path, "real", "P2")
+    write_embeddings(run, "real", 32, {"P2": values})
+    assert pending_blocks(run, "real") == [0, 1, 2]
+    mark_done(run, "real", 1)
+    assert pending_blocks(run, "real") == [0, 2]
+    stored = open_embeddings(run, "real", "P2")
     assert (stored.shape, stored.shards, str(stored.dtype)) == ((70, 3), (32, 3), "float16")
     assert stored.metadata.zarr_format == 3
     np.testing.assert_array_equal(stored[32:64], values)
@@ -127,15 +138,16 @@ def test_a_block_is_one_shard_and_pending_until_its_flag(tmp_path: Path) -> None
 
 def test_neighbors_that_were_not_written_whole_do_not_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     distances, indices = np.ones((4, 2), np.float32), np.zeros((4, 2), np.int64)
-    assert not has_neighbors(tmp_path, "P2", "real", "synthetic")
+    run, pair = RunStore(tmp_path, record(4)), Pair("real", "synthetic")
+    assert not has_neighbors(run, "P2", pair)
     with monkeypatch.context() as patch:
         patch.setattr("zarr.core.attributes.Attributes.__setitem__", lambda *_: (_ for _ in ()).throw(OSError))
         with pytest.raises(OSError):  # noqa: PT011
-            write_neighbors(tmp_path, "P2", "real", "synthetic", distances, indices)
-    assert not has_neighbors(tmp_path, "P2", "real", "synthetic")
-    write_neighbors(tmp_path, "P2", "real", "synthetic", distances, indices)
-    assert has_neighbors(tmp_path, "P2", "real", "synthetic")
-    found = read_neighbors(tmp_path, "P2", "real", "synthetic")
+            write_neighbors(run, "P2", pair, distances, indices)
+    assert not has_neighbors(run, "P2", pair)
+    write_neighbors(run, "P2", pair, distances, indices)
+    assert has_neighbors(run, "P2", pair)
+    found = read_neighbors(run, "P2", pair)
     np.testing.assert_array_equal(found[0], distances)
     np.testing.assert_array_equal(found[1], indices)
 
@@ -144,8 +156,7 @@ def test_what_a_killed_command_left_half_written_is_swept_up(tmp_path: Path) -> 
     run = tmp_path / "run"
     run.mkdir()
     (run / ".run.json.17.partial").write_text("{")
-    record = RunRecord(config={"a": 1}, model={}, versions={})
-    open_or_create(run, record)
+    open_or_create(run, record())
     left = [
         run / ".run.json.17.partial",
         run / "index" / ".real.parquet.4711.partial",
@@ -155,6 +166,6 @@ def test_what_a_killed_command_left_half_written_is_swept_up(tmp_path: Path) -> 
     for path in (*left, own):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    open_or_create(run, record)
+    open_or_create(run, record())
     assert not any(path.exists() for path in left)
     assert own.exists()

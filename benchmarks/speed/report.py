@@ -1,0 +1,304 @@
+"""Time to write the report, time until its page is interactive, and frames per second while its map is rotated.
+
+    python benchmarks/speed/report.py --images 50000 --images 1000000 --out benchmarks/results/report.json
+
+The benchmark makes a run of that many images, with layouts, neighbors, outliers and thumbnails but without embeddings,
+writes its report, and opens the page in headless Chromium. There the processor renders WebGL (SwiftShader), which is
+the slowest case: a laptop's graphics chip is far faster. Takes some minutes per size, and needs Chromium.
+"""
+
+import io
+import json
+import os
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+from PIL import Image
+
+from gapscope.bench.subprocess_case import peak_gib
+from gapscope.progress import Silent
+from gapscope.sources import Entry
+from gapscope.stages.report import write_report
+from gapscope.store.datasets import Pair
+from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
+from gapscope.store.index import write_index
+from gapscope.store.layouts import write_layout
+from gapscope.store.manifests import write_manifest
+from gapscope.store.metrics import DatasetMetrics, LevelMetrics, Metrics, PairMetrics, write_metrics
+from gapscope.store.neighbors import write_neighbors
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
+from gapscope.store.thumbnails import is_kept, share_kept, write_thumbnails
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from harness import argument_parser, write_result
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+LEVELS = ("P3", "P5")
+NAMES = ("real", "synthetic")
+BLOCK_ROWS = 8192
+N_NEIGHBORS = 10
+OUTLIER_SHARE = 0.02
+CHROMIUM_FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+ROTATION_SECONDS = 5.0
+
+
+def main() -> None:
+    """Measure every size, and write the result."""
+    parser = argument_parser(__doc__, repeats=3)
+    parser.add_argument("--images", type=int, action="append", help="images of both datasets together (default: 50000)")
+    options = parser.parse_args()
+    results = []
+    for images in sorted(options.images or [50_000]):
+        with tempfile.TemporaryDirectory() as folder:
+            results.append(measure(Path(folder) / "run", images, options.repeats))
+        print(json.dumps(results[-1], indent=2))
+    write_result(options.out, {"results": results})
+
+
+def measure(folder: Path, images: int, repeats: int) -> dict[str, Any]:
+    """Make a run, write its report, and measure its page.
+
+    Raises:
+        SystemExit: the page plots another number of points than it should.
+    """
+    run = make_run(folder, images // len(NAMES))
+    peak_before = peak_gib()
+    start = time.monotonic()
+    page = write_report(run, Silent())
+    seconds = time.monotonic() - start
+    sizes = [path.stat().st_size for path in page.parent.rglob("*") if path.is_file()]
+    script = (page.parent / "data" / "facts.js").read_text(encoding="utf-8")
+    plotted = json.loads(json.loads(script[script.index("JSON.parse(") + 11 : script.rindex("));")]))["drawn"]
+    # A dataset's share of the points is rounded down.
+    if not 0 <= min(images, 50_000) - plotted < len(NAMES):
+        raise SystemExit(f"the page plots {plotted} points")
+    return {
+        "images": images,
+        "load_average": round(os.getloadavg()[0], 1),
+        "levels": len(LEVELS),
+        "points_drawn": plotted,
+        "report_seconds": round(seconds, 1),
+        "report_megabytes": round(sum(sizes) / 1e6, 1),
+        "peak_memory_megabytes_before_report": int(peak_before * 1024),
+        "peak_memory_megabytes": int(peak_gib() * 1024),
+        "browser": measure_page(page, plotted, repeats),
+    }
+
+
+def measure_page(path: Path, plotted: int, repeats: int) -> dict[str, Any]:
+    """Open the page several times; return the medians and every repeat."""
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    rows = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=CHROMIUM_FLAGS)
+        for _ in range(repeats):
+            page = browser.new_page(viewport={"width": 1440, "height": 900})
+            rows.append(use_page(page, path, plotted))
+            page.close()
+        about = {"browser": f"Chromium {browser.version}", "rendering": "software (SwiftShader), 1440 x 900"}
+        browser.close()
+    medians = {f"median_{name}": statistics.median(row[name] for row in rows) for name in rows[0]}
+    return about | medians | {"repeats": rows}
+
+
+def use_page(page: "Page", path: Path, plotted: int) -> dict[str, float]:
+    """Open the page, switch the level, and rotate the map with the mouse."""
+    load = os.getloadavg()[0]
+    start = time.monotonic()
+    page.goto(path.as_uri(), timeout=120_000)
+    page.wait_for_selector("body[data-level]", timeout=120_000)
+    # Interactive: the map is drawn, and the page handles events.
+    page.evaluate("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+    interactive = time.monotonic() - start
+    n_points = page.evaluate(
+        "document.getElementById('map')._fullData.slice(0, 2).reduce((n, { x }) => n + x.length, 0)"
+    )
+    if n_points != plotted:
+        raise SystemExit(f"the map has {n_points} points")
+    start = time.monotonic()
+    other_level = page.evaluate("1 - gapscope.state.level")
+    page.evaluate(f"gapscope.update({{ level: {other_level} }})")
+    page.wait_for_selector(f"body[data-level='{other_level}']", timeout=120_000)
+    switch = time.monotonic() - start
+    rotation = rotate_map(page)
+    # Plotly's default shape, for comparison.
+    page.evaluate("Plotly.restyle('map', { 'marker.symbol': 'circle' }, [0])")
+    circles = rotate_map(page)["frames_per_second"]
+    # Other programs on the machine slow all of this down.
+    times = {"load_average": round(load, 1), "interactive_s": round(interactive, 2), "level_switch_s": round(switch, 2)}
+    return times | rotation | {"frames_per_second_with_circles": circles}
+
+
+def rotate_map(page: "Page") -> dict[str, float]:
+    """Drag the map in circles, and count the frames that are drawn meanwhile."""
+    page.evaluate("document.querySelector('.stage').scrollIntoView()")
+    box = page.locator("#map").bounding_box()
+    if box is None:
+        raise SystemExit("the page has no map")
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.evaluate("""() => {
+      const frames = window.frames_ = [];
+      const note = (now) => { frames.push(now); if (frames === window.frames_) requestAnimationFrame(note); };
+      requestAnimationFrame(note);
+    }""")
+    start = time.monotonic()
+    step = 0
+    while time.monotonic() - start < ROTATION_SECONDS:
+        step += 1
+        page.mouse.move(x + 160 * np.cos(step / 12), y + 60 * np.sin(step / 12))
+    page.mouse.up()
+    frames = np.diff(np.array(page.evaluate("[window.frames_, window.frames_ = null][0]")))
+    return {
+        "frames_per_second": round(float(len(frames) / (frames.sum() / 1000)), 1),
+        "slowest_frame_ms": round(float(frames.max()), 1),
+    }
+
+
+def make_run(folder: Path, rows: int) -> RunStore:
+    """Write a run without embeddings: two datasets of `rows` images in twelve clusters."""
+    random = np.random.default_rng(0)
+    record = RunRecord.of_embeddings(dict.fromkeys(NAMES, rows), dict.fromkeys(LEVELS, 1), block_rows=BLOCK_ROWS)
+    record.config = replace(record.config, datasets={name: f"/images/{name}" for name in NAMES})
+    record.write(folder)
+    run = RunStore(folder, record)
+    for name in NAMES:
+        write_index(run, name, index_entries(name, rows))
+        write_blocks(run, name, rows, random)
+    levels = {level: make_level(run, level, rows, random) for level in LEVELS}
+    datasets: dict[str, DatasetMetrics] = {
+        name: {"listed": rows, "read": rows, "rejected": 0, "statuses": {}} for name in NAMES
+    }
+    metrics: Metrics = {
+        "datasets": datasets,
+        "headlines": {pair.name: "" for pair in run.pairs},
+        "confounders": {},
+        "duplicates": {"groups": 0, "images": 0, "pairs": {}},
+        "across_levels": {},
+        "levels": levels,
+    }
+    write_metrics(folder, metrics)
+    return run
+
+
+def index_entries(name: str, rows: int) -> Iterator[Entry]:
+    """Return index entries of images with numbered names."""
+    return (Entry(f"/images/{name}/{row // 1000:05d}/{row:08d}.jpg", 50_000) for row in range(rows))
+
+
+def write_blocks(run: RunStore, name: str, rows: int, random: np.random.Generator) -> None:
+    """Write the image statistics of every row, and the thumbnails that a run of that size keeps."""
+    thumbnails = [thumbnail(random) for _ in range(64)]
+    for block, start in enumerate(range(0, rows, BLOCK_ROWS)):
+        block_range = range(start, min(rows, start + BLOCK_ROWS))
+        image_stats: ImageStats = {"format": "JPEG", "width": 640, "height": 480, "status": "ok", "error": ""}
+        write_image_stats(run, name, block, [image_stats] * len(block_range))
+        uris = [f"/images/{name}/{row // 1000:05d}/{row:08d}.jpg" for row in block_range]
+        kept = np.flatnonzero(is_kept(name, uris, share_kept(rows)))
+        write_thumbnails(run, name, block, {start + int(offset): thumbnails[offset % 64] for offset in kept})
+    merge_image_stats(run, name)
+
+
+def thumbnail(random: np.random.Generator) -> bytes:
+    """Return a JPEG about as hard to compress as a photograph."""
+    noise = Image.fromarray(random.integers(0, 256, (20, 27, 3), dtype=np.uint8)).resize((160, 120))
+    data = io.BytesIO()
+    noise.save(data, "JPEG", quality=85)
+    return data.getvalue()
+
+
+def make_level(run: RunStore, level: str, rows: int, random: np.random.Generator) -> LevelMetrics:
+    """Write a level's layout, neighbors and manifests; return its metrics."""
+    cluster = random.integers(0, 12, 2 * rows)
+    points = random.normal(scale=6.0, size=(12, 3))[cluster] + random.normal(size=(2 * rows, 3))
+    write_layout(run, level, points.astype(np.float32), cluster.astype(np.int32))
+    pairs: dict[str, PairMetrics] = {}
+    for pair in run.pairs:
+        distances = np.sort(random.gamma(4.0, 0.1, (rows, N_NEIGHBORS)).astype(np.float32), axis=1)
+        indices = random.integers(0, rows, (rows, N_NEIGHBORS))
+        write_neighbors(run, level, pair, distances, indices)
+        outliers = random.choice(rows, round(OUTLIER_SHARE * rows), replace=False)
+        write_manifest(run.path, level, pair, manifest(pair.query, outliers, distances), pa.schema([]))
+        pairs[pair.name] = pair_metrics(pair, rows, len(outliers))
+    return {
+        "pairs": pairs,
+        "clusters": {"count": 12, "datasets": list(NAMES), "composition": [], "one_sided": []},
+        "matrix": {"datasets": list(NAMES), "outlier_share": [], "frechet_ratio": []},
+        "neighbors": {},
+        "layout": {
+            "strategy": "full",
+            "images": 2 * rows,
+            "umap_images": 2 * rows,
+            "note": "",
+            "trustworthiness": None,
+            "neighbor_recall": None,
+            "k": 15,
+            "sample": 0,
+            "clustered": 2 * rows,
+        },
+    }
+
+
+def pair_metrics(pair: Pair, rows: int, outliers: int) -> PairMetrics:
+    """Return metrics that hold no more than the number of outliers."""
+    return {
+        "query": pair.query,
+        "reference": pair.reference,
+        "images": rows,
+        "reference_images": rows,
+        "outliers": outliers,
+        "outlier_share": OUTLIER_SHARE,
+        "outside": outliers,
+        "under_represented": 0,
+        "share_outside": 0.0,
+        "share_outside_low": 0.0,
+        "share_outside_high": 0.0,
+        "coverage": 1.0,
+        "reference_neighbors": 0.5,
+        "reference_neighbors_expected": 0.5,
+        "measures": {},
+        "scores": {"edges": [0.0, 1.0], "query": [rows], "reference": [rows]},
+    }
+
+
+def manifest(query: str, outliers: NDArray[np.int64], distances: NDArray[np.float32]) -> pd.DataFrame:
+    """Return a manifest of the rows `outliers`."""
+    count = len(outliers)
+    p_values = dict.fromkeys(("p", "q", "outside_p", "outside_q", "under_p", "under_q"), np.linspace(0, 0.1, count))
+    coordinates = dict.fromkeys("xyz", np.zeros(count))
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, count + 1),
+            "uri": [f"/images/{query}/{row // 1000:05d}/{row:08d}.jpg" for row in outliers],
+            "row": outliers,
+            "reason": "outside",
+            "score": distances[outliers, 4],
+            **p_values,
+            "nearest_distance": distances[outliers, 0],
+            "neighbors": pd.Series([[]] * count, dtype=object),
+            **coordinates,
+            "cluster": 0,
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

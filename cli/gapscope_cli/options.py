@@ -1,0 +1,121 @@
+"""Turns the options of the settings into options of commands, with their defaults, choices and help."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from gapscope.settings import OPTION_GROUPS, OPTIONS, Option
+from gapscope_cli.errors import print_error
+
+METAVARS = {
+    "out": "RUN",
+    "weights": "FILE",
+    "levels": "P3,P5",
+    "size": "PIXELS",
+    "max_pixels": "PIXELS",
+    "speedups": "NAMES",
+    "cluster": "WHERE",
+    "cache": "DIR",
+    "reference": "NAME",
+    "max_outliers": "N",
+    "max_points": "N",
+    "landmarks": "IMAGES",
+    "gpus": "N",
+    "price_per_gpu_hour": "X",
+    "sample": "N",
+}
+"""What stands for a value that is not one of a few words."""
+
+# Types that the command line writes otherwise than Python does.
+_TYPES: dict[str, Any] = {
+    "out": str,
+    "weights": Path | None,
+    "levels": str | None,
+    "speedups": str,
+    "cache": str | None,
+}
+_GROUP_OF = {name: title for title, group in OPTION_GROUPS.items() for name in group}
+
+
+class Command(TyperCommand):
+    """A command that reports a value that cannot be used in one line, as all other errors are."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Parse the arguments of a command."""
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            # Typer puts the name of pydantic's error type before some of its own messages.
+            message = error.format_message().replace("Value error, ", "").rstrip(".")
+            print_error(f"{message}. Try '{ctx.command_path} --help' for help")
+            raise typer.Exit(error.exit_code) from error
+
+
+def with_options(options: Mapping[str, Option]) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command the options in place of its `**options`; it receives what the library's arguments take."""
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command)
+        own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in own] + [
+            _parameter(each) for each in options.values()
+        ]
+
+        def run(**arguments: Any) -> None:
+            command(**{name: _from_command_line(name, value) for name, value in arguments.items()})
+
+        run.__name__, run.__doc__ = command.__name__, command.__doc__
+        run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        return run
+
+    return decorate
+
+
+def _parameter(option: Option) -> inspect.Parameter:
+    default = option.default
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    dashed = "--" + option.name.replace("_", "-")
+    info = typer.Option(
+        dashed,
+        metavar=METAVARS.get(option.name),
+        help=option.help,
+        rich_help_panel=_GROUP_OF.get(option.name),
+        show_default=default is not MISSING and default is not None and default is not False,
+    )
+    return inspect.Parameter(
+        option.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else default,
+        annotation=Annotated[_TYPES.get(option.name, option.type), info],
+    )
+
+
+def _from_command_line(name: str, value: Any) -> Any:
+    """Return what the library takes for an option's value on the command line."""
+    if name == "speedups":
+        return () if value == "none" else tuple(comma_separated(value))
+    if name == "levels" and value is not None:
+        return comma_separated(value)
+    return value
+
+
+def comma_separated(text: str) -> list[str]:
+    """Return the names in `a,b`.
+
+    Example:
+        >>> comma_separated("P3, P5")
+        ['P3', 'P5']
+    """
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def chosen(*names: str) -> dict[str, Option]:
+    """Return some of the options of `gapscope compare`."""
+    return {name: OPTIONS[name] for name in names}

@@ -1,0 +1,85 @@
+"""The numbers of a run as the page shows them: a table, charts by level, and histograms of scores."""
+
+from typing import TypedDict
+
+from gapscope.compare.registry import METRICS, Metric
+from gapscope.store.metrics import Histogram, Measure, Metrics, PairMetrics
+from gapscope.store.run_store import RunStore
+
+Cell = list[float | None]
+"""Value, low, high, floor, ratio and p of a number; all but the value may be None."""
+
+
+class NumbersTable(TypedDict):
+    """`columns`: name, label, format and help of each; `rows`: per level, per pair, one value per column."""
+
+    columns: list[list[str]]
+    rows: list[list[list[float | None]]]
+
+
+class Chart(TypedDict):
+    """A number by level: `rows` holds, per level and pair, a `Cell`, or None where there is none."""
+
+    key: str
+    label: str
+    format: str
+    help: str
+    rows: list[list[Cell | None]]
+
+
+def pair_metrics(run: RunStore, metrics: Metrics) -> list[list[PairMetrics]]:
+    """Return the numbers of every level, fine to coarse, and ordered pair."""
+    return [[metrics["levels"][level]["pairs"][pair.name] for pair in run.pairs] for level in run.levels]
+
+
+def numbers_table(run: RunStore, metrics: Metrics) -> NumbersTable:
+    """Return the counts and shares of every level and pair."""
+    columns = [metric for metric in METRICS.values() if metric.name in PairMetrics.__annotations__]
+    return {
+        "columns": [[metric.name, metric.label, metric.format, metric.help] for metric in columns],
+        "rows": [
+            [[_number(pair, metric.name) for metric in columns] for pair in pairs]
+            for pairs in pair_metrics(run, metrics)
+        ],
+    }
+
+
+def charts(run: RunStore, metrics: Metrics) -> list[Chart]:
+    """Return one chart per share and measure that the run has."""
+    levels = pair_metrics(run, metrics)
+    shares = [metric for metric in METRICS.values() if metric.format == "percent" and not metric.measure]
+    measures = [metric for metric in METRICS.values() if metric.measure]
+    drawn = [metric for metric in shares if metric.name not in {other.floor for other in shares}]
+    made = [_chart(metric, [[_share(pair, metric) for pair in pairs] for pairs in levels]) for metric in drawn]
+    made += [
+        _chart(metric, [[_measure(pair["measures"].get(metric.name)) for pair in pairs] for pairs in levels])
+        for metric in measures
+    ]
+    return [chart for chart in made if any(cell for row in chart["rows"] for cell in row)]
+
+
+def histograms(run: RunStore, metrics: Metrics) -> list[list[Histogram]]:
+    """Return, per level and pair, the histogram of outside scores: edges, and counts of query and reference."""
+    return [[pair["scores"] for pair in pairs] for pairs in pair_metrics(run, metrics)]
+
+
+def _chart(metric: Metric, rows: list[list[Cell | None]]) -> Chart:
+    label = metric.label[0].upper() + metric.label[1:]
+    return {"key": metric.name, "label": label, "format": metric.format, "help": metric.help, "rows": rows}
+
+
+def _number(pair: PairMetrics, name: str) -> float | None:
+    value = pair.get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _share(pair: PairMetrics, metric: Metric) -> Cell:
+    floor = _number(pair, metric.floor) if metric.floor else None
+    low, high = _number(pair, f"{metric.name}_low"), _number(pair, f"{metric.name}_high")
+    return [_number(pair, metric.name), low, high, floor, None, None]
+
+
+def _measure(measure: Measure | None) -> Cell | None:
+    if measure is None:
+        return None
+    return [measure["value"], measure["low"], measure["high"], measure["floor"], measure["ratio"], measure.get("p")]

@@ -1,0 +1,45 @@
+"""From the network that a user asks for to settings with nothing left open."""
+
+from collections.abc import Sequence
+from os import PathLike
+from pathlib import Path
+
+from gapscope.pyramid.models import find_model
+from gapscope.pyramid.weights import sha256_of
+from gapscope.settings import EmbedSettings, Fit, Pool, Precision, Preprocess
+
+
+def resolve_embed_settings(
+    *,
+    model: str,
+    weights: str | PathLike[str] | None,
+    levels: Sequence[str] | None,
+    size: int | None,
+    fit: Fit,
+    precision: Precision,
+    max_pixels: int = Preprocess.max_pixels,
+    pool: Pool = EmbedSettings.pool,
+    speedups: Sequence[str] = EmbedSettings.speedups,
+) -> EmbedSettings:
+    """Return settings in which the model's own weights, levels and size stand in for None.
+
+    Weights are downloaded if need be. The arguments are those of `gapscope.compare`.
+
+    Raises:
+        OptionError: there is no such model, level or size.
+        WeightsError: the weights cannot be had or read.
+    """
+    network = find_model(model)
+    # Checked before weights are downloaded.
+    preprocess = Preprocess(size=network.size if size is None else size, fit=fit, max_pixels=max_pixels)
+    file = network.weights() if weights is None else Path(weights).expanduser().absolute()
+    return EmbedSettings(
+        model=model,
+        weights=str(file),
+        weights_sha256=sha256_of(file),
+        levels=network.choose_levels(None if levels is None else tuple(levels)),
+        preprocess=preprocess,
+        pool=pool,
+        precision=precision,
+        speedups=tuple(speedups),
+    )

@@ -1,0 +1,104 @@
+"""Arrays of results: created whole, checked for missing chunks, and marked done when all of them is on disk."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+from gapscope.errors import DamageError
+from gapscope.store.atomic import flush
+from gapscope.store.location import zarr_store
+from gapscope.store.run_store import RunStore
+
+CHUNK_ROWS = 65536
+"""Rows per chunk."""
+
+
+def create_array(
+    run: RunStore, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], fill_value: float | None = None
+) -> zarr.Array[Any]:
+    """Create an array in place of an existing one.
+
+    Args:
+        run: the run.
+        path: of the array within the run, such as `layout.zarr/P3`.
+        shape: of the array.
+        dtype: of its values.
+        fill_value: what stands where nothing is written; -1 for integers and NaN for floats by default.
+    """
+    store, _, member = path.partition("/")
+    zarr.open_group(zarr_store(run.path / store), mode="a", zarr_format=3)
+    if fill_value is None:
+        fill_value = -1 if dtype.kind == "i" else float("nan")
+    run.close(path)
+    return zarr.create_array(
+        zarr_store(run.path / store),
+        name=member,
+        shape=shape,
+        dtype=dtype,
+        chunks=(max(1, min(shape[0], CHUNK_ROWS)), *shape[1:]),
+        compressors=[ZstdCodec(level=0), Crc32cCodec()],
+        fill_value=fill_value,
+        config={"write_empty_chunks": True},
+        overwrite=True,
+    )
+
+
+def write_array(run: RunStore, path: str, values: NDArray[Any], attributes: Mapping[str, Any] | None = None) -> None:
+    """Write a whole array and its attributes, and mark it done last."""
+    array = create_array(run, path, values.shape, values.dtype)
+    array[...] = values
+    mark_array_done(run, path, array, attributes)
+
+
+def mark_array_done(
+    run: RunStore, path: str, array: "zarr.Array[Any]", attributes: Mapping[str, Any] | None = None
+) -> None:
+    """Record that an array is on disk, whole; it is flushed first."""
+    flush(run.path / path)
+    array.attrs.update({**(attributes or {}), "done": True})
+
+
+def read_array(run: RunStore, path: str) -> NDArray[Any]:
+    """Return all values of an array.
+
+    Raises:
+        DamageError: a chunk is missing.
+    """
+    if lacks_chunks(run, path):
+        raise DamageError(f"{run.path / path} lacks a part; see `gapscope verify {run.path}`")
+    return np.asarray(run.array(path)[...])
+
+
+def lacks_chunks(run: RunStore, path: str) -> bool:
+    """Return whether an array that is marked done lacks a chunk, which would be read as the fill value."""
+    try:
+        array = run.open_array(path)
+    except FileNotFoundError:
+        return False
+    return bool(array.attrs.get("done", False)) and array.nchunks_initialized != array.nchunks
+
+
+def is_done(run: RunStore, path: str) -> bool:
+    """Return whether an array is on disk, whole."""
+    return bool(array_attributes(run, path).get("done", False)) and not lacks_chunks(run, path)
+
+
+def array_attributes(run: RunStore, path: str) -> dict[str, Any]:
+    """Return an array's attributes as they are on disk now; nothing where there is no such array."""
+    try:
+        return dict(run.open_array(path).attrs.asdict())
+    except FileNotFoundError:
+        return {}
+
+
+def member_names(store: Path) -> list[str]:
+    """Return the names of a Zarr store's arrays and groups, sorted; nothing where there is no such store."""
+    try:
+        return sorted(name for name, _ in zarr.open_group(zarr_store(store), mode="r").members())
+    except FileNotFoundError:
+        return []

@@ -1,0 +1,216 @@
+"""metrics.json: the numbers of a comparison, per dataset, and per level and ordered pair of datasets."""
+
+from collections.abc import Container, Iterable
+from pathlib import Path
+from typing import Literal, NotRequired, TypedDict
+
+import msgspec
+
+from gapscope.errors import DamageError, one_line
+from gapscope.store.atomic import write_json
+from gapscope.store.run_store import RunStore
+
+NAME = "metrics.json"
+
+
+class Measure(TypedDict):
+    """A number with its 95% interval and its noise floor; None for what cannot be told.
+
+    `floor` is the same number where nothing differs, and `ratio` how many times the floor it is, at like numbers of
+    images. `at_floor` is the number with as few images as the floor has, where that changes it. `p` is a p-value.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    floor: float | None
+    ratio: float | None
+    at_floor: NotRequired[float]
+    p: NotRequired[float]
+
+
+class Histogram(TypedDict):
+    """How often scores lie between equally spaced edges, in the query and in the reference."""
+
+    edges: list[float]
+    query: list[int]
+    reference: list[int]
+
+
+class PairMetrics(TypedDict):
+    """The numbers of one level and ordered pair; `gapscope.compare.registry` says what each one means."""
+
+    query: str
+    reference: str
+    images: int
+    reference_images: int
+    outliers: int
+    outlier_share: float
+    outside: int
+    under_represented: int
+    share_outside: float
+    share_outside_low: float
+    share_outside_high: float
+    coverage: float
+    reference_neighbors: float
+    reference_neighbors_expected: float
+    measures: dict[str, Measure]
+    scores: Histogram
+
+
+class OneSidedClusterMetrics(TypedDict):
+    """A cluster that belongs to one dataset: number, size, the dataset's share, and uris of typical images."""
+
+    cluster: int
+    images: int
+    dataset: str
+    share: float
+    typical: list[str]
+
+
+class ClusterMetrics(TypedDict):
+    """A level's clusters: how many, the images per cluster and dataset, and those that belong to one dataset."""
+
+    count: int
+    datasets: list[str]
+    composition: list[list[int]]
+    one_sided: list[OneSidedClusterMetrics]
+
+
+class PairMatrix(TypedDict):
+    """A table per number, a row per query and a column per reference; None for pairs that are not compared."""
+
+    datasets: list[str]
+    outlier_share: list[list[float | None]]
+    frechet_ratio: list[list[float | None]]
+
+
+class NeighborSearchInfo(TypedDict):
+    """How the neighbors of a level and ordered pair were found.
+
+    `recall` is the share of the true neighbors that were found, measured on `sample` queries; an exact search has 1 and
+    0.
+    """
+
+    method: Literal["exact", "ivf"]
+    recall: float
+    sample: int
+
+
+class LayoutInfo(TypedDict):
+    """How a level's map was made and how good it is; `gapscope.layout` says what the values mean."""
+
+    strategy: Literal["full", "landmarks", "extended", "pca", "constant"]
+    images: int
+    umap_images: int
+    note: str
+    trustworthiness: float | None
+    neighbor_recall: float | None
+    k: int
+    sample: int
+    clustered: int
+
+
+class LevelMetrics(TypedDict):
+    """The numbers of one level; keys of `pairs` and `neighbors` are names of ordered pairs."""
+
+    pairs: dict[str, PairMetrics]
+    clusters: ClusterMetrics
+    matrix: PairMatrix
+    neighbors: dict[str, NeighborSearchInfo]
+    layout: LayoutInfo
+
+
+class Confounder(TypedDict):
+    """A property of the files in which two datasets may differ: effect size, and the middle value on either side."""
+
+    name: str
+    effect: float
+    query: float | str
+    reference: float | str
+
+
+class ConfounderMetrics(TypedDict):
+    """How well the files alone tell two datasets apart, a warning where they do, and what differs."""
+
+    auc: float
+    warning: str | None
+    facts: list[Confounder]
+
+
+class DuplicateCounts(TypedDict):
+    """How many images have an exact and a near copy."""
+
+    exact: int
+    near: int
+
+
+class DuplicateMetrics(TypedDict):
+    """How many groups of copies there are, images in them, and images with a copy per two datasets."""
+
+    groups: int
+    images: int
+    pairs: dict[str, DuplicateCounts]
+
+
+class AcrossLevelsCounts(TypedDict):
+    """How many images any level lists, and how many are listed within the bound for all levels together."""
+
+    listed: int
+    within_fdr: int
+
+
+class DatasetMetrics(TypedDict):
+    """How many images a dataset has, and how many were rejected for which status."""
+
+    listed: int
+    read: int
+    rejected: int
+    statuses: dict[str, int]
+
+
+class Metrics(TypedDict):
+    """The content of metrics.json; keys of `headlines`, `confounders` and `across_levels` are names of pairs."""
+
+    datasets: dict[str, DatasetMetrics]
+    headlines: dict[str, str]
+    confounders: dict[str, ConfounderMetrics]
+    duplicates: DuplicateMetrics
+    across_levels: dict[str, AcrossLevelsCounts]
+    levels: dict[str, LevelMetrics]
+
+
+def write_metrics(run: Path, metrics: Metrics) -> None:
+    """Write metrics.json into folder `run`."""
+    write_json(run / NAME, metrics)
+
+
+def read_metrics(run: RunStore) -> Metrics:
+    """Read metrics.json.
+
+    Raises:
+        FileNotFoundError: the run is not finished.
+        DamageError: the file is damaged, or lacks one of the run's levels or pairs.
+    """
+    path = run.path / NAME
+    try:
+        metrics = msgspec.json.decode(path.read_bytes(), type=Metrics)
+        _check_complete(run, metrics)
+    except ValueError as error:
+        raise DamageError(f"{path} is damaged ({one_line(error)}); see `gapscope verify {run.path}`") from error
+    return metrics
+
+
+def _check_complete(run: RunStore, metrics: Metrics) -> None:
+    pairs = [pair.name for pair in run.pairs]
+    _check_names("datasets", run.datasets, metrics["datasets"])
+    _check_names("headlines", pairs, metrics["headlines"])
+    _check_names("levels", run.levels, metrics["levels"])
+    for level in run.levels:
+        _check_names(f"pairs of {level}", pairs, metrics["levels"][level]["pairs"])
+
+
+def _check_names(what: str, expected: Iterable[str], present: Container[str]) -> None:
+    for name in expected:
+        if name not in present:
+            raise ValueError(f"the {what} lack {name}")

@@ -1,0 +1,127 @@
+"""neighbors.zarr: the nearest images of every image, per level and ordered pair of datasets."""
+
+from itertools import pairwise
+from typing import Any, cast
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from gapscope.store.arrays import (
+    CHUNK_ROWS,
+    array_attributes,
+    create_array,
+    is_done,
+    lacks_chunks,
+    mark_array_done,
+    read_array,
+    write_array,
+)
+from gapscope.store.datasets import Pair
+from gapscope.store.metrics import NeighborSearchInfo
+from gapscope.store.run_store import RunStore
+
+NAME = "neighbors.zarr"
+
+DistancesAndIndices = tuple[NDArray[np.float32], NDArray[np.int64]]
+"""(rows, k) distances, ascending, infinite where there are fewer than k; and rows of the reference, -1 there."""
+
+
+def _path(level: str, pair: Pair, array: str) -> str:
+    return f"{NAME}/{level}/{pair.name}/{array}"
+
+
+def has_neighbors(run: RunStore, level: str, pair: Pair) -> bool:
+    """Return whether the neighbors of a level and pair are on disk, whole."""
+    return is_done(run, _path(level, pair, "distances")) and not lacks_chunks(run, _path(level, pair, "indices"))
+
+
+def write_neighbors(
+    run: RunStore, level: str, pair: Pair, distances: NDArray[np.float32], indices: NDArray[np.int64]
+) -> None:
+    """Write the neighbors of every query row in the reference.
+
+    Args:
+        run: the run.
+        level: the level's name.
+        pair: the dataset whose images look for neighbors, and the one in which they are found.
+        distances: (rows, k), ascending; infinite where there are fewer than k.
+        indices: (rows, k) rows of the reference; -1 where there are fewer.
+    """
+    write_array(run, _path(level, pair, "indices"), indices)
+    write_array(run, _path(level, pair, "distances"), distances)
+
+
+def create_neighbors(run: RunStore, level: str, pair: Pair, k: int) -> None:
+    """Create empty arrays (rows, k) for the neighbors of a level and pair, to be written in parts."""
+    shape = (run.record.datasets[pair.query].listed, k)
+    create_array(run, _path(level, pair, "indices"), shape, np.dtype(np.int64))
+    create_array(run, _path(level, pair, "distances"), shape, np.dtype(np.float32), float("inf"))
+
+
+def write_neighbor_rows(
+    run: RunStore,
+    level: str,
+    pair: Pair,
+    rows: NDArray[np.int64],
+    distances: NDArray[np.float32],
+    indices: NDArray[np.int64],
+) -> None:
+    """Write the neighbors of ascending query `rows`: distances and rows of the reference, (n, k) each."""
+    if not len(rows):
+        return
+    for name, values, fill_value in (("indices", indices, -1), ("distances", distances, np.inf)):
+        chunk = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), fill_value, values.dtype)
+        chunk[rows - rows[0]] = values
+        run.array(_path(level, pair, name), "r+")[int(rows[0]) : int(rows[-1]) + 1] = chunk
+
+
+def finish_neighbors(run: RunStore, level: str, pair: Pair, info: NeighborSearchInfo) -> None:
+    """Record that all neighbors of a level and pair are on disk, and how they were found."""
+    # The array that is marked last is the one that `has_neighbors` looks at.
+    for name, attributes in (("indices", {}), ("distances", dict(info))):
+        path = _path(level, pair, name)
+        mark_array_done(run, path, run.open_array(path, "r+"), attributes)
+
+
+def neighbor_search_info(run: RunStore, level: str, pair: Pair) -> NeighborSearchInfo:
+    """Return how the neighbors of a level and pair were found, as `finish_neighbors` took it."""
+    attributes = array_attributes(run, _path(level, pair, "distances"))
+    return cast("NeighborSearchInfo", {name: value for name, value in attributes.items() if name != "done"})
+
+
+def read_neighbors(run: RunStore, level: str, pair: Pair) -> DistancesAndIndices:
+    """Return the distances and indices of all query rows."""
+    return read_array(run, _path(level, pair, "distances")), read_array(run, _path(level, pair, "indices"))
+
+
+def read_neighbor_range(run: RunStore, level: str, pair: Pair, start: int, stop: int) -> DistancesAndIndices:
+    """Return the distances and indices of query rows `start` to `stop` (exclusive)."""
+    distances, indices = _open(run, level, pair)
+    return np.asarray(distances[start:stop]), np.asarray(indices[start:stop])
+
+
+def read_neighbor_rows(run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64]) -> DistancesAndIndices:
+    """Return the distances and indices of ascending query `rows`, reading a chunk of the arrays at a time."""
+    distances, indices = _open(run, level, pair)
+    return _take(distances, rows), _take(indices, rows)
+
+
+def read_nearest(run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], k: int) -> DistancesAndIndices:
+    """Return the distances and indices, (n, at most k), of query `rows` in any order."""
+    order = np.argsort(rows, kind="stable")
+    inverse = np.argsort(order, kind="stable")
+    distances, indices = read_neighbor_rows(run, level, pair, rows[order])
+    return distances[inverse, :k], indices[inverse, :k]
+
+
+def _open(run: RunStore, level: str, pair: Pair) -> tuple["zarr.Array[Any]", "zarr.Array[Any]"]:
+    return run.array(_path(level, pair, "distances")), run.array(_path(level, pair, "indices"))
+
+
+def _take(array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[Any]:
+    if not len(rows):
+        return np.empty((0, *array.shape[1:]), array.dtype)
+    cuts = np.searchsorted(rows, np.arange(0, array.shape[0] + CHUNK_ROWS, CHUNK_ROWS))
+    parts = [rows[first:last] for first, last in pairwise(cuts) if first < last]
+    return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])

@@ -1,0 +1,28 @@
+import logging
+from pathlib import Path
+
+import pytest
+
+from gapscope.progress import Silent
+from gapscope.store.run_log import RunLog
+
+
+def test_notes_and_ends_of_work_go_to_the_file_and_the_logger(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="gapscope")
+    log = RunLog(Silent(), tmp_path)
+    log.note("a note\nof two lines")
+    with log.task("embedding", 10, "image") as task:
+        task.advance(10, rejected=3)
+    with pytest.raises(ZeroDivisionError), log.task("searching", 10, "image") as task:
+        task.advance(4 // 0)
+    assert all(record.name == "gapscope" for record in caplog.records)
+    levels = [record.levelname for record in caplog.records]
+    messages = [record.getMessage() for record in caplog.records]
+    assert messages[0].startswith("gapscope ")
+    assert messages[1] == "a note of two lines"
+    assert messages[2].startswith("embedding: 10 images in ")
+    assert messages[2].endswith(", 3 rejected")
+    assert messages[3] == "searching stopped after 0 images: ZeroDivisionError: integer division or modulo by zero"
+    assert levels == ["INFO", "INFO", "INFO", "WARNING"]
+    lines = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
+    assert [line.split(" ", 1)[1] for line in lines] == messages
