@@ -21,7 +21,7 @@ KILL_POINTS: dict[str, tuple[str, str, int]] = {
     # A block's embeddings are written, its image statistics are not.
     "embed": ("gapscope.stages.block", "write_image_stats", 2),
     # An index has the statistics of all images, and the parts that they came from are not yet removed.
-    "store": ("gapscope.store.index", "remove_tree", 1),
+    "store": ("gapscope.store.image_stats", "remove_tree", 1),
     # Neighbor arrays are complete, but not marked as such.
     "neighbors": ("gapscope.stages.neighbors", "finish_neighbors", 3),
     # A level's clusters are written, its map is not.
