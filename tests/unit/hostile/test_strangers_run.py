@@ -45,7 +45,7 @@ REFUSED = (1, 2)
 @pytest.fixture
 def copy(intact: Run, tmp_path: Path) -> Path:
     """A copy of the run, in a folder of its own."""
-    return shutil.copytree(intact.path, tmp_path / "around" / "run")
+    return shutil.copytree(str(intact.path), tmp_path / "around" / "run")
 
 
 def command(*args: object) -> Result:
@@ -74,7 +74,7 @@ def write_image(folder: Path) -> None:
 def spoil(intact: Run, inside: Path, name: str, content: bytes) -> Path:
     """A copy of the run without its report, in which one file is another."""
     run = inside / f"run-{next(NUMBERS)}"
-    shutil.copytree(intact.path, run, ignore=shutil.ignore_patterns("report"))
+    shutil.copytree(str(intact.path), run, ignore=shutil.ignore_patterns("report"))
     (run / name).write_bytes(content)
     return run
 
