@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gapscope.errors import OptionError, RunError
 from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_array
-from gapscope.settings import Preprocess
+from gapscope.settings import Preprocess, ReportSettings
 from gapscope.sources import Entry, Source
 from gapscope.store.datasets import Pair
 from gapscope.store.index import read_entries, read_index, rows_read
@@ -194,7 +194,7 @@ class Run:
         """The content of metrics.json: the numbers per dataset, and per level and pair."""
         return read_metrics(self.store)
 
-    def plot(self, level: str, max_points: int = 50_000) -> "go.Figure":
+    def plot(self, level: str, max_points: int = ReportSettings.max_points) -> "go.Figure":
         """Return a level's 3-D map as a Plotly figure, which a notebook shows by itself.
 
         It draws what the report draws: all listed outliers, and a random sample of the others up to `max_points`.

@@ -98,8 +98,10 @@ def test_an_export_goes_into_the_run_or_into_a_folder_that_is_new(small_run: gap
     assert result.stdout.strip() == str(tmp_path / "new")
     for arguments, words in (
         (["--to", "fiftyone", "--out", str(tmp_path)], "is not empty"),
-        (["--to", "excel"], f"choose one of {', '.join(EXPORTS)}"),
+        (["--to", "excel"], f"'excel' is not one of {', '.join(map(repr, EXPORTS))}"),
     ):
         result = CliRunner().invoke(app, ["export", str(small_run.path), *arguments])
         assert result.exit_code == 2
         assert words in result.stderr
+    with pytest.raises(OptionError, match=f"to='excel': choose one of {', '.join(EXPORTS)}"):
+        export_run(small_run, "excel")

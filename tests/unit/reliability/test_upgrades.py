@@ -61,7 +61,7 @@ def test_a_run_of_an_earlier_release_opens_or_is_refused_with_the_way_out(sample
     ("written_as", "theirs", "way_out"),
     [
         (FORMAT + 1, "9.9.9", "update to 9.9.9 or newer"),
-        (FORMAT - 1, "0.0.1", "look at it with 0.0.1, or compare again into another `out`"),
+        (FORMAT - 1, "0.0.1", "look at it with 0.0.1, or compare again into another --out"),
         ("three", None, "another version"),
     ],
 )

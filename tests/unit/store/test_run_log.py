@@ -3,7 +3,9 @@ from pathlib import Path
 
 import pytest
 
+import gapscope
 from gapscope.progress import Silent
+from gapscope.stages import pipeline
 from gapscope.store.run_log import RunLog
 
 
@@ -26,3 +28,12 @@ def test_notes_and_ends_of_work_go_to_the_file_and_the_logger(tmp_path: Path, ca
     assert levels == ["INFO", "INFO", "INFO", "WARNING"]
     lines = (tmp_path / "log.txt").read_text(encoding="utf-8").splitlines()
     assert [line.split(" ", 1)[1] for line in lines] == messages
+
+
+def test_warnings_about_the_data_are_logged_as_warnings(
+    small_run: gapscope.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    confounders = {"a-vs-b": {"warning": "the files alone tell a and b apart"}, "a-vs-c": {"warning": ""}}
+    monkeypatch.setattr(pipeline, "read_metrics", lambda _: {"confounders": confounders})
+    pipeline._log_warnings(small_run.store)
+    assert caplog.record_tuples == [("gapscope", logging.WARNING, "the files alone tell a and b apart")]
