@@ -120,7 +120,10 @@ def test_a_run_opens_again_and_the_same_call_gives_the_same(
     with monkeypatch.context() as patch:
         patch.setattr("gapscope.cluster.launch.open_cluster", read)
         gapscope.compare(
-            dict(zip(("real", "synthetic"), two_folders, strict=True)), out=small_run.path, model="bundled", size=96
+            dict(zip(("real", "synthetic"), two_folders, strict=True)),
+            out=str(small_run.path),
+            model="bundled",
+            size=96,
         )
     after = {
         path: path.read_bytes()

@@ -42,7 +42,7 @@ from gapscope.stages.neighbors import find_neighbors, fit_scalers
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.stages.report import write_report
 from gapscope.stages.resolve import resolve_embed_settings
-from gapscope.store.location import Location, LocationLike, is_remote, resolve_location
+from gapscope.store.location import Location, is_remote, resolve_location
 from gapscope.store.lock import run_lock
 from gapscope.store.membership import change_datasets
 from gapscope.store.metrics import read_metrics
@@ -81,7 +81,7 @@ _VERSIONS = (
 def compare(
     datasets: Mapping[str, str | PathLike[str]],
     *,
-    out: LocationLike,
+    out: str | PathLike[str],
     model: str = ModelSettings.model,
     weights: str | PathLike[str] | None = ModelSettings.weights,
     levels: Sequence[str] | None = ModelSettings.levels,
@@ -105,7 +105,7 @@ def compare(
     max_outliers: int | None = CompareSettings.max_outliers,
     seed: int = LayoutSettings.seed,
     update: bool = RunSettings.update,
-    cache: LocationLike | None = ExecutionSettings.cache,
+    cache: str | PathLike[str] | None = ExecutionSettings.cache,
     max_points: int = ReportSettings.max_points,
     thumbnails: Thumbnails = ReportSettings.thumbnails,
     progress: Progress | None = None,
@@ -245,7 +245,7 @@ def _keep_times(record: RunRecord, times: Mapping[str, Timing]) -> None:
             record.times[title] = timing
 
 
-def _run_folder(out: LocationLike, sources: Mapping[str, Source]) -> Location:
+def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Location:
     folder = resolve_location(out)
     for name, source in sources.items():
         if (
@@ -280,7 +280,7 @@ def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
         )
 
 
-def _within_reach(sources: Mapping[str, Source], locations: Sequence[LocationLike | None], cluster: str) -> str:
+def _within_reach(sources: Mapping[str, Source], locations: Sequence[str | PathLike[str] | None], cluster: str) -> str:
     """Return the cluster to use: what lies in this process's memory is worked on in this process.
 
     Raises:
