@@ -1,13 +1,13 @@
 """How a command ends when something is wrong: with one line on stderr and an exit code."""
 
-import multiprocessing
 import os
 import re
 import shlex
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+import psutil
 import typer
 
 from gapscope.errors import GapscopeError, RunError
@@ -97,10 +97,21 @@ def print_error(message: str) -> None:
     typer.echo(f"gapscope: {plain_line(message)}", err=True)
 
 
+def _worker_processes() -> list[psutil.Process]:
+    # multiprocessing.active_children() lacks a worker that another thread is just starting. Left alone, that worker would
+    # print a traceback when this process is gone.
+    workers = []
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            if any("multiprocessing.spawn" in word for word in child.cmdline()):
+                workers.append(child)
+    return workers
+
+
 def leave_at_once(code: object) -> None:
     """End an interrupted process and its workers at once: threads that still work would hold it up."""
     if code == _INTERRUPTED:
-        for worker in multiprocessing.active_children():
+        for worker in _worker_processes():
             worker.kill()
         sys.stdout.flush()
         sys.stderr.flush()
