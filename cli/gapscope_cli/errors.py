@@ -98,8 +98,8 @@ def print_error(message: str) -> None:
 
 
 def _worker_processes() -> list[psutil.Process]:
-    # multiprocessing.active_children() lacks a worker that another thread is just starting. Left alone, that worker would
-    # print a traceback when this process is gone.
+    # multiprocessing.active_children() lacks a worker that another thread is just starting. Left alone, that worker
+    # would print a traceback when this process is gone.
     workers = []
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
