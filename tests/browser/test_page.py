@@ -74,7 +74,7 @@ def test_the_page_says_what_it_shows(visit: Visit, plain_page: Path) -> None:
     assert "all 48 images" in page.inner_text("#map-note")
     assert page.locator("#gallery-items li").count() == 5
     assert "bad.png" in page.inner_text("#rejects")
-    assert "a new number" in page.inner_text("#numbers")
+    assert "reference among neighbors" in page.inner_text("#numbers")
     assert page.locator("#map canvas").count() == 1
 
 

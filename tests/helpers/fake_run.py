@@ -296,7 +296,7 @@ def _pair_metrics(
         "reference_neighbors": 0.3,
         "reference_neighbors_expected": 0.5,
         "measures": _measures(level_index) if spec.measured else {},
-        "scores": scores if spec.measured else {"edges": [], "query": [], "reference": []},
+        "scores": scores,
     }
 
 

@@ -208,6 +208,10 @@ def _check_complete(run: RunStore, metrics: Metrics) -> None:
     _check_names("levels", run.levels, metrics["levels"])
     for level in run.levels:
         _check_names(f"pairs of {level}", pairs, metrics["levels"][level]["pairs"])
+        for name in pairs:
+            scores = metrics["levels"][level]["pairs"][name]["scores"]
+            if not len(scores["edges"]) - 1 == len(scores["query"]) == len(scores["reference"]) > 0:
+                raise ValueError(f"the histogram of {name} at {level} has {len(scores['edges'])} edges")
 
 
 def _check_names(what: str, expected: Iterable[str], present: Container[str]) -> None:

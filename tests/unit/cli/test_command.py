@@ -14,7 +14,7 @@ from gapscope_cli.main import app
 Folders = tuple[Path, Path]
 
 
-def given(folders: Folders, out: Path) -> list[str]:
+def arguments_of(folders: Folders, out: Path) -> list[str]:
     return ["compare", f"real={folders[0]}", f"synthetic={folders[1]}", "--out", str(out), "--model", "bundled"]
 
 
@@ -26,15 +26,15 @@ def test_models_are_listed() -> None:
 
 
 def test_the_main_job_from_the_command_line(two_folders: Folders, small_run: gapscope.Run, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "gapscope_cli", *given(two_folders, tmp_path / "run"), "--size", "96"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
+    command = [sys.executable, "-m", "gapscope_cli", *arguments_of(two_folders, tmp_path / "run"), "--size", "96"]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
     # Piped, so plain lines: what happened on stderr, what was found on stdout.
-    assert "real: 75 listed = 72 read + 3 rejected" in done.stderr
-    assert re.search(r"embedding done in .*135 of 135 images.*3 rejected", done.stderr)
+    assert "real: 75 listed = 72 read + 3 rejected" in result.stderr
+    assert re.search(r"embedding done in .*135 of 135 images.*3 rejected", result.stderr)
     # The library's logger has the same lines, and the command does not print them a second time.
-    assert done.stderr.count("real: 75 listed") == 1
-    assert "\x1b" not in done.stderr + done.stdout
-    assert done.stdout.splitlines()[-1].split() == ["report", str(tmp_path / "run" / "report" / "index.html")]
+    assert result.stderr.count("real: 75 listed") == 1
+    assert "\x1b" not in result.stderr + result.stdout
+    assert result.stdout.splitlines()[-1].split() == ["report", str(tmp_path / "run" / "report" / "index.html")]
     run = gapscope.open_run(tmp_path / "run")
     assert run.metrics == small_run.metrics
     for level in run.levels:
@@ -48,8 +48,8 @@ def test_all_options_reach_the_run(two_folders: Folders, tmp_path: Path) -> None
     options += " --cluster inline --k 3 --fdr 0.2 --seed 7"
     options += " --metric euclidean --n-neighbors 40 --min-dist 0.3 --n-epochs 20 --landmarks 120"
     options += " --cluster inline --k 3 --fdr 0.2 --seed 7 --reference real --max-outliers 4"
-    done = CliRunner().invoke(app, [*given(two_folders, tmp_path / "run"), *options.split()])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, [*arguments_of(two_folders, tmp_path / "run"), *options.split()])
+    assert result.exit_code == 0, result.output
     run = gapscope.open_run(tmp_path / "run")
     assert run.levels == ("P3", "P5")
     pair = "real-vs-synthetic"
@@ -67,8 +67,8 @@ def test_all_options_reach_the_run(two_folders: Folders, tmp_path: Path) -> None
 def test_report_is_written_again(small_run: gapscope.Run) -> None:
     page = small_run.report.read_bytes()
     small_run.report.unlink()
-    done = CliRunner().invoke(app, ["report", str(small_run.path)])
-    assert done.exit_code == 0
+    result = CliRunner().invoke(app, ["report", str(small_run.path)])
+    assert result.exit_code == 0
     assert small_run.report.read_bytes() == page
 
 
@@ -107,48 +107,48 @@ WRONG = {
 def test_a_users_mistake_is_one_clear_line_and_exit_code_2(case: str, two_folders: Folders, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     arguments, words = WRONG[case]
-    places = {"real": two_folders[0], "synthetic": two_folders[1], "empty": tmp_path / "empty"}
-    given = [argument.format(**places) for argument in arguments]
-    if given[0] == "compare":
-        given += [] if "--out" in given else ["--out", str(tmp_path / "run")]
-        given += [] if "--model" in given else ["--model", "bundled"]
-    done = CliRunner().invoke(app, given)
-    assert done.exit_code == 2, done.output
-    lines = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+    folders = {"real": two_folders[0], "synthetic": two_folders[1], "empty": tmp_path / "empty"}
+    command = [argument.format(**folders) for argument in arguments]
+    if command[0] == "compare":
+        command += [] if "--out" in command else ["--out", str(tmp_path / "run")]
+        command += [] if "--model" in command else ["--model", "bundled"]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("gapscope: ")]
     assert len(lines) == 1
     assert words in lines[0]
-    assert "Traceback" not in done.output
+    assert "Traceback" not in result.output
     assert not (tmp_path / "run").exists()
 
 
 def test_a_different_run_is_refused_with_the_difference(
     two_folders: Folders, small_run: gapscope.Run, tmp_path: Path
 ) -> None:
-    done = CliRunner().invoke(app, [*given(two_folders, small_run.path), "--size", "64", "--seed", "1"])
-    assert done.exit_code == 2
-    assert "embed.size was 96, now 64" in done.stderr
-    assert "layout.seed was 0, now 1" in done.stderr
+    result = CliRunner().invoke(app, [*arguments_of(two_folders, small_run.path), "--size", "64", "--seed", "1"])
+    assert result.exit_code == 2
+    assert "embed.size was 96, now 64" in result.stderr
+    assert "layout.seed was 0, now 1" in result.stderr
 
 
 @pytest.mark.parametrize("there", [True, False])
-def test_an_output_that_cannot_be_written_is_one_line(two_folders: Folders, tmp_path: Path, there: bool) -> None:
+def test_an_output_that_cannot_be_written_is_one_line(two_folders: Folders, tmp_path: Path, exists: bool) -> None:
     run = tmp_path / "run"
-    if there:
+    if exists:
         run.mkdir()
-    (run if there else tmp_path).chmod(0o500)
+    (run if exists else tmp_path).chmod(0o500)
     with unprivileged():
-        done = CliRunner().invoke(app, given(two_folders, run))
-    (run if there else tmp_path).chmod(0o700)
-    assert done.exit_code == 2
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+        result = CliRunner().invoke(app, arguments_of(two_folders, run))
+    (run if exists else tmp_path).chmod(0o700)
+    assert result.exit_code == 2
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("gapscope: ")]
     assert f"{run} cannot be written: Permission denied" in line
     assert not list(tmp_path.rglob("*.*"))
 
 
 def test_help_and_version_read_well() -> None:
     for arguments in (["--help"], ["compare", "--help"], ["report", "--help"], ["demo", "--help"], []):
-        done = CliRunner().invoke(app, arguments)
-        assert "Usage" in done.output
+        result = CliRunner().invoke(app, arguments)
+        assert "Usage" in result.output
     everything = CliRunner().invoke(app, ["compare", "--help"], env={"COLUMNS": "200", "TERM": "dumb"}).output
     for option in (
         "out",

@@ -25,13 +25,13 @@ PHOTOGRAPHS = ("brick.png", "grass.png", "chelsea.png", "coffee.png", "astronaut
 
 def crops(count: int) -> list[Image.Image]:
     random = np.random.default_rng(0)
-    found = []
+    crops = []
     for number in range(count):
         data = (files("skimage") / "data" / PHOTOGRAPHS[number % len(PHOTOGRAPHS)]).read_bytes()
         image = Image.open(io.BytesIO(data)).convert("RGB")
         left, top = (int(random.integers(0, side - 128)) for side in image.size)
-        found.append(image.crop((left, top, left + 128, top + 128)))
-    return found
+        crops.append(image.crop((left, top, left + 128, top + 128)))
+    return crops
 
 
 def properties(folder: Path, name: str, images: list[Image.Image], kind: str, **options: int) -> pd.DataFrame:
@@ -59,13 +59,13 @@ def photographs() -> list[Image.Image]:
 def test_the_same_photographs_as_png_and_as_poor_jpeg_are_told_apart(
     photographs: list[Image.Image], tmp_path: Path
 ) -> None:
-    one = properties(tmp_path, "png", photographs, "PNG")
-    other = properties(tmp_path, "jpeg", photographs, "JPEG", quality=30)
-    found = confounders(one, other, Pair("png", "jpeg"))
-    assert found["auc"] > 0.99
-    assert found["warning"] is not None
-    assert found["warning"].startswith("the files alone tell png and jpeg apart (AUC 1.00)")
-    by_name = {fact["name"]: fact for fact in found["facts"]}
+    query = properties(tmp_path, "png", photographs, "PNG")
+    reference = properties(tmp_path, "jpeg", photographs, "JPEG", quality=30)
+    actual = confounders(query, reference, Pair("png", "jpeg"))
+    assert actual["auc"] > 0.99
+    assert actual["warning"] is not None
+    assert actual["warning"].startswith("the files alone tell png and jpeg apart (AUC 1.00)")
+    by_name = {fact["name"]: fact for fact in actual["facts"]}
     assert by_name["format"] == {"name": "format", "effect": 1, "query": "PNG (100%)", "reference": "JPEG (100%)"}
     assert by_name["jpeg_quality"]["reference"] == pytest.approx(30, abs=1)
     assert by_name["jpeg_quality"]["query"] == "none"
@@ -74,9 +74,9 @@ def test_the_same_photographs_as_png_and_as_poor_jpeg_are_told_apart(
 
 
 def test_a_format_apart_the_quality_alone_gives_them_away(photographs: list[Image.Image], tmp_path: Path) -> None:
-    one = properties(tmp_path, "fine", photographs, "JPEG", quality=92)
-    other = properties(tmp_path, "poor", photographs, "JPEG", quality=30)
-    assert "jpeg_quality 92 against 30" in str(confounders(one, other, Pair("fine", "poor"))["warning"])
+    query = properties(tmp_path, "fine", photographs, "JPEG", quality=92)
+    reference = properties(tmp_path, "poor", photographs, "JPEG", quality=30)
+    assert "jpeg_quality 92 against 30" in str(confounders(query, reference, Pair("fine", "poor"))["warning"])
 
 
 def test_random_halves_raise_no_warning(photographs: list[Image.Image], tmp_path: Path) -> None:
@@ -84,17 +84,17 @@ def test_random_halves_raise_no_warning(photographs: list[Image.Image], tmp_path
     areas = []
     for seed in range(6):
         order = np.random.default_rng(seed).permutation(len(every))
-        one, other = (every.iloc[part].reset_index(drop=True) for part in np.array_split(order, 2))
-        found = confounders(one, other, Pair("one", "other"))
-        assert found["warning"] is None
-        areas.append(found["auc"])
+        query, reference = (every.iloc[part].reset_index(drop=True) for part in np.array_split(order, 2))
+        actual = confounders(query, reference, Pair("one", "other"))
+        assert actual["warning"] is None
+        areas.append(actual["auc"])
     assert np.mean(areas) == pytest.approx(0.5, abs=0.15)
 
 
 def test_a_handful_of_images_never_raises_one(photographs: list[Image.Image], tmp_path: Path) -> None:
-    one = properties(tmp_path, "png", photographs[:5], "PNG")
-    other = properties(tmp_path, "jpeg", photographs[:5], "JPEG", quality=30)
-    assert confounders(one, other, Pair("png", "jpeg"))["warning"] is None
+    query = properties(tmp_path, "png", photographs[:5], "PNG")
+    reference = properties(tmp_path, "jpeg", photographs[:5], "JPEG", quality=30)
+    assert confounders(query, reference, Pair("png", "jpeg"))["warning"] is None
 
 
 def test_sharpness_is_the_variance_of_the_laplacian(photographs: list[Image.Image]) -> None:

@@ -80,11 +80,11 @@ def test_precision_recall_density_and_coverage_are_those_of_prdc(run: Run, level
     first, second = measured_vectors(run, level)
     for query, reference, pair in ((first, second, "real-vs-synthetic"), (second, first, "synthetic-vs-real")):
         expected = compute_prdc(real_features=reference, fake_features=query, nearest_k=5)
-        found = run.metrics["levels"][level]["pairs"][pair]["measures"]
+        actual = run.metrics["levels"][level]["pairs"][pair]["measures"]
         for name, value in expected.items():
-            assert found[name]["value"] == pytest.approx(value, abs=1e-4), name
-            low, high = interval(found[name])
-            assert low <= found[name]["value"] <= high
+            assert actual[name]["value"] == pytest.approx(value, abs=1e-4), name
+            low, high = interval(actual[name])
+            assert low <= actual[name]["value"] <= high
 
 
 @pytest.mark.parametrize("level", ["P2", "P3"])
@@ -118,34 +118,35 @@ def test_density_counts_all_images_in_a_ball_that_holds_more_than_the_graph_keep
     run = compare_vectors(tmp_path / "run", vectors, metric=metric)
     many, few = measured_vectors(run, "P2")
     expected = compute_prdc(real_features=few, fake_features=many, nearest_k=5)
-    found = run.metrics["levels"]["P2"]["pairs"]["many-vs-few"]["measures"]
+    actual = run.metrics["levels"]["P2"]["pairs"]["many-vs-few"]["measures"]
     for name, value in expected.items():
-        assert found[name]["value"] == pytest.approx(value, abs=1e-4), name
+        assert actual[name]["value"] == pytest.approx(value, abs=1e-4), name
 
 
 def test_frechet_distance_of_tiles_is_that_of_all_rows_also_with_dimensions_that_never_change() -> None:
     rows = torch.from_numpy(np.random.default_rng(0).normal(size=(400, 8)) / 3)
     rows[:, 5] = 0.25
-    other = torch.from_numpy(np.random.default_rng(1).normal(size=(300, 8)) / 3)
-    whole = frechet_distance(gaussian_of(rows), gaussian_of(other))
-    tiled = frechet_distance(gaussian_of_tiles(rows.split(64)), gaussian_of(other))
+    second = torch.from_numpy(np.random.default_rng(1).normal(size=(300, 8)) / 3)
+    whole = frechet_distance(gaussian_of(rows), gaussian_of(second))
+    tiled = frechet_distance(gaussian_of_tiles(rows.split(64)), gaussian_of(second))
     assert tiled == pytest.approx(whole, abs=1e-6)
-    assert whole == pytest.approx(plain_frechet(rows.numpy(), other.numpy()), abs=1e-4)
+    assert whole == pytest.approx(plain_frechet(rows.numpy(), second.numpy()), abs=1e-4)
     assert frechet_distance(gaussian_of(rows), gaussian_of(rows)) < 1e-6
 
 
 def test_kernel_distance_weighs_as_if_rows_were_repeated() -> None:
     random = np.random.default_rng(0)
-    rows, other = (random.normal(size=(size, 6)) for size in (1100, 40))
-    rows, other = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (rows, other))
-    kept = random.random(len(rows)) < 0.5
-    found = kernel_distance(
+    rows, second = (random.normal(size=(size, 6)) for size in (1100, 40))
+    rows, second = (part / np.linalg.norm(part, axis=1, keepdims=True) for part in (rows, second))
+    chosen = random.random(len(rows)) < 0.5
+    actual = kernel_distance(
         Weighted(
-            rows=torch.from_numpy(rows), weights=torch.from_numpy(np.stack([np.ones(1100), kept], axis=1).astype(float))
+            rows=torch.from_numpy(rows),
+            weights=torch.from_numpy(np.stack([np.ones(1100), chosen], axis=1).astype(float)),
         ),
-        Weighted(rows=torch.from_numpy(other), weights=torch.ones((40, 2), dtype=torch.float64)),
+        Weighted(rows=torch.from_numpy(second), weights=torch.ones((40, 2), dtype=torch.float64)),
     )
-    assert found.tolist() == pytest.approx([plain_kid(rows, other), plain_kid(rows[kept], other)], abs=1e-9)
+    assert actual.tolist() == pytest.approx([plain_kid(rows, second), plain_kid(rows[chosen], second)], abs=1e-9)
 
 
 def test_what_is_expected_by_chance_is_what_halves_of_one_dataset_have() -> None:
@@ -153,32 +154,32 @@ def test_what_is_expected_by_chance_is_what_halves_of_one_dataset_have() -> None
     shares, covered = [], []
     for _ in range(40):
         points = random.standard_t(3, size=(90, 4))
-        one, other = points[:60], points[60:]
-        covered.append(compute_prdc(real_features=other, fake_features=one, nearest_k=5)["coverage"])
-        apart = np.square(points[:, None] - points).sum(axis=2)
-        np.fill_diagonal(apart, np.inf)
-        near = np.argsort(apart, axis=1)[:, :5]
-        shares.append(((near < 60) == (np.arange(90) < 60)[:, None]).mean())
+        first, second = points[:60], points[60:]
+        covered.append(compute_prdc(real_features=second, fake_features=first, nearest_k=5)["coverage"])
+        squares = np.square(points[:, None] - points).sum(axis=2)
+        np.fill_diagonal(squares, np.inf)
+        nearest = np.argsort(squares, axis=1)[:, :5]
+        shares.append(((nearest < 60) == (np.arange(90) < 60)[:, None]).mean())
     assert np.mean(covered) == pytest.approx(expected_coverage(5, 60, 30), abs=0.01)
     assert np.mean(shares) == pytest.approx(expected_own_share(60, 30), abs=0.01)
 
 
 def test_permutation_p_is_uniform_where_nothing_differs_and_small_where_something_does() -> None:
-    found = []
+    p_values = []
     for seed in range(60):
         random = np.random.default_rng(seed)
         points = random.normal(size=(90, 3))
-        apart = np.square(points[:, None] - points).sum(axis=2)
-        np.fill_diagonal(apart, np.inf)
-        near = np.argsort(apart, axis=1)[:, :5]
-        found.append(permutation_p(np.arange(90), near, (60, 30), random))
+        squares = np.square(points[:, None] - points).sum(axis=2)
+        np.fill_diagonal(squares, np.inf)
+        nearest = np.argsort(squares, axis=1)[:, :5]
+        p_values.append(permutation_p(np.arange(90), nearest, (60, 30), random))
         if seed == 0:
             points[:60] += 1.5
-            apart = np.square(points[:, None] - points).sum(axis=2)
-            np.fill_diagonal(apart, np.inf)
-            assert permutation_p(np.arange(90), np.argsort(apart, axis=1)[:, :5], (60, 30), random) == 0.001
-    assert np.mean(np.array(found) <= 0.1) <= 0.2
-    assert 0.35 <= np.mean(found) <= 0.65
+            squares = np.square(points[:, None] - points).sum(axis=2)
+            np.fill_diagonal(squares, np.inf)
+            assert permutation_p(np.arange(90), np.argsort(squares, axis=1)[:, :5], (60, 30), random) == 0.001
+    assert np.mean(np.array(p_values) <= 0.1) <= 0.2
+    assert 0.35 <= np.mean(p_values) <= 0.65
 
 
 def test_floors_are_what_halves_give_and_the_gap_stands_above_them(tmp_path: Path) -> None:
@@ -188,13 +189,13 @@ def test_floors_are_what_halves_give_and_the_gap_stands_above_them(tmp_path: Pat
         "b": {"P2": random.normal(size=(240, 8)), "P3": random.normal(size=(240, 8)) + np.eye(8)[0] * 2},
     }
     levels = compare_vectors(tmp_path / "run", vectors).metrics["levels"]
-    alike, apart = (levels[level]["pairs"]["a-vs-b"]["measures"] for level in ("P2", "P3"))
+    alike, different = (levels[level]["pairs"]["a-vs-b"]["measures"] for level in ("P2", "P3"))
     assert 0.6 < (alike["frechet"]["ratio"] or 0) < 1.6
-    assert (apart["frechet"]["ratio"] or 0) > 4
+    assert (different["frechet"]["ratio"] or 0) > 4
     assert interval(alike["kid"])[0] <= 0.003
-    assert interval(apart["kid"])[0] > 0
+    assert interval(different["kid"])[0] > 0
     assert alike["two_sample"]["p"] > 0.05
-    assert apart["two_sample"]["p"] == 0.001
+    assert different["two_sample"]["p"] == 0.001
     for name in ("precision", "recall", "density", "coverage"):
         assert alike[name]["value"] == pytest.approx(alike[name]["floor"], abs=0.08)
-    assert interval(apart["coverage"])[1] < (apart["coverage"]["floor"] or 0)
+    assert interval(different["coverage"])[1] < (different["coverage"]["floor"] or 0)

@@ -26,8 +26,8 @@ def test_parquet_holds_what_the_run_knows(small_run: gapscope.Run, tmp_path: Pat
     expected = small_run.embeddings("real", "P3")[images["row"][images["dataset"] == "real"]]
     np.testing.assert_array_equal(np.stack(vectors["embedding"][vectors["dataset"] == "real"].to_list()), expected)
     outliers = pd.read_parquet(folder / "outliers.parquet")
-    here = (outliers["level"] == "P5") & (outliers["query"] == "real")
-    assert outliers[here]["uri"].tolist() == small_run.outliers("P5", "real", "synthetic")["uri"].tolist()
+    of_pair = (outliers["level"] == "P5") & (outliers["query"] == "real")
+    assert outliers[of_pair]["uri"].tolist() == small_run.outliers("P5", "real", "synthetic")["uri"].tolist()
 
 
 def test_fiftyone_finds_every_image_with_its_place(small_run: gapscope.Run, tmp_path: Path) -> None:
@@ -39,9 +39,9 @@ def test_fiftyone_finds_every_image_with_its_place(small_run: gapscope.Run, tmp_
     for sample in samples:
         with Image.open(folder / sample["filepath"]) as picture:
             assert picture.size == (96, 96)
-        place = layout.loc[(sample["dataset"], sample["row"])]
-        assert sample["P4_point"] == pytest.approx(place[["x", "y", "z"]].tolist())
-        assert sample["P4_cluster"] == place["cluster"]
+        coordinates = layout.loc[(sample["dataset"], sample["row"])]
+        assert sample["P4_point"] == pytest.approx(coordinates[["x", "y", "z"]].tolist())
+        assert sample["P4_cluster"] == coordinates["cluster"]
         assert (sample["P4_outlier"] == "synthetic") == (sample["uri"] in outliers)
 
 
@@ -53,9 +53,9 @@ def test_the_projector_has_a_vector_a_line_and_a_picture_per_image(small_run: ga
     vectors = np.loadtxt(folder / "P5.tsv", delimiter="\t")
     assert len(metadata) == len(vectors) == 132
     rows = {uri: row for name in ("real", "synthetic") for row, uri in enumerate(small_run.index(name)["uri"])}
-    for at in range(0, 132, 11):
-        uri, name = metadata["uri"][at], metadata["dataset"][at]
-        np.testing.assert_allclose(vectors[at], small_run.embeddings(name, "P5")[rows[uri]], rtol=1e-3, atol=1e-4)
+    for number in range(0, 132, 11):
+        uri, name = metadata["uri"][number], metadata["dataset"][number]
+        np.testing.assert_allclose(vectors[number], small_run.embeddings(name, "P5")[rows[uri]], rtol=1e-3, atol=1e-4)
     with Image.open(folder / "sprite.png") as sprite, Image.open(metadata["uri"][13]) as image:
         across = sprite.width // 64
         tile = sprite.crop((13 % across * 64, 13 // across * 64, 13 % across * 64 + 64, 13 // across * 64 + 64))
@@ -65,11 +65,11 @@ def test_the_projector_has_a_vector_a_line_and_a_picture_per_image(small_run: ga
 
 def test_stills_are_pictures_of_every_level_and_the_same_each_time(small_run: gapscope.Run, tmp_path: Path) -> None:
     folder = export_run(small_run, "stills", tmp_path / "first")
-    again = export_run(small_run, "stills", tmp_path / "second")
+    second = export_run(small_run, "stills", tmp_path / "second")
     assert {path.name for path in folder.iterdir()} == {
         f"{level}.{kind}" for level in small_run.levels for kind in ("png", "svg")
     }
-    assert all(path.read_bytes() == (again / path.name).read_bytes() for path in folder.iterdir())
+    assert all(path.read_bytes() == (second / path.name).read_bytes() for path in folder.iterdir())
     words = "".join(ET.parse(folder / "P3.svg").getroot().itertext())
     assert "real images" in words
     assert "outliers against synthetic" in words
@@ -91,15 +91,17 @@ def test_a_notebook_gets_the_map_as_a_figure(small_run: gapscope.Run) -> None:
 
 
 def test_an_export_goes_into_the_run_or_into_a_folder_that_is_new(small_run: gapscope.Run, tmp_path: Path) -> None:
-    done = CliRunner().invoke(app, ["export", str(small_run.path), "--to", "fiftyone", "--out", str(tmp_path / "new")])
-    assert done.exit_code == 0, done.output
-    assert done.stdout.strip() == str(tmp_path / "new")
+    result = CliRunner().invoke(
+        app, ["export", str(small_run.path), "--to", "fiftyone", "--out", str(tmp_path / "new")]
+    )
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == str(tmp_path / "new")
     for arguments, words in (
         (["--to", "fiftyone", "--out", str(tmp_path)], "is not empty"),
         (["--to", "excel"], f"'excel' is not one of {', '.join(map(repr, EXPORTS))}"),
     ):
-        done = CliRunner().invoke(app, ["export", str(small_run.path), *arguments])
-        assert done.exit_code == 2
-        assert words in done.stderr
+        result = CliRunner().invoke(app, ["export", str(small_run.path), *arguments])
+        assert result.exit_code == 2
+        assert words in result.stderr
     with pytest.raises(OptionError, match=f"to='excel': choose one of {', '.join(EXPORTS)}"):
         export_run(small_run, "excel")

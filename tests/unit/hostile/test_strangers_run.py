@@ -30,7 +30,7 @@ NUMBERS = count()
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def intact(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a report, to make hostile copies of."""
     images = {"real": ["1.png", "2.png", "3.png"], "synthetic": ["1.png", "2.png"]}
     run = write_fake_run(tmp_path_factory.mktemp("whole"), FakeRunSpec(images=images, levels=("P2",), measured=True))
@@ -43,9 +43,9 @@ REFUSED = (1, 2)
 
 
 @pytest.fixture
-def copy(whole: Run, tmp_path: Path) -> Path:
+def copy(intact: Run, tmp_path: Path) -> Path:
     """A copy of the run, in a folder of its own."""
-    return shutil.copytree(whole.path, tmp_path / "around" / "run")
+    return shutil.copytree(intact.path, tmp_path / "around" / "run")
 
 
 def command(*args: object) -> Result:
@@ -71,10 +71,10 @@ def write_image(folder: Path) -> None:
     (folder / "1.png").write_bytes(encode_image(gradient_image(), "PNG"))
 
 
-def spoil(whole: Run, inside: Path, name: str, content: bytes) -> Path:
+def spoil(intact: Run, inside: Path, name: str, content: bytes) -> Path:
     """A copy of the run without its report, in which one file is another."""
     run = inside / f"run-{next(NUMBERS)}"
-    shutil.copytree(whole.path, run, ignore=shutil.ignore_patterns("report"))
+    shutil.copytree(intact.path, run, ignore=shutil.ignore_patterns("report"))
     (run / name).write_bytes(content)
     return run
 
@@ -82,9 +82,9 @@ def spoil(whole: Run, inside: Path, name: str, content: bytes) -> Path:
 @fuzz_settings(14)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["run.json", "metrics.json"])
-def test_any_json(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
-    content = data.draw(mutated_json(json.loads((whole.path / name).read_text())))
-    run = spoil(whole, inside, name, json.dumps(content).encode())
+def test_any_json(intact: Run, inside: Path, name: str, data: st.DataObject) -> None:
+    content = data.draw(mutated_json(json.loads((intact.path / name).read_text())))
+    run = spoil(intact, inside, name, json.dumps(content).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)
@@ -96,9 +96,9 @@ def test_any_json(whole: Run, inside: Path, name: str, data: st.DataObject) -> N
     "name",
     ["layout.zarr/P2", "clusters.zarr/P2", "neighbors.zarr/P2/real-vs-synthetic/indices"],
 )
-def test_any_array_metadata(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
-    seed = json.loads((whole.path / name / "zarr.json").read_text())
-    run = spoil(whole, inside, f"{name}/zarr.json", json.dumps(data.draw(mutated_json(seed))).encode())
+def test_any_array_metadata(intact: Run, inside: Path, name: str, data: st.DataObject) -> None:
+    seed = json.loads((intact.path / name / "zarr.json").read_text())
+    run = spoil(intact, inside, f"{name}/zarr.json", json.dumps(data.draw(mutated_json(seed))).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)
@@ -107,8 +107,8 @@ def test_any_array_metadata(whole: Run, inside: Path, name: str, data: st.DataOb
 @fuzz_settings(9)
 @given(data=st.data())
 @pytest.mark.parametrize("name", ["index/real.parquet", "manifests/P2.real-vs-synthetic.parquet"])
-def test_any_table(whole: Run, inside: Path, name: str, data: st.DataObject) -> None:
-    run = spoil(whole, inside, name, data.draw(mutated_bytes([(whole.path / name).read_bytes()])))
+def test_any_table(intact: Run, inside: Path, name: str, data: st.DataObject) -> None:
+    run = spoil(intact, inside, name, data.draw(mutated_bytes([(intact.path / name).read_bytes()])))
     command("report", run)
     command("export", run, "--to", "parquet")
     shutil.rmtree(run)
@@ -301,10 +301,10 @@ def test_an_array_that_is_whole_in_another_way_is_read(copy: Path) -> None:
 
 @given(value=odd_values)
 @fuzz_settings(14)
-def test_any_value_in_the_places_that_memory_depends_on(whole: Run, inside: Path, value: Any) -> None:
-    content = json.loads((whole.path / "run.json").read_text())
+def test_any_value_in_the_places_that_memory_depends_on(intact: Run, inside: Path, value: Any) -> None:
+    content = json.loads((intact.path / "run.json").read_text())
     content["datasets"]["real"]["listed"] = content["block_rows"] = value
-    run = spoil(whole, inside, "run.json", json.dumps(content).encode())
+    run = spoil(intact, inside, "run.json", json.dumps(content).encode())
     command("report", run)
     command("verify", run)
     shutil.rmtree(run)

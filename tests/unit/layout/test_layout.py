@@ -36,8 +36,8 @@ def rows_of(values: NDArray[np.float32], metric: Metric = "euclidean") -> Embedd
 
 
 def test_start_is_the_first_principal_components() -> None:
-    spread = np.array([9, 5, 3, 1, 1, 1])
-    values = (np.random.default_rng(0).normal(size=(200, 6)) * spread).astype(np.float32)
+    scales = np.array([9, 5, 3, 1, 1, 1])
+    values = (np.random.default_rng(0).normal(size=(200, 6)) * scales).astype(np.float32)
     start = pca_init([rows_of(part) for part in np.split(values, 4)], seed=0)
     expected = PCA(3).fit_transform(values)
     assert np.abs(start).max() == pytest.approx(10, abs=0.01)
@@ -56,21 +56,23 @@ def test_start_exists_for_few_dimensions_and_equal_images(shape: tuple[int, int]
 def test_merged_graph_is_that_of_all_images_together(small_run: Run) -> None:
     distances, indices = merge_graphs(small_run.store, "P4", 15)
     everything = vectors(small_run, "P4")
-    expected, where = NearestNeighbors(n_neighbors=15, metric="cosine").fit(everything).kneighbors(everything)
+    expected, expected_indices = (
+        NearestNeighbors(n_neighbors=15, metric="cosine").fit(everything).kneighbors(everything)
+    )
     np.testing.assert_array_equal(indices[:, 0], np.arange(len(everything)))
     np.testing.assert_allclose(distances, expected, atol=1e-5)
-    assert (indices == where).mean() > 0.99
+    assert (indices == expected_indices).mean() > 0.99
 
 
 def test_the_map_keeps_neighborhoods_and_repeats_itself(small_run: Run) -> None:
     for level in small_run.levels:
-        found = small_run.layout(level)[["x", "y", "z"]].to_numpy()
-        assert trustworthiness(vectors(small_run, level), found, n_neighbors=10, metric="cosine") > 0.85
+        coordinates = small_run.layout(level)[["x", "y", "z"]].to_numpy()
+        assert trustworthiness(vectors(small_run, level), coordinates, n_neighbors=10, metric="cosine") > 0.85
     distances, indices = merge_graphs(small_run.store, "P4", 15)
     start = pca_init(views(small_run, "P4"), seed=0)
     device = choose_device("cpu")
-    first, again = (device.layout(start, distances, indices, LayoutSettings(seed=3)) for _ in range(2))
-    np.testing.assert_array_equal(first, again)
+    first, second = (device.layout(start, distances, indices, LayoutSettings(seed=3)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
 
 
 def test_clusters_are_the_planted_ones() -> None:
@@ -95,11 +97,11 @@ def test_images_of_no_dataset_are_placed_on_the_map(small_run: Run) -> None:
 def test_metrics_say_how_good_the_map_and_its_graph_are(small_run: Run) -> None:
     for level in small_run.levels:
         numbers = small_run.metrics["levels"][level]
-        pairs = {f"{one}-vs-{other}" for one in small_run.datasets for other in small_run.datasets}
+        pairs = {f"{query}-vs-{reference}" for query in small_run.datasets for reference in small_run.datasets}
         assert set(numbers["neighbors"]) == pairs
         assert numbers["neighbors"]["real-vs-synthetic"] == {"method": "exact", "recall": 1.0, "sample": 0}
         layout = numbers["layout"]
         assert (layout["strategy"], layout["umap_images"], layout["sample"]) == ("full", 132, 132)
-        found = small_run.layout(level)[["x", "y", "z"]].to_numpy()
-        expected = trustworthiness(vectors(small_run, level), found, n_neighbors=15, metric="cosine")
+        coordinates = small_run.layout(level)[["x", "y", "z"]].to_numpy()
+        expected = trustworthiness(vectors(small_run, level), coordinates, n_neighbors=15, metric="cosine")
         assert layout["trustworthiness"] == pytest.approx(expected, abs=1e-3)

@@ -32,7 +32,7 @@ def normal(rows: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(size=(rows, 16)).astype(np.float32)
 
 
-def near(
+def search(
     query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool = False, batch_invariant: bool = False
 ) -> Neighbors:
     return ivf.ivf_neighbors(
@@ -51,19 +51,19 @@ def parts(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
 def test_recall_is_what_it_is_said_to_be_and_enough(same: bool) -> None:
     reference = rows_of(normal(2000, 1))
     query = reference if same else rows_of(normal(900, 2))
-    found = near(query, reference, 10, same=same)
-    true = exact_neighbors(query, reference, 10, same=same, device=CPU)
-    share = recall(found.distances, true.distances)
-    assert found.method == "ivf"
+    actual = search(query, reference, 10, same=same)
+    exact = exact_neighbors(query, reference, 10, same=same, device=CPU)
+    share = recall(actual.distances, exact.distances)
+    assert actual.method == "ivf"
     assert share >= ivf.RECALL - 0.02
-    assert share == pytest.approx(found.recall, abs=0.02)
+    assert share == pytest.approx(actual.recall, abs=0.02)
     # Independent of how recall is judged: the images themselves.
     by_index = np.mean(
-        [len(set(one) & set(other)) / 10 for one, other in zip(found.indices, true.indices, strict=True)]
+        [len(set(first) & set(second)) / 10 for first, second in zip(actual.indices, exact.indices, strict=True)]
     )
     assert by_index == pytest.approx(share, abs=1e-3)
     if same:
-        assert not (found.indices == np.arange(2000)[:, None]).any()
+        assert not (actual.indices == np.arange(2000)[:, None]).any()
 
 
 @pytest.mark.usefixtures("parts")
@@ -71,20 +71,20 @@ def test_recall_is_what_it_is_said_to_be_and_enough(same: bool) -> None:
 def test_looking_into_all_cells_is_exact(monkeypatch: pytest.MonkeyPatch, metric: Metric) -> None:
     monkeypatch.setattr(ivf, "RECALL", 2.0)
     values, query = normal(1500, 1), normal(300, 2)
-    found = near(rows_of(query, metric), rows_of(values, metric), 7)
+    actual = search(rows_of(query, metric), rows_of(values, metric), 7)
     distances, indices = NearestNeighbors(n_neighbors=7, metric=metric).fit(values).kneighbors(query)
-    np.testing.assert_allclose(found.distances, distances, atol=1e-5)
-    np.testing.assert_array_equal(found.indices, indices)
-    assert found.recall == 1
+    np.testing.assert_allclose(actual.distances, distances, atol=1e-5)
+    np.testing.assert_array_equal(actual.indices, indices)
+    assert actual.recall == 1
 
 
 def test_copies_by_the_thousand_are_at_no_distance_and_nobody_is_his_own_neighbor() -> None:
     values = np.concatenate([np.repeat(normal(3, 1), 1000, axis=0), normal(1000, 2)])
-    found = near(rows_of(values), rows_of(values), 10, same=True)
-    assert (found.distances[:3000] == 0).all()
-    assert (found.indices[:3000] // 1000 == np.arange(3000)[:, None] // 1000).all()
-    assert not (found.indices == np.arange(4000)[:, None]).any()
-    assert found.recall >= ivf.RECALL
+    actual = search(rows_of(values), rows_of(values), 10, same=True)
+    assert (actual.distances[:3000] == 0).all()
+    assert (actual.indices[:3000] // 1000 == np.arange(3000)[:, None] // 1000).all()
+    assert not (actual.indices == np.arange(4000)[:, None]).any()
+    assert actual.recall >= ivf.RECALL
 
 
 def test_a_query_alone_finds_what_it_finds_in_company(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,15 +93,15 @@ def test_a_query_alone_finds_what_it_finds_in_company(monkeypatch: pytest.Monkey
     together = cpu.Cpu().neighbors(query, reference, 5, same=False, batch_invariant=True)
     assert together.method == "ivf"
     for some in (slice(17, 18), slice(100, 140)):
-        apart = cpu.Cpu().neighbors(query.take(some), reference, 5, same=False, batch_invariant=True)
-        np.testing.assert_array_equal(apart.indices, together.indices[some])
-        np.testing.assert_array_equal(apart.distances, together.distances[some])
+        separately = cpu.Cpu().neighbors(query.take(some), reference, 5, same=False, batch_invariant=True)
+        np.testing.assert_array_equal(separately.indices, together.indices[some])
+        np.testing.assert_array_equal(separately.distances, together.distances[some])
 
 
 def test_the_same_search_finds_the_same() -> None:
     view = rows_of(normal(3000, 1))
-    one, other = near(view, view, 10, same=True), near(view, view, 10, same=True)
-    np.testing.assert_array_equal(one.indices, other.indices)
+    first, second = search(view, view, 10, same=True), search(view, view, 10, same=True)
+    np.testing.assert_array_equal(first.indices, second.indices)
 
 
 def test_scattered_rows_are_read_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,11 +114,11 @@ def test_scattered_rows_are_read_a_chunk_at_a_time(monkeypatch: pytest.MonkeyPat
 
 def test_euclidean_tells_lengths_apart_and_cosine_does_not() -> None:
     values = normal(40, 1)
-    both = np.concatenate([values, 3 * values])
-    cosine = exact_neighbors(rows_of(both), rows_of(both), 1, same=True, device=CPU)
+    merged = np.concatenate([values, 3 * values])
+    cosine = exact_neighbors(rows_of(merged), rows_of(merged), 1, same=True, device=CPU)
     np.testing.assert_array_equal(cosine.indices[:40, 0], np.arange(40, 80))
-    euclidean = exact_neighbors(rows_of(both, "euclidean"), rows_of(both, "euclidean"), 5, same=True, device=CPU)
-    fitted = NearestNeighbors(n_neighbors=5).fit(both)
+    euclidean = exact_neighbors(rows_of(merged, "euclidean"), rows_of(merged, "euclidean"), 5, same=True, device=CPU)
+    fitted = NearestNeighbors(n_neighbors=5).fit(merged)
     distances, indices = fitted.kneighbors()
     np.testing.assert_allclose(euclidean.distances, distances, rtol=1e-5)
     np.testing.assert_array_equal(euclidean.indices, indices)

@@ -14,7 +14,7 @@ from gapscope.report.single_file import write_single_file
 
 
 @pytest.fixture(scope="module")
-def again(folders: DatasetFolders, tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
+def second_run(folders: DatasetFolders, tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
     """The comparison once more, in another place."""
     return quick_compare(folders, tmp_path_factory.mktemp("again") / "run")
 
@@ -23,16 +23,16 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_second_run_elsewhere(again: gapscope.Run, undisturbed: dict[str, bytes]) -> None:
-    assert read_run_files(again.path) == undisturbed
+def test_a_second_run_elsewhere(second_run: gapscope.Run, undisturbed: dict[str, bytes]) -> None:
+    assert read_run_files(second_run.path) == undisturbed
 
 
 @pytest.mark.parametrize("kind", EXPORTS)
-def test_exports(again: gapscope.Run, finished: Path, tmp_path: Path, kind: str) -> None:
-    one = export_run(gapscope.open_run(finished), kind, tmp_path / "one")
-    other = export_run(again, kind, tmp_path / "other")
-    assert files(one) == files(other)
-    assert files(one)
+def test_exports(second_run: gapscope.Run, finished: Path, tmp_path: Path, kind: str) -> None:
+    first = export_run(gapscope.open_run(finished), kind, tmp_path / "one")
+    second = export_run(second_run, kind, tmp_path / "other")
+    assert files(first) == files(second)
+    assert files(first)
 
 
 def test_the_page_in_one_file(finished: Path, tmp_path: Path) -> None:
@@ -52,8 +52,8 @@ def test_an_update(folders: DatasetFolders, finished: Path, tmp_path: Path) -> N
             tmp_path / "images" / "synthetic" / f"new-{number}.png"
         )
     (tmp_path / "images" / "real" / "03.png").unlink()
-    one, other = (quick_compare(moved, run, update=True) for run in runs)
-    assert one.metrics["datasets"]["synthetic"]["read"] == 15
-    assert read_run_files(one.path) == read_run_files(other.path)
-    found = gapscope.verify(one.path)
-    assert (found.faults, found.finished) == ([], True)
+    first, second = (quick_compare(moved, run, update=True) for run in runs)
+    assert first.metrics["datasets"]["synthetic"]["read"] == 15
+    assert read_run_files(first.path) == read_run_files(second.path)
+    checked = gapscope.verify(first.path)
+    assert (checked.faults, checked.finished) == ([], True)

@@ -37,14 +37,14 @@ Answer = tuple[int, dict[str, str], bytes]
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a report, one of whose datasets is a tar archive, and one of whose images is no image."""
     folder = tmp_path_factory.mktemp("served")
-    names = [f"{at}.png" for at in range(6)]
-    made = write_fake_run(
+    names = [f"{number}.png" for number in range(6)]
+    fake = write_fake_run(
         folder, FakeRunSpec(images={"real": names, "packed": [*names, "bad.png"]}, broken={"bad.png"})
     )
     (folder / "secret.txt").write_text("secret")
-    pack(made, folder)
-    write_report(made.store, Silent())
-    return open_run(made.path)
+    pack(fake, folder)
+    write_report(fake.store, Silent())
+    return open_run(fake.path)
 
 
 def pack(run: Run, folder: Path) -> None:
@@ -84,9 +84,9 @@ def ask(server: ReportServer, path: str, *, method: str = "GET", host: str | Non
     connection.putheader("Host", host or f"127.0.0.1:{port}")
     connection.endheaders()
     answer = connection.getresponse()
-    found = (answer.status, dict(answer.getheaders()), answer.read())
+    response = (answer.status, dict(answer.getheaders()), answer.read())
     connection.close()
-    return found
+    return response
 
 
 def test_the_page_and_its_files_are_served(server: ReportServer, run: Run) -> None:
@@ -109,12 +109,12 @@ def test_images_come_from_their_sources(server: ReportServer, number: int, datas
 
 
 def test_what_browsers_do_not_read_is_encoded_anew(tmp_path: Path) -> None:
-    made = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.tif", "2.tif"], "b": ["1.tif"]}))
+    fake = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.tif", "2.tif"], "b": ["1.tif"]}))
     Image.new("RGB", (50, 30), (0, 0, 255)).save(tmp_path / "images" / "a" / "1.tif", "TIFF")
     (tmp_path / "images" / "a" / "2.tif").write_text("<script>alert(1)</script>")
-    list_anew(made, "a", Folder(str(tmp_path / "images" / "a")))
-    write_report(made.store, Silent())
-    with ReportServer(made.store) as server:
+    list_anew(fake, "a", Folder(str(tmp_path / "images" / "a")))
+    write_report(fake.store, Silent())
+    with ReportServer(fake.store) as server:
         kind, data = server.image(0, 0)
         assert kind == "image/jpeg"
         with Image.open(io.BytesIO(data)) as picture:
@@ -205,12 +205,12 @@ def test_it_listens_on_this_machine_alone_and_every_server_has_a_secret_of_its_o
 
 
 def test_a_run_without_a_report_is_one_line(tmp_path: Path) -> None:
-    made = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.png"], "b": ["1.png"]}))
+    fake = write_fake_run(tmp_path, FakeRunSpec(images={"a": ["1.png"], "b": ["1.png"]}))
     with pytest.raises(RunError, match="gapscope report"):
-        ReportServer(made.store)
-    done = CliRunner().invoke(app, ["serve", str(made.path)])
-    assert done.exit_code == 2
-    assert "has no report" in done.stderr
+        ReportServer(fake.store)
+    result = CliRunner().invoke(app, ["serve", str(fake.path)])
+    assert result.exit_code == 2
+    assert "has no report" in result.stderr
 
 
 def raw(server: ReportServer, sent: bytes) -> bytes:
@@ -313,8 +313,8 @@ def test_clients_that_do_not_finish_asking_do_not_keep_the_others_out(
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.1})
         thread.start()
         slow = [socket.create_connection(("127.0.0.1", int(server.server_address[1])), timeout=30) for _ in range(12)]
-        for at, client in enumerate(slow):
-            client.sendall(b"GET /"[: at % 6])
+        for number, client in enumerate(slow):
+            client.sendall(b"GET /"[: number % 6])
         assert ask(server, f"/{server.token}/")[0] == 200
         assert all(client.recv(65536) == b"" for client in slow)
         for client in slow:
@@ -375,11 +375,11 @@ def test_what_a_strangers_index_names_is_shown_only_if_it_is_a_picture(copy: Run
         odd = {"uri": [name] * len(table), "bytes": [-1] * len(table)}
         changed = table
         for column, values in odd.items():
-            at = table.schema.get_field_index(column)
-            changed = changed.set_column(at, column, pa.array(values, table.schema.field(column).type))
+            number = table.schema.get_field_index(column)
+            changed = changed.set_column(number, column, pa.array(values, table.schema.field(column).type))
         pq.write_table(changed, copy.path / "index" / "real.parquet", compression="none", use_dictionary=False)
         with ReportServer(copy.store) as server:
-            with pytest.raises(Rejected) as told:
+            with pytest.raises(Rejected) as rejected:
                 server.image(0, 0)
-            assert "private" not in told.value.error
-            assert "root:" not in told.value.error
+            assert "private" not in rejected.value.error
+            assert "root:" not in rejected.value.error

@@ -61,7 +61,7 @@ def painted_store(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def page(uris: list[str], dataset: str = "painted") -> tuple[RunStore, PointIndex, Selection]:
     count = len(uris)
-    where = PointIndex(
+    index = PointIndex(
         datasets=(dataset,),
         dataset=np.zeros(count, np.int16),
         row=np.arange(count),
@@ -69,20 +69,20 @@ def page(uris: list[str], dataset: str = "painted") -> tuple[RunStore, PointInde
     )
     # Backwards, so that the page's order is not the dataset's.
     image = np.arange(count)[::-1]
-    chosen = Selection(image=image, drawn=np.ones(count, bool), important=1, outliers=0, outliers_drawn=0)
-    return cast("RunStore", PaintedRun(uris)), where, chosen
+    selection = Selection(image=image, drawn=np.ones(count, bool), important=1, outliers=0, outliers_drawn=0)
+    return cast("RunStore", PaintedRun(uris)), index, selection
 
 
 def colors(count: int) -> list[tuple[int, int, int]]:
-    return [(at % 7 * 40, at % 5 * 60, at % 11 * 23) for at in range(count)]
+    return [(number % 7 * 40, number % 5 * 60, number % 11 * 23) for number in range(count)]
 
 
 def test_each_tile_shows_its_own_image(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tiles, "LARGE_IMAGES", 70)
     paints = colors(400)
-    run, where, chosen = page([f"{r} {g} {b} 80 40" for r, g, b in paints])
-    sizes = write_tiles(run, where, chosen, "drawn", tmp_path, Silent()).sizes
-    found = 0
+    run, index, selection = page([f"{r} {g} {b} 80 40" for r, g, b in paints])
+    sizes = write_tiles(run, index, selection, "drawn", tmp_path, Silent()).sizes
+    count = 0
     for sheet in sheets(400):
         with Image.open(tmp_path / "tiles" / sheet.name) as picture:
             for image in range(sheet.start, sheet.stop):
@@ -90,28 +90,28 @@ def test_each_tile_shows_its_own_image(tmp_path: Path, monkeypatch: pytest.Monke
                 width, height = map(int, sizes[image])
                 assert (width, height) == (sheet.side, sheet.side // 2)
                 seen = np.asarray(picture.convert("RGB"), int)[top + height // 2, left + width // 2]
-                assert np.abs(seen - paints[chosen.image[image]]).max() < 12
-                found += 1
-    assert found == 400
+                assert np.abs(seen - paints[selection.image[image]]).max() < 12
+                count += 1
+    assert count == 400
 
 
 def test_an_image_that_cannot_be_read_any_more_is_a_grey_tile(tmp_path: Path) -> None:
-    run, where, chosen = page(["255 0 0 30 30", "gone", "0 0 255 30 30"])
-    found = write_tiles(run, where, chosen, "drawn", tmp_path, Silent())
-    assert (found.images, found.wanted) == (2, 3)
-    assert found.sizes.tolist() == [[160, 160], [0, 0], [160, 160]]
+    run, index, selection = page(["255 0 0 30 30", "gone", "0 0 255 30 30"])
+    written = write_tiles(run, index, selection, "drawn", tmp_path, Silent())
+    assert (written.images, written.wanted) == (2, 3)
+    assert written.sizes.tolist() == [[160, 160], [0, 0], [160, 160]]
     with Image.open(tmp_path / "tiles" / "large-0000.jpg") as picture:
         assert np.abs(np.asarray(picture.convert("RGB"), int)[80, 240] - 128).max() < 12
 
 
 def test_a_source_that_has_moved_away_leaves_the_page_without_pictures(tmp_path: Path) -> None:
-    run, where, chosen = page(["255 0 0 30 30"], dataset="moved")
-    assert write_tiles(run, where, chosen, "drawn", tmp_path, Silent()).sizes.tolist() == [[0, 0]]
+    run, index, selection = page(["255 0 0 30 30"], dataset="moved")
+    assert write_tiles(run, index, selection, "drawn", tmp_path, Silent()).sizes.tolist() == [[0, 0]]
 
 
 def test_a_very_thin_image_keeps_its_shape(tmp_path: Path) -> None:
-    run, where, chosen = page(["255 0 0 2000 1"])
-    assert write_tiles(run, where, chosen, "drawn", tmp_path, Silent()).sizes.tolist() == [[160, 1]]
+    run, index, selection = page(["255 0 0 2000 1"])
+    assert write_tiles(run, index, selection, "drawn", tmp_path, Silent()).sizes.tolist() == [[160, 1]]
 
 
 @pytest.mark.parametrize("count", [0, 1, 64, 65, 4096, 4097, 60_000])
@@ -121,32 +121,32 @@ def test_sheets_hold_every_image_once(count: int) -> None:
 
 
 def test_pictures_that_the_run_has_kept_are_not_decoded_again(tmp_path: Path) -> None:
-    run, where, chosen = page(["255 0 0 30 30", "gone"])
+    run, index, selection = page(["255 0 0 30 30", "gone"])
     kept = io.BytesIO()
     Image.new("RGB", (120, 160), (0, 0, 255)).save(kept, "JPEG")
     cast("PaintedRun", run).kept[1] = kept.getvalue()
-    found = write_tiles(run, where, chosen, "drawn", tmp_path, Silent())
-    assert found.sizes.tolist() == [[120, 160], [160, 160]]
+    written = write_tiles(run, index, selection, "drawn", tmp_path, Silent())
+    assert written.sizes.tolist() == [[120, 160], [160, 160]]
     with Image.open(tmp_path / "tiles" / "large-0000.jpg") as picture:
         assert np.abs(np.asarray(picture.convert("RGB"), int)[80, 60] - (0, 0, 255)).max() < 12
 
 
 @pytest.mark.parametrize(("which", "images"), [("off", 0), ("outliers", 1), ("drawn", 3)])
 def test_no_more_pictures_than_asked_for(tmp_path: Path, which: Thumbnails, images: int) -> None:
-    run, where, chosen = page(["255 0 0 30 30"] * 3)
-    found = write_tiles(run, where, chosen, which, tmp_path, Silent())
-    assert (found.images, found.wanted) == (images, images)
-    assert np.count_nonzero(found.sizes[:, 0]) == images
-    assert found.bytes == sum(path.stat().st_size for path in (tmp_path / "tiles").iterdir())
+    run, index, selection = page(["255 0 0 30 30"] * 3)
+    written = write_tiles(run, index, selection, which, tmp_path, Silent())
+    assert (written.images, written.wanted) == (images, images)
+    assert np.count_nonzero(written.sizes[:, 0]) == images
+    assert written.bytes == sum(path.stat().st_size for path in (tmp_path / "tiles").iterdir())
 
 
 def test_all_pictures_together_have_a_cap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, where, chosen = page([f"{r} {g} {b} 80 40" for r, g, b in colors(200)])
+    run, index, selection = page([f"{r} {g} {b} 80 40" for r, g, b in colors(200)])
     for name in ("all", "some"):
         (tmp_path / name).mkdir()
-    cap = write_tiles(run, where, chosen, "drawn", tmp_path / "all", Silent()).bytes - 1
+    cap = write_tiles(run, index, selection, "drawn", tmp_path / "all", Silent()).bytes - 1
     monkeypatch.setattr(tiles, "MAX_BYTES", cap)
-    found = write_tiles(run, where, chosen, "drawn", tmp_path / "some", Silent())
-    assert 0 < found.images < found.wanted == 200
-    assert found.bytes <= cap
-    assert found.sizes[found.images :].max() == 0
+    written = write_tiles(run, index, selection, "drawn", tmp_path / "some", Silent())
+    assert 0 < written.images < written.wanted == 200
+    assert written.bytes <= cap
+    assert written.sizes[written.images :].max() == 0

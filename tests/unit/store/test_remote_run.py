@@ -1,6 +1,7 @@
 """Runs behind URLs: a real S3 server on this machine that may be told to fail, and memory."""
 
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from urllib.request import urlopen
 import fsspec
 import numpy as np
 import pytest
-from embed_only import list_and_embed, read_run_arrays
+from embed_only import LEVELS, list_and_embed, read_run_arrays
 from PIL import Image
 from typer.testing import CliRunner
 from zarr.core.sync import sync
@@ -17,8 +18,10 @@ from zarr.core.sync import sync
 import gapscope
 from gapscope.progress import Silent
 from gapscope.report.serve import ReportServer
+from gapscope.stages.neighbors import fit_scalers
 from gapscope.store import location
 from gapscope.store.lock import run_lock
+from gapscope.store.run_store import open_store
 from gapscope_cli.main import app
 
 OPTIONS: dict[str, Any] = {"model": "bundled", "levels": ["P3"], "size": 64, "n_epochs": 11, "cluster": "inline"}
@@ -32,11 +35,14 @@ class Server:
         self._app, self._lock = app, threading.Lock()
         self.troubles: list[str] = []
         self.met: list[str] = []
+        self.methods: Counter[str] = Counter()
 
     def __call__(self, environ: dict[str, Any], start: Start) -> Iterable[bytes]:
         with self._lock:
             trouble = self.troubles.pop() if self.troubles else "none"
             self.met.append(trouble)
+            listing = environ["REQUEST_METHOD"] == "GET" and "prefix=" in environ["QUERY_STRING"]
+            self.methods["LIST" if listing else environ["REQUEST_METHOD"]] += 1
         if trouble == "late":
             self.released.wait(60)
         if trouble != "none":
@@ -78,53 +84,75 @@ def s3() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    made, random = {}, np.random.default_rng(4)
+    by_name, random = {}, np.random.default_rng(4)
     for name in ("real", "synthetic"):
         folder = tmp_path_factory.mktemp(name)
         for number in range(36 if name == "real" else 12):
             pixels = random.integers(0, 256, (6, 8, 3), dtype=np.uint8)
             Image.fromarray(pixels).resize((40, 30)).save(folder / f"{number:02d}.png")
         (folder / "broken.jpg").write_bytes(b"no image")
-        made[name] = str(folder)
-    return made
+        by_name[name] = str(folder)
+    return by_name
 
 
 def content(run: Path) -> dict[str, bytes]:
     """What a run's files hold, but for times."""
-    apart = ("run.json", "log.txt", "facts.js", "SHA256SUMS")
-    files = [path for path in run.rglob("*") if path.is_file() and path.name not in apart]
+    with_times = ("run.json", "log.txt", "facts.js", "SHA256SUMS")
+    files = [path for path in run.rglob("*") if path.is_file() and path.name not in with_times]
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
-def here(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
+def local_run(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
     return gapscope.compare(folders, out=tmp_path_factory.mktemp("here") / "run", **OPTIONS)
+
+
+def test_a_block_asks_for_little_but_its_data(s3: Server, tmp_path: Path) -> None:
+    pixels = np.random.default_rng(4).integers(0, 256, (192, 8, 8, 3), dtype=np.uint8)
+    counts, blocks = [], []
+    for images in (64, 192):
+        folder = tmp_path / str(images)
+        folder.mkdir()
+        for number in range(images):
+            Image.fromarray(pixels[number]).save(folder / f"{number:03d}.png")
+        url = f"s3://bucket/requests-{images}"
+        s3.methods.clear()
+        list_and_embed(url, {"real": str(folder)}, "inline")
+        run = open_store(location.resolve_location(url))
+        fit_scalers(run)
+        counts.append(s3.methods.copy())
+        blocks.append(run.record.blocks("real"))
+    more = blocks[1] - blocks[0]
+    assert more == 4
+    assert (counts[1]["HEAD"] + counts[1]["LIST"] - counts[0]["HEAD"] - counts[0]["LIST"]) / more <= 10
+    # A shard per level and a flag, and hardly more: nothing is written twice.
+    assert (counts[1]["PUT"] - counts[0]["PUT"]) / more <= len(LEVELS) + 3
 
 
 @pytest.mark.parametrize("url", [pytest.param("s3://bucket/some/run", marks=pytest.mark.slow), "memory://run-of-test"])
 def test_a_run_behind_a_url_holds_what_a_folder_holds(
-    s3: Server, folders: dict[str, str], here: gapscope.Run, tmp_path: Path, url: str
+    s3: Server, folders: dict[str, str], local_run: gapscope.Run, tmp_path: Path, url: str
 ) -> None:
     run = gapscope.compare(folders, out=url, **OPTIONS)
-    assert content(run.path) == content(here.path)
+    assert content(run.path) == content(local_run.path)
     opened = gapscope.open_run(url)
-    assert opened.metrics == here.metrics
-    assert opened.outliers("P3", "real", "synthetic").equals(here.outliers("P3", "real", "synthetic"))
+    assert opened.metrics == local_run.metrics
+    assert opened.outliers("P3", "real", "synthetic").equals(local_run.outliers("P3", "real", "synthetic"))
     page = opened.report.read_bytes()
     opened.report.unlink()
-    done = CliRunner().invoke(app, ["report", url])
-    assert done.exit_code == 0, done.output
-    assert done.stdout.strip() == f"{url}/report/index.html"
+    result = CliRunner().invoke(app, ["report", url])
+    assert result.exit_code == 0, result.output
+    assert result.stdout.strip() == f"{url}/report/index.html"
     assert opened.report.read_bytes() == page
     for kind in ("parquet", "projector"):
-        done = CliRunner().invoke(app, ["export", url, "--to", kind, "--out", str(tmp_path / kind)])
-        assert done.exit_code == 0, done.output
-    found = gapscope.verify(url)
-    assert (found.faults, found.finished) == ([], True)
+        result = CliRunner().invoke(app, ["export", url, "--to", kind, "--out", str(tmp_path / kind)])
+        assert result.exit_code == 0, result.output
+    checked = gapscope.verify(url)
+    assert (checked.faults, checked.finished) == ([], True)
     # The same call finds nothing to do.
     asked = len(s3.met)
     gapscope.compare(folders, out=url, **OPTIONS)
-    assert content(run.path) == content(here.path)
+    assert content(run.path) == content(local_run.path)
     assert (len(s3.met) > asked) == url.startswith("s3")
     with pytest.raises(gapscope.RunError, match=r"embed\.size was 64, now 96"):
         gapscope.compare(folders, out=url, **OPTIONS | {"size": 96})
@@ -220,9 +248,9 @@ def test_what_cannot_be_a_run_is_one_line(s3: Server, folders: dict[str, str], u
     if "nowhere" not in url:
         command = ["compare", *(f"{name}={folder}" for name, folder in folders.items()), "--out", url]
         command += ["--model", "bundled"]
-    done = CliRunner().invoke(app, command)
-    assert done.exit_code == 2, done.output
-    lines = [line for line in done.stderr.splitlines() if line.startswith("gapscope: ")]
+    result = CliRunner().invoke(app, command)
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if line.startswith("gapscope: ")]
     assert len(lines) == 1
     assert words in lines[0]
-    assert "secret" not in done.output
+    assert "secret" not in result.output

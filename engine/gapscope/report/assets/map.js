@@ -86,10 +86,10 @@
     const base = pointSize(g.data.drawn);
     ringImages = [cluster, neighbors, state.pinned === null ? [] : [state.pinned], [...state.selected]];
     return [
-      ring(ringed[0], base + 5, g.cssVariable("--mark"), "circle-open"),
-      ring(ringed[1], base + 8, g.cssVariable("--text"), "circle-open"),
-      ring(ringed[2], base + 12, g.cssVariable("--text"), "diamond-open"),
-      ring(ringed[3], base + 4, g.cssVariable("--focus"), "circle-open"),
+      ring(ringImages[0], base + 5, g.cssVariable("--mark"), "circle-open"),
+      ring(ringImages[1], base + 8, g.cssVariable("--text"), "circle-open"),
+      ring(ringImages[2], base + 12, g.cssVariable("--text"), "diamond-open"),
+      ring(ringImages[3], base + 4, g.cssVariable("--focus"), "circle-open"),
     ];
   };
 
