@@ -19,7 +19,7 @@ LOCKED := requirements/locked.txt
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    ruff, mypy and the tests"
-	@echo "make test-slow  the tests that take long"
+	@echo "make test-slow  the tests that take long, and the examples in docstrings"
 	@echo "make lint    ruff, import-linter and mypy alone"
 	@echo "make format  let ruff mend and format the code"
 	@echo "make bench   gapscope against its peers on the same images, into benchmarks/results/peers.json and .html"
@@ -42,6 +42,7 @@ test: lint
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/python -m pytest --doctest-modules engine/gapscope
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -58,7 +58,7 @@ def _stages(count: int, levels: int, setting: Setting) -> Iterator[Result]:
             level: {"neighbors": values["neighbors"], "layout": values["layout"]} for level, values in metrics.items()
         }
     }
-    shutil.rmtree(run.path)
+    shutil.rmtree(str(run.path))
 
 
 def _warm_up(setting: Setting) -> None:

@@ -98,14 +98,14 @@ def _stages(setting: Setting) -> Iterator[Result]:
     values, kind = embeddings(setting, setting.size(10_000, 90))
     parent = setting.folder("stages")
     by_cpu = write_run(parent / "cpu", two_datasets(values, 1))
-    by_device = open_store(copy_run(by_cpu.path, parent / "device"))
+    by_device = open_store(copy_run(parent / "cpu", parent / "device"))
     with lazy_cluster("inline", setting.device.name, 0) as connect:
         find_neighbors(by_cpu, Cpu(), _K, connect, Silent())
         find_neighbors(by_device, setting.device, _K, connect, Silent())
         yield {"points": len(values), "kind": kind, "neighbors": _compare_neighbors(by_cpu, by_device)}
         compute_layouts(by_cpu, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
     for name in ("layout.zarr", "clusters.zarr"):
-        copy_run(by_cpu.path / name, by_device.path / name)
+        copy_run(parent / "cpu" / name, parent / "device" / name)
     for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
         compare_datasets(run, CompareSettings(), device, Silent())
     yield {"manifests": {pair.name: _compare_manifests(by_cpu, by_device, pair) for pair in by_cpu.pairs}}

@@ -96,7 +96,7 @@ def measure(folder: Path, images: int, repeats: int) -> dict[str, Any]:
         "report_megabytes": round(sum(sizes) / 1e6, 1),
         "peak_memory_megabytes_before_report": int(peak_before * 1024),
         "peak_memory_megabytes": int(peak_gib() * 1024),
-        "browser": measure_page(page, plotted, repeats),
+        "browser": measure_page(Path(str(page)), plotted, repeats),
     }
 
 

@@ -60,8 +60,18 @@ def as_command_line(error: GapscopeError) -> str:
         >>> print(as_command_line(OptionError("must be 11 or more; see `max_points=5`", argument="n_epochs", value=3)))
         --n-epochs 3: must be 11 or more; see --max-points 5
     """
-    message = _MENTIONED.sub(_mentioned_option, error.message)
+    message = with_options(error.message)
     return f"{_option(error.argument, error.value)}: {message}" if error.argument else message
+
+
+def with_options(message: str) -> str:
+    """Return a library's message with options in place of the Python arguments that it mentions.
+
+    Example:
+        >>> print(with_options("give another `out`, or remove the folder"))
+        give another --out, or remove the folder
+    """
+    return _MENTIONED.sub(_mentioned_option, message)
 
 
 def _mentioned_option(match: re.Match[str]) -> str:

@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,7 +16,7 @@ from gapscope.sources import Entry, Source
 from gapscope.store.datasets import Pair
 from gapscope.store.index import read_entries, read_index, rows_read
 from gapscope.store.layouts import read_layout
-from gapscope.store.location import resolve_location
+from gapscope.store.location import Location, LocationLike, resolve_location
 from gapscope.store.manifests import ALL, read_duplicates, read_manifest
 from gapscope.store.metrics import NAME as METRICS
 from gapscope.store.metrics import Metrics, read_metrics
@@ -43,7 +41,7 @@ class Run:
     store: RunStore
 
     @property
-    def path(self) -> Path:
+    def path(self) -> Location:
         """The run's folder."""
         return self.store.path
 
@@ -207,7 +205,7 @@ class Run:
         return level_figure(self.store, level, max_points)
 
     @property
-    def report(self) -> Path:
+    def report(self) -> Location:
         """Path of the report page."""
         return self.path / "report" / "index.html"
 
@@ -216,7 +214,7 @@ class Run:
             raise OptionError(f"{what} {name!r}: this run has {', '.join(known)}")
 
 
-def open_run(path: str | PathLike[str]) -> Run:
+def open_run(path: LocationLike) -> Run:
     """Open a finished run, in a folder or behind a URL.
 
     Raises:

@@ -39,7 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def _report(folder: Path, **options: Any) -> Path:
-    return write_report(fake_run.write_fake_run(folder, fake_run.FakeRunSpec(**options)).store, Silent())
+    run = fake_run.write_fake_run(folder, fake_run.FakeRunSpec(**options))
+    return Path(str(write_report(run.store, Silent())))
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,8 @@ def undisturbed(nine_blocks: Folders, tmp_path_factory: pytest.TempPathFactory) 
 
 def compare(folders: Folders, out: Path, cluster: str) -> Path:
     named = dict(zip(("real", "synthetic"), folders, strict=True))
-    return gapscope.compare(named, out=out, model="bundled", size=64, levels=["P3", "P5"], cluster=cluster).path
+    gapscope.compare(named, out=out, model="bundled", size=64, levels=["P3", "P5"], cluster=cluster)
+    return out
 
 
 def content(run: Path) -> dict[str, bytes]:

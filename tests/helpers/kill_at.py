@@ -17,19 +17,19 @@ KILL_POINTS: dict[str, tuple[str, str, int]] = {
     # Only one of the indexes is written.
     "listing": ("gapscope.store.index", "listed_table", 2),
     # Some images of a block are decoded.
-    "decode": ("gapscope.stages.block", "_fact", 5),
+    "decode": ("gapscope.stages.block", "_image_stats", 5),
     # A block's embeddings are written, its image statistics are not.
     "embed": ("gapscope.stages.block", "write_image_stats", 2),
     # An index has the statistics of all images, and the parts that they came from are not yet removed.
-    "store": ("gapscope.store.index", "remove_tree", 1),
+    "store": ("gapscope.store.image_stats", "remove_tree", 1),
     # Neighbor arrays are complete, but not marked as such.
     "neighbors": ("gapscope.stages.neighbors", "finish_neighbors", 3),
     # A level's clusters are written, its map is not.
-    "layout": ("gapscope.store.results", "_write", 2),
+    "layout": ("gapscope.store.layouts", "write_array", 2),
     # All manifests of a level are written, its metrics are not.
     "compare": ("gapscope.stages.compare", "write_across_levels", 1),
     # The report's folder is complete except for its checksums.
-    "report": ("gapscope.stages.report", "write_sums", 1),
+    "report": ("gapscope.stages.report", "write_checksums", 1),
     # The old report has been moved away, and the new one is not in its place yet.
     "report again": ("pathlib", "Path.rename", 2),
 }

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 import gapscope
+from gapscope.store.location import Location, relative_name
 
 DatasetFolders = dict[str, str]
 """Dataset to folder of images."""
@@ -31,11 +32,11 @@ def quick_compare(folders: DatasetFolders, run: Path, **options: Any) -> gapscop
     return gapscope.compare(folders, out=run, **OPTIONS | options)
 
 
-def read_run_files(run: Path) -> dict[str, bytes]:
+def read_run_files(run: Location) -> dict[str, bytes]:
     """Return the content of a run's files by name, without those that contain times.
 
     These are run.json, the log, and the files of the report that quote run.json.
     """
     with_times = ("run.json", "log.txt", "report/data/facts.js", "report/SHA256SUMS")
-    files = {str(path.relative_to(run)): path for path in sorted(run.rglob("*")) if path.is_file()}
+    files = {relative_name(path, run): path for path in run.rglob("*") if path.is_file()}
     return {name: path.read_bytes() for name, path in files.items() if name not in with_times}

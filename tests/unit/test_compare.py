@@ -34,7 +34,7 @@ def test_the_run_has_what_is_promised(small_run: gapscope.Run) -> None:
         for pair in ("real-vs-synthetic", "synthetic-vs-real"):
             manifest = pq.read_table(small_run.path / "manifests" / f"{level}.{pair}.parquet").to_pandas()
             assert "uri" in manifest
-            assert len(pd.read_csv(small_run.path / "manifests" / f"{level}.{pair}.csv")) == len(manifest)
+            assert len(pd.read_csv(str(small_run.path / "manifests" / f"{level}.{pair}.csv"))) == len(manifest)
 
 
 def test_every_listed_image_is_read_or_rejected_with_its_reason(small_run: gapscope.Run) -> None:
@@ -49,7 +49,7 @@ def test_every_listed_image_is_read_or_rejected_with_its_reason(small_run: gapsc
         "rejected": 3,
         "statuses": {"broken": 1, "empty": 1, "not-an-image": 1},
     }
-    rejects = pd.read_csv(small_run.path / "rejects.csv")
+    rejects = pd.read_csv(str(small_run.path / "rejects.csv"))
     assert sorted(Path(uri).name for uri in rejects["uri"]) == ["cut.jpg", "empty.png", "words.png"]
 
 
@@ -120,7 +120,10 @@ def test_a_run_opens_again_and_the_same_call_gives_the_same(
     with monkeypatch.context() as patch:
         patch.setattr("gapscope.cluster.launch.open_cluster", read)
         gapscope.compare(
-            dict(zip(("real", "synthetic"), two_folders, strict=True)), out=small_run.path, model="bundled", size=96
+            dict(zip(("real", "synthetic"), two_folders, strict=True)),
+            out=str(small_run.path),
+            model="bundled",
+            size=96,
         )
     after = {
         path: path.read_bytes()

@@ -11,6 +11,7 @@ from gapscope.export.stills import export_stills
 from gapscope.progress import Progress, Silent
 from gapscope.run import Run
 from gapscope.store.atomic import replacing_folder
+from gapscope.store.location import Location
 from gapscope.store.lock import run_lock
 from gapscope.store.run_store import RunStore
 from gapscope.verify.diagnose import diagnose_damage
@@ -24,7 +25,7 @@ EXPORTS: dict[str, Callable[[RunStore, Path, Progress], None]] = {
 """What `to` may name."""
 
 
-def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progress | None = None) -> Path:
+def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progress | None = None) -> Location:
     """Write a run for another tool, and return the folder.
 
     Args:
@@ -41,15 +42,19 @@ def export_run(run: Run, to: str, out: str | Path | None = None, progress: Progr
     if to not in EXPORTS:
         raise OptionError(f"choose one of {', '.join(EXPORTS)}", argument="to", value=to)
     own = run.path / "export" / to
-    folder = own if out is None else Path(out).expanduser().absolute()
-    if folder != own and folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise OptionError("is not empty: give a new folder", argument="out", value=folder)
+    folder = None if out is None else Path(out).expanduser().absolute()
     shown = progress or Silent()
-    with diagnose_damage(run.path):
-        if folder != own:
-            folder.mkdir(parents=True, exist_ok=True)
-            EXPORTS[to](run.store, folder, shown)
-            return folder
-        with run_lock(run.path, "gapscope export", shown), replacing_folder(own) as temporary:
+    if folder is None or folder == own:
+        with (
+            diagnose_damage(run.path),
+            run_lock(run.path, "gapscope export", shown),
+            replacing_folder(own) as temporary,
+        ):
             EXPORTS[to](run.store, temporary, shown)
         return own
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise OptionError("is not empty: give a new folder", argument="out", value=folder)
+    with diagnose_damage(run.path):
+        folder.mkdir(parents=True, exist_ok=True)
+        EXPORTS[to](run.store, folder, shown)
+    return folder

@@ -12,7 +12,6 @@ from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
@@ -26,6 +25,7 @@ from gapscope.report.script import is_script
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
 from gapscope.store.index import read_entries
+from gapscope.store.location import Location
 from gapscope.store.run_store import RunStore
 
 IMAGES = "images"
@@ -222,7 +222,7 @@ class ReportServer(ThreadingHTTPServer):
         return sources
 
 
-def _files_of(run: RunStore) -> dict[str, Path]:
+def _files_of(run: RunStore) -> dict[str, Location]:
     """Return the data and pictures of a run's report by name.
 
     Raises:

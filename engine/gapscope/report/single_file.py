@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from gapscope.store.atomic import replacing
+from gapscope.store.location import Location
 
 _STYLES = re.compile(r'<link rel="stylesheet" href="([^"]+)">\n')
 _SCRIPTS = re.compile(r'<script( defer)? src="([^"]+)"></script>\n')
 _POLICY = re.compile(r'(<meta http-equiv="Content-Security-Policy" content=")[^"]*(">)')
 
 
-def write_single_file(report: Path, out: Path) -> int:
+def write_single_file(report: Location, out: Path) -> int:
     """Write the page in folder `report` as one file `out`, and return its size in bytes.
 
     The page's policy names its scripts and styles by their hashes, so that nothing else in it can run.
@@ -55,21 +56,25 @@ def _hashes(texts: Iterable[str]) -> str:
     return " ".join(f"'sha256-{base64.b64encode(digest).decode()}'" for digest in digests)
 
 
-def _data(report: Path) -> list[str]:
+def _data(report: Location) -> list[str]:
     """Return every data file as an element that no browser runs."""
     elements = []
-    for path in sorted((report / "data").glob("*.js")):
+    for path in _by_name((report / "data").glob("*.js")):
         script = path.read_text(encoding="utf-8")
         text = json.loads(script[script.index("JSON.parse(") + len("JSON.parse(") : script.rindex("));")])
         elements.append(f'<script type="application/json" id="inlined/{path.stem}">{_escaped(text)}</script>\n')
     return elements
 
 
+def _by_name(files: Iterable[Location]) -> list[Location]:
+    return sorted(files, key=lambda file: file.name)
+
+
 def _escaped(text: str) -> str:
     return text.replace("<", "\\u003c")
 
 
-def _pictures(report: Path) -> list[str]:
+def _pictures(report: Location) -> list[str]:
     element = '<script type="text/plain" id="inlined/tiles/{}">{}</script>\n'
-    files = sorted((report / "tiles").iterdir())
+    files = _by_name((report / "tiles").iterdir())
     return [element.format(path.name, base64.b64encode(path.read_bytes()).decode()) for path in files]

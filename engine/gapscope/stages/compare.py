@@ -32,6 +32,7 @@ from gapscope.store import checksums, metrics
 from gapscope.store.datasets import Pair, all_pairs
 from gapscope.store.index import read_source_metadata, rows_rejected
 from gapscope.store.layouts import layout_info, read_layout
+from gapscope.store.location import relative_name
 from gapscope.store.manifests import write_across_levels, write_manifest
 from gapscope.store.metrics import (
     ClusterMetrics,
@@ -105,7 +106,7 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
             "levels": levels,
         },
     )
-    manifests = [path.relative_to(run.path).as_posix() for path in (run.path / "manifests").iterdir()]
+    manifests = [relative_name(path, run.path) for path in (run.path / "manifests").iterdir()]
     checksums.write_checksums(run.path, [*manifests, metrics.NAME, "rejects.csv"])
 
 

@@ -4,7 +4,6 @@ import csv
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 from gapscope.cluster import Connect, finishing_on_interrupt, run_jobs, setup_workers, workers_per_host
 from gapscope.device import Device
@@ -19,6 +18,7 @@ from gapscope.store.atomic import replacing
 from gapscope.store.cache import Cached, find_cached
 from gapscope.store.image_stats import merge_image_stats
 from gapscope.store.index import rows_read, rows_rejected
+from gapscope.store.location import Location
 from gapscope.store.pyramid import create_pyramid, pending_blocks
 from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import share_kept
@@ -31,7 +31,7 @@ def embed_datasets(
     device: Device,
     connect: Connect,
     progress: Progress,
-    cache: Path | None = None,
+    cache: Location | None = None,
     *,
     thumbnails: bool = True,
 ) -> None:
@@ -84,7 +84,7 @@ def embed_datasets(
 
 
 def _cached(
-    run: RunStore, settings: EmbedSettings, device: Device, cache: Path | None, progress: Progress
+    run: RunStore, settings: EmbedSettings, device: Device, cache: Location | None, progress: Progress
 ) -> dict[str, Cached]:
     if cache is None:
         return {}

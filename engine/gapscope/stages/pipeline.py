@@ -42,7 +42,7 @@ from gapscope.stages.neighbors import find_neighbors, fit_scalers
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.stages.report import write_report
 from gapscope.stages.resolve import resolve_embed_settings
-from gapscope.store.location import is_remote, resolve_location
+from gapscope.store.location import Location, is_remote, resolve_location
 from gapscope.store.lock import run_lock
 from gapscope.store.membership import change_datasets
 from gapscope.store.metrics import read_metrics
@@ -245,7 +245,7 @@ def _keep_times(record: RunRecord, times: Mapping[str, Timing]) -> None:
             record.times[title] = timing
 
 
-def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path:
+def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Location:
     folder = resolve_location(out)
     for name, source in sources.items():
         if (
@@ -261,7 +261,7 @@ def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Path
     return folder
 
 
-def _change_datasets(folder: Path, wanted: RunConfig, progress: Progress) -> None:
+def _change_datasets(folder: Location, wanted: RunConfig, progress: Progress) -> None:
     if not (folder / NAME).exists():
         return
     run = open_store(folder)

@@ -1,8 +1,5 @@
 """The stage that writes the report, from a run to RUN/report/index.html."""
 
-from os import PathLike
-from pathlib import Path
-
 from gapscope.progress import Progress
 from gapscope.report.lists import read_one_sided_clusters, read_outlier_lists
 from gapscope.report.page import write_page
@@ -13,13 +10,14 @@ from gapscope.run import open_run
 from gapscope.settings import ReportSettings
 from gapscope.store.atomic import replacing_folder
 from gapscope.store.checksums import write_checksums
+from gapscope.store.location import Location, LocationLike
 from gapscope.store.lock import run_lock
 from gapscope.store.metrics import read_metrics
 from gapscope.store.run_store import RunStore
 from gapscope.verify.diagnose import diagnose_damage
 
 
-def write_report(run: RunStore, progress: Progress, settings: ReportSettings | None = None) -> Path:
+def write_report(run: RunStore, progress: Progress, settings: ReportSettings | None = None) -> Location:
     """Write the run's report, in place of an older one, and return the path of its page.
 
     The same run and the same image files make the same bytes. An image that can no longer be read is shown as such.
@@ -46,7 +44,7 @@ def write_report(run: RunStore, progress: Progress, settings: ReportSettings | N
     return run.path / "report" / "index.html"
 
 
-def rewrite_report(path: str | PathLike[str], progress: Progress, settings: ReportSettings | None = None) -> Path:
+def rewrite_report(path: LocationLike, progress: Progress, settings: ReportSettings | None = None) -> Location:
     """Open a finished run and write its report again, while no other command works on it.
 
     Raises:

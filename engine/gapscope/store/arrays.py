@@ -1,7 +1,6 @@
 """Arrays of results: created whole, checked for missing chunks, and marked done when all of them is on disk."""
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ from zarr.codecs import Crc32cCodec, ZstdCodec
 
 from gapscope.errors import DamageError
 from gapscope.store.atomic import flush
-from gapscope.store.location import zarr_store
+from gapscope.store.location import Location, zarr_store
 from gapscope.store.run_store import RunStore
 
 CHUNK_ROWS = 65536
@@ -96,7 +95,7 @@ def array_attributes(run: RunStore, path: str) -> dict[str, Any]:
         return {}
 
 
-def member_names(store: Path) -> list[str]:
+def member_names(store: Location) -> list[str]:
     """Return the names of a Zarr store's arrays and groups, sorted; nothing where there is no such store."""
     try:
         return sorted(name for name, _ in zarr.open_group(zarr_store(store), mode="r").members())

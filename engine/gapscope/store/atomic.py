@@ -8,13 +8,16 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gapscope.store.location import file_system, is_remote, make_folder, remove_tree
+from gapscope.store.location import Location, file_system, is_remote, make_folder, remove_tree
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Location) -> Iterator[Path]:
     """Yield a temporary path beside `path`; when the block ends well, its file is on disk under the name `path`.
 
     A reader sees the old file or the new one, never a part, whenever the process or the machine stops. Behind a URL the
@@ -38,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def flush(path: Path) -> None:
+def flush(path: Location) -> None:
     """Wait until a file, or every file below a folder, is on the disk and not in memory alone.
 
     A flag that says that they exist must not outlive them when a machine loses power.
@@ -56,7 +59,7 @@ _PARTIAL = re.compile(r"\..+\.\d+\.partial|.+\.[0-9a-f]{32}\.partial")
 """Names of files that `replacing`, `replacing_folder` and Zarr write before they rename them."""
 
 
-def sweep(folder: Path) -> None:
+def sweep(folder: Location) -> None:
     """Remove half-written files that a killed process left below a run's folder."""
     if is_remote(folder):
         return
@@ -69,19 +72,19 @@ def sweep(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text(path: Location, text: str) -> None:
     """Write `text` as UTF-8 to `path`, whole or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Location, value: Any) -> None:
     """Write `value` as JSON to `path`, whole or not at all. NaN and infinity are refused: JSON has neither."""
     write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 @contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replacing_folder(path: Location) -> Iterator[Path]:
     """Yield an empty folder beside `path`; when the block ends well, it replaces what was at `path`.
 
     When the block fails, what was at `path` stays as it was. What a killed process left behind is removed. Behind a URL
@@ -109,7 +112,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(replaced, ignore_errors=True)
 
 
-def _send(folder: Path, path: Path) -> None:
+def _send(folder: Path, path: "UPath") -> None:
     remove_tree(path)
     files = [file for file in sorted(folder.rglob("*")) if file.is_file()]
     for file in sorted(files, key=lambda file: file.suffix == ".html"):

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -22,7 +21,7 @@ from gapscope.settings import EmbedSettings
 from gapscope.store.atomic import replacing, write_json
 from gapscope.store.image_stats import ImageStats
 from gapscope.store.index import GROUP_ROWS, IMAGE_STATS, row_groups
-from gapscope.store.location import readable, zarr_store
+from gapscope.store.location import Location, readable, zarr_store
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, table_writer
@@ -39,7 +38,7 @@ class Cached:
         folder: CACHE/KEY.
     """
 
-    folder: Path
+    folder: Location
 
     def holds(self, levels: Iterable[str]) -> bool:
         """Return whether the cache holds all rows of these levels."""
@@ -90,7 +89,7 @@ class Cached:
             array[start : start + GROUP_ROWS] = embeddings[start : start + GROUP_ROWS]
 
 
-def find_cached(cache: Path, run: RunStore, dataset: str, settings: EmbedSettings, device: str) -> Cached:
+def find_cached(cache: Location, run: RunStore, dataset: str, settings: EmbedSettings, device: str) -> Cached:
     """Return a dataset, as the run has listed it, in a cache."""
     key = {
         "format": _FORMAT,

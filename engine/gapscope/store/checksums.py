@@ -2,20 +2,20 @@
 
 import hashlib
 from collections.abc import Iterable
-from pathlib import Path
 
 from gapscope.store.atomic import write_text
+from gapscope.store.location import Location
 
 NAME = "SHA256SUMS"
 
 
-def write_checksums(folder: Path, names: Iterable[str]) -> None:
+def write_checksums(folder: Location, names: Iterable[str]) -> None:
     """Write the SHA-256 of files below a folder, named relative to it, to its SHA256SUMS."""
     lines = [f"{_sha256(folder, name)}  {name}\n" for name in sorted(names)]
     write_text(folder / NAME, "".join(lines))
 
 
-def verify_checksums(folder: Path) -> tuple[int, dict[str, str]]:
+def verify_checksums(folder: Location) -> tuple[int, dict[str, str]]:
     """Return how many files a folder's SHA256SUMS names, and what is wrong with which of them, by name.
 
     Raises:
@@ -38,7 +38,7 @@ def verify_checksums(folder: Path) -> tuple[int, dict[str, str]]:
     return len(lines), faults
 
 
-def _sha256(folder: Path, name: str) -> str:
+def _sha256(folder: Location, name: str) -> str:
     with folder.joinpath(*name.split("/")).open("rb") as file:
         digest = hashlib.sha256()
         while part := file.read(2**20):

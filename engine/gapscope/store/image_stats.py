@@ -4,7 +4,6 @@ Workers write a table per block beside the index; when all blocks are done, the 
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypedDict, cast
 
 import numpy as np
@@ -13,7 +12,7 @@ import pyarrow.compute as pc
 
 from gapscope.store.atomic import replacing
 from gapscope.store.index import GROUP_ROWS, IMAGE_STATS, index_path
-from gapscope.store.location import readable, remove_tree
+from gapscope.store.location import Location, readable, remove_tree
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, read_whole, table_writer, write_whole
 
@@ -40,7 +39,7 @@ class ImageStats(TypedDict, total=False):
     error: str
 
 
-def image_stats_path(run: Path, dataset: str, block: int) -> Path:
+def image_stats_path(run: Location, dataset: str, block: int) -> Location:
     """Return the path of a block's table, which is there until all blocks are done."""
     return run / "index" / f"{dataset}.blocks" / f"{block:08d}.parquet"
 
@@ -82,7 +81,7 @@ def merge_image_stats(run: RunStore, dataset: str) -> None:
     remove_tree(folder)
 
 
-def _read(path: Path) -> pa.Table:
+def _read(path: Location) -> pa.Table:
     with readable(path) as file:
         return read_whole(file)
 

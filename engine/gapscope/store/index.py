@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
-from gapscope.store.location import readable, remove_tree
+from gapscope.store.location import Location, readable, remove_tree
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, read_whole, table_writer
 
@@ -56,7 +55,7 @@ _OF_KIND = {"text": pa.string(), "number": pa.float64()}
 _OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "offset", "box"]
 
 
-def index_path(run: Path, dataset: str) -> Path:
+def index_path(run: Location, dataset: str) -> Location:
     """Return the path of a dataset's index."""
     return run / "index" / f"{dataset}.parquet"
 
@@ -147,7 +146,7 @@ def read_block_rows(run: RunStore, dataset: str, start: int, stop: int) -> pa.Ta
 
 # Two blocks are worked on at a time, and may lie in two groups.
 @lru_cache(maxsize=3)
-def _row_group(session: str, path: Path, group: int) -> pa.Table:
+def _row_group(session: str, path: Location, group: int) -> pa.Table:
     del session
     with readable(path, whole=False) as source, open_table(source) as file:
         return file.read_row_group(group)

@@ -1,13 +1,12 @@
 """Links out of a run's folder, and other things that no run holds: a run may come from somebody else."""
 
 import os
-from pathlib import Path
 
 from gapscope.errors import RunError
-from gapscope.store.location import is_remote
+from gapscope.store.location import Location, is_remote
 
 
-def check_no_escaping_links(run: Path) -> None:
+def check_no_escaping_links(run: Location) -> None:
     """Check that nothing below a run's folder leads out of it or blocks whoever opens it.
 
     Raises:

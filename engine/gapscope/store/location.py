@@ -6,10 +6,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, Union
+
+from typing_extensions import TypeIs
 
 from gapscope.errors import RunError, SourceError, one_line
 from gapscope.urls import OBJECT_STORES, absolute, is_url, remote
+
+if TYPE_CHECKING:
+    from upath import UPath
+
+Location: TypeAlias = Union[Path, "UPath"]
+"""A folder or file of a run: on this machine a `Path`; behind a URL a `UPath`, which has the same operations."""
+
+LocationLike: TypeAlias = Union[str, PathLike[str], "UPath"]
+"""What a user may name a run with: a path or a URL."""
 
 _S3: dict[str, Any] = {
     # An overloaded store refuses requests for a while: ten tries of botocore's take about a minute and a half.
@@ -18,7 +29,7 @@ _S3: dict[str, Any] = {
 _OPTIONS: dict[str, dict[str, Any]] = {"s3": _S3, "s3a": _S3}
 
 
-def resolve_location(location: str | PathLike[str]) -> Path:
+def resolve_location(location: LocationLike) -> Location:
     """Return the absolute path of a run; for a URL, a `UPath` of universal-pathlib, which has a path's operations.
 
     Raises:
@@ -35,12 +46,23 @@ def resolve_location(location: str | PathLike[str]) -> Path:
     except SourceError as error:
         raise RunError(str(error)) from error
     # What others write meanwhile is only seen in what is asked anew each time.
-    return cast("Path", UPath(text.rstrip("/"), **options_of(text)))
+    location_of_url: Location = UPath(text.rstrip("/"), **options_of(text))
+    return location_of_url
 
 
-def is_remote(path: Path) -> bool:
+def is_remote(path: Location) -> TypeIs["UPath"]:
     """Return whether a path is a URL, not a folder of this machine."""
     return not isinstance(path, Path)
+
+
+def relative_name(path: Location, folder: Location) -> str:
+    """Return the name of `path` relative to a folder above it, with forward slashes.
+
+    Example:
+        >>> relative_name(Path("/run/manifests/P5.csv"), Path("/run"))
+        'manifests/P5.csv'
+    """
+    return "/".join(path.parts[len(folder.parts) :])
 
 
 def options_of(url: str) -> dict[str, Any]:
@@ -48,7 +70,7 @@ def options_of(url: str) -> dict[str, Any]:
     return {"use_listings_cache": False, **_OPTIONS.get(url.split("://", maxsplit=1)[0], {})}
 
 
-def zarr_store(path: Path) -> Any:
+def zarr_store(path: Location) -> Any:
     """Return the Zarr store at `path`."""
     if not is_remote(path):
         return path
@@ -58,7 +80,7 @@ def zarr_store(path: Path) -> Any:
 
 
 @contextmanager
-def readable(path: Path, *, whole: bool = True) -> Iterator[Path | IO[bytes]]:
+def readable(path: Location, *, whole: bool = True) -> Iterator[Path | IO[bytes]]:
     """Yield what pyarrow reads a file from.
 
     Args:
@@ -74,14 +96,14 @@ def readable(path: Path, *, whole: bool = True) -> Iterator[Path | IO[bytes]]:
             yield file
 
 
-def make_folder(path: Path) -> None:
+def make_folder(path: Location) -> None:
     """Make a folder and those above it, where the storage has folders."""
     # Object stores have none, and asked for one they would make a bucket.
-    if not is_remote(path) or cast("Any", path).protocol not in OBJECT_STORES:
+    if not is_remote(path) or path.protocol not in OBJECT_STORES:
         path.mkdir(parents=True, exist_ok=True)
 
 
-def remove_tree(path: Path) -> None:
+def remove_tree(path: Location) -> None:
     """Remove a folder and all in it, if it is there."""
     if not is_remote(path):
         shutil.rmtree(path, ignore_errors=True)
@@ -89,9 +111,9 @@ def remove_tree(path: Path) -> None:
         file_system(path).rm(str(path), recursive=True)
 
 
-def file_system(path: Path) -> Any:
+def file_system(path: "UPath") -> Any:
     """Return the file system of a URL."""
-    return cast("Any", path).fs
+    return path.fs
 
 
 def reason_of(error: BaseException) -> str:

@@ -17,7 +17,7 @@ from uuid import uuid4
 from gapscope.errors import RunError
 from gapscope.progress import Progress
 from gapscope.store.atomic import write_text
-from gapscope.store.location import file_system, is_remote, make_folder, reason_of
+from gapscope.store.location import Location, file_system, is_remote, make_folder, reason_of
 
 NAME = "lock.json"
 
@@ -61,7 +61,7 @@ class Owner:
 class RunLock:
     """A lock that this process holds; a thread renews it."""
 
-    def __init__(self, path: Path, owner: Owner) -> None:
+    def __init__(self, path: Location, owner: Owner) -> None:
         self._path, self._owner = path, owner
         self._lost: str | None = None
         self._ended = threading.Event()
@@ -106,7 +106,7 @@ class RunLock:
 
 
 @contextmanager
-def run_lock(run: Path, command: str, progress: Progress) -> Iterator[RunLock]:
+def run_lock(run: Location, command: str, progress: Progress) -> Iterator[RunLock]:
     """Lock a run while the block runs, so that no other command works on it.
 
     Args:
@@ -140,7 +140,7 @@ def run_lock(run: Path, command: str, progress: Progress) -> Iterator[RunLock]:
 
 
 @contextmanager
-def _host_lock(run: Path) -> Iterator[None]:
+def _host_lock(run: Location) -> Iterator[None]:
     if is_remote(run):
         yield
         return
@@ -154,7 +154,7 @@ def _host_lock(run: Path) -> Iterator[None]:
         os.close(folder)
 
 
-def check_free(run: Path, progress: Progress) -> None:
+def check_free(run: Location, progress: Progress) -> None:
     """Check that no command works on a run, without writing anything.
 
     Raises:
@@ -199,7 +199,7 @@ def _stat(pid: int) -> tuple[str, int] | None:
     return fields[0], int(fields[19])
 
 
-def _check_gone(path: Path, text: str, progress: Progress) -> None:
+def _check_gone(path: Location, text: str, progress: Progress) -> None:
     owner = _parsed(text)
     if owner is not None and owner.processes == _processes():
         stat = _stat(owner.pid)
@@ -213,7 +213,7 @@ def _check_gone(path: Path, text: str, progress: Progress) -> None:
     )
 
 
-def _is_alive(path: Path, text: str, progress: Progress) -> bool:
+def _is_alive(path: Location, text: str, progress: Progress) -> bool:
     """Return whether the owner of a lock on another host is alive: watch its lock, so that no clocks are compared."""
     progress.note(
         f"{path.parent} is locked by {_describe(text)}, whose processes cannot be seen from here: watching for up to "
@@ -237,7 +237,7 @@ def _text(owner: Owner) -> str:
     return json.dumps(asdict(owner), indent=2) + "\n"
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Location) -> str | None:
     try:
         return path.read_bytes().decode(errors="replace")
     except FileNotFoundError:
@@ -253,7 +253,7 @@ def _parsed(text: str | None, token: str | None = None) -> Owner | None:
     return owner if token in (None, owner.token) else None
 
 
-def _create(path: Path, owner: Owner) -> bool:
+def _create(path: Location, owner: Owner) -> bool:
     """Write a lock if there is none; return whether there was none."""
     try:
         if is_remote(path):

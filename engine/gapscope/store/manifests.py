@@ -2,14 +2,13 @@
 
 import json
 import re
-from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from gapscope.store.atomic import replacing, write_text
 from gapscope.store.datasets import Pair
-from gapscope.store.location import readable
+from gapscope.store.location import Location, readable
 from gapscope.store.tables import read_whole, write_whole
 
 ALL = "all"
@@ -52,17 +51,17 @@ ACROSS_LEVELS_SCHEMA = pa.schema(
 _LINE_BREAK = re.compile(r"[\r\n]")
 
 
-def duplicates_path(run: Path) -> Path:
+def duplicates_path(run: Location) -> Location:
     """Path of the table of duplicates in Parquet; the CSV and the plain list lie beside it."""
     return run / "manifests" / "duplicates.parquet"
 
 
-def manifest_path(run: Path, level: str, pair: Pair) -> Path:
+def manifest_path(run: Location, level: str, pair: Pair) -> Location:
     """Path of a manifest in Parquet; the CSV and the plain list lie beside it."""
     return run / "manifests" / f"{level}.{pair.name}.parquet"
 
 
-def write_manifest(run: Path, level: str, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
+def write_manifest(run: Location, level: str, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
     """Write a manifest as Parquet, as CSV where the neighbors are a JSON list, and its uris alone, one per line.
 
     Args:
@@ -75,7 +74,7 @@ def write_manifest(run: Path, level: str, pair: Pair, table: pd.DataFrame, metad
     write_table(manifest_path(run, level, pair), table, pa.unify_schemas([OUTLIER_SCHEMA, metadata]))
 
 
-def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Series[str] | None" = None) -> None:
+def write_table(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Series[str] | None" = None) -> None:
     """Write a table as Parquet at `path`, as CSV and as a plain list of uris beside it.
 
     Args:
@@ -97,20 +96,20 @@ def write_table(path: Path, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Se
     write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in listed if not _LINE_BREAK.search(uri)))
 
 
-def write_across_levels(run: Path, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
+def write_across_levels(run: Location, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
     """Write the list over all levels; its plain list holds what is within the bound for all levels together."""
     path = manifest_path(run, ALL, pair)
     uris = table["uri"][table["within_fdr"].astype(bool)]
     write_table(path, table, pa.unify_schemas([ACROSS_LEVELS_SCHEMA, metadata]), uris=uris)
 
 
-def read_manifest(run: Path, level: str, pair: Pair, columns: list[str] | None = None) -> pa.Table:
+def read_manifest(run: Location, level: str, pair: Pair, columns: list[str] | None = None) -> pa.Table:
     """Return a manifest, or some of its columns; of all levels together where `level` is `ALL`."""
     with readable(manifest_path(run, level, pair)) as file:
         return read_whole(file, columns)
 
 
-def read_duplicates(run: Path) -> pa.Table:
+def read_duplicates(run: Location) -> pa.Table:
     """Return the table of duplicates."""
     with readable(duplicates_path(run)) as file:
         return read_whole(file)

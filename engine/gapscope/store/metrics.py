@@ -1,13 +1,13 @@
 """metrics.json: the numbers of a comparison, per dataset, and per level and ordered pair of datasets."""
 
 from collections.abc import Container, Iterable
-from pathlib import Path
 from typing import Literal, NotRequired, TypedDict
 
 import msgspec
 
 from gapscope.errors import DamageError, one_line
 from gapscope.store.atomic import write_json
+from gapscope.store.location import Location
 from gapscope.store.run_store import RunStore
 
 NAME = "metrics.json"
@@ -180,7 +180,7 @@ class Metrics(TypedDict):
     levels: dict[str, LevelMetrics]
 
 
-def write_metrics(run: Path, metrics: Metrics) -> None:
+def write_metrics(run: Location, metrics: Metrics) -> None:
     """Write metrics.json into folder `run`."""
     write_json(run / NAME, metrics)
 

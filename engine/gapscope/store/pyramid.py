@@ -1,7 +1,6 @@
 """pyramid.zarr: the embeddings of every dataset and level, one shard per block, and a flag per finished block."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
 from gapscope.store.atomic import flush
-from gapscope.store.location import zarr_store
+from gapscope.store.location import Location, zarr_store
 from gapscope.store.run_store import RunStore
 
 NAME = "pyramid.zarr"
@@ -68,7 +67,7 @@ def write_embeddings(run: RunStore, dataset: str, start: int, embeddings: Mappin
         flush(shard_path(run.path, dataset, level, start // _block_rows(array)))
 
 
-def shard_path(run: Path, dataset: str, level: str, block: int) -> Path:
+def shard_path(run: Location, dataset: str, level: str, block: int) -> Location:
     """Return the path of the file that holds a block's embeddings at a level; there is none where all are NaN."""
     return run / NAME / dataset / level / "c" / str(block) / "0"
 

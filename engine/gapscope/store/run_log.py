@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 from gapscope.progress import Progress, Task, plain_line
-from gapscope.store.location import is_remote
+from gapscope.store.location import Location, is_remote
 from gapscope.store.run_record import Timing
 
 NAME = "log.txt"
@@ -32,7 +31,7 @@ class RunLog:
         times: per piece of work, how long it took.
     """
 
-    def __init__(self, shown: Progress, run: Path) -> None:
+    def __init__(self, shown: Progress, run: Location) -> None:
         self._shown, self._file = shown, run / NAME
         self._seconds: dict[str, float] = {}
         self.times: dict[str, Timing] = {}

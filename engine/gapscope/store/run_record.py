@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,7 +25,7 @@ from gapscope.settings import (
 from gapscope.store.atomic import sweep, write_json
 from gapscope.store.datasets import Pair, concatenated_slices, ordered_pairs
 from gapscope.store.links import check_no_escaping_links
-from gapscope.store.location import make_folder, reason_of
+from gapscope.store.location import Location, make_folder, reason_of
 from gapscope.store.lock import NAME as LOCK
 
 FORMAT = 4
@@ -258,12 +257,12 @@ class RunRecord:
         """Return how many blocks a dataset has."""
         return -(-self.datasets[dataset].listed // self.block_rows)
 
-    def write(self, run: Path) -> None:
+    def write(self, run: Location) -> None:
         """Write run.json into folder `run`."""
         write_json(run / NAME, {"format": FORMAT, **msgspec.to_builtins(self)})
 
 
-def read_run_record(run: Path) -> RunRecord:
+def read_run_record(run: Location) -> RunRecord:
     """Read run.json.
 
     Raises:
@@ -287,7 +286,7 @@ def read_run_record(run: Path) -> RunRecord:
         raise DamageError(f"{path} is damaged ({one_line(error)}): use another `out`, or remove the folder") from error
 
 
-def _of_another_version(path: Path, written_as: Any, content: dict[str, Any]) -> str:
+def _of_another_version(path: Location, written_as: Any, content: dict[str, Any]) -> str:
     theirs, ours = dict(content.get("versions") or {}).get("gapscope", "another version"), version("gapscope")
     newer = isinstance(written_as, int) and written_as > FORMAT
     way_out = (
@@ -319,7 +318,7 @@ def _checked(record: RunRecord) -> RunRecord:
     return record
 
 
-def open_or_create(run: Path, record: RunRecord) -> RunRecord:
+def open_or_create(run: Location, record: RunRecord) -> RunRecord:
     """Make folder `run` a run that `record` describes, or open it if it is that run already.
 
     Raises:
@@ -339,7 +338,7 @@ def open_or_create(run: Path, record: RunRecord) -> RunRecord:
     return record
 
 
-def check_empty(run: Path) -> None:
+def check_empty(run: Location) -> None:
     """Check that folder `run` is a run already, or can become one.
 
     Raises:
@@ -356,12 +355,12 @@ def check_empty(run: Path) -> None:
         raise RunError(f"{run} cannot be read: {reason_of(error)}") from error
 
 
-def _left_by_first_command(path: Path) -> bool:
+def _left_by_first_command(path: Location) -> bool:
     # A first command that was killed may have left no more than its lock and half-written files.
     return path.name == LOCK or any(path.match(f".{name}.*.partial") for name in (NAME, LOCK))
 
 
-def check_same_config(run: Path, existing: RunConfig, wanted: RunConfig) -> None:
+def check_same_config(run: Location, existing: RunConfig, wanted: RunConfig) -> None:
     """Check that the config of a run is the one that a command wants.
 
     Raises:

@@ -14,7 +14,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from gapscope.sources import Source, open_source
 from gapscope.store.datasets import Pair
-from gapscope.store.location import zarr_store
+from gapscope.store.location import Location, zarr_store
 from gapscope.store.run_record import RunRecord, read_run_record
 
 Arrays = dict[tuple[str, str], zarr.Array[Any]]
@@ -42,7 +42,7 @@ class _WholeShards(WrapperStore[Store]):
         return None if "/c/" in key else await super().get(key, prototype, byte_range)
 
 
-def _store(path: Path) -> Store:
+def _store(path: Location) -> Store:
     store = zarr_store(path)
     return LocalStore(store) if isinstance(store, Path) else store
 
@@ -61,7 +61,7 @@ class RunStore:
         session: names the command that opened it.
     """
 
-    path: Path
+    path: Location
     record: RunRecord
     session: str = field(default_factory=lambda: uuid4().hex)
 
@@ -125,7 +125,7 @@ class RunStore:
             arrays.pop(key, None)
 
 
-def open_store(run: Path) -> RunStore:
+def open_store(run: Location) -> RunStore:
     """Open a run, finished or not.
 
     Raises:

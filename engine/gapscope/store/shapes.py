@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import zarr
 from gapscope.errors import DamageError, one_line
 from gapscope.store.datasets import all_pairs
 from gapscope.store.index import index_path
-from gapscope.store.location import readable
+from gapscope.store.location import Location, readable
 from gapscope.store.run_store import RunStore
 
 _MAX_CHUNK_BYTES = 2**30
@@ -49,7 +48,7 @@ def _arrays(levels: tuple[str, ...], listed: dict[str, int]) -> Iterator[tuple[s
             yield f"{path}/indices", "i", (listed[pair.query], None)
 
 
-def _check_index(run: Path, name: str, rows: int) -> None:
+def _check_index(run: Location, name: str, rows: int) -> None:
     path = index_path(run, name)
     try:
         with readable(path, whole=False) as source, pq.ParquetFile(source) as file:
@@ -88,7 +87,7 @@ def check_array(run: RunStore, path: str, kind: str, shape: tuple[int | None, ..
         raise DamageError(f"{run.path}/{path} is no array of a run, {wrong}: it is damaged; {_see(run.path)}")
 
 
-def _see(run: Path) -> str:
+def _see(run: Location) -> str:
     return f"see `gapscope verify {run}`"
 
 

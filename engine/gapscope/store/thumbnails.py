@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -10,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
-from gapscope.store.location import readable
+from gapscope.store.location import Location, readable
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import read_whole, write_whole
 
@@ -75,6 +74,6 @@ def read_thumbnails(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> dic
     return thumbnails
 
 
-def thumbnails_path(run: Path, dataset: str, block: int) -> Path:
+def thumbnails_path(run: Location, dataset: str, block: int) -> Location:
     """Path of a block's thumbnails; there is no file where none are kept."""
     return run / "thumbnails" / dataset / f"{block:08d}.parquet"

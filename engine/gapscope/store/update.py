@@ -13,7 +13,7 @@ from gapscope.store.changes import Changes, find_changes
 from gapscope.store.image_stats import merge_image_stats
 from gapscope.store.index import GROUP_ROWS, PREFIX, index_path, listed_table, schema_of
 from gapscope.store.layouts import forget_previous_coordinates, remove_results
-from gapscope.store.location import readable
+from gapscope.store.location import Location, readable
 from gapscope.store.pyramid import mark_pending
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, table_writer
@@ -59,7 +59,7 @@ def _blocks_to_embed(changes: Changes, old: int, block_rows: int) -> list[int]:
     return sorted({row // block_rows for row in rows})
 
 
-def _rewrite(index: Path, spool: Path, schema: pa.Schema, changes: Changes) -> None:
+def _rewrite(index: Location, spool: Location, schema: pa.Schema, changes: Changes) -> None:
     with (
         readable(index, whole=False) as source,
         open_table(source) as old,

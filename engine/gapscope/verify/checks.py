@@ -1,8 +1,6 @@
 """The checks of a whole run, part by part."""
 
 from collections.abc import Iterator
-from os import PathLike
-from pathlib import Path
 
 import numpy as np
 
@@ -10,7 +8,7 @@ from gapscope.errors import DamageError
 from gapscope.progress import Progress, Silent
 from gapscope.store.datasets import all_pairs
 from gapscope.store.links import check_no_escaping_links
-from gapscope.store.location import resolve_location
+from gapscope.store.location import Location, LocationLike, resolve_location
 from gapscope.store.lock import check_free, run_lock
 from gapscope.store.run_record import NAME
 from gapscope.store.run_store import RunStore, open_store
@@ -21,7 +19,7 @@ from gapscope.verify.result import Check, Fault, Verified
 from gapscope.verify.results import check_groups, check_layout, check_neighbors, check_previous_layouts, check_scaler
 
 
-def verify(run: str | PathLike[str], *, repair: bool = False, progress: Progress | None = None) -> Verified:
+def verify(run: LocationLike, *, repair: bool = False, progress: Progress | None = None) -> Verified:
     """Check every array, flag, count and checksum of a run, finished or not.
 
     Args:
@@ -45,7 +43,7 @@ def verify(run: str | PathLike[str], *, repair: bool = False, progress: Progress
         return Verified(path=folder, checks=result.checks, repaired=not result.sound)
 
 
-def run_checks(run: Path, progress: Progress) -> Verified:
+def run_checks(run: Location, progress: Progress) -> Verified:
     """Check a run, whether a command works on it or not."""
     try:
         store = open_store(run)

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from gapscope.sources.rejects import STATUSES
 from gapscope.store.image_stats import image_stats_path, read_block_image_stats
 from gapscope.store.index import index_path, row_groups
+from gapscope.store.location import relative_name
 from gapscope.store.pyramid import NAME as PYRAMID
 from gapscope.store.pyramid import block_flags, open_embeddings, shard_path
 from gapscope.store.run_store import RunStore
@@ -25,7 +26,7 @@ def check_index(run: RunStore, name: str) -> tuple[Check, Statuses | None]:
         check.waiting = "not listed yet"
         return check, None
     path, listed = index_path(folder, name), record.datasets[name].listed
-    where = str(path.relative_to(folder))
+    where = relative_name(path, folder)
     parts = []
     with check.reading(where, "listing", name):
         for table in row_groups(run, name):
@@ -43,7 +44,7 @@ def check_index(run: RunStore, name: str) -> tuple[Check, Statuses | None]:
     for block in range(record.blocks(name)):
         # Until all blocks are done, what became of a block's images is in a table of its own.
         if (part := image_stats_path(folder, name, block)).exists():
-            with check.reading(str(part.relative_to(folder)), "block", name, str(block)):
+            with check.reading(relative_name(part, folder), "block", name, str(block)):
                 start = block * record.block_rows
                 own = [stats["status"] for stats in read_block_image_stats(run, name, block)]
                 statuses[start : start + record.block_rows] = own
@@ -101,7 +102,7 @@ def check_embeddings(run: RunStore, name: str, statuses: Statuses | None) -> Che
         rows = slice(block * record.block_rows, (block + 1) * record.block_rows)
         _check_block(check, run, name, block, statuses[rows])
         for level, array in arrays.items():
-            shard = str(shard_path(run.path, name, level, block).relative_to(run.path))
+            shard = relative_name(shard_path(run.path, name, level, block), run.path)
             with check.reading(shard, "block", name, str(block)):
                 finite = np.isfinite(np.asarray(array[rows]))
                 right = bool((finite == (statuses[rows] == "ok")[:, None]).all())
@@ -119,7 +120,7 @@ def _check_block(check: Check, run: RunStore, name: str, block: int, statuses: S
     check.expect(
         not pending, flag, f"says done, but {pending:,} of its images were not looked at", "block", name, str(block)
     )
-    thumbnails = str(thumbnails_path(run.path, name, block).relative_to(run.path))
+    thumbnails = relative_name(thumbnails_path(run.path, name, block), run.path)
     with check.reading(thumbnails, "block", name, str(block)):
         jpegs = read_block_thumbnails(run, name, block).values()
         right = all(jpeg.startswith(b"\xff\xd8") for jpeg in jpegs)

@@ -3,16 +3,16 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from gapscope.errors import DamageError, GapscopeError
 from gapscope.progress import Silent
+from gapscope.store.location import Location
 from gapscope.store.run_record import NAME
 from gapscope.verify.checks import run_checks
 
 
 @contextmanager
-def diagnose_damage(run: Path) -> Iterator[None]:
+def diagnose_damage(run: Location) -> Iterator[None]:
     """When the block fails, check whether the run's files are to blame.
 
     An error of the operating system, such as a full disk, explains itself; only a missing file may be damage.

@@ -1,7 +1,6 @@
 """Checks of manifests, metrics.json and the report."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -9,7 +8,7 @@ import pyarrow.compute as pc
 from gapscope.store import checksums, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.index import read_index
-from gapscope.store.location import readable
+from gapscope.store.location import Location, readable, relative_name
 from gapscope.store.manifests import ALL, duplicates_path, manifest_path
 from gapscope.store.metrics import Metrics, read_metrics
 from gapscope.store.run_store import RunStore
@@ -19,7 +18,7 @@ from gapscope.verify.result import Check, Part
 Uris = Mapping[str, pa.ChunkedArray]
 
 
-def check_files(run: Path, folder: str, what: str, part: Part) -> Check:
+def check_files(run: Location, folder: str, what: str, part: Part) -> Check:
     """Compare files that carry no checksum with SHA256SUMS, in the run's folder or one below it."""
     check = Check(what=what, unit="file")
     where = f"{folder}/{checksums.NAME}" if folder else checksums.NAME
@@ -82,10 +81,10 @@ def _listed(content: Metrics, level: str, pair: Pair) -> int:
 
 
 def _check_table(
-    check: Check, run: Path, path: Path, rows: int | None, datasets: Mapping[str, str | None], uris: Uris
+    check: Check, run: Location, path: Location, rows: int | None, datasets: Mapping[str, str | None], uris: Uris
 ) -> None:
     """Check a table whose columns PREFIXrow and PREFIXuri name images of a dataset, or of that in PREFIXdataset."""
-    where = str(path.relative_to(run))
+    where = relative_name(path, run)
     with check.reading(where, "comparison"):
         with readable(path) as file:
             table = read_whole(file)

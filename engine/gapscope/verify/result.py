@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from gapscope.errors import one_line
+from gapscope.store.location import Location
 
 Part = Literal[
     "record",
@@ -110,7 +110,7 @@ class Verified:
         repaired: whether what was wrong was removed from the run, so that the same compare command makes it again.
     """
 
-    path: Path
+    path: Location
     checks: tuple[Check, ...]
     repaired: bool = False
 

@@ -124,7 +124,9 @@ def test_a_users_mistake_is_one_clear_line_and_exit_code_2(case: str, two_folder
 def test_a_different_run_is_refused_with_the_difference(
     two_folders: Folders, small_run: gapscope.Run, tmp_path: Path
 ) -> None:
-    result = CliRunner().invoke(app, [*arguments_of(two_folders, small_run.path), "--size", "64", "--seed", "1"])
+    result = CliRunner().invoke(
+        app, [*arguments_of(two_folders, Path(str(small_run.path))), "--size", "64", "--seed", "1"]
+    )
     assert result.exit_code == 2
     assert "embed.size was 96, now 64" in result.stderr
     assert "layout.seed was 0, now 1" in result.stderr

@@ -90,7 +90,7 @@ def test_the_list_over_levels_says_which_levels_and_corrects_for_their_number(ru
     lines = (run.path / "manifests" / "all.real-vs-synthetic.txt").read_text().splitlines()
     assert lines == merged.loc[merged["within_fdr"], "uri"].tolist()
     assert {f"/real/{row}.png" for row in range(2, 2 + PLANTED)} <= {*lines}
-    spelled = pd.read_csv(run.path / "manifests" / "all.real-vs-synthetic.csv")
+    spelled = pd.read_csv(str(run.path / "manifests" / "all.real-vs-synthetic.csv"))
     assert json.loads(spelled["levels"].iloc[0]) == list(merged["levels"].iloc[0])
     assert run.metrics["across_levels"]["real-vs-synthetic"] == {
         "listed": len(merged),

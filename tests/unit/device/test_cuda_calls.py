@@ -65,7 +65,7 @@ def test_min_cluster_size_may_exceed_cumls_largest_min_samples() -> None:
 @pytest.mark.usefixtures("cuml")
 def test_clusters_for_which_memory_runs_out_are_those_of_a_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(CumlHdbscan, "max_points", 200)
-    monkeypatch.setattr(clustering, "_FEWEST_SAMPLED", 100)
+    monkeypatch.setattr(clustering, "_MIN_SAMPLE", 100)
     clusters = cluster_points(POINTS, Cuda(), seed=0)
     assert clusters.sample == 170
     assert clusters.note == "memory ran out over clusters of more: they are those of 170 of 680 images"

@@ -15,7 +15,7 @@ from gapscope_cli.main import app
 
 
 def test_parquet_holds_what_the_run_knows(small_run: gapscope.Run, tmp_path: Path) -> None:
-    folder = export_run(small_run, "parquet", tmp_path / "out")
+    folder = Path(str(export_run(small_run, "parquet", tmp_path / "out")))
     images = pd.read_parquet(folder / "images.parquet")
     assert images.groupby("dataset").size().to_dict() == {"real": 72, "synthetic": 60}
     layout = small_run.layout("P3")
@@ -31,7 +31,7 @@ def test_parquet_holds_what_the_run_knows(small_run: gapscope.Run, tmp_path: Pat
 
 
 def test_fiftyone_finds_every_image_with_its_place(small_run: gapscope.Run, tmp_path: Path) -> None:
-    folder = export_run(small_run, "fiftyone", tmp_path / "out")
+    folder = Path(str(export_run(small_run, "fiftyone", tmp_path / "out")))
     samples = json.loads((folder / "samples.json").read_text(encoding="utf-8"))["samples"]
     assert len(samples) == 132
     layout = small_run.layout("P4").set_index(["dataset", "row"])
@@ -46,7 +46,7 @@ def test_fiftyone_finds_every_image_with_its_place(small_run: gapscope.Run, tmp_
 
 
 def test_the_projector_has_a_vector_a_line_and_a_picture_per_image(small_run: gapscope.Run, tmp_path: Path) -> None:
-    folder = export_run(small_run, "projector", tmp_path / "out")
+    folder = Path(str(export_run(small_run, "projector", tmp_path / "out")))
     config = (folder / "projector_config.pbtxt").read_text(encoding="utf-8")
     assert config.count("embeddings {") == len(small_run.levels)
     metadata = pd.read_csv(folder / "P5.metadata.tsv", sep="\t", keep_default_na=False)
@@ -64,8 +64,8 @@ def test_the_projector_has_a_vector_a_line_and_a_picture_per_image(small_run: ga
 
 
 def test_stills_are_pictures_of_every_level_and_the_same_each_time(small_run: gapscope.Run, tmp_path: Path) -> None:
-    folder = export_run(small_run, "stills", tmp_path / "first")
-    second = export_run(small_run, "stills", tmp_path / "second")
+    folder = Path(str(export_run(small_run, "stills", tmp_path / "first")))
+    second = Path(str(export_run(small_run, "stills", tmp_path / "second")))
     assert {path.name for path in folder.iterdir()} == {
         f"{level}.{kind}" for level in small_run.levels for kind in ("png", "svg")
     }

@@ -45,7 +45,7 @@ REFUSED = (1, 2)
 @pytest.fixture
 def copy(intact: Run, tmp_path: Path) -> Path:
     """A copy of the run, in a folder of its own."""
-    return shutil.copytree(intact.path, tmp_path / "around" / "run")
+    return shutil.copytree(str(intact.path), tmp_path / "around" / "run")
 
 
 def command(*args: object) -> Result:
@@ -74,7 +74,7 @@ def write_image(folder: Path) -> None:
 def spoil(intact: Run, inside: Path, name: str, content: bytes) -> Path:
     """A copy of the run without its report, in which one file is another."""
     run = inside / f"run-{next(NUMBERS)}"
-    shutil.copytree(intact.path, run, ignore=shutil.ignore_patterns("report"))
+    shutil.copytree(str(intact.path), run, ignore=shutil.ignore_patterns("report"))
     (run / name).write_bytes(content)
     return run
 
@@ -277,8 +277,8 @@ def test_nothing_in_a_run_reaches_the_page_as_markup(copy: Path) -> None:
 
     def change(content: dict[str, Any]) -> None:
         content["created"] = content["device"] = content["versions"]["gapscope"] = evil
-        content["model"][evil] = evil
-        content["config"]["sources"][evil] = evil
+        content["model"].update({"name": evil, "weights": evil, "pooling": evil})
+        content["config"]["embed"]["model"] = content["config"]["datasets"]["real"] = evil
         content["times"] = {evil: {"seconds": 1.0, "done": 1, "unit": evil}}
 
     rewrite(copy / "run.json", change)

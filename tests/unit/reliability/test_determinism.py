@@ -11,6 +11,7 @@ from quick_compare import DatasetFolders, quick_compare, read_run_files
 import gapscope
 from gapscope.export import EXPORTS, export_run
 from gapscope.report.single_file import write_single_file
+from gapscope.store.location import Location, relative_name
 
 
 @pytest.fixture(scope="module")
@@ -19,8 +20,8 @@ def second_run(folders: DatasetFolders, tmp_path_factory: pytest.TempPathFactory
     return quick_compare(folders, tmp_path_factory.mktemp("again") / "run")
 
 
-def files(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+def files(folder: Location) -> dict[str, bytes]:
+    return {relative_name(path, folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_second_run_elsewhere(second_run: gapscope.Run, undisturbed: dict[str, bytes]) -> None:

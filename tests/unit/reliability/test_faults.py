@@ -70,7 +70,7 @@ def _stop_at_outliers(title: str) -> None:
 
 STAGES = {
     "listing": ("gapscope.stages.listing", "write_index"),
-    "decode": ("gapscope.stages.block", "_look_at"),
+    "decode": ("gapscope.stages.block", "_Decoding._decode"),
     "embed": ("gapscope.stages.block", "write_embeddings"),
     "store": ("gapscope.stages.embed", "merge_image_stats"),
     "neighbors": ("gapscope.stages.neighbors", "write_neighbor_rows"),
@@ -120,7 +120,9 @@ def test_every_fault_at_every_stage(
 
 def _fail_from(patch: pytest.MonkeyPatch, module: str, name: str, call: int, error: Callable[[], Exception]) -> None:
     """Let a function raise an error at one of its calls, and at all that follow."""
-    real, called = getattr(import_module(module), name), [0]
+    owner, _, attribute = name.rpartition(".")
+    target = getattr(import_module(module), owner) if owner else import_module(module)
+    real, called = getattr(target, attribute), [0]
 
     def fails(*given: Any, **named: Any) -> Any:
         called[0] += 1
@@ -128,7 +130,7 @@ def _fail_from(patch: pytest.MonkeyPatch, module: str, name: str, call: int, err
             raise error()
         return real(*given, **named)
 
-    patch.setattr(import_module(module), name, fails)
+    patch.setattr(target, attribute, fails)
 
 
 class Meddler(Silent):

@@ -326,7 +326,7 @@ def test_clients_that_do_not_finish_asking_do_not_keep_the_others_out(
 @pytest.fixture
 def copy(run: Run, tmp_path: Path) -> Run:
     """The run with its report, to meddle with."""
-    shutil.copytree(run.path, tmp_path / "run")
+    shutil.copytree(str(run.path), tmp_path / "run")
     return open_run(tmp_path / "run")
 
 

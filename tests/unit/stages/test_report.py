@@ -8,6 +8,7 @@ from gapscope.progress import Silent
 from gapscope.run import Run
 from gapscope.stages import report
 from gapscope.stages.report import write_report
+from gapscope.store.location import Location, relative_name
 
 
 def small_run(folder: Path, **options: Any) -> Run:
@@ -15,8 +16,8 @@ def small_run(folder: Path, **options: Any) -> Run:
     return fake_run.write_fake_run(folder, fake_run.FakeRunSpec(**{"images": images, "broken": {"bad.png"}, **options}))
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+def contents(folder: Location) -> dict[str, bytes]:
+    return {relative_name(path, folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_page_lies_in_the_run(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from gapscope.progress import Silent
 from gapscope.report.serve import ReportServer
 from gapscope.stages.neighbors import fit_scalers
 from gapscope.store import location
+from gapscope.store.location import Location, relative_name
 from gapscope.store.lock import run_lock
 from gapscope.store.run_store import open_store
 from gapscope_cli.main import app
@@ -95,11 +96,11 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     return by_name
 
 
-def content(run: Path) -> dict[str, bytes]:
+def content(run: Location) -> dict[str, bytes]:
     """What a run's files hold, but for times."""
     with_times = ("run.json", "log.txt", "facts.js", "SHA256SUMS")
     files = [path for path in run.rglob("*") if path.is_file() and path.name not in with_times]
-    return {str(path.relative_to(run)): path.read_bytes() for path in files}
+    return {relative_name(path, run): path.read_bytes() for path in files}
 
 
 @pytest.fixture(scope="module")
