@@ -132,7 +132,7 @@ def test_a_different_run_is_refused_with_the_difference(
     assert "layout.seed was 0, now 1" in result.stderr
 
 
-@pytest.mark.parametrize("there", [True, False])
+@pytest.mark.parametrize("exists", [True, False])
 def test_an_output_that_cannot_be_written_is_one_line(two_folders: Folders, tmp_path: Path, exists: bool) -> None:
     run = tmp_path / "run"
     if exists:
