@@ -72,6 +72,7 @@ def running_cluster() -> Iterator[LocalCluster]:
         yield cluster
 
 
+@pytest.mark.slow
 def test_a_running_cluster_is_used_and_left_running(
     nine_blocks: Folders, undisturbed: Path, running_cluster: LocalCluster, tmp_path: Path
 ) -> None:
@@ -81,6 +82,7 @@ def test_a_running_cluster_is_used_and_left_running(
         assert client.submit(lambda: 42).result(timeout=30) == 42
 
 
+@pytest.mark.slow
 def test_killed_while_embedding_the_same_command_finishes_with_the_same_result(
     nine_blocks: Folders, undisturbed: Path, tmp_path: Path
 ) -> None:

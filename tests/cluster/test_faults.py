@@ -63,6 +63,7 @@ def test_a_worker_that_joins_during_the_run(
     assert sum(" blocks, " in line for line in progress.notes) == len(before) + 1
 
 
+@pytest.mark.slow
 def test_a_worker_out_of_memory_leaves_its_jobs_to_others(processes: DaskProcesses) -> None:
     processes.start_scheduler()
     processes.start_worker("small")
@@ -79,6 +80,7 @@ def test_a_worker_out_of_memory_leaves_its_jobs_to_others(processes: DaskProcess
     assert list(run_jobs(processes.connect(2), lambda job: len(bytearray(job)), [2**27] * 3)) == [2**27] * 3
 
 
+@pytest.mark.slow
 def test_the_scheduler_gone(image_server: ImageServer, processes: DaskProcesses, same: Same, tmp_path: Path) -> None:
     processes.start_scheduler()
     processes.start_worker("one")

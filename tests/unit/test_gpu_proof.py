@@ -79,6 +79,7 @@ def test_every_step_is_told_of_and_names_parts_that_are_there() -> None:
         assert name in importlib.import_module(f"gpu.{module}").PARTS, part
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "part",
     ["right_embed: bundled", "fast_embed: 512 pixels, batch 128", "maps: 100 thousand", "whole_job: 20 thousand files"],

@@ -54,7 +54,7 @@ def assert_same(run: gapscope.Run, other: gapscope.Run, dataset: str) -> None:
     assert run.index(dataset).equals(other.index(dataset))
 
 
-@pytest.mark.parametrize("where", ["folder", "memory"])
+@pytest.mark.parametrize("where", ["folder", pytest.param("memory", marks=pytest.mark.slow)])
 def test_comparing_a_with_b_and_then_with_c_embeds_a_once(
     folders: dict[str, Path], read: list[str], tmp_path: Path, where: str
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
+@pytest.mark.slow
 def test_a_peer_that_cannot_be_installed_or_fails_is_a_result(tmp_path: Path, two_folders: tuple[Path, Path]) -> None:
     out, program = tmp_path / "peers.json", ROOT / "benchmarks" / "peers" / "run.py"
     # Neither a peer that cannot be installed nor one that fails keeps the others from being measured.

@@ -11,6 +11,7 @@ from gapscope.bench.points import made_points
 from gapscope_cli.main import app
 
 
+@pytest.mark.slow
 def test_every_backend_is_measured_or_says_why_not(tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--rows", "1e3", "--dims", "16", "--backends", "gapscope, cpu; cuML, nn_descent", "--repeats", "1"]

@@ -13,6 +13,8 @@ from gapscope.demo.photographs import open_photograph
 from gapscope.errors import UserError
 from gapscope_cli.main import app
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -90,7 +92,6 @@ def test_the_summary_agrees_with_the_manifests(demo: Demo, output: str) -> None:
         assert f"P5 {demo.n_listed('P5', 'real', kind):>2}" in line
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_images_and_complete_data_is_not_rewritten(
     demo: Demo, folder: Path, tmp_path: Path
 ) -> None:

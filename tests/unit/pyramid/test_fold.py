@@ -33,11 +33,11 @@ def count_norms(network: nn.Module) -> int:
     [
         resnet18,
         lambda: resnet18(norm_layer=FrozenBatchNorm2d),
-        lambda: timm.create_model("tf_efficientnet_lite0"),
+        pytest.param(lambda: timm.create_model("tf_efficientnet_lite0"), marks=pytest.mark.slow),
         lambda: timm.create_model("regnety_002"),
         MODELS["bundled"].build,
-        MODELS["fasterrcnn_mobilenet_v3_large_fpn"].build,
-        MODELS["retinanet_resnet50_fpn"].build,
+        pytest.param(MODELS["fasterrcnn_mobilenet_v3_large_fpn"].build, marks=pytest.mark.slow),
+        pytest.param(MODELS["retinanet_resnet50_fpn"].build, marks=pytest.mark.slow),
     ],
 )
 def test_every_norm_after_a_convolution_is_removed_and_the_output_stays(build: Any) -> None:

@@ -212,7 +212,17 @@ def test_bfloat16_stays_close_to_float32(bundled: Pyramid) -> None:
         assert np.abs(rounded[level] - values).max() < 0.05 * np.abs(values).max()
 
 
-@pytest.mark.parametrize("name", [name for name in MODELS if name != "bundled"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        # A Faster R-CNN and a RetinaNet stand for their relatives.
+        pytest.param(
+            name, marks=[] if name in ("fasterrcnn_resnet50_fpn_v2", "retinanet_resnet50_fpn") else pytest.mark.slow
+        )
+        for name in MODELS
+        if name != "bundled"
+    ],
+)
 def test_every_detectors_means_are_those_of_its_own_pyramid(name: str) -> None:
     torch.manual_seed(1)
     trunk = MODELS[name].build().eval()

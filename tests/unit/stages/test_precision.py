@@ -131,6 +131,7 @@ def test_speedups_of_a_users_own_model_change_the_last_bits_alone(own: EmbedSett
             assert np.abs(values - plain[level]).max() <= 1e-5 * np.abs(plain[level]).max()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, which is not here")
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_compiling_lays_weights_out_once_and_does_what_follows_a_convolution_with_it(own: EmbedSettings) -> None:
@@ -163,6 +164,7 @@ def test_a_run_of_another_pool_has_longer_embeddings_and_says_so(tmp_path: Path)
         gapscope.compare(folders, out=tmp_path / "run", model="bundled", levels=["P3"], size=64, cluster="inline")
 
 
+@pytest.mark.slow
 def test_threads_change_no_more_than_the_last_bits_of_a_detectors_embeddings() -> None:
     """On some processors not even those: how a product is cut into pieces for threads is the library's choice."""
     torch.manual_seed(3)

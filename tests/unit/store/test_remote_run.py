@@ -173,6 +173,7 @@ def test_a_run_in_a_store_is_worked_on_by_one(s3: Server) -> None:
     assert not (run / "lock.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_and_images_behind_urls_are_served(s3: Server, folders: dict[str, str]) -> None:
     del s3
     fsspec.filesystem("s3").put(folders["real"], "bucket/real", recursive=True)
@@ -208,6 +209,7 @@ def test_a_store_that_fails_for_a_while_is_waited_for(
         np.testing.assert_array_equal(flaky[name], values, err_msg=name)
 
 
+@pytest.mark.slow
 def test_a_store_that_stays_down_ends_in_one_line_and_the_run_goes_on_later(
     s3: Server, folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
