@@ -23,7 +23,7 @@ from gapscope.stages.listing import list_datasets
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.store.pyramid import open_embeddings, pending_blocks
 from gapscope.store.run_record import RunRecord
-from gapscope.store.run_store import open_store
+from gapscope.store.run_store import RunStore, open_store
 
 
 class NoteCollector(Silent):
@@ -73,9 +73,11 @@ def embeddings_of(run: Path, levels: tuple[str, ...]) -> dict[str, NDArray[np.fl
 
 def blocks_left(run: Path) -> int | None:
     """Return the number of unfinished blocks; None before the store exists."""
+    # Without a record of its own: run.json may not exist yet, and the flags do not need it.
+    store = RunStore(run, RunRecord.of_embeddings({}, {}, block_rows=0))
     try:
-        return len(pending_blocks(open_store(run), "files"))
-    # The store is being created at this moment.
+        return len(pending_blocks(store, "files"))
+    # The arrays do not exist yet, or are being created at this moment.
     except (OSError, KeyError, ValueError):
         return None
 
