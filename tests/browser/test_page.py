@@ -102,7 +102,7 @@ def test_arrow_keys_leave_a_select_alone(visit: Visit, plain_page: Path) -> None
     assert page.inner_text("#pairs-title") == "At P2"
 
 
-@pytest.mark.parametrize("level", [0, 1, 2])
+@pytest.mark.parametrize("level", [0, *(pytest.param(level, marks=pytest.mark.slow) for level in (1, 2))])
 def test_hovering_shows_the_image_of_the_point(
     visit: Visit, plain_page: Path, color: Callable[[int, int], tuple[int, int, int]], level: int
 ) -> None:
@@ -143,6 +143,7 @@ def test_hovering_shows_the_image_of_the_point(
         page.wait_for_selector("#selection", state=state)
 
 
+@pytest.mark.slow
 def test_turning_the_map_from_a_point_pins_nothing(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page, height=1300)
     _, x, y = loneliest(page)
@@ -295,7 +296,9 @@ def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str)
     assert page.get_attribute("html", "data-theme") != scheme
 
 
-@pytest.mark.parametrize("name", ["plain_page", "hostile_page", pytest.param("many_page", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["plain_page", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hostile_page", "many_page"))]
+)
 def test_nothing_is_wider_than_the_window(visit: Visit, request: pytest.FixtureRequest, name: str) -> None:
     page = visit(request.getfixturevalue(name))
     page.evaluate("document.querySelector('.item').click()")
@@ -341,6 +344,7 @@ def test_everything_can_be_reached_with_the_keyboard(visit: Visit, plain_page: P
     )
 
 
+@pytest.mark.slow
 def test_eight_datasets_can_be_told_apart_and_chosen(visit: Visit, many_page: Path) -> None:
     page = visit(many_page)
     colors = page.evaluate("gapscope.data.datasets.map((_, dataset) => gapscope.color(dataset))")

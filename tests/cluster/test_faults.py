@@ -119,6 +119,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up(image_server: ImageServer, disk: Path, same: Same, tmp_path: Path) -> None:
     ballast = disk / "ballast"
 
@@ -138,6 +139,7 @@ def test_a_disk_that_fills_up(image_server: ImageServer, disk: Path, same: Same,
     same(disk / "run")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("cluster", "times"), [("local", 1), ("inline", 2)])
 def test_ctrl_c(image_server: ImageServer, same: Same, tmp_path: Path, cluster: str, times: int) -> None:
     datasets = image_server.write_url_lists(tmp_path)
@@ -185,6 +187,7 @@ def is_worker_of(command: int, process: Path) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_ctrl_c_while_workers_start(pictures: Path, tmp_path: Path) -> None:
     command = [sys.executable, embed_only.__file__, str(tmp_path / "run"), "local"]
     command += [f"{name}={pictures / name}" for name in embed_only.NAMES]

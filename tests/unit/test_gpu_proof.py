@@ -99,6 +99,7 @@ def test_every_step_runs_dry(step: str, tmp_path: Path) -> None:
     assert all(what["found"] for what in content["steps"][step].values())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("odd")
 def test_what_fails_or_is_cut_off_loses_no_number(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prove, "_MIN_SECONDS", 1)

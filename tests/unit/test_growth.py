@@ -77,6 +77,7 @@ def test_comparing_a_with_b_and_then_with_c_embeds_a_once(
     assert sorted(read) == ["a"] * 6
 
 
+@pytest.mark.slow
 def test_a_cache_grows_by_the_levels_that_it_lacks(folders: dict[str, Path], read: list[str], tmp_path: Path) -> None:
     for number, (level, expected) in enumerate([("P3", 13), ("P5", 13), ("P3", 0), ("P5", 0)]):
         read.clear()

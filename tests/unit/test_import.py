@@ -56,6 +56,7 @@ def test_every_public_name_can_be_had_and_is_listed() -> None:
         _ = gapscope.nothing_of_this_name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", ["gapscope.compare.fdr", "gapscope.verify.result"])
 def test_sub_packages_do_not_hide_the_functions_of_their_name(first: str) -> None:
     code = f"import {first}\nimport gapscope\nassert callable(gapscope.compare) and callable(gapscope.verify)"

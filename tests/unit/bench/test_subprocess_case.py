@@ -5,6 +5,7 @@ import numpy as np
 from gapscope.bench.subprocess_case import in_child, peak_gib
 
 
+@pytest.mark.slow
 def test_the_peak_of_a_case_is_not_its_parents() -> None:
     large = np.ones(2**27)
     succeeded, output = in_child(

@@ -38,6 +38,7 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
+@pytest.mark.slow
 def test_the_command_reads_or_rejects_whatever_there_is(tmp_path: Path) -> None:
     torture = find_torture_folder()
     expected = {

@@ -49,7 +49,9 @@ def asked(query: Points, reference: Points) -> tuple[NDArray[np.float64], NDArra
     return outside, under_p(counts, k_local, len(query), len(reference))
 
 
-@pytest.mark.parametrize("draw", [normal, heavy, copied, clustered])
+@pytest.mark.parametrize(
+    "draw", [normal, *(pytest.param(draw, marks=pytest.mark.slow) for draw in (heavy, copied, clustered))]
+)
 @pytest.mark.parametrize("sizes", [(120, 120), (40, 400), (400, 40)])
 def test_random_parts_of_one_set_list_no_more_than_the_stated_rate(
     draw: Callable[[np.random.Generator, int], Points], sizes: tuple[int, int]
@@ -69,6 +71,7 @@ def test_random_parts_of_one_set_list_no_more_than_the_stated_rate(
     assert np.mean(under) <= 0.1 + 2.5 * np.std(under) / np.sqrt(SEEDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [normal, heavy, clustered])
 def test_p_values_are_uniform_where_nothing_differs(draw: Callable[[np.random.Generator, int], Points]) -> None:
     # One image per draw, since those of one draw share their reference; counts are smoothed, as they are discrete. With
@@ -87,6 +90,7 @@ def test_p_values_are_uniform_where_nothing_differs(draw: Callable[[np.random.Ge
     assert kstest(under, "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_intervals_of_a_share_hold_it_as_often_as_they_say() -> None:
     held, held_mean = 0, 0
     for seed in range(200):

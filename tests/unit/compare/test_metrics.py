@@ -149,6 +149,7 @@ def test_kernel_distance_weighs_as_if_rows_were_repeated() -> None:
     assert actual.tolist() == pytest.approx([plain_kid(rows, second), plain_kid(rows[chosen], second)], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_what_is_expected_by_chance_is_what_halves_of_one_dataset_have() -> None:
     random = np.random.default_rng(0)
     shares, covered = [], []
@@ -164,6 +165,7 @@ def test_what_is_expected_by_chance_is_what_halves_of_one_dataset_have() -> None
     assert np.mean(shares) == pytest.approx(expected_own_share(60, 30), abs=0.01)
 
 
+@pytest.mark.slow
 def test_permutation_p_is_uniform_where_nothing_differs_and_small_where_something_does() -> None:
     p_values = []
     for seed in range(60):

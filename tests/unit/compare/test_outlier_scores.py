@@ -73,6 +73,7 @@ def test_copies_are_never_taken_for_a_lack() -> None:
     assert q_values(under_p(counts, size, 150, 150)).min() > 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("query_size", "reference_size"), [(150, 150), (60, 300)])
 def test_both_questions_hold_their_rate_where_there_is_no_difference(query_size: int, reference_size: int) -> None:
     flagged, outside, under = 0.0, [], []

@@ -42,6 +42,7 @@ def test_the_page_in_one_file(finished: Path, tmp_path: Path) -> None:
     assert (tmp_path / "one.html").read_bytes() == (tmp_path / "other.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_update(folders: DatasetFolders, finished: Path, tmp_path: Path) -> None:
     moved = {name: str(shutil.copytree(folder, tmp_path / "images" / name)) for name, folder in folders.items()}
     runs = [tmp_path / "one", tmp_path / "other"]

@@ -88,6 +88,7 @@ FAULTS: dict[str, tuple[type[Exception], tuple[Any, ...]]] = {
 }
 
 
+@pytest.mark.slow
 def test_every_fault_at_every_stage(
     folders: DatasetFolders, undisturbed: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -67,7 +67,7 @@ def test_a_report_that_fails_leaves_the_old_one(tmp_path: Path, monkeypatch: pyt
         {"images": {"a": ["1.png", "2.png", "3.png"], "b": ["1.png", "2.png", "3.png"]}},
         {"images": {"a": ["1.png", "2.png"], "b": ["bad.png"]}},
         {"images": {"a": ["bad.png"], "b": ["bad.png"]}},
-        {"images": {f"set{number}": ["1.png", "2.png"] for number in range(8)}},
+        pytest.param({"images": {f"set{number}": ["1.png", "2.png"] for number in range(8)}}, marks=pytest.mark.slow),
         {"k": 1},
     ],
 )

@@ -192,6 +192,7 @@ def test_a_run_and_images_behind_urls_are_served(s3: Server, folders: dict[str, 
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_for_a_while_is_waited_for(
     s3: Server, folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
