@@ -1,6 +1,7 @@
 """The peak memory of a case does not include its parent's."""
 
 import numpy as np
+import pytest
 
 from gapscope.bench.subprocess_case import in_child, peak_gib
 

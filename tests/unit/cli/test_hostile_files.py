@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pandas as pd
+import pytest
 from image_files import encode_image, find_torture_folder, gradient_image, write_image_files, write_tar_shards
 
 import gapscope
