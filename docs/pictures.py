@@ -54,7 +54,7 @@ def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, 
 
 
 def write(path: Path, picture: bytes) -> None:
-    """Write a PNG of 256 colours, which keeps a page's picture small."""
+    """Write a PNG of 256 colors, which keeps a page's picture small."""
     with Image.open(io.BytesIO(picture)) as image:
         image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
 

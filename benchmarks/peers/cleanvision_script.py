@@ -20,7 +20,7 @@ def main() -> None:
     steps.done("all")
     numbers = dict(zip(lab.issue_summary["issue_type"], map(int, lab.issue_summary["num_images"]), strict=True))
     answer = {"images": len(files), "steps": steps.seconds, "numbers": numbers}
-    answer["comes_out"] = "duplicates, and images that are blurred, dark, light, grey, or of an odd size or shape"
+    answer["comes_out"] = "duplicates, and images that are blurred, dark, light, gray, or of an odd size or shape"
     (Path(sys.argv[3]) / "answer.json").write_text(json.dumps(answer))
 
 

@@ -55,7 +55,7 @@ class Silent:
 
 
 def plain_line(text: str) -> str:
-    r"""Escape the characters that would move a terminal's cursor or change its colours.
+    r"""Escape the characters that would move a terminal's cursor or change its colors.
 
     Messages contain the names of files, columns and categories, which may come from somebody else.
 

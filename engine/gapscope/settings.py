@@ -142,8 +142,8 @@ class Preprocess(_Checked):
     fit: Annotated[
         Fit,
         Help(
-            "How an image becomes that square: crop scales the short side to it and keeps the centre, stretch scales "
-            "both sides, which changes the aspect ratio, and pad scales the long side and centres the image on grey."
+            "How an image becomes that square: crop scales the short side to it and keeps the center, stretch scales "
+            "both sides, which changes the aspect ratio, and pad scales the long side and centers the image on gray."
         ),
     ] = "crop"
     # A small file can claim to be huge.
@@ -179,7 +179,7 @@ class EmbedSettings(_Checked):
     pool: Annotated[
         Pool,
         Help(
-            "How a level's map becomes a vector: mean, max, gem (generalised mean), or grid (2 x 2 means, which keep "
+            "How a level's map becomes a vector: mean, max, gem (generalized mean), or grid (2 x 2 means, which keep "
             "what is where)."
         ),
     ] = "mean"
@@ -260,7 +260,7 @@ class NeighborSettings(_Checked):
     metric: Annotated[
         Metric,
         Help(
-            "Distance between embeddings standardised per dimension: cosine, or euclidean, which also tells apart "
+            "Distance between embeddings standardized per dimension: cosine, or euclidean, which also tells apart "
             "embeddings of one direction and different lengths."
         ),
     ] = "cosine"
@@ -285,7 +285,7 @@ class LayoutSettings(_Checked):
     ] = 0.1
     n_epochs: Annotated[
         int | None,
-        Help("UMAP's rounds of optimisation; its own choice by default, 500 up to 10,000 points and 200 above."),
+        Help("UMAP's rounds of optimization; its own choice by default, 500 up to 10,000 points and 200 above."),
         Bounds(11, 10_000),
     ] = None
     landmarks: Annotated[

@@ -45,7 +45,7 @@ def _report(folder: Path, **options: Any) -> Path:
 
 @pytest.fixture(scope="session")
 def color() -> Callable[[int, int], tuple[int, int, int]]:
-    """Colour of a made image, by number of its dataset and row."""
+    """Color of a made image, by number of its dataset and row."""
     found: Callable[[int, int], tuple[int, int, int]] = fake_run.image_color
     return found
 

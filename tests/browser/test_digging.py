@@ -144,7 +144,7 @@ def test_hostile_names_come_out_of_a_list_as_they_are(visit: Visit, hostile_page
     assert {row["uri"] for row in saved(page)} == expected
 
 
-def test_the_map_is_coloured_by_score_and_by_cluster(measured: "Page") -> None:
+def test_the_map_is_colored_by_score_and_by_cluster(measured: "Page") -> None:
     page = measured
     colors = "[...new Set(document.getElementById('map').data.flatMap(({ marker }) => [].concat(marker.color)))].length"
     page.select_option("#color", label="outlier score")

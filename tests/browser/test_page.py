@@ -59,7 +59,7 @@ def drag(page: "Page", right: int, down: int) -> None:
 
 
 def seen(page: "Page", selector: str) -> tuple[float, ...]:
-    """Mean colour in the middle of what a selector finds first."""
+    """Mean color in the middle of what a selector finds first."""
     with Image.open(io.BytesIO(page.locator(selector).first.screenshot())) as picture:
         pixels = np.asarray(picture.convert("RGB"), dtype=float)
     height, width, _ = pixels.shape
@@ -220,7 +220,7 @@ def test_hostile_file_names_are_only_text(visit: Visit, hostile_page: Path) -> N
     assert "<b>bad</b>.png" in page.inner_text("#rejects")
 
 
-def test_the_map_is_coloured_by_what_is_known_of_the_images(visit: Visit, plain_page: Path) -> None:
+def test_the_map_is_colored_by_what_is_known_of_the_images(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
     colors = "[...new Set(document.getElementById('map').data.flatMap(({ marker }) => [].concat(marker.color)))].length"
     assert page.evaluate(colors) <= 4

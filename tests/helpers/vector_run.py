@@ -60,7 +60,7 @@ def compare_vectors(
         clusters: dataset to (n,) cluster of each image, the same at every level; 0 by default.
         broken: dataset to a number of unreadable images, which are put before the others.
         metadata: dataset to the value of each image in its source's column `kind`.
-        metric: distance between standardised embeddings.
+        metric: distance between standardized embeddings.
         settings: arguments of `CompareSettings`.
     """
     levels = list(next(iter(vectors.values())))

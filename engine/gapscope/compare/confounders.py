@@ -17,7 +17,7 @@ _FOLDS = 4
 _WARN_FROM_AUC = 0.75
 _STANDARD_ERRORS = 3.5
 _N_NAMED = 3
-_NUMBERS = ("megapixels", "aspect", "bytes_per_pixel", "jpeg_quality", "brightness", "contrast", "colour", "sharpness")
+_NUMBERS = ("megapixels", "aspect", "bytes_per_pixel", "jpeg_quality", "brightness", "contrast", "color", "sharpness")
 _COLUMNS = ["format", "encoded_bytes", "width", "height", "jpeg_quality", "sharpness"]
 _CHANNELS = ("red", "green", "blue")
 
@@ -26,7 +26,7 @@ def file_properties(run: RunStore, dataset: str) -> pd.DataFrame:
     """Return properties of the files of up to 5,000 of a dataset's images: one row per image.
 
     format; megapixels; aspect (width / height); bytes_per_pixel; jpeg_quality, NaN for what is no JPEG; brightness and
-    contrast, the mean and standard deviation of the channels in 0..255; colour, the range of the channels' means;
+    contrast, the mean and standard deviation of the channels in 0..255; color, the range of the channels' means;
     sharpness.
     """
     rows = rows_read(run, dataset)
@@ -46,7 +46,7 @@ def file_properties(run: RunStore, dataset: str) -> pd.DataFrame:
             "jpeg_quality": index["jpeg_quality"].astype(float),
             "brightness": means.mean(axis=1),
             "contrast": stds.mean(axis=1),
-            "colour": means.max(axis=1) - means.min(axis=1),
+            "color": means.max(axis=1) - means.min(axis=1),
             "sharpness": index["sharpness"].astype(float),
         }
     )

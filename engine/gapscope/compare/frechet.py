@@ -24,10 +24,10 @@ class Gaussian:
 def gaussian_of(rows: Tensor) -> Gaussian:
     """Return mean and covariance of (n, d) float64 vectors, n at least 2."""
     mean = rows.mean(dim=0)
-    centred = rows - mean
+    centered = rows - mean
     if len(rows) <= rows.shape[1]:
-        return Gaussian(mean=mean, factor=centred / (len(rows) - 1) ** 0.5)
-    return Gaussian(mean=mean, factor=_factor(centred.T @ centred / (len(rows) - 1)))
+        return Gaussian(mean=mean, factor=centered / (len(rows) - 1) ** 0.5)
+    return Gaussian(mean=mean, factor=_factor(centered.T @ centered / (len(rows) - 1)))
 
 
 def gaussian_of_tiles(tiles: Iterable[Tensor]) -> Gaussian:

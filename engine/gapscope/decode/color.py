@@ -13,7 +13,7 @@ _SRGB = ImageCms.createProfile("sRGB")
 
 
 def to_srgb(image: Image.Image) -> Image.Image:
-    """Return a decoded image as RGB, converted by its embedded colour profile if it has one, on a white background.
+    """Return a decoded image as RGB, converted by its embedded color profile if it has one, on a white background.
 
     Example:
         >>> to_srgb(Image.new("RGBA", (1, 1), (255, 0, 0, 0))).getpixel((0, 0))
@@ -41,7 +41,7 @@ def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def is_srgb(profile: bytes, mode: str) -> bool:
-    """Tell whether a profile leaves the colours of an image unchanged: it is that of sRGB, or cannot be used.
+    """Tell whether a profile leaves the colors of an image unchanged: it is that of sRGB, or cannot be used.
 
     Args:
         profile: an ICC profile.
@@ -58,7 +58,7 @@ def is_srgb(profile: bytes, mode: str) -> bool:
 # The photographs of a dataset share a few profiles, and building a transform takes longer than applying it.
 @lru_cache(maxsize=32)
 def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """Return the transform from a profile's colours to sRGB; None if they are sRGB or the profile cannot be used."""
+    """Return the transform from a profile's colors to sRGB; None if they are sRGB or the profile cannot be used."""
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         if mode == "RGB" and "srgb" in ImageCms.getProfileDescription(source).lower():

@@ -43,7 +43,7 @@ def decode_on_gpu(data: bytes, preprocess: Preprocess, box: Box | None = None, *
     """Do what `gapscope.decode.picture.decode` does; decodes in batches when called from several threads.
 
     The GPU decodes a plain JPEG at full size and resizes it with antialiasing. Everything else goes to the CPU: other
-    formats, boxes, colours other than sRGB, and whatever the GPU's decoder refuses or crashes on.
+    formats, boxes, colors other than sRGB, and whatever the GPU's decoder refuses or crashes on.
 
     Args:
         data: an encoded image.

@@ -48,7 +48,7 @@ class Picture:
 def decode(data: bytes, preprocess: Preprocess, box: Box | None = None) -> Picture:
     """Decode one image, or the part of it in `box`, in this process, and resize it to the network's square.
 
-    EXIF orientation is applied, colours are converted to sRGB by the embedded profile, transparency becomes white, an
+    EXIF orientation is applied, colors are converted to sRGB by the embedded profile, transparency becomes white, an
     animation gives its first frame, and resizing is antialiased.
 
     Raises:

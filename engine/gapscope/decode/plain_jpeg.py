@@ -1,4 +1,4 @@
-"""Plain JPEGs: those that a decoder without colour management decodes as Pillow does, and their EXIF orientation."""
+"""Plain JPEGs: those that a decoder without color management decodes as Pillow does, and their EXIF orientation."""
 
 import io
 import warnings
@@ -46,7 +46,7 @@ def looks_plain(data: bytes) -> bool:
 def plain_jpeg(data: bytes, max_pixels: int) -> PlainJpeg | None:
     """Return the header of a plain JPEG: 8 bits, gray or YCbCr, sRGB, and at most `max_pixels` pixels.
 
-    Returns None for any other file, such as one with print colours, a wide gamut, or damage. Pillow in a decoder
+    Returns None for any other file, such as one with print colors, a wide gamut, or damage. Pillow in a decoder
     process handles all of these, or rejects the file with a reason. No pixel is decoded.
     """
     if not looks_plain(data):

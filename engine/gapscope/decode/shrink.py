@@ -21,7 +21,7 @@ from gapscope.sources.rejects import Rejected
 OVERSAMPLING: float = 2
 """Pixels that are kept per pixel of the target, in either direction, so that the last resize decides the result."""
 
-# In other modes a mean has no meaning: it would mix the indices of a palette, or colours under transparency.
+# In other modes a mean has no meaning: it would mix the indices of a palette, or colors under transparency.
 _AVERAGING_MODES = ("RGB", "L", "CMYK")
 
 # Pillow's own limit only warns up to twice its value. Ours is exact, and is checked before any pixel is decoded.

@@ -235,7 +235,7 @@ def jpeg_decoder() -> DecodeJpegs:
     kinds = nvimgcodec.BackendKind
     decoder = nvimgcodec.Decoder(
         backends=[nvimgcodec.Backend(kind) for kind in (kinds.HW_GPU_ONLY, kinds.GPU_ONLY, kinds.HYBRID_CPU_GPU)],
-        # Interpolates subsampled colours as libjpeg does.
+        # Interpolates subsampled colors as libjpeg does.
         options=":fancy_upsampling=1",
     )
     params = nvimgcodec.DecodeParams(apply_exif_orientation=False)

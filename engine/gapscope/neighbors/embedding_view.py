@@ -20,7 +20,7 @@ _TILE_ROWS = 8192
 
 @dataclass(frozen=True)
 class EmbeddingView:
-    """The embedded images of one dataset at one level: standardised, and for cosine on the unit sphere.
+    """The embedded images of one dataset at one level: standardized, and for cosine on the unit sphere.
 
     Vectors are computed a tile at a time. Between unit vectors u and v half the squared distance |u - v|^2 / 2 is the
     cosine distance 1 - u.v, so that one search serves both metrics: it works with half squared distances, and

@@ -33,7 +33,7 @@ def exact_neighbors(
 ) -> Neighbors:
     """Find the k nearest vectors of `reference` for each of `query`.
 
-    To read and standardise a vector costs the host more than a GPU takes to compare it with thousands. So the queries
+    To read and standardize a vector costs the host more than a GPU takes to compare it with thousands. So the queries
     are held on the device, and each vector of the reference is read once for every `held_bytes` of them, while the
     device compares those before it.
 

@@ -11,7 +11,7 @@ def fit_scaler(tiles: Iterable[NDArray[np.float32]]) -> tuple[NDArray[np.float32
 
     They are scikit-learn's `StandardScaler` (its `partial_fit` merges the moments of the tiles in float64: Chan, Golub
     and LeVeque 1979). A dimension that never changes gets the standard deviation 1, so that it stays 0 when it is
-    standardised.
+    standardized.
 
     Raises:
         ValueError: there is no row.

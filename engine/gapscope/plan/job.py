@@ -56,8 +56,8 @@ def plan(
         weights: File to use in place of the model's own weights: a state dict or safetensors.
         levels: Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default.
         size: Side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
-        fit: How an image becomes that square: crop scales the short side to it and keeps the centre, stretch scales
-            both sides, which changes the aspect ratio, and pad scales the long side and centres the image on grey.
+        fit: How an image becomes that square: crop scales the short side to it and keeps the center, stretch scales
+            both sides, which changes the aspect ratio, and pad scales the long side and centers the image on gray.
         precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling
             and storage do not change with it.
         device: cpu, cuda, or auto for the GPU where torch sees one.

@@ -36,7 +36,7 @@ class BundledTrunk(Trunk):
         self._level_after_block = {1: "P2", 2: "P3", 4: "P4", 6: "P5"}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
+        """Map normalized images (n, 3, height, width) to maps (n, channels, h, w) by level."""
         network: Any = self.network
         x = network.bn1(network.conv_stem(images))
         maps = {}

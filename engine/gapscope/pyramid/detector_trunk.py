@@ -22,7 +22,7 @@ class DetectorTrunk(Trunk):
         self.short_cut = pooled_fpn.short_cut_applies(self.backbone.fpn)
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Map normalised images (n, 3, height, width) to maps (n, 256, h, w) by level."""
+        """Map normalized images (n, 3, height, width) to maps (n, 256, h, w) by level."""
         return self._by_level(self.backbone(images))
 
     def pooled_means(self, images: Tensor) -> dict[str, Tensor]:

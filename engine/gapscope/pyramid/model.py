@@ -20,7 +20,7 @@ class Trunk(nn.Module):
 
     @abstractmethod
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
+        """Map normalized images (n, 3, height, width) to maps (n, channels, h, w) by level."""
 
     def pooled_means(self, images: Tensor) -> dict[str, Tensor]:
         """Return the mean over space of every level's map: (n, channels), in float32 or better."""

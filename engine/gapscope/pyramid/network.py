@@ -14,7 +14,7 @@ from gapscope.settings import EmbedSettings
 
 
 class Pyramid(nn.Module):
-    """A model with normalisation before it and pooling over space after it."""
+    """A model with normalization before it and pooling over space after it."""
 
     mean: Tensor
     std: Tensor

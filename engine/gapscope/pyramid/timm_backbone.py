@@ -32,7 +32,7 @@ class BackboneTrunk(Trunk):
         self._map_indices = {level: index for index, level, _ in _maps(network)}
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
-        """Map normalised images (n, 3, height, width) to maps (n, channels, h, w) by level."""
+        """Map normalized images (n, 3, height, width) to maps (n, channels, h, w) by level."""
         maps = self.network.forward_intermediates(
             images, indices=list(self._map_indices.values()), output_fmt="NCHW", intermediates_only=True
         )

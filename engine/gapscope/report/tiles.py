@@ -34,7 +34,7 @@ SMALL_SIDE, SMALL_ACROSS = 64, 16
 MAX_BYTES = 250_000_000
 """Of all sheets together, so that a report can still be copied and mailed around."""
 
-_GREY = (128, 128, 128)
+_GRAY = (128, 128, 128)
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _wanted(selection: Selection, thumbnails: Thumbnails) -> int:
 def _sheet(sheet: Sheet, pictures: Iterable[Image.Image | None], sizes: NDArray[np.uint8]) -> bytes:
     """Return a sheet's file, and note the pictures' sizes."""
     rows = math.ceil((sheet.stop - sheet.start) / sheet.across)
-    canvas = Image.new("RGB", (sheet.across * sheet.side, rows * sheet.side), _GREY)
+    canvas = Image.new("RGB", (sheet.across * sheet.side, rows * sheet.side), _GRAY)
     for image, picture in zip(range(sheet.start, sheet.stop), pictures, strict=True):
         if picture is not None:
             canvas.paste(picture, sheet.corner(image))

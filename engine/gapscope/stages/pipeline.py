@@ -124,11 +124,11 @@ def compare(
         weights: File to use in place of the model's own weights: a state dict or safetensors.
         levels: Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default.
         size: Side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
-        fit: How an image becomes that square: crop scales the short side to it and keeps the centre, stretch scales
-            both sides, which changes the aspect ratio, and pad scales the long side and centres the image on grey.
+        fit: How an image becomes that square: crop scales the short side to it and keeps the center, stretch scales
+            both sides, which changes the aspect ratio, and pad scales the long side and centers the image on gray.
         max_pixels: Images with more pixels are rejected before they are decoded.
         objects: Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
-        pool: How a level's map becomes a vector: mean, max, gem (generalised mean), or grid (2 x 2 means, which keep
+        pool: How a level's map becomes a vector: mean, max, gem (generalized mean), or grid (2 x 2 means, which keep
             what is where).
         precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling
             and storage do not change with it.
@@ -139,12 +139,12 @@ def compare(
             running Dask scheduler: its address, such as tcp://host:8786, or its scheduler file (.json).
         k: An image is outside by its distance to its k-th nearest reference image.
         fdr: Bound on the expected share of false entries in an outlier manifest.
-        metric: Distance between embeddings standardised per dimension: cosine, or euclidean, which also tells apart
+        metric: Distance between embeddings standardized per dimension: cosine, or euclidean, which also tells apart
             embeddings of one direction and different lengths.
         n_neighbors: Neighbors per image in UMAP's graph, the image itself included: more shows larger shapes.
         min_dist: Smallest distance of points in the map, in UMAP's units, before levels are brought to one scale: less
             packs them closer.
-        n_epochs: UMAP's rounds of optimisation; its own choice by default, 500 up to 10,000 points and 200 above.
+        n_epochs: UMAP's rounds of optimization; its own choice by default, 500 up to 10,000 points and 200 above.
         landmarks: Largest number of images that UMAP lays out, the others being placed among them; by default as many
             as fit the device's memory.
         reference: Dataset to compare every other dataset with, both ways round; every pair is compared by default.

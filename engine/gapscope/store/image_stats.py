@@ -1,4 +1,4 @@
-"""What became of every image: its size, format, colours and sharpness, or why it was rejected.
+"""What became of every image: its size, format, colors and sharpness, or why it was rejected.
 
 Workers write a table per block beside the index; when all blocks are done, the tables are merged into it.
 """

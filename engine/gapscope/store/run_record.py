@@ -181,7 +181,7 @@ class RunRecord:
         created: time of the first command, ISO 8601.
         datasets: per dataset, how many images it has; empty until it is listed.
         block_rows: rows per block, 0 until the datasets are listed.
-        scaler: per level, by what its embeddings are standardised; empty until all are embedded.
+        scaler: per level, by what its embeddings are standardized; empty until all are embedded.
         times: per piece of work that the last command on the run did, how long it took.
     """
 

@@ -104,8 +104,8 @@ def test_sharpness_is_the_variance_of_the_laplacian(photographs: list[Image.Imag
         return decode(stream.getvalue(), Preprocess(size=128)).sharpness
 
     image = photographs[0]
-    grey = np.asarray(image, dtype=np.float64).mean(axis=2)
-    around = grey[:-2, 1:-1] + grey[2:, 1:-1] + grey[1:-1, :-2] + grey[1:-1, 2:] - 4 * grey[1:-1, 1:-1]
+    gray = np.asarray(image, dtype=np.float64).mean(axis=2)
+    around = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * gray[1:-1, 1:-1]
     assert sharpness(image) == pytest.approx(around.var())
     assert sharpness(image.resize((32, 32)).resize((128, 128))) < sharpness(image) / 4
     assert sharpness(Image.new("RGB", (128, 128))) == 0

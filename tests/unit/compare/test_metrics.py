@@ -31,7 +31,7 @@ def heavy(size: int, channels: int, seed: int, shift: float = 0.0) -> Vectors:
 
 
 def measured_vectors(run: Run, level: str) -> tuple[Vectors, Vectors]:
-    """What the run measures on, by the formula: standardised embeddings, and of length 1 for cosine distances."""
+    """What the run measures on, by the formula: standardized embeddings, and of length 1 for cosine distances."""
     raw = [run.embeddings(name, level).astype(np.float64) for name in run.datasets]
     raw = [rows[np.isfinite(rows).all(axis=1)] for rows in raw]
     together = np.concatenate(raw)

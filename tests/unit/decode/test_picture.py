@@ -109,7 +109,7 @@ def test_jpeg_quality_is_what_it_was_saved_with(quality: int) -> None:
         assert abs(estimate - quality) <= (1 if quality > 1 else 2)
 
 
-def test_print_colours_become_screen_colours() -> None:
+def test_print_colors_become_screen_colors() -> None:
     # Without a profile, and inverted as Adobe writes it, also as YCCK; Pillow's own reading is the reference.
     ink = Image.merge("CMYK", [Image.new("L", (64, 64), value) for value in (0, 200, 30, 10)])
     data = encoded(ink, "JPEG", quality=98)
@@ -127,7 +127,7 @@ def swapped_profile() -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
-def test_an_embedded_profile_decides_the_colours(kind: str) -> None:
+def test_an_embedded_profile_decides_the_colors(kind: str) -> None:
     profile = swapped_profile()
     image = Image.new("RGB", (64, 64), (220, 60, 20))
     pixel = decode(encoded(image, kind, icc_profile=profile, quality=98), SMALL).pixels[32, 32].astype(int)
@@ -146,7 +146,7 @@ def test_a_profile_leaves_transparency_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "grey"),
+    ("values", "gray"),
     [
         (np.full((20, 30), 90, np.uint8), 90),
         (np.full((20, 30, 1), 90 * 257, np.uint16), 90),
@@ -155,12 +155,12 @@ def test_a_profile_leaves_transparency_alone() -> None:
         (np.ones((20, 30), bool), 255),
     ],
 )
-def test_numpy_files_are_images(values: NDArray[Any], grey: int) -> None:
+def test_numpy_files_are_images(values: NDArray[Any], gray: int) -> None:
     file = io.BytesIO()
     np.save(file, values)
     picture = decode(file.getvalue(), SMALL)
     assert (picture.format, picture.width, picture.height) == ("NPY", 30, 20)
-    assert np.abs(picture.pixels.astype(int) - grey).max() <= 1
+    assert np.abs(picture.pixels.astype(int) - gray).max() <= 1
 
 
 @pytest.mark.parametrize("values", [np.zeros((2, 3, 5)), np.zeros(4), np.array([["a"]]), np.zeros((0, 3))])
@@ -204,7 +204,7 @@ def test_transparency_lies_over_white() -> None:
 
 
 @pytest.mark.parametrize(("mode", "top"), [("I;16", 65535), ("I", 65535), ("F", 1.0)])
-def test_deep_images_keep_their_greys(mode: str, top: float) -> None:
+def test_deep_images_keep_their_grays(mode: str, top: float) -> None:
     values = np.linspace(0, top, 64 * 64).reshape(64, 64)
     image = Image.fromarray(values.astype({"I;16": np.uint16, "I": np.int32, "F": np.float32}[mode]))
     pixels = decode(encoded(image, "TIFF"), SMALL).pixels[..., 0].astype(float)

@@ -97,7 +97,7 @@ def test_detector_levels_are_the_means_of_torchvisions_own_pyramid(detector: tup
     images = batch().float() / 255
     with torch.inference_mode():
         embeddings = pyramid(batch())
-        # The detector's own normalisation, and its backbone.
+        # The detector's own normalization, and its backbone.
         normal = torch.stack([network.transform.normalize(image) for image in images])
         expected = network.backbone(normal)
     for level, name in zip(("P2", "P3", "P4", "P5", "P6"), expected, strict=True):

@@ -22,7 +22,7 @@ from gapscope.store.run_store import RunStore
 
 
 class Paint:
-    """A source whose image's name is its colour and size."""
+    """A source whose image's name is its color and size."""
 
     def read(self, entry: Entry) -> bytes:
         if entry.uri == "gone":
@@ -95,7 +95,7 @@ def test_each_tile_shows_its_own_image(tmp_path: Path, monkeypatch: pytest.Monke
     assert count == 400
 
 
-def test_an_image_that_cannot_be_read_any_more_is_a_grey_tile(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_any_more_is_a_gray_tile(tmp_path: Path) -> None:
     run, index, selection = page(["255 0 0 30 30", "gone", "0 0 255 30 30"])
     written = write_tiles(run, index, selection, "drawn", tmp_path, Silent())
     assert (written.images, written.wanted) == (2, 3)

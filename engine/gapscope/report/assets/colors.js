@@ -92,7 +92,7 @@
     }
     if (coloring.kind === "cluster") {
       const clusters = new Set(drawn.filter((value) => value >= 0));
-      key.replaceChildren(g.make("span", {}, `${g.formatCount(clusters.size)} ${clusters.size === 1 ? "cluster" : "clusters"}${clusters.size > 8 ? ", whose colours repeat" : ""}`),
+      key.replaceChildren(g.make("span", {}, `${g.formatCount(clusters.size)} ${clusters.size === 1 ? "cluster" : "clusters"}${clusters.size > 8 ? ", whose colors repeat" : ""}`),
         ...(drawn.some((value) => value < 0) ? [keyEntry(gray(), "in no cluster")] : []));
       return;
     }
