@@ -162,6 +162,21 @@ def compare(
     Raises:
         UserError: an argument cannot be used, or does not fit the others.
         ClusterError: the cluster cannot be reached or started, or fails; what is finished is kept.
+
+    Example:
+        >>> from tempfile import mkdtemp
+        >>> from PIL import Image
+        >>> folder = Path(mkdtemp())
+        >>> for name in ("real", "synthetic"):
+        ...     (folder / name).mkdir()
+        ...     for number in range(8):
+        ...         Image.effect_noise((64, 64), 10 + number).save(folder / name / f"{number}.png")
+        >>> datasets = {name: folder / name for name in ("real", "synthetic")}
+        >>> run = compare(datasets, out=folder / "run", model="bundled", levels=["P5"], size=64)
+        >>> run.metrics["datasets"]["real"]["read"]
+        8
+        >>> list(run.layout("P5").columns)
+        ['dataset', 'row', 'uri', 'x', 'y', 'z', 'cluster']
     """
     shown = progress or Silent()
     if len(datasets) < 2:
