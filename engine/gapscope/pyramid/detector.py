@@ -5,15 +5,12 @@ from pathlib import Path
 
 from torch import nn
 
-from gapscope.pyramid.level import Level
+from gapscope.pyramid.level import Level, Outputs
 from gapscope.pyramid.model import IMAGENET_MEAN, IMAGENET_STD, Model, Trunk
 from gapscope.pyramid.weights import State, cached_download, download
 
 _CHANNELS = 256
 _PREFIX = "backbone."
-
-Outputs = dict[str, str]
-"""The names that a network gives its outputs, fine to coarse, mapped to the names of levels, which go by stride."""
 
 FROM_P2: Outputs = {"0": "P2", "1": "P3", "2": "P4", "3": "P5", "pool": "P6"}
 FROM_P3: Outputs = {"0": "P3", "1": "P4", "2": "P5", "p6": "P6", "p7": "P7"}

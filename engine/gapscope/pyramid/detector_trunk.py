@@ -7,7 +7,7 @@ from torch import Tensor
 from torchvision.models import get_model_builder
 
 from gapscope.pyramid import pooled_fpn
-from gapscope.pyramid.detector import Outputs
+from gapscope.pyramid.level import Outputs
 from gapscope.pyramid.model import Trunk
 from gapscope.pyramid.pool import mean
 

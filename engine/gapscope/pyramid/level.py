@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 
+Outputs = dict[str, str]
+"""The names that a network gives its outputs, fine to coarse, mapped to the names of levels, which go by stride."""
+
+
 @dataclass(frozen=True)
 class Level:
     """One output of a pyramid.
