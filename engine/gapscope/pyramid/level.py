@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-
 Outputs = dict[str, str]
 """The names that a network gives its outputs, fine to coarse, mapped to the names of levels, which go by stride."""
 
