@@ -1,1 +1,1 @@
-"""Which images does the other dataset lack, and how sure is that?"""
+"""Outlier tests, distances between datasets with their noise floors, duplicates and confounders."""

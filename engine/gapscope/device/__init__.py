@@ -1,4 +1,4 @@
-"""The device that a run computes on, CPU or GPU: chosen once, here, and passed on as a value."""
+"""The device that a run computes on, CPU or GPU. It is chosen here, once, and passed on as a value."""
 
 import torch
 

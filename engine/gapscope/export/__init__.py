@@ -1,4 +1,4 @@
-"""A run in the forms that other tools read."""
+"""Exports of a run for other tools."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -1,1 +1,1 @@
-"""Every level as a map in three dimensions."""
+"""Maps: every level laid out in three dimensions by UMAP, aligned between levels, with clusters."""

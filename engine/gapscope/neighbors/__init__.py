@@ -1,1 +1,1 @@
-"""Who is near whom, per level: from this graph comes everything that is said about two datasets."""
+"""Nearest neighbors of every image, per level, in every dataset: the graph that tests, metrics and maps are made from."""

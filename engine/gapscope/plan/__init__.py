@@ -1,4 +1,4 @@
-"""What a whole job would take, from a small sample of it."""
+"""Time, disk and memory that a whole job would take, from a small sample of it."""
 
 from gapscope.plan.estimate import Plan, Stage
 from gapscope.plan.job import plan

@@ -1,4 +1,4 @@
-"""Is everything that a run holds there, whole, and in agreement with the rest?"""
+"""Checks that a run is complete, undamaged and consistent, and removes what is broken."""
 
 from gapscope.verify.checks import verify
 from gapscope.verify.diagnose import diagnose_damage
