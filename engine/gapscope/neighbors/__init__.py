@@ -1,1 +1,1 @@
-"""Nearest neighbors of every image, per level, in every dataset: the graph that tests, metrics and maps are made from."""
+"""Nearest neighbors of every image, per level and in every dataset: the graph behind tests, metrics and maps."""
