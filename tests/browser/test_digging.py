@@ -155,6 +155,7 @@ def test_the_map_is_colored_by_score_and_by_cluster(measured: "Page") -> None:
     assert page.evaluate(colors) <= 5
 
 
+@pytest.mark.slow
 def test_the_page_in_one_file_shows_the_same(visit: Visit, hostile_page: Path, tmp_path: Path, color: Color) -> None:
     write_single_file(hostile_page.parent, tmp_path / "mail" / "report.html")
     page = visit(tmp_path / "mail" / "report.html")

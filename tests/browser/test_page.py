@@ -78,6 +78,7 @@ def test_the_page_says_what_it_shows(visit: Visit, plain_page: Path) -> None:
     assert page.locator("#map canvas").count() == 1
 
 
+@pytest.mark.slow
 def test_switching_the_level_keeps_the_camera(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
     start = page.evaluate(_EYE)
@@ -95,6 +96,7 @@ def test_switching_the_level_keeps_the_camera(visit: Visit, plain_page: Path) ->
     assert page.evaluate(_EYE) == pytest.approx(start)
 
 
+@pytest.mark.slow
 def test_arrow_keys_leave_a_select_alone(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
     page.focus("#pair")
@@ -156,6 +158,7 @@ def test_turning_the_map_from_a_point_pins_nothing(visit: Visit, plain_page: Pat
     assert page.locator("#pinned.filled").count() == 0
 
 
+@pytest.mark.slow
 def test_every_gallery_picture_is_its_own_image(
     visit: Visit, plain_page: Path, color: Callable[[int, int], tuple[int, int, int]]
 ) -> None:
@@ -314,6 +317,7 @@ def test_nothing_is_wider_than_the_window(visit: Visit, request: pytest.FixtureR
         assert beside == []
 
 
+@pytest.mark.slow
 def test_without_webgl_the_rest_of_the_page_works(
     visit: Visit, launch: Callable[..., "Browser"], plain_page: Path
 ) -> None:

@@ -62,6 +62,7 @@ def done(run: Path) -> int:
     return sum(len(list(run.glob(f"pyramid.zarr/{name}/done/c/*"))) for name in ("real", "synthetic"))
 
 
+@pytest.mark.slow
 def test_processes_give_the_bytes_of_one_process(nine_blocks: Folders, undisturbed: Path, tmp_path: Path) -> None:
     assert content(compare(nine_blocks, tmp_path / "run", "local")) == content(undisturbed)
 
@@ -115,6 +116,7 @@ def _fill(_: int) -> int:
     raise OSError(errno.ENOSPC, "No space left on device")
 
 
+@pytest.mark.slow
 def test_a_block_that_fails_and_one_that_kills_every_worker_end_with_one_line(
     capfd: pytest.CaptureFixture[str],
 ) -> None:

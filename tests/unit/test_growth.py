@@ -106,6 +106,7 @@ def test_what_another_run_could_not_read_is_read_again(
     assert run.record.datasets["b"].rejected == 1
 
 
+@pytest.mark.slow
 def test_a_dataset_is_added_to_a_run_and_another_dropped(
     folders: dict[str, Path], read: list[str], tmp_path: Path
 ) -> None:
