@@ -69,7 +69,7 @@ def test_processes_give_the_bytes_of_one_process(nine_blocks: Folders, undisturb
 
 @pytest.fixture
 def running_cluster() -> Iterator[LocalCluster]:
-    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address=None) as cluster:
+    with LocalCluster(n_workers=1, threads_per_worker=2, dashboard_address="127.0.0.1:0") as cluster:
         yield cluster
 
 

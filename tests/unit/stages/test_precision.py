@@ -135,13 +135,14 @@ def test_speedups_of_a_users_own_model_change_the_last_bits_alone(own: EmbedSett
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, which is not here")
 @pytest.mark.skipif(not torch.backends.mkldnn.is_available(), reason="this torch has no oneDNN")
 def test_compiling_lays_weights_out_once_and_does_what_follows_a_convolution_with_it(own: EmbedSettings) -> None:
-    pixels, counts = np.zeros((2, 64, 64, 3), np.uint8), torch._dynamo.utils.counters["inductor"]
-    counts.clear()
+    pixels = np.zeros((2, 64, 64, 3), np.uint8)
+    torch._dynamo.utils.counters.clear()
     # What the cache has is not counted.
     with torch._inductor.config.patch(fx_graph_cache=False), torch._functorch.config.patch(enable_autograd_cache=False):
         Cpu().embed(
             Cpu().prepare_network(load_pyramid(replace(own, precision="float32")), SPEEDUPS), pixels, "float32"
         )()
+    counts = torch._dynamo.utils.counters["inductor"]
     assert counts["mkldnn_conv_weight_pack_matcher_count"] > 0
     assert counts["mkldnn_unary_fusion_matcher_count"] > 0
 
