@@ -42,7 +42,7 @@ test: lint
 
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
-	$(BIN)/python -m pytest --doctest-modules engine/gapscope
+	$(BIN)/python -m pytest -p doctest_runs --doctest-modules engine/gapscope
 
 lint: $(READY)
 	$(BIN)/ruff check

@@ -30,6 +30,15 @@ def diff_runs(before: Run, after: Run) -> pd.DataFrame:
 
     Raises:
         RunError: the runs embed differently, or have no pair of datasets in common.
+
+    Example:
+        >>> import gapscope
+        >>> changes = diff_runs(gapscope.open_run("runs/monday"), gapscope.open_run("runs/tuesday"))
+        >>> kid = (changes["query"] == "real") & (changes["number"] == "kid")
+        >>> changes.loc[kid, ["level", "number", "verdict"]]
+          level number  verdict
+        1    P3    kid  smaller
+        5    P5    kid  smaller
     """
     _check_comparable(before, after)
     rows: list[list[object]] = []

@@ -36,6 +36,18 @@ class Run:
 
     Attributes:
         store: the run on disk.
+
+    Example:
+        >>> import gapscope
+        >>> run = gapscope.open_run("runs/monday")
+        >>> run.datasets, run.levels
+        (('real', 'synthetic'), ('P3', 'P5'))
+        >>> [pair.name for pair in run.pairs]
+        ['real-vs-synthetic', 'synthetic-vs-real']
+        >>> run.metrics["levels"]["P3"]["pairs"]["real-vs-synthetic"]["outliers"]
+        20
+        >>> run.duplicates.columns[:4].tolist()
+        ['group', 'match', 'dataset', 'uri']
     """
 
     store: RunStore
@@ -75,6 +87,12 @@ class Run:
 
         Raises:
             SourceError: they are not there any more.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.source("real").location.endswith("photos")
+            True
         """
         self._check("dataset", dataset, self.datasets)
         return self.store.open_source(dataset)
@@ -85,27 +103,67 @@ class Run:
         Columns: row, uri, bytes (as listed; -1 where the source does not know), mtime_ns, offset, box, encoded_bytes
         (as read), format, width, height, jpeg_quality, mean_red and so on to std_blue, status, error, and `meta.NAME`
         for every column that the source has.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.index("real").loc[:1, ["format", "width", "height", "status"]]
+              format  width  height status
+            0    PNG     64      64     ok
+            1    PNG     64      64     ok
         """
         table: pd.DataFrame = self.table(dataset).to_pandas()
         return table
 
     def table(self, dataset: str) -> pa.Table:
-        """Return what `index` does as an Arrow table, in which a missing number is null, not NaN."""
+        """Return what `index` does as an Arrow table, in which a missing number is null, not NaN.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.table("real")["jpeg_quality"].null_count
+            60
+        """
         self._check("dataset", dataset, self.datasets)
         return read_index(self.store, dataset)
 
     def entries(self, dataset: str, rows: NDArray[np.int64]) -> list[Entry]:
-        """Return what `Source.read` takes for each of the numbered rows of a dataset."""
+        """Return what `Source.read` takes for each of the numbered rows of a dataset.
+
+        Example:
+            >>> import gapscope
+            >>> import numpy as np
+            >>> run = gapscope.open_run("runs/monday")
+            >>> (entry,) = run.entries("real", np.array([7]))
+            >>> run.source("real").read(entry)[1:4]
+            b'PNG'
+        """
         self._check("dataset", dataset, self.datasets)
         return read_entries(self.store, dataset, rows)
 
     def thumbnails(self, dataset: str, rows: NDArray[np.int64]) -> dict[int, bytes]:
-        """Return the thumbnails of a dataset's numbered rows, as far as the run has kept them: JPEG bytes by row."""
+        r"""Return the thumbnails of a dataset's numbered rows, as far as the run has kept them: JPEG bytes by row.
+
+        Example:
+            >>> import gapscope
+            >>> import numpy as np
+            >>> run = gapscope.open_run("runs/monday")
+            >>> pictures = run.thumbnails("real", np.array([7, 8]))
+            >>> pictures[7][:3]
+            b'\xff\xd8\xff'
+        """
         self._check("dataset", dataset, self.datasets)
         return read_thumbnails(self.store, dataset, rows)
 
     def embeddings(self, dataset: str, level: str) -> NDArray[np.float16]:
-        """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected."""
+        """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.embeddings("real", "P5").shape
+            (60, 320)
+        """
         self._check("dataset", dataset, self.datasets)
         self._check("level", level, self.levels)
         return np.asarray(open_embeddings(self.store, dataset, level)[...])
@@ -114,6 +172,12 @@ class Run:
         """Return dataset, row, uri, x, y, z and cluster (-1 for none) of every embedded image.
 
         The rows are the same for every level.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.layout("P5").groupby("dataset").size().to_dict()
+            {'real': 60, 'synthetic': 60}
         """
         self._check("level", level, self.levels)
         coordinates, clusters = read_layout(self.store, level)
@@ -150,6 +214,12 @@ class Run:
 
         Raises:
             OptionError: there is no such level, the shape is another level's or model's, or a value is not finite.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.transform("P5", run.embeddings("real", "P5")[:3]).shape
+            (3, 3)
         """
         self._check("level", level, self.levels)
         views = open_views(self.store, level)
@@ -169,12 +239,29 @@ class Run:
         return interpolate_coordinates(query, concat_views(views), coordinates, choose_device("cpu"))
 
     def outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
-        """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first."""
+        """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.outliers("P3", "real", "synthetic")["row"].min()  # Rows 40 to 59 are pictures of stripes.
+            np.int64(40)
+            >>> len(run.outliers("P3", "real", "synthetic"))
+            20
+        """
         self._check("level", level, self.levels)
         return self._manifest(level, query, reference)
 
     def outliers_across_levels(self, query: str, reference: str) -> pd.DataFrame:
-        """Return the query images that any level lists, with the levels, and p and q corrected for looking at all."""
+        """Return the query images that any level lists, with the levels, and p and q corrected for looking at all.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> outliers = run.outliers_across_levels("real", "synthetic")
+            >>> outliers["levels"].iloc[0].tolist()
+            ['P3', 'P5']
+        """
         return self._manifest(ALL, query, reference)
 
     def _manifest(self, level: str, query: str, reference: str) -> pd.DataFrame:
@@ -198,6 +285,13 @@ class Run:
         """Return a level's 3-D map as a Plotly figure, which a notebook shows by itself.
 
         It draws what the report draws: all listed outliers, and a random sample of the others up to `max_points`.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> figure = run.plot("P5")
+            >>> sum(len(trace.x) for trace in figure.data)
+            120
         """
         from gapscope.report.figure import level_figure
 
@@ -220,6 +314,11 @@ def open_run(path: LocationLike) -> Run:
     Raises:
         RunError: the folder is no run, its comparison is not finished, or it is damaged. A run may come from somebody
             else: what it holds is checked to be a run's before it is read.
+
+    Example:
+        >>> import gapscope
+        >>> gapscope.open_run("runs/monday").report.name
+        'index.html'
     """
     store = open_store(resolve_location(path))
     if not (store.path / METRICS).exists():

@@ -1,5 +1,6 @@
 """What is imported, and what is not: torch alone takes seconds."""
 
+import inspect
 import json
 import logging
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import pytest
 
 import gapscope
+import gapscope.sources
 
 HEAVY = ("torch", "pandas", "pyarrow", "zarr", "distributed", "sklearn", "scipy")
 
@@ -54,6 +56,15 @@ def test_every_public_name_can_be_had_and_is_listed() -> None:
     assert not hasattr(gapscope, "nothing_of_this_name")
     with pytest.raises(AttributeError, match="has no attribute 'nothing_of_this_name'"):
         _ = gapscope.nothing_of_this_name
+
+
+def test_every_public_function_and_method_has_an_example() -> None:
+    functions = {gapscope.sources.open_source}
+    for value in (getattr(gapscope, name) for name in gapscope.__all__):
+        members = vars(value).values() if inspect.isclass(value) else [value]
+        functions |= {member for member in members if inspect.isfunction(member) and member.__name__[0] != "_"}
+    assert {gapscope.compare, gapscope.verify, gapscope.Run.layout} < functions
+    assert [function.__qualname__ for function in functions if ">>> " not in (inspect.getdoc(function) or "")] == []
 
 
 @pytest.mark.slow

@@ -48,6 +48,14 @@ def open_source(name: str, location: str, *, objects: bool = False) -> Source:
 
     Raises:
         SourceError: there is no such source, or gapscope cannot read it.
+
+    Example:
+        >>> source = open_source("real", "photos")
+        >>> entries = list(source.entries())
+        >>> len(entries)
+        60
+        >>> source.read(entries[0])[1:4]
+        b'PNG'
     """
     try:
         return _open(location, objects=objects)

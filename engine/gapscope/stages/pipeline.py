@@ -164,18 +164,12 @@ def compare(
         ClusterError: the cluster cannot be reached or started, or fails; what is finished is kept.
 
     Example:
-        >>> from tempfile import mkdtemp
-        >>> from PIL import Image
-        >>> folder = Path(mkdtemp())
-        >>> for name in ("real", "synthetic"):
-        ...     (folder / name).mkdir()
-        ...     for number in range(8):
-        ...         Image.effect_noise((64, 64), 10 + number).save(folder / name / f"{number}.png")
-        >>> datasets = {name: folder / name for name in ("real", "synthetic")}
-        >>> run = compare(datasets, out=folder / "run", model="bundled", levels=["P5"], size=64)
-        >>> run.metrics["datasets"]["real"]["read"]
-        8
-        >>> list(run.layout("P5").columns)
+        >>> import gapscope
+        >>> datasets = {"real": "photos", "synthetic": "renders"}
+        >>> run = gapscope.compare(datasets, out="runs/today", model="bundled", levels=["P3"], size=64)
+        >>> len(run.outliers("P3", "real", "synthetic"))
+        20
+        >>> list(run.layout("P3").columns)
         ['dataset', 'row', 'uri', 'x', 'y', 'z', 'cluster']
     """
     shown = progress or Silent()

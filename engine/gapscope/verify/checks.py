@@ -29,6 +29,11 @@ def verify(run: LocationLike, *, repair: bool = False, progress: Progress | None
 
     Raises:
         RunError: there is no run, another version of gapscope wrote it, or a command works on it.
+
+    Example:
+        >>> import gapscope
+        >>> gapscope.verify("runs/monday").sound
+        True
     """
     folder, shown = resolve_location(run), progress or Silent()
     check_no_escaping_links(folder)
