@@ -135,6 +135,7 @@ def test_what_is_selected_stays_and_is_saved_as_a_list(measured: "Page") -> None
     assert "4 images selected" in page.inner_text("#selection")
 
 
+@pytest.mark.slow
 def test_hostile_names_come_out_of_a_list_as_they_are(visit: Visit, hostile_page: Path) -> None:
     page = visit(hostile_page)
     page.select_option("#pair", label="real vs synthetic")
@@ -181,6 +182,7 @@ def served(measured_page: Path) -> Iterator[str]:
         thread.join()
 
 
+@pytest.mark.slow
 def test_a_served_page_shows_the_images_themselves(browser: "Browser", served: str, color: Color) -> None:
     page = browser.new_page(viewport={"width": 1280, "height": 1500})
     errors: list[str] = []
@@ -198,6 +200,7 @@ def test_a_served_page_shows_the_images_themselves(browser: "Browser", served: s
     page.close()
 
 
+@pytest.mark.slow
 def test_nothing_moves_for_those_who_do_not_want_it(browser: "Browser", measured_page: Path) -> None:
     page = browser.new_page(reduced_motion="reduce")
     page.goto(measured_page.as_uri())

@@ -200,6 +200,7 @@ def test_legend_entries_switch_what_is_drawn(visit: Visit, plain_page: Path) -> 
     page.wait_for_function(f"({points})[0] === 19")
 
 
+@pytest.mark.slow
 def test_hostile_file_names_are_only_text(visit: Visit, hostile_page: Path) -> None:
     page = visit(hostile_page)
     for item in page.locator(".item").all():
@@ -284,6 +285,7 @@ def contrast(page: "Page", selector: str) -> float:
     return ratio
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str) -> None:
     page = visit(measured_page, scheme=scheme)
@@ -302,6 +304,7 @@ def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str)
 @pytest.mark.parametrize(
     "name", ["plain_page", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hostile_page", "many_page"))]
 )
+@pytest.mark.slow
 def test_nothing_is_wider_than_the_window(visit: Visit, request: pytest.FixtureRequest, name: str) -> None:
     page = visit(request.getfixturevalue(name))
     page.evaluate("document.querySelector('.item').click()")
@@ -331,6 +334,7 @@ def test_without_webgl_the_rest_of_the_page_works(
     assert page.locator("#pinned .neighbor").count() == 5
 
 
+@pytest.mark.slow
 def test_everything_can_be_reached_with_the_keyboard(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
     reached = set()
