@@ -136,6 +136,7 @@ def test_steps_are_taken_from_one_to_another_and_as_long_as_there_is_time(tmp_pa
     assert outcomes == {"no time was left"}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("odd")
 def test_what_was_found_is_there_when_the_proof_itself_is_killed(tmp_path: Path) -> None:
     out = tmp_path / "prove.json"

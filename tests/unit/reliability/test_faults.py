@@ -147,6 +147,7 @@ class Meddler(Silent):
             yield task
 
 
+@pytest.mark.slow
 def test_a_second_command_at_every_stage(
     folders: DatasetFolders, undisturbed: dict[str, bytes], tmp_path: Path
 ) -> None:
@@ -168,6 +169,7 @@ def test_a_second_command_at_every_stage(
 
 
 # Set back, Dask waits until the clock is where it was.
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [86_400.0, -0.2])
 def test_a_clock_that_jumps_at_every_stage(
     folders: DatasetFolders,

@@ -117,6 +117,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> EmbedSettings:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("g++") is None, reason="torch compiles with g++, which is not here")
 def test_speedups_of_a_users_own_model_change_the_last_bits_alone(own: EmbedSettings) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3), dtype=np.uint8)

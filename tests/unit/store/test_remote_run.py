@@ -108,6 +108,7 @@ def local_run(folders: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
     return gapscope.compare(folders, out=tmp_path_factory.mktemp("here") / "run", **OPTIONS)
 
 
+@pytest.mark.slow
 def test_a_block_asks_for_little_but_its_data(s3: Server, tmp_path: Path) -> None:
     pixels = np.random.default_rng(4).integers(0, 256, (192, 8, 8, 3), dtype=np.uint8)
     counts, blocks = [], []

@@ -135,6 +135,7 @@ def test_an_update_that_was_stopped_is_done_again(tmp_path: Path, monkeypatch: p
     assert [child.name for child in (tmp_path / "index").iterdir()] == ["real.parquet"]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.sets(st.sampled_from("abcdefghijkl"), min_size=1), min_size=2, max_size=4))
 def test_after_any_updates_the_read_rows_are_the_sources_images(
