@@ -8,7 +8,7 @@ IMAGES ?=
 
 BIN := .venv/bin
 READY := .venv/.ready
-# What looks after dependencies is not installed beside them.
+# Tools that check dependencies have an environment of their own.
 TOOLS := .venv-tools/bin
 TOOLS_READY := .venv-tools/.ready
 LOCKED := requirements/locked.txt
@@ -18,7 +18,7 @@ LOCKED := requirements/locked.txt
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
-	@echo "make test    ruff, mypy and the tests"
+	@echo "make test    make lint, and the tests but those that take long"
 	@echo "make test-slow  the tests that take long, and the examples in docstrings"
 	@echo "make lint    ruff, import-linter and mypy alone"
 	@echo "make format  let ruff mend and format the code"

@@ -1,7 +1,8 @@
 #!/bin/sh
 # Keys for TLS between scheduler, workers and jobs: docker/keys.sh FOLDER
-# ca.pem is an authority made for this cluster alone, cert.pem what it signed, key.pem the key to that. Whoever holds
-# key.pem is let in. The authority's own key is thrown away: it signs nothing else.
+# ca.pem is a certificate authority made for this cluster alone, cert.pem a certificate that it signed, and key.pem the
+# private key of that certificate. Whoever holds key.pem is let in. The authority's own key is thrown away: it signs
+# nothing else.
 set -eu
 folder=${1:?usage: docker/keys.sh FOLDER}
 mkdir -p "$folder"
