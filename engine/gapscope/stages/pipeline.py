@@ -221,7 +221,7 @@ def compare(
         embed = resolve_run_precision(run.record, embed, pyramid, on)
         run.write_record()
         shared = None if cache is None else resolve_location(cache)
-        listed = sum(dataset.listed for dataset in run.record.datasets.values())
+        listed = run.record.listed
         with lazy_cluster(cluster, on.name, listed, shown) as connect:
             embed_datasets(run, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
             lock.check()
@@ -275,7 +275,7 @@ def _change_datasets(folder: Location, wanted: RunConfig, progress: Progress) ->
         return
     run = open_store(folder)
     # The datasets may differ, and nothing else. A source that has moved makes it another run.
-    check_same_config(folder, run.record.config, replace(wanted, datasets=run.record.config.datasets))
+    check_same_config(folder, replace(wanted, datasets=run.record.config.datasets))
     for change in change_datasets(run, wanted.datasets):
         progress.note(change)
 

@@ -249,6 +249,11 @@ class RunRecord:
         return ordered_pairs(list(self.config.datasets), self.config.compare.reference)
 
     @property
+    def listed(self) -> int:
+        """How many rows all datasets have together."""
+        return sum(dataset.listed for dataset in self.datasets.values())
+
+    @property
     def row_slices(self) -> dict[str, slice]:
         """Where each dataset's rows lie in an array of all rows, such as a layout's."""
         return concatenated_slices({name: dataset.listed for name, dataset in self.datasets.items()})
@@ -270,6 +275,11 @@ def read_run_record(run: Location) -> RunRecord:
             it.
         DamageError: run.json is damaged.
     """
+    return _read(run)[0]
+
+
+def _read(run: Location) -> tuple[RunRecord, dict[str, Any]]:
+    """Return the record, and the config as run.json has it, with options that only another release knows."""
     path = run / NAME
     check_no_escaping_links(run)
     try:
@@ -277,7 +287,7 @@ def read_run_record(run: Location) -> RunRecord:
         written_as = content.pop("format")
         if written_as != FORMAT:
             raise RunError(_of_another_version(path, written_as, content))
-        return _checked(msgspec.convert(content, RunRecord))
+        return _checked(msgspec.convert(content, RunRecord)), content["config"]
     except FileNotFoundError:
         raise RunError(f"{run} is not a gapscope run: it holds no {NAME}") from None
     except OSError as error:
@@ -325,8 +335,8 @@ def open_or_create(run: Location, record: RunRecord) -> RunRecord:
         RunError: the folder holds something else, or a run that was made with another config.
     """
     if (run / NAME).exists():
-        existing = read_run_record(run)
-        check_same_config(run, existing.config, record.config)
+        existing, config = _read(run)
+        _check_same(run, config, record.config)
         sweep(run)
         return existing
     check_empty(run)
@@ -360,14 +370,19 @@ def _left_by_first_command(path: Location) -> bool:
     return path.name == LOCK or any(path.match(f".{name}.*.partial") for name in (NAME, LOCK))
 
 
-def check_same_config(run: Location, existing: RunConfig, wanted: RunConfig) -> None:
-    """Check that the config of a run is the one that a command wants.
+def check_same_config(run: Location, wanted: RunConfig) -> None:
+    """Check that a run's config is the one that a command wants, without options that only another release knows.
 
     Raises:
         RunError: they differ; the message says in what.
     """
-    if differences := _differences(msgspec.to_builtins(existing), msgspec.to_builtins(wanted)):
-        names = set(existing.datasets) ^ set(wanted.datasets)
+    _check_same(run, _read(run)[1], wanted)
+
+
+def _check_same(run: Location, existing: dict[str, Any], wanted: RunConfig) -> None:
+    # As run.json would have it: with lists, and no tuples.
+    if differences := _differences(existing, json.loads(msgspec.json.encode(wanted))):
+        names = set(existing["datasets"]) ^ set(wanted.datasets)
         others = [text for text in differences if not text.startswith(tuple(f"datasets.{name} " for name in names))]
         more = ", or `update=True` to add and drop datasets" if names and not others else ""
         raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another `out`{more}")

@@ -47,6 +47,21 @@ def test_the_same_run_is_opened_and_another_refused_with_the_difference(tmp_path
         open_or_create(tmp_path / "run", record(k=7, max_outliers=3))
 
 
+def test_a_run_with_an_option_of_another_release_is_read_but_not_continued(tmp_path: Path) -> None:
+    open_or_create(tmp_path, record())
+    content = json.loads((tmp_path / "run.json").read_text())
+    content["config"]["compare"]["later"] = True
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    assert read_run_record(tmp_path).config == record().config
+    with pytest.raises(RunError, match=r"compare\.later was True, now not there"):
+        open_or_create(tmp_path, record())
+    del content["config"]["compare"]["later"], content["config"]["compare"]["k_local"]
+    (tmp_path / "run.json").write_text(json.dumps(content))
+    assert read_run_record(tmp_path).config == record().config
+    with pytest.raises(RunError, match=r"compare\.k_local was not there, now 30"):
+        open_or_create(tmp_path, record())
+
+
 def test_a_folder_that_is_no_run_is_refused_and_left_alone(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("mine")
     with pytest.raises(RunError, match="not empty"):
