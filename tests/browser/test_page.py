@@ -301,10 +301,8 @@ def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str)
     assert page.get_attribute("html", "data-theme") != scheme
 
 
-@pytest.mark.parametrize(
-    "name", ["plain_page", *(pytest.param(name, marks=pytest.mark.slow) for name in ("hostile_page", "many_page"))]
-)
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["plain_page", "hostile_page", "many_page"])
 def test_nothing_is_wider_than_the_window(visit: Visit, request: pytest.FixtureRequest, name: str) -> None:
     page = visit(request.getfixturevalue(name))
     page.evaluate("document.querySelector('.item').click()")

@@ -56,7 +56,7 @@ def list_and_embed(
     folder = resolve_location(run)
     store = RunStore(folder, open_or_create(folder, record))
     list_datasets(store, sources, progress, update=False)
-    images = sum(dataset.listed for dataset in store.record.datasets.values())
+    images = store.record.listed
     with lazy_cluster(cluster, "cpu", images, progress) as connect:
         embed_datasets(store, sources, settings, choose_device("cpu"), connect, progress, **options)
 

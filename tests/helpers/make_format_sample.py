@@ -1,4 +1,4 @@
-"""Writes the sample run of a format, once per format: `python make_format_sample.py tests/data/run-format-3.zip`.
+"""Writes the sample run of a format, once per format: `python make_format_sample.py tests/data/run-format-N.zip`.
 
 The sample is a run without its report and log, of a few images in /images, which is created for it and removed. Later
 releases test that the sample either opens or is refused with an error that says what to do.

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from document_table import replace_table
+
 from gapscope.compare.registry import METRICS, Metric
 
 PAGE = Path(__file__).parents[2] / "docs" / "comparison.md"
@@ -18,12 +20,5 @@ def _row(metric: Metric) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def _write() -> None:
-    text = PAGE.read_text(encoding="utf-8")
-    start = text.index(HEAD)
-    end = text.index("\n\n", start)
-    PAGE.write_text(text[:start] + metrics_table() + text[end:], encoding="utf-8")
-
-
 if __name__ == "__main__":
-    _write()
+    replace_table(PAGE, HEAD, metrics_table())

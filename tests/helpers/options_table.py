@@ -3,7 +3,10 @@
 from dataclasses import MISSING
 from pathlib import Path
 
+from document_table import replace_table
+
 from gapscope.settings import OPTIONS, Option
+from gapscope_cli.errors import flag
 from gapscope_cli.options import METAVARS
 
 README = Path(__file__).parents[2] / "README.md"
@@ -16,9 +19,8 @@ def options_table() -> str:
 
 
 def _row(option: Option) -> str:
-    dashed = "--" + option.name.replace("_", "-")
     value = "|".join(option.choices) or METAVARS.get(option.name, "")
-    shown = f"{dashed} {value}".strip().replace("|", "\\|")
+    shown = f"{flag(option.name)} {value}".strip().replace("|", "\\|")
     return f"| `{shown}` | {option.help} | {_default(option)} |"
 
 
@@ -32,12 +34,5 @@ def _default(option: Option) -> str:
     return f"{option.default:,}" if type(option.default) is int else f"`{option.default}`"
 
 
-def _write() -> None:
-    text = README.read_text(encoding="utf-8")
-    start = text.index("| option |")
-    end = text.index("\n\n", start)
-    README.write_text(text[:start] + options_table() + text[end:], encoding="utf-8")
-
-
 if __name__ == "__main__":
-    _write()
+    replace_table(README, HEAD, options_table())

@@ -85,8 +85,9 @@ def test_bundled_levels_are_the_stages_of_timm_and_its_last_convolution(bundled:
         torch.testing.assert_close(embeddings[level], expected.mean(dim=(2, 3)), rtol=1e-4, atol=1e-5)
 
 
-def test_importing_gapscope_imports_no_library_of_networks() -> None:
-    code = "import sys, gapscope; print({'torchvision', 'timm', 'torch._dynamo'} & set(sys.modules))"
+def test_importing_the_engine_imports_no_library_of_networks() -> None:
+    code = "import sys, gapscope; gapscope.compare; gapscope.dask_setup(None)"
+    code += "; print({'torchvision', 'timm', 'torch._dynamo'} & set(sys.modules))"
     result = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert result.stdout == "set()\n"
 
