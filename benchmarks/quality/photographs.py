@@ -22,9 +22,9 @@ _BATCH = 32
 
 def read_photographs(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     """Return (n, 224, 224, 3) uint8 pixels, and the class of each image, which is the name of its sub-folder."""
-    source, frame = open_source("photographs", str(folder)), Preprocess(size=SIZE)
+    source, preprocess = open_source("photographs", str(folder)), Preprocess(size=SIZE)
     entries = list(source.entries())
-    pixels = np.stack([decode(source.read(entry), frame).pixels for entry in entries])
+    pixels = np.stack([decode(source.read(entry), preprocess).pixels for entry in entries])
     return pixels, np.array([Path(entry.uri).relative_to(folder.absolute()).parts[0] for entry in entries])
 
 

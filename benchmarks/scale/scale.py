@@ -14,7 +14,6 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -158,7 +157,7 @@ def _schedule_stubs(client: Client, images: int, stub_ms: float) -> dict[str, An
     blocks = -(-images // _BLOCK_ROWS)
     workers = len(client.scheduler_info(n_workers=-1)["workers"])
     cpu_start, start = time.process_time(), time.perf_counter()
-    done = sum(run_jobs(client, partial(_sleep, stub_ms / 1000), _block_numbers(blocks)))
+    done = sum(run_jobs(client, partial(_sleep, stub_ms / 1000), range(blocks)))
     # Scheduler and client run in this process.
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
     if done != blocks:
@@ -174,10 +173,6 @@ def _schedule_stubs(client: Client, images: int, stub_ms: float) -> dict[str, An
         "cpu_ms_per_block_client_and_scheduler": round(1000 * cpu_seconds / blocks, 2),
         "overhead_ms_per_block": round(1000 * (seconds - ideal) * workers / blocks, 2),
     }
-
-
-def _block_numbers(count: int) -> Iterator[int]:
-    yield from range(count)
 
 
 def _sleep(seconds: float, number: int) -> int:

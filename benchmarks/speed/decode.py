@@ -80,23 +80,23 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=224, help="side of the square, in pixels (default: 224)")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    frame = Preprocess(size=options.side)
+    preprocess = Preprocess(size=options.side)
     result: dict[str, Any] = {
-        "settings": {"side": options.side, "fit": frame.fit, "noise": NOISE, "quality": QUALITY},
+        "settings": {"side": options.side, "fit": preprocess.fit, "noise": NOISE, "quality": QUALITY},
         "speed": {},
     }
     with tempfile.TemporaryDirectory() as folder:
         for width, height in SIZES:
             paths = write_photographs(Path(folder), width, height)
-            check_methods_agree(paths, frame)
-            result["speed"][f"{width}x{height}"] = measure_speed(paths, frame, options.repeats)
+            check_methods_agree(paths, preprocess)
+            result["speed"][f"{width}x{height}"] = measure_speed(paths, preprocess, options.repeats)
             if torch.cuda.is_available():
                 decoders = {"cpu": decode_in_subprocess, "gpu": decode_on_gpu}
                 result["speed"][f"{width}x{height}"]["by_the_clock"] = {
-                    name: threaded_rates(paths, partial(decode_bytes, preprocess=frame), options.repeats, name)
+                    name: threaded_rates(paths, partial(decode_bytes, preprocess=preprocess), options.repeats, name)
                     for name, decode_bytes in decoders.items()
                 }
-        result["shrink_on_load"] = measure_shrinking(paths, frame, options.repeats)
+        result["shrink_on_load"] = measure_shrinking(paths, preprocess, options.repeats)
     write_result(options.out, result)
 
 
@@ -115,9 +115,9 @@ def write_photographs(folder: Path, width: int, height: int) -> list[Path]:
     return paths
 
 
-def methods_of(frame: Preprocess) -> dict[str, Method]:
+def methods_of(preprocess: Preprocess) -> dict[str, Method]:
     """Return every method to read a file's pixels; the first is the baseline of the others."""
-    side = frame.size
+    side = preprocess.size
 
     def read_with_pillow(path: Path) -> NDArray[np.uint8]:
         return np.asarray(Image.open(path).convert("RGB").resize((side, side), Image.Resampling.BICUBIC))
@@ -131,8 +131,8 @@ def methods_of(frame: Preprocess) -> dict[str, Method]:
         "pillow": read_with_pillow,
         "torchvision": read_with_torchvision,
         **libvips_method(side),
-        "gapscope here": lambda path: decode(path.read_bytes(), frame).pixels,
-        "gapscope": lambda path: decode_in_subprocess(path.read_bytes(), frame).pixels,
+        "gapscope here": lambda path: decode(path.read_bytes(), preprocess).pixels,
+        "gapscope": lambda path: decode_in_subprocess(path.read_bytes(), preprocess).pixels,
     }
 
 
@@ -152,14 +152,14 @@ def libvips_method(side: int) -> dict[str, Method]:
     return {"libvips": read}
 
 
-def check_methods_agree(paths: Sequence[Path], frame: Preprocess) -> None:
+def check_methods_agree(paths: Sequence[Path], preprocess: Preprocess) -> None:
     """Check that all methods give the same picture when none of them crops.
 
     Raises:
         SystemExit: a method gives another picture than Pillow.
     """
-    stretched = Preprocess(size=frame.size, fit="stretch")
-    baseline, methods = methods_of(frame)["pillow"], methods_of(stretched)
+    stretched = Preprocess(size=preprocess.size, fit="stretch")
+    baseline, methods = methods_of(preprocess)["pillow"], methods_of(stretched)
     for path in paths:
         for name in list(methods)[1:]:
             difference = np.abs(methods[name](path).astype(int) - baseline(path)).mean()
@@ -167,9 +167,9 @@ def check_methods_agree(paths: Sequence[Path], frame: Preprocess) -> None:
                 raise SystemExit(f"{name} gives a different picture of {path.name}: {difference:.1f} of 255")
 
 
-def measure_speed(paths: Sequence[Path], frame: Preprocess, repeats: int) -> dict[str, Any]:
+def measure_speed(paths: Sequence[Path], preprocess: Preprocess, repeats: int) -> dict[str, Any]:
     """Measure every method on the same files."""
-    images_per_second = {name: cpu_rates(paths, method, repeats) for name, method in methods_of(frame).items()}
+    images_per_second = {name: cpu_rates(paths, method, repeats) for name, method in methods_of(preprocess).items()}
     medians = {name: float(np.median(rates)) for name, rates in images_per_second.items()}
     mean_bytes = float(np.mean([path.stat().st_size for path in paths]))
     print(f"{paths[0].stem.rpartition('-')[2]} pixels wide, {mean_bytes / 1000:,.0f} kB on average")
@@ -223,18 +223,18 @@ def cpu_seconds() -> float:
     return usage.ru_utime + usage.ru_stime + sum(int(file.read_text().split()[0]) for file in decoders) / 1e9
 
 
-def measure_shrinking(paths: Sequence[Path], frame: Preprocess, repeats: int) -> list[dict[str, Any]]:
+def measure_shrinking(paths: Sequence[Path], preprocess: Preprocess, repeats: int) -> list[dict[str, Any]]:
     """Measure how shrinking on load changes embeddings, and its speed, by the pixels kept per pixel needed."""
-    pyramid, default_kept = bundled_pyramid(frame.size), shrink.OVERSAMPLING
+    pyramid, default_kept = bundled_pyramid(preprocess.size), shrink.OVERSAMPLING
     shrink.OVERSAMPLING = 1000
-    full = embed_files(pyramid, paths, frame)
+    full = embed_files(pyramid, paths, preprocess)
     results = []
     print("kept   images/s per core   change of the embedding over the distance to the nearest photograph, by level")
     for kept in KEPT:
         shrink.OVERSAMPLING = kept
-        rates = cpu_rates(paths, methods_of(frame)["gapscope here"], repeats)
+        rates = cpu_rates(paths, methods_of(preprocess)["gapscope here"], repeats)
         shares = {}
-        for level, values in embed_files(pyramid, paths, frame).items():
+        for level, values in embed_files(pyramid, paths, preprocess).items():
             distances = np.linalg.norm(full[level][:, None] - full[level][None], axis=2)
             nearest = np.where(np.eye(len(paths), dtype=bool), np.inf, distances).min(axis=1)
             shares[level] = (np.linalg.norm(values - full[level], axis=1) / nearest).tolist()
@@ -245,9 +245,9 @@ def measure_shrinking(paths: Sequence[Path], frame: Preprocess, repeats: int) ->
     return results
 
 
-def embed_files(pyramid: Pyramid, paths: Sequence[Path], frame: Preprocess) -> dict[str, NDArray[np.float32]]:
+def embed_files(pyramid: Pyramid, paths: Sequence[Path], preprocess: Preprocess) -> dict[str, NDArray[np.float32]]:
     """Return the embeddings of files, per level (n, channels)."""
-    pixels = np.stack([decode(path.read_bytes(), frame).pixels for path in paths])
+    pixels = np.stack([decode(path.read_bytes(), preprocess).pixels for path in paths])
     with torch.inference_mode():
         embeddings = pyramid(torch.from_numpy(pixels).permute(0, 3, 1, 2))
     return {level: values.numpy() for level, values in embeddings.items()}

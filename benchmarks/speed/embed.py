@@ -175,9 +175,9 @@ def read_pixels(folder: Path, images: int, size: int, device: Device) -> NDArray
     entries = list(source.entries())
     chosen = np.random.default_rng(0).permutation(len(entries))[:images]
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        frame = Preprocess(size=size)
+        preprocess = Preprocess(size=size)
         return np.stack(
-            list(pool.map(lambda index: device.decode(source.read(entries[index]), frame).pixels, chosen.tolist()))
+            list(pool.map(lambda index: device.decode(source.read(entries[index]), preprocess).pixels, chosen.tolist()))
         )
 
 

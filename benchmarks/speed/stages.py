@@ -104,11 +104,11 @@ def _copy_sample(folder: Path, target: Path, count: int) -> Path:
     return target
 
 
-def _decode(encoded: list[bytes], frame: Preprocess, device: Device, repeats: int) -> dict[str, Any]:
+def _decode(encoded: list[bytes], preprocess: Preprocess, device: Device, repeats: int) -> dict[str, Any]:
     def decode_with_pillow(data: bytes) -> None:
         image = Image.open(io.BytesIO(data))
         # Shrinking while decoding costs nothing. Gapscope also keeps twice the pixels that it needs.
-        image.draft("RGB", (2 * frame.size, 2 * frame.size))
+        image.draft("RGB", (2 * preprocess.size, 2 * preprocess.size))
         image.load()
 
     cores = len(os.sched_getaffinity(0))
@@ -117,7 +117,7 @@ def _decode(encoded: list[bytes], frame: Preprocess, device: Device, repeats: in
             "unit": "images",
             "ceiling": "Pillow's decoder alone, in threads of this process, one per core: no resize, no statistics",
             "per_second": rates_of(
-                len(encoded), lambda: list(pool.map(lambda data: device.decode(data, frame), encoded)), repeats
+                len(encoded), lambda: list(pool.map(lambda data: device.decode(data, preprocess), encoded)), repeats
             ),
             "ceiling_per_second": rates_of(len(encoded), lambda: list(pool.map(decode_with_pillow, encoded)), repeats),
         }
@@ -211,7 +211,7 @@ def _search_and_layout(scratch: Path, rows: int, device: Device, repeats: int) -
 
 
 def _outliers(run: Run, device: Device, repeats: int) -> dict[str, Any]:
-    images = sum(dataset.listed for dataset in run.record.datasets.values())
+    images = run.record.listed
 
     def compare() -> None:
         compare_datasets(run.store, CompareSettings(), device, Silent())

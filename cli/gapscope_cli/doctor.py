@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from gapscope_cli.errors import reported_errors
+from gapscope_cli.errors import replace_arguments, reported_errors
 
 _LABELS = {True: "ok", False: "FAILS", None: "-"}
 
@@ -27,7 +27,7 @@ def doctor(
         from gapscope.doctor import examine
 
         for finding in examine(None if cluster is None else check_cluster(cluster)):
-            typer.echo(f"{_LABELS[finding.works]:<6} {finding.name:<17} {finding.message}")
+            typer.echo(f"{_LABELS[finding.works]:<6} {finding.name:<17} {replace_arguments(finding.message)}")
             failed = failed or finding.works is False
     if failed:
         raise typer.Exit(1)

@@ -60,15 +60,15 @@ def as_command_line(error: GapscopeError) -> str:
         >>> print(as_command_line(OptionError("must be 11 or more; see `max_points=5`", argument="n_epochs", value=3)))
         --n-epochs 3: must be 11 or more; see --max-points 5
     """
-    message = with_options(error.message)
+    message = replace_arguments(error.message)
     return f"{_option(error.argument, error.value)}: {message}" if error.argument else message
 
 
-def with_options(message: str) -> str:
+def replace_arguments(message: str) -> str:
     """Return a library's message with options in place of the Python arguments that it mentions.
 
     Example:
-        >>> print(with_options("give another `out`, or remove the folder"))
+        >>> print(replace_arguments("give another `out`, or remove the folder"))
         give another --out, or remove the folder
     """
     return _MENTIONED.sub(_mentioned_option, message)
@@ -78,17 +78,23 @@ def _mentioned_option(match: re.Match[str]) -> str:
     name, value = match[1], match[2]
     if name not in OPTIONS:
         return match[0]
-    return _dashed(name) if value in (None, "True") else f"{_dashed(name)} {value.strip(chr(39))}"
+    return flag(name) if value in (None, "True") else f"{flag(name)} {value.strip(chr(39))}"
 
 
 def _option(name: str, value: object) -> str:
     if value is True:
-        return _dashed(name)
+        return flag(name)
     words = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return f"{_dashed(name)} {shlex.quote(words)}"
+    return f"{flag(name)} {shlex.quote(words)}"
 
 
-def _dashed(name: str) -> str:
+def flag(name: str) -> str:
+    """Return the option that stands for a Python argument on the command line.
+
+    Example:
+        >>> flag("max_points")
+        '--max-points'
+    """
     return "--" + name.replace("_", "-")
 
 

@@ -10,7 +10,7 @@ import typer
 from typer.core import TyperCommand
 
 from gapscope.settings import OPTION_GROUPS, OPTIONS, Option
-from gapscope_cli.errors import print_error
+from gapscope_cli.errors import flag, print_error
 
 METAVARS = {
     "out": "RUN",
@@ -81,9 +81,8 @@ def _parameter(option: Option) -> inspect.Parameter:
     default = option.default
     if isinstance(default, tuple):
         default = ",".join(default)
-    dashed = "--" + option.name.replace("_", "-")
     info = typer.Option(
-        dashed,
+        flag(option.name),
         metavar=METAVARS.get(option.name),
         help=option.help,
         rich_help_panel=_GROUP_OF.get(option.name),

@@ -13,19 +13,19 @@ def print_summary(run: "Run") -> None:
     """Print the outliers of every ordered pair by level, what stands out, warnings, and the report page's path."""
     metrics = run.metrics
     by_level = metrics["levels"]
-    for query, reference in run.pairs:
-        typer.echo(f"\n{query} images that {reference} lacks:")
+    for pair in run.pairs:
+        typer.echo(f"\n{pair.query} images that {pair.reference} lacks:")
         for level in run.levels:
-            typer.echo(_line(level, by_level[level]["pairs"][f"{query}-vs-{reference}"]))
+            typer.echo(_line(level, by_level[level]["pairs"][pair.name]))
     if len(run.datasets) > 2:
         for level in run.levels:
             _print_matrix(level, by_level[level]["matrix"])
     typer.echo("")
     for sentence in metrics["headlines"].values():
         typer.echo(sentence)
-    for pair, counts in metrics["duplicates"]["pairs"].items():
+    for pair_name, counts in metrics["duplicates"]["pairs"].items():
         if counts["exact"] or counts["near"]:
-            typer.echo(f"duplicates {pair}: {counts['exact']:,} exact, {counts['near']:,} near")
+            typer.echo(f"duplicates {pair_name}: {counts['exact']:,} exact, {counts['near']:,} near")
     for confounder in metrics["confounders"].values():
         if confounder["warning"]:
             typer.echo(f"warning: {confounder['warning']}")
@@ -35,6 +35,7 @@ def print_summary(run: "Run") -> None:
 
 
 def _line(level: str, pair: "PairMetrics") -> str:
+    from gapscope.compare.headline import frechet_ratio
     from gapscope.compare.registry import METRICS
 
     listed, outside = METRICS["outlier_share"], METRICS["share_outside"]
@@ -44,8 +45,7 @@ def _line(level: str, pair: "PairMetrics") -> str:
     share = listed.format_value(pair["outlier_share"])
     line = f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({share}); "
     line += f"{outside.label} {value} [{low}, {high}]"
-    measure = pair["measures"].get("frechet")
-    ratio = None if measure is None else measure.get("ratio")
+    ratio = frechet_ratio(pair)
     return line if ratio is None else f"{line}; {ratio:.1f} times the noise floor"
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gapscope_cli.errors import reported_errors, with_options
+from gapscope_cli.errors import replace_arguments, reported_errors
 from gapscope_cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def verify(
     for check in result.checks:
         typer.echo(_line(check))
     for fault in result.faults:
-        typer.echo(f"broken: {with_options(str(fault))}", err=True)
+        typer.echo(f"broken: {replace_arguments(str(fault))}", err=True)
     typer.echo(f"\n{_summary(result)}")
     if not (result.sound or result.repaired):
         raise typer.Exit(1)

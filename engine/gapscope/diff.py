@@ -20,9 +20,9 @@ def diff_runs(before: Run, after: Run) -> pd.DataFrame:
 
     The numbers are `share_outside`, the estimated share of query images outside the reference, and `kid`, the kernel
     distance. Neither grows or shrinks with how many images there are, as a Frechet distance does. A change counts where
-    it is more than 1.96 standard errors of the difference; each run's error is its 95% interval's half width by 1.96,
-    on the side that the other run lies on. Each run standardizes by its own scaler, which depends mostly on the
-    datasets that both share.
+    it is more than 1.96 standard errors of the difference. A run's standard error is the half width of its 95%
+    interval, on the side where the other run lies, divided by 1.96. Each run standardizes by its own scaler, which
+    depends mostly on the datasets that both share.
 
     Returns:
         Columns level, query, reference, number, before, before_low, before_high, after, after_low, after_high, and

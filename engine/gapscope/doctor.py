@@ -122,7 +122,7 @@ def _device() -> Finding:
         device.check_layout_support()
         return Finding("device auto", True, device.describe())
     except GapscopeError as error:
-        return Finding("device auto", False, str(error))
+        return Finding("device auto", False, error.message)
 
 
 def _formats() -> Finding:

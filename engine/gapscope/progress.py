@@ -18,8 +18,8 @@ class Task(Protocol):
 class Progress(Protocol):
     """Shows long work to a person.
 
-    The command line has an implementation with progress bars. The library's default, `Silent`, shows nothing; notes and
-    the ends of long work go to the logger `gapscope` in any case.
+    The command line has an implementation with progress bars. The library's default, `Silent`, shows nothing.
+    `gapscope.compare` also writes notes and the ends of long work to the run's log.txt and to the logger `gapscope`.
     """
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:

@@ -234,9 +234,11 @@ class Run:
         from gapscope.device import choose_device
         from gapscope.layout.interpolate import interpolate_coordinates
 
-        coordinates = self.layout(level)[["x", "y", "z"]].to_numpy(np.float32)
+        coordinates, _ = read_layout(self.store, level)
+        slices = self.record.row_slices.values()
+        known = np.concatenate([coordinates[part][view.rows] for part, view in zip(slices, views, strict=True)])
         query = view_of_array(views[0], embeddings)
-        return interpolate_coordinates(query, concat_views(views), coordinates, choose_device("cpu"))
+        return interpolate_coordinates(query, concat_views(views), known, choose_device("cpu"))
 
     def outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
         """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first.

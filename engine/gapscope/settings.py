@@ -227,7 +227,7 @@ class CompareSettings(_Checked):
     """How two datasets are compared.
 
     Attributes:
-        k_local: an image's kind is under-represented by the datasets of its `k_local` nearest images.
+        k_local: number of nearest images whose datasets decide whether images like this one are under-represented.
     """
 
     k: Annotated[

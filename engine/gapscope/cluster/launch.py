@@ -156,7 +156,7 @@ def _connect(stack: ExitStack, cluster: str) -> Client:
     options: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "set_as_default": False}
     if _is_scheduler_file(cluster):
         return Client(scheduler_file=str(Path(cluster).expanduser()), **options)
-    if cluster not in ("inline", "local", "cuda"):
+    if cluster not in CLUSTERS:
         return Client(cluster, **options)
     try:
         started = start_without_sigint(lambda: _start_cluster(cluster), _close_quickly)
@@ -197,7 +197,7 @@ def _close(started: Any, timeout: float | None = None) -> None:
 
 
 def _start_cluster(cluster: str) -> Any:
-    processes = cluster in ("local", "cuda")
+    processes = cluster != "inline"
     with dask.config.set(_PROCESSES_CONFIG if processes else _INLINE_CONFIG):
         if cluster == "cuda":
             return local_cuda_cluster(BLOCKS_AT_A_TIME, _DASHBOARD_ADDRESS)
@@ -214,7 +214,7 @@ def _start_cluster(cluster: str) -> Any:
 
 def _note_addresses(client: Client, cluster: str, progress: Progress, *, has_dashboard: bool) -> None:
     info = client.scheduler_info(n_workers=-1)
-    if cluster not in ("inline", "local", "cuda"):
+    if cluster not in CLUSTERS:
         workers = len(info["workers"])
         progress.note(
             f"scheduler {info['address']}: {workers} worker{'' if workers == 1 else 's'}"

@@ -60,14 +60,18 @@ def distribution_distances(
         return {}, {}
     random = np.random.default_rng(0)
     first, second = (_sample(view, MAX_FRECHET_IMAGES, random, device) for view in (query, reference))
-    kernel = _kernel(_for_kernel(first, query), _for_kernel(second, reference), random)
+    kernel_first, kernel_second = (_for_kernel(vectors[:MAX_KERNEL_IMAGES], query) for vectors in (first, second))
+    kernel = _kernel(kernel_first, kernel_second, random)
     frechet = _frechet(query, reference, first, second, random)
     return tuple(
         {
             "frechet": _with_frechet_floor(frechet, own, other, random),
-            "kid": _with_kernel_floor(kernel, _for_kernel(own, query), _for_kernel(other, query), random),
+            "kid": _with_kernel_floor(kernel, kernel_own, kernel_other, random),
         }
-        for own, other in ((first, second), (second, first))
+        for own, other, kernel_own, kernel_other in (
+            (first, second, kernel_first, kernel_second),
+            (second, first, kernel_second, kernel_first),
+        )
     )  # type: ignore[return-value]
 
 
@@ -137,7 +141,6 @@ def _with_frechet_floor(distance: Distance, query: Tensor, reference: Tensor, ra
 
 
 def _kernel(query: Tensor, reference: Tensor, random: np.random.Generator) -> Distance:
-    query, reference = query[:MAX_KERNEL_IMAGES], reference[:MAX_KERNEL_IMAGES]
     clouds = []
     for rows in (query, reference):
         resamples = random.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=_RESAMPLES).T
@@ -151,7 +154,6 @@ def _kernel(query: Tensor, reference: Tensor, random: np.random.Generator) -> Di
 
 
 def _with_kernel_floor(distance: Distance, query: Tensor, reference: Tensor, random: np.random.Generator) -> Distance:
-    query, reference = query[:MAX_KERNEL_IMAGES], reference[:MAX_KERNEL_IMAGES]
     size = min(len(query), len(reference) // 2)
     if size < _MIN_IMAGES:
         return distance

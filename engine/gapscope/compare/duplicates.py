@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from gapscope.store.datasets import Pair, concatenated_slices
+from gapscope.store.datasets import Pair
 from gapscope.store.index import rows_read
 from gapscope.store.manifests import duplicates_path, write_table
 from gapscope.store.metrics import DuplicateCounts, DuplicateMetrics
@@ -46,7 +46,8 @@ def write_duplicates(run: RunStore, metadata: Mapping[str, pa.Table]) -> Duplica
     """Write every pair of images that are the same or nearly, and return how many there are.
 
     Embeddings of `exact` duplicates are equal, as those of the same pixels are. Of `near` ones `distance` is the larger
-    of the two levels', and `nearness` the larger of distance by allowed distance (see `NEAR`). Embeddings are means
+    of the two levels', and `nearness` is the larger of the two levels' distances, each divided by the allowed one (see
+    `NEAR`). Embeddings are means
     over space, so that an image's mirror image is near too. A `group` holds images that are connected by such pairs.
     The plain list holds every image of a group but its first: remove these to have no image twice.
 
@@ -58,8 +59,7 @@ def write_duplicates(run: RunStore, metadata: Mapping[str, pa.Table]) -> Duplica
         `groups`, `images` in them, and `pairs`: per two datasets, or a dataset with itself, images of the first with an
         `exact` and with a `near` copy in the second.
     """
-    names = list(metadata)
-    starts = {name: part.start for name, part in concatenated_slices({n: len(metadata[n]) for n in names}).items()}
+    starts = {name: part.start for name, part in run.record.row_slices.items()}
     total = sum(map(len, metadata.values()))
     levels = run.levels[-_N_LEVELS:]
     candidates = _candidates(run, levels[0], starts, total)
@@ -70,15 +70,15 @@ def write_duplicates(run: RunStore, metadata: Mapping[str, pa.Table]) -> Duplica
         for name in ("distance", "nearness"):
             both[name] = np.maximum(both[name], others[second][name])
         candidates = both
-    table = _table(candidates, names, starts, metadata, total)
-    images = _images(table, names)
+    table = _table(candidates, starts, metadata, total)
+    images = _images(table, run.datasets)
     write_table(duplicates_path(run.path), table, SCHEMA, uris=images.loc[images["group"].duplicated(), "uri"])
     return {
         "groups": int(table["group"].nunique()),
         "images": len(images),
         "pairs": {
             Pair(a, b).name: _counts(table[(table["dataset"] == a) & (table["copy_dataset"] == b)])
-            for a, b in combinations_with_replacement(names, 2)
+            for a, b in combinations_with_replacement(run.datasets, 2)
         },
     }
 
@@ -114,11 +114,7 @@ def _spacing(run: RunStore, level: str, dataset: str, rows: NDArray[np.int64]) -
 
 
 def _table(
-    candidates: NDArray[Any],
-    names: Sequence[str],
-    starts: Mapping[str, int],
-    metadata: Mapping[str, pa.Table],
-    total: int,
+    candidates: NDArray[Any], starts: Mapping[str, int], metadata: Mapping[str, pa.Table], total: int
 ) -> pd.DataFrame:
     first, second = candidates["pair"] // total, candidates["pair"] % total
     graph = coo_array((np.ones(len(candidates), bool), (first, second)), shape=(total, total))
@@ -127,8 +123,8 @@ def _table(
         {
             "group": np.unique(group, return_inverse=True)[1],
             "match": np.where(candidates["distance"] == 0, "exact", "near"),
-            **_image_columns("", first, names, starts, metadata),
-            **_image_columns("copy_", second, names, starts, metadata),
+            **_image_columns("", first, starts, metadata),
+            **_image_columns("copy_", second, starts, metadata),
             "distance": candidates["distance"],
             "nearness": candidates["nearness"],
         }
@@ -147,21 +143,17 @@ def _images(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _image_columns(
-    prefix: str,
-    positions: NDArray[np.int64],
-    names: Sequence[str],
-    starts: Mapping[str, int],
-    metadata: Mapping[str, pa.Table],
+    prefix: str, positions: NDArray[np.int64], starts: Mapping[str, int], metadata: Mapping[str, pa.Table]
 ) -> dict[str, NDArray[Any]]:
-    first_rows = np.array([starts[name] for name in names])
+    first_rows = np.array(list(starts.values()))
     dataset = np.searchsorted(first_rows, positions, side="right") - 1
     rows = positions - first_rows[dataset]
     uris = np.empty(len(positions), dtype=object)
-    for number, name in enumerate(names):
+    for number, name in enumerate(starts):
         own = np.flatnonzero(dataset == number)
         uris[own] = metadata[name]["uri"].take(pa.array(rows[own])).to_pylist()
     return {
-        f"{prefix}dataset": np.array(names, dtype=object)[dataset],
+        f"{prefix}dataset": np.array(list(starts), dtype=object)[dataset],
         f"{prefix}uri": uris,
         f"{prefix}row": rows,
     }

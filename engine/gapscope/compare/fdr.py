@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+_THRESHOLD = 0.5
+"""The lambda of Storey (2002)."""
+
 
 def q_values(p: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return q-values: listing all with q <= f keeps the expected share of false ones within f.
@@ -22,15 +25,15 @@ def q_values(p: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64)
 
 
-def estimate_share(p: NDArray[np.float64], threshold: float = 0.5) -> float:
+def estimate_share(p: NDArray[np.float64]) -> float:
     """Return the estimated share of tests whose null hypothesis does not hold, at least 0.
 
-    Storey (2002), "A direct approach to false discovery rates": 1 - pi0, where p-values above `threshold` come nearly
-    all from true nulls, which are uniform; with the 1 in the numerator of Storey, Taylor and Siegmund (2004).
+    Storey (2002), "A direct approach to false discovery rates": 1 - pi0, where p-values above lambda = 0.5
+    come nearly all from true nulls, which are uniform; with the 1 in the numerator of Storey, Taylor and Siegmund
+    (2004).
 
     Args:
         p: (n,) p-values.
-        threshold: the lambda of that paper.
 
     Example:
         >>> estimate_share(np.array([0.001] * 6 + [0.2, 0.4, 0.6, 0.8]))
@@ -38,4 +41,4 @@ def estimate_share(p: NDArray[np.float64], threshold: float = 0.5) -> float:
     """
     if not len(p):
         return 0.0
-    return float(max(0.0, 1.0 - (1 + np.count_nonzero(p > threshold)) / (len(p) * (1.0 - threshold))))
+    return float(max(0.0, 1.0 - (1 + np.count_nonzero(p > _THRESHOLD)) / (len(p) * (1.0 - _THRESHOLD))))

@@ -21,6 +21,7 @@ _MAX_CENTERS = 5000
 _MAX_BALLS = 1000
 _TILE_ROWS = 8192
 _SPLITS = 4
+_BINS = 40
 
 
 def distance_metric(distance: Distance) -> Measure:
@@ -157,11 +158,11 @@ def two_sample_metric(
     return {**_mean(shares, expected_own_share(*sizes)), "p": p}
 
 
-def score_histogram(scores: OutlierScores, bins: int = 40) -> Histogram:
+def score_histogram(scores: OutlierScores) -> Histogram:
     """Return how often the scores of query and reference lie between equally spaced edges."""
     both = [side[np.isfinite(side)].astype(np.float64) for side in (scores.score, scores.reference_score)]
     merged = np.concatenate(both)
     low, high = (float(merged.min()), float(merged.max())) if len(merged) else (0.0, 1.0)
-    edges = np.linspace(low, high if high > low else low + 1.0, bins + 1)
+    edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)
     query, reference = (np.histogram(np.clip(side, edges[0], edges[-1]), edges)[0].tolist() for side in both)
     return {"edges": [rounded(edge) for edge in edges], "query": query, "reference": reference}

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
 from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
-from gapscope.compare.support import in_any_ball, in_ball
+from gapscope.compare.support import in_any_ball, in_ball, possible_k
 from gapscope.settings import CompareSettings
 from gapscope.store.datasets import Pair
 from gapscope.store.index import rows_read
@@ -96,16 +96,11 @@ def knn_radius(run: RunStore, level: str, dataset: str, k: int) -> NDArray[np.fl
     """
     rows = rows_read(run, dataset)
     radius = np.empty(len(rows), np.float32)
-    k = _possible_k(k, len(rows))
+    k = possible_k(k, len(rows))
     for part in _parts(len(rows)):
         distances, _ = read_neighbor_rows(run, level, Pair(dataset, dataset), rows[part])
         radius[part] = distances[:, k - 1]
     return radius
-
-
-def _possible_k(k: int, images: int) -> int:
-    # Images of a small reference have no k-th neighbor; both sides then use the last that both have.
-    return max(1, min(k, images - 1))
 
 
 def score_outliers(
@@ -122,7 +117,7 @@ def score_outliers(
     """
     rows, reference_rows = rows_read(run, pair.query), rows_read(run, pair.reference)
     images, references = len(rows), len(reference_rows)
-    k = _possible_k(settings.k, references)
+    k = possible_k(settings.k, references)
     k_local = min(settings.k_local, images + references - 1)
     radius_by_row = np.zeros(int(reference_rows[-1]) + 1, np.float32)
     radius_by_row[reference_rows] = radius

@@ -6,6 +6,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def possible_k(k: int, images: int) -> int:
+    """Return which neighbor the radius of a ball goes to: the k-th, or the last that each of `images` has.
+
+    Example:
+        >>> possible_k(5, 1000), possible_k(5, 4), possible_k(5, 1)
+        (5, 3, 1)
+    """
+    # Images of a small dataset have no k-th neighbor; both sides then use the last that both have.
+    return max(1, min(k, images - 1))
+
+
 def in_any_ball(
     distances: NDArray[np.float32], indices: NDArray[np.int64], radius: NDArray[np.float32]
 ) -> NDArray[np.bool_]:

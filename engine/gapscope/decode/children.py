@@ -50,7 +50,8 @@ serve({memory})
 """
 
 Response = dict[str, Any]
-"""What a decoder process sent. A hostile file may have taken it over, so every value is checked before it is used."""
+"""What a decoder process sent. A hostile file may have taken it over, so that it is parsed as plain JSON, and sizes are
+checked before memory is allocated."""
 
 
 def decode_in_subprocess(data: bytes, preprocess: Preprocess, box: Box | None = None, *, thumbnail: int = 0) -> Picture:

@@ -1,7 +1,7 @@
 """What a device must offer to the stages, which never ask which device it is.
 
-Nearest neighbors, UMAP, HDBSCAN and distances are methods here, and not tables of functions in the rooms that they
-belong to: the device stands above these rooms and may import them, and `cuda.py` stays the only file with CUDA imports.
+Neighbor search, distances, UMAP and HDBSCAN are methods here, and not a table of functions in each room. So `cuda.py`
+stays the only file that imports CUDA packages, and one class handles a card's memory, locks and errors.
 """
 
 from collections.abc import Callable, Hashable, Mapping, Sequence

@@ -27,7 +27,7 @@ def export_parquet(run: RunStore, folder: Path, progress: Progress) -> None:
     - embeddings.P3.parquet and so on: dataset, row, uri, and the embedding as float32.
     - outliers.parquet: every manifest, with level, query and reference as columns.
     """
-    images = sum(dataset.listed for dataset in run.record.datasets.values())
+    images = run.record.listed
     with progress.task("images", images, "image") as task:
         _write(folder / "images.parquet", _images(run, task))
     with progress.task("embeddings", images * len(run.levels), "image") as task:

@@ -1,5 +1,6 @@
 """Exports PNG and SVG pictures of every level's map, for papers and for comments by continuous integration."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from gapscope.progress import Progress
 from gapscope.report.palette import light
 from gapscope.report.selection import PlottedPoints, read_plotted_points
 from gapscope.settings import ReportSettings
-from gapscope.store.metrics import read_metrics
+from gapscope.store.metrics import PairMetrics, read_metrics
 from gapscope.store.run_store import RunStore
 
 if TYPE_CHECKING:
@@ -43,22 +44,22 @@ def export_stills(run: RunStore, folder: Path, progress: Progress) -> None:
         raise OptionError(
             'Matplotlib is not installed; pip install "gapscope[stills]"', argument="to", value="stills"
         ) from error
-    plotted = read_plotted_points(run, ReportSettings().max_points)
+    plotted, metrics = read_plotted_points(run, ReportSettings().max_points), read_metrics(run)
     with (
         mpl.rc_context({"svg.hashsalt": "gapscope", "svg.fonttype": "none"}),
         progress.task("stills", len(run.levels), "level") as task,
     ):
         for level in run.levels:
-            figure = _draw_figure(plotted, level)
+            figure = _draw_figure(plotted, level, metrics["levels"][level]["pairs"])
             figure.savefig(folder / f"{level}.png", dpi=_DPI, metadata={"Software": None})
             figure.savefig(folder / f"{level}.svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
             task.advance(1)
 
 
-def _draw_figure(plotted: PlottedPoints, level: str) -> "Figure":
+def _draw_figure(plotted: PlottedPoints, level: str, metrics: Mapping[str, PairMetrics]) -> "Figure":
     from matplotlib.figure import Figure
 
-    lines = _summary_lines(plotted.run, level)
+    lines = _summary_lines(plotted.run, metrics)
     figure = Figure(figsize=(6.4, 5.0 + 0.22 * len(lines)), facecolor="white")
     text_share = (0.34 + 0.22 * len(lines)) / figure.get_figheight()
     axes = figure.add_axes((0.02, text_share, 0.96, 0.91 - text_share))
@@ -143,9 +144,8 @@ def _legend_handles(plotted: PlottedPoints, level: str) -> "list[Line2D]":
     return [*handles[::2], *handles[1::2]]
 
 
-def _summary_lines(run: RunStore, level: str) -> list[str]:
+def _summary_lines(run: RunStore, metrics: Mapping[str, PairMetrics]) -> list[str]:
     """Return a sentence each for the pairs with the largest shares of outliers."""
-    metrics = read_metrics(run)["levels"][level]["pairs"]
     pairs = [(pair, metrics[pair.name]) for pair in run.pairs]
     widest = sorted(pairs, key=lambda pair: -pair[1]["outlier_share"])[:_MAX_PAIRS]
     return [

@@ -19,6 +19,7 @@ from gapscope.store.run_store import RunStore
 
 Strategy = Literal["full", "landmarks", "extended", "pca", "constant"]
 
+_TILE_ROWS = 8192
 _MIN_IMAGES = 8
 """With fewer images a neighbor graph says less than the principal axes do."""
 _MIN_LANDMARKS = 1000
@@ -94,7 +95,7 @@ def compute_layout(
 
 def _is_constant(views: Sequence[EmbeddingView]) -> bool:
     first = views[0].tile(0, 1)
-    return all(bool((np.abs(tile - first) < _CONSTANT).all()) for view in views for tile in view.tiles(8192))
+    return all(bool((np.abs(tile - first) < _CONSTANT).all()) for view in views for tile in view.tiles(_TILE_ROWS))
 
 
 def layout_by_landmarks(

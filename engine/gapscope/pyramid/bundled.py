@@ -2,8 +2,8 @@
 
 No trained lateral weights exist for it, and untrained ones would only mix the stages at random. So its levels are the
 backbone's own maps: P2 to P5 are the stages of stride 4, 8, 16 and 32. P6 is the network's own last convolution applied
-to every second row and column of the stride-32 map, in the way that FPNs subsample P5 for their P6. ARCHITECTURE.md has
-the measurements behind this choice.
+to every second row and column of the stride-32 map, in the way that FPNs subsample P5 for their P6.
+docs/design/bundled-levels.md has the measurements behind this choice.
 """
 
 from importlib.metadata import PackageNotFoundError, files

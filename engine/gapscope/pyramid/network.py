@@ -45,7 +45,7 @@ class Pyramid(nn.Module):
         return {level: POOLS[self.pool](maps[level]).float() for level in self.levels}
 
     def describe_pooling(self, settings: EmbedSettings) -> str:
-        """Say in words how maps become embeddings under `settings`, for the log."""
+        """Say in words how maps become embeddings under `settings`, for run.json."""
         if _wants_short_cut(settings):
             return f"mean: {self.trunk.describe_mean_pooling(settings.preprocess.size)}"
         return f"{settings.pool}: whole maps"

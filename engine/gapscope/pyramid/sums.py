@@ -4,13 +4,12 @@ An FPN (Lin et al. 2017, "Feature Pyramid Networks for Object Detection") only p
 the maps of its backbone. So the mean over space of its outputs is an affine function of nine sums over each of these
 maps: over the whole map, over its outermost rows and columns, and over its corners. Rows, columns and corners matter
 because a 3x3 convolution with zero padding treats them differently. All functions take and return sums as
-(images, 9, channels), in the order of `SUMS`.
+(images, 9, channels), in the order of the constants below.
 """
 
 import torch
 from torch import Tensor
 
-SUMS = ("all", "top", "bottom", "left", "right", "top left", "top right", "bottom left", "bottom right")
 _ALL, _TOP, _BOTTOM, _LEFT, _RIGHT, _TOP_LEFT, _TOP_RIGHT, _BOTTOM_LEFT, _BOTTOM_RIGHT = range(9)
 
 # For each row or column of a 3x3 kernel: the edge of the map that it never sees, if any.

@@ -21,6 +21,9 @@ State = dict[str, torch.Tensor]
 _WRAPPERS = ("module.", "model.", "_orig_mod.")
 """Prefixes that DistributedDataParallel, Lightning and torch.compile put before names."""
 
+_COUNTERS = "num_batches_tracked"
+"""Ending of the names of training step counters, which a file may lack or have in excess."""
+
 
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a weights file as 64 hexadecimal digits.
@@ -39,7 +42,7 @@ def download(url: str) -> Path:
     """Return the file of `url` in torch's cache, and download it there on first use.
 
     File names of torchvision end in the first digits of the file's SHA-256, which is checked after the download and
-    whenever the cached file is used.
+    whenever the cached file is used. A file whose name has no such digits is not checked.
 
     Raises:
         WeightsError: the file is not cached and cannot be downloaded, or the cached file is damaged.
@@ -58,7 +61,7 @@ def download(url: str) -> Path:
                 f"the weights {name} are not in {path.parent} and cannot be downloaded ({one_line(error)}): copy the "
                 "file there from a machine with a network, give a file as `weights`, or use `model='bundled'`"
             ) from error
-    if not sha256_of(path).startswith(hash_prefix):
+    if hash_prefix and not sha256_of(path).startswith(hash_prefix):
         raise WeightsError(f"{path} is damaged: its SHA-256 does not start with {hash_prefix}; remove it and try again")
     return path
 
@@ -145,21 +148,20 @@ def strip_wrappers(state: State) -> State:
     return state
 
 
-def fit_state(network: nn.Module, state: State, path: Path, counters: str = "num_batches_tracked") -> None:
+def fit_state(network: nn.Module, state: State, path: Path) -> None:
     """Load `state` into `network`. Every tensor of the network must be in it with its shape, and no other one.
 
     Args:
         network: is filled in place.
         state: tensors by the names that `network` uses.
         path: the file that the tensors come from, for error messages.
-        counters: ending of the names of training step counters, which a file may lack or have in excess.
 
     Raises:
         WeightsError: tensors are missing, unknown or of another shape; the message names the first of them.
     """
     expected = network.state_dict()
-    missing = [name for name in expected if name not in state and not name.endswith(counters)]
-    unknown = [name for name in state if name not in expected and not name.endswith(counters)]
+    missing = [name for name in expected if name not in state and not name.endswith(_COUNTERS)]
+    unknown = [name for name in state if name not in expected and not name.endswith(_COUNTERS)]
     misshapen = [name for name in expected if name in state and state[name].shape != expected[name].shape]
     for names, what in ((missing, "lacks"), (unknown, "has no place for"), (misshapen, "has another shape of")):
         if names:

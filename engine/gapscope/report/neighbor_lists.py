@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.support import possible_k
 from gapscope.report.lists import NEAREST
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
@@ -46,4 +47,4 @@ def read_neighbor_lists(
 
 def score_k(run: RunStore, reference: str) -> int:
     """Return the k of the outside score against a reference: as it was asked for, or less where that one is small."""
-    return max(1, min(run.record.config.compare.k, (run.record.datasets[reference].read or 0) - 1))
+    return possible_k(run.record.config.compare.k, run.record.datasets[reference].read or 0)

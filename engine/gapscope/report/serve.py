@@ -8,6 +8,7 @@ import secrets
 import socket
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cached_property
 from http import HTTPStatus
@@ -85,8 +86,8 @@ class ReportServer(ThreadingHTTPServer):
         """
         self.run = run
         self.token = secrets.token_urlsafe(18)
-        self._files = _files_of(run)
         self._page = own_files()
+        self._files = _files_of(run, self._page)
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         self._deadlines: dict[socket.socket, float] = {}
         policy = _POLICY.search(self._page["index.html"])
@@ -222,8 +223,8 @@ class ReportServer(ThreadingHTTPServer):
         return sources
 
 
-def _files_of(run: RunStore) -> dict[str, Location]:
-    """Return the data and pictures of a run's report by name.
+def _files_of(run: RunStore, page: Mapping[str, str]) -> dict[str, Location]:
+    """Return the data and pictures of a run's report by name; `page` has what the page and its scripts should be.
 
     Raises:
         RunError: there is no report, or its page or scripts are not those that this gapscope writes.
@@ -232,7 +233,7 @@ def _files_of(run: RunStore) -> dict[str, Location]:
     again = f"write it with `gapscope report {run.path}`"
     if not (folder / "index.html").exists():
         raise RunError(f"{run.path} has no report: {again}")
-    for name, text in own_files().items():
+    for name, text in page.items():
         path = folder / name
         if not path.exists() or path.read_bytes() != text.encode():
             raise RunError(f"{path} is not what this version of gapscope writes, and is not shown: {again}")
@@ -252,7 +253,7 @@ def _media_type(data: bytes) -> str | None:
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """OutlierScores GET and HEAD."""
+    """Answers GET and HEAD requests."""
 
     server_version = "gapscope"
     sys_version = ""

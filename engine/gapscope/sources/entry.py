@@ -26,8 +26,9 @@ class Entry:
         mtime_ns: time of the last change in nanoseconds since 1970; 0 if unknown.
         status: `listed`, or why the image cannot be read.
         error: the reason as text; empty if there is none.
-        offset: position within a file that holds many images: a byte offset or a row number; -1 if the image is a file
-            of its own.
+        offset: which image of a file this is: a byte offset or a row number in a file of many images, the number of the
+            occurrence for a name that a list repeats, 0 for other repeats and for objects; -1 if `uri` is the image
+            file itself.
         box: the part of the image that is the object; None for the whole image.
         values: the image's metadata, by the names in the source's `columns`.
 

@@ -20,6 +20,16 @@ IMAGE_SUFFIXES: frozenset[str] = (
 """Lower-case file name suffixes that mark a file as an image, whether or not it can be read."""
 
 
+def has_image_suffix(name: str) -> bool:
+    """Return whether a file's name ends in one of `IMAGE_SUFFIXES`, in lower or upper case.
+
+    Example:
+        >>> has_image_suffix("drive/0001.PNG"), has_image_suffix("notes.txt")
+        (True, False)
+    """
+    return "." + name.rpartition(".")[2].lower() in IMAGE_SUFFIXES
+
+
 def formats_for(data: bytes) -> tuple[str, ...]:
     """Return Pillow's names of the formats that these bytes may be decoded as.
 

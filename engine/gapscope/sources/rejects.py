@@ -9,12 +9,12 @@ Status = Literal[
     "missing",  # no longer exists, or is a link to nothing
     "not-a-file",  # a directory, pipe, socket or device with the name of an image
     "no-permission",
-    "bad-name",  # the file's name is not text
+    "bad-name",  # not UTF-8, holds a zero byte, or leads out of its folder or archive
     "unreadable",  # reading the bytes failed
     "empty",  # the file has no bytes
     "not-an-image",  # no decoder recognizes the bytes
     "broken",  # a decoder recognizes the bytes and fails: truncated or corrupt
-    "too-large",  # more pixels than allowed
+    "too-large",  # more pixels, bytes or memory for decoding than allowed
     "bad-box",  # the box of an object is empty or lies outside its image
     "crashed",  # the decoder crashed its process, or did not finish
     "changed",  # no longer the file that was listed

@@ -9,7 +9,7 @@ from typing import Any
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
-from gapscope.sources.formats import IMAGE_SUFFIXES
+from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.patterns import glob_to_regex
 from gapscope.urls import remote
 
@@ -61,7 +61,7 @@ class RemoteFolder:
         pattern = re.compile(glob_to_regex(glob)) if glob else None
         for name in sorted(files):
             url = str(fs.unstrip_protocol(name))
-            matches = pattern.match(name) if pattern else "." + url.rpartition(".")[2].lower() in IMAGE_SUFFIXES
+            matches = pattern.match(name) if pattern else has_image_suffix(url)
             if matches:
                 size = files[name].get("size")
                 yield Entry(url, -1 if size is None else int(size), _modified_ns(files[name]))

@@ -10,7 +10,8 @@ from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import open_container, read_part, size_of
 from gapscope.sources.folder import utf8_safe
-from gapscope.sources.formats import IMAGE_SUFFIXES
+from gapscope.sources.formats import has_image_suffix
+from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.rejects import Rejected
 
 MEMBER_SEPARATOR = "::"
@@ -97,8 +98,7 @@ def _shard_entries(shard: str) -> Iterator[Entry]:
 
 
 def _member_entries(shard: str, file: IO[bytes], size: int) -> Iterator[Entry]:
-    counts: dict[str, int] = {}
-    end = 0
+    counter, end = NameCounter(), 0
     try:
         reader: Any = _LimitedReader(file)
         with tarfile.open(fileobj=reader, mode="r:", encoding="utf-8", errors="surrogateescape") as archive:
@@ -106,9 +106,8 @@ def _member_entries(shard: str, file: IO[bytes], size: int) -> Iterator[Entry]:
                 # Otherwise tarfile keeps every member in memory.
                 archive.members = []  # type: ignore[attr-defined]
                 end = max(end + _BLOCK_BYTES, member.offset_data + member.size)
-                if _is_image(member.name):
-                    counts[member.name] = count = counts.get(member.name, 0) + 1
-                    yield _entry(shard, member, size, count)
+                if has_image_suffix(member.name):
+                    yield _entry(shard, member, size, counter.add(member.name))
         if end <= size and not _ends_properly(file, end, size):
             yield _damage_entry(shard, end)
     # On a damaged header, tarfile's arithmetic raises more than TarError.
@@ -133,10 +132,6 @@ def _ends_properly(file: IO[bytes], end: int, size: int) -> bool:
         return True
     file.seek(offset)
     return not file.read(_BLOCK_BYTES).strip(b"\0")
-
-
-def _is_image(name: str) -> bool:
-    return "." + name.rpartition(".")[2].lower() in IMAGE_SUFFIXES
 
 
 def _entry(shard: str, member: tarfile.TarInfo, size: int, count: int) -> Entry:

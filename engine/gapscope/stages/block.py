@@ -11,12 +11,12 @@ from functools import lru_cache
 from typing import cast
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from gapscope.cluster.launch import BLOCKS_AT_A_TIME
 from gapscope.decode.picture import Picture
 from gapscope.device import Device
+from gapscope.device.cores import share_cores
 from gapscope.device.protocol import Network
 from gapscope.pyramid.network import embedding_lengths, load_pyramid
 from gapscope.settings import EmbedSettings
@@ -103,11 +103,7 @@ def embed_block(block: Block) -> BlockDone:
     """Read, decode and embed a block's images; write its shard, then its image stats, then its flag."""
     clock = Clock()
     with _blocks:
-        cores = len(os.sched_getaffinity(0))
-        threads = max(1, cores // max(1, block.processes_per_host))
-        if block.processes_per_host:
-            # Dask gives its processes one thread each, however many cores there are.
-            torch.set_num_threads(threads)
+        threads = share_cores(block.processes_per_host)
         with _load_lock:
             network = _network(block.settings, block.device)
         rows = read_block_rows(block.run, block.dataset, block.start, block.stop)

@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 
 class Clock:
-    """Seconds by step they were spent on; may be used from several threads."""
+    """Seconds spent per step; may be used from several threads."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}

@@ -114,8 +114,15 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
 class _Level:
     """What all pairs of a level share.
 
-    Attributes, per dataset: its vectors; the distance of each image to its k-th nearest of its own dataset; the
-    precision between its halves; coordinates and clusters by row.
+    Attributes:
+        run: the run.
+        name: the level's name.
+        settings: of the comparison.
+        views: per dataset, its embeddings.
+        radius: per dataset, the distance of each image to its k-th nearest of its own dataset.
+        split_precision: per dataset, the precision between its halves.
+        coordinates: per dataset, the coordinates on the map by row.
+        clusters: per dataset, the clusters by row.
     """
 
     run: RunStore

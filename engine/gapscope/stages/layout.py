@@ -18,7 +18,7 @@ from gapscope.neighbors.embedding_view import open_views
 from gapscope.progress import Progress
 from gapscope.settings import LayoutSettings
 from gapscope.store.index import rows_read
-from gapscope.store.layouts import has_layout, has_unaligned_layout, layout_info, read_layout, write_layout
+from gapscope.store.layouts import has_aligned_layout, has_layout, layout_info, read_layout, write_layout
 from gapscope.store.metrics import LayoutInfo
 from gapscope.store.run_store import RunStore
 
@@ -50,7 +50,7 @@ def compute_layouts(
     Raises:
         ClusterError: the cluster cannot be started or reached, or fails; finished levels are kept.
     """
-    missing = [level for level in run.levels if not has_unaligned_layout(run, level)]
+    missing = [level for level in run.levels if not has_layout(run, level)]
     if missing:
         client = connect()
         with progress.task("layout", len(missing), "level") as task:
@@ -105,7 +105,7 @@ def _write(
     aligned: bool,
 ) -> None:
     embedded = _embedded_positions(run)
-    rows = sum(dataset.listed for dataset in run.record.datasets.values())
+    rows = run.record.listed
     all_coordinates = np.full((rows, 3), np.nan, np.float32)
     all_clusters = np.full(rows, -1, np.int32)
     all_coordinates[embedded], all_clusters[embedded] = coordinates, clusters
@@ -123,7 +123,7 @@ def _align_levels(run: RunStore) -> None:
     for level in run.levels:
         all_coordinates, all_clusters = read_layout(run, level)
         coordinates, clusters = all_coordinates[embedded], all_clusters[embedded]
-        if not has_layout(run, level):
+        if not has_aligned_layout(run, level):
             # A map without extent cannot be a target.
             coordinates = align(coordinates, finer if finer is not None and finer.any() else None)
             _write(run, level, coordinates, clusters, layout_info(run, level), aligned=True)

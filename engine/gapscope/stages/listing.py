@@ -60,7 +60,7 @@ def list_datasets(run: RunStore, sources: Mapping[str, Source], progress: Progre
                 "add `update=True` to take that over and embed only what is new, use another `out`, or put it back"
             )
     if not record.block_rows:
-        record.block_rows = block_rows_for(sum(dataset.listed for dataset in record.datasets.values()))
+        record.block_rows = block_rows_for(record.listed)
         run.write_record()
 
 

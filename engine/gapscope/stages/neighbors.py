@@ -21,7 +21,6 @@ from gapscope.store.neighbors import (
     create_neighbors,
     finish_neighbors,
     has_neighbors,
-    neighbor_search_info,
     write_neighbor_rows,
 )
 from gapscope.store.pyramid import open_embeddings
@@ -105,13 +104,15 @@ def find_neighbors(
             )
             for level, pair in missing
         )
-        for _ in run_jobs(client, _search_pair, jobs):
+        infos = []
+        for info in run_jobs(client, _search_pair, jobs):
+            infos.append(info)
             task.advance(1)
-    _tell_recall([neighbor_search_info(run, level, pair) for level, pair in missing], progress)
+    _tell_recall(infos, progress)
     return search
 
 
-def _search_pair(job: _Job) -> None:
+def _search_pair(job: _Job) -> NeighborSearchInfo:
     run, level, pair = job.run, job.level, job.pair
     query, reference = open_view(run, pair.query, level), open_view(run, pair.reference, level)
     share_cores(job.processes_per_host)
@@ -137,6 +138,7 @@ def _search_pair(job: _Job) -> None:
     finish_neighbors(run, level, pair, info)
     if cached.distances.shape[1]:
         NEIGHBOR_CACHE.put(job.search, level, pair, cached, max_bytes)
+    return info
 
 
 def _tell_recall(infos: list[NeighborSearchInfo], progress: Progress) -> None:

@@ -32,7 +32,7 @@ def resolve_run_precision(
     """
     model = record.model
     if model.precision is None or model.speedups is None:
-        chosen = resolve_precision(settings, sum(dataset.listed for dataset in record.datasets.values()), device)
+        chosen = resolve_precision(settings, record.listed, device)
         model.precision, model.speedups = chosen.precision, chosen.speedups
         model.pooling = pyramid.describe_pooling(chosen)
     return replace(settings, precision=model.precision, speedups=model.speedups)

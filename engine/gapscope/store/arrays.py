@@ -1,4 +1,4 @@
-"""Arrays of results: created whole, checked for missing chunks, and marked done when all of them is on disk."""
+"""Arrays of results: created whole, checked for missing chunks, and marked done once they are on disk."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -16,13 +16,13 @@ from gapscope.store.run_store import RunStore
 LAYOUT, CLUSTERS, PREVIOUS = "layout.zarr", "clusters.zarr", "previous_layout.zarr"
 
 
-def has_layout(run: RunStore, level: str) -> bool:
-    """Return whether a level's layout and clusters are on disk, whole, and aligned to the other levels."""
+def has_aligned_layout(run: RunStore, level: str) -> bool:
+    """Return whether a level's clusters are on disk, whole, and its layout is aligned to the other levels'."""
     return is_done(run, f"{CLUSTERS}/{level}") and array_attributes(run, f"{LAYOUT}/{level}").get("aligned", False)
 
 
-def has_unaligned_layout(run: RunStore, level: str) -> bool:
-    """Return whether a level's layout and clusters are on disk, whole, aligned or not."""
+def has_layout(run: RunStore, level: str) -> bool:
+    """Return whether a level's layout and clusters are on disk, whole, whether or not the layout is aligned."""
     return is_done(run, f"{CLUSTERS}/{level}") and is_done(run, f"{LAYOUT}/{level}")
 
 
@@ -113,7 +113,7 @@ def remove_dataset_results(run: RunStore, dataset: str) -> None:
 def _retire_layouts(run: RunStore) -> None:
     for level in member_names(run.path / LAYOUT):
         listed = array_attributes(run, f"{LAYOUT}/{level}").get("listed", {})
-        if listed and has_layout(run, level):
+        if listed and has_aligned_layout(run, level):
             coordinates = read_array(run, f"{LAYOUT}/{level}")
             parts = np.split(coordinates, np.cumsum(list(listed.values()))[:-1])
             for dataset, part in zip(listed, parts, strict=True):

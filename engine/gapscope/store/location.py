@@ -45,7 +45,7 @@ def resolve_location(location: LocationLike) -> Location:
         remote(absolute(text))
     except SourceError as error:
         raise RunError(str(error)) from error
-    # What others write meanwhile is only seen in what is asked anew each time.
+    # Listings are not cached, so that what others write meanwhile is seen.
     location_of_url: Location = UPath(text.rstrip("/"), **options_of(text))
     return location_of_url
 

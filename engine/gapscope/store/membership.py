@@ -29,18 +29,19 @@ def change_datasets(run: RunStore, wanted: Mapping[str, str]) -> list[str]:
     remove_results(run, neighbors=False)
     for name in added:
         # A dataset of the same name may have been dropped before.
-        _remove_dataset(run, name)
+        remove_dataset(run, name)
     kept = {name: source for name, source in existing.items() if name in wanted}
     record.config = replace(record.config, datasets=kept | {name: wanted[name] for name in added})
     for name in dropped:
         record.datasets.pop(name, None)
     run.write_record()
     for name in dropped:
-        _remove_dataset(run, name)
+        remove_dataset(run, name)
     return [*(f"{name}: added" for name in added), *(f"{name}: dropped" for name in dropped)]
 
 
-def _remove_dataset(run: RunStore, dataset: str) -> None:
+def remove_dataset(run: RunStore, dataset: str) -> None:
+    """Remove what a run keeps of a dataset, but for its rows in layouts; its index goes last."""
     remove_dataset_results(run, dataset)
     remove_tree(run.path / PYRAMID / dataset)
     run.close(f"{PYRAMID}/{dataset}")

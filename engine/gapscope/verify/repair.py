@@ -6,9 +6,9 @@ import zarr
 
 from gapscope.store.datasets import Pair
 from gapscope.store.image_stats import image_stats_path, list_again
-from gapscope.store.index import remove_index
-from gapscope.store.layouts import CLUSTERS, LAYOUT, PREVIOUS, mark_unfinished, remove_dataset_results
+from gapscope.store.layouts import CLUSTERS, LAYOUT, PREVIOUS, mark_unfinished
 from gapscope.store.location import remove_tree, zarr_store
+from gapscope.store.membership import remove_dataset
 from gapscope.store.neighbors import NAME as NEIGHBORS
 from gapscope.store.pyramid import NAME as PYRAMID
 from gapscope.store.pyramid import mark_pending, shard_path
@@ -61,13 +61,9 @@ def _remove_embeddings(run: RunStore, name: str) -> None:
 
 def _remove_listing(run: RunStore, name: str) -> None:
     # Rows of images that were added later may come in another order.
-    remove_dataset_results(run, name)
     for level in run.levels:
         _remove_layout(run, level)
-    remove_tree(run.path / PYRAMID / name)
-    remove_tree(run.path / "thumbnails" / name)
-    remove_index(run, name)
-    run.close(PYRAMID)
+    remove_dataset(run, name)
 
 
 def _remove_scaler(run: RunStore, level: str) -> None:

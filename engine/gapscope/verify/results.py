@@ -13,8 +13,8 @@ from gapscope.store.layouts import (
     CLUSTERS,
     LAYOUT,
     PREVIOUS,
+    has_aligned_layout,
     has_layout,
-    has_unaligned_layout,
     previous_layout,
     read_layout,
 )
@@ -90,7 +90,7 @@ def check_neighbors(run: RunStore, level: str, pair: Pair, embedded: Embedded) -
         for first in range(0, rows, _CHUNK_ROWS):
             chunk = slice(first, first + _CHUNK_ROWS)
             distances, indices = read_neighbor_range(run, level, pair, chunk.start, chunk.stop)
-            query = np.flatnonzero(embedded[pair.query][chunk]) + first
+            query = embedded[pair.query][chunk]
             own = pair.query == pair.reference
             fault = _neighbor_fault(distances, indices, first, query, embedded[pair.reference], own=own, exact=exact)
             if fault:
@@ -104,7 +104,7 @@ def _neighbor_fault(
     distances: NDArray[np.float32],
     indices: NDArray[np.int64],
     first: int,
-    query: NDArray[np.int64],
+    query: NDArray[np.bool_],
     reference: NDArray[np.bool_],
     *,
     own: bool,
@@ -121,9 +121,7 @@ def _neighbor_fault(
         return "has images that are their own neighbors"
     counts = exists.sum(axis=1)
     expected = min(distances.shape[1], int(reference.sum()) - own)
-    embedded = np.zeros(len(counts), bool)
-    embedded[query - first] = True
-    if counts[~embedded].any() or (exact and (counts[embedded] != expected).any()):
+    if counts[~query].any() or (exact and (counts[query] != expected).any()):
         return "lacks neighbors, or has some of images that were not read"
     return ""
 
@@ -141,7 +139,7 @@ def check_layout(run: RunStore, level: str, embedded: Embedded) -> Check:
             check.expect(not lacks_chunks(run, path), path, "lacks a part", "layout", level)
         if check.faults:
             return check
-        if not has_unaligned_layout(run, level):
+        if not has_layout(run, level):
             check.waiting = "not drawn yet"
             return check
         coordinates, clusters = read_layout(run, level)
@@ -154,7 +152,7 @@ def check_layout(run: RunStore, level: str, embedded: Embedded) -> Check:
             (clusters >= -1).all() and (clusters[~has_image] == -1).all()
         )
         check.expect(right, f"{CLUSTERS}/{level}", "does not fit the rows of the datasets", "layout", level)
-        if not has_layout(run, level):
+        if not has_aligned_layout(run, level):
             check.waiting = "not turned like the others yet"
     return check
 
