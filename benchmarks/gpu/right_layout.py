@@ -30,6 +30,7 @@ from gapscope.stages.compare import compare_datasets
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.neighbors import find_neighbors
 from gapscope.store.datasets import Pair, all_pairs
+from gapscope.store.groups import read_groups
 from gapscope.store.layouts import layout_info, read_layout
 from gapscope.store.manifests import manifest_path
 from gapscope.store.neighbors import read_neighbors
@@ -133,10 +134,11 @@ def _compare_manifests(by_cpu: RunStore, by_device: RunStore, pair: Pair) -> Res
         pq.read_table(manifest_path(run.path, "P2", pair)).to_pandas().set_index("uri").sort_index()
         for run in (by_cpu, by_device)
     )
-    radii = [knn_radius(run, "P2", pair.reference, CompareSettings().k) for run in (by_cpu, by_device)]
+    groups = read_groups(by_cpu, pair.query), read_groups(by_cpu, pair.reference)
+    radii = [knn_radius(run, "P2", pair.reference, CompareSettings().k, groups[1]) for run in (by_cpu, by_device)]
     # The scores of all images, listed or not.
     cpu_scores, device_scores = (
-        score_outliers(run, "P2", pair, radius, CompareSettings())
+        score_outliers(run, "P2", pair, radius, groups, CompareSettings())
         for run, radius in zip((by_cpu, by_device), radii, strict=True)
     )
     differences = {

@@ -185,13 +185,16 @@ def make_run(folder: Path, rows: int) -> RunStore:
         write_blocks(run, name, rows, random)
     levels = {level: make_level(run, level, rows, random) for level in LEVELS}
     datasets: dict[str, DatasetMetrics] = {
-        name: {"listed": rows, "read": rows, "rejected": 0, "statuses": {}} for name in NAMES
+        name: {"listed": rows, "read": rows, "rejected": 0, "groups": rows, "group_rule": "none", "statuses": {}}
+        for name in NAMES
     }
     metrics: Metrics = {
         "datasets": datasets,
         "headlines": {pair.name: "" for pair in run.pairs},
+        "limits": {pair.name: {"smallest_gap": 1, "message": None} for pair in run.pairs},
+        "shared_groups": {},
         "confounders": {},
-        "duplicates": {"groups": 0, "images": 0, "pairs": {}},
+        "duplicates": {"groups": 0, "images": 0, "repeats": {}, "pairs": {}},
         "across_levels": {},
         "levels": levels,
     }
@@ -263,8 +266,11 @@ def pair_metrics(pair: Pair, rows: int, outliers: int) -> PairMetrics:
         "query": pair.query,
         "reference": pair.reference,
         "images": rows,
+        "groups": rows,
         "reference_images": rows,
+        "reference_groups": rows,
         "outliers": outliers,
+        "outlier_groups": outliers,
         "outlier_share": OUTLIER_SHARE,
         "outside": outliers,
         "under_represented": 0,
@@ -276,6 +282,7 @@ def pair_metrics(pair: Pair, rows: int, outliers: int) -> PairMetrics:
         "reference_neighbors_expected": 0.5,
         "measures": {},
         "scores": {"edges": [0.0, 1.0], "query": [rows], "reference": [rows]},
+        "ranking": [],
     }
 
 

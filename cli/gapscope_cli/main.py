@@ -17,7 +17,7 @@ from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.report import report
 from gapscope_cli.serve import serve
-from gapscope_cli.sources import parse_datasets
+from gapscope_cli.sources import parse_datasets, parse_groups
 from gapscope_cli.summary import print_summary
 from gapscope_cli.verify import verify
 
@@ -80,7 +80,9 @@ def compare(
     with reported_errors(), shown_progress() as progress:
         import gapscope
 
-        run = gapscope.compare(parse_datasets(datasets), progress=progress, **options)
+        sources = parse_datasets(datasets)
+        options["group"] = parse_groups(options["group"], sources)
+        run = gapscope.compare(sources, progress=progress, **options)
     print_summary(run)
 
 

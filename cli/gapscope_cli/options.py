@@ -22,6 +22,7 @@ METAVARS = {
     "cluster": "WHERE",
     "cache": "DIR",
     "reference": "NAME",
+    "group": "[NAME=]RULE",
     "max_outliers": "N",
     "max_points": "N",
     "landmarks": "IMAGES",
@@ -38,6 +39,7 @@ _TYPES: dict[str, Any] = {
     "levels": str | None,
     "speedups": str,
     "cache": str | None,
+    "group": list[str],
 }
 _GROUP_OF = {name: title for title, group in OPTION_GROUPS.items() for name in group}
 
@@ -81,6 +83,8 @@ def _parameter(option: Option) -> inspect.Parameter:
     default = option.default
     if isinstance(default, tuple):
         default = ",".join(default)
+    if option.name == "group":
+        default = [default]
     info = typer.Option(
         flag(option.name),
         metavar=METAVARS.get(option.name),

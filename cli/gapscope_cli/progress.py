@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as Bars
 
 from gapscope.progress import Progress, Task, plain_line
+from gapscope_cli.errors import replace_arguments
 
 _SECONDS_BETWEEN_LINES = 10.0
 
@@ -81,7 +82,7 @@ class _OnTerminal:
         return self._task(title, total, unit)
 
     def note(self, message: str) -> None:
-        self._bars.console.print(plain_line(message), markup=False, soft_wrap=True)
+        self._bars.console.print(plain_line(replace_arguments(message)), markup=False, soft_wrap=True)
 
 
 class _Bar:
@@ -108,7 +109,7 @@ class _Lines:
         return self._task(title, total, unit)
 
     def note(self, message: str) -> None:
-        print(plain_line(message), file=sys.stderr, flush=True)  # noqa: T201
+        print(plain_line(replace_arguments(message)), file=sys.stderr, flush=True)  # noqa: T201
 
 
 class _Line:

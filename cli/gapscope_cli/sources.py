@@ -1,6 +1,6 @@
-"""NAME=SOURCE, as the command line takes datasets."""
+"""NAME=SOURCE and NAME=RULE, as the command line takes datasets and their groups."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from gapscope.errors import OptionError
 
@@ -24,3 +24,35 @@ def parse_datasets(arguments: Iterable[str]) -> dict[str, str]:
             raise OptionError(f"dataset name {name!r} is given twice: every dataset needs a name of its own")
         datasets[name] = source
     return datasets
+
+
+def parse_groups(arguments: Iterable[str], names: Collection[str]) -> dict[str, str]:
+    r"""Return name to rule, for the datasets called `names`.
+
+    A rule without a name is for every dataset that has none of its own.
+
+    Raises:
+        OptionError: two rules are for the same datasets.
+
+    Example:
+        >>> parse_groups(["folder", "synthetic=pattern:(job=\\d+)"], ["real", "synthetic"])
+        {'real': 'folder', 'synthetic': 'pattern:(job=\\d+)'}
+    """
+    everywhere: list[str] = []
+    rules: dict[str, str] = {}
+    for argument in arguments:
+        name, equals, rule = argument.partition("=")
+        if not equals or name not in names:
+            everywhere.append(argument)
+        elif name in rules:
+            raise OptionError(f"dataset {name} has two rules", argument="group", value=rule)
+        else:
+            rules[name] = rule
+    if len(everywhere) > 1:
+        raise OptionError(
+            f"{everywhere[0]} and {everywhere[1]} are both for all datasets: write NAME=RULE, where NAME is one of "
+            f"{', '.join(names)}",
+            argument="group",
+            value=everywhere[1],
+        )
+    return dict.fromkeys(names, everywhere[0] if everywhere else "auto") | rules

@@ -6,7 +6,11 @@ import typer
 
 if TYPE_CHECKING:
     from gapscope.run import Run
+    from gapscope.store.datasets import Pair
     from gapscope.store.metrics import PairMatrix, PairMetrics
+
+
+_N_RANKED = 3
 
 
 def print_summary(run: "Run") -> None:
@@ -16,13 +20,19 @@ def print_summary(run: "Run") -> None:
     for pair in run.pairs:
         typer.echo(f"\n{pair.query} images that {pair.reference} lacks:")
         for level in run.levels:
-            typer.echo(_line(level, by_level[level]["pairs"][pair.name]))
+            typer.echo(_line(run, level, by_level[level]["pairs"][pair.name]))
     if len(run.datasets) > 2:
         for level in run.levels:
             _print_matrix(level, by_level[level]["matrix"])
     typer.echo("")
-    for sentence in metrics["headlines"].values():
-        typer.echo(sentence)
+    for pair in run.pairs:
+        typer.echo(metrics["headlines"][pair.name])
+        if (message := metrics["limits"][pair.name]["message"]) is not None:
+            typer.echo(f"{message}: {_ranking(run, pair)}")
+    for name, repeats in metrics["duplicates"]["repeats"].items():
+        if repeats:
+            unit = run.record.group_unit(name)
+            typer.echo(f"{repeats:,} images of {name} repeat another one of their {unit}; those are no duplicates")
     for pair_name, counts in metrics["duplicates"]["pairs"].items():
         if counts["exact"] or counts["near"]:
             typer.echo(f"duplicates {pair_name}: {counts['exact']:,} exact, {counts['near']:,} near")
@@ -34,7 +44,15 @@ def print_summary(run: "Run") -> None:
     typer.echo(f"\nmanifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
 
 
-def _line(level: str, pair: "PairMetrics") -> str:
+def _ranking(run: "Run", pair: "Pair") -> str:
+    """Return the first of the ranking at the level where it is surest."""
+    rankings = {level: run.metrics["levels"][level]["pairs"][pair.name]["ranking"] for level in run.levels}
+    level = min(run.levels, key=lambda name: (rankings[name][0]["p"], run.levels.index(name)))
+    first = [f"{entry['group'].rpartition('/')[2]} (p {entry['p']:.2g})" for entry in rankings[level][:_N_RANKED]]
+    return f"at {level} {', '.join(first)}, ..."
+
+
+def _line(run: "Run", level: str, pair: "PairMetrics") -> str:
     from gapscope.compare.headline import frechet_ratio
     from gapscope.compare.registry import METRICS
 
@@ -43,7 +61,11 @@ def _line(level: str, pair: "PairMetrics") -> str:
         outside.format_value, (pair["share_outside"], pair["share_outside_low"], pair["share_outside_high"])
     )
     share = listed.format_value(pair["outlier_share"])
-    line = f"  {level}  {pair['outliers']:>7,} of {pair['images']:,} listed ({share}); "
+    line = f"  {level}  {pair['outliers']:>7,} of {pair['images']:,}"
+    if pair["groups"] != pair["images"]:
+        unit = run.record.group_unit(pair["query"])
+        line += f" images, {pair['outlier_groups']:,} of {pair['groups']:,} {unit}s,"
+    line += f" listed ({share}); "
     line += f"{outside.label} {value} [{low}, {high}]"
     ratio = frechet_ratio(pair)
     return line if ratio is None else f"{line}; {ratio:.1f} times the noise floor"

@@ -5,7 +5,7 @@ The command line and the signature of `gapscope.compare` take them from here, an
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
@@ -21,6 +21,9 @@ Thumbnails = Literal["off", "outliers", "drawn"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Speedup = Literal["pooled-fpn", "fold", "channels-last", "compile"]
 ExportFormat = Literal["parquet", "fiftyone", "projector", "stills"]
+GroupSource = Literal["auto", "none", "folder", "tar", "column", "pattern"]
+GroupValues = str | Sequence[object]
+"""How the groups of one dataset are found: in the words of `--group`, or one value per listed image."""
 
 SPEEDUPS: tuple[Speedup, ...] = get_args(Speedup)
 """What makes a network faster and changes no more than the last bits of its output."""
@@ -254,6 +257,78 @@ class CompareSettings(_Checked):
 
 
 @dataclass(frozen=True, kw_only=True)
+class GroupSettings(_Checked):
+    """Which images belong together, so that they count as one."""
+
+    group: Annotated[
+        GroupValues | Mapping[str, GroupValues],
+        Help(
+            "Which images belong together, as the frames of a clip do, and count as one: folder, tar (the key of a "
+            "sample in its shard), column:NAME, pattern:REGEX (its one capture group, in the uri), none, or auto for "
+            "objects of one image and for bursts of consecutive near copies. NAME=... is for one dataset."
+        ),
+    ] = "auto"
+
+
+@dataclass(frozen=True)
+class GroupRule:
+    """What tells which images of a dataset belong together.
+
+    Attributes:
+        source: where the groups come from.
+        argument: name of the column, or the regular expression; empty otherwise.
+    """
+
+    source: GroupSource
+    argument: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.argument}" if self.argument else self.source
+
+
+def parse_group_rule(text: str) -> GroupRule:
+    r"""Return the rule that an argument `group` describes for one dataset.
+
+    Raises:
+        OptionError: it is none, or its regular expression is invalid or has not exactly one capture group.
+
+    Example:
+        >>> parse_group_rule("folder"), parse_group_rule("scene")
+        (GroupRule(source='folder', argument=''), GroupRule(source='column', argument='scene'))
+        >>> parse_group_rule(r"pattern:(seq\d+)").argument
+        '(seq\\d+)'
+    """
+    source, colon, argument = text.partition(":")
+    if source in ("column", "pattern"):
+        if not argument:
+            raise OptionError(
+                f"give {source}:{'NAME' if source == 'column' else 'REGEX'}", argument="group", value=text
+            )
+        if source == "pattern":
+            _check_pattern(argument, text)
+        return GroupRule(source, argument)  # type: ignore[arg-type]
+    if source in ("auto", "none", "folder", "tar") and not colon:
+        return GroupRule(source)  # type: ignore[arg-type]
+    if not text:
+        raise OptionError("is empty: give folder, tar, column:NAME, pattern:REGEX, none or auto", argument="group")
+    return GroupRule("column", text)
+
+
+def _check_pattern(pattern: str, text: str) -> None:
+    try:
+        captures = re.compile(pattern).groups
+    except re.error as error:
+        raise OptionError(f"is no regular expression ({error})", argument="group", value=text) from error
+    if captures != 1:
+        raise OptionError(
+            f"has {captures} capture groups: put one pair of parentheses around what names the group, and write "
+            "(?:...) for others",
+            argument="group",
+            value=text,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class NeighborSettings(_Checked):
     """What counts as near, for outliers, measures and map alike."""
 
@@ -378,7 +453,7 @@ OPTION_GROUPS: dict[str, dict[str, Option]] = {
     "The run": options_of(RunSettings),
     "How images are embedded": options_of(ModelSettings, Preprocess, EmbedSettings),
     "Where it runs": options_of(ExecutionSettings),
-    "How datasets are compared": options_of(CompareSettings, NeighborSettings),
+    "How datasets are compared": options_of(CompareSettings, GroupSettings, NeighborSettings),
     "How the map is made": options_of(LayoutSettings),
     "What the report shows": options_of(ReportSettings),
 }

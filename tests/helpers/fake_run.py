@@ -90,15 +90,20 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                     "listed": dataset.listed,
                     "read": dataset.read or 0,
                     "rejected": dataset.rejected or 0,
+                    "groups": dataset.read or 0,
+                    "group_rule": "none",
                     "statuses": {"not-an-image": dataset.rejected} if dataset.rejected else {},
                 }
                 for name, dataset in run.record.datasets.items()
             },
             "headlines": {pair.name: _headline(pair) if spec.measured else "" for pair in run.pairs},
+            "limits": {pair.name: {"smallest_gap": 1, "message": None} for pair in run.pairs},
+            "shared_groups": {},
             "confounders": {pair.name: _confounders() for pair in run.pairs} if spec.measured else {},
             "duplicates": {
                 "groups": 0,
                 "images": 0,
+                "repeats": dict.fromkeys(names, 0),
                 "pairs": {pair.name: {"exact": 0, "near": 0} for pair in run.pairs},
             },
             "across_levels": {},
@@ -284,8 +289,11 @@ def _pair_metrics(
         "query": pair.query,
         "reference": pair.reference,
         "images": images,
+        "groups": images,
         "reference_images": len(read_rows[pair.reference]),
+        "reference_groups": len(read_rows[pair.reference]),
         "outliers": outliers,
+        "outlier_groups": outliers,
         "outlier_share": outliers / images if images else 0.0,
         "outside": outliers,
         "under_represented": 0,
@@ -297,6 +305,7 @@ def _pair_metrics(
         "reference_neighbors_expected": 0.5,
         "measures": _measures(level_index) if spec.measured else {},
         "scores": scores,
+        "ranking": [],
     }
 
 

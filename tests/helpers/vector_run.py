@@ -1,6 +1,6 @@
 """A run with given embeddings, compared by the real stages without images or a network."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from gapscope.run import Run, open_run
 from gapscope.settings import CompareSettings, Metric, NeighborSettings
 from gapscope.sources import Entry, Value
 from gapscope.stages.compare import compare_datasets
-from gapscope.stages.neighbors import find_neighbors, fit_scalers
+from gapscope.stages.groups import record_groups
+from gapscope.stages.neighbors import find_group_neighbors, find_neighbors, fit_scalers
+from gapscope.store.groups import write_groups
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
 from gapscope.store.index import GROUP_ROWS, write_index
 from gapscope.store.layouts import write_layout
@@ -50,6 +52,7 @@ def compare_vectors(
     broken: Mapping[str, int] | None = None,
     metadata: Mapping[str, list[Value]] | None = None,
     metric: Metric = "cosine",
+    group: Mapping[str, Sequence[object]] | None = None,
     **settings: Any,
 ) -> Run:
     """Write a run with the given embeddings and compare its datasets.
@@ -61,6 +64,7 @@ def compare_vectors(
         broken: dataset to a number of unreadable images, which are put before the others.
         metadata: dataset to the value of each image in its source's column `kind`.
         metric: distance between standardized embeddings.
+        group: dataset to the group of each image; an image each by default.
         settings: arguments of `CompareSettings`.
     """
     levels = list(next(iter(vectors.values())))
@@ -110,10 +114,14 @@ def compare_vectors(
         labels.append(np.concatenate([np.full(n_broken, -1, np.int32), dataset_labels]).astype(np.int32))
     (folder / "rejects.csv").write_text("dataset,row,uri,status,error\n")
     run.write_record()
+    for name, own_groups in (group or {}).items():
+        write_groups(run, name, [*[None] * broken.get(name, 0), *map(str, own_groups)])
+    record_groups(run, {name: "values" if name in (group or {}) else "none" for name in vectors}, Silent())
     fit_scalers(run)
     device = choose_device("cpu")
     with lazy_cluster("inline", device.name, 0) as connect:
         find_neighbors(run, device, compare_settings.graph_k, connect, Silent())
+        find_group_neighbors(run, device, compare_settings.graph_k, connect, Silent())
     read = sum(dataset.read or 0 for dataset in record.datasets.values())
     info: LayoutInfo = {
         "strategy": "full",

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
 from gapscope.compare.outlier_scores import OutlierScores
+from gapscope.compare.outlier_table import group_names
+from gapscope.store.groups import ImageGroups
 from gapscope.store.metrics import AcrossLevelsCounts
 
 
@@ -20,15 +22,15 @@ class AcrossLevels:
     Attributes:
         levels: the levels' names, in the order in which they are added.
         fdr: bound on the expected share of false entries.
-        rows: rows of the query's images.
-        p: the smallest p-value of any level so far.
-        level: the number of the level that it is from.
-        listed: (n, levels) which levels list an image.
+        groups: the query's groups, m of them.
+        p: (m,) the smallest p-value of any level so far.
+        level: (m,) the number of the level that it is from.
+        listed: (m, levels) which levels list a group.
     """
 
     levels: Sequence[str]
     fdr: float
-    rows: NDArray[np.int64]
+    groups: ImageGroups
     p: NDArray[np.float64]
     level: NDArray[np.int8]
     listed: NDArray[np.bool_]
@@ -36,14 +38,14 @@ class AcrossLevels:
     @classmethod
     def of(cls, scores: OutlierScores, levels: Sequence[str]) -> "AcrossLevels":
         """Return an object for the query images of `scores`, to which no level was added yet."""
-        images = len(scores.rows)
+        groups = len(scores.groups)
         return cls(
             levels=levels,
             fdr=scores.fdr,
-            rows=scores.rows,
-            p=np.full(images, np.inf),
-            level=np.zeros(images, np.int8),
-            listed=np.zeros((images, len(levels)), bool),
+            groups=scores.groups,
+            p=np.full(groups, np.inf),
+            level=np.zeros(groups, np.int8),
+            listed=np.zeros((groups, len(levels)), bool),
         )
 
     def add(self, level: int, scores: OutlierScores) -> None:
@@ -61,7 +63,7 @@ class AcrossLevels:
         """Return the images that any level lists, the surest first.
 
         `p` is the smallest of the levels' p-values times the number of levels (Bonferroni), and `q` its q-value over
-        all query images: where q <= fdr, the expected share of false entries is bounded for all levels together. What
+        all query groups: where q <= fdr, the expected share of false entries is bounded for all levels together. What
         one level alone lists may have a larger q here, and has `within_fdr` false.
 
         Args:
@@ -69,27 +71,33 @@ class AcrossLevels:
             max_rows: rows to return at most; all where None.
         """
         p, q = self._corrected()
-        positions = np.flatnonzero(self.listed.any(axis=1) | (q <= self.fdr))
-        n_levels = self.listed[positions].sum(axis=1)
-        positions = positions[np.lexsort((self.rows[positions], -n_levels, p[positions], q[positions]))[:max_rows]]
-        own: pd.DataFrame = metadata.take(self.rows[positions]).to_pandas()
+        group = self.groups.group
+        positions = np.flatnonzero((self.listed.any(axis=1) | (q <= self.fdr))[group])
+        n_levels = self.listed[group[positions]].sum(axis=1)
+        order = np.lexsort((positions, group[positions], -n_levels, p[group[positions]], q[group[positions]]))
+        positions = positions[order[:max_rows]]
+        rows, group = self.groups.rows[positions], group[positions]
+        own: pd.DataFrame = metadata.take(rows).to_pandas()
         names = np.array(self.levels, dtype=object)
         table = pd.DataFrame(
             {
                 "rank": np.arange(1, len(positions) + 1),
                 "uri": own["uri"],
-                "row": self.rows[positions],
-                "levels": pd.Series([names[listed].tolist() for listed in self.listed[positions]], dtype=object),
-                "level": names[self.level[positions]],
-                "p": p[positions],
-                "q": q[positions],
-                "within_fdr": q[positions] <= self.fdr,
+                "row": rows,
+                "levels": pd.Series([names[listed].tolist() for listed in self.listed[group]], dtype=object),
+                "level": names[self.level[group]],
+                "p": p[group],
+                "q": q[group],
+                "within_fdr": q[group] <= self.fdr,
             }
         )
+        if not self.groups.counts_images:
+            table["group"] = group_names(self.groups, positions, metadata)
         whole: pd.DataFrame = pd.concat([table, own.drop(columns="uri")], axis=1)
         return whole
 
     def counts(self) -> AcrossLevelsCounts:
         """Return how many images any level lists, and how many are listed within the bound for all levels together."""
         within = self._corrected()[1] <= self.fdr
-        return {"listed": int((self.listed.any(axis=1) | within).sum()), "within_fdr": int(within.sum())}
+        listed, images = self.listed.any(axis=1) | within, self.groups.group
+        return {"listed": int(listed[images].sum()), "within_fdr": int(within[images].sum())}

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from gapscope.compare.interval import rounded
 from gapscope.store.datasets import Pair
-from gapscope.store.index import read_index, rows_read
+from gapscope.store.groups import ImageGroups
+from gapscope.store.index import read_index
 from gapscope.store.metrics import Confounder, ConfounderMetrics
 from gapscope.store.run_store import RunStore
 
@@ -22,16 +23,20 @@ _COLUMNS = ["format", "encoded_bytes", "width", "height", "jpeg_quality", "sharp
 _CHANNELS = ("red", "green", "blue")
 
 
-def file_properties(run: RunStore, dataset: str) -> pd.DataFrame:
-    """Return properties of the files of up to 5,000 of a dataset's images: one row per image.
+def file_properties(run: RunStore, dataset: str, groups: ImageGroups) -> pd.DataFrame:
+    """Return properties of the files of up to 5,000 of a dataset's images, one row per image.
 
     format; megapixels; aspect (width / height); bytes_per_pixel; jpeg_quality, NaN for what is no JPEG; brightness and
     contrast, the mean and standard deviation of the channels in 0..255; color, the range of the channels' means;
-    sharpness.
+    sharpness. The index of the table is the group of each image. Where images are left out, groups keep alike many.
+
+    Args:
+        run: the run.
+        dataset: the dataset's name.
+        groups: of its images.
     """
-    rows = rows_read(run, dataset)
-    if len(rows) > _MAX_IMAGES:
-        rows = np.sort(np.random.default_rng(0).choice(rows, _MAX_IMAGES, replace=False))
+    positions = _sample(groups)
+    rows = groups.rows[positions]
     names = _COLUMNS + [f"{statistic}_{channel}" for statistic in ("mean", "std") for channel in _CHANNELS]
     index = read_index(run, dataset, names).take(rows).to_pandas()
     means, stds = (index[[f"{statistic}_{channel}" for channel in _CHANNELS]] for statistic in ("mean", "std"))
@@ -49,28 +54,45 @@ def file_properties(run: RunStore, dataset: str) -> pd.DataFrame:
             "color": means.max(axis=1) - means.min(axis=1),
             "sharpness": index["sharpness"].astype(float),
         }
-    )
+    ).set_index(groups.group[positions])
 
 
-def confounders(query: pd.DataFrame, reference: pd.DataFrame, pair: Pair) -> ConfounderMetrics:
+def _sample(groups: ImageGroups) -> NDArray[np.int64]:
+    """Return ascending positions of up to 5,000 images: all, or at random as many of each group as fit."""
+    images, random = len(groups.rows), np.random.default_rng(0)
+    if images <= _MAX_IMAGES:
+        return np.arange(images)
+    if groups.counts_images:
+        return np.sort(random.choice(images, _MAX_IMAGES, replace=False))
+    shuffled = random.permutation(images)
+    in_turn = shuffled[np.argsort(groups.group[shuffled], kind="stable")]
+    turn = np.arange(images) - groups.starts[groups.group[in_turn]]
+    return np.sort(in_turn[np.argsort(turn, kind="stable")[:_MAX_IMAGES]])
+
+
+def confounders(
+    query: pd.DataFrame, reference: pd.DataFrame, pair: Pair, shared: NDArray[np.int64] | None = None
+) -> ConfounderMetrics:
     """Return how well properties of the files alone tell two datasets apart.
 
     Args:
         query: the query's `file_properties`.
         reference: the reference's.
         pair: the datasets' names.
+        shared: per group of the query, its number in the reference, -1 where that has none; None where none is shared.
 
     Returns:
-        `auc`: of a classifier of small trees on all properties, cross-validated (4 folds): 0.5 tells nothing, 1
-        everything. `warning`: a sentence where it is 0.75 or more, and more than 3.5 standard errors from chance; else
-        None. `facts`: per property its name, effect size, and the median (or the most frequent value, with its share)
-        on either side. The effect is Cliff's delta for numbers: the probability that the query's is larger minus that
-        it is smaller; for what is in one dataset only, and for formats, the share of images that would have to change.
+        `auc`: of a classifier of small trees on all properties, cross-validated (4 folds, of whole groups): 0.5 tells
+        nothing, 1 everything. `warning`: a sentence where it is 0.75 or more, and more than 3.5 standard errors from
+        chance; else None. `facts`: per property its name, effect size, and the median (or the most frequent value, with
+        its share) on either side. The effect is Cliff's delta for numbers: the probability that the query's is larger
+        minus that it is smaller; for what is in one dataset only, and for formats, the share of images that would have
+        to change.
     """
     properties = [_format_effect(query["format"], reference["format"])]
     properties += [_number_effect(name, query[name], reference[name]) for name in _NUMBERS]
     properties.sort(key=lambda item: -abs(item["effect"]))
-    auc, error = _cross_validated_auc(query, reference)
+    auc, error = _cross_validated_auc(query, reference, shared)
     warning = None
     if auc >= _WARN_FROM_AUC and auc - 0.5 > _STANDARD_ERRORS * error:
         named = ", ".join(
@@ -115,23 +137,38 @@ def _cliffs_delta(query: NDArray[np.float64], reference: NDArray[np.float64]) ->
     return float((below + up_to).mean() / len(ascending) - 1)
 
 
-def _cross_validated_auc(query: pd.DataFrame, reference: pd.DataFrame) -> tuple[float, float]:
+def _cross_validated_auc(
+    query: pd.DataFrame, reference: pd.DataFrame, shared: NDArray[np.int64] | None
+) -> tuple[float, float]:
     """Return the area under the ROC curve, and its standard error where there is nothing to tell apart."""
-    sizes = len(query), len(reference)
-    if min(sizes) < 2 * _FOLDS:
+    group = _group_numbers(query, reference, shared)
+    counts = query.index.nunique(), reference.index.nunique()
+    if min(counts) < 2 * _FOLDS:
         return 0.5, 1.0
     # Not at the top: importing it takes a second.
     from sklearn.ensemble import ExtraTreesClassifier
     from sklearn.metrics import roc_auc_score
-    from sklearn.model_selection import StratifiedKFold, cross_val_predict
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold, cross_val_predict
 
     both = pd.concat([query, reference], ignore_index=True)
     formats = pd.get_dummies(both["format"], dtype=float)
     numbers = both[list(_NUMBERS)]
     # What is not known gets a value far below everything that is.
     features = np.concatenate([formats.to_numpy(), numbers.fillna(-1e6).to_numpy()], axis=1).astype(np.float32)
-    labels = np.arange(sum(sizes)) < sizes[0]
+    labels = np.arange(len(both)) < len(query)
     trees = ExtraTreesClassifier(30, min_samples_leaf=5, max_features=0.5, class_weight="balanced", random_state=0)
-    folds = StratifiedKFold(_FOLDS, shuffle=True, random_state=0)
-    scores = cross_val_predict(trees, features, labels, cv=folds, method="predict_proba")[:, 1]
-    return float(roc_auc_score(labels, scores)), ((sum(sizes) + 1) / (12 * sizes[0] * sizes[1])) ** 0.5
+    # Otherwise trees would know a scene by its light, and tell its frames apart in any fold.
+    is_grouped = len(np.unique(group)) < len(both)
+    kind = StratifiedGroupKFold if is_grouped else StratifiedKFold
+    folds = kind(_FOLDS, shuffle=True, random_state=0).split(features, labels, group if is_grouped else None)
+    scores = cross_val_predict(trees, features, labels, cv=list(folds), method="predict_proba")[:, 1]
+    return float(roc_auc_score(labels, scores)), ((sum(counts) + 1) / (12 * counts[0] * counts[1])) ** 0.5
+
+
+def _group_numbers(query: pd.DataFrame, reference: pd.DataFrame, shared: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return the group of each image of both: those of the reference come first, and shared ones are the same."""
+    own, other = query.index.to_numpy(), reference.index.to_numpy()
+    numbers = own + int(other.max(initial=-1)) + 1
+    if shared is not None:
+        numbers = np.where(shared[own] >= 0, shared[own], numbers)
+    return np.concatenate([numbers, other])

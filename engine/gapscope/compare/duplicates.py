@@ -12,10 +12,10 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gapscope.store.datasets import Pair
-from gapscope.store.index import rows_read
+from gapscope.store.groups import ImageGroups
 from gapscope.store.manifests import duplicates_path, write_table
 from gapscope.store.metrics import DuplicateCounts, DuplicateMetrics
-from gapscope.store.neighbors import read_neighbor_rows
+from gapscope.store.neighbors import read_group_neighbor_rows, read_neighbor_rows
 from gapscope.store.run_store import RunStore
 
 NEAR = 0.25
@@ -42,7 +42,9 @@ _CANDIDATE = np.dtype([("pair", np.int64), ("distance", np.float32), ("nearness"
 _TILE_ROWS = 65536
 
 
-def write_duplicates(run: RunStore, metadata: Mapping[str, pa.Table]) -> DuplicateMetrics:
+def write_duplicates(
+    run: RunStore, metadata: Mapping[str, pa.Table], groups: Mapping[str, ImageGroups]
+) -> DuplicateMetrics:
     """Write every pair of images that are the same or nearly, and return how many there are.
 
     Embeddings of `exact` duplicates are equal, as those of the same pixels are. Of `near` ones `distance` is the larger
@@ -51,31 +53,37 @@ def write_duplicates(run: RunStore, metadata: Mapping[str, pa.Table]) -> Duplica
     over space, so that an image's mirror image is near too. A `group` holds images that are connected by such pairs.
     The plain list holds every image of a group but its first: remove these to have no image twice.
 
+    Frames of one clip are near copies of each other and no duplicates: they are counted as `repeats`, and left out of
+    the table.
+
     Args:
         run: the run.
         metadata: per dataset, the uris of its images by row.
+        groups: per dataset, which images belong together.
 
     Returns:
         `groups`, `images` in them, and `pairs`: per two datasets, or a dataset with itself, images of the first with an
-        `exact` and with a `near` copy in the second.
+        `exact` and with a `near` copy in the second. `repeats`: per dataset, images with a copy in their own group.
     """
     starts = {name: part.start for name, part in run.record.row_slices.items()}
     total = sum(map(len, metadata.values()))
     levels = run.levels[-_N_LEVELS:]
-    candidates = _candidates(run, levels[0], starts, total)
+    candidates = _candidates(run, levels[0], starts, total, groups)
     for level in levels[1:]:
-        others = _candidates(run, level, starts, total)
+        others = _candidates(run, level, starts, total, groups)
         _, first, second = np.intersect1d(candidates["pair"], others["pair"], assume_unique=True, return_indices=True)
         both = candidates[first].copy()
         for name in ("distance", "nearness"):
             both[name] = np.maximum(both[name], others[second][name])
         candidates = both
+    candidates, repeats = _split_repeats(candidates, starts, total, groups)
     table = _table(candidates, starts, metadata, total)
     images = _images(table, run.datasets)
     write_table(duplicates_path(run.path), table, SCHEMA, uris=images.loc[images["group"].duplicated(), "uri"])
     return {
         "groups": int(table["group"].nunique()),
         "images": len(images),
+        "repeats": repeats,
         "pairs": {
             Pair(a, b).name: _counts(table[(table["dataset"] == a) & (table["copy_dataset"] == b)])
             for a, b in combinations_with_replacement(run.datasets, 2)
@@ -83,34 +91,64 @@ def write_duplicates(run: RunStore, metadata: Mapping[str, pa.Table]) -> Duplica
     }
 
 
-def _candidates(run: RunStore, level: str, starts: Mapping[str, int], total: int) -> NDArray[Any]:
+def _candidates(
+    run: RunStore, level: str, starts: Mapping[str, int], total: int, groups: Mapping[str, ImageGroups]
+) -> NDArray[Any]:
     """Return the pairs of images that are near at a level: both positions as one number, distance, and nearness."""
-    rows = {name: rows_read(run, name) for name in starts}
+    rows = {name: groups[name].rows for name in starts}
     spacing = {name: _spacing(run, level, name, own) for name, own in rows.items()}
     parts = [np.empty(0, _CANDIDATE)]
     for query, query_rows in rows.items():
         for reference in starts:
             allowed = NEAR * min(spacing[query], spacing[reference])
+            pair = Pair(query, reference)
+            # Where the nearest images are all frames of the own clip, the nearest groups tell of copies elsewhere.
+            readers = [read_neighbor_rows]
+            readers += [read_group_neighbor_rows] if run.record.among(pair) == "groups" else []
             for start in range(0, len(query_rows), _TILE_ROWS):
                 tile = query_rows[start : start + _TILE_ROWS]
-                distances, indices = read_neighbor_rows(run, level, Pair(query, reference), tile)
-                image, column = np.nonzero((distances <= allowed) & (indices >= 0))
-                positions = np.sort([starts[query] + tile[image], starts[reference] + indices[image, column]], axis=0)
-                part = np.empty(len(image), _CANDIDATE)
-                part["pair"] = positions[0] * total + positions[1]
-                part["distance"] = distances[image, column]
-                part["nearness"] = part["distance"] / allowed if allowed else 0.0
-                parts.append(part)
+                for read in readers:
+                    distances, indices = read(run, level, pair, tile)
+                    image, column = np.nonzero((distances <= allowed) & (indices >= 0))
+                    positions = np.sort(
+                        [starts[query] + tile[image], starts[reference] + indices[image, column]], axis=0
+                    )
+                    part = np.empty(len(image), _CANDIDATE)
+                    part["pair"] = positions[0] * total + positions[1]
+                    part["distance"] = distances[image, column]
+                    part["nearness"] = part["distance"] / allowed if allowed else 0.0
+                    parts.append(part)
     merged = np.concatenate(parts)
     _, first_of_pair = np.unique(merged["pair"], return_index=True)
     return merged[first_of_pair]
 
 
 def _spacing(run: RunStore, level: str, dataset: str, rows: NDArray[np.int64]) -> float:
-    """Return the median distance of an image to its nearest in its own dataset; 0 for a single one."""
+    """Return the median distance of an image to the nearest other group of its dataset; 0 where there is none."""
     sample = rows[:: max(1, len(rows) // _TILE_ROWS)]
-    distances = read_neighbor_rows(run, level, Pair(dataset, dataset), sample)[0][:, 0]
-    return float(np.median(distances[np.isfinite(distances)])) if len(rows) > 1 else 0.0
+    distances = read_group_neighbor_rows(run, level, Pair(dataset, dataset), sample)[0][:, 0]
+    distances = distances[np.isfinite(distances)]
+    return float(np.median(distances)) if len(distances) else 0.0
+
+
+def _split_repeats(
+    candidates: NDArray[Any], starts: Mapping[str, int], total: int, groups: Mapping[str, ImageGroups]
+) -> tuple[NDArray[Any], dict[str, int]]:
+    """Return the pairs of images of different groups, and per dataset how many images have a copy in their own."""
+    if all(own.counts_images for own in groups.values()):
+        return candidates, dict.fromkeys(groups, 0)
+    number = np.full(total, -1, np.int64)
+    first = 0
+    for name, own in groups.items():
+        number[starts[name] + own.rows] = first + own.group
+        first += len(own)
+    positions = np.stack([candidates["pair"] // total, candidates["pair"] % total])
+    is_repeat = number[positions[0]] == number[positions[1]]
+    repeated = np.unique(positions[:, is_repeat])
+    first_rows = np.array(list(starts.values()))
+    dataset = np.searchsorted(first_rows, repeated, side="right") - 1
+    counts = np.bincount(dataset, minlength=len(starts))
+    return candidates[~is_repeat], dict(zip(starts, counts.tolist(), strict=True))
 
 
 def _table(

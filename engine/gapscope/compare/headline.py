@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 
+from gapscope.compare.limits import ListingLimit
 from gapscope.store.datasets import Pair
 from gapscope.store.metrics import PairMetrics
+from gapscope.store.run_record import RunRecord
 
 
-def headline(pair: Pair, by_level: Mapping[str, PairMetrics]) -> str:
+def headline(pair: Pair, by_level: Mapping[str, PairMetrics], record: RunRecord) -> str:
     """Return a sentence about the level that stands out most.
 
     That is the level that lists most images, or where none lists any, the one farthest above its noise floor.
@@ -14,20 +16,43 @@ def headline(pair: Pair, by_level: Mapping[str, PairMetrics]) -> str:
     Args:
         pair: of datasets.
         by_level: the pair's numbers per level, fine to coarse.
+        record: of the run, which knows what images and groups are called.
     """
     query, reference = pair
     level = max(by_level, key=lambda name: (by_level[name]["outliers"], frechet_ratio(by_level[name]) or 0.0))
     metrics = by_level[level]
     ratio = frechet_ratio(metrics)
     distance = "" if ratio is None else f", where the distance of the two is {ratio:.1f} times the noise floor"
-    images = f"{metrics['images']:,} {query} image{'' if metrics['images'] == 1 else 's'}"
+    images = _named_count(query, metrics["images"], metrics["groups"], record)
     if not metrics["outliers"]:
         return f"None of the {images} stands out from {reference} at any level; {level} comes nearest{distance}"
     share = metrics["outliers"] / metrics["images"]
+    if metrics["groups"] != metrics["images"]:
+        images = f"{images}, in {metrics['outlier_groups']:,} of these"
     return (
         f"{metrics['outliers']:,} of {images} ({share:.1%}) lie outside {reference} "
         f"or are too rare in it at {level}{distance}"
     )
+
+
+def limit_message(pair: Pair, limit: ListingLimit, record: RunRecord, fdr: float) -> str | None:
+    """Return what to say where there are few groups; None elsewhere."""
+    if not limit.few:
+        return None
+    sides = [_named_count(name, record.datasets[name].read or 0, record.group_count(name), record) for name in pair]
+    unit = record.group_unit(pair.query)
+    against = f"{sides[0]} against {sides[1]}"
+    if limit.smallest_gap is None:
+        return f"{against} are too few to list anything at {fdr:.0%}; here is the ranking"
+    return (
+        f"{against}: no single {unit} can be sure at {fdr:.0%}, only gaps of {limit.smallest_gap:,} {unit}s and more "
+        "can be listed; here is the ranking"
+    )
+
+
+def _named_count(dataset: str, images: int, groups: int, record: RunRecord) -> str:
+    number, _, rest = record.describe_count(dataset, images, groups).partition(" ")
+    return f"{number} {dataset} {rest}"
 
 
 def frechet_ratio(metrics: PairMetrics) -> float | None:

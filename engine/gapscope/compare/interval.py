@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 _DRAWS = 2000
 _TAILS = (0.025, 0.975)
+_MIN_VALUES = 8
 
 
 def rounded(value: float) -> float:
@@ -17,17 +18,27 @@ def rounded(value: float) -> float:
     return float(f"{value:.6g}")
 
 
-def bootstrap_mean(values: NDArray[np.generic]) -> tuple[float, float]:
-    """Return a 95% interval of the mean of (n,) values: percentiles of 2,000 resamples (Efron 1979).
+def bootstrap_mean(values: NDArray[np.generic]) -> tuple[float, float] | None:
+    """Return a 95% interval of the mean of (n,) values; None where fewer than eight are too few for one.
 
-    A resample of n values is drawn as how often each distinct value comes, which is multinomial: exact, and as cheap
-    for ten million values as for a hundred where few are distinct, as counts and booleans are.
+    Percentiles of 2,000 resamples (Efron 1979). A resample of n values is drawn as how often each distinct value comes,
+    which is multinomial: exact, and as cheap for ten million values as for a hundred where few are distinct, as counts
+    and booleans are. A share of few trues, or of few falses, has no resample without them: for booleans the interval is
+    at least that of Clopper and Pearson (1934).
     """
+    if len(values) < _MIN_VALUES:
+        return None
     distinct, counts = np.unique(values.astype(np.float64), return_counts=True)
     total = int(counts.sum())
     drawn = np.random.default_rng(0).multinomial(total, counts / total, size=_DRAWS)
-    low, high = np.quantile(drawn @ distinct / total, _TAILS)
-    return float(low), float(high)
+    low, high = (float(end) for end in np.quantile(drawn @ distinct / total, _TAILS))
+    if values.dtype == bool:
+        from scipy.stats import beta
+
+        trues = int(np.count_nonzero(values))
+        low = min(low, float(beta.ppf(_TAILS[0], trues, total + 1 - trues)) if trues else 0.0)
+        high = max(high, float(beta.ppf(_TAILS[1], trues + 1, total - trues)) if trues < total else 1.0)
+    return low, high
 
 
 def share_interval(
@@ -35,19 +46,34 @@ def share_interval(
 ) -> tuple[float, float]:
     """Return a 95% interval of the share outside, which `gapscope.compare.fdr.estimate_share` estimates as `value`.
 
-    The estimate is 1 - 2 F(m) but for a term of 1 / n, with F the distribution of the query images' scores and m the
-    median of the reference's. Both sides are resampled: the median of a resample is an order statistic, whose rank is
-    drawn from its beta distribution, and the number of resampled query scores up to it is binomial. That is the
-    bootstrap itself, without drawing n numbers a time. Neighboring images' scores depend on each other a little; they
-    are taken here as independent.
+    The estimate is 1 - 2 F(m) but for a term of 1 / n, with F the distribution of the query's scores and m the median
+    of the reference's. Both are uncertain. How many of r reference scores lie below the true median is binomial (r,
+    1/2), and the median is between the next two (the sign test). Given m, F(m) has the limits of Clopper and Pearson
+    (1934). So the interval is as wide as it must be, up to [0, 1] where either side has a few scores. Neighboring
+    images' scores depend on each other a little; they are taken here as independent.
+
+    Args:
+        scores: (n,) independent scores of the query: of images, or of one image per group.
+        reference_scores: (r,) likewise of the reference.
+        value: the estimate.
     """
     if not len(scores) or not len(reference_scores):
         return 0.0, 1.0
+    # Not at the top: importing scipy.stats takes half a second.
+    from scipy.stats import beta
+
     random = np.random.default_rng(0)
-    query, reference = np.sort(scores), np.sort(reference_scores)
-    middle = (len(reference) + 1) / 2
-    rank = np.ceil(random.beta(middle, len(reference) + 1 - middle, size=_DRAWS) * len(reference)).astype(np.int64)
-    median = reference[np.clip(rank, 1, len(reference)) - 1]
-    below = np.searchsorted(query, median, side="right") / len(query)
-    low, high = np.quantile(1 - 2 * random.binomial(len(query), below) / len(query), _TAILS)
-    return float(np.clip(min(low, value), 0, 1)), float(np.clip(max(high, value), 0, 1))
+    query, images = np.sort(scores), len(scores)
+    reference = np.concatenate([[-np.inf], np.sort(reference_scores), [np.inf]])
+    below = random.binomial(len(reference_scores), 0.5, size=_DRAWS)
+    # Of equal scores, all count on the side that makes the interval wider.
+    fewest = np.searchsorted(query, reference[below], side="left")
+    most = np.searchsorted(query, reference[below + 1], side="right")
+    low = 1 - 2 * random.beta(most + 1, np.maximum(images - most, 1e-9))
+    high = 1 - 2 * random.beta(np.maximum(fewest, 1e-9), images - fewest + 1)
+    ends = np.quantile(low, _TAILS[0]), np.quantile(high, _TAILS[1])
+    # Where the query lies closer together than the reference, the estimate is far below 0, but none of n outside may
+    # still be a small share of them.
+    count = round(value * images)
+    most_by_count = float(beta.ppf(_TAILS[1], count + 1, images - count)) if count < images else 1.0
+    return float(np.clip(min(ends[0], value), 0, 1)), float(np.clip(max(ends[1], value, most_by_count), 0, 1))

@@ -14,7 +14,7 @@ from gapscope.compare.two_sample import expected_own_share, permutation_p
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.store.datasets import Pair
 from gapscope.store.metrics import Histogram, Measure
-from gapscope.store.neighbors import read_neighbor_rows
+from gapscope.store.neighbors import read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
 _MAX_CENTERS = 5000
@@ -40,7 +40,8 @@ def _measure(
 
 
 def _mean(values: NDArray[Any], floor: float | None) -> Measure:
-    return _measure(float(values.mean()), *bootstrap_mean(values), floor)
+    low, high = bootstrap_mean(values) or (None, None)
+    return _measure(float(values.mean()), low, high, floor)
 
 
 def support_metrics(
@@ -59,10 +60,10 @@ def support_metrics(
     Args:
         scores: of the query against the reference.
         reversed_scores: of the reference against the query.
-        views: the vectors of query and reference.
+        views: the vectors of the representatives of query and reference.
         floor: `split_precision` of the reference: what precision and recall are where nothing differs.
     """
-    images, references = len(scores.rows), len(scores.reference_score)
+    images, references = len(scores.groups), len(scores.reference_groups)
     density = _ball_counts(scores, views) / (scores.k * images / references)
     covered = scores.reference_to_query <= scores.reference_score
     return {
@@ -103,10 +104,10 @@ def split_precision(run: RunStore, level: str, rows: NDArray[np.int64], dataset:
     chosen = rows
     if len(rows) > _MAX_CENTERS:
         chosen = np.sort(random.choice(rows, _MAX_CENTERS, replace=False))
-    distances, indices = read_neighbor_rows(run, level, own, chosen)
+    distances, indices = read_group_neighbor_rows(run, level, own, chosen)
     # A half's k-th neighbor is read off the whole's list, so of the balls that hold an image only the near ones count.
     nearby = np.unique(indices[indices >= 0])
-    nearby_distances, nearby_indices = read_neighbor_rows(run, level, own, nearby)
+    nearby_distances, nearby_indices = read_group_neighbor_rows(run, level, own, nearby)
     shares = []
     for _ in range(_SPLITS):
         half = random.random(int(rows[-1]) + 1) < 0.5
@@ -134,19 +135,19 @@ def two_sample_metric(
         scores: of the pair, and of the pair reversed.
         k: number of neighbors.
     """
-    sizes = (len(scores[0].rows), len(scores[1].rows))
+    sizes = (len(scores[0].groups), len(scores[1].groups))
     k = min(k, sum(sizes) - 1)
     shares = np.concatenate([side.own_neighbors / max(1, k) for side in scores])
     random = np.random.default_rng(0)
     centers, neighbors = [], []
     for side, (own, other) in enumerate((pair, pair.reversed)):
         first_own, first_other = (0, sizes[0]) if side == 0 else (sizes[0], 0)
-        own_rows, other_rows = scores[side].rows, scores[1 - side].rows
+        own_rows, other_rows = (scores[which].groups.representative_rows for which in (side, 1 - side))
         chosen = np.arange(len(own_rows))
         if len(chosen) > _MAX_CENTERS:
             chosen = np.sort(random.choice(chosen, _MAX_CENTERS, replace=False))
-        other_distances, other_indices = read_neighbor_rows(run, level, Pair(own, other), own_rows[chosen])
-        own_distances, own_indices = read_neighbor_rows(run, level, Pair(own, own), own_rows[chosen])
+        other_distances, other_indices = read_group_neighbor_rows(run, level, Pair(own, other), own_rows[chosen])
+        own_distances, own_indices = read_group_neighbor_rows(run, level, Pair(own, own), own_rows[chosen])
         numbers = [
             first_other + np.searchsorted(other_rows, other_indices),
             first_own + np.searchsorted(own_rows, own_indices),
@@ -159,8 +160,8 @@ def two_sample_metric(
 
 
 def score_histogram(scores: OutlierScores) -> Histogram:
-    """Return how often the scores of query and reference lie between equally spaced edges."""
-    both = [side[np.isfinite(side)].astype(np.float64) for side in (scores.score, scores.reference_score)]
+    """Return how often the scores of groups of query and reference lie between equally spaced edges."""
+    both = [side[np.isfinite(side)].astype(np.float64) for side in (scores.group_score, scores.reference_group_score)]
     merged = np.concatenate(both)
     low, high = (float(merged.min()), float(merged.max())) if len(merged) else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)

@@ -2,17 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
-from gapscope.compare.outlier_tests import count_reference_neighbors, outside_p, under_p
+from gapscope.compare.group_scores import group_medians, group_outside_p, upper_medians
+from gapscope.compare.outlier_tests import count_reference_neighbors, under_p
 from gapscope.compare.support import in_any_ball, in_ball, possible_k
 from gapscope.settings import CompareSettings
 from gapscope.store.datasets import Pair
-from gapscope.store.index import rows_read
-from gapscope.store.neighbors import read_neighbor_rows
+from gapscope.store.groups import ImageGroups
+from gapscope.store.neighbors import read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
 _TILE_ROWS = 65536
@@ -20,30 +22,40 @@ _TILE_ROWS = 65536
 
 @dataclass(frozen=True, kw_only=True)
 class OutlierScores:
-    """One value per embedded query image, in row order, or per reference image where that is said.
+    """The scores of n query images in m groups, against a reference of r groups.
+
+    Where every image is a group of its own, the m values per group are those of the images, in row order. A neighbor
+    stands for a group: it is its representative.
 
     Attributes:
-        rows: rows of the query dataset.
-        score: distance to the k-th neighbor in the reference.
-        reference_score: the same for every reference image among the others; one value per reference image.
-        outside_p: p-value of being outside the reference's support, and `outside_q` its q-value.
-        under_p: p-value of being under-represented in the reference, and `under_q` its q-value.
-        fdr: bound on the expected share of false entries among the images that are listed.
+        groups: the query's groups.
+        reference_groups: the reference's.
+        score: (n,) distance of each image to the k-th nearest group of the reference.
+        group_score: (m,) median of a group's images.
+        reference_score: (r,) distance of each reference group's representative to the k-th nearest other group.
+        reference_group_score: (r,) median of a reference group's images.
+        outside_p: (m,) p-value of being outside the reference's support, and `outside_q` its q-value.
+        under_p: (m,) p-value of being under-represented in the reference, and `under_q` its q-value.
+        fdr: bound on the expected share of false entries among the groups that are listed.
         k: the k of the scores: as it was asked for, or less where the reference is small.
-        from_reference: how many of the `k_local` nearest images are the reference's.
-        k_local: how many nearest images were counted.
-        nearest_distance: distance to the nearest reference image.
-        in_support: whether the image lies no farther from a reference image than that one's own k-th neighbor.
-        own_neighbors: how many of the k nearest of both datasets are the query's own.
-        reference_to_query: distance from every reference image to its nearest query image.
-        ball_counts: per reference image, how many query images lie no farther from it than its own k-th neighbor; as
-            many as the graph holds at most.
+        from_reference: (n,) how many of the `k_local` nearest groups are the reference's.
+        k_local: how many nearest groups were counted.
+        nearest_distance: (n,) distance to the nearest group of the reference.
+        in_support: (m,) whether a representative lies no farther from one of the reference than that one's own k-th
+            neighbor.
+        own_neighbors: (m,) how many of the k nearest of a representative in both datasets are the query's own.
+        reference_to_query: (r,) distance from every representative of the reference to its nearest of the query.
+        ball_counts: (r,) how many representatives of the query lie no farther from one of the reference than its own
+            k-th neighbor; as many as the graph holds at most.
         graph_k: how many neighbors the graph holds per image.
     """
 
-    rows: NDArray[np.int64]
+    groups: ImageGroups
+    reference_groups: ImageGroups
     score: NDArray[np.float32]
+    group_score: NDArray[np.float32]
     reference_score: NDArray[np.float32]
+    reference_group_score: NDArray[np.float32]
     outside_p: NDArray[np.float64]
     outside_q: NDArray[np.float64]
     under_p: NDArray[np.float64]
@@ -60,13 +72,18 @@ class OutlierScores:
     graph_k: int
 
     @property
+    def rows(self) -> NDArray[np.int64]:
+        """(n,) rows of the query images."""
+        return self.groups.rows
+
+    @property
     def p(self) -> NDArray[np.float64]:
-        """The smaller p-value of the two tests, corrected for there being two."""
+        """(m,) the smaller p-value of the two tests, corrected for there being two."""
         return np.minimum(1.0, 2.0 * np.minimum(self.outside_p, self.under_p))
 
     @property
     def q(self) -> NDArray[np.float64]:
-        """The smaller q-value of the two tests, doubled: q <= f lists what one of the tests lists at f / 2.
+        """(m,) the smaller q-value of the two tests, doubled: q <= f lists what one of the tests lists at f / 2.
 
         Each list then holds false entries at an expected share of f / 2 at most, and the two together of f at most.
         """
@@ -74,84 +91,100 @@ class OutlierScores:
 
     @property
     def outside(self) -> NDArray[np.bool_]:
-        """Whether an image is listed as outside the reference's support."""
+        """(m,) whether a group is listed as outside the reference's support."""
         return np.asarray(2 * self.outside_q <= self.fdr)
 
     @property
     def under_represented(self) -> NDArray[np.bool_]:
-        """Whether an image is listed as under-represented in the reference."""
+        """(m,) whether a group is listed as under-represented in the reference."""
         return np.asarray(2 * self.under_q <= self.fdr)
 
     @property
     def listed(self) -> NDArray[np.bool_]:
-        """Whether either test lists an image."""
+        """(m,) whether either test lists a group."""
         return self.outside | self.under_represented
 
+    def of_images(self, values: NDArray[Any], positions: NDArray[np.int64] | slice = slice(None)) -> NDArray[Any]:
+        """Return, for images at some positions, the values (m,) of their groups."""
+        return values[self.groups.group[positions]]
 
-def knn_radius(run: RunStore, level: str, dataset: str, k: int) -> NDArray[np.float32]:
-    """Return the distance of every embedded image to its k-th nearest of its own dataset.
+
+def knn_radius(run: RunStore, level: str, dataset: str, k: int, groups: ImageGroups) -> NDArray[np.float32]:
+    """Return the distance of every embedded image to the k-th nearest other group of its own dataset.
 
     Where the dataset is too small for that, it is the distance to the last neighbor that every image has; infinite for
-    a single image.
+    a single group.
     """
-    rows = rows_read(run, dataset)
+    rows = groups.rows
     radius = np.empty(len(rows), np.float32)
-    k = possible_k(k, len(rows))
+    k = possible_k(k, len(groups))
     for part in _parts(len(rows)):
-        distances, _ = read_neighbor_rows(run, level, Pair(dataset, dataset), rows[part])
+        distances, _ = read_group_neighbor_rows(run, level, Pair(dataset, dataset), rows[part])
         radius[part] = distances[:, k - 1]
     return radius
 
 
 def score_outliers(
-    run: RunStore, level: str, pair: Pair, radius: NDArray[np.float32], settings: CompareSettings
+    run: RunStore,
+    level: str,
+    pair: Pair,
+    radius: NDArray[np.float32],
+    groups: tuple[ImageGroups, ImageGroups],
+    settings: CompareSettings,
 ) -> OutlierScores:
-    """Do both tests of every query image from the neighbor graph alone, reading some rows of it at a time.
+    """Do both tests of every query group from the neighbor graph alone, reading some rows of it at a time.
 
     Args:
         run: the run.
         level: the level's name.
         pair: the dataset whose images are tested, and the reference.
         radius: the reference's `knn_radius`.
+        groups: of the query and of the reference.
         settings: `k`, `k_local` and `fdr`.
     """
-    rows, reference_rows = rows_read(run, pair.query), rows_read(run, pair.reference)
-    images, references = len(rows), len(reference_rows)
-    k = possible_k(settings.k, references)
-    k_local = min(settings.k_local, images + references - 1)
+    query_groups, reference_groups = groups
+    rows, reference_rows = query_groups.rows, reference_groups.representative_rows
+    shared = query_groups.find_in(reference_groups)
+    k = possible_k(settings.k, len(reference_groups))
+    k_local = min(settings.k_local, len(query_groups) + len(reference_groups) - 1 - bool((shared >= 0).any()))
     radius_by_row = np.zeros(int(reference_rows[-1]) + 1, np.float32)
-    radius_by_row[reference_rows] = radius
+    radius_by_row[reference_rows] = radius[reference_groups.representative]
 
+    images = len(rows)
     score, nearest = np.empty(images, np.float32), np.empty(images, np.float32)
     from_reference, own_neighbors = np.empty(images, np.int16), np.empty(images, np.int16)
     in_support = np.zeros(images, bool)
     for part in _parts(images):
-        other, indices = read_neighbor_rows(run, level, pair, rows[part])
-        own, _ = read_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part])
+        other, indices = read_group_neighbor_rows(run, level, pair, rows[part])
+        own, _ = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part])
         score[part], nearest[part] = other[:, k - 1], other[:, 0]
         from_reference[part], k_local = count_reference_neighbors(own, other, k_local)
         reference_count, counted = count_reference_neighbors(own, other, settings.k)
         own_neighbors[part] = counted - reference_count
         in_support[part] = in_any_ball(other, indices, radius_by_row)
+    in_support = in_support[query_groups.representative]
 
-    reference_to_query = np.empty(references, np.float32)
-    ball_counts = np.empty(references, np.int32)
+    reference_to_query = np.empty(len(reference_rows), np.float32)
+    ball_counts = np.empty(len(reference_rows), np.int32)
     graph_k = 0
-    for part in _parts(references):
-        other, indices = read_neighbor_rows(run, level, pair.reversed, reference_rows[part])
+    for part in _parts(len(reference_rows)):
+        other, indices = read_group_neighbor_rows(run, level, pair.reversed, reference_rows[part])
         reference_to_query[part] = other[:, 0]
-        hits = in_ball(other, radius[part])
+        hits = in_ball(other, radius_by_row[reference_rows[part]])
         ball_counts[part] = hits.sum(axis=1)
         graph_k = other.shape[1]
         # The reverse direction finds images whose own list is full of nearer ones with smaller balls.
-        in_support[np.searchsorted(rows, indices[hits])] = True
+        in_support[np.searchsorted(query_groups.representative_rows, indices[hits])] = True
 
-    outside = outside_p(score, radius)
-    under = under_p(from_reference, k_local, images, references)
+    outside = group_outside_p(score, query_groups, radius, reference_groups, shared)
+    under = _under_p(from_reference, k_local, query_groups, len(reference_groups), shared)
     return OutlierScores(
-        rows=rows,
+        groups=query_groups,
+        reference_groups=reference_groups,
         score=score,
-        reference_score=radius,
+        group_score=group_medians(score, query_groups),
+        reference_score=radius[reference_groups.representative],
+        reference_group_score=group_medians(radius, reference_groups),
         outside_p=outside,
         outside_q=q_values(outside),
         under_p=under,
@@ -162,11 +195,27 @@ def score_outliers(
         k_local=k_local,
         nearest_distance=nearest,
         in_support=in_support,
-        own_neighbors=own_neighbors,
+        own_neighbors=own_neighbors[query_groups.representative],
         reference_to_query=reference_to_query,
         ball_counts=ball_counts,
         graph_k=graph_k,
     )
+
+
+def _under_p(
+    from_reference: NDArray[np.int16], k_local: int, query: ImageGroups, references: int, shared: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Return (m,) p-values of the median count of each group's images.
+
+    The count of one image is hypergeometric over groups. The median of several cannot be smaller more than twice as
+    often, and is so less often where they are alike. A group that both datasets have counts in neither.
+    """
+    counts = upper_medians(from_reference, query)
+    p = under_p(counts, k_local, len(query), references)
+    both = shared >= 0
+    if both.any():
+        p[both] = under_p(counts[both], k_local, len(query), references - 1)
+    return p
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -6,12 +6,18 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gapscope.compare.outlier_scores import OutlierScores
+from gapscope.store.groups import ImageGroups
 
 
 def rank_outliers(scores: OutlierScores, max_outliers: int | None) -> NDArray[np.int64]:
-    """Return the positions of the images that are listed, the surest first; at most `max_outliers`, where given."""
-    listed = np.flatnonzero(scores.listed)
-    order = np.lexsort((scores.rows[listed], -scores.score[listed], scores.p[listed], scores.q[listed]))
+    """Return the positions of the images that are listed, the surest first; at most `max_outliers`, where given.
+
+    The images of a group follow each other, the farthest first.
+    """
+    listed = np.flatnonzero(scores.of_images(scores.listed))
+    p, q, group_score = (scores.of_images(values, listed) for values in (scores.p, scores.q, scores.group_score))
+    group = scores.groups.group[listed]
+    order = np.lexsort((scores.rows[listed], -scores.score[listed], group, -group_score, p, q))
     return listed[order[:max_outliers]]
 
 
@@ -36,7 +42,7 @@ def outlier_table(
         clusters: (m,) on the level's map.
     """
     rows = scores.rows[positions]
-    outside, under = scores.outside[positions], scores.under_represented[positions]
+    outside, under = (scores.of_images(values, positions) for values in (scores.outside, scores.under_represented))
     own: pd.DataFrame = metadata.take(rows).to_pandas()
     exists = nearest >= 0
     uris = np.array(reference_uris.take(pa.array(nearest[exists])).to_pylist(), dtype=object)
@@ -48,12 +54,12 @@ def outlier_table(
             "row": rows,
             "reason": np.where(outside & under, "both", np.where(outside, "outside", "under-represented")),
             "score": scores.score[positions],
-            "p": scores.p[positions],
-            "q": scores.q[positions],
-            "outside_p": scores.outside_p[positions],
-            "outside_q": scores.outside_q[positions],
-            "under_p": scores.under_p[positions],
-            "under_q": scores.under_q[positions],
+            "p": scores.of_images(scores.p, positions),
+            "q": scores.of_images(scores.q, positions),
+            "outside_p": scores.of_images(scores.outside_p, positions),
+            "outside_q": scores.of_images(scores.outside_q, positions),
+            "under_p": scores.of_images(scores.under_p, positions),
+            "under_q": scores.of_images(scores.under_q, positions),
             "nearest_distance": scores.nearest_distance[positions],
             # As objects also where there are none, or pandas takes the column for numbers.
             "neighbors": pd.Series(neighbors, dtype=object),
@@ -63,4 +69,13 @@ def outlier_table(
             "cluster": clusters,
         }
     )
+    if not scores.groups.counts_images:
+        table["group"] = group_names(scores.groups, positions, metadata)
     return pd.concat([table, own.drop(columns="uri")], axis=1)
+
+
+def group_names(groups: ImageGroups, positions: NDArray[np.int64], metadata: pa.Table) -> "pd.Series[str]":
+    """Return the name of each image's group."""
+    numbers, inverse = np.unique(groups.group[positions], return_inverse=True)
+    names = np.array([groups.name(number, metadata["uri"]) for number in numbers.tolist()], dtype=object)
+    return pd.Series(names[inverse], dtype=object)

@@ -91,7 +91,7 @@ class Device(Hashable, Protocol):
             query: the vectors whose neighbors are searched.
             reference: the vectors among which they are searched.
             k: number of neighbors.
-            same: both are the same dataset, and no image may be its own neighbor.
+            same: whether images of the same identity are not each other's neighbors.
             batch_invariant: the neighbors of a query must not depend on the other queries.
         """
 

@@ -32,6 +32,8 @@ class EmbeddingView:
         mean: (channels,) float32, which is subtracted from each embedding.
         std: (channels,) float32, which each embedding is divided by.
         metric: `cosine` scales each vector to length 1; `euclidean` leaves its length.
+        identity: (n,) what each image is: in a search within one dataset, images of the same identity are not each
+            other's neighbors. Ascending in a reference; by default the row, so that an image is not its own neighbor.
     """
 
     embeddings: zarr.Array[Any]
@@ -39,9 +41,15 @@ class EmbeddingView:
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
     metric: Metric = "cosine"
+    identity: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def identities(self) -> NDArray[np.int64]:
+        """(n,) `identity`, or the rows where it is not set."""
+        return self.rows if self.identity is None else self.identity
 
     @property
     def channels(self) -> int:
@@ -72,7 +80,8 @@ class EmbeddingView:
 
     def take(self, positions: NDArray[np.int64] | slice) -> "EmbeddingView":
         """Return a view of these ascending positions alone."""
-        return replace(self, rows=self.rows[positions])
+        identity = None if self.identity is None else self.identity[positions]
+        return replace(self, rows=self.rows[positions], identity=identity)
 
     def to_distance(self, half_squares: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return half squared distances between vectors as distances of the metric."""

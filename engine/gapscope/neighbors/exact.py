@@ -41,7 +41,7 @@ def exact_neighbors(
         query: the vectors whose neighbors are searched.
         reference: the vectors to search, in the query's metric.
         k: number of neighbors; fewer where the reference has fewer vectors.
-        same: whether both are of one dataset, and no image may be its own neighbor.
+        same: whether images of the same identity are not each other's neighbors.
         device: where to compute.
         held_bytes: memory on the device for the queries that are held there, as float32.
 
@@ -53,7 +53,7 @@ def exact_neighbors(
     k = min(k, len(reference))
     if k <= 0:
         return Neighbors(distances, indices)
-    own = own_positions(query.rows, reference.rows) if same else np.full(len(query), -1, np.int64)
+    own = own_positions(query.identities, reference.identities) if same else np.full(len(query), -1, np.int64)
     held_rows = max(1, held_bytes // (4 * query.channels * _QUERY_TILE)) * _QUERY_TILE
     for first in range(0, len(query), held_rows):
         held = slice(first, first + held_rows)

@@ -58,7 +58,7 @@ def ivf_neighbors(
         query: the vectors whose neighbors are wanted.
         reference: the vectors to search, with the query's metric.
         k: number of neighbors; a smaller reference gives fewer.
-        same: both are of one dataset, and an image is not its own neighbor.
+        same: whether images of the same identity are not each other's neighbors.
         batch_invariant: a query's neighbors must not depend on the other queries; the sample is then drawn from the
             reference instead of the query.
         build_index: builds an index of vectors (n, channels).
@@ -83,7 +83,7 @@ def ivf_neighbors(
         for vectors in read_ahead(query.tiles(_QUERY_TILE)):
             tile = slice(start, start + len(vectors))
             start += len(vectors)
-            own = own_positions(query.rows[tile], part.rows) if same else None
+            own = own_positions(query.identities[tile], part.identities) if same else None
             nearest, positions = _search(index, vectors, own, k, nprobe)
             positions = positions + first
             if first:
@@ -107,7 +107,7 @@ def _choose_nprobe(
 ) -> int:
     """Double nprobe until the sample's recall reaches `RECALL`."""
     nprobe = min(_FIRST_NPROBE, index.nlist)
-    vectors, own = sample.tile(0, len(sample)), own_positions(sample.rows, part.rows) if same else None
+    vectors, own = sample.tile(0, len(sample)), own_positions(sample.identities, part.identities) if same else None
     while nprobe < index.nlist:
         nearest, _ = _search(index, vectors, own, k, nprobe)
         if recall(np.sort(sample.to_distance(nearest.cpu().numpy()), axis=1), exact) >= RECALL:

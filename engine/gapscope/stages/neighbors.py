@@ -1,23 +1,26 @@
 """The stage that finds every image's nearest images, per level and ordered pair of datasets, itself included."""
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, replace
 from uuid import uuid4
 
 import numpy as np
 from distributed.system import MEMORY_LIMIT
+from numpy.typing import NDArray
 
 from gapscope.cluster import Connect, run_jobs, workers_per_host
 from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.neighbors.cache import NEIGHBOR_CACHE, CachedNeighbors
-from gapscope.neighbors.embedding_view import open_view, read_rows_float32
+from gapscope.neighbors.embedding_view import EmbeddingView, open_view, read_rows_float32
 from gapscope.neighbors.result import Method
 from gapscope.neighbors.scaler import fit_scaler
 from gapscope.progress import Progress
 from gapscope.store.datasets import Pair, all_pairs
-from gapscope.store.index import rows_read
+from gapscope.store.groups import ImageGroups, read_all_groups, read_groups
 from gapscope.store.metrics import NeighborSearchInfo
 from gapscope.store.neighbors import (
+    Among,
     create_neighbors,
     finish_neighbors,
     has_neighbors,
@@ -35,15 +38,28 @@ _CACHE_SHARE = 1 / 8
 
 
 def fit_scalers(run: RunStore) -> None:
-    """Fit the scaler of every level that has none yet, and keep it in run.json."""
+    """Fit the scaler of every level that has none yet, and keep it in run.json.
+
+    Every group weighs alike, as every image does where each is a group of its own. Otherwise long clips of one dataset
+    would make that one the measure, and the p-values of the other too small.
+    """
+    if all(level in run.record.scaler for level in run.levels):
+        return
+    groups = read_all_groups(run)
+    rows = {name: own.rows for name, own in groups.items()}
+    weights = {name: None if own.counts_images else 1 / own.lengths[own.group] for name, own in groups.items()}
     for level in run.levels:
         if level in run.record.scaler:
             continue
-        arrays = [(open_embeddings(run, name, level), rows_read(run, name)) for name in run.record.datasets]
+        tiles = [
+            (name, slice(start, start + _TILE_ROWS))
+            for name in run.record.datasets
+            for start in range(0, len(rows[name]), _TILE_ROWS)
+        ]
+        arrays = {name: open_embeddings(run, name, level) for name in run.record.datasets}
         mean, std = fit_scaler(
-            read_rows_float32(array, rows[start : start + _TILE_ROWS])
-            for array, rows in arrays
-            for start in range(0, len(rows), _TILE_ROWS)
+            (read_rows_float32(arrays[name], rows[name][tile]) for name, tile in tiles),
+            (None if (own := weights[name]) is None else own[tile] for name, tile in tiles),
         )
         run.record.scaler[level] = ScalerRecord(mean=mean.tolist(), std=std.tolist())
     run.write_record()
@@ -57,8 +73,10 @@ class _Job:
     k: int
     device: Device
     processes_per_host: int
-    search: str
-    graph_k: int
+    search: str = ""
+    graph_k: int = 0
+    among: Among = "images"
+    digest: str = ""
 
 
 def find_neighbors(
@@ -112,9 +130,87 @@ def find_neighbors(
     return search
 
 
-def _search_pair(job: _Job) -> NeighborSearchInfo:
+def find_group_neighbors(run: RunStore, device: Device, k: int, connect: Connect, progress: Progress) -> None:
+    """Write the k nearest groups of every image, for each level and pair where these are not the nearest images.
+
+    The representatives of the reference's groups are searched, of which there are as few as there are groups: in clips
+    of 30 frames that is a thirtieth of the work of `find_neighbors`.
+
+    Args:
+        run: the run; its record says which pairs.
+        device: where to search.
+        k: number of groups per image and pair; an image's own group is none of them.
+        connect: returns the cluster's client.
+        progress: shows the work.
+
+    Raises:
+        ClusterError: the cluster cannot be started or reached, or fails; finished pairs are kept.
+    """
+    pairs = [pair for pair in all_pairs(list(run.record.datasets)) if run.record.among(pair) == "groups"]
+    if not pairs:
+        return
+    groups = read_all_groups(run)
+    digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
+    missing = [
+        (level, pair)
+        for level in run.levels
+        for pair in pairs
+        if not has_neighbors(run, level, pair, "groups", digests[pair])
+    ]
+    if not missing:
+        return
+    for level, pair in missing:
+        create_neighbors(run, level, pair, k, "groups")
+    client = connect()
+    with progress.task("neighbors by group", len(missing), "pair") as task:
+        processes = workers_per_host(client)
+        jobs = (
+            _Job(
+                run=run,
+                level=level,
+                pair=pair,
+                k=k,
+                device=device,
+                processes_per_host=processes,
+                among="groups",
+                digest=digests[pair],
+            )
+            for level, pair in missing
+        )
+        for _ in run_jobs(client, _search_pair, jobs):
+            task.advance(1)
+
+
+def _identities(query: ImageGroups, reference: ImageGroups, pair: Pair) -> NDArray[np.int64]:
+    """Return the number that each query image's group has in the reference; -1 where it has none there."""
+    if pair.query == pair.reference:
+        return query.group
+    return query.find_in(reference)[query.group]
+
+
+def _digest(query: ImageGroups, reference: ImageGroups, pair: Pair) -> str:
+    digest = hashlib.sha256(reference.representative_rows.tobytes())
+    digest.update(_identities(query, reference, pair).tobytes())
+    return digest.hexdigest()
+
+
+def _open_views(job: _Job) -> tuple[EmbeddingView, EmbeddingView]:
     run, level, pair = job.run, job.level, job.pair
     query, reference = open_view(run, pair.query, level), open_view(run, pair.reference, level)
+    if job.among == "images":
+        return query, reference
+    groups = read_groups(run, pair.query), read_groups(run, pair.reference)
+    representatives = reference.take(groups[1].representative)
+    return (
+        replace(query, identity=_identities(*groups, pair)),
+        replace(representatives, identity=np.arange(len(representatives))),
+    )
+
+
+def _search_pair(job: _Job) -> NeighborSearchInfo:
+    run, level, pair = job.run, job.level, job.pair
+    query, reference = _open_views(job)
+    has_own = job.among == "groups" or pair.query == pair.reference
     share_cores(job.processes_per_host)
     methods, recalls, samples = set[Method](), [], []
     # For the map; what does not fit is read from the disk again.
@@ -122,9 +218,9 @@ def _search_pair(job: _Job) -> NeighborSearchInfo:
     cached = CachedNeighbors.empty(len(query), job.graph_k if len(query) * job.graph_k * 8 <= max_bytes else 0)
     for start in range(0, len(query), _CHUNK_ROWS):
         part = query.take(slice(start, start + _CHUNK_ROWS))
-        result = job.device.neighbors(part, reference, job.k, same=pair.query == pair.reference)
+        result = job.device.neighbors(part, reference, job.k, same=has_own)
         indices = np.where(result.indices >= 0, reference.rows[result.indices], -1)
-        write_neighbor_rows(run, level, pair, part.rows, result.distances, indices)
+        write_neighbor_rows(run, level, pair, part.rows, result.distances, indices, job.among)
         cached.distances[start : start + len(part)] = result.distances[:, : cached.distances.shape[1]]
         cached.positions[start : start + len(part)] = result.indices[:, : cached.positions.shape[1]]
         methods.add(result.method)
@@ -135,7 +231,7 @@ def _search_pair(job: _Job) -> NeighborSearchInfo:
         recall=float(np.average(recalls, weights=np.maximum(samples, 1))) if recalls else 1.0,
         sample=sum(samples),
     )
-    finish_neighbors(run, level, pair, info)
+    finish_neighbors(run, level, pair, info, job.among, job.digest)
     if cached.distances.shape[1]:
         NEIGHBOR_CACHE.put(job.search, level, pair, cached, max_bytes)
     return info

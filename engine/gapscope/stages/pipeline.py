@@ -21,6 +21,8 @@ from gapscope.settings import (
     EmbedSettings,
     ExecutionSettings,
     Fit,
+    GroupSettings,
+    GroupValues,
     LayoutSettings,
     Metric,
     ModelSettings,
@@ -36,9 +38,10 @@ from gapscope.settings import (
 from gapscope.sources import Source, open_source
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
+from gapscope.stages.groups import GroupRules, settle_groups, write_listed_groups
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.listing import check_not_empty, list_datasets
-from gapscope.stages.neighbors import find_neighbors, fit_scalers
+from gapscope.stages.neighbors import find_group_neighbors, find_neighbors, fit_scalers
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.stages.report import write_report
 from gapscope.stages.resolve import resolve_embed_settings
@@ -96,6 +99,7 @@ def compare(
     cluster: str = ExecutionSettings.cluster,
     k: int = CompareSettings.k,
     fdr: float = CompareSettings.fdr,
+    group: GroupValues | Mapping[str, GroupValues] = GroupSettings.group,
     metric: Metric = NeighborSettings.metric,
     n_neighbors: int = LayoutSettings.n_neighbors,
     min_dist: float = LayoutSettings.min_dist,
@@ -139,6 +143,10 @@ def compare(
             running Dask scheduler: its address, such as tcp://host:8786, or its scheduler file (.json).
         k: An image is outside by its distance to its k-th nearest reference image.
         fdr: Bound on the expected share of false entries in an outlier manifest.
+        group: Which images belong together, as the frames of a clip do, and count as one: folder, tar (the key of a
+            sample in its shard), column:NAME, pattern:REGEX (its one capture group, in the uri), none, or auto for
+            objects of one image and for bursts of consecutive near copies. NAME=... is for one dataset. In Python that
+            is a dict of datasets, whose values may also be arrays of one value per listed image.
         metric: Distance between embeddings standardized per dimension: cosine, or euclidean, which also tells apart
             embeddings of one direction and different lengths.
         n_neighbors: Neighbors per image in UMAP's graph, the image itself included: more shows larger shapes.
@@ -203,13 +211,14 @@ def compare(
     on.check_layout_support()
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
+    rules = GroupRules(group, sources)
     cluster = _within_reach(sources, [out, cache], cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
     shown.note(f"{embed.model} at {embed.preprocess.size} pixels, {', '.join(embed.levels)}, on {on.describe()}")
 
     folder = _run_folder(out, sources)
-    wanted = _record(sources, embed, neighbors, layout, comparison, objects=objects)
+    wanted = _record(sources, embed, neighbors, layout, comparison, rules, objects=objects)
     check_empty(folder)
     with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
         if update:
@@ -218,6 +227,7 @@ def compare(
         shown = log = RunLog(shown, folder)
         run.record.device = on.describe()
         list_datasets(run, sources, shown, update=update)
+        write_listed_groups(run, rules, shown)
         embed = resolve_run_precision(run.record, embed, pyramid, on)
         run.write_record()
         shared = None if cache is None else resolve_location(cache)
@@ -225,9 +235,11 @@ def compare(
         with lazy_cluster(cluster, on.name, listed, shown) as connect:
             embed_datasets(run, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
             lock.check()
+            settle_groups(run, rules, shown)
             fit_scalers(run)
             k = max(comparison.graph_k, layout.graph_k)
             search = find_neighbors(run, on, k, connect, shown, graph_k=layout.graph_k)
+            find_group_neighbors(run, on, comparison.graph_k, connect, shown)
             compute_layouts(run, layout, on, connect, shown, search)
         lock.check()
         compare_datasets(run, comparison, on, shown)
@@ -275,8 +287,10 @@ def _change_datasets(folder: Location, wanted: RunConfig, progress: Progress) ->
         return
     run = open_store(folder)
     # The datasets may differ, and nothing else. A source that has moved makes it another run.
-    check_same_config(folder, replace(wanted, datasets=run.record.config.datasets))
-    for change in change_datasets(run, wanted.datasets):
+    existing = run.record.config
+    group = existing.group | {name: rule for name, rule in wanted.group.items() if name in existing.group}
+    check_same_config(folder, replace(wanted, datasets=existing.datasets, group=group))
+    for change in change_datasets(run, wanted.datasets, wanted.group):
         progress.note(change)
 
 
@@ -312,6 +326,7 @@ def _record(
     neighbors: NeighborSettings,
     layout: LayoutSettings,
     comparison: CompareSettings,
+    rules: GroupRules,
     *,
     objects: bool,
 ) -> RunRecord:
@@ -321,6 +336,7 @@ def _record(
         config=RunConfig(
             datasets={name: source.location for name, source in sources.items()},
             objects=objects,
+            group=rules.describe(),
             embed=EmbedConfig.of(embed),
             neighbors=neighbors,
             layout=layout,

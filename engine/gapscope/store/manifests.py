@@ -35,6 +35,26 @@ OUTLIER_SCHEMA = pa.schema(
         ("cluster", pa.int32()),
     ]
 )
+GROUP_SCHEMA = pa.schema(
+    [
+        ("rank", pa.int64()),
+        ("group", pa.string()),
+        ("listed", pa.bool_()),
+        ("reason", pa.string()),
+        ("images", pa.int64()),
+        ("uri", pa.string()),
+        ("row", pa.int64()),
+        ("score", pa.float32()),
+        ("p", pa.float64()),
+        ("q", pa.float64()),
+        ("outside_p", pa.float64()),
+        ("outside_q", pa.float64()),
+        ("under_p", pa.float64()),
+        ("under_q", pa.float64()),
+    ]
+)
+_OF_GROUPED = pa.schema([("group", pa.string())])
+"""The column that a manifest of images has where images form groups."""
 ACROSS_LEVELS_SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
@@ -61,6 +81,27 @@ def manifest_path(run: Location, level: str, pair: Pair) -> Location:
     return run / "manifests" / f"{level}.{pair.name}.parquet"
 
 
+def groups_manifest_path(run: Location, level: str, pair: Pair) -> Location:
+    """Path of a manifest of groups in Parquet; the CSV and the plain list lie beside it."""
+    return run / "manifests" / f"{level}.{pair.name}.groups.parquet"
+
+
+def write_groups_manifest(run: Location, level: str, pair: Pair, table: pd.DataFrame) -> None:
+    """Write a manifest of groups; its plain list holds the names of those that are listed."""
+    path = groups_manifest_path(run, level, pair)
+    write_table(path, table, GROUP_SCHEMA, uris=table["group"][table["listed"].astype(bool)])
+
+
+def read_groups_manifest(run: Location, level: str, pair: Pair) -> pa.Table:
+    """Return a manifest of groups.
+
+    Raises:
+        FileNotFoundError: the query's images form no groups.
+    """
+    with readable(groups_manifest_path(run, level, pair)) as file:
+        return read_whole(file)
+
+
 def write_manifest(run: Location, level: str, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
     """Write a manifest as Parquet, as CSV where the neighbors are a JSON list, and its uris alone, one per line.
 
@@ -71,7 +112,11 @@ def write_manifest(run: Location, level: str, pair: Pair, table: pd.DataFrame, m
         table: what `gapscope.compare.outlier_table.outlier_table` returns.
         metadata: the columns that come from the query's source.
     """
-    write_table(manifest_path(run, level, pair), table, pa.unify_schemas([OUTLIER_SCHEMA, metadata]))
+    write_table(manifest_path(run, level, pair), table, _schema(OUTLIER_SCHEMA, table, metadata))
+
+
+def _schema(own: pa.Schema, table: pd.DataFrame, metadata: pa.Schema) -> pa.Schema:
+    return pa.unify_schemas([own, *([_OF_GROUPED] if "group" in table else []), metadata])
 
 
 def write_table(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Series[str] | None" = None) -> None:
@@ -100,7 +145,7 @@ def write_across_levels(run: Location, pair: Pair, table: pd.DataFrame, metadata
     """Write the list over all levels; its plain list holds what is within the bound for all levels together."""
     path = manifest_path(run, ALL, pair)
     uris = table["uri"][table["within_fdr"].astype(bool)]
-    write_table(path, table, pa.unify_schemas([ACROSS_LEVELS_SCHEMA, metadata]), uris=uris)
+    write_table(path, table, _schema(ACROSS_LEVELS_SCHEMA, table, metadata), uris=uris)
 
 
 def read_manifest(run: Location, level: str, pair: Pair, columns: list[str] | None = None) -> pa.Table:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from gapscope.store.groups import remove_groups
 from gapscope.store.index import remove_index
 from gapscope.store.layouts import remove_dataset_results, remove_results
 from gapscope.store.location import remove_tree
@@ -10,7 +11,7 @@ from gapscope.store.pyramid import NAME as PYRAMID
 from gapscope.store.run_store import RunStore
 
 
-def change_datasets(run: RunStore, wanted: Mapping[str, str]) -> list[str]:
+def change_datasets(run: RunStore, wanted: Mapping[str, str], group: Mapping[str, str]) -> list[str]:
     """Make the datasets of a run those that are wanted, and return what was changed, in words.
 
     Those that stay keep their embeddings, and their neighbors among each other. Whenever this is stopped, doing it
@@ -19,6 +20,7 @@ def change_datasets(run: RunStore, wanted: Mapping[str, str]) -> list[str]:
     Args:
         run: the run, whose record is changed and written.
         wanted: source by name.
+        group: per dataset, how its groups are found.
     """
     record = run.record
     existing = record.config.datasets
@@ -31,7 +33,8 @@ def change_datasets(run: RunStore, wanted: Mapping[str, str]) -> list[str]:
         # A dataset of the same name may have been dropped before.
         remove_dataset(run, name)
     kept = {name: source for name, source in existing.items() if name in wanted}
-    record.config = replace(record.config, datasets=kept | {name: wanted[name] for name in added})
+    datasets = kept | {name: wanted[name] for name in added}
+    record.config = replace(record.config, datasets=datasets, group={name: group[name] for name in datasets})
     for name in dropped:
         record.datasets.pop(name, None)
     run.write_record()
@@ -46,4 +49,5 @@ def remove_dataset(run: RunStore, dataset: str) -> None:
     remove_tree(run.path / PYRAMID / dataset)
     run.close(f"{PYRAMID}/{dataset}")
     remove_tree(run.path / "thumbnails" / dataset)
+    remove_groups(run, dataset)
     remove_index(run, dataset)

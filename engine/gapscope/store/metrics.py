@@ -37,14 +37,33 @@ class Histogram(TypedDict):
     reference: list[int]
 
 
+class RankedGroup(TypedDict):
+    """A group of a ranking: its name, its representative, how many images it has, and how it scores."""
+
+    group: str
+    uri: str
+    row: int
+    images: int
+    p: float
+    q: float
+    score: float | None
+
+
 class PairMetrics(TypedDict):
-    """The numbers of one level and ordered pair; `gapscope.compare.registry` says what each one means."""
+    """The numbers of one level and ordered pair; `gapscope.compare.registry` says what each one means.
+
+    `ranking` holds the groups that stand out most, where there are too few groups to be sure of any; it is empty
+    elsewhere.
+    """
 
     query: str
     reference: str
     images: int
+    groups: int
     reference_images: int
+    reference_groups: int
     outliers: int
+    outlier_groups: int
     outlier_share: float
     outside: int
     under_represented: int
@@ -56,6 +75,7 @@ class PairMetrics(TypedDict):
     reference_neighbors_expected: float
     measures: dict[str, Measure]
     scores: Histogram
+    ranking: list[RankedGroup]
 
 
 class OneSidedClusterMetrics(TypedDict):
@@ -146,10 +166,14 @@ class DuplicateCounts(TypedDict):
 
 
 class DuplicateMetrics(TypedDict):
-    """How many groups of copies there are, images in them, and images with a copy per two datasets."""
+    """How many groups of copies there are, images in them, and images with a copy per two datasets.
+
+    `repeats` is, per dataset, how many images have a copy among those that they belong together with.
+    """
 
     groups: int
     images: int
+    repeats: dict[str, int]
     pairs: dict[str, DuplicateCounts]
 
 
@@ -160,20 +184,41 @@ class AcrossLevelsCounts(TypedDict):
     within_fdr: int
 
 
+class LimitMetrics(TypedDict):
+    """What can be listed of an ordered pair at the chosen FDR.
+
+    `smallest_gap` is how many groups of one missing kind it takes; None where not even all groups would be listed.
+    `message` says so where there are few groups; None elsewhere.
+    """
+
+    smallest_gap: int | None
+    message: str | None
+
+
 class DatasetMetrics(TypedDict):
-    """How many images a dataset has, and how many were rejected for which status."""
+    """How many images a dataset has, in how many groups, and how many were rejected for which status.
+
+    `group_rule` says where the groups come from; it is `none` where images count one by one.
+    """
 
     listed: int
     read: int
     rejected: int
+    groups: int
+    group_rule: str
     statuses: dict[str, int]
 
 
 class Metrics(TypedDict):
-    """The content of metrics.json; keys of `headlines`, `confounders` and `across_levels` are names of pairs."""
+    """The content of metrics.json; keys of `headlines`, `limits`, `confounders`, `across_levels` are names of pairs.
+
+    `shared_groups` says of pairs how many groups both datasets have.
+    """
 
     datasets: dict[str, DatasetMetrics]
     headlines: dict[str, str]
+    limits: dict[str, LimitMetrics]
+    shared_groups: dict[str, int]
     confounders: dict[str, ConfounderMetrics]
     duplicates: DuplicateMetrics
     across_levels: dict[str, AcrossLevelsCounts]
@@ -205,6 +250,7 @@ def _check_complete(run: RunStore, metrics: Metrics) -> None:
     pairs = [pair.name for pair in run.pairs]
     _check_names("datasets", run.datasets, metrics["datasets"])
     _check_names("headlines", pairs, metrics["headlines"])
+    _check_names("limits", pairs, metrics["limits"])
     _check_names("levels", run.levels, metrics["levels"])
     for level in run.levels:
         _check_names(f"pairs of {level}", pairs, metrics["levels"][level]["pairs"])

@@ -1,7 +1,11 @@
-"""neighbors.zarr: the nearest images of every image, per level and ordered pair of datasets."""
+"""neighbors.zarr: the nearest images of every image, per level and ordered pair of datasets.
+
+Where images of the reference form groups, the nearest groups are kept as well: the nearest of their representatives,
+without the image's own group.
+"""
 
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 import zarr
@@ -27,13 +31,30 @@ DistancesAndIndices = tuple[NDArray[np.float32], NDArray[np.int64]]
 """(rows, k) distances, ascending, infinite where there are fewer than k; and rows of the reference, -1 there."""
 
 
-def _path(level: str, pair: Pair, array: str) -> str:
-    return f"{NAME}/{level}/{pair.name}/{array}"
+Among = Literal["images", "groups"]
+"""Whether neighbors are the nearest images, or the representatives of the nearest groups."""
+
+_PREFIX = {"images": "", "groups": "group_"}
 
 
-def has_neighbors(run: RunStore, level: str, pair: Pair) -> bool:
-    """Return whether the neighbors of a level and pair are on disk, whole."""
-    return is_done(run, _path(level, pair, "distances")) and not lacks_chunks(run, _path(level, pair, "indices"))
+def _path(level: str, pair: Pair, array: str, among: Among = "images") -> str:
+    return f"{NAME}/{level}/{pair.name}/{_PREFIX[among]}{array}"
+
+
+def has_neighbors(run: RunStore, level: str, pair: Pair, among: Among = "images", digest: str = "") -> bool:
+    """Return whether the neighbors of a level and pair are on disk, whole.
+
+    Args:
+        run: the run.
+        level: the level's name.
+        pair: of datasets.
+        among: images or groups.
+        digest: what `finish_neighbors` took: neighbors among other groups do not count.
+    """
+    path = _path(level, pair, "distances", among)
+    if not is_done(run, path) or lacks_chunks(run, _path(level, pair, "indices", among)):
+        return False
+    return str(array_attributes(run, path).get("digest", "")) == digest
 
 
 def write_neighbors(
@@ -52,11 +73,11 @@ def write_neighbors(
     write_array(run, _path(level, pair, "distances"), distances)
 
 
-def create_neighbors(run: RunStore, level: str, pair: Pair, k: int) -> None:
+def create_neighbors(run: RunStore, level: str, pair: Pair, k: int, among: Among = "images") -> None:
     """Create empty arrays (rows, k) for the neighbors of a level and pair, to be written in parts."""
     shape = (run.record.datasets[pair.query].listed, k)
-    create_array(run, _path(level, pair, "indices"), shape, np.dtype(np.int64))
-    create_array(run, _path(level, pair, "distances"), shape, np.dtype(np.float32), float("inf"))
+    create_array(run, _path(level, pair, "indices", among), shape, np.dtype(np.int64))
+    create_array(run, _path(level, pair, "distances", among), shape, np.dtype(np.float32), float("inf"))
 
 
 def write_neighbor_rows(
@@ -66,6 +87,7 @@ def write_neighbor_rows(
     rows: NDArray[np.int64],
     distances: NDArray[np.float32],
     indices: NDArray[np.int64],
+    among: Among = "images",
 ) -> None:
     """Write the neighbors of ascending query `rows`: distances and rows of the reference, (n, k) each."""
     if not len(rows):
@@ -73,14 +95,17 @@ def write_neighbor_rows(
     for name, values, fill_value in (("indices", indices, -1), ("distances", distances, np.inf)):
         chunk = np.full((int(rows[-1] - rows[0]) + 1, values.shape[1]), fill_value, values.dtype)
         chunk[rows - rows[0]] = values
-        run.array(_path(level, pair, name), "r+")[int(rows[0]) : int(rows[-1]) + 1] = chunk
+        run.array(_path(level, pair, name, among), "r+")[int(rows[0]) : int(rows[-1]) + 1] = chunk
 
 
-def finish_neighbors(run: RunStore, level: str, pair: Pair, info: NeighborSearchInfo) -> None:
-    """Record that all neighbors of a level and pair are on disk, and how they were found."""
+def finish_neighbors(
+    run: RunStore, level: str, pair: Pair, info: NeighborSearchInfo, among: Among = "images", digest: str = ""
+) -> None:
+    """Record that all neighbors of a level and pair are on disk, how they were found, and among which groups."""
+    described: dict[str, Any] = {**info, **({"digest": digest} if digest else {})}
     # The array that is marked last is the one that `has_neighbors` looks at.
-    for name, attributes in (("indices", {}), ("distances", dict(info))):
-        path = _path(level, pair, name)
+    for name, attributes in (("indices", {}), ("distances", described)):
+        path = _path(level, pair, name, among)
         mark_array_done(run, path, run.open_array(path, "r+"), attributes)
 
 
@@ -95,9 +120,11 @@ def read_neighbors(run: RunStore, level: str, pair: Pair) -> DistancesAndIndices
     return read_array(run, _path(level, pair, "distances")), read_array(run, _path(level, pair, "indices"))
 
 
-def read_neighbor_range(run: RunStore, level: str, pair: Pair, start: int, stop: int) -> DistancesAndIndices:
+def read_neighbor_range(
+    run: RunStore, level: str, pair: Pair, start: int, stop: int, among: Among = "images"
+) -> DistancesAndIndices:
     """Return the distances and indices of query rows `start` to `stop` (exclusive)."""
-    distances, indices = _open(run, level, pair)
+    distances, indices = _open(run, level, pair, among)
     return np.asarray(distances[start:stop]), np.asarray(indices[start:stop])
 
 
@@ -107,16 +134,27 @@ def read_neighbor_rows(run: RunStore, level: str, pair: Pair, rows: NDArray[np.i
     return _take(distances, rows), _take(indices, rows)
 
 
+def read_group_neighbor_rows(run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64]) -> DistancesAndIndices:
+    """Return distances and rows of the nearest groups' representatives of ascending query `rows`.
+
+    Where every image is a group of its own, these are the nearest images.
+    """
+    distances, indices = _open(run, level, pair, run.record.among(pair))
+    return _take(distances, rows), _take(indices, rows)
+
+
 def read_nearest(run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], k: int) -> DistancesAndIndices:
-    """Return the distances and indices, (n, at most k), of query `rows` in any order."""
+    """Return the distances and indices, (n, at most k), of query `rows` in any order; of each group one image."""
     order = np.argsort(rows, kind="stable")
     inverse = np.argsort(order, kind="stable")
-    distances, indices = read_neighbor_rows(run, level, pair, rows[order])
+    distances, indices = read_group_neighbor_rows(run, level, pair, rows[order])
     return distances[inverse, :k], indices[inverse, :k]
 
 
-def _open(run: RunStore, level: str, pair: Pair) -> tuple["zarr.Array[Any]", "zarr.Array[Any]"]:
-    return run.array(_path(level, pair, "distances")), run.array(_path(level, pair, "indices"))
+def _open(
+    run: RunStore, level: str, pair: Pair, among: Among = "images"
+) -> tuple["zarr.Array[Any]", "zarr.Array[Any]"]:
+    return run.array(_path(level, pair, "distances", among)), run.array(_path(level, pair, "indices", among))
 
 
 def _take(array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
@@ -85,6 +85,8 @@ class RunConfig:
     Attributes:
         datasets: source by name, in the order in which they were given.
         objects: whether the rows are the annotated objects, not whole images.
+        group: per dataset, how its groups are found, in the words of `--group`; `values` and a digest for one value per
+            image.
         embed: how images become embeddings.
         neighbors: how distances are measured.
         layout: how the maps are made.
@@ -93,6 +95,7 @@ class RunConfig:
 
     datasets: dict[str, str]
     objects: bool = False
+    group: dict[str, str] = field(default_factory=dict)
     embed: EmbedConfig
     neighbors: NeighborSettings = field(default_factory=NeighborSettings)
     layout: LayoutSettings = field(default_factory=LayoutSettings)
@@ -135,6 +138,24 @@ class ModelRecord:
     pooling: str | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class GroupRecord:
+    """The groups of a dataset's embedded images.
+
+    Attributes:
+        rule: what they come from: `none`, `folder`, `tar`, `column:NAME`, `pattern:REGEX`, `values`, `objects` or
+            `bursts`.
+        unit: what one group is called, such as `clip`.
+        count: how many there are.
+        longest: images in the largest one.
+    """
+
+    rule: str
+    unit: str
+    count: int
+    longest: int
+
+
 @dataclass(kw_only=True)
 class DatasetRecord:
     """How many images a dataset has.
@@ -144,12 +165,14 @@ class DatasetRecord:
         digest: digest of the listing, by which a changed source is noticed.
         read: images that were embedded; None until all were tried.
         rejected: images that could not be; None likewise.
+        groups: which images belong together; None until that is known.
     """
 
     listed: int
     digest: str = ""
     read: int | None = None
     rejected: int | None = None
+    groups: GroupRecord | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +205,9 @@ class RunRecord:
         datasets: per dataset, how many images it has; empty until it is listed.
         block_rows: rows per block, 0 until the datasets are listed.
         scaler: per level, by what its embeddings are standardized; empty until all are embedded.
+        grouped_pairs: names of the ordered pairs, a dataset with itself included, whose nearest groups are not the
+            nearest images.
+        shared_groups: per two datasets of a pair, how many groups both have.
         times: per piece of work that the last command on the run did, how long it took.
     """
 
@@ -193,6 +219,8 @@ class RunRecord:
     datasets: dict[str, DatasetRecord] = field(default_factory=dict)
     block_rows: int = 0
     scaler: dict[str, ScalerRecord] = field(default_factory=dict)
+    grouped_pairs: list[str] = field(default_factory=list)
+    shared_groups: dict[str, int] = field(default_factory=dict)
     times: dict[str, Timing] = field(default_factory=dict)
 
     @classmethod
@@ -258,6 +286,36 @@ class RunRecord:
         """Where each dataset's rows lie in an array of all rows, such as a layout's."""
         return concatenated_slices({name: dataset.listed for name, dataset in self.datasets.items()})
 
+    def among(self, pair: Pair) -> Literal["images", "groups"]:
+        """Return where the nearest groups of a pair's images are: among all images, or in a search of their own."""
+        return "groups" if pair.name in self.grouped_pairs else "images"
+
+    def describe_count(self, dataset: str, images: int, groups: int) -> str:
+        """Return how many images of a dataset there are, and in how many groups where these are fewer.
+
+        Example:
+            >>> record = RunRecord.of_embeddings({"a": 600}, {"P5": 8}, block_rows=1024)
+            >>> record.describe_count("a", 600, 600)
+            '600 images'
+            >>> record.datasets["a"].groups = GroupRecord(rule="bursts", unit="clip", count=20, longest=30)
+            >>> record.describe_count("a", 600, 20)
+            '600 images in 20 clips'
+        """
+        own = self.datasets[dataset].groups
+        noun = "object" if own is not None and own.rule == "objects" else "image"
+        text = _count(images, noun)
+        return text if own is None or own.longest <= 1 else f"{text} in {_count(groups, own.unit)}"
+
+    def group_unit(self, dataset: str) -> str:
+        """Return what counts as one in a dataset: `image`, or `clip` and so on where images belong together."""
+        own = self.datasets[dataset].groups
+        return "image" if own is None or own.longest <= 1 else own.unit
+
+    def group_count(self, dataset: str) -> int:
+        """Return how many groups a dataset's embedded images form; each image is one where nothing else is known."""
+        record = self.datasets[dataset]
+        return record.groups.count if record.groups is not None else record.read or 0
+
     def blocks(self, dataset: str) -> int:
         """Return how many blocks a dataset has."""
         return -(-self.datasets[dataset].listed // self.block_rows)
@@ -265,6 +323,10 @@ class RunRecord:
     def write(self, run: Location) -> None:
         """Write run.json into folder `run`."""
         write_json(run / NAME, {"format": FORMAT, **msgspec.to_builtins(self)})
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def read_run_record(run: Location) -> RunRecord:

@@ -15,6 +15,7 @@ from gapscope.settings import Preprocess
 from gapscope.sources import Entry
 from gapscope.stages.block import _image_stats
 from gapscope.store.datasets import Pair
+from gapscope.store.groups import read_groups
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
 from gapscope.store.index import write_index
 from gapscope.store.run_record import RunRecord
@@ -48,7 +49,7 @@ def properties(folder: Path, name: str, images: list[Image.Image], kind: str, **
     write_index(run, name, entries)
     write_image_stats(run, name, 0, stats)
     merge_image_stats(run, name)
-    return file_properties(run, name)
+    return file_properties(run, name, read_groups(run, name))
 
 
 @pytest.fixture(scope="module")

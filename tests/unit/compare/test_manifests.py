@@ -20,6 +20,7 @@ from gapscope.sources import Value
 from gapscope.store.datasets import Pair
 from gapscope.store.manifests import write_table
 from gapscope.store.metrics import PairMetrics
+from gapscope.store.run_record import RunRecord
 from gapscope_cli.main import app
 from gapscope_cli.summary import print_summary
 
@@ -152,8 +153,11 @@ def test_the_summary_says_what_stands_out_and_counts_the_copies(run: Run, capsys
 
 
 def test_a_headline_for_nothing_to_see() -> None:
-    level = cast("PairMetrics", {"outliers": 0, "images": 1, "measures": {}})
-    assert headline(Pair("a", "b"), {"P2": level}).startswith("None of the 1 a image stands out from b at any level")
+    level = cast("PairMetrics", {"outliers": 0, "images": 1, "groups": 1, "measures": {}})
+    record = RunRecord.of_embeddings({"a": 1, "b": 1}, {"P2": 8}, block_rows=1024)
+    assert headline(Pair("a", "b"), {"P2": level}, record).startswith(
+        "None of the 1 a image stands out from b at any level"
+    )
 
 
 def test_a_cap_shortens_lists_and_hides_no_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

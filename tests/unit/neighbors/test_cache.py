@@ -45,9 +45,9 @@ def test_what_there_is_no_room_for_comes_from_the_disk(tmp_path: Path, monkeypat
     monkeypatch.setattr("gapscope.stages.neighbors.MEMORY_LIMIT", 8 * 100 * 14 * 8)
     read: set[str] = set()
 
-    def record_reads(run: RunStore, level: str, pair: Pair, *rows: int) -> Any:
+    def record_reads(run: RunStore, level: str, pair: Pair, start: int, stop: int) -> Any:
         read.add(pair.query)
-        return read_neighbor_range(run, level, pair, *rows)
+        return read_neighbor_range(run, level, pair, start, stop)
 
     monkeypatch.setattr(graph, "read_neighbor_range", record_reads)
     compute_maps(write_embedded_run(tmp_path / "run", DATASETS))

@@ -1,0 +1,101 @@
+"""From the scores of images to those of groups, such that groups of different lengths compare fairly.
+
+Each frame of a clip is a draw from the clip. The median of thirty such draws varies less than one draw, so that a group
+may only be held against medians of as many.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.compare.outlier_tests import outside_p
+from gapscope.store.groups import ImageGroups
+
+_MAX_SIZES = 8
+_MAX_FRAMES = 64
+
+
+def group_outside_p(
+    scores: NDArray[np.float32],
+    query: ImageGroups,
+    reference_scores: NDArray[np.float32],
+    reference: ImageGroups,
+    shared: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return (m,) conformal p-values of "this group is like nothing in the reference", over groups.
+
+    A group's score is the median of its images'. A group of f images is held against the medians of f consecutive ones
+    of each reference group, drawn at random where it has more, and of all where it has fewer, which only makes p larger
+    (Dunn, Wasserman and Ramdas 2023, "Distribution-free prediction sets for two-layer hierarchical models"; Lee, Barber
+    and Willett 2023, "Distribution-free inference with hierarchical data"). Lengths that differ little are rounded down
+    to one of eight.
+
+    Args:
+        scores: (n,) scores of the query images.
+        query: their groups.
+        reference_scores: (n_B,) scores of the reference images among other groups.
+        reference: their groups.
+        shared: (m,) number of each query group in the reference, which it is not compared with; -1 for none.
+    """
+    p = np.empty(len(query))
+    length = _comparable_lengths(query.lengths)
+    both = shared >= 0
+    for size in np.unique(length):
+        chosen = length == size
+        own = group_medians(scores, query, size)[chosen]
+        others = group_medians(reference_scores, reference, size)
+        p[chosen] = outside_p(own, others)
+        if (itself := chosen & both).any():
+            # Without the same group on the other side, there is one group less, and one less at least as far.
+            counted = others[shared[itself]] >= own[both[chosen]]
+            p[itself] = (p[itself] * (len(reference) + 1) - counted) / len(reference)
+    return p
+
+
+def _comparable_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return how many images of each group are compared: its length, or the next smaller of at most eight lengths."""
+    capped = np.minimum(lengths, _MAX_FRAMES)
+    sizes = np.unique(capped)
+    if len(sizes) > _MAX_SIZES:
+        sizes = np.unique(np.quantile(capped, np.linspace(0, 1, _MAX_SIZES, endpoint=False), method="lower"))
+    return np.asarray(sizes[np.searchsorted(sizes, capped, side="right") - 1], np.int64)
+
+
+def group_medians(
+    values: NDArray[np.float32], groups: ImageGroups, max_images: int | None = None
+) -> NDArray[np.float32]:
+    """Return (m,) the median value of each group's images, or of `max_images` consecutive ones drawn at random.
+
+    Args:
+        values: (n,) one per image.
+        groups: of the images.
+        max_images: at most so many images per group.
+    """
+    if groups.counts_images:
+        return values
+    lengths = groups.lengths if max_images is None else np.minimum(groups.lengths, max_images)
+    spare = groups.lengths - lengths
+    first = groups.starts + np.floor(np.random.default_rng(0).random(len(groups)) * (spare + 1)).astype(np.int64)
+    ascending, starts = _sorted_by_group(values, groups, first, lengths)
+    low, high = ascending[starts + (lengths - 1) // 2], ascending[starts + lengths // 2]
+    # Also where both are infinite.
+    return np.asarray(np.where(low == high, low, low / 2 + high / 2), np.float32)
+
+
+def upper_medians(values: NDArray[np.int16], groups: ImageGroups) -> NDArray[np.int16]:
+    """Return (m,) the median value of each group's images, the larger of two."""
+    if groups.counts_images:
+        return values
+    ascending, starts = _sorted_by_group(values, groups, groups.starts, groups.lengths)
+    return np.asarray(ascending[starts + groups.lengths // 2])
+
+
+def _sorted_by_group(
+    values: NDArray[Any], groups: ImageGroups, first: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    """Return values in ascending order within each group, `lengths` of each from place `first` of `groups.order` on."""
+    starts = np.cumsum(lengths) - lengths
+    group = np.repeat(np.arange(len(groups)), lengths)
+    chosen = values[groups.order[first[group] + np.arange(len(group)) - starts[group]]]
+    return chosen[np.lexsort((chosen, group))], starts

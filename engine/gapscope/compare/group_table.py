@@ -1,0 +1,71 @@
+"""The rows of a manifest of groups: every group that is listed, and those that come nearest to it."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gapscope.compare.outlier_scores import OutlierScores
+from gapscope.store.metrics import RankedGroup
+
+_MIN_ROWS = 1000
+_RANKING = 20
+
+
+def rank_groups(scores: OutlierScores, max_groups: int) -> NDArray[np.int64]:
+    """Return the numbers of groups, listed or not, the surest first; at most `max_groups`."""
+    numbers = np.arange(len(scores.groups))
+    return np.lexsort((numbers, -scores.group_score, scores.p, scores.q))[:max_groups]
+
+
+def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Table) -> pd.DataFrame:
+    """Return a row per group: all that are listed, and at least the first thousand of the ranking.
+
+    Args:
+        scores: of the level and pair.
+        max_outliers: largest number of rows; None for no limit.
+        metadata: uri of the query's images, by row.
+    """
+    listed = int(np.count_nonzero(scores.listed))
+    rows = max(listed, _MIN_ROWS) if max_outliers is None else min(max(listed, _MIN_ROWS), max_outliers)
+    numbers = rank_groups(scores, rows)
+    outside, under = scores.outside[numbers], scores.under_represented[numbers]
+    reason = np.where(outside & under, "both", np.where(outside, "outside", np.where(under, "under-represented", "")))
+    uris = metadata["uri"]
+    return pd.DataFrame(
+        {
+            "rank": np.arange(1, len(numbers) + 1),
+            "group": [scores.groups.name(int(number), uris) for number in numbers],
+            "listed": scores.listed[numbers],
+            "reason": reason,
+            "images": scores.groups.lengths[numbers],
+            "uri": uris.take(pa.array(scores.groups.representative_rows[numbers])).to_pandas(),
+            "row": scores.groups.representative_rows[numbers],
+            "score": scores.group_score[numbers],
+            "p": scores.p[numbers],
+            "q": scores.q[numbers],
+            "outside_p": scores.outside_p[numbers],
+            "outside_q": scores.outside_q[numbers],
+            "under_p": scores.under_p[numbers],
+            "under_q": scores.under_q[numbers],
+        }
+    )
+
+
+def ranking(scores: OutlierScores, metadata: pa.Table) -> list[RankedGroup]:
+    """Return the first groups of the ranking, as metrics.json has them."""
+    numbers = rank_groups(scores, _RANKING)
+    uris = metadata["uri"]
+    rows = scores.groups.representative_rows
+    return [
+        {
+            "group": scores.groups.name(number, uris),
+            "uri": str(uris[int(rows[number])]),
+            "row": int(rows[number]),
+            "images": int(scores.groups.lengths[number]),
+            "p": float(scores.p[number]),
+            "q": float(scores.q[number]),
+            "score": float(scores.group_score[number]) if np.isfinite(scores.group_score[number]) else None,
+        }
+        for number in numbers.tolist()
+    ]

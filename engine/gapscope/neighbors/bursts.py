@@ -1,0 +1,149 @@
+"""Whether a dataset's images come in bursts, as the frames of a video do, and which frames make up one clip.
+
+A burst is a matter of order, not of likeness: the nearest image lies one or two rows away far more often than if the
+rows of its folder were shuffled. A folder of crops of one picture, in no order, is no burst.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gapscope.neighbors.embedding_view import EmbeddingView, read_rows_float32
+from gapscope.neighbors.scaler import fit_scaler
+from gapscope.store.index import read_index, rows_read
+from gapscope.store.pyramid import open_embeddings
+from gapscope.store.run_store import RunStore
+
+_BLOCK_ROWS = 512
+_OVERLAP_ROWS = 32
+_SAMPLE_BLOCKS = 64
+_LAG = 2
+_MIN_EXCESS = 0.3
+_MIN_Z = 5.0
+_LINK_LAG = 8
+_NEIGHBORS = 32
+_LINKS = ((5, 0.5), (_NEIGHBORS, 0.25))
+"""How many of a frame's nearest are linked to it, up to which share of the median distance of two random images."""
+_RANDOM_PAIRS = 4000
+
+
+def find_clips(run: RunStore, dataset: str) -> NDArray[np.int64] | None:
+    """Return the clip of each embedded image, (n,) numbers in listing order; None where images come in no bursts.
+
+    The embeddings of the second-coarsest level decide, standardized over this dataset alone. Images are compared with
+    those of their folder that are up to 512 rows away. A clip is a run of consecutive rows of one folder that are
+    linked as near copies: at most eight rows apart, and among each other's nearest five no farther than half of the
+    median distance between two random images, among the nearest 32 than a quarter.
+
+    Args:
+        run: the run, whose images are embedded.
+        dataset: the dataset's name.
+    """
+    view, typical = _open(run, dataset)
+    if view is None:
+        return None
+    folder = _folders(run, dataset, view.rows)
+    starts = np.arange(0, len(view), _BLOCK_ROWS - _OVERLAP_ROWS)
+    sample = starts[np.unique(np.linspace(0, len(starts) - 1, _SAMPLE_BLOCKS).astype(np.int64))]
+    if not _is_ordered(view, folder, sample):
+        return None
+    # The place of each image when the dataset is sorted by folder, and by row within a folder.
+    place = np.argsort(np.argsort(folder, kind="stable"), kind="stable")
+    reach = np.arange(len(view))
+    for block in _blocks(view, folder, starts):
+        is_near = np.zeros(block.lag.shape, bool)
+        for neighbors, share in _LINKS:
+            is_near[:, :neighbors] |= block.distances[:, :neighbors] <= share * typical
+        image, column = np.nonzero(is_near & (block.lag <= _LINK_LAG))
+        linked = place[block.positions[[image, block.nearest[image, column]]]]
+        np.maximum.at(reach, linked.min(axis=0), linked.max(axis=0))
+    # A clip ends where no image so far is linked to one behind it.
+    is_last = np.maximum.accumulate(reach) <= np.arange(len(reach))
+    clip_by_place = np.concatenate([[0], np.cumsum(is_last)[:-1]])
+    return np.asarray(clip_by_place[place], np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """The nearest images of n images within their folder, among themselves.
+
+    Attributes:
+        positions: (n,) positions in the view.
+        nearest: (n, k) numbers of each one's nearest, nearest first.
+        distances: (n, k) to these; infinite where there is none.
+        lag: (n, k) how many images of the folder lie between the two, plus one.
+        chance: (n,) chance that a random image of the same folder is at most two away.
+    """
+
+    positions: NDArray[np.int64]
+    nearest: NDArray[np.int64]
+    distances: NDArray[np.float32]
+    lag: NDArray[np.int64]
+    chance: NDArray[np.float64]
+
+
+def _blocks(view: EmbeddingView, folder: NDArray[np.int64], starts: NDArray[np.int64]) -> Iterator[_Block]:
+    for start in starts.tolist():
+        positions = np.arange(start, min(start + _BLOCK_ROWS, len(view)))
+        vectors = view.tile(start, start + len(positions))
+        lengths = np.square(vectors).sum(axis=1) / 2
+        distances = np.maximum(lengths[:, None] + lengths - vectors @ vectors.T, 0)
+        own = folder[positions]
+        distances[own[:, None] != own] = np.inf
+        np.fill_diagonal(distances, np.inf)
+        nearest = np.argsort(distances, axis=1, kind="stable")[:, :_NEIGHBORS]
+        rank = np.argsort(np.argsort(own, kind="stable"), kind="stable")
+        sizes = np.unique(own, return_inverse=True, return_counts=True)
+        of_folder = sizes[2][sizes[1]].astype(np.float64)
+        yield _Block(
+            positions=positions,
+            nearest=nearest,
+            distances=view.to_distance(np.take_along_axis(distances, nearest, axis=1)),
+            lag=np.abs(rank[nearest] - rank[:, None]),
+            # Of n shuffled rows two are at most two apart with probability 2 (2n - 3) / (n (n - 1)).
+            chance=np.minimum(1.0, 2 * (2 * of_folder - 3) / np.maximum(1, of_folder * (of_folder - 1))),
+        )
+
+
+def _is_ordered(view: EmbeddingView, folder: NDArray[np.int64], starts: NDArray[np.int64]) -> bool:
+    """Return whether the nearest image is one or two rows away far more often than in shuffled folders."""
+    images, observed, expected, variance = 0, 0, 0.0, 0.0
+    for block in _blocks(view, folder, starts):
+        # Of three images in a folder, any two are at most two apart.
+        can_tell = np.isfinite(block.distances[:, 0]) & (block.chance < 1)
+        chance = block.chance[can_tell]
+        images += len(chance)
+        observed += int((block.lag[can_tell, 0] <= _LAG).sum())
+        expected += float(chance.sum())
+        variance += float((chance * (1 - chance)).sum())
+    return images > 0 and observed - expected >= max(_MIN_EXCESS * (images - expected), _MIN_Z * variance**0.5)
+
+
+def _open(run: RunStore, dataset: str) -> tuple[EmbeddingView | None, float]:
+    """Return the images as vectors, and the median distance of two random ones; no vectors where there are too few."""
+    rows = rows_read(run, dataset)
+    if len(rows) < 2:
+        return None, 0.0
+    embeddings = open_embeddings(run, dataset, run.levels[-2:][0])
+    random = np.random.default_rng(0)
+    chosen = np.unique(random.integers(0, len(rows), _RANDOM_PAIRS))
+    sample = read_rows_float32(embeddings, rows[chosen])
+    mean, std = fit_scaler([sample])
+    view = EmbeddingView(
+        embeddings=embeddings, rows=rows, mean=mean, std=std, metric=run.record.config.neighbors.metric
+    )
+    vectors = view.transform(sample)
+    first, second = random.integers(0, len(chosen), (2, _RANDOM_PAIRS))
+    apart = first != second
+    half_squares = np.square(vectors[first[apart]] - vectors[second[apart]]).sum(axis=1) / 2
+    return view, float(np.median(view.to_distance(half_squares))) if len(half_squares) else 0.0
+
+
+def _folders(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    uris = read_index(run, dataset, ["uri"])["uri"].take(pa.array(rows))
+    folders = pc.replace_substring_regex(uris, pattern=r"[^/]*$", replacement="").combine_chunks().dictionary_encode()
+    return np.asarray(folders.indices.to_numpy(zero_copy_only=False), np.int64)

@@ -1,0 +1,283 @@
+"""The stage that settles which images of each dataset belong together, and count as one."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from gapscope.errors import OptionError
+from gapscope.neighbors.bursts import find_clips
+from gapscope.progress import Progress
+from gapscope.settings import GroupRule, GroupValues, parse_group_rule
+from gapscope.sources import Source
+from gapscope.sources.tar import MEMBER_SEPARATOR
+from gapscope.store.datasets import all_pairs
+from gapscope.store.groups import ImageGroups, needs_group_search, read_all_groups, remove_groups, write_groups
+from gapscope.store.index import PREFIX, read_index
+from gapscope.store.run_record import GroupRecord
+from gapscope.store.run_store import RunStore
+
+_UNITS = {"folder": "folder", "tar": "sample", "bursts": "clip", "objects": "image"}
+_VALUES = "values"
+_N_NAMED = 3
+
+
+class GroupRules:
+    """How the groups of each dataset are found, as a user gave it.
+
+    Attributes:
+        rules: per dataset, its rule; None for one value per image.
+        values: per dataset that has them, one value per listed image; None for an image on its own.
+    """
+
+    def __init__(self, group: GroupValues | Mapping[str, GroupValues], sources: Mapping[str, Source]) -> None:
+        """Check what can be checked before anything is listed.
+
+        Args:
+            group: one rule for all datasets, or a rule or one value per image by dataset.
+            sources: the datasets.
+
+        Raises:
+            OptionError: a rule cannot be read, names a column that its dataset lacks, or is for no dataset.
+        """
+        if not isinstance(group, str | Mapping):
+            raise OptionError("values per image are for one dataset: give {NAME: values}", argument="group")
+        by_name = dict.fromkeys(sources, group) if isinstance(group, str) else dict(group)
+        for name in by_name:
+            if name not in sources:
+                raise OptionError(f"no dataset is called {name}: there are {', '.join(sources)}", argument="group")
+        self.rules: dict[str, GroupRule | None] = {}
+        self.values: dict[str, Sequence[object]] = {}
+        for name, source in sources.items():
+            given = by_name.get(name, "auto")
+            if isinstance(given, str):
+                self.rules[name] = _checked_rule(name, given, source)
+            else:
+                self.rules[name], self.values[name] = None, given
+
+    def describe(self) -> dict[str, str]:
+        """Return, per dataset, the rule in words, as run.json keeps it."""
+        described = {}
+        for name, rule in self.rules.items():
+            described[name] = f"{_VALUES}:{_digest(self.values[name])}" if rule is None else str(rule)
+        return described
+
+
+def _digest(values: Sequence[object]) -> str:
+    digest = hashlib.sha256()
+    for value in values:
+        digest.update(repr(_text(value)).encode(errors="backslashreplace"))
+    return digest.hexdigest()[:16]
+
+
+def _text(value: object) -> str | None:
+    return None if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
+
+
+def _checked_rule(name: str, text: str, source: Source) -> GroupRule:
+    rule = parse_group_rule(text)
+    if rule.source == "column" and rule.argument not in source.columns:
+        known = f"its columns are {', '.join(source.columns)}" if source.columns else "it has no columns"
+        raise OptionError(
+            f"dataset {name} has no column {rule.argument}: {known}; for one dataset alone, give `group` as NAME=..., "
+            "and see the help for folder, pattern:REGEX and others",
+            argument="group",
+            value=text,
+        )
+    return rule
+
+
+def write_listed_groups(run: RunStore, rules: GroupRules, progress: Progress) -> None:
+    """Write the groups of every dataset whose rule reads them off the listing, before anything is embedded.
+
+    Raises:
+        OptionError: a pattern matches nothing, all images are in one group, or there is not one value per image.
+    """
+    for name, rule in rules.rules.items():
+        values = _listed_values(run, name, rules, progress)
+        if values is None:
+            if rule is None or rule.source == "none":
+                remove_groups(run, name)
+            continue
+        _check_several(name, rule, values)
+        write_groups(run, name, values)
+
+
+def _listed_values(run: RunStore, name: str, rules: GroupRules, progress: Progress) -> pa.Array | None:
+    """Return the group of every listed image, its uri where it has none; None where the listing does not tell."""
+    rule = rules.rules[name]
+    if rule is None:
+        return _given_values(run, name, rules.values[name])
+    source = "objects" if rule.source == "auto" and run.open_source(name).objects else rule.source
+    if source in ("none", "auto"):
+        return None
+    column = PREFIX + rule.argument if source == "column" else None
+    index = read_index(run, name, ["uri"] if column is None else ["uri", column])
+    uris = index["uri"].combine_chunks()
+    if source == "objects":
+        return pc.replace_substring_regex(uris, pattern=r"#[^#/]*$", replacement="")
+    if source == "folder":
+        return _parent_folders(uris)
+    if source == "tar":
+        return _sample_keys(uris, name)
+    if column is not None:
+        values = index[column].combine_chunks()
+        texts = values if pa.types.is_string(values.type) else _number_texts(values)
+        return _with_uris(texts, uris, name, f"column {rule.argument} is empty", progress)
+    matches = [re.search(rule.argument, uri) for uri in uris.to_pylist()]
+    if not any(matches):
+        raise OptionError(
+            f"matches no image of {name}, such as {uris[0]}", argument="group", value=f"pattern:{rule.argument}"
+        )
+    texts = pa.array([match and match[1] for match in matches], pa.string())
+    return _with_uris(texts, uris, name, "the pattern does not match", progress)
+
+
+def _parent_folders(uris: pa.Array) -> pa.Array:
+    # A member of an archive lies in a folder of the archive, or in the archive itself.
+    of_archive = pc.replace_substring_regex(uris, pattern=f"{MEMBER_SEPARATOR}[^/]*$", replacement="")
+    of_file = pc.replace_substring_regex(uris, pattern=r"/[^/]*$", replacement="")
+    return pc.if_else(pc.equal(of_archive, uris), of_file, of_archive)
+
+
+def _sample_keys(uris: pa.Array, name: str) -> pa.Array:
+    """Return what WebDataset calls a key: the archive, and the member's name up to the first dot of its last part."""
+    if not pc.any(pc.match_substring(uris, MEMBER_SEPARATOR)).as_py():
+        raise OptionError(f"dataset {name} has no image in a tar archive", argument="group", value="tar")
+    pattern = f"({MEMBER_SEPARATOR}(?:.*/)?[^/.]*)\\.[^/]*$"
+    return pc.replace_substring_regex(uris, pattern=pattern, replacement="\\1")
+
+
+def _number_texts(values: pa.Array) -> pa.Array:
+    """Return numbers as text: those of a table are all floats, and scene 7 should not be called 7.0."""
+    return pa.array(
+        [None if value is None or np.isnan(value) else f"{value:.17g}" for value in values.to_pylist()], pa.string()
+    )
+
+
+def _with_uris(texts: pa.Array, uris: pa.Array, name: str, why: str, progress: Progress) -> pa.Array:
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    if texts.null_count:
+        example = uris.filter(pc.is_null(texts))[0]
+        progress.note(
+            f"{name}: {texts.null_count:,} of {len(texts):,} images are in no group and count one by one, as {why}, "
+            f"for example for {example}"
+        )
+    return pc.coalesce(texts, uris)
+
+
+def _given_values(run: RunStore, name: str, values: Sequence[object]) -> pa.Array:
+    uris = read_index(run, name, ["uri"])["uri"].combine_chunks()
+    if len(values) != len(uris):
+        raise OptionError(
+            f"has {len(values):,} values for dataset {name}, which lists {len(uris):,} images: give one per image, in "
+            "the order of its listing, rejected ones included",
+            argument="group",
+        )
+    return pc.coalesce(pa.array([_text(value) for value in values], pa.string()), uris)
+
+
+def _check_several(name: str, rule: GroupRule | None, values: pa.Array) -> None:
+    # A single image is one group whatever the rule.
+    if len(values) > 1 and len(pc.unique(values)) == 1 and not (rule is not None and rule.source == "auto"):
+        raise OptionError(
+            f"all {len(values):,} images of {name} are one group, {values[0]}: one group is one sample, which nothing "
+            "can be told from; choose another rule, or none to count images",
+            argument="group",
+            value=None if rule is None else str(rule),
+        )
+
+
+def settle_groups(run: RunStore, rules: GroupRules, progress: Progress) -> None:
+    """Look for bursts where no rule is given, record all groups, and tell of them.
+
+    Args:
+        run: the run, whose images are embedded; its record is changed and written.
+        rules: of each dataset.
+        progress: is told which groups were found.
+    """
+    names: dict[str, str] = {}
+    for name, rule in rules.rules.items():
+        names[name] = _VALUES if rule is None else str(rule)
+        if rule is None or rule.source != "auto":
+            continue
+        if run.open_source(name).objects:
+            names[name] = "objects"
+        elif _write_clips(run, name):
+            names[name] = "bursts"
+        else:
+            names[name] = "none"
+    record_groups(run, names, progress)
+
+
+def record_groups(run: RunStore, rules: Mapping[str, str], progress: Progress) -> None:
+    """Record the groups that are on disk, which pairs need a search of their own, and tell of them.
+
+    Args:
+        run: the run; its record is changed and written.
+        rules: per dataset, what its groups come from, as `GroupRecord.rule` has it.
+        progress: is told which groups there are.
+    """
+    groups = read_all_groups(run)
+    record = run.record
+    for name, own in groups.items():
+        unit = _UNITS.get(rules[name], "image" if rules[name] == "none" else "group")
+        longest = int(own.lengths.max(initial=0))
+        record.datasets[name].groups = GroupRecord(rule=rules[name], unit=unit, count=len(own), longest=longest)
+        if text := _told(name, rules[name], own):
+            progress.note(text)
+    record.grouped_pairs = [pair.name for pair in all_pairs(list(groups)) if needs_group_search(groups, pair)]
+    record.shared_groups = {}
+    for pair in record.pairs:
+        shared = groups[pair.query].find_in(groups[pair.reference]) >= 0
+        if shared.any():
+            record.shared_groups[pair.name] = int(shared.sum())
+            if pair.reversed.name not in record.shared_groups:
+                progress.note(_told_shared(groups[pair.query], shared, *pair))
+    run.write_record()
+
+
+def _write_clips(run: RunStore, name: str) -> bool:
+    clips = find_clips(run, name)
+    if clips is None:
+        remove_groups(run, name)
+        return False
+    index = read_index(run, name, ["uri", "status"])
+    uris = index["uri"].to_numpy()
+    embedded = np.flatnonzero(pc.equal(index["status"], "ok").to_numpy())
+    first = np.unique(clips, return_index=True)[1]
+    values: NDArray[np.object_] = np.full(len(uris), None, dtype=object)
+    values[embedded] = uris[embedded[first[clips]]]
+    write_groups(run, name, values)
+    return True
+
+
+def _told(name: str, rule: str, groups: ImageGroups) -> str:
+    images, count = len(groups.rows), len(groups)
+    if groups.counts_images:
+        return "" if rule in ("none", "objects") else f"{name}: by {rule}, every image is a group of its own"
+    typical = int(np.median(groups.lengths))
+    if rule == "bursts":
+        # Backticks let the command line spell the argument as its option.
+        return (
+            f"{name} looks like {count:,} clip{'s' * (count != 1)} of about {typical:,} frames: p-values count clips; "
+            f"`group='none'` counts images"
+        )
+    if rule == "objects":
+        return f"{name}: {images:,} objects in {count:,} images, which p-values count; `group='none'` counts objects"
+    return f"{name}: {images:,} images in {count:,} groups by {rule}, which p-values count"
+
+
+def _told_shared(query: ImageGroups, shared: NDArray[np.bool_], name: str, other: str) -> str:
+    known = [str(value) for value in (query.names if query.names is not None else ())[: len(shared)]]
+    examples = [value for value, both in zip(known, shared.tolist(), strict=True) if both][:_N_NAMED]
+    count = int(shared.sum())
+    return (
+        f"{count:,} group{'s are' if count != 1 else ' is'} in both {name} and {other} ({', '.join(examples)}"
+        f"{', ...' if count > len(examples) else ''}): they count as the same scenes, which are never compared with "
+        "themselves"
+    )

@@ -1,0 +1,145 @@
+"""groups/NAME.parquet: which images of a dataset belong together and count as one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gapscope.store.atomic import replacing
+from gapscope.store.datasets import Pair
+from gapscope.store.index import rows_read
+from gapscope.store.location import Location, readable
+from gapscope.store.run_store import RunStore
+from gapscope.store.tables import read_whole, write_whole
+
+NAME = "groups"
+_SCHEMA = pa.schema([("row", pa.int64()), ("group", pa.string())])
+
+
+@dataclass(frozen=True, eq=False)
+class ImageGroups:
+    """The embedded images of a dataset, and the groups that they form.
+
+    Each group has a representative: one of its images, drawn at random. It stands for the group wherever images look
+    for neighbors, so that a group of a thousand frames is no nearer to them than a group of one.
+
+    Attributes:
+        rows: (n,) int64 rows of the embedded images, ascending.
+        group: (n,) int64 number of each image's group. Groups are numbered in the order of their representatives.
+        representative: (m,) int64 positions in `rows` of the groups' representatives, ascending.
+        names: (m,) names of the groups, which are the same for the same group in another dataset; None where each
+            image is a group of its own that no other dataset has.
+    """
+
+    rows: NDArray[np.int64]
+    group: NDArray[np.int64]
+    representative: NDArray[np.int64]
+    names: NDArray[np.object_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.representative)
+
+    @classmethod
+    def singles(cls, rows: NDArray[np.int64]) -> "ImageGroups":
+        """Return groups of one image each."""
+        positions = np.arange(len(rows), dtype=np.int64)
+        return cls(rows, positions, positions)
+
+    @classmethod
+    def of_values(cls, rows: NDArray[np.int64], values: NDArray[np.object_]) -> "ImageGroups":
+        """Return the groups of images that share a value.
+
+        Args:
+            rows: (n,) rows of the embedded images, ascending.
+            values: (n,) text per image.
+        """
+        codes, names = pd.factorize(values)
+        # Of each group the image with the smallest random number.
+        order = np.lexsort((np.random.default_rng(0).random(len(rows)), codes))
+        first = order[np.unique(codes[order], return_index=True)[1]].astype(np.int64)
+        by_position = np.argsort(first)
+        number = np.argsort(by_position)
+        return cls(rows, number[codes].astype(np.int64), first[by_position], np.asarray(names, object)[by_position])
+
+    @property
+    def counts_images(self) -> bool:
+        """Whether every image is a group of its own."""
+        return len(self) == len(self.rows)
+
+    @property
+    def representative_rows(self) -> NDArray[np.int64]:
+        """(m,) rows of the representatives."""
+        return self.rows[self.representative]
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """(m,) number of images of each group."""
+        return np.bincount(self.group, minlength=len(self))
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """(n,) positions of all images, group by group, and by row within a group."""
+        return np.argsort(self.group, kind="stable")
+
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """(m,) where each group begins in `order`."""
+        return np.cumsum(self.lengths) - self.lengths
+
+    def find_in(self, other: "ImageGroups") -> NDArray[np.int64]:
+        """Return (m,) the number that each group has in another dataset; -1 where that one does not have it."""
+        if self.names is None or other.names is None:
+            return np.full(len(self), -1, np.int64)
+        return np.asarray(pd.Index(other.names).get_indexer(pd.Index(self.names)), np.int64)
+
+    def name(self, number: int, uris: pa.ChunkedArray) -> str:
+        """Return a group's name; the uri of its image where it has none."""
+        if self.names is not None:
+            return str(self.names[number])
+        return str(uris[int(self.representative_rows[number])])
+
+
+def groups_path(run: Location, dataset: str) -> Location:
+    """Path of the table of a dataset's groups."""
+    return run / NAME / f"{dataset}.parquet"
+
+
+def write_groups(run: RunStore, dataset: str, values: "pa.Array | NDArray[np.object_] | Sequence[str | None]") -> None:
+    """Write the group of every listed row: text, null where the image was rejected."""
+    groups = pa.array(values, pa.string())
+    table = pa.table({"row": np.arange(len(groups)), "group": groups}, schema=_SCHEMA)
+    with replacing(groups_path(run.path, dataset)) as path:
+        write_whole(path, table)
+
+
+def remove_groups(run: RunStore, dataset: str) -> None:
+    """Remove the table of a dataset's groups, so that each of its images counts."""
+    groups_path(run.path, dataset).unlink(missing_ok=True)
+
+
+def read_groups(run: RunStore, dataset: str) -> ImageGroups:
+    """Return the groups of a dataset's embedded images; groups of one where the run has no table of them."""
+    rows = rows_read(run, dataset)
+    try:
+        with readable(groups_path(run.path, dataset)) as file:
+            values = read_whole(file, ["group"])["group"]
+    except FileNotFoundError:
+        return ImageGroups.singles(rows)
+    return ImageGroups.of_values(rows, values.take(pa.array(rows)).to_numpy())
+
+
+def read_all_groups(run: RunStore) -> dict[str, ImageGroups]:
+    """Return the groups of every dataset."""
+    return {name: read_groups(run, name) for name in run.record.datasets}
+
+
+def needs_group_search(groups: Mapping[str, ImageGroups], pair: Pair) -> bool:
+    """Return whether the nearest images of a pair are not the nearest groups already."""
+    query, reference = groups[pair.query], groups[pair.reference]
+    if not reference.counts_images:
+        return True
+    return pair.query != pair.reference and bool((query.find_in(reference) >= 0).any())
