@@ -32,7 +32,9 @@ def print_summary(run: "Run") -> None:
     for name, repeats in metrics["duplicates"]["repeats"].items():
         if repeats:
             unit = run.record.group_unit(name)
-            typer.echo(f"{repeats:,} images of {name} repeat another one of their {unit}; those are no duplicates")
+            typer.echo(
+                f"{repeats:,} images of {name} are near copies of another one of their {unit}, and no duplicates"
+            )
     for pair_name, counts in metrics["duplicates"]["pairs"].items():
         if counts["exact"] or counts["near"]:
             typer.echo(f"duplicates {pair_name}: {counts['exact']:,} exact, {counts['near']:,} near")
@@ -48,8 +50,14 @@ def _ranking(run: "Run", pair: "Pair") -> str:
     """Return the first of the ranking at the level where it is surest."""
     rankings = {level: run.metrics["levels"][level]["pairs"][pair.name]["ranking"] for level in run.levels}
     level = min(run.levels, key=lambda name: (rankings[name][0]["p"], run.levels.index(name)))
-    first = [f"{entry['group'].rpartition('/')[2]} (p {entry['p']:.2g})" for entry in rankings[level][:_N_RANKED]]
-    return f"at {level} {', '.join(first)}, ..."
+    first = [f"{_end_of(entry['group'])} (p {entry['p']:.2g})" for entry in rankings[level][:_N_RANKED]]
+    more = ", ..." if len(rankings[level]) > _N_RANKED else ""
+    return f"at {level} {', '.join(first)}{more}"
+
+
+def _end_of(group: str) -> str:
+    """Return the last two parts of a group's name, which often is a path."""
+    return "/".join(group.split("/")[-2:])
 
 
 def _line(run: "Run", level: str, pair: "PairMetrics") -> str:

@@ -24,7 +24,12 @@ Levels = Mapping[str, NDArray[Any]]
 """Level to (rows, channels) embeddings; a row that is not finite stands for a rejected image."""
 
 
-def write_embedded_run(folder: Path, datasets: Mapping[str, Levels], metric: Metric = "cosine") -> RunStore:
+def write_embedded_run(
+    folder: Path,
+    datasets: Mapping[str, Levels],
+    metric: Metric = "cosine",
+    uris: Mapping[str, Sequence[str]] | None = None,
+) -> RunStore:
     """Write indexes and embeddings into a new run, and fit the scalers; return the run."""
     rows = {name: len(next(iter(levels.values()))) for name, levels in datasets.items()}
     channels = {level: array.shape[1] for level, array in next(iter(datasets.values())).items()}
@@ -32,19 +37,19 @@ def write_embedded_run(folder: Path, datasets: Mapping[str, Levels], metric: Met
     run = RunStore(folder, RunRecord.of_embeddings(rows, channels, block_rows=GROUP_ROWS, neighbors=neighbors))
     folder.mkdir()
     for name, levels in datasets.items():
-        write_dataset(run, name, levels)
+        write_dataset(run, name, levels, (uris or {}).get(name))
     run.write_record()
     fit_scalers(run)
     return run
 
 
-def write_dataset(run: RunStore, name: str, levels: Levels) -> None:
-    """Write a dataset's index and embeddings; replaces existing ones."""
+def write_dataset(run: RunStore, name: str, levels: Levels, uris: Sequence[str] | None = None) -> None:
+    """Write a dataset's index and embeddings; replaces existing ones. A uri is NAME/ROW where none are given."""
     rows = len(next(iter(levels.values())))
     readable = np.all([np.isfinite(embeddings).all(axis=1) for embeddings in levels.values()], axis=0)
     n_read = int(readable.sum())
     run.record.datasets[name] = DatasetRecord(listed=rows, read=n_read, rejected=rows - n_read)
-    write_index(run, name, [Entry(f"{name}/{row}", 1, 1) for row in range(rows)])
+    write_index(run, name, [Entry(uri, 1, 1) for uri in uris or [f"{name}/{row}" for row in range(rows)]])
     stats: list[ImageStats] = [
         {"status": "ok", "error": ""} if ok else {"status": "broken", "error": "cut"} for ok in readable
     ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.outlier_tests import outside_p
+from gapscope.compare.outlier_tests import outside_p, under_p
 from gapscope.store.groups import ImageGroups
 
 _MAX_SIZES = 8
@@ -53,6 +53,35 @@ def group_outside_p(
     return p
 
 
+def group_under_p(
+    from_reference: NDArray[np.int16],
+    k_local: int,
+    query: ImageGroups,
+    references: int,
+    shared: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Return (m,) p-values of "the reference has too few groups like this one".
+
+    Among an image's nearest groups, its own left out, the count of the reference's is hypergeometric over groups,
+    whatever their lengths: each is represented by one image drawn at random. A group counts by the median of its
+    images. That cannot be as small as a given number more than twice as often as one count, and where images of a group
+    are alike it is so less often.
+
+    Args:
+        from_reference: (n,) how many of an image's `k_local` nearest groups are the reference's.
+        k_local: the number of nearest groups.
+        query: the groups of the query images.
+        references: number of groups of the reference.
+        shared: (m,) number of each query group in the reference, which is none of its neighbors; -1 for none.
+    """
+    counts = _upper_medians(from_reference, query)
+    p = under_p(counts, k_local, len(query), references)
+    both = shared >= 0
+    if both.any():
+        p[both] = under_p(counts[both], k_local, len(query), references - 1)
+    return p
+
+
 def _comparable_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many images of each group are compared: its length, or the next smaller of at most eight lengths."""
     capped = np.minimum(lengths, _MAX_FRAMES)
@@ -83,7 +112,7 @@ def group_medians(
     return np.asarray(np.where(low == high, low, low / 2 + high / 2), np.float32)
 
 
-def upper_medians(values: NDArray[np.int16], groups: ImageGroups) -> NDArray[np.int16]:
+def _upper_medians(values: NDArray[np.int16], groups: ImageGroups) -> NDArray[np.int16]:
     """Return (m,) the median value of each group's images, the larger of two."""
     if groups.counts_images:
         return values

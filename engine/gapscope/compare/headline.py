@@ -50,6 +50,26 @@ def limit_message(pair: Pair, limit: ListingLimit, record: RunRecord, fdr: float
     )
 
 
+def describe_groups(record: RunRecord, dataset: str) -> str | None:
+    """Return which of a dataset's images count as one, and why; None where they count one by one."""
+    own = record.datasets[dataset].groups
+    if own is None or own.rule == "none":
+        return None
+    if own.longest <= 1:
+        return None if own.rule == "objects" else f"{dataset}: every image is a group of its own, by {own.rule}"
+    # Backticks let the command line spell the argument as its option.
+    if own.rule == "bursts":
+        plural = "" if own.count == 1 else "s"
+        return (
+            f"{dataset} looks like {own.count:,} clip{plural} of about {own.typical:,} frames: p-values count clips; "
+            "`group='none'` counts images"
+        )
+    counted = record.describe_count(dataset, record.datasets[dataset].read or 0, own.count)
+    if own.rule == "objects":
+        return f"{dataset}: {counted}, and p-values count images; `group='none'` counts objects"
+    return f"{dataset}: {counted}, by {own.rule}, and p-values count {own.unit}s"
+
+
 def _named_count(dataset: str, images: int, groups: int, record: RunRecord) -> str:
     number, _, rest = record.describe_count(dataset, images, groups).partition(" ")
     return f"{number} {dataset} {rest}"

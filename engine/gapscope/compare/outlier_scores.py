@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
-from gapscope.compare.group_scores import group_medians, group_outside_p, upper_medians
-from gapscope.compare.outlier_tests import count_reference_neighbors, under_p
+from gapscope.compare.group_scores import group_medians, group_outside_p, group_under_p
+from gapscope.compare.outlier_tests import count_reference_neighbors
 from gapscope.compare.support import in_any_ball, in_ball, possible_k
 from gapscope.settings import CompareSettings
 from gapscope.store.datasets import Pair
@@ -177,7 +177,7 @@ def score_outliers(
         in_support[np.searchsorted(query_groups.representative_rows, indices[hits])] = True
 
     outside = group_outside_p(score, query_groups, radius, reference_groups, shared)
-    under = _under_p(from_reference, k_local, query_groups, len(reference_groups), shared)
+    under = group_under_p(from_reference, k_local, query_groups, len(reference_groups), shared)
     return OutlierScores(
         groups=query_groups,
         reference_groups=reference_groups,
@@ -200,22 +200,6 @@ def score_outliers(
         ball_counts=ball_counts,
         graph_k=graph_k,
     )
-
-
-def _under_p(
-    from_reference: NDArray[np.int16], k_local: int, query: ImageGroups, references: int, shared: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Return (m,) p-values of the median count of each group's images.
-
-    The count of one image is hypergeometric over groups. The median of several cannot be smaller more than twice as
-    often, and is so less often where they are alike. A group that both datasets have counts in neither.
-    """
-    counts = upper_medians(from_reference, query)
-    p = under_p(counts, k_local, len(query), references)
-    both = shared >= 0
-    if both.any():
-        p[both] = under_p(counts[both], k_local, len(query), references - 1)
-    return p
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -68,6 +68,39 @@ def _outlier_list(run: RunStore, index: PointIndex, level: str, pair: Pair) -> O
 
 
 @dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """The r images, of a group each, that stand out most at a level, where there are too few groups to be sure.
+
+    Attributes:
+        level: the level's name.
+        pair: of datasets.
+        image: (r,) int64 positions in the `PointIndex`, best ranked first.
+        numbers: (r, 3) float32: p, q and score.
+    """
+
+    level: str
+    pair: Pair
+    image: NDArray[np.int64]
+    numbers: NDArray[np.float32]
+
+
+def read_rankings(run: RunStore, metrics: Metrics, index: PointIndex) -> list[Ranking]:
+    """Return the rankings of every level and ordered pair; empty ones where groups can be listed."""
+    rankings = []
+    for level in run.levels:
+        for pair in run.pairs:
+            entries = metrics["levels"][level]["pairs"][pair.name]["ranking"]
+            rows = np.array([entry["row"] for entry in entries], np.int64)
+            image = index.find(index.datasets.index(pair.query), rows)
+            numbers = np.array(
+                [[entry["p"], entry["q"], np.nan if entry["score"] is None else entry["score"]] for entry in entries],
+                np.float32,
+            ).reshape(-1, 3)
+            rankings.append(Ranking(level=level, pair=pair, image=image[image >= 0], numbers=numbers[image >= 0]))
+    return rankings
+
+
+@dataclass(frozen=True, kw_only=True)
 class OneSidedCluster:
     """A cluster of one level that belongs almost entirely to one dataset.
 

@@ -47,4 +47,4 @@ def read_neighbor_lists(
 
 def score_k(run: RunStore, reference: str) -> int:
     """Return the k of the outside score against a reference: as it was asked for, or less where that one is small."""
-    return possible_k(run.record.config.compare.k, run.record.datasets[reference].read or 0)
+    return possible_k(run.record.config.compare.k, run.record.group_count(reference))

@@ -10,6 +10,10 @@ Cell = list[float | None]
 """Value, low, high, floor, ratio and p of a number; all but the value may be None."""
 
 
+_OF_GROUPS = ("groups", "reference_groups", "outlier_groups")
+"""Columns that say nothing where every image is a group of its own."""
+
+
 class NumbersTable(TypedDict):
     """`columns`: name, label, format and help of each; `rows`: per level, per pair, one value per column."""
 
@@ -35,11 +39,14 @@ def pair_metrics(run: RunStore, metrics: Metrics) -> list[list[PairMetrics]]:
 def numbers_table(run: RunStore, metrics: Metrics) -> NumbersTable:
     """Return the counts and shares of every level and pair."""
     columns = [metric for metric in METRICS.values() if metric.name in PairMetrics.__annotations__]
+    pairs = [pair for level in pair_metrics(run, metrics) for pair in level]
+    if all(pair["groups"] == pair["images"] and pair["reference_groups"] == pair["reference_images"] for pair in pairs):
+        columns = [metric for metric in columns if metric.name not in _OF_GROUPS]
     return {
         "columns": [[metric.name, metric.label, metric.format, metric.help] for metric in columns],
         "rows": [
-            [[_number(pair, metric.name) for metric in columns] for pair in pairs]
-            for pairs in pair_metrics(run, metrics)
+            [[_number(pair, metric.name) for metric in columns] for pair in of_level]
+            for of_level in pair_metrics(run, metrics)
         ],
     }
 

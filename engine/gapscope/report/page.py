@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from gapscope.report.columns import read_columns
-from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList
+from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList, Ranking
 from gapscope.report.neighbor_lists import NeighborLists, read_neighbor_lists
 from gapscope.report.page_data import page_data
 from gapscope.report.points import PointIndex, read_points
 from gapscope.report.script import packed, script
 from gapscope.report.selection import Selection
 from gapscope.report.tiles import Tiles
+from gapscope.store.groups import read_groups
 from gapscope.store.index import take_rows
 from gapscope.store.metrics import Metrics
 from gapscope.store.run_store import RunStore
@@ -41,6 +42,7 @@ def write_page(
     metrics: Metrics,
     index: PointIndex,
     outlier_lists: list[OutlierList],
+    rankings: list[Ranking],
     one_sided: list[list[OneSidedCluster]],
     selection: Selection,
     tiles: Tiles,
@@ -53,6 +55,7 @@ def write_page(
         metrics: its numbers.
         index: all images that have coordinates.
         outlier_lists: every outlier list.
+        rankings: of every level and pair.
         one_sided: the one-sided clusters of every level.
         selection: the images on the page.
         tiles: their thumbnails.
@@ -72,8 +75,9 @@ def write_page(
     write_data("images", _images(run, index, selection, tiles))
     for number, level in enumerate(run.levels):
         own_lists = [outliers for outliers in outlier_lists if outliers.level == level]
+        own_rankings = [ranking for ranking in rankings if ranking.level == level]
         neighbors = [read_neighbor_lists(run, level, pair, index, selection) for pair in run.pairs]
-        write_data(f"level-{number}", _level(run, level, own_lists, neighbors, index, selection))
+        write_data(f"level-{number}", _level(run, level, own_lists, own_rankings, neighbors, index, selection))
         write_data(f"near-{number}", _neighbors(neighbors))
 
 
@@ -115,9 +119,28 @@ def _images(run: RunStore, index: PointIndex, selection: Selection, tiles: Tiles
         "row": packed(row.astype(np.uint32)),
         "drawn": packed(selection.drawn.astype(np.uint8)),
         "sizes": packed(tiles.sizes),
+        **_groups(run, index, selection),
         "prefixes": prefixes,
         "names": [uri[len(prefixes[number]) :] for uri, number in zip(uris, dataset, strict=True)],
     }
+
+
+def _groups(run: RunStore, index: PointIndex, selection: Selection) -> dict[str, object]:
+    """Return the group of every image on the page, as a number into a list of names and sizes; -1 for none."""
+    if index.group is None:
+        return {"group": None, "groups": []}
+    numbers = index.group[selection.image]
+    known = np.unique(numbers[numbers >= 0])
+    listed: list[list[object]] = []
+    first = 0
+    for name in run.datasets:
+        groups = read_groups(run, name)
+        own = known[(known >= first) & (known < first + len(groups))] - first
+        if groups.names is not None:
+            listed += [[str(groups.names[number]), int(groups.lengths[number])] for number in own.tolist()]
+        first += len(groups)
+    on_page = np.where(numbers >= 0, np.searchsorted(known, numbers), -1)
+    return {"group": packed(on_page.astype(np.int32)), "groups": listed}
 
 
 def _common_folder(uris: list[str]) -> str:
@@ -131,6 +154,7 @@ def _level(
     run: RunStore,
     level: str,
     outlier_lists: list[OutlierList],
+    rankings: list[Ranking],
     neighbors: list[NeighborLists],
     index: PointIndex,
     selection: Selection,
@@ -148,12 +172,19 @@ def _level(
         "clusters": packed(clusters),
         "scores": [packed(lists.score.astype(np.float16)) for lists in neighbors],
         "lists": [_outlier_list(outliers, page_numbers) for outliers in outlier_lists],
+        "rankings": [_ranking(ranking, page_numbers) for ranking in rankings],
     }
 
 
 def _neighbors(neighbors: list[NeighborLists]) -> dict[str, object]:
     pairs = [{"images": packed(lists.image), "distances": packed(lists.distance)} for lists in neighbors]
     return {"across": NEAREST, "pairs": pairs}
+
+
+def _ranking(ranking: Ranking, page_numbers: NDArray[np.int32]) -> dict[str, object]:
+    """Return a ranking of those of its images that are on the page."""
+    on_page = page_numbers[ranking.image] >= 0
+    return {"image": packed(page_numbers[ranking.image[on_page]]), "numbers": packed(ranking.numbers[on_page])}
 
 
 def _outlier_list(outliers: OutlierList, page_numbers: NDArray[np.int32]) -> dict[str, object]:

@@ -6,6 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.headline import describe_groups
 from gapscope.report.columns import Column
 from gapscope.report.lists import OneSidedCluster
 from gapscope.report.neighbor_lists import score_k
@@ -42,6 +43,11 @@ def page_data(
                 "listed": metrics["datasets"][name]["listed"],
                 "read": metrics["datasets"][name]["read"],
                 "rejected": metrics["datasets"][name]["rejected"],
+                "groups": metrics["datasets"][name]["groups"],
+                "unit": run.record.group_unit(name),
+                "count": run.record.describe_count(
+                    name, metrics["datasets"][name]["read"], metrics["datasets"][name]["groups"]
+                ),
                 "placed": int((index.dataset == number).sum()),
                 "drawn": int((drawn == number).sum()),
             }
@@ -63,6 +69,8 @@ def page_data(
         "charts": charts(run, metrics),
         "histograms": histograms(run, metrics),
         "heads": [metrics["headlines"][pair.name] for pair in run.pairs],
+        "limits": [metrics["limits"][pair.name]["message"] for pair in run.pairs],
+        "groupNotes": _group_notes(run, metrics),
         "confounders": [_confounders(metrics["confounders"].get(pair.name)) for pair in run.pairs],
         "clusters": [
             _clusters(metrics["levels"][level]["clusters"]["count"], clusters, page_numbers)
@@ -72,6 +80,28 @@ def page_data(
         "rejects": _rejects(run, metrics),
         "provenance": _provenance(run),
     }
+
+
+_IN_PYTHON = "`group='none'`"
+
+
+def _group_notes(run: RunStore, metrics: Metrics) -> list[str]:
+    """Return sentences on which images count as one, and on groups that two datasets share."""
+    notes = []
+    for name in run.datasets:
+        if (text := describe_groups(run.record, name)) is not None:
+            repeats = metrics["duplicates"]["repeats"].get(name, 0)
+            unit = run.record.group_unit(name)
+            more = f". {repeats:,} images are near copies of another one of their {unit}" if repeats else ""
+            notes.append(f"{text.replace(_IN_PYTHON, '--group none')}{more}.")
+    for pair in run.pairs:
+        shared = metrics["shared_groups"].get(pair.name, 0)
+        if shared and run.datasets.index(pair.query) < run.datasets.index(pair.reference):
+            notes.append(
+                f"{shared:,} groups are in both {pair.query} and {pair.reference}: they count as the same scenes, "
+                "which are never compared with themselves."
+            )
+    return notes
 
 
 def _confounders(confounders: ConfounderMetrics | None) -> dict[str, object] | None:

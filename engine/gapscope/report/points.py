@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gapscope.store.groups import read_groups
 from gapscope.store.index import row_groups, rows_read
 from gapscope.store.layouts import read_layout
 from gapscope.store.run_store import RunStore
@@ -26,15 +27,31 @@ class PointIndex:
         dataset: (n,) int16, number of each image's dataset, ascending.
         row: (n,) int64, each image's row in its dataset.
         hash: (n,) uint64 of its dataset's name and its uri, by which images are chosen at random.
+        group: (n,) int64 number of each image's group, the same for images of one group of a dataset alone; -1 for
+            images of datasets whose images count one by one. None where that is all of them.
     """
 
     datasets: tuple[str, ...]
     dataset: NDArray[np.int16]
     row: NDArray[np.int64]
     hash: NDArray[np.uint64]
+    group: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.dataset)
+
+    def turn(self, images: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return, for some images in order, how many of each one's group come before it; 0 without a group."""
+        turns = np.zeros(len(images), np.int64)
+        if self.group is None:
+            return turns
+        group = self.group[images]
+        order = np.flatnonzero(group >= 0)
+        order = order[np.argsort(group[order], kind="stable")]
+        if len(order):
+            begins = np.flatnonzero(np.diff(group[order], prepend=-1))
+            turns[order] = np.arange(len(order)) - np.repeat(begins, np.diff(begins, append=len(order)))
+        return turns
 
     def find(self, dataset: int, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the positions of a dataset's `rows`, of any shape; -1 for a row without coordinates."""
@@ -60,12 +77,25 @@ def read_point_index(run: RunStore) -> PointIndex:
     for level in run.levels:
         finite &= np.isfinite(read_layout(run, level)[0][positions]).all(axis=1)
     hashes = [_hashes(run, name)[own] for name, own in rows.items()]
+    groups = _groups(run)
     return PointIndex(
         datasets=run.datasets,
         dataset=np.repeat(np.arange(len(rows), dtype=np.int16), [len(own) for own in rows.values()])[finite],
         row=np.concatenate(list(rows.values()))[finite],
         hash=np.concatenate(hashes)[finite],
+        group=None if groups is None else groups[finite],
     )
+
+
+def _groups(run: RunStore) -> NDArray[np.int64] | None:
+    """Return the group of every embedded image, as `PointIndex.group` has it."""
+    parts, first = [], 0
+    for name in run.datasets:
+        groups = read_groups(run, name)
+        parts.append(np.full(len(groups.rows), -1) if groups.counts_images else first + groups.group)
+        first += len(groups)
+    merged = np.concatenate(parts)
+    return merged if (merged >= 0).any() else None
 
 
 def read_points(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.report.lists import OneSidedCluster, OutlierList, read_outlier_lists
+from gapscope.report.lists import OneSidedCluster, OutlierList, Ranking, read_outlier_lists
 from gapscope.report.points import PointIndex, read_point_index, read_points
 from gapscope.store.run_store import RunStore
 
@@ -49,6 +49,7 @@ def select_images(
     index: PointIndex,
     outlier_lists: list[OutlierList],
     one_sided: Iterable[OneSidedCluster] = (),
+    ranked: Iterable[Ranking] = (),
     *,
     max_drawn: int,
     max_outliers: int = MAX_OUTLIERS,
@@ -57,11 +58,15 @@ def select_images(
     """Select the listed outliers, then a sample of all other images, then the outliers' neighbors.
 
     The sample is uniform within each dataset, so that a map's densities stay as they are, and it depends on names
-    alone: the order of the images does not change it. Images that are typical of a one-sided cluster are on the page
-    too, drawn or not.
+    alone: the order of the images does not change it. Of each group, such as a clip, one image comes before all second
+    ones, so that no clip crowds out the others. Images that are typical of a one-sided cluster or in a ranking are on
+    the page too, drawn or not.
     """
-    rank = _best_ranks(len(index), outlier_lists)
-    order = np.lexsort((index.hash, rank))
+    rank = _best_ranks(index, outlier_lists)
+    by_hash = np.argsort(index.hash, kind="stable")
+    turn = np.empty(len(index), np.int64)
+    turn[by_hash] = index.turn(by_hash)
+    order = np.lexsort((index.hash, turn, rank))
 
     outliers = int((rank != _UNRANKED).sum())
     drawn = np.zeros(len(index), dtype=bool)
@@ -75,6 +80,8 @@ def select_images(
     neighbor_rank = _neighbor_ranks(rank, drawn, outlier_lists)
     for cluster in one_sided:
         neighbor_rank[cluster.typical] = np.minimum(neighbor_rank[cluster.typical], _TYPICAL)
+    for ranking in ranked:
+        neighbor_rank[ranking.image] = np.minimum(neighbor_rank[ranking.image], _TYPICAL)
     importance = np.minimum(rank, neighbor_rank)
     hidden = np.where(drawn, _UNRANKED, neighbor_rank)
     extra = np.lexsort((index.hash, hidden))[: min(max_neighbors, int((hidden != _UNRANKED).sum()))]
@@ -89,11 +96,21 @@ def select_images(
     )
 
 
-def _best_ranks(images: int, outlier_lists: list[OutlierList]) -> NDArray[np.int64]:
-    best = np.full(images, _UNRANKED, dtype=np.int64)
+def _best_ranks(index: PointIndex, outlier_lists: list[OutlierList]) -> NDArray[np.int64]:
+    best = np.full(len(index), _UNRANKED, dtype=np.int64)
     for outliers in outlier_lists:
-        np.minimum.at(best, outliers.image, outliers.rank)
+        np.minimum.at(best, outliers.image, _rank_in_turn(index, outliers))
     return best
+
+
+def _rank_in_turn(index: PointIndex, outliers: OutlierList) -> NDArray[np.int64]:
+    """Return the rank of each outlier where the first image of every group comes before all second ones."""
+    if index.group is None:
+        return outliers.rank.astype(np.int64)
+    in_turn = np.lexsort((outliers.rank, index.turn(outliers.image)))
+    rank = np.empty(len(in_turn), np.int64)
+    rank[in_turn] = np.sort(outliers.rank)
+    return rank
 
 
 def _neighbor_ranks(

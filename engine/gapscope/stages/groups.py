@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gapscope.compare.headline import describe_groups
 from gapscope.errors import OptionError
 from gapscope.neighbors.bursts import find_clips
 from gapscope.progress import Progress
@@ -226,9 +227,14 @@ def record_groups(run: RunStore, rules: Mapping[str, str], progress: Progress) -
     record = run.record
     for name, own in groups.items():
         unit = _UNITS.get(rules[name], "image" if rules[name] == "none" else "group")
-        longest = int(own.lengths.max(initial=0))
-        record.datasets[name].groups = GroupRecord(rule=rules[name], unit=unit, count=len(own), longest=longest)
-        if text := _told(name, rules[name], own):
+        record.datasets[name].groups = GroupRecord(
+            rule=rules[name],
+            unit=unit,
+            count=len(own),
+            typical=int(np.median(own.lengths)) if len(own) else 0,
+            longest=int(own.lengths.max(initial=0)),
+        )
+        if text := describe_groups(record, name):
             progress.note(text)
     record.grouped_pairs = [pair.name for pair in all_pairs(list(groups)) if needs_group_search(groups, pair)]
     record.shared_groups = {}
@@ -254,22 +260,6 @@ def _write_clips(run: RunStore, name: str) -> bool:
     values[embedded] = uris[embedded[first[clips]]]
     write_groups(run, name, values)
     return True
-
-
-def _told(name: str, rule: str, groups: ImageGroups) -> str:
-    images, count = len(groups.rows), len(groups)
-    if groups.counts_images:
-        return "" if rule in ("none", "objects") else f"{name}: by {rule}, every image is a group of its own"
-    typical = int(np.median(groups.lengths))
-    if rule == "bursts":
-        # Backticks let the command line spell the argument as its option.
-        return (
-            f"{name} looks like {count:,} clip{'s' * (count != 1)} of about {typical:,} frames: p-values count clips; "
-            f"`group='none'` counts images"
-        )
-    if rule == "objects":
-        return f"{name}: {images:,} objects in {count:,} images, which p-values count; `group='none'` counts objects"
-    return f"{name}: {images:,} images in {count:,} groups by {rule}, which p-values count"
 
 
 def _told_shared(query: ImageGroups, shared: NDArray[np.bool_], name: str, other: str) -> str:

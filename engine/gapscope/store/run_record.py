@@ -147,12 +147,14 @@ class GroupRecord:
             `bursts`.
         unit: what one group is called, such as `clip`.
         count: how many there are.
+        typical: median of their numbers of images.
         longest: images in the largest one.
     """
 
     rule: str
     unit: str
     count: int
+    typical: int
     longest: int
 
 
@@ -297,7 +299,7 @@ class RunRecord:
             >>> record = RunRecord.of_embeddings({"a": 600}, {"P5": 8}, block_rows=1024)
             >>> record.describe_count("a", 600, 600)
             '600 images'
-            >>> record.datasets["a"].groups = GroupRecord(rule="bursts", unit="clip", count=20, longest=30)
+            >>> record.datasets["a"].groups = GroupRecord(rule="bursts", unit="clip", count=20, typical=30, longest=30)
             >>> record.describe_count("a", 600, 20)
             '600 images in 20 clips'
         """

@@ -111,6 +111,7 @@ def test_duplicates_within_and_across_datasets_are_found(run: Run) -> None:
     assert run.metrics["duplicates"] == {
         "groups": 3,
         "images": 6,
+        "repeats": {"real": 0, "synthetic": 0},
         "pairs": {
             "real-vs-real": {"exact": 0, "near": 0},
             "real-vs-synthetic": {"exact": 1, "near": 1},

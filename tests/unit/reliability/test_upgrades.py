@@ -39,6 +39,8 @@ def test_a_run_of_an_earlier_release_opens_or_is_refused_with_the_way_out(sample
         "listed": 41,
         "read": 40,
         "rejected": 1,
+        "groups": 40,
+        "group_rule": "none",
         "statuses": {"not-an-image": 1},
     }
     for level in run.levels:

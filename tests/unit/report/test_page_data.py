@@ -19,6 +19,10 @@ def test_every_number_of_a_pair_is_described_and_shown(tmp_path: Path) -> None:
     metrics = read_metrics(run)
     ends = ("share_outside_low", "share_outside_high")
     numbers = {name for name, kind in PairMetrics.__annotations__.items() if kind in (int, float)} - {*ends}
+    by_image = numbers_table(run, metrics)
+    assert numbers - {column[0] for column in by_image["columns"]} == {"groups", "reference_groups", "outlier_groups"}
+    # Where images belong together, the groups are shown as well.
+    metrics["levels"]["P2"]["pairs"]["a-vs-b"]["groups"] = 2
     table = numbers_table(run, metrics)
     assert {column[0] for column in table["columns"]} == numbers
     pair = metrics["levels"]["P3"]["pairs"]["b-vs-a"]

@@ -35,6 +35,13 @@
     return [g.make("p", { class: "status quiet" }, `Not listed as an outlier at ${levelName}`)];
   };
 
+  const groupLine = (image) => {
+    const group = g.groupOf(image);
+    if (group === null || group.images < 2) return null;
+    return g.make("p", { class: "quiet", title: group.name }, `One of ${g.formatImages(group.images)} of the ${g.unit(g.image.dataset[image], 1)} `,
+      g.make("bdi", {}, g.groupName(group)));
+  };
+
   const coloringLine = (image) => {
     const text = g.coloringText(image);
     return text === null ? null : g.make("p", { class: "quiet" }, g.make("bdi", {}, text));
@@ -50,6 +57,7 @@
       g.make("div", { class: "about" },
         g.tag(g.image.dataset[image]),
         g.make("p", { class: "file" }, g.make("bdi", {}, g.image.name(image))),
+        groupLine(image),
         coloringLine(image),
         ...outlierStatuses(level, image, levelName).slice(0, 3),
         ...g.pairsOfQuery(image).slice(0, 2).map((pair) => scoreLine(level, pair, image)).filter(Boolean)),
@@ -114,7 +122,7 @@
           g.make("button", { type: "button", class: "plain", onclick: () => g.update({ pinned: null }) }, "Unpin"))),
       largeImage(image),
       g.make("p", { class: "file", title: g.image.uri(image) }, g.make("bdi", {}, g.image.name(image))),
-      ...[coloringLine(image)].filter(Boolean),
+      ...[groupLine(image), coloringLine(image)].filter(Boolean),
       g.make("p", { class: "quiet" }, cluster < 0 ? `In no cluster at ${levelName}` : `In cluster ${cluster} at ${levelName}`),
       ...pairs.map((pair) => referenceSection(level, neighbors, pair, image, entry(pair))),
     );

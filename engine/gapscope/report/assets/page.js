@@ -9,7 +9,7 @@
   await g.loadPage().catch(fail);
   const { data } = g;
   const state = {
-    level: 0, pair: 0, reference: -1, color: -1, pinned: null, neighbors: null, cluster: null, selected: new Set(), galleryLength: g.GALLERY_STEP,
+    level: 0, pair: 0, reference: -1, color: -1, pinned: null, neighbors: null, cluster: null, openGroup: null, selected: new Set(), galleryLength: g.GALLERY_STEP,
   };
   g.state = state;
   let level = null;
@@ -35,6 +35,7 @@
     const verdict = g.byId("verdict");
     g.drawConfounders();
     verdict.hidden = g.drawHeadlines();
+    g.drawNotes();
     if (widest.share > 0) {
       const [query, reference] = data.pairs[widest.pair].map(g.datasetName);
       verdict.replaceChildren("The widest gap is at ", g.make("strong", {}, data.levels[widest.level].name), ": ",
@@ -44,7 +45,7 @@
       verdict.textContent = data.levels.length === 1
         ? `No image is listed as an outlier at ${data.levels[0].name}.` : "No image is listed as an outlier at any level.";
     }
-    const parts = data.datasets.map(({ name, read, rejected }) => `${name}: ${g.formatCount(read)} read${rejected ? `, ${g.formatCount(rejected)} rejected` : ""}`);
+    const parts = data.datasets.map(({ name, count, rejected }) => `${name}: ${count} read${rejected ? `, ${g.formatCount(rejected)} rejected` : ""}`);
     if (data.fdr !== null) parts.push(`outliers at a false discovery rate of ${Number((data.fdr * 100).toPrecision(3))}%`);
     g.byId("counts").textContent = parts.join(" · ");
   };
@@ -140,6 +141,11 @@
       g.drawCharts(state);
     },
     galleryLength: () => g.drawGallery(level, state),
+    openGroup() {
+      const group = document.activeElement?.dataset?.group;
+      g.drawGallery(level, state);
+      if (group) document.querySelector(`.behind[data-group="${group}"]`)?.focus();
+    },
     async reference() {
       drawLegend();
       await redraw.color();
@@ -175,7 +181,7 @@
   };
   g.update = async (change) => {
     Object.assign(state, change);
-    if ("level" in change || "pair" in change) state.galleryLength = g.GALLERY_STEP;
+    if ("level" in change || "pair" in change) Object.assign(state, { galleryLength: g.GALLERY_STEP, openGroup: null });
     for (const name of Object.keys(change)) await redraw[name]();
   };
   const scrollToMap = () => {

@@ -13,17 +13,27 @@
   const levelName = (state) => g.data.levels[state.level].name;
   const pairName = (pair) => g.data.pairs[pair].map(g.datasetName).join("-vs-");
 
+  // The interval of the share outside, in parentheses.
+  const shareRange = (level, pair) => {
+    const cell = g.data.charts.find(({ key }) => key === "share_outside")?.rows[level][pair];
+    return cell && cell[1] !== null && cell[2] !== null ? ` (${g.formatPercent(cell[1])} to ${g.formatPercent(cell[2])})` : "";
+  };
+
   // Two sentences about a pair at a level.
   const pairSentences = (level, pair) => {
     const [query, reference] = g.data.pairs[pair].map(g.datasetName);
     const number = (key) => tableValue(level, pair, key) ?? 0;
-    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} images (${g.formatPercent(number("outlier_share"))}) are outliers`;
+    const groups = tableValue(level, pair, "groups");
+    const dataset = g.data.pairs[pair][0];
+    const inGroups = groups === null || groups === number("images") ? ""
+      : `, ${g.formatCount(number("outlier_groups"))} of ${g.formatCount(groups)} ${g.unit(dataset, groups)},`;
+    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} images${inGroups} (${g.formatPercent(number("outlier_share"))}) are outliers`;
     const reasons = [
       number("outside") ? `${g.formatCount(number("outside"))} outside ${reference}` : "",
       number("under_represented") ? `${g.formatCount(number("under_represented"))} under-represented in ${reference}` : "",
     ].filter(Boolean).join(", ");
     const share = tableValue(level, pair, "share_outside");
-    return [reasons ? `${outliers}: ${reasons}.` : `${outliers}.`, share === null ? "" : `About ${g.formatPercent(share)} of ${query} lies outside ${reference}.`];
+    return [reasons ? `${outliers}: ${reasons}.` : `${outliers}.`, share === null ? "" : `About ${g.formatPercent(share)} of ${query} lies outside ${reference}${shareRange(level, pair)}.`];
   };
 
   g.drawPairs = (state) => {
@@ -44,6 +54,62 @@
     }));
   };
 
+  // The entries of a list, those of one group behind the first of them.
+  const stacksOf = (list) => {
+    const stacks = [];
+    const byGroup = new Map();
+    for (let index = 0; index < list.image.length; index++) {
+      const entry = g.readEntry(list, index);
+      const group = g.image.group === null ? -1 : g.image.group[entry.image];
+      if (group >= 0 && byGroup.has(group)) byGroup.get(group).push(entry);
+      else {
+        const stack = [entry];
+        if (group >= 0) byGroup.set(group, stack);
+        stacks.push(stack);
+      }
+    }
+    return stacks;
+  };
+
+  const galleryItem = (image, state, head, kind, ...more) => g.make("li", {},
+    g.make("button", {
+      type: "button", class: "item", "aria-pressed": String(image === state.pinned),
+      title: g.image.name(image), onclick: () => g.pinFromList(image),
+    },
+    g.boxedThumbnail(image, 132), head,
+    g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(image))),
+    g.make("span", { class: "kind quiet" }, kind)), ...more);
+
+  const itemHead = (first, second) => g.make("span", { class: "item-head" }, g.make("strong", {}, first), g.make("span", { class: "quiet" }, second));
+
+  const outlierItem = (entry, state, ...more) => galleryItem(entry.image, state,
+    itemHead(g.formatCount(entry.rank), `q ${g.formatShort(entry.q)}`), g.REASON_TEXTS[entry.reason], ...more);
+
+  // One picture per group, with the others behind it.
+  const stackItems = (stack, state, dataset) => {
+    const [first, ...behind] = stack;
+    if (!behind.length) return [outlierItem(first, state)];
+    const group = g.image.group[first.image];
+    const open = state.openGroup === group;
+    const toggle = g.make("button", {
+      type: "button", class: "plain behind", "aria-expanded": String(open), "data-group": group,
+      onclick: () => g.update({ openGroup: open ? null : group }),
+    }, open ? "Show one" : `${g.formatCount(behind.length)} more of this ${g.unit(dataset, 1)}`);
+    return [outlierItem(first, state, toggle), ...(open ? behind.map((entry) => outlierItem(entry, state)) : [])];
+  };
+
+  const drawRanking = (ranking, state, query, reference) => {
+    g.byId("gallery-title").replaceChildren("Ranking of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
+    g.byId("gallery-note").textContent = `${g.data.limits[state.pair]}. None of these is sure: they stand out most, and as many would where nothing differs.`;
+    g.byId("gallery-items").replaceChildren(...Array.from(ranking.image, (image, index) => {
+      const group = g.groupOf(image);
+      const size = group && group.images > 1 ? `${g.groupName(group)}, ${g.formatCount(group.images)} ${group.images === 1 ? "image" : "images"}` : "not listed";
+      return galleryItem(image, state, itemHead(g.formatCount(index + 1), `p ${g.formatShort(ranking.numbers[3 * index])}`), size);
+    }));
+    g.byId("more").hidden = true;
+    g.byId("select-list").hidden = true;
+  };
+
   g.drawGallery = (level, state) => {
     const items = g.byId("gallery-items");
     const list = level.lists[state.pair];
@@ -54,21 +120,23 @@
       return;
     }
     const [query, reference] = g.data.pairs[state.pair];
+    const ranking = level.rankings[state.pair];
+    if (!list.total && ranking.image.length) {
+      drawRanking(ranking, state, query, reference);
+      return;
+    }
     title.replaceChildren("Worst outliers of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
-    const length = Math.min(state.galleryLength, list.image.length);
+    const stacks = stacksOf(list);
+    const length = Math.min(state.galleryLength, stacks.length);
+    const groups = tableValue(state.level, state.pair, "outlier_groups");
+    const counted = groups === null || stacks.length === list.image.length ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} images`
+      : `${g.formatCount(length)} of ${g.formatCount(groups)} ${g.datasetName(query)} ${g.unit(query, groups)}, ${g.formatImages(list.total)} in all,`;
+    const few = g.data.limits[state.pair] ? `${g.data.limits[state.pair]}. ` : "";
     g.byId("gallery-note").textContent = list.total
-      ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} images that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}.csv`
+      ? `${few.replace("; here is the ranking", "")}${counted} that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}.csv`
       : `No ${g.datasetName(query)} image is listed as an outlier against ${g.datasetName(reference)} at this level.`;
-    items.replaceChildren(...Array.from({ length }, (_, index) => g.readEntry(list, index)).map((entry) => g.make("li", {},
-      g.make("button", {
-        type: "button", class: "item", "aria-pressed": String(entry.image === state.pinned),
-        title: g.image.name(entry.image), onclick: () => g.pinFromList(entry.image),
-      },
-      g.boxedThumbnail(entry.image, 132),
-      g.make("span", { class: "item-head" }, g.make("strong", {}, g.formatCount(entry.rank)), g.make("span", { class: "quiet" }, `q ${g.formatShort(entry.q)}`)),
-      g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(entry.image))),
-      g.make("span", { class: "kind quiet" }, g.REASON_TEXTS[entry.reason])))));
-    g.byId("more").hidden = length >= list.image.length;
+    items.replaceChildren(...stacks.slice(0, length).flatMap((stack) => stackItems(stack, state, query)));
+    g.byId("more").hidden = length >= stacks.length;
     g.byId("select-list").hidden = !list.image.length;
   };
   g.GALLERY_STEP = GALLERY_STEP;
@@ -118,6 +186,18 @@
       return g.make("li", {}, swatch, g.make("bdi", {}, g.data.heads[pair]));
     }));
     return order.length > 0;
+  };
+
+  // What counts as one, and where that is too little to be sure of anything.
+  g.drawNotes = () => {
+    // Both directions of a pair have the same limit where both sides are as large.
+    const isRepeated = (pair) => g.data.pairs.slice(0, pair).some(([query, reference], other) => query === g.data.pairs[pair][1]
+      && reference === g.data.pairs[pair][0] && g.data.limits[other] && g.data.datasets[query].groups === g.data.datasets[reference].groups);
+    const limits = g.data.limits.filter((text, pair) => text && !isRepeated(pair)).map((text) => g.make("li", {}, g.make("bdi", {}, text.replace("; here is the ranking", "")), ". ",
+      g.make("a", { href: "#gallery" }, "See the ranking.")));
+    const groups = g.data.groupNotes.map((text) => g.make("li", {}, g.make("bdi", {}, text)));
+    g.byId("notes").hidden = !(limits.length + groups.length);
+    g.byId("notes").replaceChildren(...limits, ...groups);
   };
 
   // Confounders: differences between the files rather than between what the images show.

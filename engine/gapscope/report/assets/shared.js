@@ -60,6 +60,9 @@
       row: g.decodeArray(images.row, Uint32Array),
       drawn: g.decodeArray(images.drawn, Uint8Array),
       sizes: g.decodeArray(images.sizes, Uint8Array),
+      // The number of an image's group, such as its clip; -1 where images count one by one.
+      group: images.group === null ? null : g.decodeArray(images.group, Int32Array),
+      groups: images.groups.map(([name, images]) => ({ name, images })),
       name: (image) => images.names[image],
       uri: (image) => images.prefixes[g.image.dataset[image]] + images.names[image],
     };
@@ -83,6 +86,9 @@
       reason: g.decodeArray(list.reason, Uint8Array),
       numbers: g.decodeArray(list.numbers, Float32Array),
     }));
+    const rankings = data.rankings.map((ranking, pair) => ({
+      pair, image: g.decodeArray(ranking.image, Int32Array), numbers: g.decodeArray(ranking.numbers, Float32Array),
+    }));
     const entries = new Map();
     for (const list of lists) {
       list.image.forEach((image, index) => {
@@ -90,7 +96,7 @@
         entries.get(image).push(g.readEntry(list, index));
       });
     }
-    return { points, lists, entries, clusters: g.decodeArray(data.clusters, Int32Array), scores: data.scores.map(decodeFloat16) };
+    return { points, lists, rankings, entries, clusters: g.decodeArray(data.clusters, Int32Array), scores: data.scores.map(decodeFloat16) };
   };
 
   // Few browsers have a Float16Array.
@@ -101,6 +107,15 @@
     if (exponent === 31) return fraction ? NaN : sign * Infinity;
     return sign * (exponent ? 2 ** (exponent - 15) * (1 + fraction / 1024) : 2 ** -14 * (fraction / 1024));
   });
+
+  // The group of an image as an object, or null.
+  g.groupOf = (image) => (g.image.group === null || g.image.group[image] < 0 ? null : g.image.groups[g.image.group[image]]);
+  g.unit = (dataset, count) => {
+    const { unit } = g.data.datasets[dataset];
+    return count === 1 ? unit : `${unit}s`;
+  };
+  // The end of a group's name, which often is a path.
+  g.groupName = (group) => group.name.split("/").filter(Boolean).slice(-2).join("/");
 
   const REASON_NAMES = ["outside", "under-represented", "both"];
   // An entry of an outlier list as an object.
