@@ -14,10 +14,11 @@ from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_
 from gapscope.settings import Preprocess, ReportSettings
 from gapscope.sources import Entry, Source
 from gapscope.store.datasets import Pair
+from gapscope.store.groups import read_groups
 from gapscope.store.index import read_entries, read_index, rows_read
 from gapscope.store.layouts import read_layout
 from gapscope.store.location import Location, LocationLike, resolve_location
-from gapscope.store.manifests import ALL, read_duplicates, read_manifest
+from gapscope.store.manifests import ALL, read_duplicates, read_groups_manifest, read_manifest
 from gapscope.store.metrics import NAME as METRICS
 from gapscope.store.metrics import Metrics, read_metrics
 from gapscope.store.pyramid import open_embeddings
@@ -265,6 +266,50 @@ class Run:
             ['P3', 'P5']
         """
         return self._manifest(ALL, query, reference)
+
+    def groups(self, dataset: str) -> pd.DataFrame:
+        """Return the group of every embedded image: row, uri, group, and `representative` for one image of each group.
+
+        A representative stands for its group wherever images look for neighbors. Where images count one by one, each is
+        a group that has its uri as name.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> groups = run.groups("real")
+            >>> groups["group"].nunique(), groups["representative"].all()
+            (60, np.True_)
+        """
+        self._check("dataset", dataset, self.datasets)
+        groups = read_groups(self.store, dataset)
+        uris = read_index(self.store, dataset, ["uri"])["uri"].take(pa.array(groups.rows)).to_pandas()
+        table = pd.DataFrame({"row": groups.rows, "uri": uris, "group": uris, "representative": False})
+        if groups.names is not None:
+            table["group"] = groups.names[groups.group]
+        table.loc[groups.representative, "representative"] = True
+        return table
+
+    def group_outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
+        """Return the ranking of the query's groups: all that are listed, and at least the first thousand.
+
+        Raises:
+            RunError: the query's images count one by one, so that `outliers` says all.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/clips")
+            >>> ranking = run.group_outliers("P5", "drives", "renders")
+            >>> ranking.loc[0, ["images", "listed"]].tolist()
+            [4, True]
+        """
+        self._check("level", level, self.levels)
+        self._check("dataset", query, self.datasets)
+        self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
+        try:
+            table: pd.DataFrame = read_groups_manifest(self.path, level, Pair(query, reference)).to_pandas()
+        except FileNotFoundError:
+            raise RunError(f"the images of {query} count one by one; see `Run.outliers`") from None
+        return table
 
     def _manifest(self, level: str, query: str, reference: str) -> pd.DataFrame:
         self._check("dataset", query, self.datasets)

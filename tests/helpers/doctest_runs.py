@@ -2,7 +2,7 @@
 
 An example that names one of them starts in a folder with `photos`, whose last 20 pictures are of stripes, `renders`,
 which lacks such pictures, and `more-renders`, which has them; and with `runs/monday` and `runs/tuesday`, finished
-comparisons of `photos` with the one and the other.
+comparisons of `photos` with the one and the other; and with `runs/clips`, in which every four photos are a group.
 """
 
 from pathlib import Path
@@ -45,6 +45,15 @@ def folder_of_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
             size=SIDE,
             cluster="inline",
         )
+    gapscope.compare(
+        {"drives": folder / "photos", "renders": folder / "renders"},
+        out=folder / "runs" / "clips",
+        group={"drives": [number // 4 for number in range(60)]},
+        model="bundled",
+        levels=["P3", "P5"],
+        size=SIDE,
+        cluster="inline",
+    )
     return folder
 
 

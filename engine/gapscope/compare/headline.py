@@ -28,7 +28,8 @@ def headline(pair: Pair, by_level: Mapping[str, PairMetrics], record: RunRecord)
         return f"None of the {images} stands out from {reference} at any level; {level} comes nearest{distance}"
     share = metrics["outliers"] / metrics["images"]
     if metrics["groups"] != metrics["images"]:
-        images = f"{images}, in {metrics['outlier_groups']:,} of these"
+        unit = record.group_unit(query)
+        images = f"{metrics['images']:,} {query} images, {metrics['outlier_groups']:,} of {metrics['groups']:,} {unit}s"
     return (
         f"{metrics['outliers']:,} of {images} ({share:.1%}) lie outside {reference} "
         f"or are too rare in it at {level}{distance}"

@@ -106,4 +106,5 @@ def _outliers(run: RunStore) -> Iterator[pa.Table]:
             ):
                 table = table.add_column(at, title, pa.array([value] * len(table), pa.string()))
             tables.append(table)
-    yield pa.concat_tables(tables)
+    # Where images form groups, a table has one column more.
+    yield pa.concat_tables(tables, promote_options="default")

@@ -26,7 +26,7 @@ _MIN_EXCESS = 0.3
 _MIN_Z = 5.0
 _LINK_LAG = 8
 _NEIGHBORS = 32
-_LINKS = ((5, 0.5), (_NEIGHBORS, 0.25))
+_LINKS = ((5, 0.5), (_NEIGHBORS, 0.125))
 """How many of a frame's nearest are linked to it, up to which share of the median distance of two random images."""
 _RANDOM_PAIRS = 4000
 
@@ -37,7 +37,7 @@ def find_clips(run: RunStore, dataset: str) -> NDArray[np.int64] | None:
     The embeddings of the second-coarsest level decide, standardized over this dataset alone. Images are compared with
     those of their folder that are up to 512 rows away. A clip is a run of consecutive rows of one folder that are
     linked as near copies: at most eight rows apart, and among each other's nearest five no farther than half of the
-    median distance between two random images, among the nearest 32 than a quarter.
+    median distance between two random images, among the nearest 32 than an eighth.
 
     Args:
         run: the run, whose images are embedded.
@@ -95,7 +95,9 @@ def _blocks(view: EmbeddingView, folder: NDArray[np.int64], starts: NDArray[np.i
         own = folder[positions]
         distances[own[:, None] != own] = np.inf
         np.fill_diagonal(distances, np.inf)
-        nearest = np.argsort(distances, axis=1, kind="stable")[:, :_NEIGHBORS]
+        nearest = np.argpartition(distances, min(_NEIGHBORS, len(distances)) - 1, axis=1)[:, :_NEIGHBORS]
+        order = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1, kind="stable")
+        nearest = np.take_along_axis(nearest, order, axis=1)
         rank = np.argsort(np.argsort(own, kind="stable"), kind="stable")
         sizes = np.unique(own, return_inverse=True, return_counts=True)
         of_folder = sizes[2][sizes[1]].astype(np.float64)

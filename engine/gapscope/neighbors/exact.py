@@ -13,7 +13,7 @@ from gapscope.neighbors.result import Neighbors, own_positions
 
 _QUERY_TILE = 2048
 _REFERENCE_TILE = 16384
-_GATHER_BYTES = 64 * 2**20
+_GATHER_BYTES = 16 * 2**20
 _ROUNDING = 1e-5
 _SPARE = 4
 """Candidates beyond k: measured distances decide which of them are the nearest, not rounded products."""
@@ -113,11 +113,7 @@ def _measure_candidates(vectors: Tensor, tile: Tensor, approximate: Tensor, rows
         possible = approximate < torch.inf
     measured = torch.full(rows.shape, torch.inf, device=rows.device)
     query, column = torch.nonzero(possible, as_tuple=True)
-    step = max(1, _GATHER_BYTES // (4 * vectors.shape[1]))
-    for start in range(0, len(query), step):
-        # From differences, not products: equal vectors get exactly 0, and nothing depends on how tiles were cut.
-        i, j = query[start : start + step], column[start : start + step]
-        measured[i, j] = (tile[rows[i, j]] - vectors[i]).square().sum(dim=1) / 2
+    measured[query, column] = _pair_half_squares(vectors, tile, query, rows[query, column])
     return measured
 
 
@@ -128,12 +124,27 @@ def half_squares(vectors: Tensor, tile: Tensor, rows: Tensor) -> Tensor:
         >>> half_squares(torch.zeros(1, 2), torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.tensor([[0, 1]]))
         tensor([[12.5000,  0.0000]])
     """
-    measured = torch.empty(rows.shape, device=vectors.device)
-    step = max(1, _GATHER_BYTES // (4 * rows.shape[1] * vectors.shape[1]))
-    for start in range(0, len(vectors), step):
+    query = torch.arange(len(vectors), device=rows.device).repeat_interleave(rows.shape[1])
+    return _pair_half_squares(vectors, tile, query, rows.reshape(-1)).reshape(rows.shape)
+
+
+def _pair_half_squares(vectors: Tensor, tile: Tensor, query: Tensor, candidate: Tensor) -> Tensor:
+    """Return (m,) half the squared distance between `vectors` and rows of `tile`, both by number.
+
+    From differences, not products: equal vectors get exactly 0, and nothing depends on how tiles were cut.
+    """
+    squares = torch.empty(len(query), device=vectors.device)
+    step = max(1, _GATHER_BYTES // (4 * vectors.shape[1]))
+    # Fresh memory for every step would cost the CPU more than the arithmetic.
+    differences = torch.empty((min(step, len(query)), vectors.shape[1]), device=vectors.device)
+    subtracted = torch.empty_like(differences)
+    for start in range(0, len(query), step):
         part = slice(start, start + step)
-        measured[part] = (tile[rows[part]] - vectors[part, None]).square().sum(dim=2) / 2
-    return measured
+        size = len(query[part])
+        torch.index_select(tile, 0, candidate[part], out=differences[:size])
+        torch.index_select(vectors, 0, query[part], out=subtracted[:size])
+        torch.sum(differences[:size].sub_(subtracted[:size]).square_(), dim=1, out=squares[part])
+    return squares / 2
 
 
 def keep_nearest(half_squares: Tensor, positions: Tensor, k: int) -> tuple[Tensor, Tensor]:

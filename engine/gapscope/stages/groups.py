@@ -223,8 +223,11 @@ def record_groups(run: RunStore, rules: Mapping[str, str], progress: Progress) -
         rules: per dataset, what its groups come from, as `GroupRecord.rule` has it.
         progress: is told which groups there are.
     """
-    groups = read_all_groups(run)
     record = run.record
+    for dataset in record.datasets.values():
+        # What an earlier command counted.
+        dataset.groups = None
+    groups = read_all_groups(run)
     for name, own in groups.items():
         unit = _UNITS.get(rules[name], "image" if rules[name] == "none" else "group")
         record.datasets[name].groups = GroupRecord(

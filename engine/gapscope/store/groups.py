@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gapscope.errors import DamageError
 from gapscope.store.atomic import replacing
 from gapscope.store.datasets import Pair
 from gapscope.store.index import rows_read
@@ -122,14 +123,28 @@ def remove_groups(run: RunStore, dataset: str) -> None:
 
 
 def read_groups(run: RunStore, dataset: str) -> ImageGroups:
-    """Return the groups of a dataset's embedded images; groups of one where the run has no table of them."""
-    rows = rows_read(run, dataset)
+    """Return the groups of a dataset's embedded images; groups of one where the run has no table of them.
+
+    Raises:
+        DamageError: run.json counts groups, and the table is gone or does not fit it.
+    """
+    rows, path = rows_read(run, dataset), groups_path(run.path, dataset)
     try:
-        with readable(groups_path(run.path, dataset)) as file:
+        with readable(path) as file:
             values = read_whole(file, ["group"])["group"]
     except FileNotFoundError:
-        return ImageGroups.singles(rows)
-    return ImageGroups.of_values(rows, values.take(pa.array(rows)).to_numpy())
+        groups = ImageGroups.singles(rows)
+    else:
+        if len(values) != run.record.datasets[dataset].listed:
+            raise DamageError(f"{path} has {len(values):,} rows: it is damaged; see `gapscope verify {run.path}`")
+        groups = ImageGroups.of_values(rows, values.take(pa.array(rows)).to_numpy())
+    known = run.record.datasets[dataset].groups
+    if known is not None and known.count != len(groups):
+        raise DamageError(
+            f"{path} holds {len(groups):,} groups and run.json {known.count:,}: it is damaged; see "
+            f"`gapscope verify {run.path}`"
+        )
+    return groups
 
 
 def read_all_groups(run: RunStore) -> dict[str, ImageGroups]:

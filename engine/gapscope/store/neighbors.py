@@ -41,7 +41,12 @@ def _path(level: str, pair: Pair, array: str, among: Among = "images") -> str:
     return f"{NAME}/{level}/{pair.name}/{_PREFIX[among]}{array}"
 
 
-def has_neighbors(run: RunStore, level: str, pair: Pair, among: Among = "images", digest: str = "") -> bool:
+def neighbor_arrays(level: str, pair: Pair, among: Among = "images") -> tuple[str, str]:
+    """Return the paths, within a run, of the arrays of distances and of rows of a level and pair."""
+    return _path(level, pair, "distances", among), _path(level, pair, "indices", among)
+
+
+def has_neighbors(run: RunStore, level: str, pair: Pair, among: Among = "images", digest: str | None = None) -> bool:
     """Return whether the neighbors of a level and pair are on disk, whole.
 
     Args:
@@ -49,12 +54,12 @@ def has_neighbors(run: RunStore, level: str, pair: Pair, among: Among = "images"
         level: the level's name.
         pair: of datasets.
         among: images or groups.
-        digest: what `finish_neighbors` took: neighbors among other groups do not count.
+        digest: what `finish_neighbors` took, so that neighbors among other groups do not count; None for any.
     """
     path = _path(level, pair, "distances", among)
     if not is_done(run, path) or lacks_chunks(run, _path(level, pair, "indices", among)):
         return False
-    return str(array_attributes(run, path).get("digest", "")) == digest
+    return digest is None or array_attributes(run, path).get("digest") == digest
 
 
 def write_neighbors(
@@ -109,10 +114,11 @@ def finish_neighbors(
         mark_array_done(run, path, run.open_array(path, "r+"), attributes)
 
 
-def neighbor_search_info(run: RunStore, level: str, pair: Pair) -> NeighborSearchInfo:
+def neighbor_search_info(run: RunStore, level: str, pair: Pair, among: Among = "images") -> NeighborSearchInfo:
     """Return how the neighbors of a level and pair were found, as `finish_neighbors` took it."""
-    attributes = array_attributes(run, _path(level, pair, "distances"))
-    return cast("NeighborSearchInfo", {name: value for name, value in attributes.items() if name != "done"})
+    attributes = array_attributes(run, _path(level, pair, "distances", among))
+    known = NeighborSearchInfo.__annotations__
+    return cast("NeighborSearchInfo", {name: value for name, value in attributes.items() if name in known})
 
 
 def read_neighbors(run: RunStore, level: str, pair: Pair) -> DistancesAndIndices:

@@ -10,6 +10,7 @@ import zarr
 
 from gapscope.errors import DamageError, one_line
 from gapscope.store.datasets import all_pairs
+from gapscope.store.groups import groups_path
 from gapscope.store.index import index_path
 from gapscope.store.location import Location, readable
 from gapscope.store.run_store import RunStore
@@ -28,7 +29,8 @@ def check_shapes(run: RunStore) -> None:
     """
     listed = {name: run.record.datasets[name].listed for name in run.datasets}
     for name, rows in listed.items():
-        _check_index(run.path, name, rows)
+        _check_table(run.path, index_path(run.path, name), rows)
+        _check_table(run.path, groups_path(run.path, name), rows)
     for path, kind, shape in _arrays(run.levels, listed):
         check_array(run, path, kind, shape)
 
@@ -44,12 +46,12 @@ def _arrays(levels: tuple[str, ...], listed: dict[str, int]) -> Iterator[tuple[s
             yield f"previous_layout.zarr/{level}/{name}", "f", (None, 3)
         for pair in all_pairs(list(listed)):
             path = f"neighbors.zarr/{level}/{pair.name}"
-            yield f"{path}/distances", "f", (listed[pair.query], None)
-            yield f"{path}/indices", "i", (listed[pair.query], None)
+            for prefix in ("", "group_"):
+                yield f"{path}/{prefix}distances", "f", (listed[pair.query], None)
+                yield f"{path}/{prefix}indices", "i", (listed[pair.query], None)
 
 
-def _check_index(run: Location, name: str, rows: int) -> None:
-    path = index_path(run, name)
+def _check_table(run: Location, path: Location, rows: int) -> None:
     try:
         with readable(path, whole=False) as source, pq.ParquetFile(source) as file:
             claimed = int(file.metadata.num_rows)
@@ -57,8 +59,8 @@ def _check_index(run: Location, name: str, rows: int) -> None:
         return
     except Exception as error:
         raise DamageError(f"{path} cannot be read ({one_line(error)}): it is damaged; {_see(run)}") from error
-    # Every row has a uri of its own, which takes a byte at least.
-    if claimed != rows or rows > path.stat().st_size:
+    # Every row has a uri of its own, which takes a byte at least; of groups there may be a few.
+    if claimed != rows or (rows > path.stat().st_size and path.parent.name == "index"):
         raise DamageError(f"{path} claims {claimed:,} rows, and run.json {rows:,}: it is damaged; {_see(run)}")
 
 

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.sources.rejects import STATUSES
+from gapscope.store.groups import groups_path, read_groups
 from gapscope.store.image_stats import image_stats_path, read_block_image_stats
 from gapscope.store.index import index_path, row_groups
 from gapscope.store.location import relative_name
@@ -52,6 +53,18 @@ def check_index(run: RunStore, name: str) -> tuple[Check, Statuses | None]:
     if not check.expect(not unknown, where, f"has rows of an unknown status: {unknown[:3]}", "listing", name):
         return check, None
     return check, statuses
+
+
+def check_image_groups(run: RunStore, name: str, statuses: Statuses | None) -> Check:
+    """Check that a dataset has the groups that run.json counts."""
+    check = Check(what=f"groups of {name}", unit="group")
+    record = run.record.datasets.get(name)
+    if record is None or record.groups is None or statuses is None:
+        check.waiting = "not found yet"
+        return check
+    with check.reading(relative_name(groups_path(run.path, name), run.path), "groups", name):
+        check.count = len(read_groups(run, name))
+    return check
 
 
 def check_counts(run: RunStore, name: str, statuses: Statuses | None) -> Check:

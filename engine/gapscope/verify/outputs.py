@@ -9,7 +9,7 @@ from gapscope.store import checksums, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.index import read_index
 from gapscope.store.location import Location, readable, relative_name
-from gapscope.store.manifests import ALL, duplicates_path, manifest_path
+from gapscope.store.manifests import ALL, duplicates_path, groups_manifest_path, manifest_path
 from gapscope.store.metrics import Metrics, read_metrics
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import read_whole
@@ -54,6 +54,9 @@ def check_tables(run: RunStore) -> Check:
                 listed = _listed(content, level, pair)  # type: ignore[arg-type]
                 rows = listed if max_rows is None else min(listed, max_rows)
                 _check_table(check, run.path, manifest_path(run.path, level, pair), rows, {"": pair.query}, uris)
+                if level != ALL and run.record.group_count(pair.query) < (record.datasets[pair.query].read or 0):
+                    path = groups_manifest_path(run.path, level, pair)
+                    _check_table(check, run.path, path, None, {"": pair.query}, uris)
     _check_table(check, run.path, duplicates_path(run.path), None, {"": None, "copy_": None}, uris)
     return check
 

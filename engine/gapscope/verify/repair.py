@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import zarr
 
 from gapscope.store.datasets import Pair
+from gapscope.store.groups import remove_groups
 from gapscope.store.image_stats import image_stats_path, list_again
 from gapscope.store.layouts import CLUSTERS, LAYOUT, PREVIOUS, mark_unfinished
 from gapscope.store.location import remove_tree, zarr_store
@@ -74,6 +75,13 @@ def _remove_scaler(run: RunStore, level: str) -> None:
     run.write_record()
 
 
+def _remove_groups(run: RunStore, name: str) -> None:
+    # Neighbors among other groups are noticed by their digest.
+    remove_groups(run, name)
+    run.record.datasets[name].groups = None
+    run.write_record()
+
+
 def _remove_neighbors(run: RunStore, level: str, query: str, reference: str) -> None:
     remove_tree(run.path / NEIGHBORS / level / Pair(query, reference).name)
     run.close(NEIGHBORS)
@@ -103,6 +111,7 @@ _REMOVE: dict[Part, Callable[..., None]] = {
     "group": _make_group,
     "embeddings": _remove_embeddings,
     "scaler": _remove_scaler,
+    "groups": _remove_groups,
     "neighbors": _remove_neighbors,
     "layout": _remove_layout,
     "previous": _remove_previous,

@@ -20,7 +20,13 @@ from gapscope.store.layouts import (
 )
 from gapscope.store.location import zarr_store
 from gapscope.store.neighbors import NAME as NEIGHBORS
-from gapscope.store.neighbors import has_neighbors, neighbor_search_info, read_neighbor_range
+from gapscope.store.neighbors import (
+    Among,
+    has_neighbors,
+    neighbor_arrays,
+    neighbor_search_info,
+    read_neighbor_range,
+)
 from gapscope.store.pyramid import NAME as PYRAMID
 from gapscope.store.run_store import RunStore
 from gapscope.store.shapes import check_array
@@ -73,31 +79,38 @@ def check_scaler(run: RunStore, level: str) -> Check:
 
 def check_neighbors(run: RunStore, level: str, pair: Pair, embedded: Embedded) -> Check:
     """Check the neighbors of every image of one dataset in another."""
-    which = (level, *pair)
-    where = f"{NEIGHBORS}/{level}/{pair.name}"
     check = Check(what=f"neighbors {level} {pair.name}", unit="row")
-    with check.reading(where, "neighbors", *which):
-        rows = len(embedded[pair.query])
-        for array, kind in (("distances", "f"), ("indices", "i")):
-            check_array(run, f"{where}/{array}", kind, (rows, None))
-        incomplete = any(lacks_chunks(run, f"{where}/{array}") for array in ("distances", "indices"))
-        if not check.expect(not incomplete, where, "lacks a part", "neighbors", *which):
-            return check
-        if not has_neighbors(run, level, pair):
-            check.waiting = "not found yet"
-            return check
-        exact = neighbor_search_info(run, level, pair)["method"] == "exact"
-        for first in range(0, rows, _CHUNK_ROWS):
-            chunk = slice(first, first + _CHUNK_ROWS)
-            distances, indices = read_neighbor_range(run, level, pair, chunk.start, chunk.stop)
-            query = embedded[pair.query][chunk]
-            own = pair.query == pair.reference
-            fault = _neighbor_fault(distances, indices, first, query, embedded[pair.reference], own=own, exact=exact)
-            if fault:
-                check.expect(False, where, fault, "neighbors", *which)
-                break
-            check.count += len(distances)
+    with check.reading(f"{NEIGHBORS}/{level}/{pair.name}", "neighbors", level, *pair):
+        _check_neighbors(check, run, level, pair, embedded, "images")
+        if run.record.among(pair) == "groups" and not (check.faults or check.waiting):
+            check.count = 0
+            _check_neighbors(check, run, level, pair, embedded, "groups")
     return check
+
+
+def _check_neighbors(check: Check, run: RunStore, level: str, pair: Pair, embedded: Embedded, among: Among) -> None:
+    which, where = (level, *pair), f"{NEIGHBORS}/{level}/{pair.name}"
+    rows, arrays = len(embedded[pair.query]), neighbor_arrays(level, pair, among)
+    for array, kind in zip(arrays, "fi", strict=True):
+        check_array(run, array, kind, (rows, None))
+    incomplete = any(lacks_chunks(run, array) for array in arrays)
+    if not check.expect(not incomplete, where, "lacks a part", "neighbors", *which):
+        return
+    if not has_neighbors(run, level, pair, among):
+        check.waiting = "not found yet"
+        return
+    # How many groups an image has besides its own depends on the image.
+    exact = among == "images" and neighbor_search_info(run, level, pair)["method"] == "exact"
+    for first in range(0, rows, _CHUNK_ROWS):
+        chunk = slice(first, first + _CHUNK_ROWS)
+        distances, indices = read_neighbor_range(run, level, pair, chunk.start, chunk.stop, among)
+        query = embedded[pair.query][chunk]
+        own = pair.query == pair.reference
+        fault = _neighbor_fault(distances, indices, first, query, embedded[pair.reference], own=own, exact=exact)
+        if fault:
+            check.expect(False, where, fault, "neighbors", *which)
+            return
+        check.count += len(distances)
 
 
 def _neighbor_fault(

@@ -82,20 +82,21 @@
 
   const itemHead = (first, second) => g.make("span", { class: "item-head" }, g.make("strong", {}, first), g.make("span", { class: "quiet" }, second));
 
-  const outlierItem = (entry, state, ...more) => galleryItem(entry.image, state,
-    itemHead(g.formatCount(entry.rank), `q ${g.formatShort(entry.q)}`), g.REASON_TEXTS[entry.reason], ...more);
+  const outlierItem = (entry, rank, state, ...more) => galleryItem(entry.image, state,
+    itemHead(g.formatCount(rank), `q ${g.formatShort(entry.q)}`), g.REASON_TEXTS[entry.reason], ...more);
 
   // One picture per group, with the others behind it.
-  const stackItems = (stack, state, dataset) => {
+  const stackItems = (stack, rank, state, dataset) => {
     const [first, ...behind] = stack;
-    if (!behind.length) return [outlierItem(first, state)];
+    if (g.groupOf(first.image) === null) return [outlierItem(first, first.rank, state)];
+    if (!behind.length) return [outlierItem(first, rank, state)];
     const group = g.image.group[first.image];
     const open = state.openGroup === group;
     const toggle = g.make("button", {
       type: "button", class: "plain behind", "aria-expanded": String(open), "data-group": group,
       onclick: () => g.update({ openGroup: open ? null : group }),
     }, open ? "Show one" : `${g.formatCount(behind.length)} more of this ${g.unit(dataset, 1)}`);
-    return [outlierItem(first, state, toggle), ...(open ? behind.map((entry) => outlierItem(entry, state)) : [])];
+    return [outlierItem(first, rank, state, toggle), ...(open ? behind.map((entry) => outlierItem(entry, rank, state)) : [])];
   };
 
   const drawRanking = (ranking, state, query, reference) => {
@@ -128,14 +129,14 @@
     title.replaceChildren("Worst outliers of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
     const stacks = stacksOf(list);
     const length = Math.min(state.galleryLength, stacks.length);
-    const groups = tableValue(state.level, state.pair, "outlier_groups");
-    const counted = groups === null || stacks.length === list.image.length ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} images`
+    const groups = g.unit(query, 1) === "image" ? null : tableValue(state.level, state.pair, "outlier_groups");
+    const counted = groups === null ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} images`
       : `${g.formatCount(length)} of ${g.formatCount(groups)} ${g.datasetName(query)} ${g.unit(query, groups)}, ${g.formatImages(list.total)} in all,`;
     const few = g.data.limits[state.pair] ? `${g.data.limits[state.pair]}. ` : "";
     g.byId("gallery-note").textContent = list.total
-      ? `${few.replace("; here is the ranking", "")}${counted} that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}.csv`
+      ? `${few.replace("; here is the ranking", "")}${counted} that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}${groups === null ? "" : ".groups"}.csv`
       : `No ${g.datasetName(query)} image is listed as an outlier against ${g.datasetName(reference)} at this level.`;
-    items.replaceChildren(...stacks.slice(0, length).flatMap((stack) => stackItems(stack, state, query)));
+    items.replaceChildren(...stacks.slice(0, length).flatMap((stack, index) => stackItems(stack, index + 1, state, query)));
     g.byId("more").hidden = length >= stacks.length;
     g.byId("select-list").hidden = !list.image.length;
   };
