@@ -15,6 +15,8 @@ _N_RANKED = 3
 
 def print_summary(run: "Run") -> None:
     """Print the outliers of every ordered pair by level, what stands out, warnings, and the report page's path."""
+    from gapscope.compare.headline import describe_repeats
+
     metrics = run.metrics
     by_level = metrics["levels"]
     for pair in run.pairs:
@@ -30,11 +32,8 @@ def print_summary(run: "Run") -> None:
         if (message := metrics["limits"][pair.name]["message"]) is not None:
             typer.echo(f"{message}: {_ranking(run, pair)}")
     for name, repeats in metrics["duplicates"]["repeats"].items():
-        if repeats:
-            unit = run.record.group_unit(name)
-            typer.echo(
-                f"{repeats:,} images of {name} are near copies of another one of their {unit}, and no duplicates"
-            )
+        if (sentence := describe_repeats(run.record, name, repeats)) is not None:
+            typer.echo(sentence)
     for pair_name, counts in metrics["duplicates"]["pairs"].items():
         if counts["exact"] or counts["near"]:
             typer.echo(f"duplicates {pair_name}: {counts['exact']:,} exact, {counts['near']:,} near")
@@ -72,7 +71,7 @@ def _line(run: "Run", level: str, pair: "PairMetrics") -> str:
     line = f"  {level}  {pair['outliers']:>7,} of {pair['images']:,}"
     if pair["groups"] != pair["images"]:
         unit = run.record.group_unit(pair["query"])
-        line += f" images, {pair['outlier_groups']:,} of {pair['groups']:,} {unit}s,"
+        line += f" {run.record.row_unit(pair['query'])}s, {pair['outlier_groups']:,} of {pair['groups']:,} {unit}s,"
     line += f" listed ({share}); "
     line += f"{outside.label} {value} [{low}, {high}]"
     ratio = frechet_ratio(pair)

@@ -5,7 +5,7 @@ The command line and the signature of `gapscope.compare` take them from here, an
 
 import dataclasses
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from os import PathLike
@@ -22,7 +22,7 @@ DeviceName = Literal["auto", "cpu", "cuda"]
 Speedup = Literal["pooled-fpn", "fold", "channels-last", "compile"]
 ExportFormat = Literal["parquet", "fiftyone", "projector", "stills"]
 GroupSource = Literal["auto", "none", "folder", "tar", "column", "pattern"]
-GroupValues = str | Sequence[object]
+GroupValues = str | Collection[object]
 """How the groups of one dataset are found: in the words of `--group`, or one value per listed image."""
 
 SPEEDUPS: tuple[Speedup, ...] = get_args(Speedup)

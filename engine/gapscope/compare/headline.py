@@ -29,7 +29,8 @@ def headline(pair: Pair, by_level: Mapping[str, PairMetrics], record: RunRecord)
     share = metrics["outliers"] / metrics["images"]
     if metrics["groups"] != metrics["images"]:
         unit = record.group_unit(query)
-        images = f"{metrics['images']:,} {query} images, {metrics['outlier_groups']:,} of {metrics['groups']:,} {unit}s"
+        listed = f"{metrics['outlier_groups']:,} of {metrics['groups']:,} {unit}s"
+        images = f"{metrics['images']:,} {query} {record.row_unit(query)}s, {listed}"
     return (
         f"{metrics['outliers']:,} of {images} ({share:.1%}) lie outside {reference} "
         f"or are too rare in it at {level}{distance}"
@@ -69,6 +70,17 @@ def describe_groups(record: RunRecord, dataset: str) -> str | None:
     if own.rule == "objects":
         return f"{dataset}: {counted}, and p-values count images; `group='none'` counts objects"
     return f"{dataset}: {counted}, by {own.rule}, and p-values count {own.unit}s"
+
+
+def describe_repeats(record: RunRecord, dataset: str, repeats: int) -> str | None:
+    """Return how many of a dataset's images repeat another one of their group; None for none."""
+    if not repeats:
+        return None
+    plural = "s are near copies" if repeats != 1 else " is a near copy"
+    return (
+        f"{repeats:,} {dataset} {record.row_unit(dataset)}{plural} of another one of the same "
+        f"{record.group_unit(dataset)}, and no duplicate{'' if repeats == 1 else 's'}"
+    )
 
 
 def _named_count(dataset: str, images: int, groups: int, record: RunRecord) -> str:

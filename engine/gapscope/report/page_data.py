@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.headline import describe_groups
+from gapscope.compare.headline import describe_groups, describe_repeats
 from gapscope.report.columns import Column
 from gapscope.report.lists import OneSidedCluster
 from gapscope.report.neighbor_lists import score_k
@@ -45,6 +45,7 @@ def page_data(
                 "rejected": metrics["datasets"][name]["rejected"],
                 "groups": metrics["datasets"][name]["groups"],
                 "unit": run.record.group_unit(name),
+                "rowUnit": run.record.row_unit(name),
                 "count": run.record.describe_count(
                     name, metrics["datasets"][name]["read"], metrics["datasets"][name]["groups"]
                 ),
@@ -90,10 +91,9 @@ def _group_notes(run: RunStore, metrics: Metrics) -> list[str]:
     notes = []
     for name in run.datasets:
         if (text := describe_groups(run.record, name)) is not None:
-            repeats = metrics["duplicates"]["repeats"].get(name, 0)
-            unit = run.record.group_unit(name)
-            more = f". {repeats:,} images are near copies of another one of their {unit}" if repeats else ""
-            notes.append(f"{text.replace(_IN_PYTHON, '--group none')}{more}.")
+            repeats = describe_repeats(run.record, name, metrics["duplicates"]["repeats"].get(name, 0))
+            sentences = [text.replace(_IN_PYTHON, "--group none"), *([repeats] if repeats else [])]
+            notes.append(f"{'. '.join(sentences)}.")
     for pair in run.pairs:
         shared = metrics["shared_groups"].get(pair.name, 0)
         if shared and run.datasets.index(pair.query) < run.datasets.index(pair.reference):

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -52,7 +52,7 @@ class GroupRules:
             if name not in sources:
                 raise OptionError(f"no dataset is called {name}: there are {', '.join(sources)}", argument="group")
         self.rules: dict[str, GroupRule | None] = {}
-        self.values: dict[str, Sequence[object]] = {}
+        self.values: dict[str, Collection[object]] = {}
         for name, source in sources.items():
             given = by_name.get(name, "auto")
             if isinstance(given, str):
@@ -68,7 +68,7 @@ class GroupRules:
         return described
 
 
-def _digest(values: Sequence[object]) -> str:
+def _digest(values: Collection[object]) -> str:
     digest = hashlib.sha256()
     for value in values:
         digest.update(repr(_text(value)).encode(errors="backslashreplace"))
@@ -171,7 +171,7 @@ def _with_uris(texts: pa.Array, uris: pa.Array, name: str, why: str, progress: P
     return pc.coalesce(texts, uris)
 
 
-def _given_values(run: RunStore, name: str, values: Sequence[object]) -> pa.Array:
+def _given_values(run: RunStore, name: str, values: Collection[object]) -> pa.Array:
     uris = read_index(run, name, ["uri"])["uri"].combine_chunks()
     if len(values) != len(uris):
         raise OptionError(

@@ -48,6 +48,7 @@ def fit_scalers(run: RunStore) -> None:
     groups = read_all_groups(run)
     rows = {name: own.rows for name, own in groups.items()}
     weights = {name: None if own.counts_images else 1 / own.lengths[own.group] for name, own in groups.items()}
+    any_groups = any(own is not None for own in weights.values())
     for level in run.levels:
         if level in run.record.scaler:
             continue
@@ -59,7 +60,7 @@ def fit_scalers(run: RunStore) -> None:
         arrays = {name: open_embeddings(run, name, level) for name in run.record.datasets}
         mean, std = fit_scaler(
             (read_rows_float32(arrays[name], rows[name][tile]) for name, tile in tiles),
-            (None if (own := weights[name]) is None else own[tile] for name, tile in tiles),
+            [None if (own := weights[name]) is None else own[tile] for name, tile in tiles] if any_groups else None,
         )
         run.record.scaler[level] = ScalerRecord(mean=mean.tolist(), std=std.tolist())
     run.write_record()

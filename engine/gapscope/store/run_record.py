@@ -304,9 +304,13 @@ class RunRecord:
             '600 images in 20 clips'
         """
         own = self.datasets[dataset].groups
-        noun = "object" if own is not None and own.rule == "objects" else "image"
-        text = _count(images, noun)
+        text = _count(images, self.row_unit(dataset))
         return text if own is None or own.longest <= 1 else f"{text} in {_count(groups, own.unit)}"
+
+    def row_unit(self, dataset: str) -> str:
+        """Return what a row of a dataset is called: `image`, or `object` where the objects of images are compared."""
+        own = self.datasets[dataset].groups
+        return "object" if own is not None and own.rule == "objects" else "image"
 
     def group_unit(self, dataset: str) -> str:
         """Return what counts as one in a dataset: `image`, or `clip` and so on where images belong together."""

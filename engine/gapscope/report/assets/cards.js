@@ -38,7 +38,7 @@
   const groupLine = (image) => {
     const group = g.groupOf(image);
     if (group === null || group.images < 2) return null;
-    return g.make("p", { class: "quiet", title: group.name }, `One of ${g.formatImages(group.images)} of the ${g.unit(g.image.dataset[image], 1)} `,
+    return g.make("p", { class: "quiet", title: group.name }, `One of ${g.formatCount(group.images)} ${g.rowUnits(g.image.dataset[image])} of the ${g.unit(g.image.dataset[image], 1)} `,
       g.make("bdi", {}, g.groupName(group)));
   };
 

@@ -27,7 +27,7 @@
     const dataset = g.data.pairs[pair][0];
     const inGroups = groups === null || groups === number("images") ? ""
       : `, ${g.formatCount(number("outlier_groups"))} of ${g.formatCount(groups)} ${g.unit(dataset, groups)},`;
-    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} images${inGroups} (${g.formatPercent(number("outlier_share"))}) are outliers`;
+    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} ${g.rowUnits(dataset)}${inGroups} (${g.formatPercent(number("outlier_share"))}) are outliers`;
     const reasons = [
       number("outside") ? `${g.formatCount(number("outside"))} outside ${reference}` : "",
       number("under_represented") ? `${g.formatCount(number("under_represented"))} under-represented in ${reference}` : "",
@@ -104,7 +104,7 @@
     g.byId("gallery-note").textContent = `${g.data.limits[state.pair]}. None of these is sure: they stand out most, and as many would where nothing differs.`;
     g.byId("gallery-items").replaceChildren(...Array.from(ranking.image, (image, index) => {
       const group = g.groupOf(image);
-      const size = group && group.images > 1 ? `${g.groupName(group)}, ${g.formatCount(group.images)} ${group.images === 1 ? "image" : "images"}` : "not listed";
+      const size = group && group.images > 1 ? `${g.groupName(group)}, ${g.formatCount(group.images)} ${g.rowUnits(query)}` : "not listed";
       return galleryItem(image, state, itemHead(g.formatCount(index + 1), `p ${g.formatShort(ranking.numbers[3 * index])}`), size);
     }));
     g.byId("more").hidden = true;
@@ -130,8 +130,8 @@
     const stacks = stacksOf(list);
     const length = Math.min(state.galleryLength, stacks.length);
     const groups = g.unit(query, 1) === "image" ? null : tableValue(state.level, state.pair, "outlier_groups");
-    const counted = groups === null ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} images`
-      : `${g.formatCount(length)} of ${g.formatCount(groups)} ${g.datasetName(query)} ${g.unit(query, groups)}, ${g.formatImages(list.total)} in all,`;
+    const counted = groups === null ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} ${g.rowUnits(query)}`
+      : `${g.formatCount(length)} of ${g.formatCount(groups)} ${g.datasetName(query)} ${g.unit(query, groups)}, ${g.formatCount(list.total)} ${g.rowUnits(query)} in all,`;
     const few = g.data.limits[state.pair] ? `${g.data.limits[state.pair]}. ` : "";
     g.byId("gallery-note").textContent = list.total
       ? `${few.replace("; here is the ranking", "")}${counted} that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}${groups === null ? "" : ".groups"}.csv`

@@ -114,6 +114,7 @@
     const { unit } = g.data.datasets[dataset];
     return count === 1 ? unit : `${unit}s`;
   };
+  g.rowUnits = (dataset) => `${g.data.datasets[dataset].rowUnit}s`;
   // The end of a group's name, which often is a path.
   g.groupName = (group) => group.name.split("/").filter(Boolean).slice(-2).join("/");
 
