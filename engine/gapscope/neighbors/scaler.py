@@ -32,11 +32,10 @@ def fit_scaler(
     from sklearn.preprocessing import StandardScaler
 
     scaler = StandardScaler()
-    for tile, weight in zip(tiles, repeat(None) if weights is None else weights, strict=weights is not None):
+    for tile, given in zip(tiles, repeat(None) if weights is None else weights, strict=weights is not None):
         if len(tile):
-            if weight is None and weights is not None:
-                # Without weights, scikit-learn counts rows from then on, and cuts the sum of weights so far to an integer.
-                weight = np.ones(len(tile))
+            # With no weights at once, scikit-learn would cut the sum of the weights so far to an integer.
+            weight = np.ones(len(tile)) if given is None and weights is not None else given
             scaler.partial_fit(tile.astype(np.float64), sample_weight=weight)
     if not hasattr(scaler, "mean_"):
         raise ValueError("there is no row to fit a scaler to")
