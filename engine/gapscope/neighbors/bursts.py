@@ -18,9 +18,9 @@ from gapscope.store.index import read_index, rows_read
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 
-_BLOCK_ROWS = 512
+_BLOCK_ROWS = 256
 _OVERLAP_ROWS = 32
-_SAMPLE_BLOCKS = 64
+_SAMPLE_BLOCKS = 32
 _LAG = 2
 _MIN_EXCESS = 0.3
 _MIN_Z = 5.0
@@ -35,7 +35,7 @@ def find_clips(run: RunStore, dataset: str) -> NDArray[np.int64] | None:
     """Return the clip of each embedded image, (n,) numbers in listing order; None where images come in no bursts.
 
     The embeddings of the second-coarsest level decide, standardized over this dataset alone. Images are compared with
-    those of their folder that are up to 512 rows away. A clip is a run of consecutive rows of one folder that are
+    those of their folder that are up to 256 rows away. A clip is a run of consecutive rows of one folder that are
     linked as near copies: at most eight rows apart, and among each other's nearest five no farther than half of the
     median distance between two random images, among the nearest 32 than an eighth.
 
