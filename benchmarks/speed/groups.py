@@ -1,8 +1,8 @@
 """What groups cost: the search among groups, the look for clips and the scaler, against the search among images.
 
 The benchmark writes a run of two datasets whose rows are clips of 30 frames, each a walk around a point of its own, at
-one level, and calls the stages one after the other in one process. It does so again for the same images in random order,
-which are no clips and have no groups, so that nothing should be added.
+one level, and calls the stages one after the other in one process. It does so again for the same images in random
+order, which are no clips and have no groups, so that nothing should be added.
 """
 
 import sys
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gapscope.bench.points import made_points
 from gapscope.cluster import lazy_cluster
 from gapscope.device.cpu import Cpu
-from gapscope.neighbors.bursts import find_clips
+from gapscope.neighbors.bursts import clip_scale, find_clips
 from gapscope.neighbors.scaler import fit_scaler
 from gapscope.progress import Silent
 from gapscope.settings import CompareSettings
@@ -65,8 +65,9 @@ def _measure(values: NDArray[np.float16], *, grouped: bool) -> dict[str, Any]:
         run = write_run(Path(folder) / "run", two_datasets(values, levels=1))
         run.record.scaler.clear()
         watch, device = Stopwatch(), Cpu()
+        scale = clip_scale(run)
         for name in run.datasets:
-            find_clips(run, name)
+            find_clips(run, name, scale)
         seconds = {"look_for_clips": watch.lap()}
         if grouped:
             for name, dataset in run.record.datasets.items():

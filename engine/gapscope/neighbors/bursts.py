@@ -27,24 +27,75 @@ _MIN_Z = 5.0
 _LINK_LAG = 8
 _NEIGHBORS = 32
 _LINKS = ((5, 0.5), (_NEIGHBORS, 0.125))
-"""How many of a frame's nearest are linked to it, up to which share of the median distance of two random images."""
+"""How many of a frame's nearest are linked to it, up to which share of the typical distance of two random images."""
+_SAMPLE_IMAGES = 2000
 _RANDOM_PAIRS = 4000
 
 
-def find_clips(run: RunStore, dataset: str) -> NDArray[np.int64] | None:
+@dataclass(frozen=True, kw_only=True)
+class ClipScale:
+    """By what the frames of a run's datasets are compared; a single clip has no scale of its own.
+
+    Attributes:
+        level: name of the level.
+        mean: (channels,) over a sample of all datasets, each with as many images.
+        std: (channels,) likewise.
+        typical: distance that three quarters of the pairs of random images of that sample do not exceed.
+    """
+
+    level: str
+    mean: NDArray[np.float32]
+    std: NDArray[np.float32]
+    typical: float
+
+
+def clip_scale(run: RunStore) -> ClipScale:
+    """Return the scale of a run whose images are embedded, at its second-coarsest level."""
+    level = run.levels[-2:][0]
+    random = np.random.default_rng(0)
+    samples = []
+    for name in run.record.datasets:
+        rows = rows_read(run, name)
+        chosen = np.unique(random.integers(0, len(rows), _SAMPLE_IMAGES)) if len(rows) else rows
+        samples.append(read_rows_float32(open_embeddings(run, name, level), rows[chosen]))
+    size = min(len(sample) for sample in samples if len(sample))
+    balanced = np.concatenate([sample[random.permutation(len(sample))[:size]] for sample in samples])
+    mean, std = fit_scaler([balanced])
+    view = EmbeddingView(
+        embeddings=open_embeddings(run, next(iter(run.record.datasets)), level),
+        rows=np.empty(0, np.int64),
+        mean=mean,
+        std=std,
+        metric=run.record.config.neighbors.metric,
+    )
+    vectors = view.transform(balanced)
+    first, second = random.integers(0, len(balanced), (2, _RANDOM_PAIRS))
+    apart = first != second
+    half_squares = np.square(vectors[first[apart]] - vectors[second[apart]]).sum(axis=1) / 2
+    typical = float(np.quantile(view.to_distance(half_squares), 0.75)) if len(half_squares) else 0.0
+    return ClipScale(level=level, mean=mean, std=std, typical=typical)
+
+
+def find_clips(run: RunStore, dataset: str, scale: ClipScale) -> NDArray[np.int64] | None:
     """Return the clip of each embedded image, (n,) numbers in listing order; None where images come in no bursts.
 
-    The embeddings of the second-coarsest level decide, standardized over this dataset alone. Images are compared with
-    those of their folder that are up to 256 rows away. A clip is a run of consecutive rows of one folder that are
-    linked as near copies: at most eight rows apart, and among each other's nearest five no farther than half of the
-    median distance between two random images, among the nearest 32 than an eighth.
+    Images are compared with those of their folder that are up to 256 rows away. A clip is a run of consecutive rows of
+    one folder that are linked as near copies: at most eight rows apart, and among each other's nearest five no farther
+    than half of the typical distance between random images, among the nearest 32 than an eighth.
 
     Args:
         run: the run, whose images are embedded.
         dataset: the dataset's name.
+        scale: the run's.
     """
-    view, typical = _open(run, dataset)
-    if view is None:
+    view = EmbeddingView(
+        embeddings=open_embeddings(run, dataset, scale.level),
+        rows=rows_read(run, dataset),
+        mean=scale.mean,
+        std=scale.std,
+        metric=run.record.config.neighbors.metric,
+    )
+    if len(view) < 2:
         return None
     folder = _folders(run, dataset, view.rows)
     starts = np.arange(0, len(view), _BLOCK_ROWS - _OVERLAP_ROWS)
@@ -57,7 +108,7 @@ def find_clips(run: RunStore, dataset: str) -> NDArray[np.int64] | None:
     for block in _blocks(view, folder, starts):
         is_near = np.zeros(block.lag.shape, bool)
         for neighbors, share in _LINKS:
-            is_near[:, :neighbors] |= block.distances[:, :neighbors] <= share * typical
+            is_near[:, :neighbors] |= block.distances[:, :neighbors] <= share * scale.typical
         image, column = np.nonzero(is_near & (block.lag <= _LINK_LAG))
         linked = place[block.positions[[image, block.nearest[image, column]]]]
         np.maximum.at(reach, linked.min(axis=0), linked.max(axis=0))
@@ -123,26 +174,6 @@ def _is_ordered(view: EmbeddingView, folder: NDArray[np.int64], starts: NDArray[
         expected += float(chance.sum())
         variance += float((chance * (1 - chance)).sum())
     return images > 0 and observed - expected >= max(_MIN_EXCESS * (images - expected), _MIN_Z * variance**0.5)
-
-
-def _open(run: RunStore, dataset: str) -> tuple[EmbeddingView | None, float]:
-    """Return the images as vectors, and the median distance of two random ones; no vectors where there are too few."""
-    rows = rows_read(run, dataset)
-    if len(rows) < 2:
-        return None, 0.0
-    embeddings = open_embeddings(run, dataset, run.levels[-2:][0])
-    random = np.random.default_rng(0)
-    chosen = np.unique(random.integers(0, len(rows), _RANDOM_PAIRS))
-    sample = read_rows_float32(embeddings, rows[chosen])
-    mean, std = fit_scaler([sample])
-    view = EmbeddingView(
-        embeddings=embeddings, rows=rows, mean=mean, std=std, metric=run.record.config.neighbors.metric
-    )
-    vectors = view.transform(sample)
-    first, second = random.integers(0, len(chosen), (2, _RANDOM_PAIRS))
-    apart = first != second
-    half_squares = np.square(vectors[first[apart]] - vectors[second[apart]]).sum(axis=1) / 2
-    return view, float(np.median(view.to_distance(half_squares))) if len(half_squares) else 0.0
 
 
 def _folders(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:

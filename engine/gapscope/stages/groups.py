@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gapscope.compare.headline import describe_groups
 from gapscope.errors import OptionError
-from gapscope.neighbors.bursts import find_clips
+from gapscope.neighbors.bursts import ClipScale, clip_scale, find_clips
 from gapscope.progress import Progress
 from gapscope.settings import GroupRule, GroupValues, parse_group_rule
 from gapscope.sources import Source
@@ -202,16 +202,16 @@ def settle_groups(run: RunStore, rules: GroupRules, progress: Progress) -> None:
         progress: is told which groups were found.
     """
     names: dict[str, str] = {}
+    scale: ClipScale | None = None
     for name, rule in rules.rules.items():
         names[name] = _VALUES if rule is None else str(rule)
         if rule is None or rule.source != "auto":
             continue
         if run.open_source(name).objects:
             names[name] = "objects"
-        elif _write_clips(run, name):
-            names[name] = "bursts"
-        else:
-            names[name] = "none"
+            continue
+        scale = scale or clip_scale(run)
+        names[name] = "bursts" if _write_clips(run, name, scale) else "none"
     record_groups(run, names, progress)
 
 
@@ -250,8 +250,8 @@ def record_groups(run: RunStore, rules: Mapping[str, str], progress: Progress) -
     run.write_record()
 
 
-def _write_clips(run: RunStore, name: str) -> bool:
-    clips = find_clips(run, name)
+def _write_clips(run: RunStore, name: str, scale: ClipScale) -> bool:
+    clips = find_clips(run, name, scale)
     if clips is None:
         remove_groups(run, name)
         return False
