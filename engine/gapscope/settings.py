@@ -310,7 +310,9 @@ def parse_group_rule(text: str) -> GroupRule:
     if source in ("auto", "none", "folder", "tar") and not colon:
         return GroupRule(source)  # type: ignore[arg-type]
     if not text:
-        raise OptionError("is empty: give folder, tar, column:NAME, pattern:REGEX, none or auto", argument="group")
+        raise OptionError(
+            "is empty: give folder, tar, column:NAME, pattern:REGEX, none or auto", argument="group", value=text
+        )
     return GroupRule("column", text)
 
 

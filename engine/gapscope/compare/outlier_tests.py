@@ -50,6 +50,9 @@ def under_p(
         >>> under_p(np.array([0, 5]), 10, 100, 100).round(4).tolist()
         [0.0007, 0.6199]
     """
+    if query_size + reference_size <= 1 or k_local == 0:
+        # There is nothing to be near to.
+        return np.ones(len(from_reference))
     from scipy.stats import hypergeom
 
     # As many values as there can be counts, however many images there are.

@@ -4,6 +4,7 @@ A burst is a matter of order, not of likeness: the nearest image lies one or two
 rows of its folder were shuffled. A folder of crops of one picture, in no order, is no burst.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -26,10 +27,12 @@ _MIN_EXCESS = 0.3
 _MIN_Z = 5.0
 _LINK_LAG = 8
 _NEIGHBORS = 32
-_LINKS = ((5, 0.5), (_NEIGHBORS, 0.125))
+_LINKS = ((5, 0.4), (_NEIGHBORS, 0.1))
 """How many of a frame's nearest are linked to it, up to which share of the typical distance of two random images."""
 _SAMPLE_IMAGES = 2000
 _RANDOM_PAIRS = 4000
+_MAX_SORTED = 1_000_000
+_DIGITS = re.compile(r"(\d+)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,96 +79,103 @@ def clip_scale(run: RunStore) -> ClipScale:
     return ClipScale(level=level, mean=mean, std=std, typical=typical)
 
 
-def find_clips(run: RunStore, dataset: str, scale: ClipScale) -> NDArray[np.int64] | None:
-    """Return the clip of each embedded image, (n,) numbers in listing order; None where images come in no bursts.
+def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool = False) -> NDArray[np.int64] | None:
+    """Return the clip of each embedded image, (n,) numbers; None where images come in no bursts.
 
-    Images are compared with those of their folder that are up to 256 rows away. A clip is a run of consecutive rows of
-    one folder that are linked as near copies: at most eight rows apart, and among each other's nearest five no farther
-    than half of the typical distance between random images, among the nearest 32 than an eighth.
+    Images are compared with up to 256 that come before and after them in their folder. A clip is a run of consecutive
+    images of one folder that are linked as near copies: at most eight apart, and among each other's nearest five no
+    farther than 40% of the typical distance between random images, among the nearest 32 than 10%.
 
     Args:
         run: the run, whose images are embedded.
         dataset: the dataset's name.
         scale: the run's.
+        by_name: whether images of a folder are in the order of their names, in which 2 comes before 10, instead of the
+            order of their rows.
     """
+    rows = rows_read(run, dataset)
+    if len(rows) < 2:
+        return None
     view = EmbeddingView(
         embeddings=open_embeddings(run, dataset, scale.level),
-        rows=rows_read(run, dataset),
+        rows=rows,
         mean=scale.mean,
         std=scale.std,
         metric=run.record.config.neighbors.metric,
     )
-    if len(view) < 2:
-        return None
-    folder = _folders(run, dataset, view.rows)
-    starts = np.arange(0, len(view), _BLOCK_ROWS - _OVERLAP_ROWS)
+    folder, order = _in_order(run, dataset, rows, by_name=by_name and len(rows) <= _MAX_SORTED)
+    starts = np.arange(0, len(rows), _BLOCK_ROWS - _OVERLAP_ROWS)
     sample = starts[np.unique(np.linspace(0, len(starts) - 1, _SAMPLE_BLOCKS).astype(np.int64))]
-    if not _is_ordered(view, folder, sample):
+    if not _is_ordered(view, folder, order, sample):
         return None
-    # The place of each image when the dataset is sorted by folder, and by row within a folder.
-    place = np.argsort(np.argsort(folder, kind="stable"), kind="stable")
-    reach = np.arange(len(view))
-    for block in _blocks(view, folder, starts):
+    reach = np.arange(len(rows))
+    for block in _blocks(view, folder, order, starts):
         is_near = np.zeros(block.lag.shape, bool)
         for neighbors, share in _LINKS:
             is_near[:, :neighbors] |= block.distances[:, :neighbors] <= share * scale.typical
         image, column = np.nonzero(is_near & (block.lag <= _LINK_LAG))
-        linked = place[block.positions[[image, block.nearest[image, column]]]]
+        linked = block.start + np.stack([image, block.nearest[image, column]])
         np.maximum.at(reach, linked.min(axis=0), linked.max(axis=0))
     # A clip ends where no image so far is linked to one behind it.
     is_last = np.maximum.accumulate(reach) <= np.arange(len(reach))
-    clip_by_place = np.concatenate([[0], np.cumsum(is_last)[:-1]])
-    return np.asarray(clip_by_place[place], np.int64)
+    clips = np.empty(len(rows), np.int64)
+    clips[order] = np.concatenate([[0], np.cumsum(is_last)[:-1]])
+    return clips
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Block:
-    """The nearest images of n images within their folder, among themselves.
+    """The nearest images of n consecutive images within their folder, among themselves.
 
     Attributes:
-        positions: (n,) positions in the view.
+        start: place of the first.
         nearest: (n, k) numbers of each one's nearest, nearest first.
         distances: (n, k) to these; infinite where there is none.
-        lag: (n, k) how many images of the folder lie between the two, plus one.
+        lag: (n, k) how many images lie between the two, plus one.
         chance: (n,) chance that a random image of the same folder is at most two away.
     """
 
-    positions: NDArray[np.int64]
+    start: int
     nearest: NDArray[np.int64]
     distances: NDArray[np.float32]
     lag: NDArray[np.int64]
     chance: NDArray[np.float64]
 
 
-def _blocks(view: EmbeddingView, folder: NDArray[np.int64], starts: NDArray[np.int64]) -> Iterator[_Block]:
+def _blocks(
+    view: EmbeddingView, folder: NDArray[np.int64], order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> Iterator[_Block]:
     for start in starts.tolist():
-        positions = np.arange(start, min(start + _BLOCK_ROWS, len(view)))
-        vectors = view.tile(start, start + len(positions))
+        positions, own = order[start : start + _BLOCK_ROWS], folder[start : start + _BLOCK_ROWS]
+        # Vectors are read in the order of their rows.
+        by_row = np.argsort(positions)
+        vectors = np.empty((len(positions), view.channels), np.float32)
+        vectors[by_row] = view.take(positions[by_row]).tile(0, len(positions))
         lengths = np.square(vectors).sum(axis=1) / 2
         distances = np.maximum(lengths[:, None] + lengths - vectors @ vectors.T, 0)
-        own = folder[positions]
         distances[own[:, None] != own] = np.inf
         np.fill_diagonal(distances, np.inf)
         nearest = np.argpartition(distances, min(_NEIGHBORS, len(distances)) - 1, axis=1)[:, :_NEIGHBORS]
-        order = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1, kind="stable")
-        nearest = np.take_along_axis(nearest, order, axis=1)
-        rank = np.argsort(np.argsort(own, kind="stable"), kind="stable")
-        sizes = np.unique(own, return_inverse=True, return_counts=True)
-        of_folder = sizes[2][sizes[1]].astype(np.float64)
+        closest = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1, kind="stable")
+        nearest = np.take_along_axis(nearest, closest, axis=1)
+        _, number, counts = np.unique(own, return_inverse=True, return_counts=True)
+        size = counts[number].astype(np.float64)
         yield _Block(
-            positions=positions,
+            start=start,
             nearest=nearest,
             distances=view.to_distance(np.take_along_axis(distances, nearest, axis=1)),
-            lag=np.abs(rank[nearest] - rank[:, None]),
+            lag=np.abs(nearest - np.arange(len(nearest))[:, None]),
             # Of n shuffled rows two are at most two apart with probability 2 (2n - 3) / (n (n - 1)).
-            chance=np.minimum(1.0, 2 * (2 * of_folder - 3) / np.maximum(1, of_folder * (of_folder - 1))),
+            chance=np.minimum(1.0, 2 * (2 * size - 3) / np.maximum(1, size * (size - 1))),
         )
 
 
-def _is_ordered(view: EmbeddingView, folder: NDArray[np.int64], starts: NDArray[np.int64]) -> bool:
-    """Return whether the nearest image is one or two rows away far more often than in shuffled folders."""
+def _is_ordered(
+    view: EmbeddingView, folder: NDArray[np.int64], order: NDArray[np.int64], starts: NDArray[np.int64]
+) -> bool:
+    """Return whether the nearest image is one or two away far more often than in shuffled folders."""
     images, observed, expected, variance = 0, 0, 0.0, 0.0
-    for block in _blocks(view, folder, starts):
+    for block in _blocks(view, folder, order, starts):
         # Of three images in a folder, any two are at most two apart.
         can_tell = np.isfinite(block.distances[:, 0]) & (block.chance < 1)
         chance = block.chance[can_tell]
@@ -176,7 +186,21 @@ def _is_ordered(view: EmbeddingView, folder: NDArray[np.int64], starts: NDArray[
     return images > 0 and observed - expected >= max(_MIN_EXCESS * (images - expected), _MIN_Z * variance**0.5)
 
 
-def _folders(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> NDArray[np.int64]:
-    uris = read_index(run, dataset, ["uri"])["uri"].take(pa.array(rows))
-    folders = pc.replace_substring_regex(uris, pattern=r"[^/]*$", replacement="").combine_chunks().dictionary_encode()
-    return np.asarray(folders.indices.to_numpy(zero_copy_only=False), np.int64)
+def _in_order(
+    run: RunStore, dataset: str, rows: NDArray[np.int64], *, by_name: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return, for the images sorted by folder and in order within it, the folder of each and its position in `rows`."""
+    uris = read_index(run, dataset, ["uri"])["uri"].take(pa.array(rows)).combine_chunks()
+    folders = pc.replace_substring_regex(uris, pattern=r"[^/]*$", replacement="").dictionary_encode()
+    folder = np.asarray(folders.indices.to_numpy(zero_copy_only=False), np.int64)
+    if by_name:
+        names = [_natural(uri.rpartition("/")[2]) for uri in uris.to_pylist()]
+        order = np.array(sorted(range(len(rows)), key=lambda position: (folder[position], names[position])), np.int64)
+    else:
+        order = np.argsort(folder, kind="stable")
+    return folder[order], order
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Return a key by which 2 comes before 10."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in _DIGITS.split(name) if part]

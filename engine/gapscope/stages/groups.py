@@ -5,6 +5,7 @@ import re
 from collections.abc import Collection, Mapping
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -23,7 +24,8 @@ from gapscope.store.run_record import GroupRecord
 from gapscope.store.run_store import RunStore
 
 _UNITS = {"folder": "folder", "tar": "sample", "bursts": "clip", "objects": "image"}
-_VALUES = "values"
+VALUES = "values"
+"""The rule of a dataset with one value per image."""
 _N_NAMED = 3
 
 
@@ -46,11 +48,11 @@ class GroupRules:
             OptionError: a rule cannot be read, names a column that its dataset lacks, or is for no dataset.
         """
         if not isinstance(group, str | Mapping):
-            raise OptionError("values per image are for one dataset: give {NAME: values}", argument="group")
+            raise OptionError("values per image are for one dataset: give `group` as {NAME: values}")
         by_name = dict.fromkeys(sources, group) if isinstance(group, str) else dict(group)
         for name in by_name:
             if name not in sources:
-                raise OptionError(f"no dataset is called {name}: there are {', '.join(sources)}", argument="group")
+                raise OptionError(f"`group` names dataset {name}, and there are {', '.join(sources)}")
         self.rules: dict[str, GroupRule | None] = {}
         self.values: dict[str, Collection[object]] = {}
         for name, source in sources.items():
@@ -64,7 +66,7 @@ class GroupRules:
         """Return, per dataset, the rule in words, as run.json keeps it."""
         described = {}
         for name, rule in self.rules.items():
-            described[name] = f"{_VALUES}:{_digest(self.values[name])}" if rule is None else str(rule)
+            described[name] = f"{VALUES}:{_digest(self.values[name])}" if rule is None else str(rule)
         return described
 
 
@@ -76,7 +78,10 @@ def _digest(values: Collection[object]) -> str:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None or (isinstance(value, float) and np.isnan(value)) else str(value)
+    """Return a value as the name of a group; None where it is missing."""
+    if value is None or value is pd.NA or value is pd.NaT or value != value:  # noqa: PLR0124 (a missing number)
+        return None
+    return _number_text(float(value)) if isinstance(value, float | np.floating) else str(value) or None
 
 
 def _checked_rule(name: str, text: str, source: Source) -> GroupRule:
@@ -154,10 +159,12 @@ def _sample_keys(uris: pa.Array, name: str) -> pa.Array:
 
 
 def _number_texts(values: pa.Array) -> pa.Array:
-    """Return numbers as text: those of a table are all floats, and scene 7 should not be called 7.0."""
-    return pa.array(
-        [None if value is None or np.isnan(value) else f"{value:.17g}" for value in values.to_pylist()], pa.string()
-    )
+    return pa.array([_text(value) for value in values.to_pylist()], pa.string())
+
+
+def _number_text(number: float) -> str:
+    # Numbers of a table are all floats, and scene 7 should not be called 7.0.
+    return f"{number:.17g}"
 
 
 def _with_uris(texts: pa.Array, uris: pa.Array, name: str, why: str, progress: Progress) -> pa.Array:
@@ -175,9 +182,8 @@ def _given_values(run: RunStore, name: str, values: Collection[object]) -> pa.Ar
     uris = read_index(run, name, ["uri"])["uri"].combine_chunks()
     if len(values) != len(uris):
         raise OptionError(
-            f"has {len(values):,} values for dataset {name}, which lists {len(uris):,} images: give one per image, in "
-            "the order of its listing, rejected ones included",
-            argument="group",
+            f"`group` has {len(values):,} values for dataset {name}, which lists {len(uris):,} images: give one per "
+            "image, in the order of its listing, rejected ones included"
         )
     return pc.coalesce(pa.array([_text(value) for value in values], pa.string()), uris)
 
@@ -189,7 +195,7 @@ def _check_several(name: str, rule: GroupRule | None, values: pa.Array) -> None:
             f"all {len(values):,} images of {name} are one group, {values[0]}: one group is one sample, which nothing "
             "can be told from; choose another rule, or none to count images",
             argument="group",
-            value=None if rule is None else str(rule),
+            value=VALUES if rule is None else str(rule),
         )
 
 
@@ -204,14 +210,17 @@ def settle_groups(run: RunStore, rules: GroupRules, progress: Progress) -> None:
     names: dict[str, str] = {}
     scale: ClipScale | None = None
     for name, rule in rules.rules.items():
-        names[name] = _VALUES if rule is None else str(rule)
+        names[name] = VALUES if rule is None else str(rule)
         if rule is None or rule.source != "auto":
             continue
-        if run.open_source(name).objects:
+        source = run.open_source(name)
+        if source.objects:
             names[name] = "objects"
             continue
         scale = scale or clip_scale(run)
-        names[name] = "bursts" if _write_clips(run, name, scale) else "none"
+        # A folder's files have no order but that of their names; a list's is the user's.
+        is_clips = _write_clips(run, name, find_clips(run, name, scale, by_name=source.folder is not None))
+        names[name] = "bursts" if is_clips else "none"
     record_groups(run, names, progress)
 
 
@@ -250,8 +259,7 @@ def record_groups(run: RunStore, rules: Mapping[str, str], progress: Progress) -
     run.write_record()
 
 
-def _write_clips(run: RunStore, name: str, scale: ClipScale) -> bool:
-    clips = find_clips(run, name, scale)
+def _write_clips(run: RunStore, name: str, clips: NDArray[np.int64] | None) -> bool:
     if clips is None:
         remove_groups(run, name)
         return False

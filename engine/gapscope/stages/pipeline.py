@@ -38,7 +38,7 @@ from gapscope.settings import (
 from gapscope.sources import Source, open_source
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
-from gapscope.stages.groups import GroupRules, settle_groups, write_listed_groups
+from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_listed_groups
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.listing import check_not_empty, list_datasets
 from gapscope.stages.neighbors import find_group_neighbors, find_neighbors, fit_scalers
@@ -288,10 +288,21 @@ def _change_datasets(folder: Location, wanted: RunConfig, progress: Progress) ->
     run = open_store(folder)
     # The datasets may differ, and nothing else. A source that has moved makes it another run.
     existing = run.record.config
-    group = existing.group | {name: rule for name, rule in wanted.group.items() if name in existing.group}
+    group = {name: wanted.group.get(name, rule) for name, rule in existing.group.items()}
+    if group != existing.group and (not run.record.scaler or _only_values_differ(existing.group, group)):
+        run.record.config = replace(existing, group=group)
+        run.write_record()
     check_same_config(folder, replace(wanted, datasets=existing.datasets, group=group))
     for change in change_datasets(run, wanted.datasets, wanted.group):
         progress.note(change)
+
+
+def _only_values_differ(existing: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Return whether two sets of rules differ in values per image alone, of which there are more for more images."""
+    return all(
+        rule == wanted[name] or (rule.startswith(VALUES) and wanted[name].startswith(VALUES))
+        for name, rule in existing.items()
+    )
 
 
 def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:

@@ -404,8 +404,15 @@ def open_or_create(run: Location, record: RunRecord) -> RunRecord:
     """
     if (run / NAME).exists():
         existing, config = _read(run)
+        # Nothing depends on the groups yet: a rule that was refused must not stick to the run.
+        is_open = not existing.scaler and existing.config.datasets == record.config.datasets
+        if is_open:
+            config["group"] = dict(record.config.group)
         _check_same(run, config, record.config)
         sweep(run)
+        if existing.config.group != record.config.group:
+            existing.config = record.config
+            existing.write(run)
         return existing
     check_empty(run)
     try:

@@ -116,7 +116,9 @@ class RunStore:
         config: Any = {"write_empty_chunks": store != "pyramid.zarr"}
         if mode == "w":
             return zarr.open_array(_WholeShards(_store(self.path / store)), path=member, mode="r+", zarr_format=3)
-        return zarr.open_array(zarr_store(self.path / store), path=member, mode=mode, zarr_format=3, config=config)
+        # Zarr 3.1 passes over a config that an existing array is opened with.
+        array = zarr.open_array(zarr_store(self.path / store), path=member, mode=mode, zarr_format=3)
+        return array.with_config(config)
 
     def close(self, prefix: str = "") -> None:
         """Forget what is open below `prefix`: it was removed, resized or made anew."""

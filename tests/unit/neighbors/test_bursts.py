@@ -8,7 +8,7 @@ import pytest
 from embedded_run import write_embedded_run
 from numpy.typing import NDArray
 
-from gapscope.neighbors.bursts import find_clips
+from gapscope.neighbors.bursts import clip_scale, find_clips
 from gapscope.settings import Metric
 from gapscope.store.run_store import RunStore
 
@@ -31,9 +31,17 @@ def clips_of(lengths: Sequence[int], seed: int = 0, step: float = 0.1) -> tuple[
     )
 
 
-def find(folder: Path, vectors: Vectors, uris: Sequence[str] | None = None, metric: Metric = "cosine") -> list[int]:
+def find(
+    folder: Path,
+    vectors: Vectors,
+    uris: Sequence[str] | None = None,
+    metric: Metric = "cosine",
+    *,
+    by_name: bool = False,
+) -> list[int]:
     """The clip of each image, in the order in which clips come; an empty list where there are none."""
-    clips = find_clips(written(folder, vectors, uris, metric), "video")
+    run = written(folder, vectors, uris, metric)
+    clips = find_clips(run, "video", clip_scale(run), by_name=by_name)
     if clips is None:
         return []
     assert len(clips) == np.isfinite(vectors).all(axis=1).sum()
@@ -121,7 +129,8 @@ def test_the_second_coarsest_level_decides(tmp_path: Path) -> None:
         ("seen", {"P3": still, "P4": clips, "P5": still}, clip.tolist()),
         ("unseen", {"P3": clips, "P4": still, "P5": clips}, None),
     ):
-        found = find_clips(write_embedded_run(tmp_path / name, {"video": levels}), "video")
+        run = write_embedded_run(tmp_path / name, {"video": levels})
+        found = find_clips(run, "video", clip_scale(run))
         assert (None if found is None else found.tolist()) == expected
 
 
@@ -197,3 +206,15 @@ def test_over_many_seeds_clips_are_found_whole_and_stills_are_never_taken_for_cl
             (inner := folder / draw.__name__).mkdir()
             assert find(inner, draw(random)) == []
     assert whole >= 38
+
+
+def test_files_are_in_the_order_of_the_numbers_in_their_names(tmp_path: Path) -> None:
+    vectors, clip = clips_of([30] * 8, step=0.3)
+    names = [f"/video/frame{row}.png" for row in range(len(clip))]
+    listed = sorted(range(len(names)), key=names.__getitem__)
+    assert listed != list(range(len(names)))
+    found = find(tmp_path, vectors[listed], [names[row] for row in listed], by_name=True)
+    # The clips of the frames in the order of time again.
+    by_time = np.empty(len(found), int)
+    by_time[listed] = found
+    assert (by_time[1:] == by_time[:-1]).tolist() == (clip[1:] == clip[:-1]).tolist()

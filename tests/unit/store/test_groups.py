@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from embedded_run import write_embedded_run
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import kstest
@@ -39,6 +39,7 @@ def embeddings(count: int, *rejected: int) -> dict[str, NDArray[np.float32]]:
     return {"P5": values}
 
 
+@settings(max_examples=40)
 @given(names)
 def test_images_with_one_value_are_one_group_and_others_are_not(values: list[str]) -> None:
     groups = groups_of(values)
@@ -50,6 +51,7 @@ def test_images_with_one_value_are_one_group_and_others_are_not(values: list[str
     }
 
 
+@settings(max_examples=40)
 @given(names)
 def test_every_group_has_one_representative_of_its_own(values: list[str]) -> None:
     groups = groups_of(values, list(range(3, 3 + 2 * len(values), 2)))
@@ -59,6 +61,7 @@ def test_every_group_has_one_representative_of_its_own(values: list[str]) -> Non
     np.testing.assert_array_equal(groups.representative_rows, groups.rows[groups.representative])
 
 
+@settings(max_examples=40)
 @given(names)
 def test_the_order_lists_group_by_group_and_by_row_within_one(values: list[str]) -> None:
     groups = groups_of(values)
@@ -67,6 +70,7 @@ def test_the_order_lists_group_by_group_and_by_row_within_one(values: list[str])
         assert own == [position for position in range(len(values)) if groups.group[position] == number]
 
 
+@settings(max_examples=40)
 @given(names)
 def test_what_groups_are_called_changes_nothing_but_their_names(values: list[str]) -> None:
     groups, renamed = groups_of(values), groups_of([f"/some/where/{value}" for value in values])
@@ -95,6 +99,7 @@ def test_any_frame_of_a_clip_is_as_likely_to_stand_for_it() -> None:
         assert kstest(within / 40, "uniform").pvalue > 0.01
 
 
+@settings(max_examples=40)
 @given(names, names)
 def test_a_group_is_found_in_another_dataset_by_its_name(values: list[str], others: list[str]) -> None:
     groups, other = groups_of(values), groups_of(others)
