@@ -37,10 +37,14 @@ _POINTS = """() => {
 
 
 def loneliest(page: "Page") -> tuple[int, float, float]:
-    """Number and place on the screen of the point that is farthest from all others."""
-    points = np.array(page.evaluate(_POINTS))
+    """Number and place on the screen of the point on the map that is farthest from all others."""
+    points, box = np.array(page.evaluate(_POINTS)), page.locator("#map").bounding_box()
+    assert box is not None
     apart = np.linalg.norm(points[:, None] - points[None], axis=2) + 1e9 * np.eye(len(points))
-    image = int(apart.min(axis=1).argmax())
+    # A map that is narrower than high cuts off points at its sides.
+    low = np.array([box["x"], box["y"]]) + 10
+    inside = ((points > low) & (points < low + [box["width"] - 20, box["height"] - 20])).all(axis=1)
+    image = int(np.where(inside, apart.min(axis=1), -1).argmax())
     return image, float(points[image][0]), float(points[image][1])
 
 
