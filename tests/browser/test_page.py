@@ -43,7 +43,7 @@ def loneliest(page: "Page") -> tuple[int, float, float]:
     apart = np.linalg.norm(points[:, None] - points[None], axis=2) + 1e9 * np.eye(len(points))
     # A map that is narrower than high cuts off points at its sides.
     low = np.array([box["x"], box["y"]]) + 10
-    inside = ((points > low) & (points < low + [box["width"] - 20, box["height"] - 20])).all(axis=1)
+    inside = ((points > low) & (points < low + np.array([box["width"], box["height"]]) - 20)).all(axis=1)
     image = int(np.where(inside, apart.min(axis=1), -1).argmax())
     return image, float(points[image][0]), float(points[image][1])
 
@@ -137,11 +137,12 @@ def test_hovering_shows_the_image_of_the_point(
     assert box is not None
     beside = box["x"] + 5, box["y"] + 5
     page.keyboard.down("Shift")
+    image = loneliest(page)[0]
     for state in ("visible", "hidden"):
         # What is pinned stands beside the map, which has moved for it.
         page.mouse.move(*beside)
         page.wait_for_selector("#hover", state="hidden")
-        image, x, y = loneliest(page)
+        x, y = page.evaluate(_POINTS)[image]
         page.mouse.move(x, y, steps=4)
         page.wait_for_selector(f"#hover[data-image='{image}']:not([hidden])")
         page.mouse.down()
