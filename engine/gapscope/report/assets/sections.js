@@ -26,8 +26,8 @@
     const groups = tableValue(level, pair, "groups");
     const dataset = g.data.pairs[pair][0];
     const inGroups = groups === null || groups === number("images") ? ""
-      : `, ${g.formatCount(number("outlier_groups"))} of ${g.formatCount(groups)} ${g.unit(dataset, groups)},`;
-    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} ${g.rowUnits(dataset)}${inGroups} (${g.formatPercent(number("outlier_share"))}) are outliers`;
+      : `, ${g.formatCount(number("outlier_groups"))} of ${g.formatCount(groups)} ${g.unit(dataset, groups)}`;
+    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} ${g.rowUnits(dataset)}${inGroups} (${g.formatPercent(number("outlier_share"))})${inGroups && ","} are outliers`;
     const reasons = [
       number("outside") ? `${g.formatCount(number("outside"))} outside ${reference}` : "",
       number("under_represented") ? `${g.formatCount(number("under_represented"))} under-represented in ${reference}` : "",
