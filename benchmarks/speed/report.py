@@ -245,6 +245,7 @@ def make_level(run: RunStore, level: str, rows: int, random: np.random.Generator
         "pairs": pairs,
         "clusters": {"count": 12, "datasets": list(NAMES), "composition": [], "one_sided": []},
         "matrix": {"datasets": list(NAMES), "outlier_share": [], "frechet_ratio": []},
+        "group_neighbors": {},
         "neighbors": {},
         "layout": {
             "strategy": "full",

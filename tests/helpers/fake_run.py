@@ -275,6 +275,7 @@ def _write_level(
             "one_sided": [one_sided],
         },
         "matrix": {"datasets": names, "outlier_share": nothing, "frechet_ratio": nothing},
+        "group_neighbors": {},
         "neighbors": {name: {"method": "exact", "recall": 1.0, "sample": 0} for name in pairs},
         "layout": layout,
     }

@@ -95,6 +95,11 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
                 "neighbors": {
                     pair.name: neighbor_search_info(run, name, pair) for pair in all_pairs(list(run.record.datasets))
                 },
+                "group_neighbors": {
+                    pair.name: neighbor_search_info(run, name, pair, "groups")
+                    for pair in all_pairs(list(run.record.datasets))
+                    if run.record.among(pair) == "groups"
+                },
                 "layout": layout_info(run, name),
             }
     for pair, across in across_levels.items():

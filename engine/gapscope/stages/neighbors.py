@@ -1,6 +1,7 @@
 """The stage that finds every image's nearest images, per level and ordered pair of datasets, itself included."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import uuid4
 
@@ -73,7 +74,7 @@ class _Job:
     pair: Pair
     k: int
     device: Device
-    processes_per_host: int
+    processes_per_host: int = 1
     search: str = ""
     graph_k: int = 0
     among: Among = "images"
@@ -102,32 +103,13 @@ def find_neighbors(
     """
     search = uuid4().hex
     pairs = all_pairs(list(run.record.datasets))
-    missing = [(level, pair) for level in run.levels for pair in pairs if not has_neighbors(run, level, pair)]
-    if not missing:
-        return search
-    for level, pair in missing:
-        create_neighbors(run, level, pair, k)
-    client = connect()
-    with progress.task("neighbors", len(missing), "pair") as task:
-        processes = workers_per_host(client)
-        jobs = (
-            _Job(
-                run=run,
-                level=level,
-                pair=pair,
-                k=k,
-                device=device,
-                processes_per_host=processes,
-                search=search,
-                graph_k=min(k, graph_k),
-            )
-            for level, pair in missing
-        )
-        infos = []
-        for info in run_jobs(client, _search_pair, jobs):
-            infos.append(info)
-            task.advance(1)
-    _tell_recall(infos, progress)
+    jobs = [
+        _Job(run=run, level=level, pair=pair, k=k, device=device, search=search, graph_k=min(k, graph_k))
+        for level in run.levels
+        for pair in pairs
+        if not has_neighbors(run, level, pair)
+    ]
+    _search_pairs("neighbors", jobs, connect, progress)
     return search
 
 
@@ -152,34 +134,28 @@ def find_group_neighbors(run: RunStore, device: Device, k: int, connect: Connect
         return
     groups = read_all_groups(run)
     digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
-    missing = [
-        (level, pair)
+    jobs = [
+        _Job(run=run, level=level, pair=pair, k=k, device=device, among="groups", digest=digests[pair])
         for level in run.levels
         for pair in pairs
         if not has_neighbors(run, level, pair, "groups", digests[pair])
     ]
-    if not missing:
+    _search_pairs("neighbors by group", jobs, connect, progress)
+
+
+def _search_pairs(title: str, jobs: Sequence[_Job], connect: Connect, progress: Progress) -> None:
+    if not jobs:
         return
-    for level, pair in missing:
-        create_neighbors(run, level, pair, k, "groups")
+    for job in jobs:
+        create_neighbors(job.run, job.level, job.pair, job.k, job.among)
     client = connect()
-    with progress.task("neighbors by group", len(missing), "pair") as task:
+    with progress.task(title, len(jobs), "pair") as task:
         processes = workers_per_host(client)
-        jobs = (
-            _Job(
-                run=run,
-                level=level,
-                pair=pair,
-                k=k,
-                device=device,
-                processes_per_host=processes,
-                among="groups",
-                digest=digests[pair],
-            )
-            for level, pair in missing
-        )
-        for _ in run_jobs(client, _search_pair, jobs):
+        infos = []
+        for info in run_jobs(client, _search_pair, (replace(job, processes_per_host=processes) for job in jobs)):
+            infos.append(info)
             task.advance(1)
+    _tell_recall(title, infos, progress)
 
 
 def _identities(query: ImageGroups, reference: ImageGroups, pair: Pair) -> NDArray[np.int64]:
@@ -238,11 +214,11 @@ def _search_pair(job: _Job) -> NeighborSearchInfo:
     return info
 
 
-def _tell_recall(infos: list[NeighborSearchInfo], progress: Progress) -> None:
+def _tell_recall(title: str, infos: Sequence[NeighborSearchInfo], progress: Progress) -> None:
     approximate = [info for info in infos if info["method"] != "exact"]
     if approximate:
         worst = min(info["recall"] for info in approximate)
         progress.note(
-            f"neighbors: {len(approximate)} of {len(infos)} pairs are too large to compare everything; "
+            f"{title}: {len(approximate)} of {len(infos)} pairs are too large to compare everything; "
             f"on samples at least {worst:.1%} of the true neighbors were found"
         )

@@ -14,6 +14,8 @@ from gapscope.store.tables import read_whole, write_whole
 ALL = "all"
 """What stands in a file name in place of a level."""
 
+_P_AND_Q = [(f"{test}{number}", pa.float64()) for test in ("", "outside_", "under_") for number in "pq"]
+"""Columns of p- and q-values: of both tests together, and of each."""
 OUTLIER_SCHEMA = pa.schema(
     [
         ("rank", pa.int64()),
@@ -21,12 +23,7 @@ OUTLIER_SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("reason", pa.string()),
         ("score", pa.float32()),
-        ("p", pa.float64()),
-        ("q", pa.float64()),
-        ("outside_p", pa.float64()),
-        ("outside_q", pa.float64()),
-        ("under_p", pa.float64()),
-        ("under_q", pa.float64()),
+        *_P_AND_Q,
         ("nearest_distance", pa.float32()),
         ("neighbors", pa.list_(pa.string())),
         ("x", pa.float32()),
@@ -45,12 +42,7 @@ GROUP_SCHEMA = pa.schema(
         ("uri", pa.string()),
         ("row", pa.int64()),
         ("score", pa.float32()),
-        ("p", pa.float64()),
-        ("q", pa.float64()),
-        ("outside_p", pa.float64()),
-        ("outside_q", pa.float64()),
-        ("under_p", pa.float64()),
-        ("under_q", pa.float64()),
+        *_P_AND_Q,
     ]
 )
 _OF_GROUPED = pa.schema([("group", pa.string())])

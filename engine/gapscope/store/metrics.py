@@ -132,12 +132,16 @@ class LayoutInfo(TypedDict):
 
 
 class LevelMetrics(TypedDict):
-    """The numbers of one level; keys of `pairs` and `neighbors` are names of ordered pairs."""
+    """The numbers of one level; keys of `pairs`, `neighbors` and `group_neighbors` are names of ordered pairs.
+
+    `group_neighbors` has the pairs that needed a search among groups.
+    """
 
     pairs: dict[str, PairMetrics]
     clusters: ClusterMetrics
     matrix: PairMatrix
     neighbors: dict[str, NeighborSearchInfo]
+    group_neighbors: dict[str, NeighborSearchInfo]
     layout: LayoutInfo
 
 
