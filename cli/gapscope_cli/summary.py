@@ -20,7 +20,7 @@ def print_summary(run: "Run") -> None:
     metrics = run.metrics
     by_level = metrics["levels"]
     for pair in run.pairs:
-        typer.echo(f"\n{pair.query} images that {pair.reference} lacks:")
+        typer.echo(f"\n{pair.query} {run.record.row_unit(pair.query)}s that {pair.reference} lacks:")
         for level in run.levels:
             typer.echo(_line(run, level, by_level[level]["pairs"][pair.name]))
     if len(run.datasets) > 2:
@@ -30,7 +30,7 @@ def print_summary(run: "Run") -> None:
     for pair in run.pairs:
         typer.echo(metrics["headlines"][pair.name])
         if (message := metrics["limits"][pair.name]["message"]) is not None:
-            typer.echo(f"{message}: {_ranking(run, pair)}")
+            typer.echo(f"{message}; here is the ranking: {_ranking(run, pair)}")
     for name, repeats in metrics["duplicates"]["repeats"].items():
         if (sentence := describe_repeats(run.record, name, repeats)) is not None:
             typer.echo(sentence)

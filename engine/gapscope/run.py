@@ -285,7 +285,7 @@ class Run:
         uris = read_index(self.store, dataset, ["uri"])["uri"].take(pa.array(groups.rows)).to_pandas()
         table = pd.DataFrame({"row": groups.rows, "uri": uris, "group": uris, "representative": False})
         if groups.names is not None:
-            table["group"] = groups.names[groups.group]
+            table["group"] = groups.names.take(pa.array(groups.group)).to_pandas()
         table.loc[groups.representative, "representative"] = True
         return table
 
@@ -299,8 +299,8 @@ class Run:
             >>> import gapscope
             >>> run = gapscope.open_run("runs/clips")
             >>> ranking = run.group_outliers("P5", "drives", "renders")
-            >>> ranking.loc[0, ["images", "listed"]].tolist()
-            [4, True]
+            >>> ranking["images"].unique().tolist(), ranking["listed"].sum()
+            ([4], np.int64(5))
         """
         self._check("level", level, self.levels)
         self._check("dataset", query, self.datasets)

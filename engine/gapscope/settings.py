@@ -65,6 +65,8 @@ def check_dataset_name(name: str) -> str:
         raise OptionError(
             f"dataset name {name!r}: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
         )
+    if name.endswith(".groups"):
+        raise OptionError(f"dataset name {name!r}: '.groups' ends the names of files of groups, so no dataset's can")
     if "-vs-" in name:
         raise OptionError(f"dataset name {name!r}: '-vs-' joins the two names of a pair, so a name cannot hold it")
     return name
@@ -263,9 +265,9 @@ class GroupSettings(_Checked):
     group: Annotated[
         GroupValues | Mapping[str, GroupValues],
         Help(
-            "Which images belong together, as the frames of a clip do, and count as one: folder, tar (the key of a "
-            "sample in its shard), column:NAME, pattern:REGEX (its one capture group, in the uri), none, or auto for "
-            "objects of one image and for bursts of consecutive near copies. NAME=... is for one dataset."
+            "Which images belong together, as the frames of a clip do, and count as one: folder, tar (files of one "
+            "sample in a shard), column:NAME, pattern:REGEX (what its parentheses match in the uri), none, or auto: "
+            "the objects of one image, and clips among consecutive images. NAME=... is for one dataset."
         ),
     ] = "auto"
 

@@ -66,8 +66,9 @@ def _sample(groups: ImageGroups) -> NDArray[np.int64]:
         return np.sort(random.choice(images, _MAX_IMAGES, replace=False))
     shuffled = random.permutation(images)
     in_turn = shuffled[np.argsort(groups.group[shuffled], kind="stable")]
-    turn = np.arange(images) - groups.starts[groups.group[in_turn]]
-    return np.sort(in_turn[np.argsort(turn, kind="stable")[:_MAX_IMAGES]])
+    turn = np.empty(images, np.int64)
+    turn[in_turn] = np.arange(images) - groups.starts[groups.group[in_turn]]
+    return np.sort(shuffled[np.argsort(turn[shuffled], kind="stable")[:_MAX_IMAGES]])
 
 
 def confounders(

@@ -68,22 +68,22 @@ def write_duplicates(
     starts = {name: part.start for name, part in run.record.row_slices.items()}
     total = sum(map(len, metadata.values()))
     levels = run.levels[-_N_LEVELS:]
-    candidates = _candidates(run, levels[0], starts, total, groups)
+    repeated = {name: np.ones(len(own.rows), bool) for name, own in groups.items()}
+    candidates = _candidates(run, levels[0], starts, total, groups, repeated)
     for level in levels[1:]:
-        others = _candidates(run, level, starts, total, groups)
+        others = _candidates(run, level, starts, total, groups, repeated)
         _, first, second = np.intersect1d(candidates["pair"], others["pair"], assume_unique=True, return_indices=True)
         both = candidates[first].copy()
         for name in ("distance", "nearness"):
             both[name] = np.maximum(both[name], others[second][name])
         candidates = both
-    candidates, repeats = _split_repeats(candidates, starts, total, groups)
     table = _table(candidates, starts, metadata, total)
     images = _images(table, run.datasets)
     write_table(duplicates_path(run.path), table, SCHEMA, uris=images.loc[images["group"].duplicated(), "uri"])
     return {
         "groups": int(table["group"].nunique()),
         "images": len(images),
-        "repeats": repeats,
+        "repeats": {name: int(np.count_nonzero(images)) for name, images in repeated.items()},
         "pairs": {
             Pair(a, b).name: _counts(table[(table["dataset"] == a) & (table["copy_dataset"] == b)])
             for a, b in combinations_with_replacement(run.datasets, 2)
@@ -92,27 +92,38 @@ def write_duplicates(
 
 
 def _candidates(
-    run: RunStore, level: str, starts: Mapping[str, int], total: int, groups: Mapping[str, ImageGroups]
+    run: RunStore,
+    level: str,
+    starts: Mapping[str, int],
+    total: int,
+    groups: Mapping[str, ImageGroups],
+    repeated: Mapping[str, NDArray[np.bool_]],
 ) -> NDArray[Any]:
-    """Return the pairs of images that are near at a level: both positions as one number, distance, and nearness."""
-    rows = {name: groups[name].rows for name in starts}
-    spacing = {name: _spacing(run, level, name, own) for name, own in rows.items()}
+    """Return the pairs of images that are near at a level: both positions as one number, distance, and nearness.
+
+    Images without a copy in their own group are taken out of `repeated`.
+    """
+    spacing = {name: _spacing(run, level, name, own.rows) for name, own in groups.items()}
     parts = [np.empty(0, _CANDIDATE)]
-    for query, query_rows in rows.items():
+    for query, own in groups.items():
         for reference in starts:
             allowed = NEAR * min(spacing[query], spacing[reference])
             pair = Pair(query, reference)
             # Where the nearest images are all frames of the own clip, the nearest groups tell of copies elsewhere.
             readers = [read_neighbor_rows]
             readers += [read_group_neighbor_rows] if run.record.among(pair) == "groups" else []
-            for start in range(0, len(query_rows), _TILE_ROWS):
-                tile = query_rows[start : start + _TILE_ROWS]
+            for start in range(0, len(own.rows), _TILE_ROWS):
+                tile = slice(start, start + _TILE_ROWS)
                 for read in readers:
-                    distances, indices = read(run, level, pair, tile)
-                    image, column = np.nonzero((distances <= allowed) & (indices >= 0))
-                    positions = np.sort(
-                        [starts[query] + tile[image], starts[reference] + indices[image, column]], axis=0
-                    )
+                    distances, indices = read(run, level, pair, own.rows[tile])
+                    is_near = (distances <= allowed) & (indices >= 0)
+                    if query == reference and read is read_neighbor_rows:
+                        is_repeat = is_near & _is_own_group(own, tile, indices)
+                        repeated[query][tile] &= is_repeat.any(axis=1)
+                        is_near &= ~is_repeat
+                    image, column = np.nonzero(is_near)
+                    rows, copies = own.rows[tile][image], indices[image, column]
+                    positions = np.sort([starts[query] + rows, starts[reference] + copies], axis=0)
                     part = np.empty(len(image), _CANDIDATE)
                     part["pair"] = positions[0] * total + positions[1]
                     part["distance"] = distances[image, column]
@@ -123,32 +134,20 @@ def _candidates(
     return merged[first_of_pair]
 
 
+def _is_own_group(own: ImageGroups, tile: slice, indices: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return which neighbors (n, k), given as rows, are of their image's own group."""
+    if own.counts_images:
+        return np.zeros(indices.shape, bool)
+    positions = np.minimum(np.searchsorted(own.rows, indices), len(own.rows) - 1)
+    return np.asarray(own.group[positions] == own.group[tile, None])
+
+
 def _spacing(run: RunStore, level: str, dataset: str, rows: NDArray[np.int64]) -> float:
     """Return the median distance of an image to the nearest other group of its dataset; 0 where there is none."""
     sample = rows[:: max(1, len(rows) // _TILE_ROWS)]
     distances = read_group_neighbor_rows(run, level, Pair(dataset, dataset), sample)[0][:, 0]
     distances = distances[np.isfinite(distances)]
     return float(np.median(distances)) if len(distances) else 0.0
-
-
-def _split_repeats(
-    candidates: NDArray[Any], starts: Mapping[str, int], total: int, groups: Mapping[str, ImageGroups]
-) -> tuple[NDArray[Any], dict[str, int]]:
-    """Return the pairs of images of different groups, and per dataset how many images have a copy in their own."""
-    if all(own.counts_images for own in groups.values()):
-        return candidates, dict.fromkeys(groups, 0)
-    number = np.full(total, -1, np.int64)
-    first = 0
-    for name, own in groups.items():
-        number[starts[name] + own.rows] = first + own.group
-        first += len(own)
-    positions = np.stack([candidates["pair"] // total, candidates["pair"] % total])
-    is_repeat = number[positions[0]] == number[positions[1]]
-    repeated = np.unique(positions[:, is_repeat])
-    first_rows = np.array(list(starts.values()))
-    dataset = np.searchsorted(first_rows, repeated, side="right") - 1
-    counts = np.bincount(dataset, minlength=len(starts))
-    return candidates[~is_repeat], dict(zip(starts, counts.tolist(), strict=True))
 
 
 def _table(

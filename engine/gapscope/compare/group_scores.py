@@ -26,10 +26,12 @@ def group_outside_p(
     """Return (m,) conformal p-values of "this group is like nothing in the reference", over groups.
 
     A group's score is the median of its images'. A group of f images is held against the medians of f consecutive ones
-    of each reference group, drawn at random where it has more, and of all where it has fewer, which only makes p larger
-    (Dunn, Wasserman and Ramdas 2023, "Distribution-free prediction sets for two-layer hierarchical models"; Lee, Barber
-    and Willett 2023, "Distribution-free inference with hierarchical data"). Lengths that differ little are rounded down
-    to one of eight.
+    of each reference group, drawn at random where it has more, and of all where it has fewer, which makes small
+    p-values larger. Of a group at most 64 images are compared, and where there are more than eight lengths, each is
+    rounded down to one of eight, for the query's group too.
+
+    Sources: Dunn, Wasserman and Ramdas 2023, "Distribution-free prediction sets for two-layer hierarchical models";
+    Lee, Barber and Willett 2023, "Distribution-free inference with hierarchical data".
 
     Args:
         scores: (n,) scores of the query images.
@@ -40,10 +42,11 @@ def group_outside_p(
     """
     p = np.empty(len(query))
     length = _comparable_lengths(query.lengths)
+    medians = group_medians(scores, query, length)
     both = shared >= 0
     for size in np.unique(length):
         chosen = length == size
-        own = group_medians(scores, query, size)[chosen]
+        own = medians[chosen]
         others = group_medians(reference_scores, reference, size)
         p[chosen] = outside_p(own, others)
         if (itself := chosen & both).any():
@@ -92,14 +95,14 @@ def _comparable_lengths(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def group_medians(
-    values: NDArray[np.float32], groups: ImageGroups, max_images: int | None = None
+    values: NDArray[np.float32], groups: ImageGroups, max_images: int | NDArray[np.int64] | None = None
 ) -> NDArray[np.float32]:
     """Return (m,) the median value of each group's images, or of `max_images` consecutive ones drawn at random.
 
     Args:
         values: (n,) one per image.
         groups: of the images.
-        max_images: at most so many images per group.
+        max_images: at most so many images per group, or of each group.
     """
     if groups.counts_images:
         return values

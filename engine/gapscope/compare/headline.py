@@ -1,6 +1,6 @@
 """One sentence per ordered pair: how many images of a dataset the other lacks, and at which level most."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from gapscope.compare.limits import ListingLimit
 from gapscope.store.datasets import Pair
@@ -11,7 +11,8 @@ from gapscope.store.run_record import RunRecord
 def headline(pair: Pair, by_level: Mapping[str, PairMetrics], record: RunRecord) -> str:
     """Return a sentence about the level that stands out most.
 
-    That is the level that lists most images, or where none lists any, the one farthest above its noise floor.
+    That is the level that lists most groups, which are images by default, or where none lists any, the one farthest
+    above its noise floor.
 
     Args:
         pair: of datasets.
@@ -19,14 +20,14 @@ def headline(pair: Pair, by_level: Mapping[str, PairMetrics], record: RunRecord)
         record: of the run, which knows what images and groups are called.
     """
     query, reference = pair
-    level = max(by_level, key=lambda name: (by_level[name]["outliers"], frechet_ratio(by_level[name]) or 0.0))
+    level = max(by_level, key=lambda name: (by_level[name]["outlier_groups"], frechet_ratio(by_level[name]) or 0.0))
     metrics = by_level[level]
     ratio = frechet_ratio(metrics)
     distance = "" if ratio is None else f", where the distance of the two is {ratio:.1f} times the noise floor"
     images = _named_count(query, metrics["images"], metrics["groups"], record)
     if not metrics["outliers"]:
         return f"None of the {images} stands out from {reference} at any level; {level} comes nearest{distance}"
-    share = metrics["outliers"] / metrics["images"]
+    share = metrics["outlier_groups"] / metrics["groups"]
     if metrics["groups"] != metrics["images"]:
         unit = record.group_unit(query)
         listed = f"{metrics['outlier_groups']:,} of {metrics['groups']:,} {unit}s"
@@ -45,10 +46,10 @@ def limit_message(pair: Pair, limit: ListingLimit, record: RunRecord, fdr: float
     unit = record.group_unit(pair.query)
     against = f"{sides[0]} against {sides[1]}"
     if limit.smallest_gap is None:
-        return f"{against} are too few to list anything at {fdr:.0%}; here is the ranking"
+        return f"{against} are too few to list anything at {fdr:.0%}"
     return (
         f"{against}: no single {unit} can be sure at {fdr:.0%}, only gaps of {limit.smallest_gap:,} {unit}s and more "
-        "can be listed; here is the ranking"
+        "can be listed"
     )
 
 
@@ -62,24 +63,37 @@ def describe_groups(record: RunRecord, dataset: str) -> str | None:
     # Backticks let the command line spell the argument as its option.
     if own.rule == "bursts":
         plural = "" if own.count == 1 else "s"
-        return (
-            f"{dataset} looks like {own.count:,} clip{plural} of about {own.typical:,} frames: p-values count clips; "
-            "`group='none'` counts images"
-        )
+        about = f"of about {own.typical:,} frames" if own.typical > 1 else f"of up to {own.longest:,} frames"
+        looks = f"{dataset} looks like {own.count:,} clip{plural} {about}"
+        return f"{looks}: p-values count clips; `group='none'` counts images"
     counted = record.describe_count(dataset, record.datasets[dataset].read or 0, own.count)
     if own.rule == "objects":
         return f"{dataset}: {counted}, and p-values count images; `group='none'` counts objects"
     return f"{dataset}: {counted}, by {own.rule}, and p-values count {own.unit}s"
 
 
+def describe_shared(record: RunRecord, pair: Pair, examples: Sequence[str] = ()) -> str:
+    """Return how many groups both datasets of a pair have, with the names of some."""
+    count = record.shared_groups[pair.name]
+    named = f" ({', '.join(examples)}{', ...' if count > len(examples) else ''})" if examples else ""
+    datasets = f"in both {pair.query} and {pair.reference}{named}"
+    if count == 1:
+        return f"1 group is {datasets}: it counts as the same scene, which is never compared with itself"
+    return f"{count:,} groups are {datasets}: they count as the same scenes, which are never compared with themselves"
+
+
 def describe_repeats(record: RunRecord, dataset: str, repeats: int) -> str | None:
     """Return how many of a dataset's images repeat another one of their group; None for none."""
     if not repeats:
         return None
-    plural = "s are near copies" if repeats != 1 else " is a near copy"
+    unit, group = record.row_unit(dataset), record.group_unit(dataset)
+    if repeats == 1:
+        return (
+            f"1 {dataset} {unit} is a near copy of another {unit} of its own {group}; it does not count as a duplicate"
+        )
     return (
-        f"{repeats:,} {dataset} {record.row_unit(dataset)}{plural} of another one of the same "
-        f"{record.group_unit(dataset)}, and no duplicate{'' if repeats == 1 else 's'}"
+        f"{repeats:,} {dataset} {unit}s are near copies of another {unit} of their own {group}; they do not count as "
+        "duplicates"
     )
 
 

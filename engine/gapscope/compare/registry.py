@@ -83,10 +83,10 @@ METRICS = {
         Metric(
             name="outlier_share",
             label="outlier share",
-            help="Listed outliers among all query images",
+            help="Share of the query's groups that are listed, each image being one by default",
             format="percent",
             better="lower",
-            source="outliers / images",
+            source="outlier_groups / groups",
         ),
         Metric(
             name="outside",
@@ -110,7 +110,7 @@ METRICS = {
             help="Estimated share of query images outside the reference, listed one by one or not (Storey)",
             format="percent",
             better="lower",
-            interval="resampled scores of both datasets",
+            interval="sign test and Clopper and Pearson (1934)",
             source="1 - pi0, Storey (2002)",
         ),
         Metric(
@@ -127,7 +127,7 @@ METRICS = {
         Metric(
             name="reference_neighbors",
             label="reference among neighbors",
-            help="Mean share of reference images among a query image's 30 nearest",
+            help="Mean share of the reference among a query image's 30 nearest, over groups",
             format="percent",
             better="higher",
             floor="reference_neighbors_expected",

@@ -7,6 +7,7 @@ rows of its folder were shuffled. A folder of crops of one picture, in no order,
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
@@ -32,6 +33,8 @@ _LINKS = ((5, 0.4), (_NEIGHBORS, 0.1))
 _SAMPLE_IMAGES = 2000
 _RANDOM_PAIRS = 4000
 _MAX_SORTED = 1_000_000
+_SINGLE_CLIP = 0.25
+"""Below this share of the distance between datasets, the distance within them says that each is one clip."""
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -43,7 +46,8 @@ class ClipScale:
         level: name of the level.
         mean: (channels,) over a sample of all datasets, each with as many images.
         std: (channels,) likewise.
-        typical: distance that three quarters of the pairs of random images of that sample do not exceed.
+        typical: distance that three quarters of the pairs of random images of one dataset do not exceed, in the dataset
+            where it is largest; of different datasets where each seems to be a single clip.
     """
 
     level: str
@@ -58,12 +62,11 @@ def clip_scale(run: RunStore) -> ClipScale:
     random = np.random.default_rng(0)
     samples = []
     for name in run.record.datasets:
-        rows = rows_read(run, name)
-        chosen = np.unique(random.integers(0, len(rows), _SAMPLE_IMAGES)) if len(rows) else rows
-        samples.append(read_rows_float32(open_embeddings(run, name, level), rows[chosen]))
-    size = min(len(sample) for sample in samples if len(sample))
-    balanced = np.concatenate([sample[random.permutation(len(sample))[:size]] for sample in samples])
-    mean, std = fit_scaler([balanced])
+        if len(rows := rows_read(run, name)):
+            chosen = np.unique(random.integers(0, len(rows), _SAMPLE_IMAGES))
+            samples.append(read_rows_float32(open_embeddings(run, name, level), rows[chosen]))
+    size = min(map(len, samples))
+    mean, std = fit_scaler([sample[random.permutation(len(sample))[:size]] for sample in samples])
     view = EmbeddingView(
         embeddings=open_embeddings(run, next(iter(run.record.datasets)), level),
         rows=np.empty(0, np.int64),
@@ -71,27 +74,38 @@ def clip_scale(run: RunStore) -> ClipScale:
         std=std,
         metric=run.record.config.neighbors.metric,
     )
-    vectors = view.transform(balanced)
-    first, second = random.integers(0, len(balanced), (2, _RANDOM_PAIRS))
-    apart = first != second
-    half_squares = np.square(vectors[first[apart]] - vectors[second[apart]]).sum(axis=1) / 2
-    typical = float(np.quantile(view.to_distance(half_squares), 0.75)) if len(half_squares) else 0.0
+    vectors = [view.transform(sample) for sample in samples]
+    within = max(_random_distance(view, own, own, random) for own in vectors)
+    across = max((_random_distance(view, *both, random) for both in pairwise(vectors)), default=0.0)
+    typical = across if within < _SINGLE_CLIP * across else within
     return ClipScale(level=level, mean=mean, std=std, typical=typical)
+
+
+def _random_distance(
+    view: EmbeddingView, first: NDArray[np.float32], second: NDArray[np.float32], random: np.random.Generator
+) -> float:
+    """Return the upper quartile of distances of random pairs of two sets of vectors; 0 where there are none."""
+    one, other = random.integers(0, len(first), _RANDOM_PAIRS), random.integers(0, len(second), _RANDOM_PAIRS)
+    apart = (one != other) if first is second else np.ones(_RANDOM_PAIRS, bool)
+    if not apart.any():
+        return 0.0
+    half_squares = np.square(first[one[apart]] - second[other[apart]]).sum(axis=1) / 2
+    return float(np.quantile(view.to_distance(half_squares), 0.75))
 
 
 def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool = False) -> NDArray[np.int64] | None:
     """Return the clip of each embedded image, (n,) numbers; None where images come in no bursts.
 
     Images are compared with up to 256 that come before and after them in their folder. A clip is a run of consecutive
-    images of one folder that are linked as near copies: at most eight apart, and among each other's nearest five no
-    farther than 40% of the typical distance between random images, among the nearest 32 than 10%.
+    images of one folder that are linked as near copies: at most eight apart, and no farther than 40% of the typical
+    distance between random images if one is among the other's nearest five, or than 10% if among its nearest 32.
 
     Args:
         run: the run, whose images are embedded.
         dataset: the dataset's name.
         scale: the run's.
         by_name: whether images of a folder are in the order of their names, in which 2 comes before 10, instead of the
-            order of their rows.
+            order of their rows; names of more than a million images are not sorted.
     """
     rows = rows_read(run, dataset)
     if len(rows) < 2:
@@ -190,7 +204,8 @@ def _in_order(
     run: RunStore, dataset: str, rows: NDArray[np.int64], *, by_name: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for the images sorted by folder and in order within it, the folder of each and its position in `rows`."""
-    uris = read_index(run, dataset, ["uri"])["uri"].take(pa.array(rows)).combine_chunks()
+    # Of many millions of images the names are more than 2 GiB.
+    uris = read_index(run, dataset, ["uri"])["uri"].cast(pa.large_string()).take(pa.array(rows)).combine_chunks()
     folders = pc.replace_substring_regex(uris, pattern=r"[^/]*$", replacement="").dictionary_encode()
     folder = np.asarray(folders.indices.to_numpy(zero_copy_only=False), np.int64)
     if by_name:

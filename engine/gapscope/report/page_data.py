@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.headline import describe_groups, describe_repeats
+from gapscope.compare.headline import describe_groups, describe_repeats, describe_shared
 from gapscope.report.columns import Column
 from gapscope.report.lists import OneSidedCluster
 from gapscope.report.neighbor_lists import score_k
@@ -95,12 +95,9 @@ def _group_notes(run: RunStore, metrics: Metrics) -> list[str]:
             sentences = [text.replace(_IN_PYTHON, "--group none"), *([repeats] if repeats else [])]
             notes.append(f"{'. '.join(sentences)}.")
     for pair in run.pairs:
-        shared = metrics["shared_groups"].get(pair.name, 0)
-        if shared and run.datasets.index(pair.query) < run.datasets.index(pair.reference):
-            notes.append(
-                f"{shared:,} groups are in both {pair.query} and {pair.reference}: they count as the same scenes, "
-                "which are never compared with themselves."
-            )
+        is_first = run.datasets.index(pair.query) < run.datasets.index(pair.reference)
+        if is_first and pair.name in run.record.shared_groups:
+            notes.append(f"{describe_shared(run.record, pair)}.")
     return notes
 
 

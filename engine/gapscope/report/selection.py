@@ -57,10 +57,10 @@ def select_images(
 ) -> Selection:
     """Select the listed outliers, then a sample of all other images, then the outliers' neighbors.
 
-    The sample is uniform within each dataset, so that a map's densities stay as they are, and it depends on names
-    alone: the order of the images does not change it. Of each group, such as a clip, one image comes before all second
-    ones, so that no clip crowds out the others. Images that are typical of a one-sided cluster or in a ranking are on
-    the page too, drawn or not.
+    The sample depends on names alone: the order of the images does not change it. It is uniform within each dataset
+    whose images count one by one, so that a map's densities stay as they are. Of each group, such as a clip, one image
+    comes before all second ones, so that no clip crowds out the others. Images that are typical of a one-sided cluster
+    or in a ranking are on the page too, drawn or not.
     """
     rank = _best_ranks(index, outlier_lists)
     by_hash = np.argsort(index.hash, kind="stable")
@@ -126,7 +126,7 @@ def _neighbor_ranks(
 
 
 def _sample(others: NDArray[np.int64], dataset: NDArray[np.int16], datasets: int, size: int) -> NDArray[np.int64]:
-    """Take the first images of each dataset in `others`, which are in the order of their hashes."""
+    """Take the first images of each dataset in `others`, which are in the order in which they are to be drawn."""
     by_dataset = [others[dataset[others] == number] for number in range(datasets)]
     quotas = _quotas([len(members) for members in by_dataset], size)
     return np.concatenate([members[:quota] for members, quota in zip(by_dataset, quotas, strict=True)])

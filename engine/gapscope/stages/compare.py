@@ -36,7 +36,7 @@ from gapscope.store.groups import ImageGroups, read_all_groups
 from gapscope.store.index import read_source_metadata, rows_rejected
 from gapscope.store.layouts import layout_info, read_layout
 from gapscope.store.location import relative_name
-from gapscope.store.manifests import write_across_levels, write_groups_manifest, write_manifest
+from gapscope.store.manifests import remove_groups_manifest, write_across_levels, write_groups_manifest, write_manifest
 from gapscope.store.metrics import (
     ClusterMetrics,
     ConfounderMetrics,
@@ -196,7 +196,9 @@ def _write_manifest(level: _Level, pair: Pair, scores: OutlierScores, metadata: 
         level.clusters[query][rows],
     )
     write_manifest(level.run.path, level.name, pair, table, metadata[query].schema)
-    if not scores.groups.counts_images:
+    if scores.groups.counts_images:
+        remove_groups_manifest(level.run.path, level.name, pair)
+    else:
         groups = group_table(scores, level.settings.max_outliers, metadata[query])
         write_groups_manifest(level.run.path, level.name, pair, groups)
 
@@ -229,7 +231,7 @@ def _pair_metrics(pair: Pair, scores: OutlierScores, measures: dict[str, Measure
         "reference_groups": reference_groups,
         "outliers": int(np.count_nonzero(listed)),
         "outlier_groups": int(np.count_nonzero(scores.listed)),
-        "outlier_share": float(np.mean(listed)),
+        "outlier_share": float(np.mean(scores.listed)),
         "outside": int(np.count_nonzero(outside)),
         "under_represented": int(np.count_nonzero(under)),
         "share_outside": share,

@@ -10,16 +10,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gapscope.compare.headline import describe_groups
+from gapscope.compare.headline import describe_groups, describe_shared
 from gapscope.errors import OptionError
 from gapscope.neighbors.bursts import ClipScale, clip_scale, find_clips
 from gapscope.progress import Progress
 from gapscope.settings import GroupRule, GroupValues, parse_group_rule
-from gapscope.sources import Source
+from gapscope.sources import Folder, Source
+from gapscope.sources.remote_folder import RemoteFolder
 from gapscope.sources.tar import MEMBER_SEPARATOR
 from gapscope.store.datasets import all_pairs
-from gapscope.store.groups import ImageGroups, needs_group_search, read_all_groups, remove_groups, write_groups
-from gapscope.store.index import PREFIX, read_index
+from gapscope.store.groups import needs_group_search, read_all_groups, remove_groups, write_groups
+from gapscope.store.index import PREFIX, read_index, rows_read
 from gapscope.store.run_record import GroupRecord
 from gapscope.store.run_store import RunStore
 
@@ -33,6 +34,7 @@ class GroupRules:
     """How the groups of each dataset are found, as a user gave it.
 
     Attributes:
+        sources: the datasets.
         rules: per dataset, its rule; None for one value per image.
         values: per dataset that has them, one value per listed image; None for an image on its own.
     """
@@ -53,6 +55,7 @@ class GroupRules:
         for name in by_name:
             if name not in sources:
                 raise OptionError(f"`group` names dataset {name}, and there are {', '.join(sources)}")
+        self.sources = sources
         self.rules: dict[str, GroupRule | None] = {}
         self.values: dict[str, Collection[object]] = {}
         for name, source in sources.items():
@@ -64,10 +67,10 @@ class GroupRules:
 
     def describe(self) -> dict[str, str]:
         """Return, per dataset, the rule in words, as run.json keeps it."""
-        described = {}
-        for name, rule in self.rules.items():
-            described[name] = f"{VALUES}:{_digest(self.values[name])}" if rule is None else str(rule)
-        return described
+        return {
+            name: f"{VALUES}:{_digest(self.values[name])}" if rule is None else str(rule)
+            for name, rule in self.rules.items()
+        }
 
 
 def _digest(values: Collection[object]) -> str:
@@ -117,13 +120,13 @@ def _listed_values(run: RunStore, name: str, rules: GroupRules, progress: Progre
     """Return the group of every listed image, its uri where it has none; None where the listing does not tell."""
     rule = rules.rules[name]
     if rule is None:
-        return _given_values(run, name, rules.values[name])
-    source = "objects" if rule.source == "auto" and run.open_source(name).objects else rule.source
+        return _given_values(run, name, rules)
+    source = "objects" if rule.source == "auto" and rules.sources[name].objects else rule.source
     if source in ("none", "auto"):
         return None
     column = PREFIX + rule.argument if source == "column" else None
     index = read_index(run, name, ["uri"] if column is None else ["uri", column])
-    uris = index["uri"].combine_chunks()
+    uris = _whole(index["uri"])
     if source == "objects":
         return pc.replace_substring_regex(uris, pattern=r"#[^#/]*$", replacement="")
     if source == "folder":
@@ -131,16 +134,15 @@ def _listed_values(run: RunStore, name: str, rules: GroupRules, progress: Progre
     if source == "tar":
         return _sample_keys(uris, name)
     if column is not None:
-        values = index[column].combine_chunks()
-        texts = values if pa.types.is_string(values.type) else _number_texts(values)
+        values = index[column]
+        texts = _whole(values if pa.types.is_string(values.type) else _number_texts(values))
         return _with_uris(texts, uris, name, f"column {rule.argument} is empty", progress)
-    matches = [re.search(rule.argument, uri) for uri in uris.to_pylist()]
-    if not any(matches):
+    captured = [match[1] if (match := re.search(rule.argument, uri.as_py())) else None for uri in uris]
+    if not any(captured):
         raise OptionError(
             f"matches no image of {name}, such as {uris[0]}", argument="group", value=f"pattern:{rule.argument}"
         )
-    texts = pa.array([match and match[1] for match in matches], pa.string())
-    return _with_uris(texts, uris, name, "the pattern does not match", progress)
+    return _with_uris(pa.array(captured, pa.large_string()), uris, name, "the pattern does not match", progress)
 
 
 def _parent_folders(uris: pa.Array) -> pa.Array:
@@ -158,8 +160,14 @@ def _sample_keys(uris: pa.Array, name: str) -> pa.Array:
     return pc.replace_substring_regex(uris, pattern=pattern, replacement="\\1")
 
 
-def _number_texts(values: pa.Array) -> pa.Array:
-    return pa.array([_text(value) for value in values.to_pylist()], pa.string())
+def _whole(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
+    """Return texts in one piece, of which there may be more than 2 GiB."""
+    whole = texts.cast(pa.large_string())
+    return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
+
+
+def _number_texts(values: pa.ChunkedArray) -> pa.Array:
+    return pa.array([_text(value) for value in values.to_pylist()], pa.large_string())
 
 
 def _number_text(number: float) -> str:
@@ -168,7 +176,7 @@ def _number_text(number: float) -> str:
 
 
 def _with_uris(texts: pa.Array, uris: pa.Array, name: str, why: str, progress: Progress) -> pa.Array:
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.string()), texts)
+    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
     if texts.null_count:
         example = uris.filter(pc.is_null(texts))[0]
         progress.note(
@@ -178,14 +186,17 @@ def _with_uris(texts: pa.Array, uris: pa.Array, name: str, why: str, progress: P
     return pc.coalesce(texts, uris)
 
 
-def _given_values(run: RunStore, name: str, values: Collection[object]) -> pa.Array:
-    uris = read_index(run, name, ["uri"])["uri"].combine_chunks()
-    if len(values) != len(uris):
+def _given_values(run: RunStore, name: str, rules: GroupRules) -> pa.Array:
+    values, listed = rules.values[name], [entry.uri for entry in rules.sources[name].entries()]
+    if len(values) != len(listed):
         raise OptionError(
-            f"`group` has {len(values):,} values for dataset {name}, which lists {len(uris):,} images: give one per "
+            f"`group` has {len(values):,} values for dataset {name}, which lists {len(listed):,} images: give one per "
             "image, in the order of its listing, rejected ones included"
         )
-    return pc.coalesce(pa.array([_text(value) for value in values], pa.string()), uris)
+    # After an update, rows are in another order than the listing, and some are of images that are gone.
+    value_of = dict(zip(listed, map(_text, values), strict=True))
+    uris = _whole(read_index(run, name, ["uri"])["uri"])
+    return pc.coalesce(pa.array([value_of.get(uri.as_py()) for uri in uris], pa.large_string()), uris)
 
 
 def _check_several(name: str, rule: GroupRule | None, values: pa.Array) -> None:
@@ -213,13 +224,14 @@ def settle_groups(run: RunStore, rules: GroupRules, progress: Progress) -> None:
         names[name] = VALUES if rule is None else str(rule)
         if rule is None or rule.source != "auto":
             continue
-        source = run.open_source(name)
+        source = rules.sources[name]
         if source.objects:
             names[name] = "objects"
             continue
         scale = scale or clip_scale(run)
         # A folder's files have no order but that of their names; a list's is the user's.
-        is_clips = _write_clips(run, name, find_clips(run, name, scale, by_name=source.folder is not None))
+        by_name = isinstance(source, Folder | RemoteFolder)
+        is_clips = _write_clips(run, name, find_clips(run, name, scale, by_name=by_name))
         names[name] = "bursts" if is_clips else "none"
     record_groups(run, names, progress)
 
@@ -255,30 +267,20 @@ def record_groups(run: RunStore, rules: Mapping[str, str], progress: Progress) -
         if shared.any():
             record.shared_groups[pair.name] = int(shared.sum())
             if pair.reversed.name not in record.shared_groups:
-                progress.note(_told_shared(groups[pair.query], shared, *pair))
+                examples = [
+                    groups[pair.query].name(number, None) for number in np.flatnonzero(shared)[:_N_NAMED].tolist()
+                ]
+                progress.note(describe_shared(record, pair, examples))
     run.write_record()
 
 
 def _write_clips(run: RunStore, name: str, clips: NDArray[np.int64] | None) -> bool:
-    if clips is None:
+    if clips is None or np.bincount(clips).max() == 1:
         remove_groups(run, name)
         return False
-    index = read_index(run, name, ["uri", "status"])
-    uris = index["uri"].to_numpy()
-    embedded = np.flatnonzero(pc.equal(index["status"], "ok").to_numpy())
-    first = np.unique(clips, return_index=True)[1]
-    values: NDArray[np.object_] = np.full(len(uris), None, dtype=object)
-    values[embedded] = uris[embedded[first[clips]]]
-    write_groups(run, name, values)
+    uris, embedded = _whole(read_index(run, name, ["uri"])["uri"]), rows_read(run, name)
+    first_row = np.arange(len(uris))
+    first_row[embedded] = embedded[np.unique(clips, return_index=True)[1][clips]]
+    # A clip has the name of its first frame.
+    write_groups(run, name, uris.take(pa.array(first_row)))
     return True
-
-
-def _told_shared(query: ImageGroups, shared: NDArray[np.bool_], name: str, other: str) -> str:
-    known = [str(value) for value in (query.names if query.names is not None else ())[: len(shared)]]
-    examples = [value for value, both in zip(known, shared.tolist(), strict=True) if both][:_N_NAMED]
-    count = int(shared.sum())
-    return (
-        f"{count:,} group{'s are' if count != 1 else ' is'} in both {name} and {other} ({', '.join(examples)}"
-        f"{', ...' if count > len(examples) else ''}): they count as the same scenes, which are never compared with "
-        "themselves"
-    )

@@ -116,8 +116,7 @@ def find_neighbors(
 def find_group_neighbors(run: RunStore, device: Device, k: int, connect: Connect, progress: Progress) -> None:
     """Write the k nearest groups of every image, for each level and pair where these are not the nearest images.
 
-    The representatives of the reference's groups are searched, of which there are as few as there are groups: in clips
-    of 30 frames that is a thirtieth of the work of `find_neighbors`.
+    The representatives of the reference's groups are searched, of which there are as few as there are groups.
 
     Args:
         run: the run; its record says which pairs.

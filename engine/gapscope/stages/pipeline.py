@@ -143,10 +143,10 @@ def compare(
             running Dask scheduler: its address, such as tcp://host:8786, or its scheduler file (.json).
         k: An image is outside by its distance to its k-th nearest reference image.
         fdr: Bound on the expected share of false entries in an outlier manifest.
-        group: Which images belong together, as the frames of a clip do, and count as one: folder, tar (the key of a
-            sample in its shard), column:NAME, pattern:REGEX (its one capture group, in the uri), none, or auto for
-            objects of one image and for bursts of consecutive near copies. NAME=... is for one dataset. In Python that
-            is a dict of datasets, whose values may also be arrays of one value per listed image.
+        group: Which images belong together, as the frames of a clip do, and count as one: folder, tar (files of one
+            sample in a shard), column:NAME, pattern:REGEX (what its parentheses match in the uri), none, or auto: the
+            objects of one image, and clips among consecutive images. NAME=... is for one dataset. In Python that is a
+            dict of datasets, whose values may also be arrays of one value per listed image.
         metric: Distance between embeddings standardized per dimension: cosine, or euclidean, which also tells apart
             embeddings of one direction and different lengths.
         n_neighbors: Neighbors per image in UMAP's graph, the image itself included: more shows larger shapes.

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gapscope.errors import DamageError
@@ -18,7 +18,7 @@ from gapscope.store.run_store import RunStore
 from gapscope.store.tables import read_whole, write_whole
 
 NAME = "groups"
-_SCHEMA = pa.schema([("row", pa.int64()), ("group", pa.string())])
+_SCHEMA = pa.schema([("row", pa.int64()), ("group", pa.large_string())])
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,14 +32,14 @@ class ImageGroups:
         rows: (n,) int64 rows of the embedded images, ascending.
         group: (n,) int64 number of each image's group. Groups are numbered in the order of their representatives.
         representative: (m,) int64 positions in `rows` of the groups' representatives, ascending.
-        names: (m,) names of the groups, which are the same for the same group in another dataset; None where each
-            image is a group of its own that no other dataset has.
+        names: (m,) texts, the names of the groups, which are the same for the same group in another dataset; None where
+            each image is a group of its own that no other dataset has.
     """
 
     rows: NDArray[np.int64]
     group: NDArray[np.int64]
     representative: NDArray[np.int64]
-    names: NDArray[np.object_] | None = None
+    names: pa.Array | None = None
 
     def __len__(self) -> int:
         return len(self.representative)
@@ -51,20 +51,22 @@ class ImageGroups:
         return cls(rows, positions, positions)
 
     @classmethod
-    def of_values(cls, rows: NDArray[np.int64], values: NDArray[np.object_]) -> "ImageGroups":
+    def of_values(cls, rows: NDArray[np.int64], values: "pa.Array | Sequence[str]") -> "ImageGroups":
         """Return the groups of images that share a value.
 
         Args:
             rows: (n,) rows of the embedded images, ascending.
             values: (n,) text per image.
         """
-        codes, names = pd.factorize(values)
+        encoded = pa.array(values, pa.large_string()).dictionary_encode()
+        codes = encoded.indices.to_numpy(zero_copy_only=False)
         # Of each group the image with the smallest random number.
         order = np.lexsort((np.random.default_rng(0).random(len(rows)), codes))
         first = order[np.unique(codes[order], return_index=True)[1]].astype(np.int64)
         by_position = np.argsort(first)
         number = np.argsort(by_position)
-        return cls(rows, number[codes].astype(np.int64), first[by_position], np.asarray(names, object)[by_position])
+        names = encoded.dictionary.take(pa.array(by_position))
+        return cls(rows, number[codes].astype(np.int64), first[by_position], names)
 
     @property
     def counts_images(self) -> bool:
@@ -95,13 +97,14 @@ class ImageGroups:
         """Return (m,) the number that each group has in another dataset; -1 where that one does not have it."""
         if self.names is None or other.names is None:
             return np.full(len(self), -1, np.int64)
-        return np.asarray(pd.Index(other.names).get_indexer(pd.Index(self.names)), np.int64)
+        numbers = pc.index_in(self.names, value_set=other.names)
+        return np.asarray(pc.fill_null(numbers, -1).to_numpy(zero_copy_only=False), np.int64)
 
-    def name(self, number: int, uris: pa.ChunkedArray) -> str:
-        """Return a group's name; the uri of its image where it has none."""
+    def name(self, number: int, uris: pa.ChunkedArray | None) -> str:
+        """Return a group's name; the uri of its image, from those of all rows, where it has none."""
         if self.names is not None:
             return str(self.names[number])
-        return str(uris[int(self.representative_rows[number])])
+        return "" if uris is None else str(uris[int(self.representative_rows[number])])
 
 
 def groups_path(run: Location, dataset: str) -> Location:
@@ -111,7 +114,8 @@ def groups_path(run: Location, dataset: str) -> Location:
 
 def write_groups(run: RunStore, dataset: str, values: "pa.Array | NDArray[np.object_] | Sequence[str | None]") -> None:
     """Write the group of every listed row: text, null where the image was rejected."""
-    groups = pa.array(values, pa.string())
+    groups = values if isinstance(values, pa.Array) else pa.array(values, pa.large_string())
+    groups = groups.cast(pa.large_string())
     table = pa.table({"row": np.arange(len(groups)), "group": groups}, schema=_SCHEMA)
     with replacing(groups_path(run.path, dataset)) as path:
         write_whole(path, table)
@@ -122,6 +126,13 @@ def remove_groups(run: RunStore, dataset: str) -> None:
     groups_path(run.path, dataset).unlink(missing_ok=True)
 
 
+def forget_groups(run: RunStore, dataset: str) -> None:
+    """Remove the table of a dataset's groups, and what run.json says of them: they have to be found again."""
+    remove_groups(run, dataset)
+    run.record.datasets[dataset].groups = None
+    run.write_record()
+
+
 def read_groups(run: RunStore, dataset: str) -> ImageGroups:
     """Return the groups of a dataset's embedded images; groups of one where the run has no table of them.
 
@@ -129,22 +140,30 @@ def read_groups(run: RunStore, dataset: str) -> ImageGroups:
         DamageError: run.json counts groups, and the table is gone or does not fit it.
     """
     rows, path = rows_read(run, dataset), groups_path(run.path, dataset)
+    record = run.record.datasets[dataset]
     try:
         with readable(path) as file:
-            values = read_whole(file, ["group"])["group"]
+            table = read_whole(file)
     except FileNotFoundError:
-        groups = ImageGroups.singles(rows)
-    else:
-        if len(values) != run.record.datasets[dataset].listed:
-            raise DamageError(f"{path} has {len(values):,} rows: it is damaged; see `gapscope verify {run.path}`")
-        groups = ImageGroups.of_values(rows, values.take(pa.array(rows)).to_numpy())
-    known = run.record.datasets[dataset].groups
-    if known is not None and known.count != len(groups):
-        raise DamageError(
-            f"{path} holds {len(groups):,} groups and run.json {known.count:,}: it is damaged; see "
-            f"`gapscope verify {run.path}`"
-        )
-    return groups
+        if record.groups is not None and record.groups.longest > 1:
+            raise DamageError(f"{path} is missing; see `gapscope verify {run.path}`") from None
+        return ImageGroups.singles(rows)
+    wrong = _wrong(table, rows, record.listed)
+    if not wrong:
+        groups = ImageGroups.of_values(rows, table["group"].combine_chunks().take(pa.array(rows)))
+        if record.groups is None or record.groups.count == len(groups):
+            return groups
+        wrong = f"holds {len(groups):,} groups and run.json {record.groups.count:,}"
+    raise DamageError(f"{path} {wrong}: it is damaged; see `gapscope verify {run.path}`")
+
+
+def _wrong(table: pa.Table, rows: NDArray[np.int64], listed: int) -> str:
+    """Return what is wrong with a table of groups, which may be a stranger's; nothing if all is well."""
+    if not table.schema.equals(_SCHEMA):
+        return "has other columns than a table of groups"
+    if len(table) != listed:
+        return f"has {len(table):,} rows and not {listed:,}"
+    return "names no group for some images" if table["group"].take(pa.array(rows)).null_count else ""
 
 
 def read_all_groups(run: RunStore) -> dict[str, ImageGroups]:

@@ -84,6 +84,12 @@ def write_groups_manifest(run: Location, level: str, pair: Pair, table: pd.DataF
     write_table(path, table, GROUP_SCHEMA, uris=table["group"][table["listed"].astype(bool)])
 
 
+def remove_groups_manifest(run: Location, level: str, pair: Pair) -> None:
+    """Remove a manifest of groups, which an earlier command may have written."""
+    for suffix in (".parquet", ".csv", ".txt"):
+        groups_manifest_path(run, level, pair).with_suffix(suffix).unlink(missing_ok=True)
+
+
 def read_groups_manifest(run: Location, level: str, pair: Pair) -> pa.Table:
     """Return a manifest of groups.
 

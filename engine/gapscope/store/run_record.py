@@ -458,7 +458,10 @@ def _check_same(run: Location, existing: dict[str, Any], wanted: RunConfig) -> N
     # As run.json would have it: with lists, and no tuples.
     if differences := _differences(existing, json.loads(msgspec.json.encode(wanted))):
         names = set(existing["datasets"]) ^ set(wanted.datasets)
-        others = [text for text in differences if not text.startswith(tuple(f"datasets.{name} " for name in names))]
+        of_names = tuple(f"{what}.{name} " for what in ("datasets", "group") for name in names)
+        others = [text for text in differences if not text.startswith(of_names)]
+        # A dataset that is named has a rule for its groups too.
+        differences = [text for text in differences if not (text.startswith("group.") and text.startswith(of_names))]
         more = ", or `update=True` to add and drop datasets" if names and not others else ""
         raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another `out`{more}")
 

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from gapscope.sources.entry import Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.changes import Changes, find_changes
+from gapscope.store.groups import forget_groups
 from gapscope.store.image_stats import merge_image_stats
 from gapscope.store.index import GROUP_ROWS, PREFIX, index_path, listed_table, schema_of
 from gapscope.store.layouts import forget_previous_coordinates, remove_results
@@ -48,6 +49,7 @@ def update_index(
             old, same = table.metadata.num_rows, table.schema_arrow.equals(schema)
         if changes or not same:
             remove_results(run)
+            forget_groups(run, dataset)
             forget_previous_coordinates(run, dataset, [*changes.removed, *changes.embed])
             mark_pending(run, dataset, _blocks_to_embed(changes, old, run.record.block_rows))
             _rewrite(index, spool, schema, changes)

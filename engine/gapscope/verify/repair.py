@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import zarr
 
 from gapscope.store.datasets import Pair
-from gapscope.store.groups import remove_groups
+from gapscope.store.groups import forget_groups
 from gapscope.store.image_stats import image_stats_path, list_again
 from gapscope.store.layouts import CLUSTERS, LAYOUT, PREVIOUS, mark_unfinished
 from gapscope.store.location import remove_tree, zarr_store
@@ -77,9 +77,7 @@ def _remove_scaler(run: RunStore, level: str) -> None:
 
 def _remove_groups(run: RunStore, name: str) -> None:
     # Neighbors among other groups are noticed by their digest.
-    remove_groups(run, name)
-    run.record.datasets[name].groups = None
-    run.write_record()
+    forget_groups(run, name)
 
 
 def _remove_neighbors(run: RunStore, level: str, query: str, reference: str) -> None:

@@ -45,7 +45,7 @@
       verdict.textContent = data.levels.length === 1
         ? `No image is listed as an outlier at ${data.levels[0].name}.` : "No image is listed as an outlier at any level.";
     }
-    const parts = data.datasets.map(({ name, count, rejected }) => `${name}: ${count} read${rejected ? `, ${g.formatCount(rejected)} rejected` : ""}`);
+    const parts = data.datasets.map(({ name, count, rejected }) => `${name}: read ${count}${rejected ? `, ${g.formatCount(rejected)} rejected` : ""}`);
     if (data.fdr !== null) parts.push(`outliers at a false discovery rate of ${Number((data.fdr * 100).toPrecision(3))}%`);
     g.byId("counts").textContent = parts.join(" · ");
   };

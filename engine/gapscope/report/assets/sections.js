@@ -101,7 +101,7 @@
 
   const drawRanking = (ranking, state, query, reference) => {
     g.byId("gallery-title").replaceChildren("Ranking of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
-    g.byId("gallery-note").textContent = `${g.data.limits[state.pair]}. None of these is sure: they stand out most, and as many would where nothing differs.`;
+    g.byId("gallery-note").textContent = `${g.data.limits[state.pair]}. Here is the ranking. None of these is sure: they stand out most, and as many would where nothing differs.`;
     g.byId("gallery-items").replaceChildren(...Array.from(ranking.image, (image, index) => {
       const group = g.groupOf(image);
       const size = group && group.images > 1 ? `${g.groupName(group)}, ${g.formatCount(group.images)} ${g.rowUnits(query)}` : "not listed";
@@ -129,12 +129,13 @@
     title.replaceChildren("Worst outliers of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
     const stacks = stacksOf(list);
     const length = Math.min(state.galleryLength, stacks.length);
-    const groups = g.unit(query, 1) === "image" ? null : tableValue(state.level, state.pair, "outlier_groups");
+    const all = tableValue(state.level, state.pair, "groups");
+    const groups = all === null || all === tableValue(state.level, state.pair, "images") ? null : tableValue(state.level, state.pair, "outlier_groups");
     const counted = groups === null ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} ${g.rowUnits(query)}`
       : `${g.formatCount(length)} of ${g.formatCount(groups)} ${g.datasetName(query)} ${g.unit(query, groups)}, ${g.formatCount(list.total)} ${g.rowUnits(query)} in all,`;
     const few = g.data.limits[state.pair] ? `${g.data.limits[state.pair]}. ` : "";
     g.byId("gallery-note").textContent = list.total
-      ? `${few.replace("; here is the ranking", "")}${counted} that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}${groups === null ? "" : ".groups"}.csv`
+      ? `${few}${counted} that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}${groups === null ? "" : ".groups"}.csv`
       : `No ${g.datasetName(query)} image is listed as an outlier against ${g.datasetName(reference)} at this level.`;
     items.replaceChildren(...stacks.slice(0, length).flatMap((stack, index) => stackItems(stack, index + 1, state, query)));
     g.byId("more").hidden = length >= stacks.length;
@@ -194,7 +195,7 @@
     // Both directions of a pair have the same limit where both sides are as large.
     const isRepeated = (pair) => g.data.pairs.slice(0, pair).some(([query, reference], other) => query === g.data.pairs[pair][1]
       && reference === g.data.pairs[pair][0] && g.data.limits[other] && g.data.datasets[query].groups === g.data.datasets[reference].groups);
-    const limits = g.data.limits.filter((text, pair) => text && !isRepeated(pair)).map((text) => g.make("li", {}, g.make("bdi", {}, text.replace("; here is the ranking", "")), ". ",
+    const limits = g.data.limits.filter((text, pair) => text && !isRepeated(pair)).map((text) => g.make("li", {}, g.make("bdi", {}, text), ". ",
       g.make("a", { href: "#gallery" }, "See the ranking.")));
     const groups = g.data.groupNotes.map((text) => g.make("li", {}, g.make("bdi", {}, text)));
     g.byId("notes").hidden = !(limits.length + groups.length);
