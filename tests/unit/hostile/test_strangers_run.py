@@ -24,6 +24,7 @@ from typer.testing import CliRunner, Result
 from gapscope.progress import Silent
 from gapscope.run import Run
 from gapscope.stages.report import write_report
+from gapscope.store.groups import write_groups
 from gapscope_cli.main import app
 
 NUMBERS = count()
@@ -34,6 +35,7 @@ def intact(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run with a report, to make hostile copies of."""
     images = {"real": ["1.png", "2.png", "3.png"], "synthetic": ["1.png", "2.png"]}
     run = write_fake_run(tmp_path_factory.mktemp("whole"), FakeRunSpec(images=images, levels=("P2",), measured=True))
+    write_groups(run.store, "real", ["a", "a", "b"])
     write_report(run.store, Silent())
     return run
 
@@ -106,12 +108,30 @@ def test_any_array_metadata(intact: Run, inside: Path, name: str, data: st.DataO
 
 @fuzz_settings(9)
 @given(data=st.data())
-@pytest.mark.parametrize("name", ["index/real.parquet", "manifests/P2.real-vs-synthetic.parquet"])
+@pytest.mark.parametrize(
+    "name", ["index/real.parquet", "groups/real.parquet", "manifests/P2.real-vs-synthetic.parquet"]
+)
 def test_any_table(intact: Run, inside: Path, name: str, data: st.DataObject) -> None:
     run = spoil(intact, inside, name, data.draw(mutated_bytes([(intact.path / name).read_bytes()])))
     command("report", run)
     command("export", run, "--to", "parquet")
     shutil.rmtree(run)
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"row": [0, 1, 2], "group": ["a", None, "b"]},
+        {"row": [0, 1, 2], "group": [1, 2, 3]},
+        {"row": [0, 1, 2], "group": [["a"], ["b"], ["c"]]},
+        {"row": [0, 1, 2]},
+    ],
+)
+def test_a_strangers_groups_are_refused_in_one_line(copy: Path, table: dict[str, list[Any]]) -> None:
+    pq.write_table(pa.table(table), copy / "groups" / "real.parquet")
+    result = command("report", copy)
+    assert result.exit_code in REFUSED
+    assert "groups/real.parquet" in result.stderr
 
 
 OUTWARD = [

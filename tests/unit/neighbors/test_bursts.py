@@ -74,8 +74,8 @@ def test_a_folder_per_clip_is_found_and_no_clip_goes_on_in_the_next_folder(tmp_p
 
 
 def test_a_clip_that_is_longer_than_what_is_compared_at_a_time_stays_one(tmp_path: Path) -> None:
-    # Blocks of 512 images begin at rows 0, 480, 960 and so on: borders lie on, before and behind theirs.
-    vectors, clip = clips_of([470, 10, 1, 700, 511, 1, 268, 33], step=0.05)
+    # Blocks of 256 images begin at rows 0, 224, 448 and so on: borders lie on, before and behind theirs.
+    vectors, clip = clips_of([224, 31, 1, 192, 1, 222, 700, 33], step=0.05)
     assert find(tmp_path, vectors, [f"/video/{row}.png" for row in range(len(clip))]) == clip.tolist()
 
 

@@ -448,8 +448,8 @@ def test_every_image_is_in_the_group_that_its_rule_says(grouped: gapscope.Run, s
     for name, prefix in (("real", f"{scenes['real']}/scene"), ("synthetic", "")):
         groups = read_groups(grouped.store, name)
         assert groups.names is not None
-        assert sorted(groups.names) == [f"{prefix}{number}" for number in range(SCENES)]
-        for uri, group in zip(grouped.index(name)["uri"], groups.names[groups.group], strict=True):
+        assert sorted(groups.names.to_pylist()) == [f"{prefix}{number}" for number in range(SCENES)]
+        for uri, group in zip(grouped.index(name)["uri"], groups.names.take(groups.group).to_pylist(), strict=True):
             assert f"{group.removeprefix(scenes['real'])}/" in uri
     records = [grouped.record.datasets[name].groups for name in grouped.datasets]
     assert [(each.rule, each.unit, each.count, each.longest) for each in records if each is not None] == [
@@ -501,7 +501,7 @@ def test_the_console_counts_groups(grouped: gapscope.Run, capsys: pytest.Capture
     images = SCENES * FRAMES + 1
     assert f"{images} real images in {SCENES} folders against {images} synthetic images in {SCENES} groups" in shown
     assert f"0 of {images} images, 0 of {SCENES} folders, listed" in shown
-    assert "real images are near copies of another one of the same folder" in shown
+    assert "real images are near copies of another image of their own folder" in shown
     page = (grouped.path / "report" / "data" / "facts.js").read_text()
     assert f"{images} images in {SCENES} folders" in page
     assert f"{images} images in {SCENES} groups" in page
@@ -560,10 +560,15 @@ def test_an_update_takes_values_for_the_images_that_were_added(
     sources = scenes | {"real": str(tmp_path / "real")}
     values = [number // 2 for number in range(SCENES * FRAMES + 1)]
     quick_compare(sources, tmp_path / "run", group={"real": values, "synthetic": "folder"}, **options)
-    shutil.copy(tmp_path / "real" / "scene0" / "03.png", tmp_path / "real" / "zebra.png")
-    more: Group = {"real": [*values, "new"], "synthetic": "folder"}
+    # One image comes into the middle of the listing, and another one goes.
+    shutil.copy(tmp_path / "real" / "scene0" / "03.png", tmp_path / "real" / "scene4" / "00a.png")
+    (tmp_path / "real" / "scene2" / "01.png").unlink()
+    listed = [entry.uri for entry in open_source("real", sources["real"]).entries()]
+    group_of = {uri: f"group {number // 2}" for number, uri in enumerate(listed)}
+    more: Group = {"real": list(group_of.values()), "synthetic": "folder"}
     run = quick_compare(sources, tmp_path / "run", group=more, update=True, **options)
-    assert run.groups("real")["group"].iloc[-1] == "new"
+    groups = run.groups("real")
+    assert dict(zip(groups["uri"], groups["group"], strict=True)) == group_of
     assert gapscope.verify(run.path).sound
 
 

@@ -45,8 +45,8 @@ def test_images_with_one_value_are_one_group_and_others_are_not(values: list[str
     groups = groups_of(values)
     assert len(groups) == len(set(values))
     assert groups.names is not None
-    assert groups.names[groups.group].tolist() == values
-    assert {str(name): int(n) for name, n in zip(groups.names, groups.lengths, strict=True)} == {
+    assert groups.names.take(groups.group).to_pylist() == values
+    assert {str(name): int(n) for name, n in zip(groups.names.to_pylist(), groups.lengths, strict=True)} == {
         name: values.count(name) for name in values
     }
 
@@ -106,9 +106,9 @@ def test_a_group_is_found_in_another_dataset_by_its_name(values: list[str], othe
     found = groups.find_in(other)
     assert groups.names is not None
     assert other.names is not None
-    for name, number in zip(groups.names, found, strict=True):
+    for name, number in zip(groups.names.to_pylist(), found, strict=True):
         assert (number >= 0) == (name in others)
-        assert number < 0 or other.names[number] == name
+        assert number < 0 or other.names[int(number)].as_py() == name
 
 
 def test_images_without_groups_are_in_no_other_dataset() -> None:
@@ -136,8 +136,8 @@ def test_groups_are_read_as_they_were_written_without_rejected_images(run: RunSt
     np.testing.assert_array_equal(groups.rows, [0, 2, 3, 5, 6, 7])
     np.testing.assert_array_equal(groups.rows, rows_read(run, "real"))
     assert groups.names is not None
-    assert groups.names[groups.group].tolist() == ["quay", "quay", "mall", "mall", "quay", "fair"]
-    assert dict(zip(groups.names, groups.lengths, strict=True)) == {"quay": 3, "mall": 2, "fair": 1}
+    assert groups.names.take(groups.group).to_pylist() == ["quay", "quay", "mall", "mall", "quay", "fair"]
+    assert dict(zip(groups.names.to_pylist(), groups.lengths, strict=True)) == {"quay": 3, "mall": 2, "fair": 1}
     assert set(groups.representative_rows.tolist()) <= set(groups.rows.tolist())
 
 
