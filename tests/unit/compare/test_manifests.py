@@ -154,7 +154,7 @@ def test_the_summary_says_what_stands_out_and_counts_the_copies(run: Run, capsys
 
 
 def test_a_headline_for_nothing_to_see() -> None:
-    level = cast("PairMetrics", {"outliers": 0, "images": 1, "groups": 1, "measures": {}})
+    level = cast("PairMetrics", {"outliers": 0, "outlier_groups": 0, "images": 1, "groups": 1, "measures": {}})
     record = RunRecord.of_embeddings({"a": 1, "b": 1}, {"P2": 8}, block_rows=1024)
     assert headline(Pair("a", "b"), {"P2": level}, record).startswith(
         "None of the 1 a image stands out from b at any level"
