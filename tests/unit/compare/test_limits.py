@@ -150,7 +150,6 @@ def test_a_message_says_from_how_many_clips_on_a_gap_can_be_listed() -> None:
         limit = listing_limit(*groups, CompareSettings())
         unit = record.group_unit(pair.query)
         assert limit_message(pair, limit, record, 0.1) == (
-            f"{words} can be sure at 10%, only gaps of {limit.smallest_gap} {unit}s and more can be listed; "
-            "here is the ranking"
+            f"{words} can be sure at 10%, only gaps of {limit.smallest_gap} {unit}s and more can be listed"
         )
     assert limit_message(Pair("real", "synthetic"), listing_limit(1000, 1000, CompareSettings()), record, 0.1) is None
