@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
+from vector_run import compare_vectors
 
 import gapscope
-from gapscope.errors import OptionError
+from gapscope.errors import OptionError, RunError
 from gapscope.export import EXPORTS, export_run
 from gapscope_cli.main import app
 
@@ -105,3 +106,18 @@ def test_an_export_goes_into_the_run_or_into_a_folder_that_is_new(small_run: gap
         assert words in result.stderr
     with pytest.raises(OptionError, match=f"to='excel': choose one of {', '.join(EXPORTS)}"):
         export_run(small_run, "excel")
+
+
+def test_an_export_holds_the_groups_of_the_dataset_that_has_some(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    clips = np.repeat(random.normal(size=(60, 8)), 3, axis=0) + random.normal(scale=0.01, size=(180, 8))
+    clips[:45, 0] += 9
+    vectors = {"drives": {"P5": clips}, "renders": {"P5": random.normal(size=(150, 8))}}
+    run = compare_vectors(tmp_path / "run", vectors, group={"drives": [number // 3 for number in range(180)]})
+    outliers = pd.read_parquet(Path(str(export_run(run, "parquet", tmp_path / "out"))) / "outliers.parquet")
+    of_drives = outliers[outliers["query"] == "drives"]
+    assert set(of_drives["group"]) >= {str(number) for number in range(15)}
+    assert outliers[outliers["query"] == "renders"]["group"].isna().all()
+    assert set(run.group_outliers("P5", "drives", "renders").query("listed")["group"]) == set(of_drives["group"])
+    with pytest.raises(RunError, match="the images of renders count one by one"):
+        run.group_outliers("P5", "renders", "drives")

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -144,3 +146,42 @@ def test_numbers_find_an_image_on_the_page() -> None:
 def test_no_image_at_all() -> None:
     selection = select_images(make_index([0, 0]), [], max_drawn=10)
     assert len(selection.image) == 0
+
+
+def clips_index(clips: int, frames: int, singles: int) -> PointIndex:
+    """A dataset of clips, and one of single images."""
+    index = make_index([clips * frames, singles])
+    group = np.concatenate([np.repeat(np.arange(clips), frames), np.full(singles, -1)])
+    return replace(index, group=group.astype(np.int64))
+
+
+def test_of_every_clip_one_frame_is_drawn_before_a_second() -> None:
+    index = clips_index(clips=40, frames=25, singles=60)
+    assert index.group is not None
+    drawn = select_images(index, [], max_drawn=100)
+    clips = index.group[drawn.image[drawn.drawn & (index.dataset[drawn.image] == 0)]]
+    counts = np.bincount(clips, minlength=40)
+    assert counts.min() >= 1
+    assert counts.max() - counts.min() <= 1
+
+
+def test_of_listed_clips_one_frame_comes_before_second_ones() -> None:
+    index = clips_index(clips=4, frames=25, singles=10)
+    assert index.group is not None
+    # Two clips are listed, one after the other, each with all of its frames.
+    selection = select_images(index, [outlier_list([*range(25, 50), *range(75, 100)])], max_drawn=60)
+    first = index.group[selection.image[:8]].tolist()
+    assert first == [1, 3] * 4
+    assert selection.image[:2].tolist() == [25, 75]
+    assert selection.outliers_drawn == 50
+
+
+@pytest.mark.parametrize("groups", [None, np.full(30, -1, np.int64)])
+def test_turns_are_zero_without_groups(groups: NDArray[np.int64] | None) -> None:
+    index = replace(make_index([30]), group=groups)
+    assert index.turn(np.arange(30)[::-1]).tolist() == [0] * 30
+
+
+def test_a_turn_counts_those_of_the_same_group_that_come_before() -> None:
+    index = replace(make_index([7]), group=np.array([5, 5, -1, 8, 5, 8, -1]))
+    assert index.turn(np.array([4, 3, 0, 2, 1, 5, 6])).tolist() == [0, 0, 1, 0, 2, 1, 0]
