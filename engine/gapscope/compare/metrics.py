@@ -54,8 +54,9 @@ def support_metrics(
 
     Precision and recall: Kynkaanniemi et al. (2019), "Improved precision and recall metric for assessing generative
     models"; density and coverage: Naeem et al. (2020), "Reliable fidelity and diversity metrics for generative models".
-    A support is the balls around each image out to its k-th neighbor in its own dataset. The intervals resample the
-    images that a number is the mean over and take the balls as they are.
+    A support is the balls around each image out to its k-th neighbor in its own dataset. Of every
+    group its representative counts. The intervals resample the groups that a number is the mean over and take the balls
+    as they are.
 
     Args:
         scores: of the query against the reference.
@@ -76,7 +77,10 @@ def support_metrics(
 
 
 def _ball_counts(scores: OutlierScores, views: tuple[EmbeddingView, EmbeddingView]) -> NDArray[np.float64]:
-    """Return how many query images each reference image's ball holds, also where the graph holds too few to tell."""
+    """Return how many query groups each reference group's ball holds, also where the graph holds too few to tell.
+
+    A group is its representative.
+    """
     query, reference = views
     counts = scores.ball_counts.astype(np.float64)
     if scores.graph_k >= len(query):
@@ -93,9 +97,10 @@ def _ball_counts(scores: OutlierScores, views: tuple[EmbeddingView, EmbeddingVie
 
 
 def split_precision(run: RunStore, level: str, rows: NDArray[np.int64], dataset: str, k: int) -> float | None:
-    """Return the precision between two random halves of a dataset, from its own graph, over four splits.
+    """Return the precision between two random halves of a dataset's groups, from its own graph, over four splits.
 
-    It is the recall too, since the halves have no order. None where a half would be smaller than k.
+    `rows` are those of the groups' representatives. It is the recall too, since the halves have no order. None where a
+    half would be smaller than k.
     """
     if len(rows) // 2 <= k:
         return None
@@ -124,9 +129,10 @@ def split_precision(run: RunStore, level: str, rows: NDArray[np.int64], dataset:
 def two_sample_metric(
     run: RunStore, level: str, pair: Pair, scores: tuple[OutlierScores, OutlierScores], k: int
 ) -> Measure:
-    """Return the share of images' k nearest, of both datasets, that are of their own; with `p`, from permutations.
+    """Return the share of groups' k nearest, of both datasets, that are of their own; with `p`, from permutations.
 
-    The floor is what it is by chance, exactly. The permutations use up to 5,000 images of each dataset.
+    A group is its representative. The floor is what it is by chance, exactly. The permutations use up to 5,000 groups
+    of each dataset.
 
     Args:
         run: the run.
