@@ -231,7 +231,13 @@ def _silenced(name: str) -> Iterator[None]:
     logger.setLevel(logging.CRITICAL)
     try:
         yield
-    finally:
+    except KeyboardInterrupt:
+        # Workers that were not waited for still close, and would log that they were stopped in the middle of it.
+        raise
+    except BaseException:
+        logger.setLevel(level)
+        raise
+    else:
         logger.setLevel(level)
 
 
