@@ -44,11 +44,16 @@ def cluster_metrics(
     return {"count": count, "datasets": names, "composition": counts.tolist(), "one_sided": one_sided}
 
 
-def typical_images(members: NDArray[np.int64], radius: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return up to six of a cluster's images, from where it is densest.
+def typical_images(
+    members: NDArray[np.int64], radius: NDArray[np.float32], group: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Return up to six of a cluster's images, from where it is densest, and of no group more than one.
 
     Args:
         members: positions of a dataset's images in the cluster.
         radius: (n,) per image of the dataset, the distance to its k-th nearest of its own dataset.
+        group: (n,) number of each image's group.
     """
-    return members[np.argsort(radius[members], kind="stable")[:_N_TYPICAL]]
+    densest = members[np.argsort(radius[members], kind="stable")]
+    first = np.sort(np.unique(group[densest], return_index=True)[1])
+    return densest[first[:_N_TYPICAL]]

@@ -29,25 +29,18 @@ def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Ta
     listed = int(np.count_nonzero(scores.listed))
     rows = max(listed, _MIN_ROWS) if max_outliers is None else min(max(listed, _MIN_ROWS), max_outliers)
     numbers = rank_groups(scores, rows)
-    outside, under = scores.outside[numbers], scores.under_represented[numbers]
-    reason = np.where(outside & under, "both", np.where(outside, "outside", np.where(under, "under-represented", "")))
     uris = metadata["uri"]
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(numbers) + 1),
             "group": [scores.groups.name(int(number), uris) for number in numbers],
             "listed": scores.listed[numbers],
-            "reason": reason,
+            "reason": scores.reason[numbers],
             "images": scores.groups.lengths[numbers],
             "uri": uris.take(pa.array(scores.groups.representative_rows[numbers])).to_pandas(),
             "row": scores.groups.representative_rows[numbers],
             "score": scores.group_score[numbers],
-            "p": scores.p[numbers],
-            "q": scores.q[numbers],
-            "outside_p": scores.outside_p[numbers],
-            "outside_q": scores.outside_q[numbers],
-            "under_p": scores.under_p[numbers],
-            "under_q": scores.under_q[numbers],
+            **scores.p_and_q(numbers),
         }
     )
 

@@ -58,7 +58,7 @@ def describe_groups(record: RunRecord, dataset: str) -> str | None:
     own = record.datasets[dataset].groups
     if own is None or own.rule == "none":
         return None
-    if own.longest <= 1:
+    if not record.has_groups(dataset):
         return None if own.rule == "objects" else f"{dataset}: every image is a group of its own, by {own.rule}"
     # Backticks let the command line spell the argument as its option.
     if own.rule == "bursts":

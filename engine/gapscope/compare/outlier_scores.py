@@ -104,6 +104,17 @@ class OutlierScores:
         """(m,) whether either test lists a group."""
         return self.outside | self.under_represented
 
+    @property
+    def reason(self) -> NDArray[np.str_]:
+        """(m,) why a group is listed: `outside`, `under-represented` or `both`; empty where it is not."""
+        outside, under = self.outside, self.under_represented
+        return np.where(outside & under, "both", np.where(outside, "outside", np.where(under, "under-represented", "")))
+
+    def p_and_q(self, groups: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Return the columns of a manifest that hold p- and q-values, for groups by number."""
+        columns = ("p", "q", "outside_p", "outside_q", "under_p", "under_q")
+        return {name: getattr(self, name)[groups] for name in columns}
+
     def of_images(self, values: NDArray[Any], positions: NDArray[np.int64] | slice = slice(None)) -> NDArray[Any]:
         """Return, for images at some positions, the values (m,) of their groups."""
         return values[self.groups.group[positions]]

@@ -42,7 +42,6 @@ def outlier_table(
         clusters: (m,) on the level's map.
     """
     rows = scores.rows[positions]
-    outside, under = (scores.of_images(values, positions) for values in (scores.outside, scores.under_represented))
     own: pd.DataFrame = metadata.take(rows).to_pandas()
     exists = nearest >= 0
     uris = np.array(reference_uris.take(pa.array(nearest[exists])).to_pylist(), dtype=object)
@@ -52,14 +51,9 @@ def outlier_table(
             "rank": np.arange(1, len(rows) + 1),
             "uri": own["uri"],
             "row": rows,
-            "reason": np.where(outside & under, "both", np.where(outside, "outside", "under-represented")),
+            "reason": scores.of_images(scores.reason, positions),
             "score": scores.score[positions],
-            "p": scores.of_images(scores.p, positions),
-            "q": scores.of_images(scores.q, positions),
-            "outside_p": scores.of_images(scores.outside_p, positions),
-            "outside_q": scores.of_images(scores.outside_q, positions),
-            "under_p": scores.of_images(scores.under_p, positions),
-            "under_q": scores.of_images(scores.under_q, positions),
+            **scores.p_and_q(scores.groups.group[positions]),
             "nearest_distance": scores.nearest_distance[positions],
             # As objects also where there are none, or pandas takes the column for numbers.
             "neighbors": pd.Series(neighbors, dtype=object),

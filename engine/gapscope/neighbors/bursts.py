@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from gapscope.neighbors.embedding_view import EmbeddingView, read_rows_float32
 from gapscope.neighbors.scaler import fit_scaler
-from gapscope.store.index import read_index, rows_read
+from gapscope.store.index import read_uris, rows_read
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 
@@ -67,13 +67,7 @@ def clip_scale(run: RunStore) -> ClipScale:
             samples.append(read_rows_float32(open_embeddings(run, name, level), rows[chosen]))
     size = min(map(len, samples))
     mean, std = fit_scaler([sample[random.permutation(len(sample))[:size]] for sample in samples])
-    view = EmbeddingView(
-        embeddings=open_embeddings(run, next(iter(run.record.datasets)), level),
-        rows=np.empty(0, np.int64),
-        mean=mean,
-        std=std,
-        metric=run.record.config.neighbors.metric,
-    )
+    view = _open_view(run, next(iter(run.record.datasets)), level, mean, std)
     vectors = [view.transform(sample) for sample in samples]
     within = max(_random_distance(view, own, own, random) for own in vectors)
     across = max((_random_distance(view, *both, random) for both in pairwise(vectors)), default=0.0)
@@ -93,6 +87,19 @@ def _random_distance(
     return float(np.quantile(view.to_distance(half_squares), 0.75))
 
 
+def _open_view(
+    run: RunStore, dataset: str, level: str, mean: NDArray[np.float32], std: NDArray[np.float32]
+) -> EmbeddingView:
+    """Return a dataset's images as vectors before the run has a scaler."""
+    return EmbeddingView(
+        embeddings=open_embeddings(run, dataset, level),
+        rows=rows_read(run, dataset),
+        mean=mean,
+        std=std,
+        metric=run.record.config.neighbors.metric,
+    )
+
+
 def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool = False) -> NDArray[np.int64] | None:
     """Return the clip of each embedded image, (n,) numbers; None where images come in no bursts.
 
@@ -107,22 +114,15 @@ def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool =
         by_name: whether images of a folder are in the order of their names, in which 2 comes before 10, instead of the
             order of their rows; names of more than a million images are not sorted.
     """
-    rows = rows_read(run, dataset)
-    if len(rows) < 2:
+    view = _open_view(run, dataset, scale.level, scale.mean, scale.std)
+    if len(view) < 2:
         return None
-    view = EmbeddingView(
-        embeddings=open_embeddings(run, dataset, scale.level),
-        rows=rows,
-        mean=scale.mean,
-        std=scale.std,
-        metric=run.record.config.neighbors.metric,
-    )
-    folder, order = _in_order(run, dataset, rows, by_name=by_name and len(rows) <= _MAX_SORTED)
-    starts = np.arange(0, len(rows), _BLOCK_ROWS - _OVERLAP_ROWS)
+    folder, order = _in_order(run, dataset, view.rows, by_name=by_name and len(view) <= _MAX_SORTED)
+    starts = np.arange(0, len(view), _BLOCK_ROWS - _OVERLAP_ROWS)
     sample = starts[np.unique(np.linspace(0, len(starts) - 1, _SAMPLE_BLOCKS).astype(np.int64))]
     if not _is_ordered(view, folder, order, sample):
         return None
-    reach = np.arange(len(rows))
+    reach = np.arange(len(view))
     for block in _blocks(view, folder, order, starts):
         is_near = np.zeros(block.lag.shape, bool)
         for neighbors, share in _LINKS:
@@ -132,7 +132,7 @@ def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool =
         np.maximum.at(reach, linked.min(axis=0), linked.max(axis=0))
     # A clip ends where no image so far is linked to one behind it.
     is_last = np.maximum.accumulate(reach) <= np.arange(len(reach))
-    clips = np.empty(len(rows), np.int64)
+    clips = np.empty(len(view), np.int64)
     clips[order] = np.concatenate([[0], np.cumsum(is_last)[:-1]])
     return clips
 
@@ -204,8 +204,7 @@ def _in_order(
     run: RunStore, dataset: str, rows: NDArray[np.int64], *, by_name: bool
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Return, for the images sorted by folder and in order within it, the folder of each and its position in `rows`."""
-    # Of many millions of images the names are more than 2 GiB.
-    uris = read_index(run, dataset, ["uri"])["uri"].cast(pa.large_string()).take(pa.array(rows)).combine_chunks()
+    uris = read_uris(run, dataset).take(pa.array(rows))
     folders = pc.replace_substring_regex(uris, pattern=r"[^/]*$", replacement="").dictionary_encode()
     folder = np.asarray(folders.indices.to_numpy(zero_copy_only=False), np.int64)
     if by_name:

@@ -16,7 +16,8 @@ from gapscope.report.points import PointIndex, read_points
 from gapscope.report.script import packed, script
 from gapscope.report.selection import Selection
 from gapscope.report.tiles import Tiles
-from gapscope.store.groups import read_groups
+from gapscope.store.datasets import concatenated_slices
+from gapscope.store.groups import read_all_groups
 from gapscope.store.index import take_rows
 from gapscope.store.metrics import Metrics
 from gapscope.store.run_store import RunStore
@@ -132,13 +133,12 @@ def _groups(run: RunStore, index: PointIndex, selection: Selection) -> dict[str,
     numbers = index.group[selection.image]
     known = np.unique(numbers[numbers >= 0])
     listed: list[list[object]] = []
-    first = 0
-    for name in run.datasets:
-        groups = read_groups(run, name)
-        own = known[(known >= first) & (known < first + len(groups))] - first
-        if groups.names is not None:
-            listed += [[str(groups.names[number]), int(groups.lengths[number])] for number in own.tolist()]
-        first += len(groups)
+    groups = read_all_groups(run)
+    slices = concatenated_slices({name: len(own) for name, own in groups.items()})
+    for name, own in groups.items():
+        numbers_of_own = known[(known >= slices[name].start) & (known < slices[name].stop)] - slices[name].start
+        if own.names is not None:
+            listed += [[str(own.names[number]), int(own.lengths[number])] for number in numbers_of_own.tolist()]
     on_page = np.where(numbers >= 0, np.searchsorted(known, numbers), -1)
     return {"group": packed(on_page.astype(np.int32)), "groups": listed}
 

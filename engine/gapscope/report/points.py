@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gapscope.store.groups import read_groups
+from gapscope.store.datasets import concatenated_slices
+from gapscope.store.groups import read_all_groups
 from gapscope.store.index import row_groups, rows_read
 from gapscope.store.layouts import read_layout
 from gapscope.store.run_store import RunStore
@@ -89,12 +90,14 @@ def read_point_index(run: RunStore) -> PointIndex:
 
 def _groups(run: RunStore) -> NDArray[np.int64] | None:
     """Return the group of every embedded image, as `PointIndex.group` has it."""
-    parts, first = [], 0
-    for name in run.datasets:
-        groups = read_groups(run, name)
-        parts.append(np.full(len(groups.rows), -1) if groups.counts_images else first + groups.group)
-        first += len(groups)
-    merged = np.concatenate(parts)
+    groups = read_all_groups(run)
+    slices = concatenated_slices({name: len(own) for name, own in groups.items()})
+    merged = np.concatenate(
+        [
+            np.full(len(own.rows), -1) if own.counts_images else slices[name].start + own.group
+            for name, own in groups.items()
+        ]
+    )
     return merged if (merged >= 0).any() else None
 
 

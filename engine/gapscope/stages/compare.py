@@ -263,10 +263,7 @@ def _clusters(level: _Level, metadata: _Metadata) -> ClusterMetrics:
         if dataset not in radius:
             radius[dataset] = knn_radius(level.run, level.name, dataset, level.settings.k_local, level.groups[dataset])
         members = np.flatnonzero(labels[dataset] == cluster)
-        # Of each group one image, so that six frames of one clip are not what is typical.
-        order = members[np.argsort(radius[dataset][members], kind="stable")]
-        first = np.sort(np.unique(level.groups[dataset].group[order], return_index=True)[1])
-        members = typical_images(order[first], radius[dataset])
+        members = typical_images(members, radius[dataset], level.groups[dataset].group)
         uris: list[str] = metadata[dataset]["uri"].take(level.views[dataset].rows[members]).to_pylist()
         return uris
 

@@ -20,7 +20,7 @@ from gapscope.sources.remote_folder import RemoteFolder
 from gapscope.sources.tar import MEMBER_SEPARATOR
 from gapscope.store.datasets import all_pairs
 from gapscope.store.groups import needs_group_search, read_all_groups, remove_groups, write_groups
-from gapscope.store.index import PREFIX, read_index, rows_read
+from gapscope.store.index import PREFIX, read_index, read_uris, rows_read
 from gapscope.store.run_record import GroupRecord
 from gapscope.store.run_store import RunStore
 
@@ -65,12 +65,15 @@ class GroupRules:
             else:
                 self.rules[name], self.values[name] = None, given
 
+    def name_of(self, dataset: str) -> str:
+        """Return a dataset's rule in words."""
+        rule = self.rules[dataset]
+        return VALUES if rule is None else str(rule)
+
     def describe(self) -> dict[str, str]:
-        """Return, per dataset, the rule in words, as run.json keeps it."""
-        return {
-            name: f"{VALUES}:{_digest(self.values[name])}" if rule is None else str(rule)
-            for name, rule in self.rules.items()
-        }
+        """Return, per dataset, the rule in words as run.json keeps it, with a digest of values."""
+        digests = {name: f":{_digest(values)}" for name, values in self.values.items()}
+        return {name: self.name_of(name) + digests.get(name, "") for name in self.rules}
 
 
 def _digest(values: Collection[object]) -> str:
@@ -109,10 +112,11 @@ def write_listed_groups(run: RunStore, rules: GroupRules, progress: Progress) ->
     for name, rule in rules.rules.items():
         values = _listed_values(run, name, rules, progress)
         if values is None:
-            if rule is None or rule.source == "none":
+            if rule == GroupRule("none"):
                 remove_groups(run, name)
             continue
-        _check_several(name, rule, values)
+        if rule != GroupRule("auto"):
+            _check_several(name, rules.name_of(name), values)
         write_groups(run, name, values)
 
 
@@ -124,20 +128,19 @@ def _listed_values(run: RunStore, name: str, rules: GroupRules, progress: Progre
     source = "objects" if rule.source == "auto" and rules.sources[name].objects else rule.source
     if source in ("none", "auto"):
         return None
-    column = PREFIX + rule.argument if source == "column" else None
-    index = read_index(run, name, ["uri"] if column is None else ["uri", column])
-    uris = _whole(index["uri"])
+    uris = read_uris(run, name)
     if source == "objects":
         return pc.replace_substring_regex(uris, pattern=r"#[^#/]*$", replacement="")
     if source == "folder":
         return _parent_folders(uris)
     if source == "tar":
         return _sample_keys(uris, name)
-    if column is not None:
-        values = index[column]
-        texts = _whole(values if pa.types.is_string(values.type) else _number_texts(values))
+    if source == "column":
+        column = PREFIX + rule.argument
+        values = read_index(run, name, [column])[column]
+        texts = pa.array([_text(value) for value in values.to_pylist()], pa.large_string())
         return _with_uris(texts, uris, name, f"column {rule.argument} is empty", progress)
-    captured = [match[1] if (match := re.search(rule.argument, uri.as_py())) else None for uri in uris]
+    captured = [match[1] or None if (match := re.search(rule.argument, uri.as_py())) else None for uri in uris]
     if not any(captured):
         raise OptionError(
             f"matches no image of {name}, such as {uris[0]}", argument="group", value=f"pattern:{rule.argument}"
@@ -160,23 +163,12 @@ def _sample_keys(uris: pa.Array, name: str) -> pa.Array:
     return pc.replace_substring_regex(uris, pattern=pattern, replacement="\\1")
 
 
-def _whole(texts: pa.ChunkedArray | pa.Array) -> pa.Array:
-    """Return texts in one piece, of which there may be more than 2 GiB."""
-    whole = texts.cast(pa.large_string())
-    return whole.combine_chunks() if isinstance(whole, pa.ChunkedArray) else whole
-
-
-def _number_texts(values: pa.ChunkedArray) -> pa.Array:
-    return pa.array([_text(value) for value in values.to_pylist()], pa.large_string())
-
-
 def _number_text(number: float) -> str:
     # Numbers of a table are all floats, and scene 7 should not be called 7.0.
     return f"{number:.17g}"
 
 
 def _with_uris(texts: pa.Array, uris: pa.Array, name: str, why: str, progress: Progress) -> pa.Array:
-    texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, pa.large_string()), texts)
     if texts.null_count:
         example = uris.filter(pc.is_null(texts))[0]
         progress.note(
@@ -195,18 +187,18 @@ def _given_values(run: RunStore, name: str, rules: GroupRules) -> pa.Array:
         )
     # After an update, rows are in another order than the listing, and some are of images that are gone.
     value_of = dict(zip(listed, map(_text, values), strict=True))
-    uris = _whole(read_index(run, name, ["uri"])["uri"])
+    uris = read_uris(run, name)
     return pc.coalesce(pa.array([value_of.get(uri.as_py()) for uri in uris], pa.large_string()), uris)
 
 
-def _check_several(name: str, rule: GroupRule | None, values: pa.Array) -> None:
+def _check_several(name: str, rule: str, values: pa.Array) -> None:
     # A single image is one group whatever the rule.
-    if len(values) > 1 and len(pc.unique(values)) == 1 and not (rule is not None and rule.source == "auto"):
+    if len(values) > 1 and len(pc.unique(values)) == 1:
         raise OptionError(
             f"all {len(values):,} images of {name} are one group, {values[0]}: one group is one sample, which nothing "
             "can be told from; choose another rule, or none to count images",
             argument="group",
-            value=VALUES if rule is None else str(rule),
+            value=rule,
         )
 
 
@@ -221,8 +213,8 @@ def settle_groups(run: RunStore, rules: GroupRules, progress: Progress) -> None:
     names: dict[str, str] = {}
     scale: ClipScale | None = None
     for name, rule in rules.rules.items():
-        names[name] = VALUES if rule is None else str(rule)
-        if rule is None or rule.source != "auto":
+        names[name] = rules.name_of(name)
+        if rule != GroupRule("auto"):
             continue
         source = rules.sources[name]
         if source.objects:
@@ -278,7 +270,7 @@ def _write_clips(run: RunStore, name: str, clips: NDArray[np.int64] | None) -> b
     if clips is None or np.bincount(clips).max() == 1:
         remove_groups(run, name)
         return False
-    uris, embedded = _whole(read_index(run, name, ["uri"])["uri"]), rows_read(run, name)
+    uris, embedded = read_uris(run, name), rows_read(run, name)
     first_row = np.arange(len(uris))
     first_row[embedded] = embedded[np.unique(clips, return_index=True)[1][clips]]
     # A clip has the name of its first frame.

@@ -17,11 +17,10 @@ from gapscope.neighbors.embedding_view import EmbeddingView, open_view, read_row
 from gapscope.neighbors.result import Method
 from gapscope.neighbors.scaler import fit_scaler
 from gapscope.progress import Progress
-from gapscope.store.datasets import Pair, all_pairs
+from gapscope.store.datasets import Among, Pair, all_pairs
 from gapscope.store.groups import ImageGroups, read_all_groups, read_groups
 from gapscope.store.metrics import NeighborSearchInfo
 from gapscope.store.neighbors import (
-    Among,
     create_neighbors,
     finish_neighbors,
     has_neighbors,

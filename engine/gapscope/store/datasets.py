@@ -2,7 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from itertools import accumulate, permutations, product
-from typing import NamedTuple
+from typing import Literal, NamedTuple
+
+Among = Literal["images", "groups"]
+"""Whether neighbors are the nearest images, or the representatives of the nearest groups."""
 
 
 class Pair(NamedTuple):

@@ -145,7 +145,7 @@ def read_groups(run: RunStore, dataset: str) -> ImageGroups:
         with readable(path) as file:
             table = read_whole(file)
     except FileNotFoundError:
-        if record.groups is not None and record.groups.longest > 1:
+        if run.record.has_groups(dataset):
             raise DamageError(f"{path} is missing; see `gapscope verify {run.path}`") from None
         return ImageGroups.singles(rows)
     wrong = _wrong(table, rows, record.listed)

@@ -211,6 +211,11 @@ def read_index(run: RunStore, dataset: str, columns: list[str] | None = None) ->
         return read_whole(file, columns)
 
 
+def read_uris(run: RunStore, dataset: str) -> pa.Array:
+    """Return all uris of a dataset in row order, in one piece: those of many millions of images are over 2 GiB."""
+    return read_index(run, dataset, ["uri"])["uri"].cast(pa.large_string()).combine_chunks()
+
+
 def read_source_metadata(run: RunStore, dataset: str) -> pa.Table:
     """Return uri and the source's own columns, which begin with `PREFIX`, in row order."""
     with readable(index_path(run.path, dataset), whole=False) as file:

@@ -5,7 +5,7 @@ without the image's own group.
 """
 
 from itertools import pairwise
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import zarr
@@ -21,7 +21,7 @@ from gapscope.store.arrays import (
     read_array,
     write_array,
 )
-from gapscope.store.datasets import Pair
+from gapscope.store.datasets import Among, Pair
 from gapscope.store.metrics import NeighborSearchInfo
 from gapscope.store.run_store import RunStore
 
@@ -30,9 +30,6 @@ NAME = "neighbors.zarr"
 DistancesAndIndices = tuple[NDArray[np.float32], NDArray[np.int64]]
 """(rows, k) distances, ascending, infinite where there are fewer than k; and rows of the reference, -1 there."""
 
-
-Among = Literal["images", "groups"]
-"""Whether neighbors are the nearest images, or the representatives of the nearest groups."""
 
 _PREFIX = {"images": "", "groups": "group_"}
 

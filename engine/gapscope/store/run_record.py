@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -23,7 +23,7 @@ from gapscope.settings import (
     check_dataset_name,
 )
 from gapscope.store.atomic import sweep, write_json
-from gapscope.store.datasets import Pair, concatenated_slices, ordered_pairs
+from gapscope.store.datasets import Among, Pair, concatenated_slices, ordered_pairs
 from gapscope.store.links import check_no_escaping_links
 from gapscope.store.location import Location, make_folder, reason_of
 from gapscope.store.lock import NAME as LOCK
@@ -288,7 +288,7 @@ class RunRecord:
         """Where each dataset's rows lie in an array of all rows, such as a layout's."""
         return concatenated_slices({name: dataset.listed for name, dataset in self.datasets.items()})
 
-    def among(self, pair: Pair) -> Literal["images", "groups"]:
+    def among(self, pair: Pair) -> Among:
         """Return where the nearest groups of a pair's images are: among all images, or in a search of their own."""
         return "groups" if pair.name in self.grouped_pairs else "images"
 
@@ -303,9 +303,8 @@ class RunRecord:
             >>> record.describe_count("a", 600, 20)
             '600 images in 20 clips'
         """
-        own = self.datasets[dataset].groups
         text = _count(images, self.row_unit(dataset))
-        return text if own is None or own.longest <= 1 else f"{text} in {_count(groups, own.unit)}"
+        return f"{text} in {_count(groups, self.group_unit(dataset))}" if self.has_groups(dataset) else text
 
     def row_unit(self, dataset: str) -> str:
         """Return what a row of a dataset is called: `image`, or `object` where the objects of images are compared."""
@@ -315,7 +314,12 @@ class RunRecord:
     def group_unit(self, dataset: str) -> str:
         """Return what counts as one in a dataset: `image`, or `clip` and so on where images belong together."""
         own = self.datasets[dataset].groups
-        return "image" if own is None or own.longest <= 1 else own.unit
+        return own.unit if own is not None and self.has_groups(dataset) else "image"
+
+    def has_groups(self, dataset: str) -> bool:
+        """Return whether images of a dataset are known to belong together, so that not each counts."""
+        own = self.datasets[dataset].groups
+        return own is not None and own.longest > 1
 
     def group_count(self, dataset: str) -> int:
         """Return how many groups a dataset's embedded images form; each image is one where nothing else is known."""

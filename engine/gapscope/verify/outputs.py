@@ -54,7 +54,7 @@ def check_tables(run: RunStore) -> Check:
                 listed = _listed(content, level, pair)  # type: ignore[arg-type]
                 rows = listed if max_rows is None else min(listed, max_rows)
                 _check_table(check, run.path, manifest_path(run.path, level, pair), rows, {"": pair.query}, uris)
-                if level != ALL and run.record.group_count(pair.query) < (record.datasets[pair.query].read or 0):
+                if level != ALL and record.has_groups(pair.query):
                     path = groups_manifest_path(run.path, level, pair)
                     _check_table(check, run.path, path, None, {"": pair.query}, uris)
     _check_table(check, run.path, duplicates_path(run.path), None, {"": None, "copy_": None}, uris)

@@ -8,7 +8,7 @@ import zarr
 from numpy.typing import NDArray
 
 from gapscope.store.arrays import lacks_chunks
-from gapscope.store.datasets import Pair, all_pairs
+from gapscope.store.datasets import Among, Pair, all_pairs
 from gapscope.store.layouts import (
     CLUSTERS,
     LAYOUT,
@@ -21,7 +21,6 @@ from gapscope.store.layouts import (
 from gapscope.store.location import zarr_store
 from gapscope.store.neighbors import NAME as NEIGHBORS
 from gapscope.store.neighbors import (
-    Among,
     has_neighbors,
     neighbor_arrays,
     neighbor_search_info,
