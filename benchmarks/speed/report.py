@@ -28,6 +28,7 @@ from PIL import Image
 
 from gapscope.bench.subprocess_case import peak_gib
 from gapscope.progress import Silent
+from gapscope.settings import CompareSettings
 from gapscope.sources import Entry
 from gapscope.stages.report import write_report
 from gapscope.store.datasets import Pair
@@ -177,7 +178,8 @@ def make_run(folder: Path, rows: int) -> RunStore:
     """Write a run without embeddings: two datasets of `rows` images in twelve clusters."""
     random = np.random.default_rng(0)
     record = RunRecord.of_embeddings(dict.fromkeys(NAMES, rows), dict.fromkeys(LEVELS, 1), block_rows=BLOCK_ROWS)
-    record.config = replace(record.config, datasets={name: f"/images/{name}" for name in NAMES})
+    sources = {name: f"/images/{name}" for name in NAMES}
+    record.config = replace(record.config, datasets=sources, compare=CompareSettings(readings="as-is"))
     record.write(folder)
     run = RunStore(folder, record)
     for name in NAMES:
@@ -191,6 +193,7 @@ def make_run(folder: Path, rows: int) -> RunStore:
     metrics: Metrics = {
         "datasets": datasets,
         "headlines": {pair.name: "" for pair in run.pairs},
+        "level_rankings": {pair.name: list(run.levels) for pair in run.pairs},
         "limits": {pair.name: {"smallest_gap": 1, "message": None} for pair in run.pairs},
         "shared_groups": {},
         "confounders": {},
@@ -239,12 +242,13 @@ def make_level(run: RunStore, level: str, rows: int, random: np.random.Generator
         indices = random.integers(0, rows, (rows, N_NEIGHBORS))
         write_neighbors(run, level, pair, distances, indices)
         outliers = random.choice(rows, round(OUTLIER_SHARE * rows), replace=False)
-        write_manifest(run.path, level, pair, manifest(pair.query, outliers, distances), pa.schema([]))
+        write_manifest(run.path, level, pair, "as-is", manifest(pair.query, outliers, distances), pa.schema([]))
         pairs[pair.name] = pair_metrics(pair, rows, len(outliers))
     return {
         "pairs": pairs,
+        "style_aside": {},
         "clusters": {"count": 12, "datasets": list(NAMES), "composition": [], "one_sided": []},
-        "matrix": {"datasets": list(NAMES), "outlier_share": [], "frechet_ratio": []},
+        "matrix": {"datasets": list(NAMES), "outlier_share": [], "gap": []},
         "group_neighbors": {},
         "neighbors": {},
         "layout": {
@@ -281,6 +285,7 @@ def pair_metrics(pair: Pair, rows: int, outliers: int) -> PairMetrics:
         "coverage": 1.0,
         "reference_neighbors": 0.5,
         "reference_neighbors_expected": 0.5,
+        "gap": 0.0,
         "measures": {},
         "scores": {"edges": [0.0, 1.0], "query": [rows], "reference": [rows]},
         "ranking": [],
@@ -299,6 +304,7 @@ def manifest(query: str, outliers: NDArray[np.int64], distances: NDArray[np.floa
             "row": outliers,
             "reason": "outside",
             "score": distances[outliers, 4],
+            "distance": distances[outliers, 4],
             **p_values,
             "nearest_distance": distances[outliers, 0],
             "neighbors": pd.Series([[]] * count, dtype=object),

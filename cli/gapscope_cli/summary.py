@@ -60,29 +60,41 @@ def _end_of(group: str) -> str:
 
 
 def _line(run: "Run", level: str, pair: "PairMetrics") -> str:
-    from gapscope.compare.headline import frechet_ratio
-    from gapscope.compare.registry import METRICS
+    from gapscope.compare.headline import metrics_beyond_noise
+    from gapscope.compare.registry import METRICS, format_share
 
-    listed, outside = METRICS["outlier_share"], METRICS["share_outside"]
-    value, low, high = map(
-        outside.format_value, (pair["share_outside"], pair["share_outside_low"], pair["share_outside_high"])
-    )
-    share = listed.format_value(pair["outlier_share"])
-    line = f"  {level}  {pair['outliers']:>7,} of {pair['images']:,}"
-    if pair["groups"] != pair["images"]:
-        unit = run.record.group_unit(pair["query"])
-        line += f" {run.record.row_unit(pair['query'])}s, {pair['outlier_groups']:,} of {pair['groups']:,} {unit}s,"
-    line += f" listed ({share}); "
-    line += f"{outside.label} {value} [{low}, {high}]"
-    ratio = frechet_ratio(pair)
-    return line if ratio is None else f"{line}; {ratio:.1f} times the noise floor"
+    listed = f"{format_share(pair['outlier_share'])} listed ({_counts(run, pair)})"
+    unlike = METRICS["share_outside"]
+    ends = (pair["share_outside"], pair["share_outside_low"], pair["share_outside_high"])
+    value, low, high = map(unlike.format_value, ends)
+    line = f"  {level}  as it is {listed}; {unlike.label} {value} [{low}, {high}]"
+    beyond = metrics_beyond_noise(pair)
+    if beyond is not None:
+        line += "; beyond noise" if beyond else "; within noise"
+    style_aside = run.metrics["levels"][level]["style_aside"].get(f"{pair['query']}-vs-{pair['reference']}")
+    if style_aside is None:
+        return line
+    if style_aside["basis"] == "ranking":
+        return f"{line}; style aside no list: this level sees other content in {pair['reference']}"
+    suggested = ", suggested" if style_aside["basis"] == "suggested" else ""
+    return f"{line}; style aside {format_share(style_aside['outlier_share'])} ({style_aside['outliers']:,}{suggested})"
+
+
+def _counts(run: "Run", pair: "PairMetrics") -> str:
+    images = f"{pair['outliers']:,} of {pair['images']:,}"
+    if pair["groups"] == pair["images"]:
+        return images
+    row, unit = run.record.row_unit(pair["query"]), run.record.group_unit(pair["query"])
+    return f"{images} {row}s, {pair['outlier_groups']:,} of {pair['groups']:,} {unit}s"
 
 
 def _print_matrix(level: str, matrix: "PairMatrix") -> None:
+    from gapscope.compare.registry import format_share
+
     names = matrix["datasets"]
     width = max(8, *map(len, names))
     typer.echo(f"\n{level}, share of the row's images that the column lacks:")
     typer.echo(f"  {'':<{width}}" + "".join(f"  {name:>{width}}" for name in names))
     for name, row in zip(names, matrix["outlier_share"], strict=True):
-        cells = "".join(f"  {'' if share is None else format(share, '.1%'):>{width}}" for share in row)
+        cells = "".join(f"  {'' if share is None else format_share(share):>{width}}" for share in row)
         typer.echo(f"  {name:<{width}}{cells}")

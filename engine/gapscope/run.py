@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gapscope.errors import OptionError, RunError
 from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_array
-from gapscope.settings import Preprocess, ReportSettings
+from gapscope.settings import Preprocess, Reading, ReportSettings
 from gapscope.sources import Entry, Source
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import read_groups
@@ -24,6 +24,7 @@ from gapscope.store.metrics import Metrics, read_metrics
 from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_record import RunRecord
 from gapscope.store.run_store import RunStore, open_store
+from gapscope.store.scores import read_scores
 from gapscope.store.shapes import check_shapes
 from gapscope.store.thumbnails import read_thumbnails
 
@@ -241,8 +242,13 @@ class Run:
         query = view_of_array(views[0], embeddings)
         return interpolate_coordinates(query, concat_views(views), known, choose_device("cpu"))
 
-    def outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
+    def outliers(self, level: str, query: str, reference: str, reading: Reading = "as-is") -> pd.DataFrame:
         """Return the manifest of a level and ordered pair: the query images that the reference lacks, surest first.
+
+        Style aside, it holds the first thousand of the ranking, with `listed` false, where nothing may be listed.
+
+        Raises:
+            RunError: the run lists nothing in this reading.
 
         Example:
             >>> import gapscope
@@ -251,9 +257,29 @@ class Run:
             np.int64(40)
             >>> len(run.outliers("P3", "real", "synthetic"))
             20
+            >>> run.outliers("P3", "real", "synthetic", "style-aside")["listed"].sum()
+            np.int64(20)
         """
         self._check("level", level, self.levels)
-        return self._manifest(level, query, reference)
+        return self._manifest(level, query, reference, reading)
+
+    def scores(self, level: str, query: str, reference: str, reading: Reading = "as-is") -> pd.DataFrame:
+        """Return row, score and p of every query image: how far it is from the reference, and how sure that is.
+
+        Raises:
+            RunError: the run lists nothing in this reading.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> scores = run.scores("P5", "real", "synthetic", "style-aside")
+            >>> scores.columns.tolist(), scores["score"].idxmax() >= 40  # Rows 40 to 59 are pictures of stripes.
+            (['row', 'score', 'p'], True)
+        """
+        self._check("level", level, self.levels)
+        pair = self._check_pair(query, reference, reading)
+        table: pd.DataFrame = read_scores(self.path, level, pair, reading).to_pandas()
+        return table
 
     def outliers_across_levels(self, query: str, reference: str) -> pd.DataFrame:
         """Return the query images that any level lists, with the levels, and p and q corrected for looking at all.
@@ -265,7 +291,7 @@ class Run:
             >>> outliers["levels"].iloc[0].tolist()
             ['P3', 'P5']
         """
-        return self._manifest(ALL, query, reference)
+        return self._manifest(ALL, query, reference, "as-is")
 
     def groups(self, dataset: str) -> pd.DataFrame:
         """Return the group of every embedded image: row, uri, group, and `representative` for one image of each group.
@@ -289,11 +315,12 @@ class Run:
         table.loc[groups.representative, "representative"] = True
         return table
 
-    def group_outliers(self, level: str, query: str, reference: str) -> pd.DataFrame:
+    def group_outliers(self, level: str, query: str, reference: str, reading: Reading = "as-is") -> pd.DataFrame:
         """Return the ranking of the query's groups: all that are listed, and at least the first thousand.
 
         Raises:
-            RunError: the query's images count one by one, so that `outliers` says all.
+            RunError: the query's images count one by one, so that `outliers` says all, or the run lists nothing in this
+                reading.
 
         Example:
             >>> import gapscope
@@ -303,19 +330,25 @@ class Run:
             ([4], np.int64(5))
         """
         self._check("level", level, self.levels)
-        self._check("dataset", query, self.datasets)
-        self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
+        pair = self._check_pair(query, reference, reading)
         try:
-            table: pd.DataFrame = read_groups_manifest(self.path, level, Pair(query, reference)).to_pandas()
+            table: pd.DataFrame = read_groups_manifest(self.path, level, pair, reading).to_pandas()
         except FileNotFoundError:
             raise RunError(f"the images of {query} count one by one; see `Run.outliers`") from None
         return table
 
-    def _manifest(self, level: str, query: str, reference: str) -> pd.DataFrame:
+    def _manifest(self, level: str, query: str, reference: str, reading: Reading) -> pd.DataFrame:
+        pair = self._check_pair(query, reference, reading)
+        table: pd.DataFrame = read_manifest(self.path, level, pair, reading=reading).to_pandas()
+        return table
+
+    def _check_pair(self, query: str, reference: str, reading: Reading) -> Pair:
         self._check("dataset", query, self.datasets)
         self._check("dataset", reference, tuple(name for name in self.datasets if name != query))
-        table: pd.DataFrame = read_manifest(self.path, level, Pair(query, reference)).to_pandas()
-        return table
+        readings = self.record.config.compare.listed_readings
+        if reading not in readings:
+            raise RunError(f"{self.path} lists nothing {reading}: it was compared with readings {', '.join(readings)}")
+        return Pair(query, reference)
 
     @property
     def duplicates(self) -> pd.DataFrame:

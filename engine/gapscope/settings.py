@@ -21,6 +21,9 @@ Thumbnails = Literal["off", "outliers", "drawn"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Speedup = Literal["pooled-fpn", "fold", "channels-last", "compile"]
 ExportFormat = Literal["parquet", "fiftyone", "projector", "stills"]
+Reading = Literal["as-is", "style-aside"]
+"""How datasets are compared: as they look, or each by its own mean and spread, without a uniform difference of look."""
+Readings = Literal["as-is", "style-aside", "both"]
 GroupSource = Literal["auto", "none", "folder", "tar", "column", "pattern"]
 GroupValues = str | Collection[object]
 """How the groups of one dataset are found: in the words of `--group`, or one value per listed image."""
@@ -65,8 +68,9 @@ def check_dataset_name(name: str) -> str:
         raise OptionError(
             f"dataset name {name!r}: use 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit"
         )
-    if name.endswith(".groups"):
-        raise OptionError(f"dataset name {name!r}: '.groups' ends the names of files of groups, so no dataset's can")
+    for suffix, of in ((".groups", "groups"), (".style-aside", "the reading style aside")):
+        if name.endswith(suffix):
+            raise OptionError(f"dataset name {name!r}: {suffix!r} ends the names of files of {of}, so no dataset's can")
     if "-vs-" in name:
         raise OptionError(f"dataset name {name!r}: '-vs-' joins the two names of a pair, so a name cannot hold it")
     return name
@@ -246,6 +250,13 @@ class CompareSettings(_Checked):
         str | None,
         Help("Dataset to compare every other dataset with, both ways round; every pair is compared by default."),
     ] = None
+    readings: Annotated[
+        Readings,
+        Help(
+            "What to list: as-is, images that the reference lacks as they look; style-aside, content that it lacks "
+            "beneath a difference of look that all images share; or both."
+        ),
+    ] = "both"
     max_outliers: Annotated[
         int | None,
         Help("Largest number of rows of a manifest, the surest first; all by default. No count changes with it."),
@@ -256,6 +267,20 @@ class CompareSettings(_Checked):
     def graph_k(self) -> int:
         """Neighbors that the graph has to keep per ordered pair so that every answer can be read from it."""
         return max(self.k, self.k_local)
+
+    @property
+    def listed_readings(self) -> tuple[Reading, ...]:
+        """The readings in which images are listed."""
+        return ("as-is", "style-aside") if self.readings == "both" else (self.readings,)
+
+    @property
+    def readings_compared(self) -> tuple[Reading, ...]:
+        """The readings whose numbers are computed: those as it is are for style aside to be held against."""
+        return ("as-is", "style-aside") if self.reads("style-aside") else ("as-is",)
+
+    def reads(self, reading: Reading) -> bool:
+        """Return whether images are listed in a reading."""
+        return reading in self.listed_readings
 
 
 @dataclass(frozen=True, kw_only=True)

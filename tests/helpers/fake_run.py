@@ -97,6 +97,7 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                 for name, dataset in run.record.datasets.items()
             },
             "headlines": {pair.name: _headline(pair) if spec.measured else "" for pair in run.pairs},
+            "level_rankings": {pair.name: list(run.levels) for pair in run.pairs},
             "limits": {pair.name: {"smallest_gap": 1, "message": None} for pair in run.pairs},
             "shared_groups": {},
             "confounders": {pair.name: _confounders() for pair in run.pairs} if spec.measured else {},
@@ -122,7 +123,14 @@ MEASURES = ("frechet", "kid", "precision", "recall", "density", "coverage", "two
 def _measures(level: int) -> dict[str, Measure]:
     """Return a level's metrics that have an interval and a noise floor."""
     measures: dict[str, Measure] = {
-        name: {"value": 0.4 + 0.1 * level, "low": 0.35, "high": 0.75, "floor": 0.2, "ratio": 2.0 + 0.5 * level}
+        name: {
+            "value": 0.4 + 0.1 * level,
+            "low": 0.35,
+            "high": 0.75,
+            "floor": 0.2,
+            "ratio": 2.0 + 0.5 * level,
+            "beyond_noise": True,
+        }
         for name in MEASURES
     }
     measures["two_sample"]["p"] = 0.004
@@ -161,7 +169,7 @@ def _record(spec: FakeRunSpec, sources: dict[str, Path]) -> RunRecord:
                 max_pixels=200_000_000,
             ),
             layout=LayoutSettings(),
-            compare=CompareSettings(k=spec.k),
+            compare=CompareSettings(k=spec.k, readings="as-is"),
         ),
         model=ModelRecord(
             name="bundled",
@@ -253,7 +261,7 @@ def _write_level(
         reference_uris = [str(run.path.parent / "images" / reference / name) for name in files[reference]]
         listed = read_rows[query][: spec.outliers]
         manifest = _manifest(listed, query_uris, reference_uris, neighbors, points[query], clusters[query])
-        write_manifest(run.path, level, pair, manifest, pa.schema([]))
+        write_manifest(run.path, level, pair, "as-is", manifest, pa.schema([]))
         pairs[pair.name] = _pair_metrics(pair, level_index, spec, read_rows, outliers=len(listed))
     first = names[0]
     one_sided: OneSidedClusterMetrics = {
@@ -268,13 +276,14 @@ def _write_level(
     nothing: list[list[float | None]] = [[None] * len(names) for _ in names]
     return {
         "pairs": pairs,
+        "style_aside": {},
         "clusters": {
             "count": len(names),
             "datasets": names,
             "composition": [[len(read_rows[other]) * (other == name) for other in names] for name in names],
             "one_sided": [one_sided],
         },
-        "matrix": {"datasets": names, "outlier_share": nothing, "frechet_ratio": nothing},
+        "matrix": {"datasets": names, "outlier_share": nothing, "gap": nothing},
         "group_neighbors": {},
         "neighbors": {name: {"method": "exact", "recall": 1.0, "sample": 0} for name in pairs},
         "layout": layout,
@@ -304,6 +313,7 @@ def _pair_metrics(
         "coverage": 0.5,
         "reference_neighbors": 0.3,
         "reference_neighbors_expected": 0.5,
+        "gap": 0.4,
         "measures": _measures(level_index) if spec.measured else {},
         "scores": scores,
         "ranking": [],
@@ -345,6 +355,7 @@ def _manifest(
             "row": listed,
             "reason": [("outside", "both", "under-represented")[index % 3] for index in range(count)],
             "score": distances[listed, -1],
+            "distance": distances[listed, -1],
             **dict.fromkeys(("p", "q", "outside_p", "outside_q", "under_p", "under_q"), p_values),
             "nearest_distance": distances[listed, 0],
             "neighbors": pd.Series(

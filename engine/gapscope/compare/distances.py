@@ -50,11 +50,12 @@ class Distance:
 
 
 def distribution_distances(
-    query: EmbeddingView, reference: EmbeddingView, device: torch.device
+    query: EmbeddingView, reference: EmbeddingView, device: torch.device, *, frechet: bool = True
 ) -> tuple[dict[str, Distance], dict[str, Distance]]:
     """Measure `frechet` and `kid` between two datasets at a level, with the one as reference, then with the other.
 
-    Both distances are symmetric; their noise floors are not. Datasets of one image have no distance.
+    Both distances are symmetric; their noise floors are not. Datasets of one image have no distance. `frechet` says
+    whether that one is measured, which takes longest.
     """
     if min(len(query), len(reference)) < 2:
         return {}, {}
@@ -62,10 +63,10 @@ def distribution_distances(
     first, second = (_sample(view, MAX_FRECHET_IMAGES, random, device) for view in (query, reference))
     kernel_first, kernel_second = (_for_kernel(vectors[:MAX_KERNEL_IMAGES], query) for vectors in (first, second))
     kernel = _kernel(kernel_first, kernel_second, random)
-    frechet = _frechet(query, reference, first, second, random)
+    whole = _frechet(query, reference, first, second, random) if frechet else None
     return tuple(
         {
-            "frechet": _with_frechet_floor(frechet, own, other, random),
+            **({} if whole is None else {"frechet": _with_frechet_floor(whole, own, other, random)}),
             "kid": _with_kernel_floor(kernel, kernel_own, kernel_other, random),
         }
         for own, other, kernel_own, kernel_other in (

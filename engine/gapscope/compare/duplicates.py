@@ -111,7 +111,7 @@ def _candidates(
             pair = Pair(query, reference)
             # Where the nearest images are all frames of the own clip, the nearest groups tell of copies elsewhere.
             readers = [read_neighbor_rows]
-            readers += [read_group_neighbor_rows] if run.record.among(pair) == "groups" else []
+            readers += [read_group_neighbor_rows] if run.record.graph(pair) == "groups" else []
             for start in range(0, len(own.rows), _TILE_ROWS):
                 tile = slice(start, start + _TILE_ROWS)
                 for read in readers:

@@ -6,6 +6,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from gapscope.compare.outlier_scores import OutlierScores
+from gapscope.compare.outlier_table import SATURATED
 from gapscope.store.metrics import RankedGroup
 
 _MIN_ROWS = 1000
@@ -13,9 +14,11 @@ _RANKING = 20
 
 
 def rank_groups(scores: OutlierScores, max_groups: int) -> NDArray[np.int64]:
-    """Return the numbers of groups, listed or not, the surest first; at most `max_groups`."""
+    """Return the numbers of groups, listed or not, in the order of `rank_outliers`; at most `max_groups`."""
     numbers = np.arange(len(scores.groups))
-    return np.lexsort((numbers, -scores.group_score, scores.p, scores.q))[:max_groups]
+    is_saturated = np.mean(scores.listed) > SATURATED
+    keys = (-scores.group_score,) if is_saturated else (-scores.group_score, scores.p, scores.q)
+    return np.lexsort((numbers, *keys))[:max_groups]
 
 
 def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Table) -> pd.DataFrame:

@@ -1,41 +1,107 @@
-"""One sentence per ordered pair: how many images of a dataset the other lacks, and at which level most."""
+"""One sentence per ordered pair: how many images of a dataset the other lacks, and at which level that shows."""
 
 from collections.abc import Mapping, Sequence
 
 from gapscope.compare.limits import ListingLimit
+from gapscope.compare.registry import format_share
 from gapscope.store.datasets import Pair
-from gapscope.store.metrics import PairMetrics
+from gapscope.store.metrics import LevelMetrics, PairMetrics
 from gapscope.store.run_record import RunRecord
 
+SATURATED = 0.5
+"""Where more than this share of a dataset is listed as it is, nearly everything differs."""
+_STEPS = 20
+"""Gaps of levels within a twentieth of each other rank alike."""
 
-def headline(pair: Pair, by_level: Mapping[str, PairMetrics], record: RunRecord) -> str:
-    """Return a sentence about the level that stands out most.
 
-    That is the level that lists most groups, which are images by default, or where none lists any, the one farthest
-    above its noise floor.
+def level_ranking(pair: Pair, levels: Mapping[str, LevelMetrics]) -> list[str]:
+    """Return the levels in the order of what they say of a pair, the most telling first.
+
+    By the gap as it is, the share of the reference that is missing among an image's nearest, which can be compared over
+    levels; where that is nearly the same, by what is listed style aside, then by whether the level sees the same
+    content in both datasets, and the coarser ones first.
 
     Args:
         pair: of datasets.
-        by_level: the pair's numbers per level, fine to coarse.
+        levels: numbers per level, fine to coarse.
+    """
+    names = list(levels)
+
+    def key(name: str) -> tuple[float, ...]:
+        style_aside = levels[name]["style_aside"].get(pair.name)
+        gap = round(levels[name]["pairs"][pair.name]["gap"] * _STEPS)
+        if style_aside is None:
+            return gap, 0, 0, names.index(name)
+        share = round(style_aside["outlier_share"] * _STEPS)
+        return gap, share, style_aside["basis"] != "ranking", names.index(name)
+
+    return sorted(names, key=key, reverse=True)
+
+
+def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[str], record: RunRecord) -> str:
+    """Return a sentence on what a pair's levels say, that of the most telling level first.
+
+    Args:
+        pair: of datasets.
+        levels: numbers per level, fine to coarse.
+        ranking: the levels, the most telling first.
         record: of the run, which knows what images and groups are called.
     """
     query, reference = pair
-    level = max(by_level, key=lambda name: (by_level[name]["outlier_groups"], frechet_ratio(by_level[name]) or 0.0))
+    by_level = {name: levels[name]["pairs"][pair.name] for name in levels}
+    listing = [name for name in ranking if by_level[name]["outliers"]]
+    level = listing[0] if listing else ranking[0]
     metrics = by_level[level]
-    ratio = frechet_ratio(metrics)
-    distance = "" if ratio is None else f", where the distance of the two is {ratio:.1f} times the noise floor"
     images = _named_count(query, metrics["images"], metrics["groups"], record)
-    if not metrics["outliers"]:
-        return f"None of the {images} stands out from {reference} at any level; {level} comes nearest{distance}"
-    share = metrics["outlier_groups"] / metrics["groups"]
+    without_look = _without_look(pair, levels, ranking)
+    if not listing:
+        beyond = [name for name in ranking if metrics_beyond_noise(by_level[name])]
+        as_a_whole = f", though they differ as a whole at {_listed(beyond, by_level)}" if beyond else ""
+        return f"None of the {images} stands out from {reference} at any level{as_a_whole}{without_look}"
+    share = format_share(metrics["outlier_share"])
+    listed = f"{metrics['outliers']:,} of {images}"
     if metrics["groups"] != metrics["images"]:
         unit = record.group_unit(query)
-        listed = f"{metrics['outlier_groups']:,} of {metrics['groups']:,} {unit}s"
-        images = f"{metrics['images']:,} {query} {record.row_unit(query)}s, {listed}"
-    return (
-        f"{metrics['outliers']:,} of {images} ({share:.1%}) lie outside {reference} "
-        f"or are too rare in it at {level}{distance}"
-    )
+        groups = f"{metrics['outlier_groups']:,} of {metrics['groups']:,} {unit}s"
+        listed = f"{metrics['outliers']:,} of {metrics['images']:,} {query} {record.row_unit(query)}s, {groups},"
+    if metrics["outlier_share"] > SATURATED:
+        saturated = [name for name in ranking if by_level[name]["outlier_share"] > SATURATED]
+        return (
+            f"Nearly everything differs at {_listed(saturated, by_level)}: {share} of {images} "
+            f"{'is' if metrics['images'] == 1 else 'are'} not like {reference} at {level} as it is{without_look}"
+        )
+    return f"{listed} ({share}) are not like {reference}, or too rare in it, at {level}{without_look}"
+
+
+def _listed(names: Sequence[str], levels: Mapping[str, object]) -> str:
+    """Return levels in words, fine to coarse."""
+    if len(names) == len(levels) > 1:
+        return "every level"
+    in_order = [name for name in levels if name in names]
+    return in_order[0] if len(in_order) == 1 else f"{', '.join(in_order[:-1])} and {in_order[-1]}"
+
+
+def _without_look(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[str]) -> str:
+    """Return what is listed with each set's overall look taken out; nothing where that was not read."""
+    numbers = {name: levels[name]["style_aside"].get(pair.name) for name in ranking}
+    known = {name: own for name, own in numbers.items() if own is not None}
+    if not known:
+        return ""
+    taken_out = "; with each set's overall look taken out"
+    level = max(known, key=lambda name: round(known[name]["outlier_share"], 2))
+    own = known[level]
+    if own["outliers"]:
+        suggested = ", a suggestion" if own["basis"] == "suggested" else ""
+        return f"{taken_out}, {format_share(own['outlier_share'])} at {level}{suggested}"
+    if all(other["basis"] == "calibrated" for other in known.values()):
+        return f"{taken_out}, none"
+    return f"{taken_out}, none can be told from the look that remains: see the ranking"
+
+
+def metrics_beyond_noise(metrics: PairMetrics) -> bool | None:
+    """Return whether two datasets differ as a whole, by the neighbor test; None where it was not made."""
+    measure = metrics["measures"].get("two_sample")
+    return None if measure is None else measure["beyond_noise"]
 
 
 def limit_message(pair: Pair, limit: ListingLimit, record: RunRecord, fdr: float) -> str | None:
@@ -100,9 +166,3 @@ def describe_repeats(record: RunRecord, dataset: str, repeats: int) -> str | Non
 def _named_count(dataset: str, images: int, groups: int, record: RunRecord) -> str:
     number, _, rest = record.describe_count(dataset, images, groups).partition(" ")
     return f"{number} {dataset} {rest}"
-
-
-def frechet_ratio(metrics: PairMetrics) -> float | None:
-    """Return how many times its noise floor the Frechet distance is; None where it cannot be told."""
-    measure = metrics["measures"].get("frechet")
-    return None if measure is None else measure["ratio"]

@@ -12,11 +12,13 @@ from gapscope.compare.outlier_tests import merged_order
 from gapscope.compare.support import count_in_balls, expected_coverage
 from gapscope.compare.two_sample import expected_own_share, permutation_p
 from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
 from gapscope.store.metrics import Histogram, Measure
 from gapscope.store.neighbors import read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
+_SIGNIFICANT = 0.05
 _MAX_CENTERS = 5000
 _MAX_BALLS = 1000
 _TILE_ROWS = 8192
@@ -24,19 +26,37 @@ _SPLITS = 4
 _BINS = 40
 
 
-def distance_metric(distance: Distance) -> Measure:
-    """Return a distance as metrics.json has it."""
+def distance_metric(name: str, distance: Distance) -> Measure:
+    """Return a distance as metrics.json has it.
+
+    The kernel distance of two parts of one population lies around 0, and its floor is the size of that noise: it is
+    beyond noise above twice as much, and where its interval is above 0.
+    """
     measure = _measure(distance.value, distance.low, distance.high, distance.floor, distance.ratio)
     if distance.at_floor is not None:
         measure["at_floor"] = rounded(distance.at_floor)
+    low, high, floor = distance.low, distance.high, distance.floor
+    if low is not None and high is not None and floor is not None:
+        if name == "kid":
+            measure["beyond_noise"] = low > 0 and distance.value > 2 * floor
+        elif distance.at_floor is not None:
+            measure["beyond_noise"] = distance.at_floor - (distance.value - low) > floor
     return measure
 
 
 def _measure(
     value: float, low: float | None, high: float | None, floor: float | None, ratio: float | None = None
 ) -> Measure:
+    beyond = None if low is None or high is None or floor is None else not low <= floor <= high
     low, high, floor, ratio = (None if number is None else rounded(number) for number in (low, high, floor, ratio))
-    return {"value": rounded(value), "low": low, "high": high, "floor": floor, "ratio": ratio}
+    return {
+        "value": rounded(value),
+        "low": low,
+        "high": high,
+        "floor": floor,
+        "ratio": ratio,
+        "beyond_noise": beyond,
+    }
 
 
 def _mean(values: NDArray[Any], floor: float | None) -> Measure:
@@ -66,7 +86,7 @@ def support_metrics(
     """
     images, references = len(scores.groups), len(scores.reference_groups)
     density = _ball_counts(scores, views) / (scores.k * images / references)
-    covered = scores.reference_to_query <= scores.reference_score
+    covered = scores.reference_to_query <= scores.reference_distance
     return {
         "precision": _mean(scores.in_support, floor),
         "recall": _mean(reversed_scores.in_support, floor),
@@ -89,14 +109,16 @@ def _ball_counts(scores: OutlierScores, views: tuple[EmbeddingView, EmbeddingVie
     if len(full):
         chosen = np.sort(np.random.default_rng(0).choice(full, min(len(full), _MAX_BALLS), replace=False))
         centers = np.concatenate([reference.tile(int(position), int(position) + 1) for position in chosen])
-        half_squares = reference.to_half_squares(scores.reference_score[chosen])
+        half_squares = reference.to_half_squares(scores.reference_distance[chosen])
         counted = np.maximum(count_in_balls(centers, half_squares, query.tiles(_TILE_ROWS)), scores.graph_k)
         counts[full] = counted.mean()
         counts[chosen] = counted
     return counts
 
 
-def split_precision(run: RunStore, level: str, rows: NDArray[np.int64], dataset: str, k: int) -> float | None:
+def split_precision(
+    run: RunStore, level: str, rows: NDArray[np.int64], dataset: str, k: int, reading: Reading = "as-is"
+) -> float | None:
     """Return the precision between two random halves of a dataset's groups, from its own graph, over four splits.
 
     `rows` are those of the groups' representatives. It is the recall too, since the halves have no order. None where a
@@ -109,10 +131,10 @@ def split_precision(run: RunStore, level: str, rows: NDArray[np.int64], dataset:
     chosen = rows
     if len(rows) > _MAX_CENTERS:
         chosen = np.sort(random.choice(rows, _MAX_CENTERS, replace=False))
-    distances, indices = read_group_neighbor_rows(run, level, own, chosen)
+    distances, indices = read_group_neighbor_rows(run, level, own, chosen, reading)
     # A half's k-th neighbor is read off the whole's list, so of the balls that hold an image only the near ones count.
     nearby = np.unique(indices[indices >= 0])
-    nearby_distances, nearby_indices = read_group_neighbor_rows(run, level, own, nearby)
+    nearby_distances, nearby_indices = read_group_neighbor_rows(run, level, own, nearby, reading)
     shares = []
     for _ in range(_SPLITS):
         half = random.random(int(rows[-1]) + 1) < 0.5
@@ -127,7 +149,12 @@ def split_precision(run: RunStore, level: str, rows: NDArray[np.int64], dataset:
 
 
 def two_sample_metric(
-    run: RunStore, level: str, pair: Pair, scores: tuple[OutlierScores, OutlierScores], k: int
+    run: RunStore,
+    level: str,
+    pair: Pair,
+    scores: tuple[OutlierScores, OutlierScores],
+    k: int,
+    reading: Reading = "as-is",
 ) -> Measure:
     """Return the share of groups' k nearest, of both datasets, that are of their own; with `p`, from permutations.
 
@@ -140,6 +167,7 @@ def two_sample_metric(
         pair: of datasets.
         scores: of the pair, and of the pair reversed.
         k: number of neighbors.
+        reading: whose neighbors.
     """
     sizes = (len(scores[0].groups), len(scores[1].groups))
     k = min(k, sum(sizes) - 1)
@@ -152,8 +180,10 @@ def two_sample_metric(
         chosen = np.arange(len(own_rows))
         if len(chosen) > _MAX_CENTERS:
             chosen = np.sort(random.choice(chosen, _MAX_CENTERS, replace=False))
-        other_distances, other_indices = read_group_neighbor_rows(run, level, Pair(own, other), own_rows[chosen])
-        own_distances, own_indices = read_group_neighbor_rows(run, level, Pair(own, own), own_rows[chosen])
+        other_distances, other_indices = read_group_neighbor_rows(
+            run, level, Pair(own, other), own_rows[chosen], reading
+        )
+        own_distances, own_indices = read_group_neighbor_rows(run, level, Pair(own, own), own_rows[chosen], reading)
         numbers = [
             first_other + np.searchsorted(other_rows, other_indices),
             first_own + np.searchsorted(own_rows, own_indices),
@@ -162,12 +192,14 @@ def two_sample_metric(
         centers.append(first_own + chosen)
         neighbors.append(np.take_along_axis(np.concatenate(numbers, axis=1), order, axis=1))
     p = permutation_p(np.concatenate(centers), np.concatenate(neighbors), sizes, random)
-    return {**_mean(shares, expected_own_share(*sizes)), "p": p}
+    return {**_mean(shares, expected_own_share(*sizes)), "beyond_noise": p <= _SIGNIFICANT, "p": p}
 
 
 def score_histogram(scores: OutlierScores) -> Histogram:
     """Return how often the scores of groups of query and reference lie between equally spaced edges."""
-    both = [side[np.isfinite(side)].astype(np.float64) for side in (scores.group_score, scores.reference_group_score)]
+    both = [
+        side[np.isfinite(side)].astype(np.float64) for side in (scores.group_distance, scores.reference_group_distance)
+    ]
     merged = np.concatenate(both)
     low, high = (float(merged.min()), float(merged.max())) if len(merged) else (0.0, 1.0)
     edges = np.linspace(low, high if high > low else low + 1.0, _BINS + 1)

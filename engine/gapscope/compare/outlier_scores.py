@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,13 +11,17 @@ from gapscope.compare.fdr import q_values
 from gapscope.compare.group_scores import group_medians, group_outside_p, group_under_p
 from gapscope.compare.outlier_tests import count_reference_neighbors
 from gapscope.compare.support import in_any_ball, in_ball, possible_k
-from gapscope.settings import CompareSettings
+from gapscope.settings import CompareSettings, Reading
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.neighbors import read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
+Basis = Literal["calibrated", "suggested", "ranking"]
+"""What a list rests on: both tests, whose promise holds; a suggestion without one; or nothing, so none is given."""
+
 _TILE_ROWS = 65536
+_FRIENDS = 15
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +34,15 @@ class OutlierScores:
     Attributes:
         groups: the query's groups.
         reference_groups: the reference's.
-        score: (n,) distance of each image to the k-th nearest group of the reference.
-        group_score: (m,) median of a group's images.
-        reference_score: (r,) distance of each reference group's representative to the k-th nearest other group.
-        reference_group_score: (r,) median of a reference group's images.
+        score: (n,) how far each image is from the reference: distances like `distance`, averaged over the image and the
+            `friends` nearest groups of its own dataset. It orders images better than a single distance does, but is no
+            test's: averages over few and over many images are not alike.
+        friends: over how many nearest groups.
+        group_score: (m,) median score of a group's images.
+        distance: (n,) distance of each image to the k-th nearest group of the reference.
+        group_distance: (m,) median of a group's images.
+        reference_distance: (r,) distance of each reference group's representative to the k-th nearest other group.
+        reference_group_distance: (r,) median of a reference group's images.
         outside_p: (m,) p-value of being outside the reference's support, and `outside_q` its q-value.
         under_p: (m,) p-value of being under-represented in the reference, and `under_q` its q-value.
         fdr: bound on the expected share of false entries among the groups that are listed.
@@ -48,14 +57,20 @@ class OutlierScores:
         ball_counts: (r,) how many representatives of the query lie no farther from one of the reference than its own
             k-th neighbor; as many as the graph holds at most.
         graph_k: how many neighbors the graph holds per image.
+        suggested_p: (m,) p-values in place of both tests' where these do not hold; see
+            `gapscope.compare.style_aside.way_back_p`. None where they hold.
+        is_blind: whether the level does not see the same content in both datasets, so that nothing is listed.
     """
 
     groups: ImageGroups
     reference_groups: ImageGroups
     score: NDArray[np.float32]
+    friends: int
     group_score: NDArray[np.float32]
-    reference_score: NDArray[np.float32]
-    reference_group_score: NDArray[np.float32]
+    distance: NDArray[np.float32]
+    group_distance: NDArray[np.float32]
+    reference_distance: NDArray[np.float32]
+    reference_group_distance: NDArray[np.float32]
     outside_p: NDArray[np.float64]
     outside_q: NDArray[np.float64]
     under_p: NDArray[np.float64]
@@ -70,6 +85,15 @@ class OutlierScores:
     reference_to_query: NDArray[np.float32]
     ball_counts: NDArray[np.int32]
     graph_k: int
+    suggested_p: NDArray[np.float64] | None = None
+    is_blind: bool = False
+
+    @property
+    def basis(self) -> Basis:
+        """What the list rests on."""
+        if self.suggested_p is None:
+            return "calibrated"
+        return "ranking" if self.is_blind else "suggested"
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -78,7 +102,9 @@ class OutlierScores:
 
     @property
     def p(self) -> NDArray[np.float64]:
-        """(m,) the smaller p-value of the two tests, corrected for there being two."""
+        """(m,) the smaller p-value of the two tests, corrected for there being two; or the suggested one."""
+        if self.suggested_p is not None:
+            return self.suggested_p
         return np.minimum(1.0, 2.0 * np.minimum(self.outside_p, self.under_p))
 
     @property
@@ -86,27 +112,34 @@ class OutlierScores:
         """(m,) the smaller q-value of the two tests, doubled: q <= f lists what one of the tests lists at f / 2.
 
         Each list then holds false entries at an expected share of f / 2 at most, and the two together of f at most.
+        Where p is suggested, its own q-value.
         """
+        if self.suggested_p is not None:
+            return q_values(self.suggested_p)
         return np.minimum(1.0, 2.0 * np.minimum(self.outside_q, self.under_q))
 
     @property
     def outside(self) -> NDArray[np.bool_]:
         """(m,) whether a group is listed as outside the reference's support."""
-        return np.asarray(2 * self.outside_q <= self.fdr)
+        return np.asarray((2 * self.outside_q <= self.fdr) & (self.basis == "calibrated"))
 
     @property
     def under_represented(self) -> NDArray[np.bool_]:
         """(m,) whether a group is listed as under-represented in the reference."""
-        return np.asarray(2 * self.under_q <= self.fdr)
+        return np.asarray((2 * self.under_q <= self.fdr) & (self.basis == "calibrated"))
 
     @property
     def listed(self) -> NDArray[np.bool_]:
-        """(m,) whether either test lists a group."""
+        """(m,) whether either test lists a group, or it is suggested."""
+        if self.basis == "suggested":
+            return np.asarray(self.q <= self.fdr)
         return self.outside | self.under_represented
 
     @property
     def reason(self) -> NDArray[np.str_]:
-        """(m,) why a group is listed: `outside`, `under-represented` or `both`; empty where it is not."""
+        """(m,) why a group is listed: `outside`, `under-represented`, `both`, or `suggested`; empty where it is not."""
+        if self.suggested_p is not None:
+            return np.where(self.listed, "suggested", "")
         outside, under = self.outside, self.under_represented
         return np.where(outside & under, "both", np.where(outside, "outside", np.where(under, "under-represented", "")))
 
@@ -120,7 +153,9 @@ class OutlierScores:
         return values[self.groups.group[positions]]
 
 
-def knn_radius(run: RunStore, level: str, dataset: str, k: int, groups: ImageGroups) -> NDArray[np.float32]:
+def knn_radius(
+    run: RunStore, level: str, dataset: str, k: int, groups: ImageGroups, reading: Reading = "as-is"
+) -> NDArray[np.float32]:
     """Return the distance of every embedded image to the k-th nearest other group of its own dataset.
 
     Where the dataset is too small for that, it is the distance to the last neighbor that every image has; infinite for
@@ -130,9 +165,26 @@ def knn_radius(run: RunStore, level: str, dataset: str, k: int, groups: ImageGro
     radius = np.empty(len(rows), np.float32)
     k = possible_k(k, len(groups))
     for part in _parts(len(rows)):
-        distances, _ = read_group_neighbor_rows(run, level, Pair(dataset, dataset), rows[part])
+        distances, _ = read_group_neighbor_rows(run, level, Pair(dataset, dataset), rows[part], reading)
         radius[part] = distances[:, k - 1]
     return radius
+
+
+def matched_counts(count: int, own: int, other: int, most: int) -> tuple[int, int]:
+    """Return how many neighbors to count in a dataset and in another one, for the same share of either.
+
+    The k-th nearest of a small set is as far away as the 5 k-th of one that is five times as large. So the smaller set
+    has `count`, and the larger one as many times more, but `most` at most; the smaller one has then fewer, and one at
+    least.
+
+    Example:
+        >>> matched_counts(5, 1000, 1000, 30), matched_counts(5, 300, 900, 30), matched_counts(5, 9000, 900, 30)
+        ((5, 5), (5, 15), (30, 3))
+    """
+    ratio = max(own, other) / min(own, other)
+    larger = min(most, round(count * ratio))
+    smaller = max(1, round(larger / ratio))
+    return (larger, smaller) if own >= other else (smaller, larger)
 
 
 def score_outliers(
@@ -142,6 +194,7 @@ def score_outliers(
     radius: NDArray[np.float32],
     groups: tuple[ImageGroups, ImageGroups],
     settings: CompareSettings,
+    reading: Reading = "as-is",
 ) -> OutlierScores:
     """Do both tests of every query group from the neighbor graph alone, reading some rows of it at a time.
 
@@ -152,6 +205,8 @@ def score_outliers(
         radius: the reference's `knn_radius`.
         groups: of the query and of the reference.
         settings: `k`, `k_local` and `fdr`.
+        reading: whose neighbors. Style aside, scores count neighbors in proportion to the sizes of the datasets, so
+            that those of either direction can be compared.
     """
     query_groups, reference_groups = groups
     rows, reference_rows = query_groups.rows, reference_groups.representative_rows
@@ -162,13 +217,19 @@ def score_outliers(
     radius_by_row[reference_rows] = radius[reference_groups.representative]
 
     images = len(rows)
-    score, nearest = np.empty(images, np.float32), np.empty(images, np.float32)
+    score_k, friends = k, min(_FRIENDS, len(query_groups) - 1)
+    if reading == "style-aside":
+        sizes = len(query_groups), len(reference_groups)
+        score_k = min(matched_counts(settings.k, *sizes, settings.graph_k)[1], len(reference_groups))
+        friends = min(matched_counts(_FRIENDS, *sizes, settings.graph_k)[0], len(query_groups) - 1)
+    distance, nearest = np.empty(images, np.float32), np.empty(images, np.float32)
+    far = np.empty(images, np.float32)
     from_reference, own_neighbors = np.empty(images, np.int16), np.empty(images, np.int16)
     in_support = np.zeros(images, bool)
     for part in _parts(images):
-        other, indices = read_group_neighbor_rows(run, level, pair, rows[part])
-        own, _ = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part])
-        score[part], nearest[part] = other[:, k - 1], other[:, 0]
+        other, indices = read_group_neighbor_rows(run, level, pair, rows[part], reading)
+        own, _ = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part], reading)
+        distance[part], nearest[part], far[part] = other[:, k - 1], other[:, 0], other[:, score_k - 1]
         from_reference[part], k_local = count_reference_neighbors(own, other, k_local)
         reference_count, counted = count_reference_neighbors(own, other, settings.k)
         own_neighbors[part] = counted - reference_count
@@ -179,7 +240,7 @@ def score_outliers(
     ball_counts = np.empty(len(reference_rows), np.int32)
     graph_k = 0
     for part in _parts(len(reference_rows)):
-        other, indices = read_group_neighbor_rows(run, level, pair.reversed, reference_rows[part])
+        other, indices = read_group_neighbor_rows(run, level, pair.reversed, reference_rows[part], reading)
         reference_to_query[part] = other[:, 0]
         hits = in_ball(other, radius_by_row[reference_rows[part]])
         ball_counts[part] = hits.sum(axis=1)
@@ -187,15 +248,19 @@ def score_outliers(
         # The reverse direction finds images whose own list is full of nearer ones with smaller balls.
         in_support[np.searchsorted(query_groups.representative_rows, indices[hits])] = True
 
-    outside = group_outside_p(score, query_groups, radius, reference_groups, shared)
+    score = _smoothed(run, level, pair.query, far, friends, query_groups, reading)
+    outside = group_outside_p(distance, query_groups, radius, reference_groups, shared)
     under = group_under_p(from_reference, k_local, query_groups, len(reference_groups), shared)
     return OutlierScores(
         groups=query_groups,
         reference_groups=reference_groups,
         score=score,
+        friends=friends,
         group_score=group_medians(score, query_groups),
-        reference_score=radius[reference_groups.representative],
-        reference_group_score=group_medians(radius, reference_groups),
+        distance=distance,
+        group_distance=group_medians(distance, query_groups),
+        reference_distance=radius[reference_groups.representative],
+        reference_group_distance=group_medians(radius, reference_groups),
         outside_p=outside,
         outside_q=q_values(outside),
         under_p=under,
@@ -211,6 +276,29 @@ def score_outliers(
         ball_counts=ball_counts,
         graph_k=graph_k,
     )
+
+
+def _smoothed(
+    run: RunStore,
+    level: str,
+    dataset: str,
+    values: NDArray[np.float32],
+    friends: int,
+    groups: ImageGroups,
+    reading: Reading,
+) -> NDArray[np.float32]:
+    """Return (n,) values of images, averaged with those of the nearest groups' representatives in their dataset."""
+    if friends < 1:
+        return values
+    smoothed = np.empty(len(values), np.float32)
+    of_representatives, rows = values[groups.representative], groups.representative_rows
+    for part in _parts(len(values)):
+        _, near = read_group_neighbor_rows(run, level, Pair(dataset, dataset), groups.rows[part], reading)
+        near = near[:, :friends]
+        of_friends = np.where(near >= 0, of_representatives[np.searchsorted(rows, near).clip(max=len(rows) - 1)], 0)
+        count = 1 + (near >= 0).sum(axis=1)
+        smoothed[part] = (values[part] + of_friends.sum(axis=1, dtype=np.float64)) / count
+    return smoothed
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -8,17 +8,30 @@ from numpy.typing import NDArray
 from gapscope.compare.outlier_scores import OutlierScores
 from gapscope.store.groups import ImageGroups
 
+SATURATED = 0.5
+"""Where more than this share is listed, nearly everything differs, and the list is in the order of distance."""
 
-def rank_outliers(scores: OutlierScores, max_outliers: int | None) -> NDArray[np.int64]:
+
+def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int = 0) -> NDArray[np.int64]:
     """Return the positions of the images that are listed, the surest first; at most `max_outliers`, where given.
 
-    The images of a group follow each other, the farthest first.
+    The images of a group follow each other, the farthest first. Where more than half of the groups are listed, the
+    farthest groups come first: a count that is 0 of 30 for nearly all images orders nothing.
+
+    Args:
+        scores: of the level and pair.
+        max_outliers: largest number of images.
+        unlisted: where nothing is listed, how many of the first images of the order to return.
     """
-    listed = np.flatnonzero(scores.of_images(scores.listed))
-    p, q, group_score = (scores.of_images(values, listed) for values in (scores.p, scores.q, scores.group_score))
-    group = scores.groups.group[listed]
-    order = np.lexsort((scores.rows[listed], -scores.score[listed], group, -group_score, p, q))
-    return listed[order[:max_outliers]]
+    chosen = np.flatnonzero(scores.of_images(scores.listed))
+    if not len(chosen) and unlisted:
+        chosen, max_outliers = np.arange(len(scores.rows)), min(unlisted, max_outliers or unlisted)
+    p, q, group_score = (scores.of_images(values, chosen) for values in (scores.p, scores.q, scores.group_score))
+    group = scores.groups.group[chosen]
+    is_saturated = np.mean(scores.listed) > SATURATED
+    keys = (-group_score,) if is_saturated else (-group_score, p, q)
+    order = np.lexsort((scores.rows[chosen], -scores.score[chosen], group, *keys))
+    return chosen[order[:max_outliers]]
 
 
 def outlier_table(
@@ -51,8 +64,10 @@ def outlier_table(
             "rank": np.arange(1, len(rows) + 1),
             "uri": own["uri"],
             "row": rows,
+            "listed": scores.of_images(scores.listed, positions),
             "reason": scores.of_images(scores.reason, positions),
             "score": scores.score[positions],
+            "distance": scores.distance[positions],
             **scores.p_and_q(scores.groups.group[positions]),
             "nearest_distance": scores.nearest_distance[positions],
             # As objects also where there are none, or pandas takes the column for numbers.

@@ -40,9 +40,25 @@ class Metric:
 
         Example:
             >>> METRICS["share_outside"].format_value(0.1234)
-            '12.3%'
+            '12%'
         """
-        return {"count": f"{value:,.0f}", "percent": f"{value:.1%}", "number": f"{value:.4f}"}[self.format]
+        if self.format == "percent":
+            return format_share(value)
+        return f"{value:,.0f}" if self.format == "count" else f"{value:.3g}"
+
+
+def format_share(share: float) -> str:
+    """Return a share in whole percent, the same everywhere; what is not quite nothing or all is said to be so.
+
+    Example:
+        >>> [format_share(share) for share in (0.0, 0.003, 0.876, 0.997, 1.0)]
+        ['0%', '<1%', '88%', '>99%', '100%']
+    """
+    if 0 < share < 0.005:
+        return "<1%"
+    if 0.995 <= share < 1:
+        return ">99%"
+    return f"{share:.0%}"
 
 
 METRICS = {
@@ -106,8 +122,8 @@ METRICS = {
         ),
         Metric(
             name="share_outside",
-            label="estimated share outside",
-            help="Estimated share of query images outside the reference, listed one by one or not (Storey)",
+            label="share not like the reference",
+            help="Estimated share of query images that are not like the reference, listed one by one or not (Storey)",
             format="percent",
             better="lower",
             interval="sign test and Clopper and Pearson (1934)",
@@ -141,6 +157,14 @@ METRICS = {
             format="percent",
             better="neither",
             source="n_B / (n_A + n_B - 1)",
+        ),
+        Metric(
+            name="gap",
+            label="gap",
+            help="Share of the reference that is missing among a query image's 30 nearest: 0 if alike, 100% if none is",
+            format="percent",
+            better="lower",
+            source="1 - reference_neighbors / reference_neighbors_expected, at least 0",
         ),
         Metric(
             name="reference_images",

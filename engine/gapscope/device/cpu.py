@@ -104,10 +104,10 @@ class Cpu:
         return int(MEMORY_LIMIT / 2 / processes_per_host / (_BYTES_PER_POINT + n_neighbors * _BYTES_PER_NEIGHBOR))
 
     def distribution_distances(
-        self, query: EmbeddingView, reference: EmbeddingView
+        self, query: EmbeddingView, reference: EmbeddingView, *, frechet: bool = True
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure the distances between two datasets, in float64."""
-        return distribution_distances(query, reference, torch.device("cpu"))
+        return distribution_distances(query, reference, torch.device("cpu"), frechet=frechet)
 
     def layout(
         self,

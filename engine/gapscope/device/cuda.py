@@ -170,10 +170,10 @@ class Cuda:
         return int(total * _LAYOUT_MEMORY_SHARE / (_BYTES_PER_POINT + n_neighbors * _BYTES_PER_NEIGHBOR))
 
     def distribution_distances(
-        self, query: EmbeddingView, reference: EmbeddingView
+        self, query: EmbeddingView, reference: EmbeddingView, *, frechet: bool = True
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure the distances between two datasets, in float64."""
-        return distribution_distances(query, reference, torch.device("cuda"))
+        return distribution_distances(query, reference, torch.device("cuda"), frechet=frechet)
 
     def layout(
         self,

@@ -104,7 +104,7 @@ class Device(Hashable, Protocol):
         """
 
     def distribution_distances(
-        self, query: EmbeddingView, reference: EmbeddingView
+        self, query: EmbeddingView, reference: EmbeddingView, *, frechet: bool = True
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure the distances between two datasets; see `gapscope.compare.distances.distribution_distances`."""
 

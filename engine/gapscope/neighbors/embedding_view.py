@@ -8,7 +8,7 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 
-from gapscope.settings import Metric
+from gapscope.settings import Metric, Reading
 from gapscope.store.datasets import concatenated_slices
 from gapscope.store.index import rows_read
 from gapscope.store.pyramid import open_embeddings
@@ -70,13 +70,7 @@ class EmbeddingView:
 
     def transform(self, embeddings: NDArray[Any]) -> NDArray[np.float32]:
         """Return embeddings (n, channels), which need not be of this dataset, as vectors of this view."""
-        vectors: NDArray[np.float32] = embeddings.astype(np.float32)
-        vectors -= self.mean
-        vectors /= self.std
-        if self.metric == "cosine":
-            norms = np.linalg.norm(vectors, axis=1, keepdims=True)
-            vectors /= np.where(norms > 0, norms, 1)
-        return vectors
+        return standardize(embeddings, self.mean, self.std, self.metric)
 
     def take(self, positions: NDArray[np.int64] | slice) -> "EmbeddingView":
         """Return a view of these ascending positions alone."""
@@ -94,6 +88,19 @@ class EmbeddingView:
         return np.asarray(np.square(distances) / 2, np.float32)
 
 
+def standardize(
+    embeddings: NDArray[Any], mean: NDArray[np.float32], std: NDArray[np.float32], metric: Metric
+) -> NDArray[np.float32]:
+    """Return embeddings (n, channels) as the vectors between which distances of a metric are measured."""
+    vectors: NDArray[np.float32] = embeddings.astype(np.float32)
+    vectors -= mean
+    vectors /= std
+    if metric == "cosine":
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        vectors /= np.where(norms > 0, norms, 1)
+    return vectors
+
+
 def read_rows_float32(embeddings: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return ascending `rows` of an array (rows, channels) as float32, reading a chunk at a time."""
     values = np.empty((len(rows), embeddings.shape[1]), np.float32)
@@ -106,9 +113,9 @@ def read_rows_float32(embeddings: zarr.Array[Any], rows: NDArray[np.int64]) -> N
     return values
 
 
-def open_view(run: RunStore, dataset: str, level: str) -> EmbeddingView:
-    """Return the embedded images of a dataset and level, by the run's scaler and metric."""
-    scaler = run.record.scaler[level]
+def open_view(run: RunStore, dataset: str, level: str, reading: Reading = "as-is") -> EmbeddingView:
+    """Return the embedded images of a dataset and level, by the run's metric and the scaler of a reading."""
+    scaler = run.record.scaler[level] if reading == "as-is" else run.record.style_scaler[level][dataset]
     return EmbeddingView(
         embeddings=open_embeddings(run, dataset, level),
         rows=rows_read(run, dataset),

@@ -3,9 +3,11 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 from uuid import uuid4
 
 import numpy as np
+import zarr
 from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
@@ -16,8 +18,10 @@ from gapscope.neighbors.cache import NEIGHBOR_CACHE, CachedNeighbors
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view, read_rows_float32
 from gapscope.neighbors.result import Method
 from gapscope.neighbors.scaler import fit_scaler
+from gapscope.neighbors.style_scaler import MAX_SAMPLE, trimmed_style_scalers
 from gapscope.progress import Progress
-from gapscope.store.datasets import Among, Pair, all_pairs
+from gapscope.settings import Reading
+from gapscope.store.datasets import Graph, Pair, all_pairs
 from gapscope.store.groups import ImageGroups, read_all_groups, read_groups
 from gapscope.store.metrics import NeighborSearchInfo
 from gapscope.store.neighbors import (
@@ -27,7 +31,7 @@ from gapscope.store.neighbors import (
     write_neighbor_rows,
 )
 from gapscope.store.pyramid import open_embeddings
-from gapscope.store.run_record import ScalerRecord
+from gapscope.store.run_record import ScalerRecord, StyleScalerRecord
 from gapscope.store.run_store import RunStore
 
 _TILE_ROWS = 8192
@@ -66,6 +70,42 @@ def fit_scalers(run: RunStore) -> None:
     run.write_record()
 
 
+def fit_style_scalers(run: RunStore) -> None:
+    """Fit a scaler to each dataset alone, for every level that has none yet, and keep them in run.json.
+
+    Every group weighs alike. Where datasets differ by more than that, the scalers are trimmed; see
+    `gapscope.neighbors.style_scaler`.
+    """
+    if all(level in run.record.style_scaler for level in run.levels):
+        return
+    groups = read_all_groups(run)
+    random = np.random.default_rng(0)
+    chosen = {name: _sample_rows(own.representative_rows, random) for name, own in groups.items()}
+    for level in run.levels:
+        arrays = {name: open_embeddings(run, name, level) for name in groups}
+        samples = [read_rows_float32(arrays[name], chosen[name]) for name in groups]
+        trimmed = trimmed_style_scalers(samples, run.record.config.neighbors.metric)
+        scalers = trimmed or [_fit_whole(arrays[name], own) for name, own in groups.items()]
+        run.record.style_scaler[level] = {
+            name: StyleScalerRecord(mean=mean.tolist(), std=std.tolist(), trimmed=trimmed is not None)
+            for name, (mean, std) in zip(groups, scalers, strict=True)
+        }
+    run.write_record()
+
+
+def _sample_rows(rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+    return rows if len(rows) <= MAX_SAMPLE else np.sort(random.choice(rows, MAX_SAMPLE, replace=False))
+
+
+def _fit_whole(embeddings: "zarr.Array[Any]", groups: ImageGroups) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    tiles = [slice(start, start + _TILE_ROWS) for start in range(0, len(groups.rows), _TILE_ROWS)]
+    weights = None if groups.counts_images else 1 / groups.lengths[groups.group]
+    return fit_scaler(
+        (read_rows_float32(embeddings, groups.rows[tile]) for tile in tiles),
+        None if weights is None else [weights[tile] for tile in tiles],
+    )
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Job:
     run: RunStore
@@ -76,7 +116,7 @@ class _Job:
     processes_per_host: int = 1
     search: str = ""
     graph_k: int = 0
-    among: Among = "images"
+    graph: Graph = "images"
     digest: str = ""
 
 
@@ -127,13 +167,13 @@ def find_group_neighbors(run: RunStore, device: Device, k: int, connect: Connect
     Raises:
         ClusterError: the cluster cannot be started or reached, or fails; finished pairs are kept.
     """
-    pairs = [pair for pair in all_pairs(list(run.record.datasets)) if run.record.among(pair) == "groups"]
+    pairs = [pair for pair in all_pairs(list(run.record.datasets)) if run.record.graph(pair) == "groups"]
     if not pairs:
         return
     groups = read_all_groups(run)
     digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
     jobs = [
-        _Job(run=run, level=level, pair=pair, k=k, device=device, among="groups", digest=digests[pair])
+        _Job(run=run, level=level, pair=pair, k=k, device=device, graph="groups", digest=digests[pair])
         for level in run.levels
         for pair in pairs
         if not has_neighbors(run, level, pair, "groups", digests[pair])
@@ -141,11 +181,45 @@ def find_group_neighbors(run: RunStore, device: Device, k: int, connect: Connect
     _search_pairs("neighbors by group", jobs, connect, progress)
 
 
+def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: Connect, progress: Progress) -> None:
+    """Write the k nearest groups of every image by its dataset's own scaler, for each level and pair that needs them.
+
+    Those are the pairs that are compared, and each dataset with itself.
+
+    Args:
+        run: the run, whose style scalers are fitted.
+        device: where to search.
+        k: number of groups per image and pair; an image's own group is none of them.
+        connect: returns the cluster's client.
+        progress: shows the work.
+
+    Raises:
+        ClusterError: the cluster cannot be started or reached, or fails; finished pairs are kept.
+    """
+    pairs = sorted({*run.pairs, *(Pair(name, name) for pair in run.pairs for name in pair)})
+    groups = read_all_groups(run)
+    digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
+    jobs = []
+    for level in run.levels:
+        for pair in pairs:
+            digest = digests[pair] + _scaler_digest(run, level, pair)
+            if not has_neighbors(run, level, pair, "style-aside", digest):
+                job = _Job(run=run, level=level, pair=pair, k=k, device=device, graph="style-aside", digest=digest)
+                jobs.append(job)
+    _search_pairs("neighbors style aside", jobs, connect, progress)
+
+
+def _scaler_digest(run: RunStore, level: str, pair: Pair) -> str:
+    scalers = run.record.style_scaler[level]
+    values = [number for name in pair for number in (*scalers[name].mean, *scalers[name].std)]
+    return hashlib.sha256(np.array(values).tobytes()).hexdigest()
+
+
 def _search_pairs(title: str, jobs: Sequence[_Job], connect: Connect, progress: Progress) -> None:
     if not jobs:
         return
     for job in jobs:
-        create_neighbors(job.run, job.level, job.pair, job.k, job.among)
+        create_neighbors(job.run, job.level, job.pair, job.k, job.graph)
     client = connect()
     with progress.task(title, len(jobs), "pair") as task:
         processes = workers_per_host(client)
@@ -171,8 +245,9 @@ def _digest(query: ImageGroups, reference: ImageGroups, pair: Pair) -> str:
 
 def _open_views(job: _Job) -> tuple[EmbeddingView, EmbeddingView]:
     run, level, pair = job.run, job.level, job.pair
-    query, reference = open_view(run, pair.query, level), open_view(run, pair.reference, level)
-    if job.among == "images":
+    reading: Reading = "style-aside" if job.graph == "style-aside" else "as-is"
+    query, reference = (open_view(run, name, level, reading) for name in pair)
+    if job.graph == "images":
         return query, reference
     groups = read_groups(run, pair.query), read_groups(run, pair.reference)
     representatives = reference.take(groups[1].representative)
@@ -185,7 +260,7 @@ def _open_views(job: _Job) -> tuple[EmbeddingView, EmbeddingView]:
 def _search_pair(job: _Job) -> NeighborSearchInfo:
     run, level, pair = job.run, job.level, job.pair
     query, reference = _open_views(job)
-    has_own = job.among == "groups" or pair.query == pair.reference
+    has_own = job.graph != "images" or pair.query == pair.reference
     share_cores(job.processes_per_host)
     methods, recalls, samples = set[Method](), [], []
     # For the map; what does not fit is read from the disk again.
@@ -195,7 +270,7 @@ def _search_pair(job: _Job) -> NeighborSearchInfo:
         part = query.take(slice(start, start + _CHUNK_ROWS))
         result = job.device.neighbors(part, reference, job.k, same=has_own)
         indices = np.where(result.indices >= 0, reference.rows[result.indices], -1)
-        write_neighbor_rows(run, level, pair, part.rows, result.distances, indices, job.among)
+        write_neighbor_rows(run, level, pair, part.rows, result.distances, indices, job.graph)
         cached.distances[start : start + len(part)] = result.distances[:, : cached.distances.shape[1]]
         cached.positions[start : start + len(part)] = result.indices[:, : cached.positions.shape[1]]
         methods.add(result.method)
@@ -206,7 +281,7 @@ def _search_pair(job: _Job) -> NeighborSearchInfo:
         recall=float(np.average(recalls, weights=np.maximum(samples, 1))) if recalls else 1.0,
         sample=sum(samples),
     )
-    finish_neighbors(run, level, pair, info, job.among, job.digest)
+    finish_neighbors(run, level, pair, info, job.graph, job.digest)
     if cached.distances.shape[1]:
         NEIGHBOR_CACHE.put(job.search, level, pair, cached, max_bytes)
     return info

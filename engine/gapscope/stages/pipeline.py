@@ -30,6 +30,7 @@ from gapscope.settings import (
     Pool,
     Precision,
     Preprocess,
+    Readings,
     ReportSettings,
     RunSettings,
     Thumbnails,
@@ -41,7 +42,13 @@ from gapscope.stages.embed import embed_datasets
 from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_listed_groups
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.listing import check_not_empty, list_datasets
-from gapscope.stages.neighbors import find_group_neighbors, find_neighbors, fit_scalers
+from gapscope.stages.neighbors import (
+    find_group_neighbors,
+    find_neighbors,
+    find_style_aside_neighbors,
+    fit_scalers,
+    fit_style_scalers,
+)
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.stages.report import write_report
 from gapscope.stages.resolve import resolve_embed_settings
@@ -106,6 +113,7 @@ def compare(
     n_epochs: int | None = LayoutSettings.n_epochs,
     landmarks: int | None = LayoutSettings.landmarks,
     reference: str | None = CompareSettings.reference,
+    readings: Readings = CompareSettings.readings,
     max_outliers: int | None = CompareSettings.max_outliers,
     seed: int = LayoutSettings.seed,
     update: bool = RunSettings.update,
@@ -156,6 +164,8 @@ def compare(
         landmarks: Largest number of images that UMAP lays out, the others being placed among them; by default as many
             as fit the device's memory.
         reference: Dataset to compare every other dataset with, both ways round; every pair is compared by default.
+        readings: What to list: as-is, images that the reference lacks as they look; style-aside, content that it lacks
+            beneath a difference of look that all images share; or both.
         max_outliers: Largest number of rows of a manifest, the surest first; all by default. No count changes with it.
         seed: Seed of every random choice.
         update: Where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
@@ -203,7 +213,7 @@ def compare(
         n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
     )
     page = ReportSettings(max_points=max_points, thumbnails=thumbnails)
-    comparison = CompareSettings(k=k, fdr=fdr, reference=reference, max_outliers=max_outliers)
+    comparison = CompareSettings(k=k, fdr=fdr, reference=reference, readings=readings, max_outliers=max_outliers)
     if reference is not None and reference not in locations:
         raise OptionError(f"the datasets are {', '.join(locations)}", argument="reference", value=reference)
     on = choose_device(device)
@@ -240,6 +250,9 @@ def compare(
             k = max(comparison.graph_k, layout.graph_k)
             search = find_neighbors(run, on, k, connect, shown, graph_k=layout.graph_k)
             find_group_neighbors(run, on, comparison.graph_k, connect, shown)
+            if comparison.reads("style-aside"):
+                fit_style_scalers(run)
+                find_style_aside_neighbors(run, on, comparison.graph_k, connect, shown)
             compute_layouts(run, layout, on, connect, shown, search)
         lock.check()
         compare_datasets(run, comparison, on, shown)

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate, permutations, product
 from typing import Literal, NamedTuple
 
-Among = Literal["images", "groups"]
-"""Whether neighbors are the nearest images, or the representatives of the nearest groups."""
+Graph = Literal["images", "groups", "style-aside"]
+"""Which neighbors: the nearest images; the representatives of the nearest groups; or these where each dataset is
+standardized by its own scaler."""
 
 
 class Pair(NamedTuple):

@@ -94,9 +94,12 @@ def remove_results(run: RunStore, *, neighbors: bool = True) -> None:
     """
     mark_unfinished(run)
     _retire_layouts(run)
-    for store in (*([NEIGHBORS] if neighbors else []), LAYOUT, CLUSTERS, "manifests"):
+    for store in (*([NEIGHBORS] if neighbors else []), LAYOUT, CLUSTERS, "manifests", "scores"):
         remove_tree(run.path / store)
         run.close(store)
+    # Without a dataset's look is without the look that it has now; neighbors by another scaler are found again.
+    run.record.style_scaler = {}
+    run.write_record()
 
 
 def remove_dataset_results(run: RunStore, dataset: str) -> None:

@@ -6,6 +6,7 @@ import re
 import pandas as pd
 import pyarrow as pa
 
+from gapscope.settings import Reading
 from gapscope.store.atomic import replacing, write_text
 from gapscope.store.datasets import Pair
 from gapscope.store.location import Location, readable
@@ -23,6 +24,7 @@ OUTLIER_SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("reason", pa.string()),
         ("score", pa.float32()),
+        ("distance", pa.float32()),
         *_P_AND_Q,
         ("nearest_distance", pa.float32()),
         ("neighbors", pa.list_(pa.string())),
@@ -43,6 +45,20 @@ GROUP_SCHEMA = pa.schema(
         ("row", pa.int64()),
         ("score", pa.float32()),
         *_P_AND_Q,
+    ]
+)
+STYLE_ASIDE_SCHEMA = pa.schema(
+    [
+        ("rank", pa.int64()),
+        ("uri", pa.string()),
+        ("row", pa.int64()),
+        ("listed", pa.bool_()),
+        ("reason", pa.string()),
+        ("score", pa.float32()),
+        ("distance", pa.float32()),
+        ("p", pa.float64()),
+        ("q", pa.float64()),
+        *list(OUTLIER_SCHEMA)[list(OUTLIER_SCHEMA.names).index("nearest_distance") :],
     ]
 )
 _OF_GROUPED = pa.schema([("group", pa.string())])
@@ -68,49 +84,71 @@ def duplicates_path(run: Location) -> Location:
     return run / "manifests" / "duplicates.parquet"
 
 
-def manifest_path(run: Location, level: str, pair: Pair) -> Location:
+_READING: dict[Reading, str] = {"as-is": "", "style-aside": ".style-aside"}
+
+
+def table_name(level: str, pair: Pair, reading: Reading) -> str:
+    """Return the name, without suffix, of a table of a level, ordered pair and reading.
+
+    Example:
+        >>> table_name("P5", Pair("real", "synthetic"), "style-aside")
+        'P5.real-vs-synthetic.style-aside'
+    """
+    return f"{level}.{pair.name}{_READING[reading]}"
+
+
+def manifest_path(run: Location, level: str, pair: Pair, reading: Reading = "as-is") -> Location:
     """Path of a manifest in Parquet; the CSV and the plain list lie beside it."""
-    return run / "manifests" / f"{level}.{pair.name}.parquet"
+    return run / "manifests" / f"{table_name(level, pair, reading)}.parquet"
 
 
-def groups_manifest_path(run: Location, level: str, pair: Pair) -> Location:
+def groups_manifest_path(run: Location, level: str, pair: Pair, reading: Reading = "as-is") -> Location:
     """Path of a manifest of groups in Parquet; the CSV and the plain list lie beside it."""
-    return run / "manifests" / f"{level}.{pair.name}.groups.parquet"
+    return run / "manifests" / f"{table_name(level, pair, reading)}.groups.parquet"
 
 
-def write_groups_manifest(run: Location, level: str, pair: Pair, table: pd.DataFrame) -> None:
+def write_groups_manifest(run: Location, level: str, pair: Pair, reading: Reading, table: pd.DataFrame) -> None:
     """Write a manifest of groups; its plain list holds the names of those that are listed."""
-    path = groups_manifest_path(run, level, pair)
+    path = groups_manifest_path(run, level, pair, reading)
     write_table(path, table, GROUP_SCHEMA, uris=table["group"][table["listed"].astype(bool)])
 
 
-def remove_groups_manifest(run: Location, level: str, pair: Pair) -> None:
+def remove_groups_manifest(run: Location, level: str, pair: Pair, reading: Reading) -> None:
     """Remove a manifest of groups, which an earlier command may have written."""
+    path = groups_manifest_path(run, level, pair, reading)
     for suffix in (".parquet", ".csv", ".txt"):
-        groups_manifest_path(run, level, pair).with_suffix(suffix).unlink(missing_ok=True)
+        path.with_suffix(suffix).unlink(missing_ok=True)
 
 
-def read_groups_manifest(run: Location, level: str, pair: Pair) -> pa.Table:
+def read_groups_manifest(run: Location, level: str, pair: Pair, reading: Reading = "as-is") -> pa.Table:
     """Return a manifest of groups.
 
     Raises:
         FileNotFoundError: the query's images form no groups.
     """
-    with readable(groups_manifest_path(run, level, pair)) as file:
+    with readable(groups_manifest_path(run, level, pair, reading)) as file:
         return read_whole(file)
 
 
-def write_manifest(run: Location, level: str, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
-    """Write a manifest as Parquet, as CSV where the neighbors are a JSON list, and its uris alone, one per line.
+def write_manifest(
+    run: Location, level: str, pair: Pair, reading: Reading, table: pd.DataFrame, metadata: pa.Schema
+) -> None:
+    """Write a manifest as Parquet, as CSV where the neighbors are a JSON list, and the uris of what is listed.
 
     Args:
         run: the run's folder.
         level: the level's name.
         pair: of datasets.
+        reading: whose list it is.
         table: what `gapscope.compare.outlier_table.outlier_table` returns.
         metadata: the columns that come from the query's source.
     """
-    write_table(manifest_path(run, level, pair), table, _schema(OUTLIER_SCHEMA, table, metadata))
+    path = manifest_path(run, level, pair, reading)
+    if reading == "as-is":
+        write_table(path, table, _schema(OUTLIER_SCHEMA, table, metadata))
+    else:
+        uris = table["uri"][table["listed"].astype(bool)]
+        write_table(path, table, _schema(STYLE_ASIDE_SCHEMA, table, metadata), uris=uris)
 
 
 def _schema(own: pa.Schema, table: pd.DataFrame, metadata: pa.Schema) -> pa.Schema:
@@ -126,6 +164,7 @@ def write_table(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "p
         schema: of the Parquet file.
         uris: what the plain list holds, but for those with a line break; the column uri by default.
     """
+    table = table[schema.names]
     with replacing(path) as temporary:
         write_whole(temporary, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
     spelled = {
@@ -146,9 +185,11 @@ def write_across_levels(run: Location, pair: Pair, table: pd.DataFrame, metadata
     write_table(path, table, _schema(ACROSS_LEVELS_SCHEMA, table, metadata), uris=uris)
 
 
-def read_manifest(run: Location, level: str, pair: Pair, columns: list[str] | None = None) -> pa.Table:
+def read_manifest(
+    run: Location, level: str, pair: Pair, columns: list[str] | None = None, reading: Reading = "as-is"
+) -> pa.Table:
     """Return a manifest, or some of its columns; of all levels together where `level` is `ALL`."""
-    with readable(manifest_path(run, level, pair)) as file:
+    with readable(manifest_path(run, level, pair, reading)) as file:
         return read_whole(file, columns)
 
 

@@ -1,6 +1,6 @@
 """metrics.json: the numbers of a comparison, per dataset, and per level and ordered pair of datasets."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Literal, NotRequired, TypedDict
 
 import msgspec
@@ -16,8 +16,9 @@ NAME = "metrics.json"
 class Measure(TypedDict):
     """A number with its 95% interval and its noise floor; None for what cannot be told.
 
-    `floor` is the same number where nothing differs, and `ratio` how many times the floor it is, at like numbers of
-    images. `at_floor` is the number with as few images as the floor has, where that changes it. `p` is a p-value.
+    `floor` is the same number where nothing differs. `beyond_noise` is whether the number differs from it by more than
+    its own uncertainty. `ratio` is how many times the floor it is, at like numbers of images: no size, since it grows
+    with these. `at_floor` is the number with as few images as the floor has, where that changes it. `p` is a p-value.
     """
 
     value: float
@@ -25,6 +26,7 @@ class Measure(TypedDict):
     high: float | None
     floor: float | None
     ratio: float | None
+    beyond_noise: bool | None
     at_floor: NotRequired[float]
     p: NotRequired[float]
 
@@ -73,9 +75,25 @@ class PairMetrics(TypedDict):
     coverage: float
     reference_neighbors: float
     reference_neighbors_expected: float
+    gap: float
     measures: dict[str, Measure]
     scores: Histogram
     ranking: list[RankedGroup]
+
+
+class StyleAsideMetrics(PairMetrics):
+    """The numbers of one level and ordered pair, style aside.
+
+    `basis` is what the list rests on: `calibrated`, `suggested`, or `ranking` for no list. `residual` is the share of
+    the other dataset that is still missing among the nearest of an image, among images that are not listed, and
+    `content` how well the level sees the same content in both datasets, 0 to 1; None where that cannot be told.
+    `trimmed` is whether scalers were fitted to what the datasets have in common.
+    """
+
+    basis: Literal["calibrated", "suggested", "ranking"]
+    residual: float
+    content: float | None
+    trimmed: bool
 
 
 class OneSidedClusterMetrics(TypedDict):
@@ -102,7 +120,7 @@ class PairMatrix(TypedDict):
 
     datasets: list[str]
     outlier_share: list[list[float | None]]
-    frechet_ratio: list[list[float | None]]
+    gap: list[list[float | None]]
 
 
 class NeighborSearchInfo(TypedDict):
@@ -132,12 +150,14 @@ class LayoutInfo(TypedDict):
 
 
 class LevelMetrics(TypedDict):
-    """The numbers of one level; keys of `pairs`, `neighbors` and `group_neighbors` are names of ordered pairs.
+    """The numbers of one level; keys of all but `clusters`, `matrix` and `layout` are names of ordered pairs.
 
-    `group_neighbors` has the pairs that needed a search among groups.
+    `pairs` is the reading as it is. `style_aside` is empty where the run lacks that reading. `group_neighbors` has the
+    pairs that needed a search among groups.
     """
 
     pairs: dict[str, PairMetrics]
+    style_aside: dict[str, StyleAsideMetrics]
     clusters: ClusterMetrics
     matrix: PairMatrix
     neighbors: dict[str, NeighborSearchInfo]
@@ -214,13 +234,15 @@ class DatasetMetrics(TypedDict):
 
 
 class Metrics(TypedDict):
-    """The content of metrics.json; keys of `headlines`, `limits`, `confounders`, `across_levels` are names of pairs.
+    """The content of metrics.json; keys of all but `datasets`, `duplicates` and `levels` are names of pairs.
 
+    `level_rankings` has the levels of a pair, the most telling first; the page opens at the first of the first pair.
     `shared_groups` says of pairs how many groups both datasets have.
     """
 
     datasets: dict[str, DatasetMetrics]
     headlines: dict[str, str]
+    level_rankings: dict[str, list[str]]
     limits: dict[str, LimitMetrics]
     shared_groups: dict[str, int]
     confounders: dict[str, ConfounderMetrics]
@@ -255,11 +277,18 @@ def _check_complete(run: RunStore, metrics: Metrics) -> None:
     _check_names("datasets", run.datasets, metrics["datasets"])
     _check_names("headlines", pairs, metrics["headlines"])
     _check_names("limits", pairs, metrics["limits"])
+    _check_names("level_rankings", pairs, metrics["level_rankings"])
+    for ranking in metrics["level_rankings"].values():
+        if sorted(ranking) != sorted(run.levels):
+            raise ValueError("a ranking of levels holds others than the run's")
     _check_names("levels", run.levels, metrics["levels"])
     for level in run.levels:
-        _check_names(f"pairs of {level}", pairs, metrics["levels"][level]["pairs"])
-        for name in pairs:
-            scores = metrics["levels"][level]["pairs"][name]["scores"]
+        readings: list[Mapping[str, PairMetrics]] = [metrics["levels"][level]["pairs"]]
+        if run.record.config.compare.reads("style-aside"):
+            readings.append(metrics["levels"][level]["style_aside"])
+        for numbers in readings:
+            _check_names(f"pairs of {level}", pairs, numbers)
+        for name, scores in ((name, numbers[name]["scores"]) for numbers in readings for name in pairs):
             if not len(scores["edges"]) - 1 == len(scores["query"]) == len(scores["reference"]) > 0:
                 raise ValueError(f"the histogram of {name} at {level} has {len(scores['edges'])} edges")
 

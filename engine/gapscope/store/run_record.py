@@ -20,10 +20,11 @@ from gapscope.settings import (
     Pool,
     Precision,
     Preprocess,
+    Reading,
     check_dataset_name,
 )
 from gapscope.store.atomic import sweep, write_json
-from gapscope.store.datasets import Among, Pair, concatenated_slices, ordered_pairs
+from gapscope.store.datasets import Graph, Pair, concatenated_slices, ordered_pairs
 from gapscope.store.links import check_no_escaping_links
 from gapscope.store.location import Location, make_folder, reason_of
 from gapscope.store.lock import NAME as LOCK
@@ -186,6 +187,17 @@ class ScalerRecord:
 
 
 @dataclass(frozen=True, kw_only=True)
+class StyleScalerRecord(ScalerRecord):
+    """Mean and standard deviation of every dimension of a level, over one dataset.
+
+    Attributes:
+        trimmed: whether the images that lie farthest from all other datasets were left out.
+    """
+
+    trimmed: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class Timing:
     """How long a piece of work took: seconds, and how many units of what were done."""
 
@@ -207,6 +219,8 @@ class RunRecord:
         datasets: per dataset, how many images it has; empty until it is listed.
         block_rows: rows per block, 0 until the datasets are listed.
         scaler: per level, by what its embeddings are standardized; empty until all are embedded.
+        style_scaler: per level and dataset, by what its embeddings are standardized in the reading style aside; empty
+            until all are embedded, or without that reading.
         grouped_pairs: names of the ordered pairs, a dataset with itself included, whose nearest groups are not the
             nearest images.
         shared_groups: per two datasets of a pair, how many groups both have.
@@ -221,6 +235,7 @@ class RunRecord:
     datasets: dict[str, DatasetRecord] = field(default_factory=dict)
     block_rows: int = 0
     scaler: dict[str, ScalerRecord] = field(default_factory=dict)
+    style_scaler: dict[str, dict[str, StyleScalerRecord]] = field(default_factory=dict)
     grouped_pairs: list[str] = field(default_factory=list)
     shared_groups: dict[str, int] = field(default_factory=dict)
     times: dict[str, Timing] = field(default_factory=dict)
@@ -288,8 +303,10 @@ class RunRecord:
         """Where each dataset's rows lie in an array of all rows, such as a layout's."""
         return concatenated_slices({name: dataset.listed for name, dataset in self.datasets.items()})
 
-    def among(self, pair: Pair) -> Among:
-        """Return where the nearest groups of a pair's images are: among all images, or in a search of their own."""
+    def graph(self, pair: Pair, reading: Reading = "as-is") -> Graph:
+        """Return which neighbors are the nearest groups of a pair's images: the nearest images, or others."""
+        if reading == "style-aside":
+            return "style-aside"
         return "groups" if pair.name in self.grouped_pairs else "images"
 
     def describe_count(self, dataset: str, images: int, groups: int) -> str:

@@ -46,7 +46,7 @@ def _arrays(levels: tuple[str, ...], listed: dict[str, int]) -> Iterator[tuple[s
             yield f"previous_layout.zarr/{level}/{name}", "f", (None, 3)
         for pair in all_pairs(list(listed)):
             path = f"neighbors.zarr/{level}/{pair.name}"
-            for prefix in ("", "group_"):
+            for prefix in ("", "group_", "style_aside_"):
                 yield f"{path}/{prefix}distances", "f", (listed[pair.query], None)
                 yield f"{path}/{prefix}indices", "i", (listed[pair.query], None)
 

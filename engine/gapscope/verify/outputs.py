@@ -1,10 +1,12 @@
 """Checks of manifests, metrics.json and the report."""
 
 from collections.abc import Mapping
+from itertools import product
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from gapscope.settings import Reading
 from gapscope.store import checksums, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.index import read_index
@@ -12,6 +14,7 @@ from gapscope.store.location import Location, readable, relative_name
 from gapscope.store.manifests import ALL, duplicates_path, groups_manifest_path, manifest_path
 from gapscope.store.metrics import Metrics, read_metrics
 from gapscope.store.run_store import RunStore
+from gapscope.store.scores import read_scores, scores_path
 from gapscope.store.tables import read_whole
 from gapscope.verify.result import Check, Part
 
@@ -49,14 +52,21 @@ def check_tables(run: RunStore) -> Check:
     content = _read_metrics(check, run)
     max_rows = record.config.compare.max_outliers
     for pair in run.pairs if content is not None else ():
-        for level in (*run.levels, ALL):
+        for reading, level in product(record.config.compare.listed_readings, (*run.levels, ALL)):
+            if (reading, level) == ("style-aside", ALL):
+                continue
             with check.reading(metrics.NAME, "comparison"):
-                listed = _listed(content, level, pair)  # type: ignore[arg-type]
+                listed = _listed(content, level, pair, reading)  # type: ignore[arg-type]
                 rows = listed if max_rows is None else min(listed, max_rows)
-                _check_table(check, run.path, manifest_path(run.path, level, pair), rows, {"": pair.query}, uris)
+                # With nothing listed, style aside, the manifest holds the first of the ranking.
+                is_ranking = reading == "style-aside" and not listed
+                path = manifest_path(run.path, level, pair, reading)
+                _check_table(check, run.path, path, None if is_ranking else rows, {"": pair.query}, uris)
                 if level != ALL and record.has_groups(pair.query):
-                    path = groups_manifest_path(run.path, level, pair)
+                    path = groups_manifest_path(run.path, level, pair, reading)
                     _check_table(check, run.path, path, None, {"": pair.query}, uris)
+                if level != ALL:
+                    _check_scores(check, run, level, pair, reading)
     _check_table(check, run.path, duplicates_path(run.path), None, {"": None, "copy_": None}, uris)
     return check
 
@@ -77,10 +87,20 @@ def _read_metrics(check: Check, run: RunStore) -> Metrics | None:
     return None
 
 
-def _listed(content: Metrics, level: str, pair: Pair) -> int:
+def _listed(content: Metrics, level: str, pair: Pair, reading: Reading) -> int:
     if level == ALL:
         return content["across_levels"][pair.name]["listed"]
-    return content["levels"][level]["pairs"][pair.name]["outliers"]
+    of_level = content["levels"][level]
+    return (of_level["pairs"] if reading == "as-is" else of_level["style_aside"])[pair.name]["outliers"]
+
+
+def _check_scores(check: Check, run: RunStore, level: str, pair: Pair, reading: Reading) -> None:
+    """Check that a table of scores has a row for every image that was read."""
+    where = relative_name(scores_path(run.path, level, pair, reading), run.path)
+    with check.reading(where, "comparison"):
+        rows, read = len(read_scores(run.path, level, pair, reading)), run.record.datasets[pair.query].read
+        check.count += 1
+        check.expect(rows == read, where, f"has {rows:,} rows, run.json says {read}", "comparison")
 
 
 def _check_table(

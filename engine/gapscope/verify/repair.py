@@ -98,6 +98,7 @@ def _remove_previous(run: RunStore, level: str, name: str) -> None:
 
 def _remove_comparison(run: RunStore) -> None:
     remove_tree(run.path / "manifests")
+    remove_tree(run.path / "scores")
 
 
 def _remove_report(run: RunStore) -> None:

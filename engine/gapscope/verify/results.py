@@ -8,7 +8,7 @@ import zarr
 from numpy.typing import NDArray
 
 from gapscope.store.arrays import lacks_chunks
-from gapscope.store.datasets import Among, Pair, all_pairs
+from gapscope.store.datasets import Graph, Pair, all_pairs
 from gapscope.store.layouts import (
     CLUSTERS,
     LAYOUT,
@@ -81,28 +81,31 @@ def check_neighbors(run: RunStore, level: str, pair: Pair, embedded: Embedded) -
     check = Check(what=f"neighbors {level} {pair.name}", unit="row")
     with check.reading(f"{NEIGHBORS}/{level}/{pair.name}", "neighbors", level, *pair):
         _check_neighbors(check, run, level, pair, embedded, "images")
-        if run.record.among(pair) == "groups" and not (check.faults or check.waiting):
+        if run.record.graph(pair) == "groups" and not (check.faults or check.waiting):
             check.count = 0
             _check_neighbors(check, run, level, pair, embedded, "groups")
+        if level in run.record.style_scaler and has_neighbors(run, level, pair, "style-aside") and not check.faults:
+            check.count = 0
+            _check_neighbors(check, run, level, pair, embedded, "style-aside")
     return check
 
 
-def _check_neighbors(check: Check, run: RunStore, level: str, pair: Pair, embedded: Embedded, among: Among) -> None:
+def _check_neighbors(check: Check, run: RunStore, level: str, pair: Pair, embedded: Embedded, graph: Graph) -> None:
     which, where = (level, *pair), f"{NEIGHBORS}/{level}/{pair.name}"
-    rows, arrays = len(embedded[pair.query]), neighbor_arrays(level, pair, among)
+    rows, arrays = len(embedded[pair.query]), neighbor_arrays(level, pair, graph)
     for array, kind in zip(arrays, "fi", strict=True):
         check_array(run, array, kind, (rows, None))
     incomplete = any(lacks_chunks(run, array) for array in arrays)
     if not check.expect(not incomplete, where, "lacks a part", "neighbors", *which):
         return
-    if not has_neighbors(run, level, pair, among):
+    if not has_neighbors(run, level, pair, graph):
         check.waiting = "not found yet"
         return
     # How many groups an image has besides its own depends on the image.
-    exact = among == "images" and neighbor_search_info(run, level, pair)["method"] == "exact"
+    exact = graph == "images" and neighbor_search_info(run, level, pair)["method"] == "exact"
     for first in range(0, rows, _CHUNK_ROWS):
         chunk = slice(first, first + _CHUNK_ROWS)
-        distances, indices = read_neighbor_range(run, level, pair, chunk.start, chunk.stop, among)
+        distances, indices = read_neighbor_range(run, level, pair, chunk.start, chunk.stop, graph)
         query = embedded[pair.query][chunk]
         own = pair.query == pair.reference
         fault = _neighbor_fault(distances, indices, first, query, embedded[pair.reference], own=own, exact=exact)

@@ -1,0 +1,327 @@
+"""One level of the comparison: its tests, tables and numbers, in every reading."""
+
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gapscope.compare.clusters import cluster_metrics, typical_images
+from gapscope.compare.content import content_agreement
+from gapscope.compare.fdr import estimate_share
+from gapscope.compare.group_table import group_table, ranking
+from gapscope.compare.interval import rounded, share_interval
+from gapscope.compare.metrics import (
+    distance_metric,
+    score_histogram,
+    split_precision,
+    support_metrics,
+    two_sample_metric,
+)
+from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_outliers
+from gapscope.compare.outlier_table import outlier_table, rank_outliers
+from gapscope.compare.style_aside import Residual, with_basis
+from gapscope.device import Device
+from gapscope.neighbors.embedding_view import EmbeddingView, open_view
+from gapscope.progress import Task
+from gapscope.settings import CompareSettings, Reading
+from gapscope.store.datasets import Pair, all_pairs
+from gapscope.store.groups import ImageGroups
+from gapscope.store.layouts import layout_info, read_layout
+from gapscope.store.manifests import remove_groups_manifest, write_groups_manifest, write_manifest
+from gapscope.store.metrics import (
+    ClusterMetrics,
+    LevelMetrics,
+    Measure,
+    PairMatrix,
+    PairMetrics,
+    StyleAsideMetrics,
+)
+from gapscope.store.neighbors import neighbor_search_info, read_nearest
+from gapscope.store.run_store import RunStore
+from gapscope.store.scores import write_scores
+
+_Metadata = Mapping[str, pa.Table]
+
+RANKED = 1000
+"""Images of the ranking that a manifest style aside holds where nothing is listed."""
+
+
+def compare_level(
+    run: RunStore,
+    name: str,
+    groups: Mapping[str, ImageGroups],
+    metadata: _Metadata,
+    settings: CompareSettings,
+    device: Device,
+    few: Set[Pair],
+    task: Task,
+) -> tuple[LevelMetrics, dict[Pair, OutlierScores]]:
+    """Write a level's manifests and tables of scores, and return its numbers and the scores as it is.
+
+    The numbers as it is are always computed; its tables are written where that reading lists.
+
+    Args:
+        run: the run.
+        name: the level's name.
+        groups: per dataset, which images belong together.
+        metadata: per dataset, the uri and the source's columns of its images, by row.
+        settings: of the comparison.
+        device: where the distances of whole datasets are computed.
+        few: pairs with too few groups to be sure of any, which get a ranking.
+        task: is told of every pair that is done.
+    """
+    level = _Level.open(run, name, groups, settings, "as-is")
+    scores: dict[Pair, OutlierScores] = {}
+    pairs: dict[Pair, PairMetrics] = {}
+    for pair in _unordered(run.pairs):
+        both = {side: level.score_outliers(side) for side in (pair, pair.reversed)}
+        distances = device.distribution_distances(level.samples[pair.query], level.samples[pair.reference])
+        for (side, own), of_side in zip(both.items(), distances, strict=True):
+            if settings.reads("as-is"):
+                _write_tables(level, side, own, metadata)
+            measures = {key: distance_metric(key, distance) for key, distance in of_side.items()}
+            measures |= _graph_measures(level, side, own, both[side.reversed])
+            pairs[side] = _pair_metrics(side, own, measures)
+            if side in few:
+                pairs[side]["ranking"] = ranking(own, metadata[side.query])
+            scores[side] = own
+            task.advance(1)
+    style_aside: dict[Pair, StyleAsideMetrics] = {}
+    if settings.reads("style-aside"):
+        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, task)
+    every_pair = all_pairs(list(run.record.datasets))
+    return {
+        "pairs": {pair.name: pairs[pair] for pair in run.pairs},
+        "style_aside": {pair.name: style_aside[pair] for pair in run.pairs if pair in style_aside},
+        "clusters": _clusters(level, metadata),
+        "matrix": _matrix(run, pairs),
+        "neighbors": {pair.name: neighbor_search_info(run, name, pair) for pair in every_pair},
+        "group_neighbors": {
+            pair.name: neighbor_search_info(run, name, pair, "groups")
+            for pair in every_pair
+            if run.record.graph(pair) == "groups"
+        },
+        "layout": layout_info(run, name),
+    }, scores
+
+
+def _compare_style_aside(
+    run: RunStore,
+    name: str,
+    groups: Mapping[str, ImageGroups],
+    metadata: _Metadata,
+    settings: CompareSettings,
+    device: Device,
+    task: Task,
+) -> dict[Pair, StyleAsideMetrics]:
+    level = _Level.open(run, name, groups, settings, "style-aside")
+    # The coarsest of the other levels says what content is.
+    judge = next((other for other in reversed(run.levels) if other != name), None)
+    judges = {} if judge is None else {key: open_view(run, key, judge, "style-aside") for key in level.views}
+    numbers: dict[Pair, StyleAsideMetrics] = {}
+    for pair in _unordered(run.pairs):
+        tested = {side: level.score_outliers(side) for side in (pair, pair.reversed)}
+        distances = device.distribution_distances(
+            level.samples[pair.query], level.samples[pair.reference], frechet=False
+        )
+        for (side, own), of_side in zip(tested.items(), distances, strict=True):
+            content = None
+            if judges:
+                sides = (judges[side.query], judges[side.reference])
+                content = content_agreement(run, name, side, (groups[side.query], groups[side.reference]), sides)
+            scores, residual = with_basis(own, tested[side.reversed], content)
+            _write_tables(level, side, scores, metadata)
+            measures = {key: distance_metric(key, distance) for key, distance in of_side.items()}
+            measures |= _graph_measures(level, side, own, tested[side.reversed])
+            numbers[side] = _style_aside_metrics(level, side, scores, residual, content, measures)
+            task.advance(1)
+    return numbers
+
+
+def _unordered(pairs: tuple[Pair, ...]) -> list[Pair]:
+    """Return each two datasets once, in the order in which they come first."""
+    return [pair for number, pair in enumerate(pairs) if pair.reversed not in pairs[:number]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Level:
+    """What all pairs of a level share.
+
+    Attributes:
+        run: the run.
+        name: the level's name.
+        reading: whose neighbors and vectors.
+        settings: of the comparison.
+        views: per dataset, its embeddings.
+        groups: per dataset, which images belong together.
+        samples: per dataset, the embeddings of its groups' representatives.
+        radius: per dataset, the distance of each image to the k-th nearest other group of its own dataset.
+        split_precision: per dataset, the precision between its halves.
+        coordinates: per dataset, the coordinates on the map by row.
+        clusters: per dataset, the clusters by row.
+    """
+
+    run: RunStore
+    name: str
+    reading: Reading
+    settings: CompareSettings
+    views: Mapping[str, EmbeddingView]
+    groups: Mapping[str, ImageGroups]
+    samples: Mapping[str, EmbeddingView]
+    radius: Mapping[str, NDArray[np.float32]]
+    split_precision: Mapping[str, float | None]
+    coordinates: Mapping[str, NDArray[np.float32]]
+    clusters: Mapping[str, NDArray[np.int32]]
+
+    @classmethod
+    def open(
+        cls,
+        run: RunStore,
+        level: str,
+        groups: Mapping[str, ImageGroups],
+        settings: CompareSettings,
+        reading: Reading,
+    ) -> "_Level":
+        coordinates, clusters = read_layout(run, level)
+        parts = run.record.row_slices
+        compared = list(dict.fromkeys(name for pair in run.pairs for name in pair))
+        views = {name: open_view(run, name, level, reading) for name in parts}
+        samples = {name: view.take(groups[name].representative) for name, view in views.items()}
+        k = settings.k
+        return cls(
+            run=run,
+            name=level,
+            reading=reading,
+            settings=settings,
+            views=views,
+            groups=groups,
+            samples=samples,
+            radius={name: knn_radius(run, level, name, k, groups[name], reading) for name in compared},
+            split_precision={
+                name: split_precision(run, level, samples[name].rows, name, k, reading) for name in compared
+            },
+            coordinates={name: coordinates[part] for name, part in parts.items()},
+            clusters={name: clusters[part] for name, part in parts.items()},
+        )
+
+    def score_outliers(self, pair: Pair) -> OutlierScores:
+        groups = self.groups[pair.query], self.groups[pair.reference]
+        radius = self.radius[pair.reference]
+        return score_outliers(self.run, self.name, pair, radius, groups, self.settings, self.reading)
+
+
+def _write_tables(level: _Level, pair: Pair, scores: OutlierScores, metadata: _Metadata) -> None:
+    query, reference = pair
+    run, max_outliers = level.run.path, level.settings.max_outliers
+    positions = rank_outliers(scores, max_outliers, RANKED if level.reading == "style-aside" else 0)
+    rows = scores.rows[positions]
+    _, nearest = read_nearest(level.run, level.name, pair, rows, level.settings.k, level.reading)
+    table = outlier_table(
+        scores,
+        positions,
+        metadata[query],
+        nearest,
+        metadata[reference]["uri"],
+        level.coordinates[query][rows],
+        level.clusters[query][rows],
+    )
+    write_manifest(run, level.name, pair, level.reading, table, metadata[query].schema)
+    write_scores(run, level.name, pair, level.reading, scores.rows, scores.score, scores.of_images(scores.p))
+    if scores.groups.counts_images:
+        remove_groups_manifest(run, level.name, pair, level.reading)
+    else:
+        groups = group_table(scores, max_outliers, metadata[query])
+        write_groups_manifest(run, level.name, pair, level.reading, groups)
+
+
+def _graph_measures(
+    level: _Level, pair: Pair, scores: OutlierScores, reversed_scores: OutlierScores
+) -> dict[str, Measure]:
+    views = level.samples[pair.query], level.samples[pair.reference]
+    measures = support_metrics(scores, reversed_scores, views, level.split_precision[pair.reference])
+    measures["two_sample"] = two_sample_metric(
+        level.run, level.name, pair, (scores, reversed_scores), level.settings.k, level.reading
+    )
+    return measures
+
+
+def _pair_metrics(pair: Pair, scores: OutlierScores, measures: dict[str, Measure]) -> PairMetrics:
+    """Return the numbers of a level and pair; `gapscope.compare.registry` says what each one is."""
+    images, references = len(scores.rows), len(scores.reference_groups.rows)
+    groups, reference_groups = len(scores.groups), len(scores.reference_groups)
+    listed, outside, under = (
+        scores.of_images(values) for values in (scores.listed, scores.outside, scores.under_represented)
+    )
+    share = estimate_share(scores.outside_p)
+    low, high = share_interval(scores.distance[scores.groups.representative], scores.reference_distance, share)
+    from_reference = np.bincount(scores.groups.group, weights=scores.from_reference) / scores.groups.lengths
+    share_of_reference = float(np.mean(from_reference)) / max(1, scores.k_local)
+    expected = reference_groups / max(1, groups + reference_groups - 1)
+    return {
+        "query": pair.query,
+        "reference": pair.reference,
+        "images": images,
+        "groups": groups,
+        "reference_images": references,
+        "reference_groups": reference_groups,
+        "outliers": int(np.count_nonzero(listed)),
+        "outlier_groups": int(np.count_nonzero(scores.listed)),
+        "outlier_share": float(np.mean(scores.listed)),
+        "outside": int(np.count_nonzero(outside)),
+        "under_represented": int(np.count_nonzero(under)),
+        "share_outside": share,
+        "share_outside_low": low,
+        "share_outside_high": high,
+        "coverage": float(np.mean(scores.reference_to_query <= scores.reference_distance)),
+        "reference_neighbors": share_of_reference,
+        "reference_neighbors_expected": expected,
+        "gap": float(np.clip(1 - share_of_reference / expected, 0, 1)),
+        "measures": measures,
+        "scores": score_histogram(scores),
+        "ranking": [],
+    }
+
+
+def _style_aside_metrics(
+    level: _Level,
+    pair: Pair,
+    scores: OutlierScores,
+    residual: Residual,
+    content: float | None,
+    measures: dict[str, Measure],
+) -> StyleAsideMetrics:
+    scalers = level.run.record.style_scaler[level.name]
+    return {
+        **_pair_metrics(pair, scores, measures),
+        "basis": scores.basis,
+        "residual": rounded(residual.excess),
+        "content": None if content is None else rounded(content),
+        "trimmed": scalers[pair.query].trimmed,
+    }
+
+
+def _clusters(level: _Level, metadata: _Metadata) -> ClusterMetrics:
+    labels = {name: level.clusters[name][view.rows] for name, view in level.views.items()}
+    radius: dict[str, NDArray[np.float32]] = {}
+
+    def typical(dataset: str, cluster: int) -> list[str]:
+        if dataset not in radius:
+            radius[dataset] = knn_radius(level.run, level.name, dataset, level.settings.k_local, level.groups[dataset])
+        members = np.flatnonzero(labels[dataset] == cluster)
+        members = typical_images(members, radius[dataset], level.groups[dataset].group)
+        uris: list[str] = metadata[dataset]["uri"].take(level.views[dataset].rows[members]).to_pylist()
+        return uris
+
+    return cluster_metrics(labels, typical)
+
+
+def _matrix(run: RunStore, pairs: Mapping[Pair, PairMetrics]) -> PairMatrix:
+    names = list(run.record.datasets)
+    rows = [[pairs.get(Pair(query, reference)) for reference in names] for query in names]
+    return {
+        "datasets": names,
+        "outlier_share": [[cell and cell["outlier_share"] for cell in row] for row in rows],
+        "gap": [[cell and cell["gap"] for cell in row] for row in rows],
+    }
