@@ -21,8 +21,7 @@ def print_summary(run: "Run") -> None:
     by_level = metrics["levels"]
     for pair in run.pairs:
         typer.echo(f"\n{pair.query} {run.record.row_unit(pair.query)}s that {pair.reference} lacks:")
-        for level in run.levels:
-            typer.echo(_line(run, level, by_level[level]["pairs"][pair.name]))
+        _print_levels(run, pair)
     if len(run.datasets) > 2:
         for level in run.levels:
             _print_matrix(level, by_level[level]["matrix"])
@@ -59,25 +58,30 @@ def _end_of(group: str) -> str:
     return "/".join(group.split("/")[-2:])
 
 
-def _line(run: "Run", level: str, pair: "PairMetrics") -> str:
+def _print_levels(run: "Run", pair: "Pair") -> None:
+    """Print a line per level in columns, the most telling level first."""
     from gapscope.compare.headline import metrics_beyond_noise
     from gapscope.compare.registry import METRICS, format_share
 
-    listed = f"{format_share(pair['outlier_share'])} listed ({_counts(run, pair)})"
     unlike = METRICS["share_outside"]
-    ends = (pair["share_outside"], pair["share_outside_low"], pair["share_outside_high"])
-    value, low, high = map(unlike.format_value, ends)
-    line = f"  {level}  as it is {listed}; {unlike.label} {value} [{low}, {high}]"
-    beyond = metrics_beyond_noise(pair)
-    if beyond is not None:
-        line += "; beyond noise" if beyond else "; within noise"
-    style_aside = run.metrics["levels"][level]["style_aside"].get(f"{pair['query']}-vs-{pair['reference']}")
-    if style_aside is None:
-        return line
-    if style_aside["basis"] == "ranking":
-        return f"{line}; style aside no list: this level sees other content in {pair['reference']}"
-    suggested = ", suggested" if style_aside["basis"] == "suggested" else ""
-    return f"{line}; style aside {format_share(style_aside['outlier_share'])} ({style_aside['outliers']:,}{suggested})"
+    rows = [["", "as it is", f"not like {pair.reference}", "as a whole", "style aside"]]
+    for level in run.metrics["level_rankings"][pair.name]:
+        numbers = run.metrics["levels"][level]["pairs"][pair.name]
+        ends = (numbers["share_outside"], numbers["share_outside_low"], numbers["share_outside_high"])
+        value, low, high = map(unlike.format_value, ends)
+        noise = {True: "beyond noise", False: "within noise", None: ""}[metrics_beyond_noise(numbers)]
+        listed = f"{format_share(numbers['outlier_share'])} ({_counts(run, numbers)})"
+        cells = [level, listed, f"{value} [{low}, {high}]", noise]
+        style_aside = run.metrics["levels"][level]["style_aside"].get(pair.name)
+        if style_aside is not None:
+            share = f"{format_share(style_aside['outlier_share'])} ({style_aside['outliers']:,})"
+            cells.append({"calibrated": share, "suggested": f"{share}, suggested"}.get(style_aside["basis"], "no list"))
+        rows.append(cells)
+    if len(rows[-1]) < len(rows[0]):
+        rows[0].pop()
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _counts(run: "Run", pair: "PairMetrics") -> str:

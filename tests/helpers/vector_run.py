@@ -15,7 +15,7 @@ from gapscope.settings import CompareSettings, Metric, NeighborSettings
 from gapscope.sources import Entry, Value
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.groups import record_groups
-from gapscope.stages.neighbors import find_group_neighbors, find_neighbors, fit_scalers
+from gapscope.stages.neighbors import find_group_neighbors, find_neighbors, find_style_aside_neighbors, fit_scalers
 from gapscope.store.groups import write_groups
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
 from gapscope.store.index import GROUP_ROWS, write_index
@@ -122,6 +122,7 @@ def compare_vectors(
     with lazy_cluster("inline", device.name, 0) as connect:
         find_neighbors(run, device, compare_settings.graph_k, connect, Silent())
         find_group_neighbors(run, device, compare_settings.graph_k, connect, Silent())
+        find_style_aside_neighbors(run, device, compare_settings.graph_k, connect, Silent())
     read = sum(dataset.read or 0 for dataset in record.datasets.values())
     info: LayoutInfo = {
         "strategy": "full",

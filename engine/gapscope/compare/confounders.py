@@ -1,16 +1,18 @@
 """What could fool a comparison: differences between the files of two datasets, whatever they show."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from gapscope.compare.interval import rounded
+from gapscope.compare.registry import format_share
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import read_index
-from gapscope.store.metrics import Confounder, ConfounderMetrics
+from gapscope.store.metrics import Confounder, ConfounderMetrics, LevelMetrics
 from gapscope.store.run_store import RunStore
 
 _MAX_IMAGES = 5000
@@ -18,6 +20,7 @@ _FOLDS = 4
 _WARN_FROM_AUC = 0.75
 _STANDARD_ERRORS = 3.5
 _N_NAMED = 3
+_MIN_REACH = 0.05
 _NUMBERS = ("megapixels", "aspect", "bytes_per_pixel", "jpeg_quality", "brightness", "contrast", "color", "sharpness")
 _COLUMNS = ["format", "encoded_bytes", "width", "height", "jpeg_quality", "sharpness"]
 _CHANNELS = ("red", "green", "blue")
@@ -104,7 +107,44 @@ def confounders(
             f"the files alone tell {pair.query} and {pair.reference} apart (AUC {auc:.2f}): {named}; "
             "the gap may be one of files, not of what they show"
         )
-    return {"auc": rounded(auc), "warning": warning, "facts": properties}
+    return {"auc": rounded(auc), "warning": warning, "levels": [], "facts": properties}
+
+
+def with_reach(metrics: ConfounderMetrics, pair: Pair, levels: Mapping[str, LevelMetrics]) -> ConfounderMetrics:
+    """Return a warning that names the levels which the files reach, and how much is listed before and after.
+
+    Regressing embeddings on properties of the files does not take their effect out; the scaler of each dataset does.
+
+    Args:
+        metrics: of the pair, either way round.
+        pair: of datasets.
+        levels: the numbers of every level, fine to coarse, in both readings.
+    """
+    if metrics["warning"] is None:
+        return metrics
+    before, after = {}, {}
+    for name, numbers in levels.items():
+        if pair.name in numbers["style_aside"]:
+            sides = (pair.name, pair.reversed.name)
+            before[name] = max(numbers["pairs"][side]["outlier_share"] for side in sides)
+            after[name] = max(numbers["style_aside"][side]["outlier_share"] for side in sides)
+    reached = [name for name in before if before[name] - after[name] >= _MIN_REACH]
+    if not before:
+        return metrics
+    cause, _, _ = metrics["warning"].rpartition("; ")
+    if not reached:
+        return {
+            **metrics,
+            "warning": f"{cause}; no level lists more as it is than with each set's overall look taken out",
+        }
+    most = max(reached, key=before.__getitem__)
+    reach = f"at {', '.join(reached)}; {most}: {format_share(before[most])} as it is"
+    return {
+        **metrics,
+        "warning": f"{cause}; it reaches what is listed {reach}; with each set's overall look taken out, "
+        f"{format_share(after[most])}",
+        "levels": reached,
+    }
 
 
 def _as_text(value: float | str) -> str:

@@ -43,6 +43,7 @@ def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Ta
             "uri": uris.take(pa.array(scores.groups.representative_rows[numbers])).to_pandas(),
             "row": scores.groups.representative_rows[numbers],
             "score": scores.group_score[numbers],
+            "distance": scores.group_distance[numbers],
             **scores.p_and_q(numbers),
         }
     )

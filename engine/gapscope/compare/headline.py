@@ -57,6 +57,8 @@ def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[s
     if not listing:
         beyond = [name for name in ranking if metrics_beyond_noise(by_level[name])]
         as_a_whole = f", though they differ as a whole at {_listed(beyond, by_level)}" if beyond else ""
+        if all(not level["style_aside"][pair.name]["outliers"] for level in levels.values() if level["style_aside"]):
+            without_look = ""
         return f"None of the {images} stands out from {reference} at any level{as_a_whole}{without_look}"
     share = format_share(metrics["outlier_share"])
     listed = f"{metrics['outliers']:,} of {images}"
@@ -93,9 +95,9 @@ def _without_look(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Seque
     if own["outliers"]:
         suggested = ", a suggestion" if own["basis"] == "suggested" else ""
         return f"{taken_out}, {format_share(own['outlier_share'])} at {level}{suggested}"
-    if all(other["basis"] == "calibrated" for other in known.values()):
-        return f"{taken_out}, none"
-    return f"{taken_out}, none can be told from the look that remains: see the ranking"
+    if all(other["basis"] == "ranking" for other in known.values()):
+        return f"{taken_out}, no level sees the same content in both: there is no list"
+    return f"{taken_out}, 0% at any level"
 
 
 def metrics_beyond_noise(metrics: PairMetrics) -> bool | None:

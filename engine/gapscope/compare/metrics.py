@@ -19,6 +19,7 @@ from gapscope.store.neighbors import read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
 _SIGNIFICANT = 0.05
+"""Error that all levels share: by chance, one of twenty runs has a level beyond noise."""
 _MAX_CENTERS = 5000
 _MAX_BALLS = 1000
 _TILE_ROWS = 8192
@@ -192,7 +193,7 @@ def two_sample_metric(
         centers.append(first_own + chosen)
         neighbors.append(np.take_along_axis(np.concatenate(numbers, axis=1), order, axis=1))
     p = permutation_p(np.concatenate(centers), np.concatenate(neighbors), sizes, random)
-    return {**_mean(shares, expected_own_share(*sizes)), "beyond_noise": p <= _SIGNIFICANT, "p": p}
+    return {**_mean(shares, expected_own_share(*sizes)), "beyond_noise": p <= _SIGNIFICANT / len(run.levels), "p": p}
 
 
 def score_histogram(scores: OutlierScores) -> Histogram:

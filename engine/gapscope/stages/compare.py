@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gapscope.compare.across_levels import AcrossLevels
-from gapscope.compare.confounders import confounders, file_properties
+from gapscope.compare.confounders import confounders, file_properties, with_reach
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
 from gapscope.compare.limits import ListingLimit, listing_limit
@@ -58,7 +58,7 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
             "level_rankings": {pair.name: ranking for pair, ranking in rankings.items()},
             "limits": {pair.name: _limit_metrics(run, pair, limit, settings) for pair, limit in limits.items()},
             "shared_groups": run.record.shared_groups,
-            "confounders": _confounders(run, groups),
+            "confounders": _confounders(run, groups, levels),
             "duplicates": write_duplicates(run, metadata, groups),
             "across_levels": {pair.name: across.counts() for pair, across in across_levels.items()},
             "levels": levels,
@@ -79,12 +79,16 @@ def _limit_metrics(run: RunStore, pair: Pair, limit: ListingLimit, settings: Com
     return {"smallest_gap": limit.smallest_gap, "message": message}
 
 
-def _confounders(run: RunStore, groups: Mapping[str, ImageGroups]) -> dict[str, ConfounderMetrics]:
+def _confounders(
+    run: RunStore, groups: Mapping[str, ImageGroups], levels: Mapping[str, LevelMetrics]
+) -> dict[str, ConfounderMetrics]:
     names = list(dict.fromkeys(name for pair in run.pairs for name in pair))
     properties = {name: file_properties(run, name, groups[name]) for name in names}
     shared = {pair: groups[pair.query].find_in(groups[pair.reference]) for pair in run.pairs}
     return {
-        pair.name: confounders(properties[pair.query], properties[pair.reference], pair, shared[pair])
+        pair.name: with_reach(
+            confounders(properties[pair.query], properties[pair.reference], pair, shared[pair]), pair, levels
+        )
         for pair in run.pairs
         if names.index(pair.query) < names.index(pair.reference)
     }

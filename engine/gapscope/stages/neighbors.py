@@ -70,42 +70,6 @@ def fit_scalers(run: RunStore) -> None:
     run.write_record()
 
 
-def fit_style_scalers(run: RunStore) -> None:
-    """Fit a scaler to each dataset alone, for every level that has none yet, and keep them in run.json.
-
-    Every group weighs alike. Where datasets differ by more than that, the scalers are trimmed; see
-    `gapscope.neighbors.style_scaler`.
-    """
-    if all(level in run.record.style_scaler for level in run.levels):
-        return
-    groups = read_all_groups(run)
-    random = np.random.default_rng(0)
-    chosen = {name: _sample_rows(own.representative_rows, random) for name, own in groups.items()}
-    for level in run.levels:
-        arrays = {name: open_embeddings(run, name, level) for name in groups}
-        samples = [read_rows_float32(arrays[name], chosen[name]) for name in groups]
-        trimmed = trimmed_style_scalers(samples, run.record.config.neighbors.metric)
-        scalers = trimmed or [_fit_whole(arrays[name], own) for name, own in groups.items()]
-        run.record.style_scaler[level] = {
-            name: StyleScalerRecord(mean=mean.tolist(), std=std.tolist(), trimmed=trimmed is not None)
-            for name, (mean, std) in zip(groups, scalers, strict=True)
-        }
-    run.write_record()
-
-
-def _sample_rows(rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    return rows if len(rows) <= MAX_SAMPLE else np.sort(random.choice(rows, MAX_SAMPLE, replace=False))
-
-
-def _fit_whole(embeddings: "zarr.Array[Any]", groups: ImageGroups) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    tiles = [slice(start, start + _TILE_ROWS) for start in range(0, len(groups.rows), _TILE_ROWS)]
-    weights = None if groups.counts_images else 1 / groups.lengths[groups.group]
-    return fit_scaler(
-        (read_rows_float32(embeddings, groups.rows[tile]) for tile in tiles),
-        None if weights is None else [weights[tile] for tile in tiles],
-    )
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Job:
     run: RunStore
@@ -184,10 +148,11 @@ def find_group_neighbors(run: RunStore, device: Device, k: int, connect: Connect
 def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: Connect, progress: Progress) -> None:
     """Write the k nearest groups of every image by its dataset's own scaler, for each level and pair that needs them.
 
-    Those are the pairs that are compared, and each dataset with itself.
+    Those are the pairs that are compared, and each dataset with itself. There are none where the run does not list
+    images style aside. Scalers that are missing are fitted first, and kept in run.json.
 
     Args:
-        run: the run, whose style scalers are fitted.
+        run: the run.
         device: where to search.
         k: number of groups per image and pair; an image's own group is none of them.
         connect: returns the cluster's client.
@@ -196,6 +161,9 @@ def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: C
     Raises:
         ClusterError: the cluster cannot be started or reached, or fails; finished pairs are kept.
     """
+    if not run.record.config.compare.reads("style-aside"):
+        return
+    _fit_style_scalers(run)
     pairs = sorted({*run.pairs, *(Pair(name, name) for pair in run.pairs for name in pair)})
     groups = read_all_groups(run)
     digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
@@ -207,6 +175,42 @@ def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: C
                 job = _Job(run=run, level=level, pair=pair, k=k, device=device, graph="style-aside", digest=digest)
                 jobs.append(job)
     _search_pairs("neighbors style aside", jobs, connect, progress)
+
+
+def _fit_style_scalers(run: RunStore) -> None:
+    """Fit a scaler to each dataset alone, for every level that has none yet, and keep them in run.json.
+
+    Every group weighs alike. Where datasets differ by more than that, the scalers are trimmed; see
+    `gapscope.neighbors.style_scaler`.
+    """
+    if all(level in run.record.style_scaler for level in run.levels):
+        return
+    groups = read_all_groups(run)
+    random = np.random.default_rng(0)
+    chosen = {name: _sample_rows(own.representative_rows, random) for name, own in groups.items()}
+    for level in run.levels:
+        arrays = {name: open_embeddings(run, name, level) for name in groups}
+        samples = [read_rows_float32(arrays[name], chosen[name]) for name in groups]
+        trimmed = trimmed_style_scalers(samples, run.record.config.neighbors.metric)
+        scalers = trimmed or [_fit_whole(arrays[name], own) for name, own in groups.items()]
+        run.record.style_scaler[level] = {
+            name: StyleScalerRecord(mean=mean.tolist(), std=std.tolist(), trimmed=trimmed is not None)
+            for name, (mean, std) in zip(groups, scalers, strict=True)
+        }
+    run.write_record()
+
+
+def _sample_rows(rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
+    return rows if len(rows) <= MAX_SAMPLE else np.sort(random.choice(rows, MAX_SAMPLE, replace=False))
+
+
+def _fit_whole(embeddings: "zarr.Array[Any]", groups: ImageGroups) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    tiles = [slice(start, start + _TILE_ROWS) for start in range(0, len(groups.rows), _TILE_ROWS)]
+    weights = None if groups.counts_images else 1 / groups.lengths[groups.group]
+    return fit_scaler(
+        (read_rows_float32(embeddings, groups.rows[tile]) for tile in tiles),
+        None if weights is None else [weights[tile] for tile in tiles],
+    )
 
 
 def _scaler_digest(run: RunStore, level: str, pair: Pair) -> str:

@@ -47,7 +47,6 @@ from gapscope.stages.neighbors import (
     find_neighbors,
     find_style_aside_neighbors,
     fit_scalers,
-    fit_style_scalers,
 )
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.stages.report import write_report
@@ -250,9 +249,7 @@ def compare(
             k = max(comparison.graph_k, layout.graph_k)
             search = find_neighbors(run, on, k, connect, shown, graph_k=layout.graph_k)
             find_group_neighbors(run, on, comparison.graph_k, connect, shown)
-            if comparison.reads("style-aside"):
-                fit_style_scalers(run)
-                find_style_aside_neighbors(run, on, comparison.graph_k, connect, shown)
+            find_style_aside_neighbors(run, on, comparison.graph_k, connect, shown)
             compute_layouts(run, layout, on, connect, shown, search)
         lock.check()
         compare_datasets(run, comparison, on, shown)

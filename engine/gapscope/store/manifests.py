@@ -44,6 +44,7 @@ GROUP_SCHEMA = pa.schema(
         ("uri", pa.string()),
         ("row", pa.int64()),
         ("score", pa.float32()),
+        ("distance", pa.float32()),
         *_P_AND_Q,
     ]
 )

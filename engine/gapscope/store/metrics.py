@@ -175,10 +175,15 @@ class Confounder(TypedDict):
 
 
 class ConfounderMetrics(TypedDict):
-    """How well the files alone tell two datasets apart, a warning where they do, and what differs."""
+    """How well the files alone tell two datasets apart, a warning where they do, and what differs.
+
+    `levels` are those that a difference of files reaches: where more is listed as it is than with each set's overall
+    look taken out. It is empty without a warning.
+    """
 
     auc: float
     warning: str | None
+    levels: list[str]
     facts: list[Confounder]
 
 

@@ -258,7 +258,7 @@ def brute_force(planted: Planted, query: str, reference: str) -> pd.DataFrame:
             {
                 "group": name,
                 "images": len(frames),
-                "score": own,
+                "distance": own,
                 "outside_p": (1 + sum(median >= own for median in medians)) / (1 + len(medians)),
                 "under_p": hypergeom(m - 1 + len(others), len(others), k_local).cdf(sorted(counts)[len(counts) // 2]),
             }
@@ -281,7 +281,7 @@ def test_every_scene_has_the_p_values_of_a_brute_force_implementation(planted: P
     expected = brute_force(planted, "real", "synthetic")
     actual = groups_table(planted.run, "real", "synthetic").set_index("group")
     assert len(actual) == SCENES
-    columns = ["images", "score", "outside_p", "under_p", "outside_q", "under_q", "p", "q"]
+    columns = ["images", "distance", "outside_p", "under_p", "outside_q", "under_q", "p", "q"]
     pd.testing.assert_frame_equal(
         actual.loc[expected.index, columns], expected[columns], check_dtype=False, rtol=1e-4, atol=1e-5
     )
