@@ -3,6 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+Interval = tuple[float, float, float]
+"""A number, and the ends of its 95% interval."""
+
 _DRAWS = 2000
 _TAILS = (0.025, 0.975)
 _MIN_VALUES = 8

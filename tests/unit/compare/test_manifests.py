@@ -213,7 +213,7 @@ def test_diff_says_which_gaps_closed_and_only_beyond_the_error_bars(run: Run, tm
     done = CliRunner().invoke(app, ["diff", str(run.path), str(after.path), "--csv", str(tmp_path / "all.csv")])
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  P")]
-    assert ["P3", "closing"] in [line[:2] for line in lines]
+    assert ["P3", "as-is", "closing"] in [line[:3] for line in lines]
     assert len(pd.read_csv(tmp_path / "all.csv")) == 8
     other = compare_vectors(tmp_path / "other", {"x": {"P2": cloud(20, 0)}, "y": {"P2": cloud(20, 1)}})
     with pytest.raises(RunError, match="same name in both runs"):
