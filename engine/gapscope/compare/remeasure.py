@@ -5,15 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from gapscope.compare.distances import kernel_distance_alone
-from gapscope.compare.fdr import estimate_share
-from gapscope.compare.group_scores import group_outside_p
-from gapscope.compare.interval import Interval, rounded, share_interval
+from gapscope.compare.group_scores import clone_edges, first_clones, group_outside_p, is_copied
+from gapscope.compare.interval import Interval, rounded, share_outside
+from gapscope.compare.near import median_spacing
 from gapscope.compare.support import possible_k
 from gapscope.neighbors.embedding_view import EmbeddingView, concat_views, open_view
 from gapscope.neighbors.exact import exact_neighbors
+from gapscope.neighbors.result import Neighbors
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, group_identities, read_groups
 from gapscope.store.run_record import ScalerRecord
@@ -77,12 +77,15 @@ def remeasure(
         name: Sample.of(replace(open_view(run, name, level), mean=mean, std=std), read_groups(run, name))
         for name in dict.fromkeys(name for pair in pairs for name in pair)
     }
-    radius = {name: scores_among(sample, sample, k, same=True) for name, sample in samples.items()}
+    # As many as the graph on disk has, in which clones are found.
+    graph_k = run.record.config.compare.graph_k
+    within = {name: nearest_groups(sample, sample, graph_k, same=True) for name, sample in samples.items()}
     kernel: dict[Pair, Interval | None] = {}
     measured: dict[Pair, dict[str, Interval]] = {}
     for pair in pairs:
         query, reference = samples[pair.query], samples[pair.reference]
-        measured[pair] = {"share_outside": share_outside(query, reference, radius[pair.reference], k)}
+        both_within = within[pair.query], within[pair.reference]
+        measured[pair] = {"share_outside": share_interval(query, reference, both_within, k)}
         # It is the same both ways.
         kernel[pair] = kernel[pair.reversed] if pair.reversed in kernel else kernel_interval(query, reference)
         if (distance := kernel[pair]) is not None:
@@ -90,36 +93,43 @@ def remeasure(
     return measured
 
 
-def scores_among(query: Sample, reference: Sample, k: int, *, same: bool) -> NDArray[np.float32]:
-    """Return the distance (n,) of each image to the k-th nearest group of the reference, its own left out.
+def nearest_groups(query: Sample, reference: Sample, k: int, *, same: bool) -> Neighbors:
+    """Find the k nearest groups of the reference of each image, its own left out, by their numbers.
 
     Args:
         query: whose images look for neighbors.
         reference: in whose groups they are found.
-        k: the last that every group has, where the reference is too small for it.
+        k: number of neighbors.
         same: whether both are one dataset.
     """
-    k = possible_k(k, len(reference.groups))
     images = replace(query.vectors, identity=group_identities(query.groups, reference.groups, same=same))
     others = reference.vectors.take(reference.groups.representative)
     others = replace(others, identity=np.arange(len(others)))
-    return exact_neighbors(images, others, k, same=True, device=_CPU).distances[:, k - 1]
+    return exact_neighbors(images, others, k, same=True, device=_CPU)
 
 
-def share_outside(query: Sample, reference: Sample, radius: NDArray[np.float32], k: int) -> Interval:
+def share_interval(query: Sample, reference: Sample, within: tuple[Neighbors, Neighbors], k: int) -> Interval:
     """Return the estimated share of the query's groups outside the reference, with its 95% interval.
+
+    It is computed as `gapscope.compare.outlier_scores.score_outliers` does from the graph on disk.
 
     Args:
         query: whose groups are counted.
         reference: what they are compared with.
-        radius: `scores_among` of the reference and itself.
-        k: as `scores_among` takes it.
+        within: `nearest_groups` of the query among itself, and of the reference among itself.
+        k: which neighbor's distance is an image's score, or the last that every group has.
     """
-    scores = scores_among(query, reference, k, same=False)
+    k = possible_k(k, len(reference.groups))
+    nearest, radius = nearest_groups(query, reference, k, same=False).distances, within[1].distances
+    scores, reference_scores = nearest[:, k - 1], radius[:, k - 1]
+    copied = is_copied(nearest[:, 0], query.groups, median_spacing(radius[:, 0]))
+    own = query.groups.representative
+    edges = clone_edges(*within[0][:2], query.groups.group, query.groups, np.arange(len(own)))
+    first = first_clones(edges, len(query.groups))
     shared = query.groups.find_in(reference.groups)
-    share = estimate_share(group_outside_p(scores, query.groups, radius, reference.groups, shared))
-    own, others = scores[query.groups.representative], radius[reference.groups.representative]
-    return share, *share_interval(own, others, share)
+    p = group_outside_p(scores, query.groups, reference_scores, reference.groups, shared)
+    p[copied] = 1.0
+    return share_outside(p, scores[own], reference_scores[reference.groups.representative], copied, first)
 
 
 def kernel_interval(query: Sample, reference: Sample) -> Interval | None:

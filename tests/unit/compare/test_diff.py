@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from vector_run import compare_vectors
 
 from gapscope.compare.interval import Interval
-from gapscope.compare.remeasure import Sample, kernel_interval, remeasure, scores_among, share_outside
+from gapscope.compare.remeasure import Sample, kernel_interval, nearest_groups, remeasure, share_interval
 from gapscope.diff import SAME, SURE, Change, diff_runs, holm, judge, level_verdicts
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.scaler import fit_scaler
@@ -61,6 +61,8 @@ def test_by_its_own_scaler_a_run_has_the_numbers_that_it_has(tmp_path: Path, met
         group: dict[str, list[str]] | None = {"real": of_real, "synthetic": of_synthetic}
     else:
         real, synthetic, group = cloud(120, 1), cloud(100, 2, shift=1.5), None
+        # Forty copies of one image, which the other dataset has too, and nearly.
+        real[60:100], synthetic[7], synthetic[8] = real[3], real[3], real[4] + 0.01
     run = compare_vectors(
         tmp_path / "run",
         {"real": {"P3": real}, "synthetic": {"P3": synthetic}},
@@ -166,12 +168,12 @@ def measured(
         array = zarr.create_array({}, data=points.astype(np.float16))
         view = EmbeddingView(array, np.arange(len(points)), *scaler)
         samples[name] = Sample.of(view, ImageGroups.singles(view.rows))
-    radius = {name: scores_among(sample, sample, 5, same=True) for name, sample in samples.items()}
+    within = {name: nearest_groups(sample, sample, 5, same=True) for name, sample in samples.items()}
     kid = kernel_interval(samples["paintings"], samples["photos"])
     assert kid is not None
     return {
         (query, reference): {
-            "share_outside": share_outside(samples[query], samples[reference], radius[reference], 5),
+            "share_outside": share_interval(samples[query], samples[reference], (within[query], within[reference]), 5),
             "kid": kid,
         }
         for query, reference in (("paintings", "photos"), ("photos", "paintings"))

@@ -149,7 +149,8 @@ def test_the_summary_says_what_stands_out_and_counts_the_copies(run: Run, capsys
     print_summary(run)
     shown = capsys.readouterr().out
     assert head in shown
-    assert "duplicates real-vs-synthetic: 1 exact, 1 near" in shown
+    assert "duplicates real and synthetic: 1 real image has an exact copy and 1 a near one in synthetic\n" in shown
+    assert "duplicates synthetic: 1 exact copy too many\n" in shown
     assert "warning" not in shown
 
 
