@@ -10,6 +10,8 @@ from gapscope_cli.errors import reported_errors
 if TYPE_CHECKING:
     import pandas as pd
 
+_WIDTH = len("style-aside")
+
 
 def diff(
     before: Annotated[str, typer.Argument(metavar="RUN1", help="The earlier run.", show_default=False)],
@@ -20,30 +22,32 @@ def diff(
 ) -> None:
     """Say whether the gap between datasets closed from one run to another, level by level, beyond the error bars.
 
-    Both runs must embed alike and name their datasets alike. Example: gapscope diff run-v1 run-v2
+    Both runs must embed alike and name their datasets alike. Both are measured by the scaler of RUN1. Where nothing
+    changed, one diff in twenty says at most that anything did. Example: gapscope diff run-v1 run-v2
     """
     with reported_errors(reading=f"{before} or {after}"):
         from gapscope import open_run
-        from gapscope.diff import diff_runs, level_verdicts
+        from gapscope.diff import describe_left_out, diff_runs, level_verdicts
 
-        changes = diff_runs(open_run(before), open_run(after))
+        runs = open_run(before), open_run(after)
+        changes = diff_runs(*runs)
         if csv is not None:
             changes.to_csv(csv, index=False)
+    if (left_out := describe_left_out(*runs)) is not None:
+        typer.echo(left_out)
+    keys = ["level", "query", "reference", "reading"]
+    numbers = dict(iter(changes.groupby(keys, sort=False)))
     for (query, reference), verdicts in level_verdicts(changes).groupby(["query", "reference"], sort=False):
         typer.echo(f"\n{query} images against {reference}:")
-        for level, verdict in zip(verdicts["level"], verdicts["verdict"], strict=True):
-            current = changes[
-                (changes["level"] == level) & (changes["query"] == query) & (changes["reference"] == reference)
-            ].set_index("number")
-            typer.echo(
-                f"  {level}  {verdict:<10} " + "   ".join(_describe(name, current.loc[name]) for name in current.index)
-            )
+        for level, reading, verdict in verdicts[["level", "reading", "verdict"]].itertuples(index=False):
+            described = "   ".join(_describe(row) for _, row in numbers[level, query, reference, reading].iterrows())
+            typer.echo(f"  {level}  {reading:<{_WIDTH}}  {verdict:<10} {described}")
 
 
-def _describe(name: str, row: "pd.Series[Any]") -> str:
+def _describe(row: "pd.Series[Any]") -> str:
     from gapscope.compare.registry import METRICS
 
-    metric = METRICS[name]
+    metric = METRICS[row["number"]]
     before, after = (
         f"{metric.format_value(row[when])} "
         f"[{metric.format_value(row[f'{when}_low'])}, {metric.format_value(row[f'{when}_high'])}]"

@@ -15,7 +15,8 @@ _N_RANKED = 3
 
 def print_summary(run: "Run") -> None:
     """Print the outliers of every ordered pair by level, what stands out, warnings, and the report page's path."""
-    from gapscope.compare.headline import describe_repeats
+    from gapscope.compare.headline import describe_duplicates, describe_repeats
+    from gapscope.store.datasets import all_pairs
 
     metrics = run.metrics
     by_level = metrics["levels"]
@@ -33,9 +34,10 @@ def print_summary(run: "Run") -> None:
     for name, repeats in metrics["duplicates"]["repeats"].items():
         if (sentence := describe_repeats(run.record, name, repeats)) is not None:
             typer.echo(sentence)
-    for pair_name, counts in metrics["duplicates"]["pairs"].items():
-        if counts["exact"] or counts["near"]:
-            typer.echo(f"duplicates {pair_name}: {counts['exact']:,} exact, {counts['near']:,} near")
+    for pair in all_pairs(run.datasets):
+        counts = metrics["duplicates"]["pairs"].get(pair.name)
+        if counts is not None and (sentence := describe_duplicates(run.record, pair, counts)) is not None:
+            typer.echo(sentence)
     for confounder in metrics["confounders"].values():
         if confounder["warning"]:
             typer.echo(f"warning: {confounder['warning']}")
@@ -64,7 +66,7 @@ def _print_levels(run: "Run", pair: "Pair") -> None:
     from gapscope.compare.registry import METRICS, format_share
 
     unlike = METRICS["share_outside"]
-    rows = [["", "as it is", f"not like {pair.reference}", "as a whole", "style aside"]]
+    rows = [["", "listed as it is", unlike.label, "as a whole", "style aside"]]
     for level in run.metrics["level_rankings"][pair.name]:
         numbers = run.metrics["levels"][level]["pairs"][pair.name]
         ends = (numbers["share_outside"], numbers["share_outside_low"], numbers["share_outside_high"])

@@ -26,6 +26,7 @@ class AcrossLevels:
         p: (m,) the smallest p-value of any level so far.
         level: (m,) the number of the level that it is from.
         listed: (m, levels) which levels list a group.
+        first: (m,) number of the first of the clones that a group belongs to at every level so far: they count once.
     """
 
     levels: Sequence[str]
@@ -34,6 +35,7 @@ class AcrossLevels:
     p: NDArray[np.float64]
     level: NDArray[np.int8]
     listed: NDArray[np.bool_]
+    first: NDArray[np.int64]
 
     @classmethod
     def of(cls, scores: OutlierScores, levels: Sequence[str]) -> "AcrossLevels":
@@ -46,6 +48,7 @@ class AcrossLevels:
             p=np.full(groups, np.inf),
             level=np.zeros(groups, np.int8),
             listed=np.zeros((groups, len(levels)), bool),
+            first=scores.first,
         )
 
     def add(self, level: int, scores: OutlierScores) -> None:
@@ -54,10 +57,11 @@ class AcrossLevels:
         smaller = p < self.p
         self.p[smaller], self.level[smaller] = p[smaller], level
         self.listed[:, level] = scores.listed
+        self.first = np.where(self.first == scores.first, self.first, np.arange(len(self.first)))
 
     def _corrected(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         p = np.minimum(1.0, len(self.levels) * self.p)
-        return p, q_values(p)
+        return p, q_values(p, self.first)
 
     def table(self, metadata: pa.Table, max_rows: int | None) -> pd.DataFrame:
         """Return the images that any level lists, the surest first.

@@ -60,8 +60,7 @@ def distribution_distances(
     if min(len(query), len(reference)) < 2:
         return {}, {}
     random = np.random.default_rng(0)
-    first, second = (_sample(view, MAX_FRECHET_IMAGES, random, device) for view in (query, reference))
-    kernel_first, kernel_second = (_for_kernel(vectors[:MAX_KERNEL_IMAGES], query) for vectors in (first, second))
+    (first, second), (kernel_first, kernel_second) = _samples(query, reference, random, device)
     kernel = _kernel(kernel_first, kernel_second, random)
     whole = _frechet(query, reference, first, second, random) if frechet else None
     return tuple(
@@ -74,6 +73,23 @@ def distribution_distances(
             (second, first, kernel_second, kernel_first),
         )
     )  # type: ignore[return-value]
+
+
+def kernel_distance_alone(query: EmbeddingView, reference: EmbeddingView, device: torch.device) -> Distance | None:
+    """Measure `kid` as `distribution_distances` does, without its noise floor; None where there is no distance."""
+    if min(len(query), len(reference)) < 2:
+        return None
+    random = np.random.default_rng(0)
+    return _kernel(*_samples(query, reference, random, device)[1], random)
+
+
+def _samples(
+    query: EmbeddingView, reference: EmbeddingView, random: np.random.Generator, device: torch.device
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return vectors of query and reference in random order, and as the kernel takes fewer of them."""
+    first, second = (_sample(view, MAX_FRECHET_IMAGES, random, device) for view in (query, reference))
+    kernel_first, kernel_second = (_for_kernel(vectors[:MAX_KERNEL_IMAGES], query) for vectors in (first, second))
+    return (first, second), (kernel_first, kernel_second)
 
 
 def _sample(view: EmbeddingView, size: int, random: np.random.Generator, device: torch.device) -> Tensor:

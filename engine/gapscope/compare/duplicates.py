@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from gapscope.compare.near import NEAR, typical_spacing
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.manifests import duplicates_path, write_table
@@ -18,11 +19,9 @@ from gapscope.store.metrics import DuplicateCounts, DuplicateMetrics
 from gapscope.store.neighbors import read_group_neighbor_rows, read_neighbor_rows
 from gapscope.store.run_store import RunStore
 
-NEAR = 0.25
-"""Two images are near-duplicates where their distance is at most this share of the median distance of an image to its
-nearest in its own dataset (in the denser one, for a pair from two), at both of the coarsest levels. At fine levels
-another encoding of an image may lie farther than another image."""
 _N_LEVELS = 2
+"""Two images are duplicates where they are near at so many of the coarsest levels, by the spacing of the denser dataset
+for a pair from two. At fine levels another encoding of an image may lie farther than another image."""
 
 SCHEMA = pa.schema(
     [
@@ -48,8 +47,8 @@ def write_duplicates(
     """Write every pair of images that are the same or nearly, and return how many there are.
 
     Embeddings of `exact` duplicates are equal, as those of the same pixels are. Of `near` ones `distance` is the larger
-    of the two levels', and `nearness` is the larger of the two levels' distances, each divided by the allowed one (see
-    `NEAR`). Embeddings are means
+    of the two levels', and `nearness` is the larger of the two levels' distances, each divided by the allowed one
+    (`gapscope.compare.near`). Embeddings are means
     over space, so that an image's mirror image is near too. A `group` holds images that are connected by such pairs.
     The plain list holds every image of a group but its first: remove these to have no image twice.
 
@@ -62,8 +61,9 @@ def write_duplicates(
         groups: per dataset, which images belong together.
 
     Returns:
-        `groups`, `images` in them, and `pairs`: per two datasets, or a dataset with itself, images of the first with an
-        `exact` and with a `near` copy in the second. `repeats`: per dataset, images with a copy in their own group.
+        `groups`, `images` in them, and `pairs`, `exact` and `near`: of two datasets, images of the first that have a
+        copy in the second; of a dataset with itself, images that are too many (see `_too_many`). `repeats`: per
+        dataset, images with a copy in their own group.
     """
     starts = {name: part.start for name, part in run.record.row_slices.items()}
     total = sum(map(len, metadata.values()))
@@ -85,7 +85,9 @@ def write_duplicates(
         "images": len(images),
         "repeats": {name: int(np.count_nonzero(images)) for name, images in repeated.items()},
         "pairs": {
-            Pair(a, b).name: _counts(table[(table["dataset"] == a) & (table["copy_dataset"] == b)])
+            Pair(a, b).name: (_too_many if a == b else _with_copy)(
+                table[(table["dataset"] == a) & (table["copy_dataset"] == b)]
+            )
             for a, b in combinations_with_replacement(run.datasets, 2)
         },
     }
@@ -103,7 +105,7 @@ def _candidates(
 
     Images without a copy in their own group are taken out of `repeated`.
     """
-    spacing = {name: _spacing(run, level, name, own.rows) for name, own in groups.items()}
+    spacing = {name: typical_spacing(run, level, name, own.rows) for name, own in groups.items()}
     parts = [np.empty(0, _CANDIDATE)]
     for query, own in groups.items():
         for reference in starts:
@@ -140,14 +142,6 @@ def _is_own_group(own: ImageGroups, tile: slice, indices: NDArray[np.int64]) -> 
         return np.zeros(indices.shape, bool)
     positions = np.minimum(np.searchsorted(own.rows, indices), len(own.rows) - 1)
     return np.asarray(own.group[positions] == own.group[tile, None])
-
-
-def _spacing(run: RunStore, level: str, dataset: str, rows: NDArray[np.int64]) -> float:
-    """Return the median distance of an image to the nearest other group of its dataset; 0 where there is none."""
-    sample = rows[:: max(1, len(rows) // _TILE_ROWS)]
-    distances = read_group_neighbor_rows(run, level, Pair(dataset, dataset), sample)[0][:, 0]
-    distances = distances[np.isfinite(distances)]
-    return float(np.median(distances)) if len(distances) else 0.0
 
 
 def _table(
@@ -196,6 +190,28 @@ def _image_columns(
     }
 
 
-def _counts(table: pd.DataFrame) -> DuplicateCounts:
+def _with_copy(table: pd.DataFrame) -> DuplicateCounts:
+    """Return how many images of the first dataset have a copy in the second, from the pairs of both.
+
+    The nearest of each image are in the graph, so that every image that has a copy is in a pair.
+    """
     exact, near = (int(table.loc[table["match"] == match, "row"].nunique()) for match in ("exact", "near"))
     return {"exact": exact, "near": near}
+
+
+def _too_many(table: pd.DataFrame) -> DuplicateCounts:
+    """Return how many images of one dataset are too many: all of each set of copies but the first.
+
+    `near` are those that are too many beyond the `exact` ones. The graph holds some tens of neighbors per image, so
+    that not every two of a hundred copies are a pair; but they are connected.
+    """
+    exact = _beyond_the_first(table[table["match"] == "exact"])
+    return {"exact": exact, "near": _beyond_the_first(table) - exact}
+
+
+def _beyond_the_first(pairs: pd.DataFrame) -> int:
+    """Return how many images there are in sets that are connected by pairs of rows, less the number of sets."""
+    rows, numbers = np.unique(pairs[["row", "copy_row"]].to_numpy(np.int64), return_inverse=True)
+    first, second = numbers.reshape(-1, 2).T
+    graph = coo_array((np.ones(len(pairs), bool), (first, second)), shape=(len(rows), len(rows)))
+    return len(rows) - int(connected_components(graph, directed=False)[0]) if len(rows) else 0

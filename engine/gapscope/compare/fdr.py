@@ -7,13 +7,15 @@ _THRESHOLD = 0.5
 """The lambda of Storey (2002)."""
 
 
-def q_values(p: NDArray[np.float64]) -> NDArray[np.float64]:
+def q_values(p: NDArray[np.float64], first: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
     """Return q-values: listing all with q <= f keeps the expected share of false ones within f.
 
     Benjamini and Hochberg (1995), "Controlling the false discovery rate".
 
     Args:
         p: (n,) p-values.
+        first: (n,) number of the first of the clones that each belongs to, its own where it has none. Clones are one
+            observation that is there several times: only the first counts, and the others have its q.
 
     Example:
         >>> q_values(np.array([0.01, 0.5, 0.02])).round(3).tolist()
@@ -22,6 +24,9 @@ def q_values(p: NDArray[np.float64]) -> NDArray[np.float64]:
     # Not at the top: importing scipy.stats takes half a second.
     from scipy.stats import false_discovery_control
 
+    if first is not None:
+        counted, number = np.unique(first, return_inverse=True)
+        return q_values(p[counted])[number]
     return np.asarray(false_discovery_control(p, method="bh"), dtype=np.float64)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.near import NEAR
 from gapscope.compare.outlier_tests import outside_p, under_p
 from gapscope.store.groups import ImageGroups
 
@@ -54,6 +55,64 @@ def group_outside_p(
             counted = others[shared[itself]] >= own[both[chosen]]
             p[itself] = (p[itself] * (len(reference) + 1) - counted) / len(reference)
     return p
+
+
+def is_copied(nearest: NDArray[np.float32], query: ImageGroups, spacing: float) -> NDArray[np.bool_]:
+    """Return (m,) which groups the reference has an exact or near copy of: by the median of a group's images.
+
+    What the reference holds is not outside of it, however far its k-th neighbor there is. So the outside p-value of
+    such a group is set to 1; a p-value that is raised stays valid.
+
+    Args:
+        nearest: (n,) distance of each query image to the nearest group of the reference.
+        query: the groups of the query images.
+        spacing: `typical_spacing` of the reference.
+    """
+    return np.asarray(group_medians(nearest, query) <= NEAR * spacing)
+
+
+def clone_edges(
+    distances: NDArray[np.float32],
+    neighbors: NDArray[np.int64],
+    own: NDArray[np.int64],
+    groups: ImageGroups,
+    names: NDArray[np.int64],
+) -> NDArray[np.int64]:
+    """Return (e, 2) numbers of groups that are clones: of one image each, at distance 0 of each other.
+
+    Two clips that share a frame are different clips.
+
+    Args:
+        distances: (n, k) of images to the nearest other groups of their dataset.
+        neighbors: (n, k) these groups; anything where there is none.
+        own: (n,) number of each image's group.
+        groups: of the dataset.
+        names: (m,) ascending, what `neighbors` has for each group.
+    """
+    image, column = np.nonzero(distances == 0)
+    edges = np.stack([own[image], np.searchsorted(names, neighbors[image, column])], axis=1)
+    single: NDArray[np.bool_] = groups.lengths == 1
+    return np.asarray(edges[single[edges].all(axis=1)], np.int64)
+
+
+def first_clones(edges: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
+    """Return (m,) the number of the first of the clones that each of m groups belongs to; its own where it has none.
+
+    Clones are connected, but not every two of them: of a hundred, each has some tens among its neighbors.
+
+    Args:
+        edges: (e, 2) from `clone_edges`.
+        groups: m.
+    """
+    if not len(edges):
+        return np.arange(groups, dtype=np.int64)
+    # Not at the top: importing it takes time that only clones are worth.
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    graph = coo_array((np.ones(len(edges), bool), (edges[:, 0], edges[:, 1])), shape=(groups, groups))
+    _, number = connected_components(graph, directed=False)
+    return np.asarray(np.unique(number, return_index=True)[1][number], np.int64)
 
 
 def group_under_p(

@@ -1,17 +1,19 @@
 """One sentence per ordered pair: how many images of a dataset the other lacks, and at which level that shows."""
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from gapscope.compare.limits import ListingLimit
 from gapscope.compare.registry import format_share
 from gapscope.store.datasets import Pair
-from gapscope.store.metrics import LevelMetrics, PairMetrics
+from gapscope.store.metrics import DuplicateCounts, LevelMetrics, PairMetrics
 from gapscope.store.run_record import RunRecord
 
 SATURATED = 0.5
 """Where more than this share of a dataset is listed as it is, nearly everything differs."""
 _STEPS = 20
 """Gaps of levels within a twentieth of each other rank alike."""
+_MATCHES: dict[Literal["exact", "near"], str] = {"exact": "an exact", "near": "a near"}
 
 
 def level_ranking(pair: Pair, levels: Mapping[str, LevelMetrics]) -> list[str]:
@@ -163,6 +165,26 @@ def describe_repeats(record: RunRecord, dataset: str, repeats: int) -> str | Non
         f"{repeats:,} {dataset} {unit}s are near copies of another {unit} of their own {group}; they do not count as "
         "duplicates"
     )
+
+
+def describe_duplicates(record: RunRecord, pair: Pair, counts: DuplicateCounts) -> str | None:
+    """Return how many copies there are within a dataset, or of one in another; None for none.
+
+    Args:
+        record: of the run.
+        pair: of datasets, or of a dataset with itself.
+        counts: as metrics.json has them.
+    """
+    found = {match: counts[match] for match in _MATCHES if counts[match]}
+    if not found:
+        return None
+    if pair.query == pair.reference:
+        parts = [f"{count:,} {match} {'copy' if count == 1 else 'copies'}" for match, count in found.items()]
+        return f"duplicates {pair.query}: {' and '.join(parts)} too many"
+    (match, count), *others = found.items()
+    images = f"{count:,} {pair.query} {record.row_unit(pair.query)}{' has' if count == 1 else 's have'}"
+    parts = [f"{images} {_MATCHES[match]} copy", *(f"{more:,} {_MATCHES[name]} one" for name, more in others)]
+    return f"duplicates {pair.query} and {pair.reference}: {' and '.join(parts)} in {pair.reference}"
 
 
 def _named_count(dataset: str, images: int, groups: int, record: RunRecord) -> str:

@@ -3,6 +3,11 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.fdr import estimate_share
+
+Interval = tuple[float, float, float]
+"""A number, and the ends of its 95% interval."""
+
 _DRAWS = 2000
 _TAILS = (0.025, 0.975)
 _MIN_VALUES = 8
@@ -39,6 +44,28 @@ def bootstrap_mean(values: NDArray[np.generic]) -> tuple[float, float] | None:
         low = min(low, float(beta.ppf(_TAILS[0], trues, total + 1 - trues)) if trues else 0.0)
         high = max(high, float(beta.ppf(_TAILS[1], trues + 1, total - trues)) if trues < total else 1.0)
     return low, high
+
+
+def share_outside(
+    p: NDArray[np.float64],
+    scores: NDArray[np.float32],
+    reference_scores: NDArray[np.float32],
+    copied: NDArray[np.bool_],
+    first: NDArray[np.int64],
+) -> Interval:
+    """Return the estimated share of the query outside the reference, and its 95% interval.
+
+    Args:
+        p: (m,) p-values of being outside, 1 for what is copied.
+        scores: (m,) as `share_interval` takes them.
+        reference_scores: (r,) likewise.
+        copied: (m,) what the reference has a copy of, which is inside for sure.
+        first: (m,) as `gapscope.compare.fdr.q_values` takes it: clones count once.
+    """
+    counted = np.unique(first)
+    share = estimate_share(p[counted])
+    inside = np.where(copied, np.float32(-np.inf), scores)
+    return share, *share_interval(inside[counted], reference_scores, share)
 
 
 def share_interval(

@@ -159,8 +159,8 @@ def two_sample_metric(
 ) -> Measure:
     """Return the share of groups' k nearest, of both datasets, that are of their own; with `p`, from permutations.
 
-    A group is its representative. The floor is what it is by chance, exactly. The permutations use up to 5,000 groups
-    of each dataset.
+    A group is its representative. The floor is what it is by chance, exactly. The permutations use up to 5,000 groups,
+    drawn from both datasets together.
 
     Args:
         run: the run.
@@ -174,13 +174,14 @@ def two_sample_metric(
     k = min(k, sum(sizes) - 1)
     shares = np.concatenate([side.own_neighbors / max(1, k) for side in scores])
     random = np.random.default_rng(0)
-    centers, neighbors = [], []
+    centers = np.arange(sum(sizes))
+    if len(centers) > _MAX_CENTERS:
+        centers = np.sort(random.choice(centers, _MAX_CENTERS, replace=False))
+    neighbors = []
     for side, (own, other) in enumerate((pair, pair.reversed)):
         first_own, first_other = (0, sizes[0]) if side == 0 else (sizes[0], 0)
         own_rows, other_rows = (scores[which].groups.representative_rows for which in (side, 1 - side))
-        chosen = np.arange(len(own_rows))
-        if len(chosen) > _MAX_CENTERS:
-            chosen = np.sort(random.choice(chosen, _MAX_CENTERS, replace=False))
+        chosen = centers[(centers >= first_own) & (centers < first_own + sizes[side])] - first_own
         other_distances, other_indices = read_group_neighbor_rows(
             run, level, Pair(own, other), own_rows[chosen], reading
         )
@@ -190,9 +191,8 @@ def two_sample_metric(
             first_own + np.searchsorted(own_rows, own_indices),
         ]
         order = merged_order(own_distances, other_distances)[:, :k]
-        centers.append(first_own + chosen)
         neighbors.append(np.take_along_axis(np.concatenate(numbers, axis=1), order, axis=1))
-    p = permutation_p(np.concatenate(centers), np.concatenate(neighbors), sizes, random)
+    p = permutation_p(centers, np.concatenate(neighbors), sizes, random)
     return {**_mean(shares, expected_own_share(*sizes)), "beyond_noise": p <= _SIGNIFICANT / len(run.levels), "p": p}
 
 

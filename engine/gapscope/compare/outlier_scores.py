@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
-from gapscope.compare.group_scores import group_medians, group_outside_p, group_under_p
+from gapscope.compare.group_scores import (
+    clone_edges,
+    first_clones,
+    group_medians,
+    group_outside_p,
+    group_under_p,
+    is_copied,
+)
+from gapscope.compare.interval import Interval, share_outside
 from gapscope.compare.outlier_tests import count_reference_neighbors
 from gapscope.compare.support import in_any_ball, in_ball, possible_k
 from gapscope.settings import CompareSettings, Reading
@@ -45,6 +53,9 @@ class OutlierScores:
         reference_group_distance: (r,) median of a reference group's images.
         outside_p: (m,) p-value of being outside the reference's support, and `outside_q` its q-value.
         under_p: (m,) p-value of being under-represented in the reference, and `under_q` its q-value.
+        copied: (m,) whether the reference has an exact or near copy: `outside_p` is 1.
+        first: (m,) number of the first of the clones in the query that each group belongs to; its own where it has
+            none. Clones count once wherever tests are counted.
         fdr: bound on the expected share of false entries among the groups that are listed.
         k: the k of the scores: as it was asked for, or less where the reference is small.
         from_reference: (n,) how many of the `k_local` nearest groups are the reference's.
@@ -75,6 +86,8 @@ class OutlierScores:
     outside_q: NDArray[np.float64]
     under_p: NDArray[np.float64]
     under_q: NDArray[np.float64]
+    copied: NDArray[np.bool_]
+    first: NDArray[np.int64]
     fdr: float
     k: int
     from_reference: NDArray[np.int16]
@@ -115,7 +128,7 @@ class OutlierScores:
         Where p is suggested, its own q-value.
         """
         if self.suggested_p is not None:
-            return q_values(self.suggested_p)
+            return q_values(self.suggested_p, self.first)
         return np.minimum(1.0, 2.0 * np.minimum(self.outside_q, self.under_q))
 
     @property
@@ -147,6 +160,12 @@ class OutlierScores:
         """Return the columns of a manifest that hold p- and q-values, for groups by number."""
         columns = ("p", "q", "outside_p", "outside_q", "under_p", "under_q")
         return {name: getattr(self, name)[groups] for name in columns}
+
+    @property
+    def share_outside(self) -> Interval:
+        """The estimated share of the query's groups outside the reference, and the ends of its 95% interval."""
+        representative = self.distance[self.groups.representative]
+        return share_outside(self.outside_p, representative, self.reference_distance, self.copied, self.first)
 
     def of_images(self, values: NDArray[Any], positions: NDArray[np.int64] | slice = slice(None)) -> NDArray[Any]:
         """Return, for images at some positions, the values (m,) of their groups."""
@@ -194,6 +213,7 @@ def score_outliers(
     radius: NDArray[np.float32],
     groups: tuple[ImageGroups, ImageGroups],
     settings: CompareSettings,
+    spacing: float = 0.0,
     reading: Reading = "as-is",
 ) -> OutlierScores:
     """Do both tests of every query group from the neighbor graph alone, reading some rows of it at a time.
@@ -205,11 +225,13 @@ def score_outliers(
         radius: the reference's `knn_radius`.
         groups: of the query and of the reference.
         settings: `k`, `k_local` and `fdr`.
+        spacing: the reference's `typical_spacing`; 0 takes only equal images for copies.
         reading: whose neighbors. Style aside, scores count neighbors in proportion to the sizes of the datasets, so
             that those of either direction can be compared.
     """
     query_groups, reference_groups = groups
     rows, reference_rows = query_groups.rows, reference_groups.representative_rows
+    query_rows = query_groups.representative_rows
     shared = query_groups.find_in(reference_groups)
     k = possible_k(settings.k, len(reference_groups))
     k_local = min(settings.k_local, len(query_groups) + len(reference_groups) - 1 - bool((shared >= 0).any()))
@@ -226,14 +248,16 @@ def score_outliers(
     far = np.empty(images, np.float32)
     from_reference, own_neighbors = np.empty(images, np.int16), np.empty(images, np.int16)
     in_support = np.zeros(images, bool)
+    clones = [np.empty((0, 2), np.int64)]
     for part in _parts(images):
         other, indices = read_group_neighbor_rows(run, level, pair, rows[part], reading)
-        own, _ = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part], reading)
+        own, own_indices = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part], reading)
         distance[part], nearest[part], far[part] = other[:, k - 1], other[:, 0], other[:, score_k - 1]
         from_reference[part], k_local = count_reference_neighbors(own, other, k_local)
         reference_count, counted = count_reference_neighbors(own, other, settings.k)
         own_neighbors[part] = counted - reference_count
         in_support[part] = in_any_ball(other, indices, radius_by_row)
+        clones.append(clone_edges(own, own_indices, query_groups.group[part], query_groups, query_rows))
     in_support = in_support[query_groups.representative]
 
     reference_to_query = np.empty(len(reference_rows), np.float32)
@@ -246,10 +270,13 @@ def score_outliers(
         ball_counts[part] = hits.sum(axis=1)
         graph_k = other.shape[1]
         # The reverse direction finds images whose own list is full of nearer ones with smaller balls.
-        in_support[np.searchsorted(query_groups.representative_rows, indices[hits])] = True
+        in_support[np.searchsorted(query_rows, indices[hits])] = True
 
     score = _smoothed(run, level, pair.query, far, friends, query_groups, reading)
+    copied = is_copied(nearest, query_groups, spacing)
+    first = first_clones(np.concatenate(clones), len(query_groups))
     outside = group_outside_p(distance, query_groups, radius, reference_groups, shared)
+    outside[copied] = 1.0
     under = group_under_p(from_reference, k_local, query_groups, len(reference_groups), shared)
     return OutlierScores(
         groups=query_groups,
@@ -262,9 +289,11 @@ def score_outliers(
         reference_distance=radius[reference_groups.representative],
         reference_group_distance=group_medians(radius, reference_groups),
         outside_p=outside,
-        outside_q=q_values(outside),
+        outside_q=q_values(outside, first),
         under_p=under,
-        under_q=q_values(under),
+        under_q=q_values(under, first),
+        copied=copied,
+        first=first,
         fdr=settings.fdr,
         k=k,
         from_reference=from_reference,

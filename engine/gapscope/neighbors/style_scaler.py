@@ -22,6 +22,8 @@ MAX_EXCESS = 0.05
 SURE = 1.645
 """Standard errors, one-sided 95%, by which a difference must exceed a limit."""
 
+_MIN_IMAGES = 50
+"""With fewer, what is left after trimming is too little to fit a scaler to."""
 _ROUNDS = 3
 _KEPT = 0.7
 _K = 5
@@ -35,26 +37,27 @@ Scalers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 def trimmed_style_scalers(samples: Sequence[NDArray[np.float32]], metric: Metric) -> Scalers | None:
     """Return a scaler per dataset over the content that the datasets share, or None where nothing needs trimming.
 
-    By their own mean and spread, two draws of one population are alike, and None is returned: whatever is calibrated
-    for scalers over whole datasets then holds. Where more than 5% of the other datasets are missing among an image's 30
-    nearest, beyond chance, the 30% of each dataset that lie farthest from all others together are left out, three times
-    over. How far an image lies is the distance to its 5th nearest there, averaged with its 15 nearest of its own
-    dataset.
+    The 30% of each dataset that lie farthest from all others together are left out, three times over. How far an image
+    lies is the distance to its 5th nearest there, averaged with its 15 nearest of its own dataset.
+
+    By their own mean and spread, and by those of such parts, two draws of one population are alike. Then None is
+    returned, so that whatever is calibrated for scalers over whole datasets holds. They differ where more than 5% of
+    the other datasets are missing among an image's 30 nearest, beyond chance, by either scalers: content that only one
+    dataset has can hide in that one's own spread.
 
     Args:
         samples: (n, channels) embeddings per dataset, of one image per group.
         metric: of the distances.
     """
-    if min(map(len, samples)) < 2:
+    if min(map(len, samples)) < _MIN_IMAGES:
         return None
     kept = [np.ones(len(sample), bool) for sample in samples]
-    if not _differ(_standardized(samples, kept, metric)):
-        return None
+    differ = _differ(_standardized(samples, kept, metric))
     for _ in range(_ROUNDS):
         vectors = _standardized(samples, kept, metric)
         scores = [_smoothed_scores(vectors, number) for number in range(len(samples))]
         kept = [own <= np.quantile(own, _KEPT) for own in scores]
-    return _fit(samples, kept)
+    return _fit(samples, kept) if differ or _differ(_standardized(samples, kept, metric)) else None
 
 
 def excess_own_share(from_reference: NDArray[np.floating], query: int, reference: int) -> tuple[float, float]:

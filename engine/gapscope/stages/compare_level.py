@@ -9,9 +9,8 @@ from numpy.typing import NDArray
 
 from gapscope.compare.clusters import cluster_metrics, typical_images
 from gapscope.compare.content import content_agreement
-from gapscope.compare.fdr import estimate_share
 from gapscope.compare.group_table import group_table, ranking
-from gapscope.compare.interval import rounded, share_interval
+from gapscope.compare.interval import rounded
 from gapscope.compare.metrics import (
     distance_metric,
     score_histogram,
@@ -19,6 +18,7 @@ from gapscope.compare.metrics import (
     support_metrics,
     two_sample_metric,
 )
+from gapscope.compare.near import typical_spacing
 from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_outliers
 from gapscope.compare.outlier_table import outlier_table, rank_outliers
 from gapscope.compare.style_aside import Residual, with_basis
@@ -158,6 +158,7 @@ class _Level:
         groups: per dataset, which images belong together.
         samples: per dataset, the embeddings of its groups' representatives.
         radius: per dataset, the distance of each image to the k-th nearest other group of its own dataset.
+        spacing: per dataset, the typical distance of an image to the nearest other group.
         split_precision: per dataset, the precision between its halves.
         coordinates: per dataset, the coordinates on the map by row.
         clusters: per dataset, the clusters by row.
@@ -171,6 +172,7 @@ class _Level:
     groups: Mapping[str, ImageGroups]
     samples: Mapping[str, EmbeddingView]
     radius: Mapping[str, NDArray[np.float32]]
+    spacing: Mapping[str, float]
     split_precision: Mapping[str, float | None]
     coordinates: Mapping[str, NDArray[np.float32]]
     clusters: Mapping[str, NDArray[np.int32]]
@@ -199,6 +201,7 @@ class _Level:
             groups=groups,
             samples=samples,
             radius={name: knn_radius(run, level, name, k, groups[name], reading) for name in compared},
+            spacing={name: typical_spacing(run, level, name, groups[name].rows, reading) for name in compared},
             split_precision={
                 name: split_precision(run, level, samples[name].rows, name, k, reading) for name in compared
             },
@@ -208,8 +211,8 @@ class _Level:
 
     def score_outliers(self, pair: Pair) -> OutlierScores:
         groups = self.groups[pair.query], self.groups[pair.reference]
-        radius = self.radius[pair.reference]
-        return score_outliers(self.run, self.name, pair, radius, groups, self.settings, self.reading)
+        radius, spacing = self.radius[pair.reference], self.spacing[pair.reference]
+        return score_outliers(self.run, self.name, pair, radius, groups, self.settings, spacing, self.reading)
 
 
 def _write_tables(level: _Level, pair: Pair, scores: OutlierScores, metadata: _Metadata) -> None:
@@ -254,8 +257,7 @@ def _pair_metrics(pair: Pair, scores: OutlierScores, measures: dict[str, Measure
     listed, outside, under = (
         scores.of_images(values) for values in (scores.listed, scores.outside, scores.under_represented)
     )
-    share = estimate_share(scores.outside_p)
-    low, high = share_interval(scores.distance[scores.groups.representative], scores.reference_distance, share)
+    share, low, high = scores.share_outside
     from_reference = np.bincount(scores.groups.group, weights=scores.from_reference) / scores.groups.lengths
     share_of_reference = float(np.mean(from_reference)) / max(1, scores.k_local)
     expected = reference_groups / max(1, groups + reference_groups - 1)

@@ -22,7 +22,7 @@ from gapscope.neighbors.style_scaler import MAX_SAMPLE, trimmed_style_scalers
 from gapscope.progress import Progress
 from gapscope.settings import Reading
 from gapscope.store.datasets import Graph, Pair, all_pairs
-from gapscope.store.groups import ImageGroups, read_all_groups, read_groups
+from gapscope.store.groups import ImageGroups, group_identities, read_all_groups, read_groups
 from gapscope.store.metrics import NeighborSearchInfo
 from gapscope.store.neighbors import (
     create_neighbors,
@@ -234,16 +234,9 @@ def _search_pairs(title: str, jobs: Sequence[_Job], connect: Connect, progress: 
     _tell_recall(title, infos, progress)
 
 
-def _identities(query: ImageGroups, reference: ImageGroups, pair: Pair) -> NDArray[np.int64]:
-    """Return the number that each query image's group has in the reference; -1 where it has none there."""
-    if pair.query == pair.reference:
-        return query.group
-    return query.find_in(reference)[query.group]
-
-
 def _digest(query: ImageGroups, reference: ImageGroups, pair: Pair) -> str:
     digest = hashlib.sha256(reference.representative_rows.tobytes())
-    digest.update(_identities(query, reference, pair).tobytes())
+    digest.update(group_identities(query, reference, same=pair.query == pair.reference).tobytes())
     return digest.hexdigest()
 
 
@@ -256,7 +249,7 @@ def _open_views(job: _Job) -> tuple[EmbeddingView, EmbeddingView]:
     groups = read_groups(run, pair.query), read_groups(run, pair.reference)
     representatives = reference.take(groups[1].representative)
     return (
-        replace(query, identity=_identities(*groups, pair)),
+        replace(query, identity=group_identities(*groups, same=pair.query == pair.reference)),
         replace(representatives, identity=np.arange(len(representatives))),
     )
 

@@ -100,6 +100,16 @@ class ImageGroups:
         numbers = pc.index_in(self.names, value_set=other.names)
         return np.asarray(pc.fill_null(numbers, -1).to_numpy(zero_copy_only=False), np.int64)
 
+    def take(self, numbers: NDArray[np.int64]) -> "ImageGroups":
+        """Return these groups alone, by ascending number, with all of their images."""
+        kept = np.flatnonzero(np.isin(self.group, numbers))
+        return ImageGroups(
+            rows=self.rows[kept],
+            group=np.searchsorted(numbers, self.group[kept]),
+            representative=np.searchsorted(kept, self.representative[numbers]),
+            names=None if self.names is None else self.names.take(pa.array(numbers)),
+        )
+
     def name(self, number: int, uris: pa.ChunkedArray | None) -> str:
         """Return a group's name; the uri of its image, from those of all rows, where it has none."""
         if self.names is not None:
@@ -177,3 +187,14 @@ def needs_group_search(groups: Mapping[str, ImageGroups], pair: Pair) -> bool:
     if not reference.counts_images:
         return True
     return pair.query != pair.reference and bool((query.find_in(reference) >= 0).any())
+
+
+def group_identities(query: ImageGroups, reference: ImageGroups, *, same: bool) -> NDArray[np.int64]:
+    """Return the number (n,) that each query image's group has in the reference; -1 where it has none there.
+
+    Args:
+        query: the groups of the images that look for neighbors.
+        reference: the groups that are their neighbors.
+        same: whether both are the groups of one dataset.
+    """
+    return query.group if same else query.find_in(reference)[query.group]

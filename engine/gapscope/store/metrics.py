@@ -188,14 +188,19 @@ class ConfounderMetrics(TypedDict):
 
 
 class DuplicateCounts(TypedDict):
-    """How many images have an exact and a near copy."""
+    """How many images have an exact and a near copy, or are too many as such.
+
+    Of two datasets, it is how many images of the first have a copy in the second. Of one dataset, it is how many are
+    too many, which are all but the first of each set of copies; `near` then counts those that are not too many as exact
+    copies already.
+    """
 
     exact: int
     near: int
 
 
 class DuplicateMetrics(TypedDict):
-    """How many groups of copies there are, images in them, and images with a copy per two datasets.
+    """How many groups of copies there are, images in them, and how many copies per two datasets.
 
     `repeats` is, per dataset, how many images have a copy among those that they belong together with.
     """

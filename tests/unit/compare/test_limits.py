@@ -129,7 +129,7 @@ def test_the_summary_names_the_first_of_the_ranking(few: Run, capsys: pytest.Cap
     first = few.metrics["levels"]["P5"]["pairs"]["film-vs-ten"]["ranking"][0]
     assert f"here is the ranking: at P5 {first['group']} (p {first['p']:.2g}), take " in shown
     assert "None of the 35 film images in 7 groups stands out from ten at any level" in shown
-    assert "0 of 35 images, 0 of 7 groups, listed (0.0%)" in shown
+    assert "0% (0 of 35 images, 0 of 7 groups)" in shown
 
 
 def test_a_message_says_from_how_many_clips_on_a_gap_can_be_listed() -> None:

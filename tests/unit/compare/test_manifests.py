@@ -19,7 +19,7 @@ from gapscope.run import Run
 from gapscope.sources import Value
 from gapscope.store.datasets import Pair
 from gapscope.store.manifests import write_table
-from gapscope.store.metrics import PairMetrics
+from gapscope.store.metrics import LevelMetrics
 from gapscope.store.run_record import RunRecord
 from gapscope_cli.main import app
 from gapscope_cli.summary import print_summary
@@ -145,20 +145,21 @@ def test_the_summary_says_what_stands_out_and_counts_the_copies(run: Run, capsys
     numbers = run.metrics["levels"]["P3"]["pairs"]["real-vs-synthetic"]
     assert head.startswith(f"{numbers['outliers']} of 160 real images (")
     assert "at P3" in head
-    assert "times the noise floor" in head
+    assert "with each set's overall look taken out" in head
     print_summary(run)
     shown = capsys.readouterr().out
     assert head in shown
-    assert "duplicates real-vs-synthetic: 1 exact, 1 near" in shown
+    assert "duplicates real and synthetic: 1 real image has an exact copy and 1 a near one in synthetic\n" in shown
+    assert "duplicates synthetic: 1 exact copy too many\n" in shown
     assert "warning" not in shown
 
 
 def test_a_headline_for_nothing_to_see() -> None:
-    level = cast("PairMetrics", {"outliers": 0, "outlier_groups": 0, "images": 1, "groups": 1, "measures": {}})
+    numbers = {"outliers": 0, "outlier_groups": 0, "images": 1, "groups": 1, "measures": {}}
+    levels = cast("dict[str, LevelMetrics]", {"P2": {"pairs": {"a-vs-b": numbers}, "style_aside": {}}})
     record = RunRecord.of_embeddings({"a": 1, "b": 1}, {"P2": 8}, block_rows=1024)
-    assert headline(Pair("a", "b"), {"P2": level}, record).startswith(
-        "None of the 1 a image stands out from b at any level"
-    )
+    head = headline(Pair("a", "b"), levels, ["P2"], record)
+    assert head == "None of the 1 a image stands out from b at any level"
 
 
 def test_a_cap_shortens_lists_and_hides_no_count(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -203,18 +204,19 @@ def test_diff_says_which_gaps_closed_and_only_beyond_the_error_bars(run: Run, tm
     after = compare_vectors(
         tmp_path / "after", {"real": {"P2": cloud(160, 0), "P3": planted(160, 1)}, "synthetic": better}
     )
-    verdicts = level_verdicts(diff_runs(run, after)).set_index(["level", "query"])["verdict"]
-    assert verdicts["P3", "real"] == "closing"
-    assert verdicts["P2", "real"] == "no change"
-    back = level_verdicts(diff_runs(after, run)).set_index(["level", "query"])["verdict"]
-    assert back["P3", "real"] == "widening"
+    keys = ["level", "query", "reading"]
+    verdicts = level_verdicts(diff_runs(run, after)).set_index(keys)["verdict"]
+    assert verdicts["P3", "real", "as-is"] == "closing"
+    assert verdicts["P2", "real", "as-is"] == "no change"
+    back = level_verdicts(diff_runs(after, run)).set_index(keys)["verdict"]
+    assert back["P3", "real", "as-is"] == "widening"
     assert {*level_verdicts(diff_runs(run, run))["verdict"]} == {"no change"}
 
     done = CliRunner().invoke(app, ["diff", str(run.path), str(after.path), "--csv", str(tmp_path / "all.csv")])
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  P")]
-    assert ["P3", "closing"] in [line[:2] for line in lines]
-    assert len(pd.read_csv(tmp_path / "all.csv")) == 8
+    assert ["P3", "as-is", "closing"] in [line[:3] for line in lines]
+    assert len(pd.read_csv(tmp_path / "all.csv")) == 16
     other = compare_vectors(tmp_path / "other", {"x": {"P2": cloud(20, 0)}, "y": {"P2": cloud(20, 1)}})
     with pytest.raises(RunError, match="same name in both runs"):
         diff_runs(run, other)

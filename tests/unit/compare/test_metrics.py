@@ -8,10 +8,12 @@ import torch
 from numpy.typing import NDArray
 from prdc import compute_prdc
 from scipy.linalg import sqrtm
+from scipy.stats import kstest
 from sklearn.metrics.pairwise import polynomial_kernel
 from sklearn.neighbors import NearestNeighbors
 from vector_run import compare_vectors
 
+from gapscope.compare import metrics
 from gapscope.compare.frechet import frechet_distance, gaussian_of, gaussian_of_tiles
 from gapscope.compare.kernel import Weighted, kernel_distance
 from gapscope.compare.support import expected_coverage
@@ -171,17 +173,46 @@ def test_permutation_p_is_uniform_where_nothing_differs_and_small_where_somethin
     for seed in range(60):
         random = np.random.default_rng(seed)
         points = random.normal(size=(90, 3))
-        squares = np.square(points[:, None] - points).sum(axis=2)
-        np.fill_diagonal(squares, np.inf)
-        nearest = np.argsort(squares, axis=1)[:, :5]
-        p_values.append(permutation_p(np.arange(90), nearest, (60, 30), random))
+        p_values.append(permutation_p(np.arange(90), nearest_of(points, 5), (60, 30), random))
         if seed == 0:
             points[:60] += 1.5
-            squares = np.square(points[:, None] - points).sum(axis=2)
-            np.fill_diagonal(squares, np.inf)
-            assert permutation_p(np.arange(90), np.argsort(squares, axis=1)[:, :5], (60, 30), random) == 0.001
+            assert permutation_p(np.arange(90), nearest_of(points, 5), (60, 30), random) == 0.001
     assert np.mean(np.array(p_values) <= 0.1) <= 0.2
     assert 0.35 <= np.mean(p_values) <= 0.65
+
+
+def nearest_of(points: Vectors, k: int) -> NDArray[np.int64]:
+    squares = np.square(points[:, None] - points).sum(axis=2)
+    np.fill_diagonal(squares, np.inf)
+    return np.argsort(squares, axis=1)[:, :k]
+
+
+def test_permutation_p_is_uniform_whichever_images_are_drawn_as_centers() -> None:
+    # As many of either dataset, as many as their sizes ask for, and hardly any of the smaller one.
+    for few, many in ((30, 30), (12, 48), (3, 57)):
+        p_values = []
+        for seed in range(60):
+            random = np.random.default_rng(seed)
+            nearest = nearest_of(random.normal(size=(150, 3)), 5)
+            centers = np.concatenate([np.arange(few), 30 + np.arange(many)])
+            p_values.append(permutation_p(centers, nearest[centers], (30, 120), random))
+        assert kstest(p_values, "uniform").pvalue > 0.01
+
+
+def test_two_sample_p_of_unequal_datasets_of_which_a_part_is_drawn_means_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Each level is a draw of its own; at the last one the few are shifted.
+    monkeypatch.setattr(metrics, "_MAX_CENTERS", 90)
+    random = np.random.default_rng(0)
+    draws = {f"N{level}": random.normal(size=(200, 4)) for level in range(9)}
+    draws["S"] = random.normal(size=(200, 4)) + (np.arange(200) < 50)[:, None]
+    few, many = ({level: points[part] for level, points in draws.items()} for part in (slice(50), slice(50, None)))
+    levels = compare_vectors(tmp_path / "run", {"few": few, "many": many}).metrics["levels"]
+    for pair in ("few-vs-many", "many-vs-few"):
+        p = {level: numbers["pairs"][pair]["measures"]["two_sample"]["p"] for level, numbers in levels.items()}
+        assert p.pop("S") <= 0.01
+        assert kstest(list(p.values()), "uniform").pvalue > 0.01
 
 
 def test_floors_are_what_halves_give_and_the_gap_stands_above_them(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_console_and_diff_show_the_registrys_labels(
     for name in ("share_outside", "kid"):
         monkeypatch.setitem(METRICS, name, replace(METRICS[name], label=f"<{name}>"))
     print_summary(run)
-    assert "<share_outside> " in capsys.readouterr().out
+    assert "<share_outside>" in capsys.readouterr().out
     result = CliRunner().invoke(app, ["diff", str(run.path), str(run.path)])
     assert result.exit_code == 0, result.output
     assert "<share_outside> " in result.stdout

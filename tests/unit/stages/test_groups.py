@@ -500,7 +500,7 @@ def test_the_console_counts_groups(grouped: gapscope.Run, capsys: pytest.Capture
     shown = capsys.readouterr().out
     images = SCENES * FRAMES + 1
     assert f"{images} real images in {SCENES} folders against {images} synthetic images in {SCENES} groups" in shown
-    assert f"0 of {images} images, 0 of {SCENES} folders, listed" in shown
+    assert f"0% (0 of {images} images, 0 of {SCENES} folders)" in shown
     assert "real images are near copies of another image of their own folder" in shown
     page = (grouped.path / "report" / "data" / "facts.js").read_text()
     assert f"{images} images in {SCENES} folders" in page
@@ -635,7 +635,7 @@ def test_bursts_are_found_told_and_counted_where_no_rule_is_given(
     ) in result.stderr
     images = SCENES * FRAMES
     assert f"{images} video images in {SCENES} clips against 7 stills images" in result.stdout
-    assert f"images, 0 of {SCENES} clips, listed" in result.stdout
+    assert f"images, 0 of {SCENES} clips)" in result.stdout
     record = gapscope.open_run(tmp_path / "run").record
     assert [each.groups.rule for each in record.datasets.values() if each.groups is not None] == ["bursts", "none"]
     assert record.config.group == {"video": "auto", "stills": "auto"}
