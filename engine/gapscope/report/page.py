@@ -33,6 +33,7 @@ ASSETS = (
     "cards.js",
     "charts.js",
     "sections.js",
+    "lead.js",
     "find.js",
     "select.js",
     "page.js",
