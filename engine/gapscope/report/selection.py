@@ -60,7 +60,7 @@ def select_images(
 
     Outliers of all levels and readings are drawn by their best rank, but no more than fill half of the points. What is
     left of the points is a sample: up to half of it of images that no list holds, so that these can be seen where
-    nearly everything is listed, then of all images that are not drawn yet, listed or not.
+    nearly everything is listed, then of other listed images, and of both alike once these are drawn as densely.
 
     The sample depends on names alone: the order of the images does not change it. It is uniform within each dataset
     whose images count one by one, so that a map's densities stay as they are. Of each group, such as a clip, one image

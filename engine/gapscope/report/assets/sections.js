@@ -46,7 +46,7 @@
     const dataset = g.data.pairs[pair][0];
     const inGroups = groups === null || groups === number("images") ? ""
       : `, ${g.formatCount(number("outlier_groups"))} of ${g.formatCount(groups)} ${g.unit(dataset, groups)}`;
-    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} ${g.rowUnits(dataset)}${inGroups} (${g.formatPercent(number("outlier_share"))})${inGroups && ","} are outliers`;
+    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} ${g.rowUnits(dataset)}${inGroups} (${g.formatPercent(number("outlier_share"))})${inGroups && ","} are ${isAside(g.state) ? "listed" : "outliers"}`;
     const reasons = [
       number("outside") ? `${g.formatCount(number("outside"))} outside ${reference}` : "",
       number("under_represented") ? `${g.formatCount(number("under_represented"))} under-represented in ${reference}` : "",
@@ -55,7 +55,8 @@
     const remains = isAside(g.state) && g.data.styleAside[level][pair].basis !== "calibrated" ? ", with what remains of the look" : "";
     const beyondNoise = cellOf("two_sample", level, pair, g.state.reading)?.[4] ?? null;
     const noise = beyondNoise === null ? "" : ` As a whole the two differ ${beyondNoise ? "beyond" : "within"} noise.`;
-    const list = isAside(g.state) && g.data.styleAside[level][pair].basis === "ranking" ? "" : reasons ? `${outliers}: ${reasons}.` : `${outliers}.`;
+    const isUnlisted = isAside(g.state) && g.data.styleAside[level][pair].basis !== "calibrated" && !number("outliers");
+    const list = isUnlisted ? "" : reasons ? `${outliers}: ${reasons}.` : `${outliers}.`;
     return [list, isAside(g.state) ? g.basisSentence(level, pair) : "", unlike ? `Share not like the reference: ${unlike}${remains}.${noise}` : noise.trim()];
   };
 
