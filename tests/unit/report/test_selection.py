@@ -216,7 +216,7 @@ def test_of_listed_clips_one_frame_comes_before_second_ones() -> None:
     index = clips_index(clips=4, frames=25, singles=10)
     assert index.group is not None
     # Two clips are listed, one after the other, each with all of its frames.
-    selection = select_images(index, [outlier_list([*range(25, 50), *range(75, 100)])], max_drawn=60)
+    selection = select_images(index, [outlier_list([*range(25, 50), *range(75, 100)])], max_drawn=100)
     first = index.group[selection.image[:8]].tolist()
     assert first == [1, 3] * 4
     assert selection.image[:2].tolist() == [25, 75]
