@@ -11,7 +11,7 @@
   g.shareListed = (level, pair, reading) => {
     const share = g.tableValue(level, pair, "outlier_share", reading) ?? 0;
     if (reading === "as-is" || share > 0) return g.formatPercent(share);
-    return { calibrated: g.formatPercent(0), suggested: "none", ranking: "no list" }[g.data.styleAside[level][pair].basis];
+    return g.data.styleAside[level][pair].basis === "ranking" ? "no list" : g.formatPercent(0);
   };
 
   const reversedPair = (pair) => g.data.pairs.findIndex(([query, reference]) => query === g.data.pairs[pair][1] && reference === g.data.pairs[pair][0]);
@@ -100,7 +100,7 @@
         ...known.map((reading) => {
           const text = g.shareListed(level, pair, reading);
           return g.make("span", { class: reading === state.reading ? "number current" : "number" },
-            g.make("span", { class: "visually-hidden" }, `${g.datasetName(query)} outliers, ${READING_TEXTS[reading][0]}: `), text === "no list" || text === "none" ? "–" : text);
+            g.make("span", { class: "visually-hidden" }, `${g.datasetName(query)} outliers, ${READING_TEXTS[reading][0]}: `), text === "no list" ? g.make("span", { title: text }, "–") : text);
         }));
     })];
   };
