@@ -128,12 +128,12 @@
     const why = g.data.limits[state.pair] ? `${g.data.limits[state.pair]}. Here is the ranking.` : g.basisSentence(state.level, state.pair);
     const more = isAside(state) ? ` More of it: manifests/${levelName(state)}.${pairName(state.pair)}.style-aside.csv` : "";
     g.byId("gallery-note").textContent = `${why} None of these is sure: they stand out most, and as many would where nothing differs.${more}`;
-    g.byId("gallery-items").replaceChildren(...Array.from(ranking.image, (image, index) => {
+    g.byId("gallery-items").replaceChildren(...Array.from(ranking.image.slice(0, state.galleryLength), (image, index) => {
       const group = g.groupOf(image);
       const size = group && group.images > 1 ? `${g.groupName(group)}, ${g.formatCount(group.images)} ${g.rowUnits(query)}` : "not listed";
       return galleryItem(image, state, itemHead(g.formatCount(index + 1), `p ${g.formatShort(ranking.numbers[3 * index])}`), size);
     }));
-    g.byId("more").hidden = true;
+    g.byId("more").hidden = state.galleryLength >= ranking.image.length;
     g.byId("select-list").hidden = true;
   };
 
