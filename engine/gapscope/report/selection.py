@@ -154,7 +154,12 @@ def _quotas(sizes: list[int], total: int) -> list[int]:
     floors = [min(size, total // (2 * len(sizes))) for size in sizes]
     rest = total - sum(floors)
     above = [size - floor for size, floor in zip(sizes, floors, strict=True)]
-    return [floor + rest * more // sum(above) for floor, more in zip(floors, above, strict=True)]
+    quotas = [floor + rest * more // sum(above) for floor, more in zip(floors, above, strict=True)]
+    # What rounding leaves, less than one per dataset, goes to those that lost most by it.
+    by_loss = sorted(range(len(sizes)), key=lambda number: (-(rest * above[number] % sum(above)), number))
+    for number in by_loss[: total - sum(quotas)]:
+        quotas[number] += 1
+    return quotas
 
 
 @dataclass(frozen=True, kw_only=True)
