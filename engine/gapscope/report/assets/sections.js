@@ -218,6 +218,7 @@
   };
 
   // Confounders: differences between the files rather than between what the images show.
+  const MAX_WARNINGS = 3;
   g.drawConfounders = () => {
     const { pairs, confounders } = g.data;
     const between = ([query, reference]) => [g.tag(query), " and ", g.tag(reference)];
@@ -226,8 +227,9 @@
       && !(query > reference && confounders[pairs.findIndex(([q, r]) => q === reference && r === query)]) ? [pair] : []));
     const warnedPairs = shownPairs.filter((pair) => confounders[pair].warning);
     g.byId("confounder-warning").hidden = !warnedPairs.length;
-    g.byId("confounder-warning").replaceChildren(...warnedPairs.map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
+    g.byId("confounder-warning").replaceChildren(...warnedPairs.slice(0, MAX_WARNINGS).map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
       g.make("bdi", {}, confounders[pair].warning), ". ", g.make("a", { href: "#confounders" }, "See how they differ."))));
+    if (warnedPairs.length > MAX_WARNINGS) g.byId("confounder-warning").append(g.make("p", {}, `The files of ${g.formatCount(warnedPairs.length - MAX_WARNINGS)} more pairs of datasets differ as much.`));
     g.byId("confounders").hidden = !shownPairs.length;
     g.byId("confounder-pairs").replaceChildren(...shownPairs.map((pair) => {
       const { auc, rows } = confounders[pair];
