@@ -44,6 +44,12 @@ def _report(folder: Path, **options: Any) -> Path:
 
 
 @pytest.fixture(scope="session")
+def report() -> Callable[..., Path]:
+    """Write the report of a made run, whose `FakeRunSpec` takes the options."""
+    return _report
+
+
+@pytest.fixture(scope="session")
 def color() -> Callable[[int, int], tuple[int, int, int]]:
     """Color of a made image, by number of its dataset and row."""
     found: Callable[[int, int], tuple[int, int, int]] = fake_run.image_color

@@ -40,7 +40,7 @@ def opened(browser: "Browser", measured_page: Path) -> Iterator["Page"]:
 
 @pytest.fixture
 def measured(opened: "Page") -> "Page":
-    opened.evaluate("gapscope.update({ level: 0, pinned: null, color: -1, selected: new Set() })")
+    opened.evaluate("gapscope.update({ level: 0, reading: 'as-is', pinned: null, color: -1, selected: new Set() })")
     opened.wait_for_selector("body[data-level='0']")
     opened.fill("#find", "")
     opened.locator("#find").blur()
@@ -62,9 +62,7 @@ def saved(page: "Page") -> list[dict[str, str]]:
 
 def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
     page = measured
-    heads = page.locator("#headlines li").all_inner_texts()
-    assert len(heads) == 2
-    assert "2.5 times the noise floor" in heads[0]
+    assert page.locator(".lead-card .sentence").count() == 2
     warning = page.inner_text("#confounder-warning")
     assert "<i>JPEG</i> on one side" in warning
     assert warning.count("Look at the files first") == 1
@@ -73,12 +71,16 @@ def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
     charts = page.locator("#charts svg").evaluate_all("all => all.map((svg) => svg.getAttribute('aria-label'))")
     assert any(chart.startswith("Histogram") for chart in charts)
     frechet = next(chart for chart in charts if chart.startswith("Fréchet"))
-    assert "P2 real: 0.4 (0.35 to 0.75), 2 times the noise floor" in frechet
-    assert len(charts) == 11
+    assert "P2 real: 0.4 (0.35 to 0.75), beyond noise" in frechet
+    assert [chart.split(" by level")[0] for chart in charts[1:6]] == [
+        "Outlier share", "Share not like the reference", "Gap", "Kernel distance (KID)", "Neighbor test"
+    ]  # fmt: skip
+    assert len(charts) == 12
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("body[data-level='1']")
     assert "0.91 of 1" in page.inner_text("#map-note")
-    assert "2.5 times the noise floor" in page.inner_text("#charts")
+    assert "beyond noise" in page.inner_text("#charts")
+    assert "times the noise" not in page.content()
     # The image that is typical of the first cluster is its dataset's last.
     assert page.locator(".cluster .neighbor").first.get_attribute("title") == "23.png"
 
@@ -138,6 +140,8 @@ def test_what_is_selected_stays_and_is_saved_as_a_list(measured: "Page") -> None
 @pytest.mark.slow
 def test_hostile_names_come_out_of_a_list_as_they_are(visit: Visit, hostile_page: Path) -> None:
     page = visit(hostile_page)
+    page.evaluate("gapscope.update({ reading: 'as-is' })")
+    page.wait_for_selector("body[data-reading='as-is']")
     page.select_option("#pair", label="real vs synthetic")
     page.click("#select-list")
     images = hostile_page.parents[2] / "images" / "real"

@@ -48,7 +48,12 @@ def loneliest(page: "Page") -> tuple[int, float, float]:
     return image, float(points[image][0]), float(points[image][1])
 
 
+def scroll_to_map(page: "Page") -> None:
+    page.evaluate("document.querySelector('.stage').scrollIntoView()")
+
+
 def drag(page: "Page", right: int, down: int) -> None:
+    scroll_to_map(page)
     box = page.locator("#map").bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 2, box["y"] + 30
@@ -74,7 +79,17 @@ def seen(page: "Page", selector: str) -> tuple[float, ...]:
 def test_the_page_says_what_it_shows(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
     assert page.title() == "real vs synthetic · gapscope"
-    assert "5 of 24 real images (20.8%)" in page.inner_text("#verdict")
+    assert page.locator("#verdict").is_hidden()
+    assert page.locator(".lead-card").count() == 2
+    card = page.locator(".lead-card").first.inner_text()
+    assert "real images that" in card
+    figures = page.locator(".lead-card").first.locator(".figure").all_inner_texts()
+    assert [figure.split("\n")[0] for figure in figures] == ["21%", "4%"]
+    assert "share not like the reference: 25% (20% to 30%)" in figures[0]
+    assert "At most 10% false, expected." in figures[1]
+    assert "are not like synthetic" in card
+    assert page.locator(".lead-card").first.locator(".pictures .thumbnail").count() == 5
+    assert "5 of 24 real images (21%) are outliers" in page.inner_text("#pairs")
     assert "all 48 images" in page.inner_text("#map-note")
     assert page.locator("#gallery-items li").count() == 5
     assert "bad.png" in page.inner_text("#rejects")
@@ -91,7 +106,7 @@ def test_switching_the_level_keeps_the_camera(visit: Visit, plain_page: Path) ->
     assert turned != pytest.approx(start, abs=0.05)
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("body[data-level='1']")
-    assert page.inner_text("#pairs-title") == "At P3"
+    assert page.inner_text("#pairs-title") == "At P3, as it is"
     assert page.evaluate(_EYE) == pytest.approx(turned)
     page.locator(".level").nth(2).click()
     page.wait_for_selector("body[data-level='2']")
@@ -105,7 +120,7 @@ def test_arrow_keys_leave_a_select_alone(visit: Visit, plain_page: Path) -> None
     page = visit(plain_page)
     page.focus("#pair")
     page.keyboard.press("ArrowRight")
-    assert page.inner_text("#pairs-title") == "At P2"
+    assert page.inner_text("#pairs-title") == "At P2, as it is"
 
 
 @pytest.mark.parametrize("level", [0, *(pytest.param(level, marks=pytest.mark.slow) for level in (1, 2))])
@@ -153,6 +168,7 @@ def test_hovering_shows_the_image_of_the_point(
 @pytest.mark.slow
 def test_turning_the_map_from_a_point_pins_nothing(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page, height=1300)
+    scroll_to_map(page)
     _, x, y = loneliest(page)
     page.mouse.move(x - 40, y)
     page.mouse.move(x, y, steps=4)
@@ -208,6 +224,12 @@ def test_legend_entries_switch_what_is_drawn(visit: Visit, plain_page: Path) -> 
 @pytest.mark.slow
 def test_hostile_file_names_are_only_text(visit: Visit, hostile_page: Path) -> None:
     page = visit(hostile_page)
+    # All images of one dataset are listed as it is, so that the page opens style aside.
+    assert page.get_attribute("body", "data-reading") == "style-aside"
+    for picture in page.locator(".lead-card .neighbor").all():
+        picture.click()
+    page.locator(".reading").first.click()
+    page.wait_for_selector("body[data-reading='as-is']")
     for item in page.locator(".item").all():
         item.click()
     page.select_option("#color", label="weather")
@@ -295,8 +317,27 @@ def contrast(page: "Page", selector: str) -> float:
 def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str) -> None:
     page = visit(measured_page, scheme=scheme)
     assert page.get_attribute("html", "data-theme") == scheme
-    texts = ("#verdict", "#counts", ".level-name", ".pair .quiet", "#map-note", ".kind", "#theme", "thead th")
-    for selector in (*texts, "#headlines", "#confounder-warning", "#confounder-warning a", "#confounders"):
+    texts = (
+        ".lead-card",
+        ".figure .quiet",
+        ".reading .quiet",
+        ".level .content",
+        "#counts",
+        ".level-name",
+        ".pair .quiet",
+        "#map-note",
+        ".kind",
+        "#theme",
+        "thead th",
+    )
+    for selector in (
+        *texts,
+        ".level-row .number",
+        "#levels-note",
+        "#confounder-warning",
+        "#confounder-warning a",
+        "#confounders",
+    ):
         assert contrast(page, selector) >= 4.5, selector
     page.click("#theme")
     assert page.get_attribute("html", "data-theme") != scheme
@@ -345,6 +386,7 @@ def test_everything_can_be_reached_with_the_keyboard(visit: Visit, plain_page: P
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
     assert {"skip", "theme", "toggle", "color", "find", "select-area", "reset", "save", "pair", "item"} <= reached
+    assert {"figure", "neighbor", "visually-hidden"} <= reached
     assert (
         page.evaluate("""() => [...document.querySelectorAll("button, input, select, [role=img]")]
       .filter((element) => !element.hidden)

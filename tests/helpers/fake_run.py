@@ -9,8 +9,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from PIL import Image
 
+from gapscope.compare.outlier_scores import Basis
 from gapscope.run import Run, open_run
-from gapscope.settings import CompareSettings, LayoutSettings
+from gapscope.settings import CompareSettings, LayoutSettings, Reading, Readings
 from gapscope.sources import Folder, Value
 from gapscope.store.datasets import Pair, ordered_pairs
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
@@ -25,13 +26,25 @@ from gapscope.store.metrics import (
     Measure,
     OneSidedClusterMetrics,
     PairMetrics,
+    StyleAsideMetrics,
     write_metrics,
 )
-from gapscope.store.neighbors import write_neighbors
-from gapscope.store.run_record import DatasetRecord, EmbedConfig, LevelRecord, ModelRecord, RunConfig, RunRecord
+from gapscope.store.neighbors import create_neighbors, finish_neighbors, write_neighbor_rows, write_neighbors
+from gapscope.store.run_record import (
+    DatasetRecord,
+    EmbedConfig,
+    LevelRecord,
+    ModelRecord,
+    RunConfig,
+    RunRecord,
+    StyleScalerRecord,
+)
 from gapscope.store.run_store import RunStore
+from gapscope.store.scores import write_scores
 
 CREATED = "2026-01-02T03:04:05+00:00"
+BASES: tuple[tuple[Basis, float], ...] = (("calibrated", 0.99), ("suggested", 0.87), ("ranking", 0.42))
+"""What the list of each level rests on style aside, and the content that it sees; the last for all further ones."""
 WEATHER = ("sun", "<img src=x onerror=window.hit=1>", "fog", None)
 
 
@@ -44,15 +57,19 @@ class FakeRunSpec:
         broken: names of files that are no image.
         levels: level names.
         outliers: number of outliers per dataset, against every other dataset and at every level: its first images.
+        outliers_aside: likewise style aside: its last images, where a level lists any; see `BASES`.
+        readings: what is listed.
         k: neighbors that are stored per image.
         weather: values of the column `weather` of the first dataset, repeated as needed; see `source_metadata`.
-        measured: whether the metrics have intervals, noise floors, histograms, confounders and headlines.
+        measured: whether the metrics have intervals, noise floors and confounders.
     """
 
     images: dict[str, list[str]]
     broken: set[str] = field(default_factory=set)
     levels: tuple[str, ...] = ("P2", "P3", "P4")
     outliers: int = 2
+    outliers_aside: int = 1
+    readings: Readings = "both"
     k: int = 5
     weather: tuple[str | None, ...] = WEATHER
     measured: bool = False
@@ -96,7 +113,7 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                 }
                 for name, dataset in run.record.datasets.items()
             },
-            "headlines": {pair.name: _headline(pair) if spec.measured else "" for pair in run.pairs},
+            "headlines": {pair.name: _headline(pair) for pair in run.pairs},
             "level_rankings": {pair.name: list(run.levels) for pair in run.pairs},
             "limits": {pair.name: {"smallest_gap": 1, "message": None} for pair in run.pairs},
             "shared_groups": {},
@@ -151,7 +168,7 @@ def _confounders() -> ConfounderMetrics:
 
 def _headline(pair: Pair) -> str:
     images = f"2 of 24 {pair.query} images"
-    return f"{pair.name}: {images} lie outside the {pair.reference} set at P3, 2.5 times the noise floor"
+    return f"{images} (8%) are not like {pair.reference}, or too rare in it, at P3; {pair.name}"
 
 
 def _record(spec: FakeRunSpec, sources: dict[str, Path]) -> RunRecord:
@@ -170,7 +187,7 @@ def _record(spec: FakeRunSpec, sources: dict[str, Path]) -> RunRecord:
                 max_pixels=200_000_000,
             ),
             layout=LayoutSettings(),
-            compare=CompareSettings(k=spec.k, readings="as-is"),
+            compare=CompareSettings(k=spec.k, readings=spec.readings),
         ),
         model=ModelRecord(
             name="bundled",
@@ -182,6 +199,12 @@ def _record(spec: FakeRunSpec, sources: dict[str, Path]) -> RunRecord:
             mean=(0.5, 0.5, 0.5),
             std=(0.5, 0.5, 0.5),
         ),
+        style_scaler={}
+        if spec.readings == "as-is"
+        else {
+            level: dict.fromkeys(sources, StyleScalerRecord(mean=[0.0] * 8, std=[1.0] * 8, trimmed=False))
+            for level in spec.levels
+        },
         versions={"gapscope": "0.1.0"},
         created=CREATED,
         block_rows=GROUP_ROWS,
@@ -254,6 +277,7 @@ def _write_level(
     }
     write_layout(run, level, np.concatenate(list(points.values())), np.concatenate(list(clusters.values())), layout)
     pairs: dict[str, PairMetrics] = {}
+    style_aside: dict[str, StyleAsideMetrics] = {}
     for pair in ordered_pairs(names):
         query, reference = pair
         neighbors = _neighbors(points[query], points[reference], read_rows[query], read_rows[reference], spec.k)
@@ -261,9 +285,34 @@ def _write_level(
         query_uris = [str(run.path.parent / "images" / query / name) for name in files[query]]
         reference_uris = [str(run.path.parent / "images" / reference / name) for name in files[reference]]
         listed = read_rows[query][: spec.outliers]
-        manifest = _manifest(listed, query_uris, reference_uris, neighbors, points[query], clusters[query])
-        write_manifest(run.path, level, pair, "as-is", manifest, pa.schema([]))
         pairs[pair.name] = _pair_metrics(pair, level_index, spec, read_rows, outliers=len(listed))
+        if spec.readings != "style-aside":
+            manifest = _manifest(listed, query_uris, reference_uris, neighbors, points[query], clusters[query])
+            _write_reading(run, level, pair, "as-is", manifest, read_rows[query], neighbors[0])
+        if spec.readings != "as-is":
+            # The farthest are the nearest, so that nobody takes one reading's neighbors for the other's.
+            aside = _neighbors(points[query], -points[reference], read_rows[query], read_rows[reference], spec.k)
+            create_neighbors(run, level, pair, spec.k, "style-aside")
+            rows = np.arange(len(files[query]))
+            write_neighbor_rows(run, level, pair, rows, *aside, "style-aside")
+            finish_neighbors(run, level, pair, {"method": "exact", "recall": 1.0, "sample": 0}, "style-aside")
+            basis, content = BASES[min(level_index, len(BASES) - 1)]
+            ranked = read_rows[query][::-1]
+            listed = ranked[: spec.outliers_aside] if basis != "ranking" else ranked[:0]
+            manifest = _manifest(ranked, query_uris, reference_uris, aside, points[query], clusters[query])
+            manifest["listed"] = np.isin(ranked, listed)
+            manifest["reason"] = np.where(manifest["listed"], "suggested" if basis == "suggested" else "outside", "")
+            kept = manifest[manifest["listed"]] if len(listed) else manifest
+            _write_reading(run, level, pair, "style-aside", kept, read_rows[query], aside[0] + 100)
+            numbers = _pair_metrics(pair, level_index, spec, read_rows, outliers=len(listed))
+            numbers["measures"].pop("frechet", None)
+            style_aside[pair.name] = {
+                **numbers,
+                "basis": basis,
+                "residual": 0.0,
+                "content": content,
+                "trimmed": False,
+            }
     first = names[0]
     one_sided: OneSidedClusterMetrics = {
         "cluster": 0,
@@ -277,7 +326,7 @@ def _write_level(
     nothing: list[list[float | None]] = [[None] * len(names) for _ in names]
     return {
         "pairs": pairs,
-        "style_aside": {},
+        "style_aside": style_aside,
         "clusters": {
             "count": len(names),
             "datasets": names,
@@ -289,6 +338,20 @@ def _write_level(
         "neighbors": {name: {"method": "exact", "recall": 1.0, "sample": 0} for name in pairs},
         "layout": layout,
     }
+
+
+def _write_reading(
+    run: RunStore,
+    level: str,
+    pair: Pair,
+    reading: Reading,
+    manifest: pd.DataFrame,
+    rows: NDArray[np.int64],
+    distances: NDArray[np.float32],
+) -> None:
+    """Write what a reading lists, and the scores of all images."""
+    write_manifest(run.path, level, pair, reading, manifest, pa.schema([]))
+    write_scores(run.path, level, pair, reading, rows, distances[rows, -1], np.linspace(0.001, 1, len(rows)))
 
 
 def _pair_metrics(

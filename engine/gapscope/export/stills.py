@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.registry import format_share
 from gapscope.errors import OptionError
 from gapscope.progress import Progress
 from gapscope.report.palette import light
@@ -50,7 +51,9 @@ def export_stills(run: RunStore, folder: Path, progress: Progress) -> None:
         progress.task("stills", len(run.levels), "level") as task,
     ):
         for level in run.levels:
-            figure = _draw_figure(plotted, level, metrics["levels"][level]["pairs"])
+            numbers = metrics["levels"][level]
+            of_reading = numbers["pairs"] if plotted.reading == "as-is" else numbers["style_aside"]
+            figure = _draw_figure(plotted, level, of_reading)
             figure.savefig(folder / f"{level}.png", dpi=_DPI, metadata={"Software": None})
             figure.savefig(folder / f"{level}.svg", dpi=_DPI, metadata={"Date": None, "Creator": None})
             task.advance(1)
@@ -149,7 +152,7 @@ def _summary_lines(run: RunStore, metrics: Mapping[str, PairMetrics]) -> list[st
     pairs = [(pair, metrics[pair.name]) for pair in run.pairs]
     widest = sorted(pairs, key=lambda pair: -pair[1]["outlier_share"])[:_MAX_PAIRS]
     return [
-        f"{numbers['outliers']:,} of {numbers['images']:,} {query} images ({numbers['outlier_share']:.1%}) are "
-        f"outliers against {reference}"
+        f"{numbers['outliers']:,} of {numbers['images']:,} {query} images "
+        f"({format_share(numbers['outlier_share'])}) are outliers against {reference}"
         for (query, reference), numbers in widest
     ]

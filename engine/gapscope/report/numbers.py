@@ -1,14 +1,18 @@
 """The numbers of a run as the page shows them: a table, charts by level, and histograms of scores."""
 
+from collections.abc import Mapping
 from typing import TypedDict
 
 from gapscope.compare.registry import METRICS, Metric
+from gapscope.settings import Reading
 from gapscope.store.metrics import Histogram, Measure, Metrics, PairMetrics
 from gapscope.store.run_store import RunStore
 
-Cell = list[float | None]
-"""Value, low, high, floor, ratio and p of a number; all but the value may be None."""
+Cell = list[float | bool | None]
+"""Value, low, high, floor, whether it is beyond noise, and p of a number; all but the value may be None."""
 
+_FIRST_CHARTS = ("outlier_share", "share_outside", "gap", "kid", "two_sample")
+"""Sizes that do not move with the number of images, which are shown before all others."""
 
 _OF_GROUPS = ("groups", "reference_groups", "outlier_groups")
 """Columns that say nothing where every image is a group of its own."""
@@ -31,29 +35,31 @@ class Chart(TypedDict):
     rows: list[list[Cell | None]]
 
 
-def pair_metrics(run: RunStore, metrics: Metrics) -> list[list[PairMetrics]]:
-    """Return the numbers of every level, fine to coarse, and ordered pair."""
-    return [[metrics["levels"][level]["pairs"][pair.name] for pair in run.pairs] for level in run.levels]
+def pair_metrics(run: RunStore, metrics: Metrics, reading: Reading) -> list[list[PairMetrics]]:
+    """Return the numbers of every level, fine to coarse, and ordered pair, in a reading."""
+
+    def numbers(level: str) -> Mapping[str, PairMetrics]:
+        return metrics["levels"][level]["pairs" if reading == "as-is" else "style_aside"]
+
+    return [[numbers(level)[pair.name] for pair in run.pairs] for level in run.levels]
 
 
-def numbers_table(run: RunStore, metrics: Metrics) -> NumbersTable:
+def numbers_table(run: RunStore, metrics: Metrics, reading: Reading) -> NumbersTable:
     """Return the counts and shares of every level and pair."""
     columns = [metric for metric in METRICS.values() if metric.name in PairMetrics.__annotations__]
-    pairs = [pair for level in pair_metrics(run, metrics) for pair in level]
+    levels = pair_metrics(run, metrics, reading)
+    pairs = [pair for level in levels for pair in level]
     if all(pair["groups"] == pair["images"] and pair["reference_groups"] == pair["reference_images"] for pair in pairs):
         columns = [metric for metric in columns if metric.name not in _OF_GROUPS]
     return {
         "columns": [[metric.name, metric.label, metric.format, metric.help] for metric in columns],
-        "rows": [
-            [[_number(pair, metric.name) for metric in columns] for pair in of_level]
-            for of_level in pair_metrics(run, metrics)
-        ],
+        "rows": [[[_number(pair, metric.name) for metric in columns] for pair in level] for level in levels],
     }
 
 
-def charts(run: RunStore, metrics: Metrics) -> list[Chart]:
-    """Return one chart per share and measure that the run has."""
-    levels = pair_metrics(run, metrics)
+def charts(run: RunStore, metrics: Metrics, reading: Reading) -> list[Chart]:
+    """Return one chart per share and measure that a reading has; first those that do not move with the numbers."""
+    levels = pair_metrics(run, metrics, reading)
     shares = [metric for metric in METRICS.values() if metric.format == "percent" and not metric.measure]
     measures = [metric for metric in METRICS.values() if metric.measure]
     drawn = [metric for metric in shares if metric.name not in {other.floor for other in shares}]
@@ -62,12 +68,14 @@ def charts(run: RunStore, metrics: Metrics) -> list[Chart]:
         _chart(metric, [[_measure(pair["measures"].get(metric.name)) for pair in pairs] for pairs in levels])
         for metric in measures
     ]
-    return [chart for chart in made if any(cell for row in chart["rows"] for cell in row)]
+    shown = [chart for chart in made if any(cell for row in chart["rows"] for cell in row)]
+    order = {key: number for number, key in enumerate(_FIRST_CHARTS)}
+    return sorted(shown, key=lambda chart: order.get(chart["key"], len(order)))
 
 
-def histograms(run: RunStore, metrics: Metrics) -> list[list[Histogram]]:
+def histograms(run: RunStore, metrics: Metrics, reading: Reading) -> list[list[Histogram]]:
     """Return, per level and pair, the histogram of outside scores: edges, and counts of query and reference."""
-    return [[pair["scores"] for pair in pairs] for pairs in pair_metrics(run, metrics)]
+    return [[pair["scores"] for pair in pairs] for pairs in pair_metrics(run, metrics, reading)]
 
 
 def _chart(metric: Metric, rows: list[list[Cell | None]]) -> Chart:
@@ -89,4 +97,5 @@ def _share(pair: PairMetrics, metric: Metric) -> Cell:
 def _measure(measure: Measure | None) -> Cell | None:
     if measure is None:
         return None
-    return [measure["value"], measure["low"], measure["high"], measure["floor"], measure["ratio"], measure.get("p")]
+    ends = measure["low"], measure["high"]
+    return [measure["value"], *ends, measure["floor"], measure["beyond_noise"], measure.get("p")]

@@ -11,11 +11,13 @@ from plotly.offline import get_plotlyjs
 from gapscope.report.columns import read_columns
 from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList, Ranking
 from gapscope.report.neighbor_lists import NeighborLists, read_neighbor_lists
+from gapscope.report.opening import openings
 from gapscope.report.page_data import page_data
 from gapscope.report.points import PointIndex, read_points
 from gapscope.report.script import packed, script
 from gapscope.report.selection import Selection
 from gapscope.report.tiles import Tiles
+from gapscope.settings import Reading
 from gapscope.store.datasets import concatenated_slices
 from gapscope.store.groups import read_all_groups
 from gapscope.store.index import take_rows
@@ -31,6 +33,7 @@ ASSETS = (
     "cards.js",
     "charts.js",
     "sections.js",
+    "lead.js",
     "find.js",
     "select.js",
     "page.js",
@@ -56,7 +59,7 @@ def write_page(
         metrics: its numbers.
         index: all images that have coordinates.
         outlier_lists: every outlier list.
-        rankings: of every level and pair.
+        rankings: of every reading, level and pair.
         one_sided: the one-sided clusters of every level.
         selection: the images on the page.
         tiles: their thumbnails.
@@ -70,16 +73,20 @@ def write_page(
         _write(folder / "data" / f"{name}.js", script(name, value))
 
     columns = read_columns(run, index, selection)
-    write_data("facts", page_data(run, metrics, index, one_sided, selection, tiles, columns))
+    opening = openings(run, metrics, index, outlier_lists, rankings, selection)
+    write_data("facts", page_data(run, metrics, index, one_sided, selection, tiles, columns, opening))
     for number, column in enumerate(columns):
         write_data(f"column-{number}", column.values)
     write_data("images", _images(run, index, selection, tiles))
     for number, level in enumerate(run.levels):
-        own_lists = [outliers for outliers in outlier_lists if outliers.level == level]
-        own_rankings = [ranking for ranking in rankings if ranking.level == level]
-        neighbors = [read_neighbor_lists(run, level, pair, index, selection) for pair in run.pairs]
-        write_data(f"level-{number}", _level(run, level, own_lists, own_rankings, neighbors, index, selection))
-        write_data(f"near-{number}", _neighbors(neighbors))
+        readings: dict[Reading, dict[str, object]] = {}
+        for reading in run.record.config.compare.listed_readings:
+            own_lists = [own for own in outlier_lists if (own.level, own.reading) == (level, reading)]
+            own_rankings = [own for own in rankings if (own.level, own.reading) == (level, reading)]
+            neighbors = [read_neighbor_lists(run, reading, level, pair, index, selection) for pair in run.pairs]
+            readings[reading] = _reading(own_lists, own_rankings, neighbors, index, selection)
+            write_data(f"near-{number}-{reading}", _neighbors(neighbors))
+        write_data(f"level-{number}", {**_level(run, level, index, selection), "readings": readings})
 
 
 def own_files() -> dict[str, str]:
@@ -150,26 +157,30 @@ def _common_folder(uris: list[str]) -> str:
     return first[: first.rfind("/", 0, next(differing, min(len(first), len(last)))) + 1]
 
 
-def _level(
-    run: RunStore,
-    level: str,
-    outlier_lists: list[OutlierList],
-    rankings: list[Ranking],
-    neighbors: list[NeighborLists],
-    index: PointIndex,
-    selection: Selection,
-) -> dict[str, object]:
+def _level(run: RunStore, level: str, index: PointIndex, selection: Selection) -> dict[str, object]:
+    """Return what is the same in every reading: coordinates and clusters."""
     coordinates, clusters = read_points(run, level, index, selection.image)
     points = coordinates.astype(np.float64)
     low = points.min(axis=0, initial=np.inf) if len(points) else np.zeros(3)
     span = float((points - low).max(initial=0.0)) or 1.0
-    page_numbers = selection.page_numbers(len(index))
     return {
         "low": [float(value) for value in low],
         "span": span,
         # 16 bits a coordinate are finer than a pixel of any screen.
         "points": packed(np.rint((points - low) / span * 65535).astype(np.uint16)),
         "clusters": packed(clusters),
+    }
+
+
+def _reading(
+    outlier_lists: list[OutlierList],
+    rankings: list[Ranking],
+    neighbors: list[NeighborLists],
+    index: PointIndex,
+    selection: Selection,
+) -> dict[str, object]:
+    page_numbers = selection.page_numbers(len(index))
+    return {
         "scores": [packed(lists.score.astype(np.float16)) for lists in neighbors],
         "lists": [_outlier_list(outliers, page_numbers) for outliers in outlier_lists],
         "rankings": [_ranking(ranking, page_numbers) for ranking in rankings],

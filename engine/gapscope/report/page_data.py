@@ -7,10 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.headline import describe_groups, describe_repeats, describe_shared
+from gapscope.compare.style_aside import MIN_CONTENT
 from gapscope.report.columns import Column
 from gapscope.report.lists import OneSidedCluster
 from gapscope.report.neighbor_lists import score_k
 from gapscope.report.numbers import charts, histograms, numbers_table
+from gapscope.report.opening import Opening
 from gapscope.report.palette import DARK, LIGHT
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
@@ -32,8 +34,10 @@ def page_data(
     selection: Selection,
     tiles: Tiles,
     columns: list[Column],
+    opening: list[Opening],
 ) -> dict[str, object]:
     """Return all of the page's data that is not one value per image, as JSON values."""
+    compared = run.record.config.compare.readings_compared
     drawn = index.dataset[selection.image[selection.drawn]]
     page_numbers = selection.page_numbers(len(index))
     return {
@@ -66,10 +70,19 @@ def page_data(
         "tiles": {"images": tiles.images, "bytes": tiles.bytes, "wanted": tiles.wanted},
         "k": [score_k(run, name) for name in run.datasets],
         "columns": [column.head for column in columns],
-        "numbers": numbers_table(run, metrics),
-        "charts": charts(run, metrics),
-        "histograms": histograms(run, metrics),
-        "heads": [metrics["headlines"][pair.name] for pair in run.pairs],
+        "readings": run.record.config.compare.listed_readings,
+        "numbers": {reading: numbers_table(run, metrics, reading) for reading in compared},
+        "charts": {reading: charts(run, metrics, reading) for reading in compared},
+        "histograms": {reading: histograms(run, metrics, reading) for reading in compared},
+        "styleAside": [_style_aside(run, metrics, level) for level in run.levels],
+        "minContent": MIN_CONTENT,
+        "levelRankings": [
+            [run.levels.index(level) for level in metrics["level_rankings"][pair.name]] for pair in run.pairs
+        ],
+        "openings": [_opening(own) for own in opening],
+        "heads": [
+            _headline(metrics["headlines"][pair.name], own) for pair, own in zip(run.pairs, opening, strict=True)
+        ],
         "limits": [metrics["limits"][pair.name]["message"] for pair in run.pairs],
         "groupNotes": _group_notes(run, metrics),
         "confounders": [_confounders(metrics["confounders"].get(pair.name)) for pair in run.pairs],
@@ -81,6 +94,30 @@ def page_data(
         "rejects": _rejects(run, metrics),
         "provenance": _provenance(run),
     }
+
+
+def _style_aside(run: RunStore, metrics: Metrics, level: str) -> list[dict[str, object]]:
+    """Return, per pair, what a level's list rests on style aside, and how well the level sees content; or nothing."""
+    numbers = metrics["levels"][level]["style_aside"]
+    if not run.record.config.compare.reads("style-aside"):
+        return []
+    return [{key: numbers[pair.name][key] for key in ("basis", "content")} for pair in run.pairs]
+
+
+def _opening(opening: Opening) -> dict[str, object]:
+    return {
+        "asIs": opening.as_is,
+        "styleAside": opening.style_aside,
+        "reading": opening.reading,
+        "pictures": opening.pictures,
+        "isRanking": opening.is_ranking,
+    }
+
+
+def _headline(sentence: str, opening: Opening) -> list[str]:
+    """Return a headline in two parts, the first of which is empty unless nearly everything differs."""
+    first, colon, rest = sentence.partition(": ")
+    return [first, rest] if opening.is_saturated and colon else ["", sentence]
 
 
 _IN_PYTHON = "`group='none'`"

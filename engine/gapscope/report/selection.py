@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from gapscope.report.lists import OneSidedCluster, OutlierList, Ranking, read_outlier_lists
 from gapscope.report.points import PointIndex, read_point_index, read_points
+from gapscope.settings import Reading
 from gapscope.store.run_store import RunStore
 
 MAX_OUTLIERS = 20_000
-"""Outliers drawn, best ranked first; the rest of the points shows what is ordinary."""
+"""Outliers drawn by rank; the rest of the points shows the datasets as they are."""
 
 MAX_NEIGHBORS = 10_000
 """Images that are shown only beside an outlier that they are near to."""
@@ -22,14 +23,14 @@ _TYPICAL = _UNRANKED - 1
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The images on the page, most important first: listed outliers and their neighbors by rank, then a random sample.
+    """The images on the page, most important first: the best outliers and their neighbors, then a random sample.
 
     Attributes:
         image: (n,) int64 positions in the `PointIndex`.
         drawn: (n,) bool, whether the image is a point on the maps, the same on every level.
         important: how many images come before the sample.
-        outliers: how many images are listed as an outlier on some level, drawn or not.
-        outliers_drawn: how many of them are drawn.
+        outliers: how many images are listed as an outlier on some level and in some reading, drawn or not.
+        outliers_drawn: how many of them are drawn, by their rank or in the sample.
     """
 
     image: NDArray[np.int64]
@@ -55,7 +56,11 @@ def select_images(
     max_outliers: int = MAX_OUTLIERS,
     max_neighbors: int = MAX_NEIGHBORS,
 ) -> Selection:
-    """Select the listed outliers, then a sample of all other images, then the outliers' neighbors.
+    """Select the best outliers, then a sample of all other images, then the outliers' neighbors.
+
+    Outliers of all levels and readings are drawn by their best rank, but no more than fill half of the points. What is
+    left of the points is a sample: up to half of it of images that no list holds, so that these can be seen where
+    nearly everything is listed, then of other listed images, and of both alike once these are drawn as densely.
 
     The sample depends on names alone: the order of the images does not change it. It is uniform within each dataset
     whose images count one by one, so that a map's densities stay as they are. Of each group, such as a clip, one image
@@ -68,20 +73,26 @@ def select_images(
     turn[by_hash] = index.turn(by_hash)
     order = np.lexsort((index.hash, turn, rank))
 
-    outliers = int((rank != _UNRANKED).sum())
+    listed = rank != _UNRANKED
     drawn = np.zeros(len(index), dtype=bool)
-    drawn[order[: min(outliers, max_outliers, max_drawn)]] = True
-    outliers_drawn = int(drawn.sum())
-    others = order[outliers:]
-    drawn[_sample(others, index.dataset, len(index.datasets), max_drawn - outliers_drawn)] = True
+    drawn[order[: min(int(listed.sum()), max_outliers, (max_drawn + 1) // 2)]] = True
+    best = drawn.copy()
+    # Of what is listed, the sample takes no better ranks first.
+    at_random = np.lexsort((index.hash, turn))
+    left = max_drawn - int(drawn.sum())
+    unlisted = at_random[~listed[at_random]]
+    drawn[_sample(unlisted, index.dataset, len(index.datasets), left // 2)] = True
+    others = at_random[~drawn[at_random]]
+    drawn[_sample(others, index.dataset, len(index.datasets), max_drawn - int(drawn.sum()))] = True
 
-    # A neighbor is as important as the best outlier that it stands beside, right after that one. What is typical of a
-    # cluster comes behind all of them.
-    neighbor_rank = _neighbor_ranks(rank, drawn, outlier_lists)
+    # A neighbor is as important as the best outlier that it stands beside, right after that one, and what is ranked as
+    # an outlier of that rank. What is typical of a cluster comes behind all of them.
+    rank = np.where(best, rank, _UNRANKED)
+    neighbor_rank = _neighbor_ranks(rank, best, outlier_lists)
     for cluster in one_sided:
         neighbor_rank[cluster.typical] = np.minimum(neighbor_rank[cluster.typical], _TYPICAL)
     for ranking in ranked:
-        neighbor_rank[ranking.image] = np.minimum(neighbor_rank[ranking.image], _TYPICAL)
+        np.minimum.at(neighbor_rank, ranking.image, np.arange(1, len(ranking.image) + 1))
     importance = np.minimum(rank, neighbor_rank)
     hidden = np.where(drawn, _UNRANKED, neighbor_rank)
     extra = np.lexsort((index.hash, hidden))[: min(max_neighbors, int((hidden != _UNRANKED).sum()))]
@@ -91,8 +102,8 @@ def select_images(
         image=image,
         drawn=drawn[image],
         important=int((importance[image] != _UNRANKED).sum()),
-        outliers=outliers,
-        outliers_drawn=outliers_drawn,
+        outliers=int(listed.sum()),
+        outliers_drawn=int((listed & drawn).sum()),
     )
 
 
@@ -143,7 +154,12 @@ def _quotas(sizes: list[int], total: int) -> list[int]:
     floors = [min(size, total // (2 * len(sizes))) for size in sizes]
     rest = total - sum(floors)
     above = [size - floor for size, floor in zip(sizes, floors, strict=True)]
-    return [floor + rest * more // sum(above) for floor, more in zip(floors, above, strict=True)]
+    quotas = [floor + rest * more // sum(above) for floor, more in zip(floors, above, strict=True)]
+    # What rounding leaves, less than one per dataset, goes to those that lost most by it.
+    by_loss = sorted(range(len(sizes)), key=lambda number: (-(rest * above[number] % sum(above)), number))
+    for number in by_loss[: total - sum(quotas)]:
+        quotas[number] += 1
+    return quotas
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,12 +169,14 @@ class PlottedPoints:
     Attributes:
         run: the run.
         index: all images that have coordinates.
-        outlier_lists: every outlier list.
+        reading: by which images are marked: as they are, or style aside where the run lists nothing else.
+        outlier_lists: every outlier list of that reading.
         image: (m,) int64 positions in `index`, the most important first.
     """
 
     run: RunStore
     index: PointIndex
+    reading: Reading
     outlier_lists: list[OutlierList]
     image: NDArray[np.int64]
 
@@ -186,9 +204,15 @@ class PlottedPoints:
 
 
 def read_plotted_points(run: RunStore, max_points: int) -> PlottedPoints:
-    """Select at most `max_points` images: listed outliers, then a random sample of all others."""
+    """Select at most `max_points` images: the best outliers, then a random sample of all others."""
     index = read_point_index(run)
     outlier_lists = read_outlier_lists(run, index)
     selection = select_images(index, outlier_lists, max_drawn=max_points, max_neighbors=0)
-    image = selection.image[selection.drawn]
-    return PlottedPoints(run=run, index=index, outlier_lists=outlier_lists, image=image)
+    reading = run.record.config.compare.listed_readings[0]
+    return PlottedPoints(
+        run=run,
+        index=index,
+        reading=reading,
+        outlier_lists=[outliers for outliers in outlier_lists if outliers.reading == reading],
+        image=selection.image[selection.drawn],
+    )

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from gapscope.report.lists import OneSidedCluster, OutlierList
+from gapscope.report.lists import OneSidedCluster, OutlierList, Ranking
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection, select_images
+from gapscope.store.datasets import Pair
 from gapscope.store.thumbnails import uri_hashes
 
 
@@ -28,6 +29,7 @@ def outlier_list(images: list[int], neighbors: list[list[int]] | None = None, le
     count = len(images)
     nearest = np.array(neighbors if neighbors else np.zeros((count, 0)), dtype=np.int64).reshape(count, -1)
     return OutlierList(
+        reading="as-is",
         level=level,
         query=0,
         reference=1,
@@ -52,9 +54,9 @@ def test_everything_is_drawn_where_it_fits() -> None:
 
 
 @pytest.mark.parametrize("sizes", [[500, 500], [990, 10], [1000, 0], [400, 300, 200, 100], [3, 997]])
-def test_no_more_is_drawn_than_allowed(sizes: list[int]) -> None:
+def test_as_much_is_drawn_as_allowed(sizes: list[int]) -> None:
     selection = select_images(make_index(sizes), [outlier_list([5, 0] if sizes[0] > 5 else [0])], max_drawn=100)
-    assert 100 - len(sizes) <= selection.drawn.sum() <= 100
+    assert selection.drawn.sum() == 100
 
 
 def test_listed_outliers_are_all_drawn_and_come_first_by_rank() -> None:
@@ -76,8 +78,53 @@ def test_the_best_ranked_outliers_are_drawn_where_not_all_fit() -> None:
     selection = select_images(make_index([600, 400]), [outlier_list(list(range(100)))], max_drawn=50, max_outliers=20)
     drawn = set(selection.image[selection.drawn].tolist())
     assert {*range(20)} <= drawn
-    assert not drawn & {*range(20, 100)}
-    assert (selection.outliers, selection.outliers_drawn) == (100, 20)
+    assert selection.image[:20].tolist() == list(range(20))
+    # Of the others a few are in the sample, like any image.
+    assert (selection.outliers, selection.outliers_drawn) == (100, len(drawn & {*range(100)}))
+    assert 20 <= selection.outliers_drawn < 30
+    assert selection.important == 20
+
+
+def test_the_map_is_full_where_nearly_everything_is_listed() -> None:
+    sizes = [3000, 3000]
+    listed = np.random.default_rng(0).permutation(3000)[:2850].tolist()
+    way_back = replace(outlier_list((3000 + np.array(listed)).tolist()), query=1, reference=0)
+    selection = select_images(make_index(sizes), [outlier_list(listed), way_back], max_drawn=4000, max_outliers=1500)
+    drawn = selection.image[selection.drawn]
+    assert len(drawn) == 4000
+    # All that are not listed are there, since they are few.
+    is_listed = np.isin(drawn % 3000, listed)
+    assert (~is_listed).sum() == 300
+    assert (selection.outliers, selection.outliers_drawn) == (5700, 3700)
+    assert {*listed[:750]} <= set(drawn.tolist())
+
+
+def test_half_of_the_sample_shows_what_is_not_listed() -> None:
+    # 8,000 of 10,000 are listed: of 500 points that ranks leave, 250 are of the others.
+    selection = select_images(make_index([10_000]), [outlier_list(list(range(8000)))], max_drawn=1000)
+    drawn = selection.image[selection.drawn]
+    assert len(drawn) == 1000
+    assert {*range(500)} <= set(drawn.tolist())
+    assert (drawn >= 8000).sum() == 250
+    # Worse ranks are as likely as better ones to be in the sample.
+    sampled = drawn[(drawn >= 500) & (drawn < 8000)]
+    assert abs(np.median(sampled) - 4250) < 700
+
+
+def test_ranked_images_are_on_the_page_before_the_sample() -> None:
+    index = make_index([1000, 1000])
+    ranked = np.arange(900, 700, -1)
+    ranking = Ranking(
+        reading="style-aside",
+        level="P2",
+        pair=Pair("set0", "set1"),
+        image=ranked,
+        numbers=np.zeros((200, 3), np.float32),
+    )
+    selection = select_images(index, [], (), [ranking], max_drawn=50)
+    assert selection.image[:200].tolist() == ranked.tolist()
+    assert selection.important == 200
+    assert selection.drawn.sum() == 50
 
 
 def test_the_sample_does_not_depend_on_the_order_of_the_images() -> None:
@@ -169,7 +216,7 @@ def test_of_listed_clips_one_frame_comes_before_second_ones() -> None:
     index = clips_index(clips=4, frames=25, singles=10)
     assert index.group is not None
     # Two clips are listed, one after the other, each with all of its frames.
-    selection = select_images(index, [outlier_list([*range(25, 50), *range(75, 100)])], max_drawn=60)
+    selection = select_images(index, [outlier_list([*range(25, 50), *range(75, 100)])], max_drawn=100)
     first = index.group[selection.image[:8]].tolist()
     assert first == [1, 3] * 4
     assert selection.image[:2].tolist() == [25, 75]

@@ -16,6 +16,7 @@
     outside: "outside the reference",
     "under-represented": "under-represented in the reference",
     both: "outside the reference and under-represented in it",
+    suggested: "a suggestion",
   };
 
   const outlierStatus = (entry) => g.make("p", { class: "status" },
@@ -26,7 +27,7 @@
     const reference = g.data.pairs[pair][1];
     const score = g.score(level, pair, image);
     if (!Number.isFinite(score)) return null;
-    return g.make("p", { class: "quiet" }, `Distance to the ${g.ordinal(g.data.k[reference])} nearest in `, g.tag(reference), `: ${g.formatShort(score)}`);
+    return g.make("p", { class: "quiet" }, "Outlier score against ", g.tag(reference), `: ${g.formatShort(score)}`);
   };
 
   const outlierStatuses = (level, image, levelName) => {

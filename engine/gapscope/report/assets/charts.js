@@ -27,11 +27,14 @@
     const unit = 10 ** Math.floor(Math.log10(value));
     return unit * STEPS.find((step) => step * unit >= value * (1 - 1e-9));
   };
+  // The middle of an axis of shares is a whole percentage too.
+  const PERCENT_STEPS = [0.02, 0.04, 0.06, 0.08, 0.1, 0.2, 0.4, 0.6, 0.8, 1];
   const axisRange = (values, format) => {
+    if (format === "percent") return [0, PERCENT_STEPS.find((step) => step >= Math.max(0, ...values) - 1e-9) ?? 1];
     const top = roundUp(Math.max(0, ...values));
     const bottom = -roundUp(-Math.min(0, ...values));
     if (top === bottom) return [0, 1];
-    return [bottom, format === "percent" ? Math.min(1, top) : top];
+    return [bottom, top];
   };
   const formatNumber = (value, format) => (format === "percent" ? g.formatPercent(value) : g.formatShort(value));
 
@@ -43,11 +46,11 @@
   };
 
   const describe = (chart, cell, onlyLine, pair) => {
-    const [value, low, high, , ratio, p] = cell;
+    const [value, low, high, , beyondNoise, p] = cell;
     const interval = low !== null && high !== null ? ` (${formatNumber(low, chart.format)} to ${formatNumber(high, chart.format)})` : "";
-    const timesFloor = ratio !== null ? `, ${g.formatShort(ratio)} times the noise floor` : "";
+    const noise = beyondNoise === null ? "" : beyondNoise ? ", beyond noise" : ", within noise";
     const pValue = p !== null ? `, p ${g.formatShort(p)}` : "";
-    return `${onlyLine ? "" : `${g.datasetName(g.data.pairs[pair][0])}: `}${formatNumber(value, chart.format)}${interval}${timesFloor}${pValue}`;
+    return `${onlyLine ? "" : `${g.datasetName(g.data.pairs[pair][0])}: `}${formatNumber(value, chart.format)}${interval}${noise}${pValue}`;
   };
 
   const lineChart = (chart, pairs, current) => {
@@ -65,7 +68,7 @@
       const value = bottom + share * (top - bottom);
       body.append(svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: y(value), y2: y(value), class: "rule" }),
         svgText({ x: LEFT - 6, y: y(value) + 4, class: "tick", "text-anchor": "end" },
-          chart.format === "percent" ? `${Number((value * 100).toPrecision(2))}%` : g.formatShort(value)));
+          formatNumber(value, chart.format)));
     }
     g.data.levels.forEach(({ name }, level) => body.append(
       svgText({ x: x(level), y: HEIGHT - 6, class: level === current ? "tick current" : "tick", "text-anchor": "middle" }, name)));
@@ -98,7 +101,7 @@
 
   // The score densities of both datasets over the same bins.
   const histogram = (state) => {
-    const scores = g.data.histograms[state.level]?.[state.pair];
+    const scores = g.data.histograms[state.reading][state.level]?.[state.pair];
     if (!scores) return null;
     const [query, reference] = g.data.pairs[state.pair];
     const density = (counts) => {
@@ -129,12 +132,13 @@
     const [query, reference] = g.data.pairs[state.pair] ?? [];
     const pairs = g.data.pairs.flatMap(([q, r], pair) => (
       (q === query && r === reference) || (q === reference && r === query) ? [pair] : []));
-    const hasIntervals = g.data.charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[1] !== null)));
-    const hasFloors = g.data.charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[3] !== null)));
+    const charts = g.data.charts[state.reading];
+    const hasIntervals = charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[1] !== null)));
+    const hasFloors = charts.some(({ rows }) => rows.some((row) => row.some((cell) => cell && cell[3] !== null)));
     g.byId("charts-note").replaceChildren(...pairs.flatMap((pair, index) => [
       index ? " " : "", g.tag(g.data.pairs[pair][0]), ` against ${g.datasetName(g.data.pairs[pair][1])}.`]),
     hasIntervals ? " Vertical lines: 95% intervals." : "",
     hasFloors ? " Dashed lines: the noise floor, which is what two alike datasets would have." : "");
-    g.byId("charts").replaceChildren(...[histogram(state), ...g.data.charts.map((chart) => lineChart(chart, pairs, state.level))].filter(Boolean));
+    g.byId("charts").replaceChildren(...[histogram(state), ...charts.map((chart) => lineChart(chart, pairs, state.level))].filter(Boolean));
   };
 })();

@@ -14,6 +14,12 @@
     return matches;
   };
 
+  // What the reading that is shown says of an image, at the level that is shown.
+  const standing = (image) => {
+    const entries = g.levelShown().entries.get(image) ?? [];
+    return entries.length ? g.make("span", { class: "quiet" }, `outlier, rank ${g.formatCount(Math.min(...entries.map(({ rank }) => rank)))}`) : null;
+  };
+
   g.startSearch = () => {
     const [box, list] = [g.byId("find"), g.byId("matches")];
     let matches = [];
@@ -34,7 +40,11 @@
         : matches.length > MAX_MATCHES ? `The first ${MAX_MATCHES} of ${g.formatCount(matches.length)}.${onPage}` : `${g.formatImages(matches.length)}.${onPage}`;
       list.replaceChildren(g.make("p", { class: "quiet" }, note), ...matches.slice(0, MAX_MATCHES).map((image) => g.make("button", {
         type: "button", class: "match", onclick: () => pin(image),
-      }, g.boxedThumbnail(image, 40, { eager: true }), g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(image))), g.tag(g.image.dataset[image]))));
+      }, g.boxedThumbnail(image, 40, { eager: true }), g.make("span", { class: "file" }, g.make("bdi", {}, g.image.name(image))),
+      g.make("span", { class: "match-about" }, g.tag(g.image.dataset[image]), standing(image)))));
+    };
+    g.refreshSearch = () => {
+      if (!list.hidden) search();
     };
     box.addEventListener("input", search);
     box.addEventListener("focus", search);

@@ -4,19 +4,38 @@
   const g = gapscope;
   const GALLERY_STEP = 24;
 
-  // A pair's number at a level; null if the run does not have it.
-  const tableValue = (level, pair, key) => {
-    const column = g.data.numbers.columns.findIndex(([name]) => name === key);
-    return column < 0 ? null : g.data.numbers.rows[level][pair][column];
+  // A pair's number at a level, in the reading that is shown by default; null if the run does not have it.
+  const tableValue = (level, pair, key, reading = g.state.reading) => {
+    const { columns, rows } = g.data.numbers[reading];
+    const column = columns.findIndex(([name]) => name === key);
+    return column < 0 ? null : rows[level][pair][column];
   };
   g.tableValue = tableValue;
+  const isAside = (state) => state.reading === "style-aside";
+  // What tells the readings apart in a title; nothing where there is one.
+  g.readingSuffix = (state) => (g.data.readings.length < 2 ? "" : isAside(state) ? ", style aside" : ", as it is");
   const levelName = (state) => g.data.levels[state.level].name;
   const pairName = (pair) => g.data.pairs[pair].map(g.datasetName).join("-vs-");
 
-  // The interval of the share outside, in parentheses.
-  const shareRange = (level, pair) => {
-    const cell = g.data.charts.find(({ key }) => key === "share_outside")?.rows[level][pair];
+  const cellOf = (key, level, pair, reading) => g.data.charts[reading].find((chart) => chart.key === key)?.rows[level][pair];
+  // The interval of the share that is not like the reference, in parentheses.
+  const shareRange = (level, pair, reading = g.state.reading) => {
+    const cell = cellOf("share_outside", level, pair, reading);
     return cell && cell[1] !== null && cell[2] !== null ? ` (${g.formatPercent(cell[1])} to ${g.formatPercent(cell[2])})` : "";
+  };
+  g.shareUnlike = (level, pair, reading) => {
+    const share = tableValue(level, pair, "share_outside", reading);
+    return share === null ? "" : `${g.formatPercent(share)}${shareRange(level, pair, reading)}`;
+  };
+
+  // What a list style aside rests on, in a sentence.
+  g.basisSentence = (level, pair) => {
+    const { basis } = g.data.styleAside[level][pair];
+    const listed = tableValue(level, pair, "outliers", "style-aside");
+    if (basis === "ranking") return "No list: this level does not see the same content in both; here is the order.";
+    if (basis === "suggested") return listed ? "A suggestion: some of the look remains; no guarantee." : "Nothing is suggested: some of the look remains; no guarantee.";
+    const falseShare = g.data.fdr === null ? "" : `${Number((g.data.fdr * 100).toPrecision(3))}%`;
+    return listed ? `At most ${falseShare} false, expected.` : `None can be listed with at most ${falseShare} false, expected.`;
   };
 
   // Two sentences about a pair at a level.
@@ -27,30 +46,35 @@
     const dataset = g.data.pairs[pair][0];
     const inGroups = groups === null || groups === number("images") ? ""
       : `, ${g.formatCount(number("outlier_groups"))} of ${g.formatCount(groups)} ${g.unit(dataset, groups)}`;
-    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} ${g.rowUnits(dataset)}${inGroups} (${g.formatPercent(number("outlier_share"))})${inGroups && ","} are outliers`;
+    const outliers = `${g.formatCount(number("outliers"))} of ${g.formatCount(number("images"))} ${query} ${g.rowUnits(dataset)}${inGroups} (${g.formatPercent(number("outlier_share"))})${inGroups && ","} are ${isAside(g.state) ? "listed" : "outliers"}`;
     const reasons = [
       number("outside") ? `${g.formatCount(number("outside"))} outside ${reference}` : "",
       number("under_represented") ? `${g.formatCount(number("under_represented"))} under-represented in ${reference}` : "",
     ].filter(Boolean).join(", ");
-    const share = tableValue(level, pair, "share_outside");
-    return [reasons ? `${outliers}: ${reasons}.` : `${outliers}.`, share === null ? "" : `About ${g.formatPercent(share)} of ${query} lies outside ${reference}${shareRange(level, pair)}.`];
+    const unlike = g.shareUnlike(level, pair, g.state.reading);
+    const remains = isAside(g.state) && g.data.styleAside[level][pair].basis !== "calibrated" ? ", with what remains of the look" : "";
+    const beyondNoise = cellOf("two_sample", level, pair, g.state.reading)?.[4] ?? null;
+    const noise = beyondNoise === null ? "" : ` As a whole the two differ ${beyondNoise ? "beyond" : "within"} noise.`;
+    const isUnlisted = isAside(g.state) && g.data.styleAside[level][pair].basis !== "calibrated" && !number("outliers");
+    const list = isUnlisted ? "" : reasons ? `${outliers}: ${reasons}.` : `${outliers}.`;
+    return [list, isAside(g.state) ? g.basisSentence(level, pair) : "", unlike ? `Share not like the reference: ${unlike}${remains}.${noise}` : noise.trim()];
   };
 
   g.drawPairs = (state) => {
-    g.byId("pairs-title").textContent = `At ${levelName(state)}`;
+    g.byId("pairs-title").textContent = `At ${levelName(state)}${g.readingSuffix(state)}`;
     const order = g.data.pairs.map((_, pair) => pair);
     if (order.length > 2) order.sort((a, b) => (tableValue(state.level, b, "outlier_share") ?? 0) - (tableValue(state.level, a, "outlier_share") ?? 0) || a - b);
     const maxShare = Math.max(0.001, ...order.map((pair) => tableValue(state.level, pair, "outlier_share") ?? 0));
     g.byId("pairs").replaceChildren(...order.map((pair) => {
       const [query, reference] = g.data.pairs[pair];
-      const [outliers, outside] = pairSentences(state.level, pair);
+      const [outliers, basis, unlike] = pairSentences(state.level, pair);
       const bar = g.make("span", { class: "bar", "aria-hidden": "true" });
       bar.style.setProperty("--color", `var(--dataset-${query})`);
       bar.style.setProperty("--share", (tableValue(state.level, pair, "outlier_share") ?? 0) / maxShare);
       return g.make("button", { type: "button", class: "pair", "aria-pressed": String(pair === state.pair), onclick: () => g.update({ pair }) },
         g.make("span", { class: "pair-head" }, g.tag(query), g.make("span", { class: "quiet" }, "vs"), g.tag(reference),
-          g.make("span", { class: "number" }, g.formatPercent(tableValue(state.level, pair, "outlier_share") ?? 0))),
-        bar, g.make("span", {}, outliers), outside ? g.make("span", { class: "quiet" }, outside) : null);
+          g.make("span", { class: "number" }, g.shareListed(state.level, pair, state.reading))),
+        bar, ...[outliers, basis].filter(Boolean).map((text) => g.make("span", {}, text)), unlike ? g.make("span", { class: "quiet" }, unlike) : null);
     }));
   };
 
@@ -100,14 +124,16 @@
   };
 
   const drawRanking = (ranking, state, query, reference) => {
-    g.byId("gallery-title").replaceChildren("Ranking of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
-    g.byId("gallery-note").textContent = `${g.data.limits[state.pair]}. Here is the ranking. None of these is sure: they stand out most, and as many would where nothing differs.`;
-    g.byId("gallery-items").replaceChildren(...Array.from(ranking.image, (image, index) => {
+    g.byId("gallery-title").replaceChildren("Ranking of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}${g.readingSuffix(state)}`);
+    const why = g.data.limits[state.pair] ? `${g.data.limits[state.pair]}. Here is the ranking.` : g.basisSentence(state.level, state.pair);
+    const more = isAside(state) ? ` More of it: manifests/${levelName(state)}.${pairName(state.pair)}.style-aside.csv` : "";
+    g.byId("gallery-note").textContent = `${why} None of these is sure: they stand out most, and as many would where nothing differs.${more}`;
+    g.byId("gallery-items").replaceChildren(...Array.from(ranking.image.slice(0, state.galleryLength), (image, index) => {
       const group = g.groupOf(image);
       const size = group && group.images > 1 ? `${g.groupName(group)}, ${g.formatCount(group.images)} ${g.rowUnits(query)}` : "not listed";
       return galleryItem(image, state, itemHead(g.formatCount(index + 1), `p ${g.formatShort(ranking.numbers[3 * index])}`), size);
     }));
-    g.byId("more").hidden = true;
+    g.byId("more").hidden = state.galleryLength >= ranking.image.length;
     g.byId("select-list").hidden = true;
   };
 
@@ -126,7 +152,7 @@
       drawRanking(ranking, state, query, reference);
       return;
     }
-    title.replaceChildren("Worst outliers of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}`);
+    title.replaceChildren("Worst outliers of ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}${g.readingSuffix(state)}`);
     const stacks = stacksOf(list);
     const length = Math.min(state.galleryLength, stacks.length);
     const all = tableValue(state.level, state.pair, "groups");
@@ -134,8 +160,11 @@
     const counted = groups === null ? `${g.formatCount(length)} of ${g.formatCount(list.total)} ${g.datasetName(query)} ${g.rowUnits(query)}`
       : `${g.formatCount(length)} of ${g.formatCount(groups)} ${g.datasetName(query)} ${g.unit(query, groups)}, ${g.formatCount(list.total)} ${g.rowUnits(query)} in all,`;
     const few = g.data.limits[state.pair] ? `${g.data.limits[state.pair]}. ` : "";
+    const basis = isAside(state) ? `${g.basisSentence(state.level, state.pair)} ` : "";
+    const isSuggested = isAside(state) && g.data.styleAside[state.level][state.pair].basis === "suggested";
+    const what = isSuggested ? `whose content ${g.datasetName(reference)} seems to lack` : `that are outside ${g.datasetName(reference)} or under-represented in it`;
     g.byId("gallery-note").textContent = list.total
-      ? `${few}${counted} that are outside ${g.datasetName(reference)} or under-represented in it. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}${groups === null ? "" : ".groups"}.csv`
+      ? `${few}${basis}${counted} ${what}. The whole list: manifests/${levelName(state)}.${pairName(state.pair)}${isAside(state) ? ".style-aside" : ""}${groups === null ? "" : ".groups"}.csv`
       : `No ${g.datasetName(query)} image is listed as an outlier against ${g.datasetName(reference)} at this level.`;
     items.replaceChildren(...stacks.slice(0, length).flatMap((stack, index) => stackItems(stack, index + 1, state, query)));
     g.byId("more").hidden = length >= stacks.length;
@@ -176,20 +205,6 @@
     }));
   };
 
-  // The headlines of the pairs, as the comparison wrote them, widest gap first. Returns whether there are any.
-  const MAX_HEADLINES = 4;
-  g.drawHeadlines = () => {
-    const widest = (pair) => Math.max(...g.data.levels.map((_, level) => tableValue(level, pair, "outlier_share") ?? 0));
-    const order = g.data.pairs.flatMap((_, pair) => (g.data.heads[pair] ? [pair] : []))
-      .sort((a, b) => widest(b) - widest(a) || a - b);
-    g.byId("headlines").hidden = !order.length;
-    g.byId("headlines").replaceChildren(...order.slice(0, MAX_HEADLINES).map((pair) => {
-      const swatch = g.swatch(g.data.pairs[pair][0]);
-      return g.make("li", {}, swatch, g.make("bdi", {}, g.data.heads[pair]));
-    }));
-    return order.length > 0;
-  };
-
   // What counts as one, and where that is too little to be sure of anything.
   g.drawNotes = () => {
     // Both directions of a pair have the same limit where both sides are as large.
@@ -203,6 +218,7 @@
   };
 
   // Confounders: differences between the files rather than between what the images show.
+  const MAX_WARNINGS = 3;
   g.drawConfounders = () => {
     const { pairs, confounders } = g.data;
     const between = ([query, reference]) => [g.tag(query), " and ", g.tag(reference)];
@@ -211,8 +227,9 @@
       && !(query > reference && confounders[pairs.findIndex(([q, r]) => q === reference && r === query)]) ? [pair] : []));
     const warnedPairs = shownPairs.filter((pair) => confounders[pair].warning);
     g.byId("confounder-warning").hidden = !warnedPairs.length;
-    g.byId("confounder-warning").replaceChildren(...warnedPairs.map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
+    g.byId("confounder-warning").replaceChildren(...warnedPairs.slice(0, MAX_WARNINGS).map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
       g.make("bdi", {}, confounders[pair].warning), ". ", g.make("a", { href: "#confounders" }, "See how they differ."))));
+    if (warnedPairs.length > MAX_WARNINGS) g.byId("confounder-warning").append(g.make("p", {}, `The files of ${g.formatCount(warnedPairs.length - MAX_WARNINGS)} more pairs of datasets differ as much.`));
     g.byId("confounders").hidden = !shownPairs.length;
     g.byId("confounder-pairs").replaceChildren(...shownPairs.map((pair) => {
       const { auc, rows } = confounders[pair];
@@ -229,7 +246,8 @@
   };
 
   g.drawNumbers = (state) => {
-    const { columns, rows } = g.data.numbers;
+    const { columns, rows } = g.data.numbers[state.reading];
+    g.byId("numbers-title").textContent = `Numbers by level${g.readingSuffix(state)}`;
     const head = g.make("thead", {}, g.make("tr", {}, g.make("th", { scope: "col" }, "level"), g.make("th", { scope: "col" }, "pair"),
       ...columns.map(([, label, , help]) => g.make("th", { scope: "col", class: "value", title: help }, label))));
     const bodies = rows.map((pairs, level) => g.make("tbody", { class: level === state.level ? "current" : null }, ...pairs.map((values, pair) => {
@@ -237,7 +255,8 @@
       return g.make("tr", {},
         pair === 0 ? g.make("th", { scope: "rowgroup", rowspan: pairs.length }, g.data.levels[level].name) : null,
         g.make("th", { scope: "row", class: "pair-cell" }, g.tag(query), g.make("span", { class: "quiet" }, " vs "), g.tag(reference)),
-        ...values.map((value, column) => g.make("td", {}, g.formatValue(value, columns[column][2]))));
+        ...values.map((value, column) => g.make("td", {}, g.formatValue(value, columns[column][2]),
+          columns[column][0] === "share_outside" ? g.make("span", { class: "quiet" }, shareRange(level, pair)) : null)));
     })));
     g.byId("numbers").replaceChildren(head, ...bodies);
   };

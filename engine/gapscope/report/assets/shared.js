@@ -24,9 +24,13 @@
 
   const integerFormat = new Intl.NumberFormat("en");
   g.formatCount = (value) => integerFormat.format(value);
+  // A share in whole percent, the same everywhere: `format_share` in compare/registry.py, which rounds halves to even.
   g.formatPercent = (share) => {
-    if (share > 0 && share < 0.0005) return "<0.1%";
-    return `${(share * 100).toFixed(share === 0 || share === 1 ? 0 : 1)}%`;
+    if (share > 0 && share < 0.005) return "<1%";
+    if (share >= 0.995 && share < 1) return ">99%";
+    const percent = share * 100;
+    const rounded = Math.round(percent);
+    return `${Math.abs(percent % 1) === 0.5 && rounded % 2 ? rounded - 1 : rounded}%`;
   };
   // Two significant digits.
   g.formatShort = (value) => (value === 0 ? "0" : Number(value.toPrecision(2)).toString());
@@ -78,6 +82,13 @@
     const quantized = g.decodeArray(data.points, Uint16Array);
     const points = new Float32Array(quantized.length);
     for (let i = 0; i < quantized.length; i++) points[i] = data.low[i % 3] + (quantized[i] / 65535) * data.span;
+    const readings = Object.fromEntries(Object.entries(data.readings).map(([name, reading]) => [name, decodeReading(reading)]));
+    return { points, clusters: g.decodeArray(data.clusters, Int32Array), readings };
+  };
+  // A level as a reading sees it: the map is the same, what is listed is not.
+  g.levelIn = (level, reading) => ({ ...level, ...level.readings[reading] });
+
+  const decodeReading = (data) => {
     const lists = data.lists.map((list, pair) => ({
       pair,
       total: list.total,
@@ -96,7 +107,7 @@
         entries.get(image).push(g.readEntry(list, index));
       });
     }
-    return { points, lists, rankings, entries, clusters: g.decodeArray(data.clusters, Int32Array), scores: data.scores.map(decodeFloat16) };
+    return { lists, rankings, entries, scores: data.scores.map(decodeFloat16) };
   };
 
   // Few browsers have a Float16Array.
@@ -118,7 +129,7 @@
   // The end of a group's name, which often is a path.
   g.groupName = (group) => group.name.split("/").filter(Boolean).slice(-2).join("/");
 
-  const REASON_NAMES = ["outside", "under-represented", "both"];
+  const REASON_NAMES = ["outside", "under-represented", "both", "suggested"];
   // An entry of an outlier list as an object.
   g.readEntry = (list, index) => ({
     pair: list.pair,
@@ -133,17 +144,18 @@
 
   // A level's neighbors are loaded when an image is first pinned: most visits to a level need none.
   const neighbors = new Map();
-  g.loadNeighbors = async (number) => {
-    if (!neighbors.has(number)) {
-      const { across, pairs } = await g.loadData(`near-${number}`);
-      neighbors.set(number, {
+  g.loadNeighbors = async (number, reading) => {
+    const name = `near-${number}-${reading}`;
+    if (!neighbors.has(name)) {
+      const { across, pairs } = await g.loadData(name);
+      neighbors.set(name, {
         across,
         pairs: pairs.map(({ images, distances }) => ({
           images: g.decodeArray(images, Int32Array), distances: g.decodeArray(distances, Float32Array),
         })),
       });
     }
-    return neighbors.get(number);
+    return neighbors.get(name);
   };
   let datasetIndices; // of each image among the images of its dataset
   const indexInDataset = (image) => {
