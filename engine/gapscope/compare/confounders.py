@@ -133,18 +133,15 @@ def with_reach(metrics: ConfounderMetrics, pair: Pair, levels: Mapping[str, Leve
         return metrics
     cause, _, _ = metrics["warning"].rpartition("; ")
     if not reached:
-        return {
-            **metrics,
-            "warning": f"{cause}; no level lists more as it is than with each set's overall look taken out",
-        }
+        text = f"{cause}; at no level is more listed as it is than with each set's overall look taken out"
+        return {**metrics, "warning": text}
     most = max(reached, key=before.__getitem__)
-    reach = f"at {', '.join(reached)}; {most}: {format_share(before[most])} as it is"
-    return {
-        **metrics,
-        "warning": f"{cause}; it reaches what is listed {reach}; with each set's overall look taken out, "
-        f"{format_share(after[most])}",
-        "levels": reached,
-    }
+    text = (
+        f"{cause}; that may be what is listed at {', '.join(reached)}: "
+        f"at {most} {format_share(before[most])} as it is, "
+        f"{format_share(after[most])} with each set's overall look taken out"
+    )
+    return {**metrics, "warning": text, "levels": reached}
 
 
 def _as_text(value: float | str) -> str:

@@ -72,7 +72,7 @@ def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[s
         saturated = [name for name in ranking if by_level[name]["outlier_share"] > SATURATED]
         return (
             f"Nearly everything differs at {_listed(saturated, by_level)}: {share} of {images} "
-            f"{'is' if metrics['images'] == 1 else 'are'} not like {reference} at {level} as it is{without_look}"
+            f"are not like {reference}, or too rare in it, at {level} as it is{without_look}"
         )
     return f"{listed} ({share}) are not like {reference}, or too rare in it, at {level}{without_look}"
 

@@ -13,14 +13,20 @@ from numpy.typing import NDArray
 
 from gapscope.compare.outlier_scores import OutlierScores
 from gapscope.compare.outlier_tests import outside_p
-from gapscope.neighbors.style_scaler import MAX_EXCESS, SURE, excess_own_share
+from gapscope.compare.style_scaler import excess_own_share
 
+MAX_EXCESS = 0.05
+"""Share of the other dataset that may be missing among an image's nearest before that counts."""
+MAX_LISTED = 1 / 3
+"""Share of the query that the tests may list before that is taken for what remains of its look."""
 MAX_BULK = 0.1
 """Share of images by which more than half may be farther away than the reference's median image."""
 MIN_CONTENT = 0.8
 """Content that a level must see in both datasets for a suggested list."""
 
 _CENTER = 0.4
+_SURE = 1.645
+"""Standard errors, one-sided 95%, by which a limit must be exceeded."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +38,7 @@ class Residual:
             where the datasets do not differ, 1 where no image has a neighbor in the other.
         bulk: share of the query's images that are farther from the reference than the reference's median image is, less
             a half.
-        remains: whether either is beyond its limit, and beyond chance.
+        remains: whether either is beyond its limit, and beyond chance, or the tests list more than a third of the query.
     """
 
     excess: float
@@ -45,7 +51,8 @@ def residual_style(scores: OutlierScores, reversed_scores: OutlierScores) -> Res
 
     A difference of look moves all images, and missing content only some, which the two tests list. So what is measured
     are the other images: whether they still have too few neighbors in the other dataset (more than 5% missing), and
-    whether too many lie beyond the median of the reference's own scores (10 points more than half).
+    whether too many lie beyond the median of the reference's own scores (10 points more than half). Where more than a
+    third is listed, too few others are left to tell.
 
     Args:
         scores: of the query against the reference, style aside, without a suggestion.
@@ -60,8 +67,9 @@ def residual_style(scores: OutlierScores, reversed_scores: OutlierScores) -> Res
         counts = side.from_reference[side.groups.representative][rest[number]] / max(1, side.k_local)
         excesses.append(excess_own_share(counts, len(rest[number]), len(rest[1 - number])))
     farther = float(np.mean(scores.outside_p[rest[0]] <= 0.5)) - 0.5
-    sure = farther - SURE * 0.5 / len(rest[0]) ** 0.5 > MAX_BULK
-    remains = sure or any(excess - SURE * error > MAX_EXCESS for excess, error in excesses)
+    sure = farther - _SURE * 0.5 / len(rest[0]) ** 0.5 > MAX_BULK
+    is_flooded = float(np.mean(scores.listed)) > MAX_LISTED
+    remains = is_flooded or sure or any(excess - _SURE * error > MAX_EXCESS for excess, error in excesses)
     return Residual(max(0.0, *(excess for excess, _ in excesses)), farther, remains)
 
 

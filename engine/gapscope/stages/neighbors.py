@@ -12,13 +12,13 @@ from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
 from gapscope.cluster import Connect, run_jobs, workers_per_host
+from gapscope.compare.style_scaler import MAX_SAMPLE, trimmed_style_scalers
 from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.neighbors.cache import NEIGHBOR_CACHE, CachedNeighbors
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view, read_rows_float32
 from gapscope.neighbors.result import Method
 from gapscope.neighbors.scaler import fit_scaler
-from gapscope.neighbors.style_scaler import MAX_SAMPLE, trimmed_style_scalers
 from gapscope.progress import Progress
 from gapscope.settings import Reading
 from gapscope.store.datasets import Graph, Pair, all_pairs
@@ -181,7 +181,7 @@ def _fit_style_scalers(run: RunStore) -> None:
     """Fit a scaler to each dataset alone, for every level that has none yet, and keep them in run.json.
 
     Every group weighs alike. Where datasets differ by more than that, the scalers are trimmed; see
-    `gapscope.neighbors.style_scaler`.
+    `gapscope.compare.style_scaler`.
     """
     if all(level in run.record.style_scaler for level in run.levels):
         return
