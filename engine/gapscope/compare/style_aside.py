@@ -38,7 +38,8 @@ class Residual:
             where the datasets do not differ, 1 where no image has a neighbor in the other.
         bulk: share of the query's images that are farther from the reference than the reference's median image is, less
             a half.
-        remains: whether either is beyond its limit, and beyond chance, or the tests list more than a third of the query.
+        remains: whether either is beyond its limit, and beyond chance, or the tests list more than a third of the
+            query.
     """
 
     excess: float

@@ -48,7 +48,8 @@ def two_lights(images: Points) -> Points:
 def bent(images: Points) -> Points:
     """Another such look: a light that falls on some dimensions, brightly on some images."""
     random = np.random.default_rng(8)
-    return images + 3 * np.abs(random.normal(size=(len(images), 1)) * random.normal(size=(1, CHANNELS)))
+    lit: Points = images + 3 * np.abs(random.normal(size=(len(images), 1)) * random.normal(size=(1, CHANNELS)))
+    return lit
 
 
 def kinds(size: int, seed: int, without: int | None = None) -> NDArray[np.int64]:
@@ -125,10 +126,9 @@ def test_where_nearly_everything_is_listed_the_farthest_come_first(run: Run) -> 
     assert run.outliers("P5", "real", "synthetic")["score"].is_monotonic_decreasing
 
 
-@pytest.mark.parametrize("metric", ["cosine", "euclidean"])
-def test_a_look_that_is_more_than_mean_and_spread_gives_a_suggestion_or_none(tmp_path: Path, metric: Any) -> None:
+def test_a_look_that_is_more_than_mean_and_spread_gives_a_suggestion_or_none(tmp_path: Path) -> None:
     real, whole = pictures(REAL, 3), two_lights(pictures(kinds(380, 4), 6))
-    nothing = compare_vectors(tmp_path / "whole", {"real": {"P5": real}, "synthetic": {"P5": whole}}, metric=metric)
+    nothing = compare_vectors(tmp_path / "whole", {"real": {"P5": real}, "synthetic": {"P5": whole}})
     numbers = numbers_of(nothing)
     assert numbers["basis"] == "suggested"
     assert numbers["residual"] > 0.05
@@ -142,7 +142,7 @@ def test_a_look_that_is_more_than_mean_and_spread_gives_a_suggestion_or_none(tmp
             ".txt"
         ).read_text() == ""
     part = two_lights(pictures(kinds(380, 4, without=0), 6))
-    missing = compare_vectors(tmp_path / "part", {"real": {"P5": real}, "synthetic": {"P5": part}}, metric=metric)
+    missing = compare_vectors(tmp_path / "part", {"real": {"P5": real}, "synthetic": {"P5": part}})
     assert numbers_of(missing)["basis"] == "suggested"
     table = missing.outliers("P5", "real", "synthetic", "style-aside")
     assert (REAL[table["row"].to_numpy()[:30]] == 0).mean() > 0.8
