@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from gapscope.compare.limits import ListingLimit
+from gapscope.compare.outlier_table import SATURATED
 from gapscope.compare.registry import format_share
 from gapscope.store.datasets import Pair
 from gapscope.store.metrics import DuplicateCounts, LevelMetrics, PairMetrics
 from gapscope.store.run_record import RunRecord
 
-SATURATED = 0.5
-"""Where more than this share of a dataset is listed as it is, nearly everything differs."""
 _STEPS = 20
 """Gaps of levels within a twentieth of each other rank alike."""
 _MATCHES: dict[Literal["exact", "near"], str] = {"exact": "an exact", "near": "a near"}
@@ -40,6 +39,28 @@ def level_ranking(pair: Pair, levels: Mapping[str, LevelMetrics]) -> list[str]:
     return sorted(names, key=key, reverse=True)
 
 
+_BASES = ("ranking", "suggested", "calibrated")
+
+
+def leading_levels(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[str]) -> tuple[str, str | None]:
+    """Return the level that stands for a pair as it is, and the one that does style aside; None without that reading.
+
+    As it is, the most telling level that lists anything; style aside, the one that lists most, or whose ranking rests
+    on most.
+
+    Args:
+        pair: of datasets.
+        levels: numbers per level.
+        ranking: the levels, the most telling first.
+    """
+    as_is = next((name for name in ranking if levels[name]["pairs"][pair.name]["outliers"]), ranking[0])
+    aside = {name: levels[name]["style_aside"][pair.name] for name in ranking if levels[name]["style_aside"]}
+    if not aside:
+        return as_is, None
+    keys = {name: (round(own["outlier_share"], 2), _BASES.index(own["basis"])) for name, own in aside.items()}
+    return as_is, max(aside, key=keys.__getitem__)
+
+
 def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[str], record: RunRecord) -> str:
     """Return a sentence on what a pair's levels say, that of the most telling level first.
 
@@ -51,15 +72,15 @@ def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[s
     """
     query, reference = pair
     by_level = {name: levels[name]["pairs"][pair.name] for name in levels}
-    listing = [name for name in ranking if by_level[name]["outliers"]]
-    level = listing[0] if listing else ranking[0]
+    level, aside = leading_levels(pair, levels, ranking)
     metrics = by_level[level]
     images = _named_count(query, metrics["images"], metrics["groups"], record)
-    without_look = _without_look(pair, levels, ranking)
-    if not listing:
+    without_look = _without_look(pair, levels, aside)
+    if not metrics["outliers"]:
         beyond = [name for name in ranking if metrics_beyond_noise(by_level[name])]
         as_a_whole = f", though they differ as a whole at {_listed(beyond, by_level)}" if beyond else ""
-        if all(not level["style_aside"][pair.name]["outliers"] for level in levels.values() if level["style_aside"]):
+        others = [own["style_aside"][pair.name] for own in levels.values() if own["style_aside"]]
+        if all(own["basis"] == "calibrated" and not own["outliers"] for own in others):
             without_look = ""
         return f"None of the {images} stands out from {reference} at any level{as_a_whole}{without_look}"
     share = format_share(metrics["outlier_share"])
@@ -85,20 +106,17 @@ def _listed(names: Sequence[str], levels: Mapping[str, object]) -> str:
     return in_order[0] if len(in_order) == 1 else f"{', '.join(in_order[:-1])} and {in_order[-1]}"
 
 
-def _without_look(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[str]) -> str:
-    """Return what is listed with each set's overall look taken out; nothing where that was not read."""
-    numbers = {name: levels[name]["style_aside"].get(pair.name) for name in ranking}
-    known = {name: own for name, own in numbers.items() if own is not None}
-    if not known:
+def _without_look(pair: Pair, levels: Mapping[str, LevelMetrics], level: str | None) -> str:
+    """Return what is listed with each set's overall look taken out, at the level that stands for that."""
+    if level is None:
         return ""
     taken_out = "; with each set's overall look taken out"
-    level = max(known, key=lambda name: round(known[name]["outlier_share"], 2))
-    own = known[level]
+    own = levels[level]["style_aside"][pair.name]
     if own["outliers"]:
         suggested = ", a suggestion" if own["basis"] == "suggested" else ""
         return f"{taken_out}, {format_share(own['outlier_share'])} at {level}{suggested}"
-    if all(other["basis"] == "ranking" for other in known.values()):
-        return f"{taken_out}, no level sees the same content in both: there is no list"
+    if own["basis"] == "ranking":
+        return f"{taken_out}, none can be told from the look that remains: there is only a ranking"
     return f"{taken_out}, 0% at any level"
 
 

@@ -106,7 +106,7 @@ class OutlierScores:
         """What the list rests on."""
         if self.suggested_p is None:
             return "calibrated"
-        return "ranking" if self.is_blind else "suggested"
+        return "ranking" if self.is_blind or not (self.q <= self.fdr).any() else "suggested"
 
     @property
     def rows(self) -> NDArray[np.int64]:

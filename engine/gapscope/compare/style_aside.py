@@ -119,7 +119,7 @@ def with_basis(
     """Return scores that list what can be listed style aside, and what remains of the look.
 
     Both tests where nothing of the look remains. Else a suggestion, the way back's, by Benjamini and Hochberg, and no
-    list where the level does not see the same content in both datasets.
+    list where that suggests nothing, or where the level does not see the same content in both datasets.
 
     Args:
         scores: of the query against the reference, style aside, without a suggestion.

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from gapscope.compare.headline import SATURATED
+from gapscope.compare.headline import leading_levels
+from gapscope.compare.outlier_table import SATURATED
 from gapscope.report.lists import OutlierList, Ranking
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
@@ -58,18 +59,9 @@ def _opening(
     pair: Pair,
 ) -> Opening:
     order = metrics["level_rankings"][pair.name]
-    as_is_numbers = {level: metrics["levels"][level]["pairs"][pair.name] for level in order}
-    as_is = next((level for level in order if as_is_numbers[level]["outliers"]), order[0])
-    is_saturated = as_is_numbers[as_is]["outlier_share"] > SATURATED
-    style_aside = None
+    as_is, style_aside = leading_levels(pair, metrics["levels"], order)
+    is_saturated = metrics["levels"][as_is]["pairs"][pair.name]["outlier_share"] > SATURATED
     readings = run.record.config.compare.listed_readings
-    if "style-aside" in readings:
-        numbers = {level: metrics["levels"][level]["style_aside"][pair.name] for level in order}
-        # As the headline has it; where nothing is listed, the level whose ranking is worth most.
-        bases = ("ranking", "suggested", "calibrated")
-        style_aside = max(
-            order, key=lambda level: (round(numbers[level]["outlier_share"], 2), bases.index(numbers[level]["basis"]))
-        )
     reading = "style-aside" if "style-aside" in readings and is_saturated else readings[0]
     level = as_is if reading == "as-is" or style_aside is None else style_aside
     query, reference = (index.datasets.index(name) for name in pair)

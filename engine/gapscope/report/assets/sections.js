@@ -30,10 +30,13 @@
 
   // What a list style aside rests on, in a sentence.
   g.basisSentence = (level, pair) => {
-    const { basis } = g.data.styleAside[level][pair];
+    const { basis, content } = g.data.styleAside[level][pair];
     const listed = tableValue(level, pair, "outliers", "style-aside");
-    if (basis === "ranking") return "No list: this level does not see the same content in both; here is the order.";
-    if (basis === "suggested") return listed ? "A suggestion: some of the look remains; no guarantee." : "Nothing is suggested: some of the look remains; no guarantee.";
+    if (basis === "ranking" && content !== null && content < g.data.minContent) {
+      return "No list: this level does not see the same content in both; here is the order.";
+    }
+    if (basis === "ranking") return "No list: some of the look remains, and what may be missing cannot be told from it; here is the order.";
+    if (basis === "suggested") return "A suggestion: some of the look remains; no guarantee.";
     const falseShare = g.data.fdr === null ? "" : `${Number((g.data.fdr * 100).toPrecision(3))}%`;
     return listed ? `At most ${falseShare} false, expected.` : `None can be listed with at most ${falseShare} false, expected.`;
   };
