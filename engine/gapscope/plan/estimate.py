@@ -78,7 +78,13 @@ class Plan:
 
 
 def estimate(
-    images: Mapping[str, int], channels: Mapping[str, int], measured: Measured, k: int, block_rows: int, workers: int
+    images: Mapping[str, int],
+    channels: Mapping[str, int],
+    measured: Measured,
+    k: int,
+    block_rows: int,
+    workers: int,
+    readings: int = 1,
 ) -> tuple[Stage, ...]:
     """Estimate the stages of a job.
 
@@ -89,6 +95,7 @@ def estimate(
         k: neighbors kept per image and ordered pair of datasets.
         block_rows: images per block.
         workers: number of workers that embed.
+        readings: number of readings, each of which searches neighbors once.
 
     Returns:
         The stages in the order in which they run.
@@ -98,7 +105,7 @@ def estimate(
     embedding_bytes = 2 * sum(channels.values())
     # Exact search computes the distance of every query image to every reference image.
     distances = sum(images[query] * images[reference] for query, reference in product(names, names))
-    graph_bytes = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES
+    graph_bytes = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES * readings
     mean_channels = sum(channels.values()) / levels
     page_images = min(total, PAGE_IMAGES)
     return (
@@ -118,7 +125,7 @@ def estimate(
         ),
         Stage(
             name="neighbors",
-            seconds=measured.neighbor_seconds * distances * mean_channels * levels,
+            seconds=measured.neighbor_seconds * distances * mean_channels * levels * readings,
             disk_bytes=graph_bytes,
             memory_bytes=max(images.values()) * k * _PER_NEIGHBOR_BYTES,
             how=f"measured on {measured.rows:,} made-up embeddings, as the product of the datasets' sizes",

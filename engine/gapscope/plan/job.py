@@ -85,12 +85,13 @@ def plan(
         with shown.task(f"listing {name}", 0, "image") as task:
             images[name], picked[name] = _reservoir(source.entries(), max(1, sample // len(sources)), task)
     listing = time.perf_counter() - start
-    graph_k = CompareSettings(k=k).graph_k
+    comparison = CompareSettings(k=k)
+    graph_k, readings = comparison.graph_k, len(comparison.readings_compared)
     measured = measure(sources, picked, listing, settings, on, graph_k, shown)
     channels = {level.name: level.channels for level in network.levels if level.name in settings.levels}
     return Plan(
         images=images,
-        stages=estimate(images, channels, measured, graph_k, block_rows_for(sum(images.values())), gpus),
+        stages=estimate(images, channels, measured, graph_k, block_rows_for(sum(images.values())), gpus, readings),
         device=on.describe(),
         workers=gpus,
         limit=measured.limit,

@@ -41,7 +41,7 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
     levels: dict[str, LevelMetrics] = {}
     with progress.task("outliers", len(run.levels) * len(run.pairs) * len(settings.readings_compared), "pair") as task:
         for number, name in enumerate(run.levels):
-            levels[name], scores = compare_level(run, name, groups, metadata, settings, device, few, task)
+            levels[name], scores = compare_level(run, name, groups, metadata, settings, device, few, levels, task)
             for pair, own in scores.items():
                 across_levels.setdefault(pair, AcrossLevels.of(own, run.levels)).add(number, own)
     if settings.reads("as-is"):

@@ -21,7 +21,7 @@ from gapscope.compare.metrics import (
 from gapscope.compare.near import typical_spacing
 from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_outliers
 from gapscope.compare.outlier_table import outlier_table, rank_outliers
-from gapscope.compare.style_aside import Residual, with_basis
+from gapscope.compare.style_aside import MIN_CONTENT, Residual, with_basis
 from gapscope.device import Device
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view
 from gapscope.progress import Task
@@ -56,6 +56,7 @@ def compare_level(
     settings: CompareSettings,
     device: Device,
     few: Set[Pair],
+    finer: Mapping[str, LevelMetrics],
     task: Task,
 ) -> tuple[LevelMetrics, dict[Pair, OutlierScores]]:
     """Write a level's manifests and tables of scores, and return its numbers and the scores as it is.
@@ -70,6 +71,7 @@ def compare_level(
         settings: of the comparison.
         device: where the distances of whole datasets are computed.
         few: pairs with too few groups to be sure of any, which get a ranking.
+        finer: the numbers of all finer levels.
         task: is told of every pair that is done.
     """
     level = _Level.open(run, name, groups, settings, "as-is")
@@ -90,7 +92,7 @@ def compare_level(
             task.advance(1)
     style_aside: dict[Pair, StyleAsideMetrics] = {}
     if settings.reads("style-aside"):
-        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, task)
+        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, finer, task)
     every_pair = all_pairs(list(run.record.datasets))
     return {
         "pairs": {pair.name: pairs[pair] for pair in run.pairs},
@@ -114,11 +116,15 @@ def _compare_style_aside(
     metadata: _Metadata,
     settings: CompareSettings,
     device: Device,
+    finer: Mapping[str, LevelMetrics],
     task: Task,
 ) -> dict[Pair, StyleAsideMetrics]:
     level = _Level.open(run, name, groups, settings, "style-aside")
     # The coarsest of the other levels says what content is.
     judge = next((other for other in reversed(run.levels) if other != name), None)
+    judge_sees = {pair.name: MIN_CONTENT for pair in run.pairs}
+    if judge is not None and judge in finer:
+        judge_sees = {key: own["content"] or 0.0 for key, own in finer[judge]["style_aside"].items()}
     judges = {} if judge is None else {key: open_view(run, key, judge, "style-aside") for key in level.views}
     numbers: dict[Pair, StyleAsideMetrics] = {}
     for pair in _unordered(run.pairs):
@@ -128,7 +134,8 @@ def _compare_style_aside(
         )
         for (side, own), of_side in zip(tested.items(), distances, strict=True):
             content = None
-            if judges:
+            # A judge that does not see the same content in both itself cannot tell.
+            if judges and judge_sees[side.name] >= MIN_CONTENT:
                 sides = (judges[side.query], judges[side.reference])
                 content = content_agreement(run, name, side, (groups[side.query], groups[side.reference]), sides)
             scores, residual = with_basis(own, tested[side.reversed], content)

@@ -15,6 +15,7 @@ from gapscope.compare.style_scaler import trimmed_style_scalers
 from gapscope.errors import RunError
 from gapscope.run import Run
 from gapscope.store.datasets import Pair
+from gapscope.store.layouts import remove_results
 from gapscope.store.manifests import manifest_path
 from gapscope.store.metrics import StyleAsideMetrics
 from gapscope.store.scores import read_scores, scores_path
@@ -250,3 +251,44 @@ def test_both_ways_count_the_same_share_of_either_dataset() -> None:
         assert max(first, second) <= 30
         assert min(first, second) >= 1
     assert matched_counts(5, 1000, 4000, 30) == (5, 20)
+
+
+def test_a_judge_that_sees_no_content_itself_does_not_silence_the_coarsest_level(tmp_path: Path) -> None:
+    # At P2 and P3 a kind of the one lies where another one of the other does; P5 sees both, and no other level says so.
+    other_kinds = kinds(380, 4, without=0)
+    swapped = [two_lights(pictures((other_kinds + 1) % KINDS, seed)) for seed in (6, 8)]
+    vectors = {
+        "real": {"P2": pictures(REAL, 3), "P3": pictures(REAL, 7), "P5": pictures(REAL, 13)},
+        "synthetic": {"P2": swapped[0], "P3": swapped[1], "P5": two_lights(pictures(other_kinds, 16))},
+    }
+    run = compare_vectors(tmp_path / "run", vectors)
+    assert [numbers_of(run, level)["basis"] for level in ("P2", "P3")] == ["ranking", "ranking"]
+    assert numbers_of(run, "P5")["content"] is None
+    assert numbers_of(run, "P5")["basis"] == "suggested"
+    assert run.metrics["level_rankings"]["real-vs-synthetic"][0] == "P5"
+
+
+def test_a_version_that_is_updated_is_measured_by_its_own_look(tmp_path: Path) -> None:
+    run = compare_vectors(
+        tmp_path / "run", {"real": {"P5": pictures(REAL, 3)}, "synthetic": {"P5": look(pictures(REAL, 6))}}
+    )
+    assert {*run.record.style_scaler["P5"]} == {"real", "synthetic"}
+    remove_results(run.store, neighbors=False)
+    assert run.record.style_scaler == {}
+    assert run.record.scaler
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sizes", [(120, 120), (60, 240), (240, 60)])
+def test_what_is_listed_under_a_guarantee_keeps_its_promise(tmp_path: Path, sizes: tuple[int, int]) -> None:
+    # One population in two looks that differ by mean and spread: all that is listed is false.
+    listing, uncalibrated, seeds = 0, 0, 40
+    for seed in range(seeds):
+        own, other = (pictures(kinds(size, 10 * seed + at), 10 * seed + at + 5) for at, size in enumerate(sizes))
+        vectors = {"real": {"P5": own}, "synthetic": {"P5": look(other)}}
+        run = compare_vectors(tmp_path / f"run {seed}", vectors, readings="style-aside")
+        of_pairs = run.metrics["levels"]["P5"]["style_aside"].values()
+        listing += any(numbers["basis"] == "calibrated" and numbers["outliers"] for numbers in of_pairs)
+        uncalibrated += any(numbers["basis"] != "calibrated" for numbers in of_pairs)
+    assert listing <= 0.2 * seeds
+    assert uncalibrated <= 0.3 * seeds
