@@ -6,8 +6,9 @@ from typing import Literal
 from gapscope.compare.limits import ListingLimit
 from gapscope.compare.outlier_table import SATURATED
 from gapscope.compare.registry import format_share
+from gapscope.compare.style_aside import MIN_CONTENT
 from gapscope.store.datasets import Pair
-from gapscope.store.metrics import DuplicateCounts, LevelMetrics, PairMetrics
+from gapscope.store.metrics import DuplicateCounts, LevelMetrics, PairMetrics, StyleAsideMetrics
 from gapscope.store.run_record import RunRecord
 
 _STEPS = 20
@@ -57,8 +58,12 @@ def leading_levels(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequ
     aside = {name: levels[name]["style_aside"][pair.name] for name in ranking if levels[name]["style_aside"]}
     if not aside:
         return as_is, None
-    keys = {name: (round(own["outlier_share"], 2), _BASES.index(own["basis"])) for name, own in aside.items()}
-    return as_is, max(aside, key=keys.__getitem__)
+    return as_is, max(aside, key=lambda name: _worth(aside[name]))
+
+
+def _worth(numbers: StyleAsideMetrics) -> tuple[float, ...]:
+    sees_content = numbers["content"] is None or numbers["content"] >= MIN_CONTENT
+    return round(numbers["outlier_share"], 2), _BASES.index(numbers["basis"]), sees_content
 
 
 def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[str], record: RunRecord) -> str:
