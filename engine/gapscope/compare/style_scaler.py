@@ -28,6 +28,7 @@ _KEPT = 0.7
 _FRIENDS = 15
 _BETTER = 0.02
 _SMALL = 0.1
+_MIN_MORE = 10
 
 Scalers = list[tuple[NDArray[np.float32], NDArray[np.float32]]]
 """Mean and standard deviation (channels,) per dataset."""
@@ -40,7 +41,7 @@ def trimmed_style_scalers(samples: Sequence[NDArray[np.float32]], metric: Metric
     lies is the distance to its 5th nearest there, averaged with its 15 nearest of its own dataset.
 
     Such scalers are taken where less of a difference of look remains by them, by two points; or where no more remains,
-    and the two outlier tests list more by them, by two points of a dataset. Two draws of one population keep the
+    and the two outlier tests list more by them, by two points of a dataset and by ten images of the smallest. Two draws of one population keep the
     scalers of whole datasets nearly always, so that what is calibrated for these holds.
 
     Args:
@@ -57,7 +58,8 @@ def trimmed_style_scalers(samples: Sequence[NDArray[np.float32]], metric: Metric
         kept = [own <= np.quantile(own, _KEPT) for own in scores]
     before, after = (_Remaining.of(_standardized(samples, chosen, metric)) for chosen in (whole, kept))
     is_closer = after.residual < before.residual - _BETTER
-    lists_more = after.residual < min(before.residual + _BETTER, _SMALL) and after.listed > before.listed + _BETTER
+    more = max(_BETTER, _MIN_MORE / min(map(len, samples)))
+    lists_more = after.residual < min(before.residual + _BETTER, _SMALL) and after.listed > before.listed + more
     return _fit(samples, kept) if is_closer or lists_more else None
 
 
