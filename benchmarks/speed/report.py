@@ -262,6 +262,7 @@ def make_level(run: RunStore, level: str, rows: int, random: np.random.Generator
         "clusters": {"count": 12, "datasets": list(NAMES), "composition": [], "one_sided": []},
         "matrix": {"datasets": list(NAMES), "outlier_share": [], "gap": []},
         "group_neighbors": {},
+        "style_aside_neighbors": {},
         "neighbors": {},
         "layout": {
             "strategy": "full",

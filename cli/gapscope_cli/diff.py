@@ -22,8 +22,8 @@ def diff(
 ) -> None:
     """Say whether the gap between datasets closed from one run to another, level by level, beyond the error bars.
 
-    Both runs must embed alike and name their datasets alike. Both are measured by the scaler of RUN1. Where nothing
-    changed, one diff in twenty says at most that anything did. Example: gapscope diff run-v1 run-v2
+    Both runs must embed alike and name their datasets alike. As they are, both are measured by the scaler of RUN1.
+    Where nothing changed, one diff in twenty says at most that anything did. Example: gapscope diff run-v1 run-v2
     """
     with reported_errors(reading=f"{before} or {after}"):
         from gapscope import open_run

@@ -11,7 +11,7 @@ from gapscope.compare.registry import METRICS, Metric
 from gapscope.errors import RunError
 from gapscope.run import Run
 from gapscope.store.datasets import Pair
-from gapscope.store.metrics import Measure, PairMetrics
+from gapscope.store.metrics import Measure, PairMetrics, StyleAsideMetrics
 
 SMALLER, LARGER, SAME = "smaller", "larger", "no change"
 NUMBERS = (METRICS["share_outside"], METRICS["kid"])
@@ -76,6 +76,8 @@ def diff_runs(before: Run, after: Run) -> pd.DataFrame:
             as_is = [_intervals(run.metrics["levels"][level]["pairs"][pair.name]) for run in (before, after)]
             as_is[1] = remeasured.get(pair, as_is[1])
             aside = [_intervals(_style_aside(run, level, pair)) for run in (before, after)]
+            if not _alike_style_aside(before, after, level, pair):
+                aside = [{}, {}]
             for reading, (first, second) in ((AS_IS, as_is), (STYLE_ASIDE, aside)):
                 changes += [
                     Change(level, *pair, reading, number.name, first[number.name], second[number.name])
@@ -188,7 +190,18 @@ def _remeasure(before: Run, after: Run, level: str, pairs: Sequence[Pair]) -> di
     return remeasure(after.store, level, in_order, scaler, k)
 
 
-def _style_aside(run: Run, level: str, pair: Pair) -> PairMetrics | None:
+def _alike_style_aside(before: Run, after: Run, level: str, pair: Pair) -> bool:
+    """Return whether numbers style aside can be compared: by the same k, and by scalers that were trimmed alike."""
+    numbers = [_style_aside(run, level, pair) for run in (before, after)]
+    if numbers[0] is None or numbers[1] is None:
+        return False
+    same_k = before.record.config.compare.k == after.record.config.compare.k
+    any_trimmed = numbers[0]["trimmed"] or numbers[1]["trimmed"]
+    same_others = set(before.datasets) == set(after.datasets)
+    return same_k and numbers[0]["trimmed"] == numbers[1]["trimmed"] and (same_others or not any_trimmed)
+
+
+def _style_aside(run: Run, level: str, pair: Pair) -> StyleAsideMetrics | None:
     return run.metrics["levels"][level]["style_aside"].get(pair.name)
 
 

@@ -335,6 +335,7 @@ def _write_level(
         },
         "matrix": {"datasets": names, "outlier_share": nothing, "gap": nothing},
         "group_neighbors": {},
+        "style_aside_neighbors": {},
         "neighbors": {name: {"method": "exact", "recall": 1.0, "sample": 0} for name in pairs},
         "layout": layout,
     }

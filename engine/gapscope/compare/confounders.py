@@ -124,8 +124,9 @@ def with_reach(metrics: ConfounderMetrics, pair: Pair, levels: Mapping[str, Leve
         return metrics
     before, after = {}, {}
     for name, numbers in levels.items():
-        if pair.name in numbers["style_aside"]:
-            sides = (pair.name, pair.reversed.name)
+        sides = (pair.name, pair.reversed.name)
+        # Where there is only a ranking, nobody can say how much is left.
+        if all(numbers["style_aside"].get(side, {"basis": "ranking"})["basis"] != "ranking" for side in sides):
             before[name] = max(numbers["pairs"][side]["outlier_share"] for side in sides)
             after[name] = max(numbers["style_aside"][side]["outlier_share"] for side in sides)
     reached = [name for name in before if before[name] - after[name] >= _MIN_REACH]
@@ -133,7 +134,7 @@ def with_reach(metrics: ConfounderMetrics, pair: Pair, levels: Mapping[str, Leve
         return metrics
     cause, _, _ = metrics["warning"].rpartition("; ")
     if not reached:
-        text = f"{cause}; at no level is more listed as it is than with each set's overall look taken out"
+        text = f"{cause}; at no level is clearly more listed as it is than with each set's overall look taken out"
         return {**metrics, "warning": text}
     most = max(reached, key=before.__getitem__)
     text = (

@@ -20,8 +20,8 @@ def level_ranking(pair: Pair, levels: Mapping[str, LevelMetrics]) -> list[str]:
     """Return the levels in the order of what they say of a pair, the most telling first.
 
     By the gap as it is, the share of the reference that is missing among an image's nearest, which can be compared over
-    levels; where that is nearly the same, by what is listed style aside, then by whether the level sees the same
-    content in both datasets, and the coarser ones first.
+    levels; where that is nearly the same, by what is listed style aside, then by whether there is a list or only a
+    ranking, and the coarser ones first.
 
     Args:
         pair: of datasets.
@@ -58,12 +58,14 @@ def leading_levels(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequ
     aside = {name: levels[name]["style_aside"][pair.name] for name in ranking if levels[name]["style_aside"]}
     if not aside:
         return as_is, None
-    return as_is, max(aside, key=lambda name: _worth(aside[name]))
+    return as_is, max(aside, key=lambda name: _listed_and_sure(aside[name]))
 
 
-def _worth(numbers: StyleAsideMetrics) -> tuple[float, ...]:
+def _listed_and_sure(numbers: StyleAsideMetrics) -> tuple[float, ...]:
+    """Return how much is listed, and where that is the same, how sure it is and what the level sees, to compare by."""
     sees_content = numbers["content"] is None or numbers["content"] >= MIN_CONTENT
-    return round(numbers["outlier_share"], 2), _BASES.index(numbers["basis"]), sees_content
+    share = round(numbers["outlier_share"], 2)
+    return bool(numbers["outliers"]), share, _BASES.index(numbers["basis"]), sees_content
 
 
 def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[str], record: RunRecord) -> str:

@@ -242,7 +242,7 @@ def score_outliers(
     score_k, friends = k, min(_FRIENDS, len(query_groups) - 1)
     if reading == "style-aside":
         sizes = len(query_groups), len(reference_groups)
-        score_k = min(matched_counts(settings.k, *sizes, settings.graph_k)[1], len(reference_groups))
+        score_k = possible_k(matched_counts(settings.k, *sizes, settings.graph_k)[1], len(reference_groups))
         friends = min(matched_counts(_FRIENDS, *sizes, settings.graph_k)[0], len(query_groups) - 1)
     distance, nearest = np.empty(images, np.float32), np.empty(images, np.float32)
     far = np.empty(images, np.float32)

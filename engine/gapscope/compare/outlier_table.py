@@ -25,7 +25,10 @@ def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int
     """
     chosen = np.flatnonzero(scores.of_images(scores.listed))
     if not len(chosen) and unlisted:
-        chosen, max_outliers = np.arange(len(scores.rows)), min(unlisted, max_outliers or unlisted)
+        chosen, max_outliers = (
+            np.arange(len(scores.rows)),
+            unlisted if max_outliers is None else min(unlisted, max_outliers),
+        )
     p, q, group_score = (scores.of_images(values, chosen) for values in (scores.p, scores.q, scores.group_score))
     group = scores.groups.group[chosen]
     is_saturated = np.mean(scores.listed) > SATURATED

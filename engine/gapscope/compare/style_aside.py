@@ -36,14 +36,10 @@ class Residual:
     Attributes:
         excess: share of the other dataset that is missing among the nearest of an image, on the side where more is; 0
             where the datasets do not differ, 1 where no image has a neighbor in the other.
-        bulk: share of the query's images that are farther from the reference than the reference's median image is, less
-            a half.
-        remains: whether either is beyond its limit, and beyond chance, or the tests list more than a third of the
-            query.
+        remains: whether that is beyond its limit and beyond chance, or anything else says that some of it remains.
     """
 
     excess: float
-    bulk: float
     remains: bool
 
 
@@ -62,7 +58,7 @@ def residual_style(scores: OutlierScores, reversed_scores: OutlierScores) -> Res
     sides = (scores, reversed_scores)
     rest = [np.flatnonzero(~side.listed) for side in sides]
     if min(map(len, rest)) < 2:
-        return Residual(1.0, 0.5, True)
+        return Residual(1.0, True)
     excesses = []
     for number, side in enumerate(sides):
         counts = side.from_reference[side.groups.representative][rest[number]] / max(1, side.k_local)
@@ -71,7 +67,7 @@ def residual_style(scores: OutlierScores, reversed_scores: OutlierScores) -> Res
     sure = farther - _SURE * 0.5 / len(rest[0]) ** 0.5 > MAX_BULK
     is_flooded = float(np.mean(scores.listed)) > MAX_LISTED
     remains = is_flooded or sure or any(excess - _SURE * error > MAX_EXCESS for excess, error in excesses)
-    return Residual(max(0.0, *(excess for excess, _ in excesses)), farther, remains)
+    return Residual(max(0.0, *(excess for excess, _ in excesses)), remains)
 
 
 def way_back_p(there: NDArray[np.float32], back: NDArray[np.float32], friends: tuple[int, int]) -> NDArray[np.float64]:

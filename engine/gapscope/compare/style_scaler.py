@@ -41,8 +41,8 @@ def trimmed_style_scalers(samples: Sequence[NDArray[np.float32]], metric: Metric
     lies is the distance to its 5th nearest there, averaged with its 15 nearest of its own dataset.
 
     Such scalers are taken where less of a difference of look remains by them, by two points; or where no more remains,
-    and the two outlier tests list more by them, by two points of a dataset and by ten images of the smallest. Two draws of one population keep the
-    scalers of whole datasets nearly always, so that what is calibrated for these holds.
+    and the two outlier tests list more by them, by two points of a dataset and by ten images of the smallest. Two draws
+    of one population keep the scalers of whole datasets nearly always, so that what is calibrated for these holds.
 
     Args:
         samples: (n, channels) embeddings per dataset, of one image per group.

@@ -1,6 +1,7 @@
 """Tables for pandas, Polars, DuckDB, Spark and the like."""
 
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def export_parquet(run: RunStore, folder: Path, progress: Progress) -> None:
     - images.parquet: a row per image that was read: dataset, row, uri, facts about its file, what its source says of
       it, and per level `P3.x`, `P3.y`, `P3.z` and `P3.cluster`.
     - embeddings.P3.parquet and so on: dataset, row, uri, and the embedding as float32.
-    - outliers.parquet: every manifest, with level, query and reference as columns.
+    - outliers.parquet: every manifest, with reading, level, query and reference as columns.
     """
     images = run.record.listed
     with progress.task("images", images, "image") as task:
@@ -96,15 +97,12 @@ def _lists(values: NDArray[np.float16]) -> pa.Array:
 
 def _outliers(run: RunStore) -> Iterator[pa.Table]:
     tables = []
-    for level in run.levels:
-        for pair in run.pairs:
-            table = read_manifest(run.path, level, pair)
-            own = [name for name in table.column_names if not name.startswith(PREFIX)]
-            table = table.select(own)
-            for at, (title, value) in enumerate(
-                [("level", level), ("query", pair.query), ("reference", pair.reference)]
-            ):
-                table = table.add_column(at, title, pa.array([value] * len(table), pa.string()))
-            tables.append(table)
-    # Where images form groups, a table has one column more.
+    for reading, level, pair in product(run.record.config.compare.listed_readings, run.levels, run.pairs):
+        table = read_manifest(run.path, level, pair, reading=reading)
+        table = table.select([name for name in table.column_names if not name.startswith(PREFIX)])
+        names = {"reading": reading, "level": level, "query": pair.query, "reference": pair.reference}
+        for at, (title, value) in enumerate(names.items()):
+            table = table.add_column(at, title, pa.array([value] * len(table), pa.string()))
+        tables.append(table)
+    # Where images form groups, and style aside, a table has other columns.
     yield pa.concat_tables(tables, promote_options="default")

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gapscope.report.points import PointIndex, rows_of_uris
 from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
-from gapscope.store.manifests import read_manifest
+from gapscope.store.manifests import read_groups_manifest, read_manifest
 from gapscope.store.metrics import Metrics
 from gapscope.store.neighbors import read_nearest
 from gapscope.store.run_store import RunStore
@@ -132,7 +132,13 @@ def _ranking(run: RunStore, metrics: Metrics, index: PointIndex, level: str, pai
 def _style_aside_ranking(run: RunStore, metrics: Metrics, index: PointIndex, level: str, pair: Pair) -> Ranking:
     image, numbers = np.empty(0, np.int64), np.empty((0, 3), np.float32)
     if not metrics["levels"][level]["style_aside"][pair.name]["outliers"]:
-        table = read_manifest(run.path, level, pair, _COLUMNS["style-aside"], "style-aside").to_pandas()
+        has_groups = run.record.has_groups(pair.query)
+        ranked = (
+            read_groups_manifest(run.path, level, pair, "style-aside")
+            if has_groups
+            else read_manifest(run.path, level, pair, _COLUMNS["style-aside"], "style-aside")
+        )
+        table = ranked.to_pandas()
         found = index.find(index.datasets.index(pair.query), table["row"].to_numpy(dtype=np.int64))
         # The first image of a group stands for all of it.
         kept = np.flatnonzero(found >= 0)

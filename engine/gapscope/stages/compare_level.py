@@ -105,6 +105,9 @@ def compare_level(
             for pair in every_pair
             if run.record.graph(pair) == "groups"
         },
+        "style_aside_neighbors": {
+            pair.name: neighbor_search_info(run, name, pair, "style-aside") for pair in run.record.style_aside_pairs
+        },
         "layout": layout_info(run, name),
     }, scores
 
@@ -122,9 +125,9 @@ def _compare_style_aside(
     level = _Level.open(run, name, groups, settings, "style-aside")
     # The coarsest of the other levels says what content is.
     judge = next((other for other in reversed(run.levels) if other != name), None)
-    judge_sees = {pair.name: MIN_CONTENT for pair in run.pairs}
+    judge_content = {pair.name: MIN_CONTENT for pair in run.pairs}
     if judge is not None and judge in finer:
-        judge_sees = {key: own["content"] or 0.0 for key, own in finer[judge]["style_aside"].items()}
+        judge_content = {key: own["content"] or 0.0 for key, own in finer[judge]["style_aside"].items()}
     judges = {} if judge is None else {key: open_view(run, key, judge, "style-aside") for key in level.views}
     numbers: dict[Pair, StyleAsideMetrics] = {}
     for pair in _unordered(run.pairs):
@@ -135,7 +138,7 @@ def _compare_style_aside(
         for (side, own), of_side in zip(tested.items(), distances, strict=True):
             content = None
             # A judge that does not see the same content in both itself cannot tell.
-            if judges and judge_sees[side.name] >= MIN_CONTENT:
+            if judges and judge_content[side.name] >= MIN_CONTENT:
                 sides = (judges[side.query], judges[side.reference])
                 content = content_agreement(run, name, side, (groups[side.query], groups[side.reference]), sides)
             scores, residual = with_basis(own, tested[side.reversed], content)

@@ -161,10 +161,10 @@ def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: C
     Raises:
         ClusterError: the cluster cannot be started or reached, or fails; finished pairs are kept.
     """
-    if not run.record.config.compare.reads("style-aside"):
+    pairs = run.record.style_aside_pairs
+    if not pairs:
         return
     _fit_style_scalers(run)
-    pairs = sorted({*run.pairs, *(Pair(name, name) for pair in run.pairs for name in pair)})
     groups = read_all_groups(run)
     digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
     jobs = []
@@ -187,7 +187,9 @@ def _fit_style_scalers(run: RunStore) -> None:
         return
     groups = read_all_groups(run)
     random = np.random.default_rng(0)
-    chosen = {name: _sample_rows(own.representative_rows, random) for name, own in groups.items()}
+    # Each dataset is compared with all others together.
+    size = min(MAX_SAMPLE, 4 * MAX_SAMPLE // len(groups))
+    chosen = {name: _sample_rows(own.representative_rows, size, random) for name, own in groups.items()}
     for level in run.levels:
         arrays = {name: open_embeddings(run, name, level) for name in groups}
         samples = [read_rows_float32(arrays[name], chosen[name]) for name in groups]
@@ -200,8 +202,8 @@ def _fit_style_scalers(run: RunStore) -> None:
     run.write_record()
 
 
-def _sample_rows(rows: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    return rows if len(rows) <= MAX_SAMPLE else np.sort(random.choice(rows, MAX_SAMPLE, replace=False))
+def _sample_rows(rows: NDArray[np.int64], size: int, random: np.random.Generator) -> NDArray[np.int64]:
+    return rows if len(rows) <= size else np.sort(random.choice(rows, size, replace=False))
 
 
 def _fit_whole(embeddings: "zarr.Array[Any]", groups: ImageGroups) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -162,6 +162,7 @@ class LevelMetrics(TypedDict):
     matrix: PairMatrix
     neighbors: dict[str, NeighborSearchInfo]
     group_neighbors: dict[str, NeighborSearchInfo]
+    style_aside_neighbors: dict[str, NeighborSearchInfo]
     layout: LayoutInfo
 
 

@@ -294,6 +294,13 @@ class RunRecord:
         return ordered_pairs(list(self.config.datasets), self.config.compare.reference)
 
     @property
+    def style_aside_pairs(self) -> tuple[Pair, ...]:
+        """Every ordered pair whose neighbors are found style aside: those that are compared, and their own images."""
+        if not self.config.compare.reads("style-aside"):
+            return ()
+        return tuple(sorted({*self.pairs, *(Pair(name, name) for pair in self.pairs for name in pair)}))
+
+    @property
     def listed(self) -> int:
         """How many rows all datasets have together."""
         return sum(dataset.listed for dataset in self.datasets.values())

@@ -72,6 +72,7 @@ def _remove_scaler(run: RunStore, level: str) -> None:
     run.close(NEIGHBORS)
     _remove_layout(run, level)
     run.record.scaler.pop(level, None)
+    run.record.style_scaler.pop(level, None)
     run.write_record()
 
 

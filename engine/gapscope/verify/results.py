@@ -27,6 +27,7 @@ from gapscope.store.neighbors import (
     read_neighbor_range,
 )
 from gapscope.store.pyramid import NAME as PYRAMID
+from gapscope.store.run_record import ScalerRecord
 from gapscope.store.run_store import RunStore
 from gapscope.store.shapes import check_array
 from gapscope.verify.result import Check
@@ -69,11 +70,16 @@ def check_scaler(run: RunStore, level: str) -> Check:
             check.expect(not used, "run.json", f"has lost the scaler of {level}", "scaler", level)
         return check
     scaler = run.record.scaler[level]
-    mean, std = np.asarray(scaler.mean, np.float64), np.asarray(scaler.std, np.float64)
-    check.count = len(mean)
-    right = mean.shape == std.shape and bool(np.isfinite(mean).all() and (std > 0).all())
+    check.count = len(scaler.mean)
+    own = run.record.style_scaler.get(level, {})
+    right = all(map(_measures, [scaler, *own.values()])) and (not own or own.keys() == run.record.datasets.keys())
     check.expect(right, "run.json", f"holds a scaler of {level} that measures nothing", "scaler", level)
     return check
+
+
+def _measures(scaler: ScalerRecord) -> bool:
+    mean, std = np.asarray(scaler.mean, np.float64), np.asarray(scaler.std, np.float64)
+    return mean.shape == std.shape and bool(np.isfinite(mean).all() and (std > 0).all())
 
 
 def check_neighbors(run: RunStore, level: str, pair: Pair, embedded: Embedded) -> Check:
@@ -84,7 +90,7 @@ def check_neighbors(run: RunStore, level: str, pair: Pair, embedded: Embedded) -
         if run.record.graph(pair) == "groups" and not (check.faults or check.waiting):
             check.count = 0
             _check_neighbors(check, run, level, pair, embedded, "groups")
-        if level in run.record.style_scaler and has_neighbors(run, level, pair, "style-aside") and not check.faults:
+        if pair in run.record.style_aside_pairs and not (check.faults or check.waiting):
             check.count = 0
             _check_neighbors(check, run, level, pair, embedded, "style-aside")
     return check
