@@ -130,7 +130,7 @@ def test_with_style_aside_each_run_has_its_own_numbers(with_and_without_a_third:
         run.metrics["levels"]["P4"]["style_aside"] = {}
         level["style_aside"] = {
             name: {**pair, "share_outside": 0.2, "share_outside_low": 0.1, "share_outside_high": 0.3}
-            | {"measures": {"kid": measure}}
+            | {"measures": {"kid": measure}, "trimmed": False}
             for name, pair in own.items()
         }
     changes = diff_runs(two, three)
