@@ -138,19 +138,15 @@ class TwoDatasets:
         return Compared(scores=scores, residual=residual, content=content, trimmed=trimmed)
 
     def _content(self, graph: _ArrayGraph, level: str, pair: Pair) -> float | None:
-        """Return the content agreement; None for the coarsest level where its judge sees too little itself."""
+        """Return the content agreement of a level; None where its judge, a finer level, sees too little itself."""
         judge = next(name for name in reversed(self._levels) if name != level)
-        groups = self._groups[pair.query], self._groups[pair.reference]
-
-        def agreement(of: _ArrayGraph, name: str, by: str) -> float | None:
-            judges = self._views(by, "style-aside")
-            return content_agreement(of.as_run(), name, pair, groups, (judges[pair.query], judges[pair.reference]))
-
-        if level == self._levels[-1]:
-            seen = agreement(self._find_neighbors(judge, "style-aside"), judge, level)
-            if (seen or 0.0) < MIN_CONTENT:
+        if self._levels.index(judge) < self._levels.index(level):
+            of_judge = self._content(self._find_neighbors(judge, "style-aside"), judge, pair)
+            if (of_judge or 0.0) < MIN_CONTENT:
                 return None
-        return agreement(graph, level, judge)
+        judges = self._views(judge, "style-aside")
+        groups = self._groups[pair.query], self._groups[pair.reference]
+        return content_agreement(graph.as_run(), level, pair, groups, (judges[pair.query], judges[pair.reference]))
 
     def _find_neighbors(self, level: str, reading: Reading) -> _ArrayGraph:
         views, graph = self._views(level, reading), _ArrayGraph()
