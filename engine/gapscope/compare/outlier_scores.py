@@ -70,7 +70,7 @@ class OutlierScores:
         graph_k: how many neighbors the graph holds per image.
         suggested_p: (m,) p-values in place of both tests' where these do not hold; see
             `gapscope.compare.style_aside.way_back_p`. None where they hold.
-        is_blind: whether the level does not see the same content in both datasets, so that nothing is listed.
+        is_blind: whether nothing may be suggested, whatever p is; see `gapscope.compare.style_aside.with_basis`.
     """
 
     groups: ImageGroups

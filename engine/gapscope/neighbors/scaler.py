@@ -36,7 +36,9 @@ def fit_scaler(
         if len(tile):
             # With no weights at once, scikit-learn would cut the sum of the weights so far to an integer.
             weight = np.ones(len(tile)) if given is None and weights is not None else given
-            scaler.partial_fit(tile.astype(np.float64), sample_weight=weight)
+            # By rounding, a dimension that never changes may have a variance just below 0; its scale becomes 1.
+            with np.errstate(invalid="ignore"):
+                scaler.partial_fit(tile.astype(np.float64), sample_weight=weight)
     if not hasattr(scaler, "mean_"):
         raise ValueError("there is no row to fit a scaler to")
     return scaler.mean_.astype(np.float32), scaler.scale_.astype(np.float32)
