@@ -20,7 +20,7 @@ from gapscope.run import open_run
 from gapscope.settings import CompareSettings, LayoutSettings
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.layout import compute_layouts
-from gapscope.stages.neighbors import find_neighbors
+from gapscope.stages.neighbors import find_neighbors, find_style_aside_neighbors
 
 Points = NDArray[np.float32]
 
@@ -40,6 +40,7 @@ def _stages(count: int, levels: int, setting: Setting) -> Iterator[Result]:
 
     steps: dict[str, Callable[[], None]] = {
         "neighbors": neighbors,
+        "neighbors style aside": lambda: find_style_aside_neighbors(run, setting.device, k, connect, Silent()),
         "layout": lambda: compute_layouts(run, layout, setting.device, connect, Silent(), search_id),
         "compare": lambda: compare_datasets(run, comparison, setting.device, Silent()),
     }

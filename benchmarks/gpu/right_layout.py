@@ -28,7 +28,7 @@ from gapscope.run import open_run
 from gapscope.settings import CompareSettings, LayoutSettings
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.layout import compute_layouts
-from gapscope.stages.neighbors import find_neighbors
+from gapscope.stages.neighbors import find_neighbors, find_style_aside_neighbors
 from gapscope.store.datasets import Pair, all_pairs
 from gapscope.store.groups import read_groups
 from gapscope.store.layouts import layout_info, read_layout
@@ -101,8 +101,9 @@ def _stages(setting: Setting) -> Iterator[Result]:
     by_cpu = write_run(parent / "cpu", two_datasets(values, 1))
     by_device = open_store(copy_run(parent / "cpu", parent / "device"))
     with lazy_cluster("inline", setting.device.name, 0) as connect:
-        find_neighbors(by_cpu, Cpu(), _K, connect, Silent())
-        find_neighbors(by_device, setting.device, _K, connect, Silent())
+        for run, device in ((by_cpu, Cpu()), (by_device, setting.device)):
+            find_neighbors(run, device, _K, connect, Silent())
+            find_style_aside_neighbors(run, device, _K, connect, Silent())
         yield {"points": len(values), "kind": kind, "neighbors": _compare_neighbors(by_cpu, by_device)}
         compute_layouts(by_cpu, LayoutSettings(n_epochs=setting.size(None, 11)), Cpu(), connect, Silent())
     for name in ("layout.zarr", "clusters.zarr"):
@@ -193,6 +194,7 @@ def _run_stages(setting: Setting, values: NDArray[np.float16]) -> Result:
     run = write_run(setting.folder("odd") / "run", {"a": {"P2": values[::2]}, "b": {"P2": values[1::2]}})
     with lazy_cluster("inline", setting.device.name, 0) as connect:
         find_neighbors(run, setting.device, _K, connect, Silent())
+        find_style_aside_neighbors(run, setting.device, _K, connect, Silent())
         compute_layouts(run, LayoutSettings(n_epochs=setting.size(None, 11)), setting.device, connect, Silent())
     compare_datasets(run, CompareSettings(), setting.device, Silent())
     points = read_layout(run, "P2")[0]

@@ -22,7 +22,7 @@ from gapscope.progress import Silent
 from gapscope.settings import CompareSettings, LayoutSettings
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.layout import compute_layouts
-from gapscope.stages.neighbors import find_neighbors
+from gapscope.stages.neighbors import find_neighbors, find_style_aside_neighbors
 from gapscope.store.run_store import RunStore, open_store
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -75,6 +75,7 @@ def _run_stage(stage: str, run: RunStore, device: Cpu, layout: LayoutSettings) -
         with lazy_cluster("inline", "cpu", 0) as connect:
             if stage == "neighbors":
                 find_neighbors(run, device, CompareSettings().graph_k, connect, Silent())
+                find_style_aside_neighbors(run, device, CompareSettings().graph_k, connect, Silent())
             else:
                 compute_layouts(run, layout, device, connect, Silent())
 
