@@ -257,8 +257,8 @@ class Run:
             np.int64(40)
             >>> len(run.outliers("P3", "real", "synthetic"))
             20
-            >>> run.outliers("P3", "real", "synthetic", "style-aside")["listed"].sum()
-            np.int64(20)
+            >>> run.outliers("P3", "real", "synthetic", "style-aside").columns[:4].tolist()
+            ['rank', 'uri', 'row', 'listed']
         """
         self._check("level", level, self.levels)
         return self._manifest(level, query, reference, reading)
