@@ -62,7 +62,7 @@ def _end_of(group: str) -> str:
 
 def _print_levels(run: "Run", pair: "Pair") -> None:
     """Print a line per level in columns, the most telling level first."""
-    from gapscope.compare.headline import metrics_beyond_noise
+    from gapscope.compare.headline import is_beyond_noise
     from gapscope.compare.registry import METRICS, format_share
 
     unlike = METRICS["share_outside"]
@@ -71,7 +71,7 @@ def _print_levels(run: "Run", pair: "Pair") -> None:
         numbers = run.metrics["levels"][level]["pairs"][pair.name]
         ends = (numbers["share_outside"], numbers["share_outside_low"], numbers["share_outside_high"])
         value, low, high = map(unlike.format_value, ends)
-        noise = {True: "beyond noise", False: "within noise", None: ""}[metrics_beyond_noise(numbers)]
+        noise = {True: "beyond noise", False: "within noise", None: ""}[is_beyond_noise(numbers)]
         listed = f"{format_share(numbers['outlier_share'])} ({_counts(run, numbers)})"
         cells = [level, listed, f"{value} [{low}, {high}]", noise]
         style_aside = run.metrics["levels"][level]["style_aside"].get(pair.name)

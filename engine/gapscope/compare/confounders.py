@@ -75,7 +75,11 @@ def _sample(groups: ImageGroups) -> NDArray[np.int64]:
 
 
 def confounders(
-    query: pd.DataFrame, reference: pd.DataFrame, pair: Pair, shared: NDArray[np.int64] | None = None
+    query: pd.DataFrame,
+    reference: pd.DataFrame,
+    pair: Pair,
+    shared: NDArray[np.int64] | None = None,
+    levels: Mapping[str, LevelMetrics] | None = None,
 ) -> ConfounderMetrics:
     """Return how well properties of the files alone tell two datasets apart.
 
@@ -84,44 +88,38 @@ def confounders(
         reference: the reference's.
         pair: the datasets' names.
         shared: per group of the query, its number in the reference, -1 where that has none; None where none is shared.
+        levels: the numbers of every level, fine to coarse; None where they are not known.
 
     Returns:
         `auc`: of a classifier of small trees on all properties, cross-validated (4 folds, of whole groups): 0.5 tells
         nothing, 1 everything. `warning`: a sentence where it is 0.75 or more, and more than 3.5 standard errors from
-        chance; else None. `facts`: per property its name, effect size, and the median (or the most frequent value, with
-        its share) on either side. The effect is Cliff's delta for numbers: the probability that the query's is larger
-        minus that it is smaller; for what is in one dataset only, and for formats, the share of images that would have
-        to change.
+        chance; else None. `levels`: those that a difference of files may have reached. `facts`: per property its name,
+        effect size, and the median (or the most frequent value, with its share) on either side. The effect is Cliff's
+        delta for numbers: the probability that the query's is larger minus that it is smaller; for what is in one
+        dataset only, and for formats, the share of images that would have to change.
     """
     properties = [_format_effect(query["format"], reference["format"])]
     properties += [_number_effect(name, query[name], reference[name]) for name in _NUMBERS]
     properties.sort(key=lambda item: -abs(item["effect"]))
     auc, error = _cross_validated_auc(query, reference, shared)
-    warning = None
+    warning, reached = None, list[str]()
     if auc >= _WARN_FROM_AUC and auc - 0.5 > _STANDARD_ERRORS * error:
         named = ", ".join(
             f"{item['name']} {_as_text(item['query'])} against {_as_text(item['reference'])}"
             for item in properties[:_N_NAMED]
         )
+        consequence, reached = _consequence(pair, levels or {})
         warning = (
-            f"the files alone tell {pair.query} and {pair.reference} apart (AUC {auc:.2f}): {named}; "
-            "the gap may be one of files, not of what they show"
+            f"the files alone tell {pair.query} and {pair.reference} apart (AUC {auc:.2f}): {named}; {consequence}"
         )
-    return {"auc": rounded(auc), "warning": warning, "levels": [], "facts": properties}
+    return {"auc": rounded(auc), "warning": warning, "levels": reached, "facts": properties}
 
 
-def with_reach(metrics: ConfounderMetrics, pair: Pair, levels: Mapping[str, LevelMetrics]) -> ConfounderMetrics:
-    """Return a warning that names the levels which the files reach, and how much is listed before and after.
+def _consequence(pair: Pair, levels: Mapping[str, LevelMetrics]) -> tuple[str, list[str]]:
+    """Return in words what a difference of files may have done to the lists, and the levels that it may have reached.
 
     Regressing embeddings on properties of the files does not take their effect out; the scaler of each dataset does.
-
-    Args:
-        metrics: of the pair, either way round.
-        pair: of datasets.
-        levels: the numbers of every level, fine to coarse, in both readings.
     """
-    if metrics["warning"] is None:
-        return metrics
     before, after = {}, {}
     for name, numbers in levels.items():
         sides = (pair.name, pair.reversed.name)
@@ -129,20 +127,16 @@ def with_reach(metrics: ConfounderMetrics, pair: Pair, levels: Mapping[str, Leve
         if all(numbers["style_aside"].get(side, {"basis": "ranking"})["basis"] != "ranking" for side in sides):
             before[name] = max(numbers["pairs"][side]["outlier_share"] for side in sides)
             after[name] = max(numbers["style_aside"][side]["outlier_share"] for side in sides)
-    reached = [name for name in before if before[name] - after[name] >= _MIN_REACH]
     if not before:
-        return metrics
-    cause, _, _ = metrics["warning"].rpartition("; ")
+        return "the gap may be one of files, not of what they show", []
+    reached = [name for name in before if before[name] - after[name] >= _MIN_REACH]
     if not reached:
-        text = f"{cause}; at no level is clearly more listed as it is than with each set's overall look taken out"
-        return {**metrics, "warning": text}
+        return "at no level is clearly more listed as it is than with each set's overall look taken out", []
     most = max(reached, key=before.__getitem__)
-    text = (
-        f"{cause}; that may be what is listed at {', '.join(reached)}: "
-        f"at {most} {format_share(before[most])} as it is, "
-        f"{format_share(after[most])} with each set's overall look taken out"
+    shares = (
+        f"{format_share(before[most])} as it is, {format_share(after[most])} with each set's overall look taken out"
     )
-    return {**metrics, "warning": text, "levels": reached}
+    return f"that may be what is listed at {', '.join(reached)}: at {most} {shares}", reached
 
 
 def _as_text(value: float | str) -> str:

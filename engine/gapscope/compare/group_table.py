@@ -3,22 +3,13 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from gapscope.compare.outlier_scores import OutlierScores
-from gapscope.compare.outlier_table import SATURATED
+from gapscope.compare.outlier_table import rank_groups
 from gapscope.store.metrics import RankedGroup
 
 _MIN_ROWS = 1000
 _RANKING = 20
-
-
-def rank_groups(scores: OutlierScores, max_groups: int) -> NDArray[np.int64]:
-    """Return the numbers of groups, listed or not, in the order of `rank_outliers`; at most `max_groups`."""
-    numbers = np.arange(len(scores.groups))
-    is_saturated = np.mean(scores.listed) > SATURATED
-    keys = (-scores.group_score,) if is_saturated else (-scores.group_score, scores.p, scores.q)
-    return np.lexsort((numbers, *keys))[:max_groups]
 
 
 def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Table) -> pd.DataFrame:
@@ -31,7 +22,7 @@ def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Ta
     """
     listed = int(np.count_nonzero(scores.listed))
     rows = max(listed, _MIN_ROWS) if max_outliers is None else min(max(listed, _MIN_ROWS), max_outliers)
-    numbers = rank_groups(scores, rows)
+    numbers = rank_groups(scores)[:rows]
     uris = metadata["uri"]
     return pd.DataFrame(
         {
@@ -51,7 +42,7 @@ def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Ta
 
 def ranking(scores: OutlierScores, metadata: pa.Table) -> list[RankedGroup]:
     """Return the first groups of the ranking, as metrics.json has them."""
-    numbers = rank_groups(scores, _RANKING)
+    numbers = rank_groups(scores)[:_RANKING]
     uris = metadata["uri"]
     rows = scores.groups.representative_rows
     return [

@@ -84,8 +84,8 @@ def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[s
     images = _named_count(query, metrics["images"], metrics["groups"], record)
     without_look = _without_look(pair, levels, aside)
     if not metrics["outliers"]:
-        beyond = [name for name in ranking if metrics_beyond_noise(by_level[name])]
-        as_a_whole = f", though they differ as a whole at {_listed(beyond, by_level)}" if beyond else ""
+        beyond = [name for name in ranking if is_beyond_noise(by_level[name])]
+        as_a_whole = f", though they differ as a whole at {_in_words(beyond, by_level)}" if beyond else ""
         others = [own["style_aside"][pair.name] for own in levels.values() if own["style_aside"]]
         if all(own["basis"] == "calibrated" and not own["outliers"] for own in others):
             without_look = ""
@@ -99,13 +99,13 @@ def headline(pair: Pair, levels: Mapping[str, LevelMetrics], ranking: Sequence[s
     if metrics["outlier_share"] > SATURATED:
         saturated = [name for name in ranking if by_level[name]["outlier_share"] > SATURATED]
         return (
-            f"Nearly everything differs at {_listed(saturated, by_level)}: {share} of {images} "
+            f"Nearly everything differs at {_in_words(saturated, by_level)}: {share} of {images} "
             f"are not like {reference}, or too rare in it, at {level} as it is{without_look}"
         )
     return f"{listed} ({share}) are not like {reference}, or too rare in it, at {level}{without_look}"
 
 
-def _listed(names: Sequence[str], levels: Mapping[str, object]) -> str:
+def _in_words(names: Sequence[str], levels: Mapping[str, object]) -> str:
     """Return levels in words, fine to coarse."""
     if len(names) == len(levels) > 1:
         return "every level"
@@ -127,7 +127,7 @@ def _without_look(pair: Pair, levels: Mapping[str, LevelMetrics], level: str | N
     return f"{taken_out}, 0% at any level"
 
 
-def metrics_beyond_noise(metrics: PairMetrics) -> bool | None:
+def is_beyond_noise(metrics: PairMetrics) -> bool | None:
     """Return whether two datasets differ as a whole, by the neighbor test; None where it was not made."""
     measure = metrics["measures"].get("two_sample")
     return None if measure is None else measure["beyond_noise"]

@@ -70,7 +70,8 @@ class OutlierScores:
         graph_k: how many neighbors the graph holds per image.
         suggested_p: (m,) p-values in place of both tests' where these do not hold; see
             `gapscope.compare.style_aside.way_back_p`. None where they hold.
-        is_blind: whether nothing may be suggested, whatever p is; see `gapscope.compare.style_aside.with_basis`.
+        suggested_q: (m,) their q-values; None likewise.
+        may_suggest: whether these list anything; see `gapscope.compare.style_aside.with_basis`.
     """
 
     groups: ImageGroups
@@ -99,14 +100,15 @@ class OutlierScores:
     ball_counts: NDArray[np.int32]
     graph_k: int
     suggested_p: NDArray[np.float64] | None = None
-    is_blind: bool = False
+    suggested_q: NDArray[np.float64] | None = None
+    may_suggest: bool = True
 
     @property
     def basis(self) -> Basis:
         """What the list rests on."""
-        if self.suggested_p is None:
+        if self.suggested_q is None:
             return "calibrated"
-        return "ranking" if self.is_blind or not (self.q <= self.fdr).any() else "suggested"
+        return "suggested" if self.may_suggest and (self.suggested_q <= self.fdr).any() else "ranking"
 
     @property
     def rows(self) -> NDArray[np.int64]:
@@ -127,8 +129,8 @@ class OutlierScores:
         Each list then holds false entries at an expected share of f / 2 at most, and the two together of f at most.
         Where p is suggested, its own q-value.
         """
-        if self.suggested_p is not None:
-            return q_values(self.suggested_p, self.first)
+        if self.suggested_q is not None:
+            return self.suggested_q
         return np.minimum(1.0, 2.0 * np.minimum(self.outside_q, self.under_q))
 
     @property

@@ -12,11 +12,21 @@ SATURATED = 0.5
 """Where more than this share is listed, nearly everything differs, and the list is in the order of distance."""
 
 
-def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int = 0) -> NDArray[np.int64]:
-    """Return the positions of the images that are listed, the surest first; at most `max_outliers`, where given.
+def rank_groups(scores: OutlierScores) -> NDArray[np.int64]:
+    """Return the numbers of all groups, listed or not, the surest first, and of equally sure ones the farthest.
 
-    The images of a group follow each other, the farthest first. Where more than half of the groups are listed, the
-    farthest groups come first: a count that is 0 of 30 for nearly all images orders nothing.
+    Where more than half of the groups are listed, the farthest come first: a count that is 0 of 30 for nearly all
+    images orders nothing.
+    """
+    is_saturated = np.mean(scores.listed) > SATURATED
+    keys = (-scores.group_score,) if is_saturated else (-scores.group_score, scores.p, scores.q)
+    return np.lexsort((np.arange(len(scores.groups)), *keys))
+
+
+def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int = 0) -> NDArray[np.int64]:
+    """Return the positions of the images that are listed, at most `max_outliers` of them, where given.
+
+    They are in the order of `rank_groups`. The images of a group follow each other, the farthest first.
 
     Args:
         scores: of the level and pair.
@@ -25,15 +35,10 @@ def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int
     """
     chosen = np.flatnonzero(scores.of_images(scores.listed))
     if not len(chosen) and unlisted:
-        chosen, max_outliers = (
-            np.arange(len(scores.rows)),
-            unlisted if max_outliers is None else min(unlisted, max_outliers),
-        )
-    p, q, group_score = (scores.of_images(values, chosen) for values in (scores.p, scores.q, scores.group_score))
-    group = scores.groups.group[chosen]
-    is_saturated = np.mean(scores.listed) > SATURATED
-    keys = (-group_score,) if is_saturated else (-group_score, p, q)
-    order = np.lexsort((scores.rows[chosen], -scores.score[chosen], group, *keys))
+        chosen = np.arange(len(scores.rows))
+        max_outliers = unlisted if max_outliers is None else min(unlisted, max_outliers)
+    place = np.argsort(rank_groups(scores), kind="stable")
+    order = np.lexsort((scores.rows[chosen], -scores.score[chosen], scores.of_images(place, chosen)))
     return chosen[order[:max_outliers]]
 
 

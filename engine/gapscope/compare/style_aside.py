@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.fdr import q_values
 from gapscope.compare.outlier_scores import OutlierScores
 from gapscope.compare.outlier_tests import outside_p
 from gapscope.compare.style_scaler import excess_own_share
@@ -19,8 +20,8 @@ MAX_EXCESS = 0.05
 """Share of the other dataset that may be missing among an image's nearest before that counts."""
 MAX_LISTED = 1 / 3
 """Share of the query that the tests may list before that is taken for what remains of its look."""
-MAX_BULK = 0.1
-"""Share of images by which more than half may be farther away than the reference's median image."""
+MAX_FARTHER = 0.1
+"""Share of images, beyond a half, that may be farther away than the reference's median image is."""
 MIN_CONTENT = 0.8
 """Content that a level must see in both datasets for a suggested list."""
 
@@ -66,9 +67,9 @@ def residual_style(scores: OutlierScores, reversed_scores: OutlierScores) -> Res
         counts = side.from_reference[side.groups.representative][rest[number]] / max(1, side.k_local)
         excesses.append(excess_own_share(counts, len(rest[number]), len(rest[1 - number])))
     farther = float(np.mean(scores.outside_p[rest[0]] <= 0.5)) - 0.5
-    sure = farther - _SURE * 0.5 / len(rest[0]) ** 0.5 > MAX_BULK
-    is_flooded = float(np.mean(scores.listed)) > MAX_LISTED
-    remains = is_flooded or sure or any(excess - _SURE * error > MAX_EXCESS for excess, error in excesses)
+    are_farther = farther - _SURE * 0.5 / len(rest[0]) ** 0.5 > MAX_FARTHER
+    lack_neighbors = any(excess - _SURE * error > MAX_EXCESS for excess, error in excesses)
+    remains = lack_neighbors or are_farther or float(np.mean(scores.listed)) > MAX_LISTED
     return Residual(max(0.0, *(excess for excess, _ in excesses)), remains)
 
 
@@ -130,5 +131,7 @@ def with_basis(
         return scores, residual
     there, back = (side.score[side.groups.representative] for side in (scores, reversed_scores))
     p = way_back_p(there, back, (scores.friends, reversed_scores.friends))
-    is_blind = (content is not None and content < MIN_CONTENT) or min(len(there), len(back)) < _MIN_GROUPS
-    return replace(scores, suggested_p=p, is_blind=is_blind), residual
+    q = q_values(p, scores.first)
+    sees_content = content is None or content >= MIN_CONTENT
+    may_suggest = sees_content and min(len(there), len(back)) >= _MIN_GROUPS
+    return replace(scores, suggested_p=p, suggested_q=q, may_suggest=may_suggest), residual

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from gapscope.compare.across_levels import AcrossLevels
-from gapscope.compare.confounders import confounders, file_properties, with_reach
+from gapscope.compare.confounders import confounders, file_properties
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
 from gapscope.compare.limits import ListingLimit, listing_limit
@@ -86,9 +86,7 @@ def _confounders(
     properties = {name: file_properties(run, name, groups[name]) for name in names}
     shared = {pair: groups[pair.query].find_in(groups[pair.reference]) for pair in run.pairs}
     return {
-        pair.name: with_reach(
-            confounders(properties[pair.query], properties[pair.reference], pair, shared[pair]), pair, levels
-        )
+        pair.name: confounders(properties[pair.query], properties[pair.reference], pair, shared[pair], levels)
         for pair in run.pairs
         if names.index(pair.query) < names.index(pair.reference)
     }

@@ -78,13 +78,9 @@ def compare_level(
     scores: dict[Pair, OutlierScores] = {}
     pairs: dict[Pair, PairMetrics] = {}
     for pair in _unordered(run.pairs):
-        both = {side: level.score_outliers(side) for side in (pair, pair.reversed)}
-        distances = device.distribution_distances(level.samples[pair.query], level.samples[pair.reference])
-        for (side, own), of_side in zip(both.items(), distances, strict=True):
+        for side, (own, measures) in _tested(level, pair, device).items():
             if settings.reads("as-is"):
                 _write_tables(level, side, own, metadata)
-            measures = {key: distance_metric(key, distance) for key, distance in of_side.items()}
-            measures |= _graph_measures(level, side, own, both[side.reversed])
             pairs[side] = _pair_metrics(side, own, measures)
             if side in few:
                 pairs[side]["ranking"] = ranking(own, metadata[side.query])
@@ -131,23 +127,33 @@ def _compare_style_aside(
     judges = {} if judge is None else {key: open_view(run, key, judge, "style-aside") for key in level.views}
     numbers: dict[Pair, StyleAsideMetrics] = {}
     for pair in _unordered(run.pairs):
-        tested = {side: level.score_outliers(side) for side in (pair, pair.reversed)}
-        distances = device.distribution_distances(
-            level.samples[pair.query], level.samples[pair.reference], frechet=False
-        )
-        for (side, own), of_side in zip(tested.items(), distances, strict=True):
+        tested = _tested(level, pair, device)
+        for side, (own, measures) in tested.items():
             content = None
             # A judge that does not see the same content in both itself cannot tell.
             if judges and judge_content[side.name] >= MIN_CONTENT:
                 sides = (judges[side.query], judges[side.reference])
                 content = content_agreement(run, name, side, (groups[side.query], groups[side.reference]), sides)
-            scores, residual = with_basis(own, tested[side.reversed], content)
+            scores, residual = with_basis(own, tested[side.reversed][0], content)
             _write_tables(level, side, scores, metadata)
-            measures = {key: distance_metric(key, distance) for key, distance in of_side.items()}
-            measures |= _graph_measures(level, side, own, tested[side.reversed])
             numbers[side] = _style_aside_metrics(level, side, scores, residual, content, measures)
             task.advance(1)
     return numbers
+
+
+def _tested(level: "_Level", pair: Pair, device: Device) -> dict[Pair, tuple[OutlierScores, dict[str, Measure]]]:
+    """Return the outlier scores and the measures of a pair, and of the pair reversed.
+
+    Style aside, the Frechet distance is left out, which takes longest.
+    """
+    both = {side: level.score_outliers(side) for side in (pair, pair.reversed)}
+    samples = level.samples[pair.query], level.samples[pair.reference]
+    distances = device.distribution_distances(*samples, frechet=level.reading == "as-is")
+    tested = {}
+    for (side, own), of_side in zip(both.items(), distances, strict=True):
+        measures = {key: distance_metric(key, distance) for key, distance in of_side.items()}
+        tested[side] = own, measures | _graph_measures(level, side, own, both[side.reversed])
+    return tested
 
 
 def _unordered(pairs: tuple[Pair, ...]) -> list[Pair]:

@@ -1,13 +1,12 @@
 """The stage that finds every image's nearest images, per level and ordered pair of datasets, itself included."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from itertools import product
 from uuid import uuid4
 
 import numpy as np
-import zarr
 from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
@@ -50,24 +49,29 @@ def fit_scalers(run: RunStore) -> None:
     if all(level in run.record.scaler for level in run.levels):
         return
     groups = read_all_groups(run)
-    rows = {name: own.rows for name, own in groups.items()}
+    for level in run.levels:
+        if level not in run.record.scaler:
+            mean, std = _fit_scaler(run, level, groups)
+            run.record.scaler[level] = ScalerRecord(mean=mean.tolist(), std=std.tolist())
+    run.write_record()
+
+
+def _fit_scaler(
+    run: RunStore, level: str, groups: Mapping[str, ImageGroups]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return mean and standard deviation of a level over some datasets, in which every group weighs alike."""
     weights = {name: None if own.counts_images else 1 / own.lengths[own.group] for name, own in groups.items()}
     any_groups = any(own is not None for own in weights.values())
-    for level in run.levels:
-        if level in run.record.scaler:
-            continue
-        tiles = [
-            (name, slice(start, start + _TILE_ROWS))
-            for name in run.record.datasets
-            for start in range(0, len(rows[name]), _TILE_ROWS)
-        ]
-        arrays = {name: open_embeddings(run, name, level) for name in run.record.datasets}
-        mean, std = fit_scaler(
-            (read_rows_float32(arrays[name], rows[name][tile]) for name, tile in tiles),
-            [None if (own := weights[name]) is None else own[tile] for name, tile in tiles] if any_groups else None,
-        )
-        run.record.scaler[level] = ScalerRecord(mean=mean.tolist(), std=std.tolist())
-    run.write_record()
+    tiles = [
+        (name, slice(start, start + _TILE_ROWS))
+        for name, own in groups.items()
+        for start in range(0, len(own.rows), _TILE_ROWS)
+    ]
+    arrays = {name: open_embeddings(run, name, level) for name in groups}
+    return fit_scaler(
+        (read_rows_float32(arrays[name], groups[name].rows[tile]) for name, tile in tiles),
+        [None if (own := weights[name]) is None else own[tile] for name, tile in tiles] if any_groups else None,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -168,20 +172,18 @@ def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: C
     groups = read_all_groups(run)
     digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
     jobs = []
-    for level in run.levels:
-        for pair in pairs:
-            digest = digests[pair] + _scaler_digest(run, level, pair)
-            if not has_neighbors(run, level, pair, "style-aside", digest):
-                job = _Job(run=run, level=level, pair=pair, k=k, device=device, graph="style-aside", digest=digest)
-                jobs.append(job)
+    for level, pair in product(run.levels, pairs):
+        digest = digests[pair] + _scaler_digest(run, level, pair)
+        if not has_neighbors(run, level, pair, "style-aside", digest):
+            job = _Job(run=run, level=level, pair=pair, k=k, device=device, graph="style-aside", digest=digest)
+            jobs.append(job)
     _search_pairs("neighbors style aside", jobs, connect, progress)
 
 
 def _fit_style_scalers(run: RunStore) -> None:
     """Fit a scaler to each dataset alone, for every level that has none yet, and keep them in run.json.
 
-    Every group weighs alike. Where datasets differ by more than that, the scalers are trimmed; see
-    `gapscope.compare.style_scaler`.
+    Where that leaves less of a difference of look, the scalers are trimmed; see `gapscope.compare.style_scaler`.
     """
     if all(level in run.record.style_scaler for level in run.levels):
         return
@@ -191,10 +193,9 @@ def _fit_style_scalers(run: RunStore) -> None:
     size = min(MAX_SAMPLE, 4 * MAX_SAMPLE // len(groups))
     chosen = {name: _sample_rows(own.representative_rows, size, random) for name, own in groups.items()}
     for level in run.levels:
-        arrays = {name: open_embeddings(run, name, level) for name in groups}
-        samples = [read_rows_float32(arrays[name], chosen[name]) for name in groups]
+        samples = [read_rows_float32(open_embeddings(run, name, level), rows) for name, rows in chosen.items()]
         trimmed = trimmed_style_scalers(samples, run.record.config.neighbors.metric)
-        scalers = trimmed or [_fit_whole(arrays[name], own) for name, own in groups.items()]
+        scalers = trimmed or [_fit_scaler(run, level, {name: own}) for name, own in groups.items()]
         run.record.style_scaler[level] = {
             name: StyleScalerRecord(mean=mean.tolist(), std=std.tolist(), trimmed=trimmed is not None)
             for name, (mean, std) in zip(groups, scalers, strict=True)
@@ -204,15 +205,6 @@ def _fit_style_scalers(run: RunStore) -> None:
 
 def _sample_rows(rows: NDArray[np.int64], size: int, random: np.random.Generator) -> NDArray[np.int64]:
     return rows if len(rows) <= size else np.sort(random.choice(rows, size, replace=False))
-
-
-def _fit_whole(embeddings: "zarr.Array[Any]", groups: ImageGroups) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    tiles = [slice(start, start + _TILE_ROWS) for start in range(0, len(groups.rows), _TILE_ROWS)]
-    weights = None if groups.counts_images else 1 / groups.lengths[groups.group]
-    return fit_scaler(
-        (read_rows_float32(embeddings, groups.rows[tile]) for tile in tiles),
-        None if weights is None else [weights[tile] for tile in tiles],
-    )
 
 
 def _scaler_digest(run: RunStore, level: str, pair: Pair) -> str:
