@@ -26,7 +26,7 @@ def export_parquet(run: RunStore, folder: Path, progress: Progress) -> None:
     - images.parquet: a row per image that was read: dataset, row, uri, facts about its file, what its source says of
       it, and per level `P3.x`, `P3.y`, `P3.z` and `P3.cluster`.
     - embeddings.P3.parquet and so on: dataset, row, uri, and the embedding as float32.
-    - outliers.parquet: every manifest, with reading, level, query and reference as columns.
+    - outliers.parquet: what every manifest lists, with reading, level, query and reference as columns.
     """
     images = run.record.listed
     with progress.task("images", images, "image") as task:
@@ -99,6 +99,9 @@ def _outliers(run: RunStore) -> Iterator[pa.Table]:
     tables = []
     for reading, level, pair in product(run.record.config.compare.listed_readings, run.levels, run.pairs):
         table = read_manifest(run.path, level, pair, reading=reading)
+        if reading == "style-aside":
+            # Where nothing is listed, this manifest holds a ranking.
+            table = table.filter(table["listed"])
         table = table.select([name for name in table.column_names if not name.startswith(PREFIX)])
         names = {"reading": reading, "level": level, "query": pair.query, "reference": pair.reference}
         for at, (title, value) in enumerate(names.items()):

@@ -216,7 +216,13 @@ def test_diff_says_which_gaps_closed_and_only_beyond_the_error_bars(run: Run, tm
     assert done.exit_code == 0, done.output
     lines = [line.split() for line in done.stdout.splitlines() if line.startswith("  P")]
     assert ["P3", "as-is", "closing"] in [line[:3] for line in lines]
-    assert len(pd.read_csv(tmp_path / "all.csv")) == 16
+    # At P3 scalers were trimmed in one run alone, so that style aside cannot be compared there.
+    table = pd.read_csv(tmp_path / "all.csv")
+    assert table.groupby(["reading", "level"]).size().to_dict() == {
+        ("as-is", "P2"): 4,
+        ("as-is", "P3"): 4,
+        ("style-aside", "P2"): 4,
+    }
     other = compare_vectors(tmp_path / "other", {"x": {"P2": cloud(20, 0)}, "y": {"P2": cloud(20, 1)}})
     with pytest.raises(RunError, match="same name in both runs"):
         diff_runs(run, other)

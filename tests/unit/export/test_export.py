@@ -28,7 +28,10 @@ def test_parquet_holds_what_the_run_knows(small_run: gapscope.Run, tmp_path: Pat
     np.testing.assert_array_equal(np.stack(vectors["embedding"][vectors["dataset"] == "real"].to_list()), expected)
     outliers = pd.read_parquet(folder / "outliers.parquet")
     of_pair = (outliers["level"] == "P5") & (outliers["query"] == "real")
-    assert outliers[of_pair]["uri"].tolist() == small_run.outliers("P5", "real", "synthetic")["uri"].tolist()
+    as_is = outliers[of_pair & (outliers["reading"] == "as-is")]
+    assert as_is["uri"].tolist() == small_run.outliers("P5", "real", "synthetic")["uri"].tolist()
+    style_aside = small_run.outliers("P5", "real", "synthetic", "style-aside").query("listed")
+    assert outliers[of_pair & (outliers["reading"] == "style-aside")]["uri"].tolist() == style_aside["uri"].tolist()
 
 
 def test_fiftyone_finds_every_image_with_its_place(small_run: gapscope.Run, tmp_path: Path) -> None:
@@ -115,7 +118,7 @@ def test_an_export_holds_the_groups_of_the_dataset_that_has_some(tmp_path: Path)
     vectors = {"drives": {"P5": clips}, "renders": {"P5": random.normal(size=(150, 8))}}
     run = compare_vectors(tmp_path / "run", vectors, group={"drives": [number // 3 for number in range(180)]})
     outliers = pd.read_parquet(Path(str(export_run(run, "parquet", tmp_path / "out"))) / "outliers.parquet")
-    of_drives = outliers[outliers["query"] == "drives"]
+    of_drives = outliers[(outliers["query"] == "drives") & (outliers["reading"] == "as-is")]
     assert set(of_drives["group"]) >= {str(number) for number in range(15)}
     assert outliers[outliers["query"] == "renders"]["group"].isna().all()
     assert set(run.group_outliers("P5", "drives", "renders").query("listed")["group"]) == set(of_drives["group"])
