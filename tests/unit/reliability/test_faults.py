@@ -75,7 +75,7 @@ STAGES = {
     "store": ("gapscope.stages.embed", "merge_image_stats"),
     "neighbors": ("gapscope.stages.neighbors", "write_neighbor_rows"),
     "layout": ("gapscope.stages.layout", "write_layout"),
-    "compare": ("gapscope.stages.compare", "write_manifest"),
+    "compare": ("gapscope.stages.compare_level", "write_manifest"),
     "report": ("gapscope.stages.report", "write_page"),
 }
 """What each stage does last, or to each of its pieces."""
