@@ -4,10 +4,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import fake_run
 import numpy as np
 import pytest
 
 from gapscope.compare.registry import format_share
+from gapscope.progress import Silent
+from gapscope.stages.report import write_report
+from gapscope.store.metrics import read_metrics, write_metrics
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -108,6 +112,22 @@ def test_what_is_saturated_opens_style_aside(visit: Visit, report: Report, tmp_p
     assert page.get_attribute("body", "data-reading") == "style-aside"
     assert page.locator(".lead-card .big").all_inner_texts() == ["83%", "4%"] * 2
     assert "First of the list at P2, style aside" in page.locator(".lead-card").first.inner_text()
+
+
+def test_the_map_opens_at_the_level_that_the_first_number_is_of(visit: Visit, tmp_path: Path) -> None:
+    images = {"real": [f"{at:02d}.png" for at in range(24)], "drawn": [f"{at:02d}.png" for at in range(24)]}
+    run = fake_run.write_fake_run(tmp_path, fake_run.FakeRunSpec(images=images, outliers=5))
+    metrics = read_metrics(run.store)
+    pair = run.store.pairs[0].name
+    # The level that tells most as a whole lists nothing, so the number is of the next one.
+    metrics["level_rankings"][pair] = ["P4", "P3", "P2"]
+    metrics["levels"]["P4"]["pairs"][pair]["outliers"] = 0
+    write_metrics(run.store.path, metrics)
+    page = visit(Path(str(write_report(run.store, Silent()))))
+    assert page.get_attribute("body", "data-level") == "1"
+    pressed = page.locator(".figure[aria-pressed='true']")
+    assert pressed.count() == 1
+    assert "at P3" in pressed.inner_text()
 
 
 @pytest.mark.parametrize("reading", ["as-is", "style-aside"])

@@ -76,9 +76,6 @@ def page_data(
         "histograms": {reading: histograms(run, metrics, reading) for reading in compared},
         "styleAside": [_style_aside(run, metrics, level) for level in run.levels],
         "minContent": MIN_CONTENT,
-        "levelRankings": [
-            [run.levels.index(level) for level in metrics["level_rankings"][pair.name]] for pair in run.pairs
-        ],
         "openings": [_opening(own) for own in opening],
         "heads": [
             _headline(metrics["headlines"][pair.name], own) for pair, own in zip(run.pairs, opening, strict=True)

@@ -247,8 +247,8 @@ class DatasetMetrics(TypedDict):
 class Metrics(TypedDict):
     """The content of metrics.json; keys of all but `datasets`, `duplicates` and `levels` are names of pairs.
 
-    `level_rankings` has the levels of a pair, the most telling first; the page opens at the first of the first pair.
-    `shared_groups` says of pairs how many groups both datasets have.
+    `level_rankings` has the levels of a pair, the most telling first. `shared_groups` says of pairs how many groups
+    both datasets have.
     """
 
     datasets: dict[str, DatasetMetrics]

@@ -30,9 +30,13 @@
     }, ...parts);
   };
 
-  const pictureStrip = (state, pair, { pictures, isRanking, reading, asIs, styleAside }) => {
+  // The level whose images a pair's card shows first, at which the page opens too.
+  g.openingLevel = ({ reading, asIs, styleAside }) => reading === "as-is" || styleAside === null ? asIs : styleAside;
+
+  const pictureStrip = (state, pair, opening) => {
+    const { pictures, isRanking, reading } = opening;
     if (!pictures.length) return [];
-    const level = g.data.levels[reading === "as-is" ? asIs : styleAside].name;
+    const level = g.data.levels[g.openingLevel(opening)].name;
     const suffix = g.readingSuffix({ reading });
     const [query, reference] = g.data.pairs[pair].map(g.datasetName);
     return [

@@ -236,8 +236,9 @@
   };
 
   if (data.pairs.length) {
-    state.level = data.levelRankings[0][0];
-    state.reading = data.openings[0].reading;
+    const opening = data.openings[0];
+    state.reading = opening.reading;
+    state.level = g.openingLevel(opening);
   }
   applyTheme();
   drawTitle();
