@@ -9,7 +9,7 @@ table: one folder is the query, the other without one class the reference, both 
 null: parts of one population, the first folder. How often style aside lists anything, and whether under a guarantee or
     as a suggestion. Takes a quarter of an hour.
 styles: the same for parts of the first folder against its other images in five other looks, and against the second
-    folder. Takes half an hour.
+    folder. Takes an hour.
 rarity: the class is a small share of 20,000 made-up embeddings. Each lies between a random photograph's and that of
     one of its five nearest in its class, with noise as large as what these two differ in every dimension. So the
     nearest are about as far from each other as those of the photographs. Query and reference are made from the same
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", choices=tuple(PARTS), default=list(PARTS), help="default: all")
     parser.add_argument("--splits", type=int, default=3, help="table: random halves per class (default: 3)")
     parser.add_argument("--seeds", type=int, default=200, help="null: draws (default: 200)")
-    parser.add_argument("--style-seeds", type=int, default=20, help="styles: draws (default: 20)")
+    parser.add_argument("--style-seeds", type=int, default=50, help="styles: draws (default: 50)")
     parser.add_argument("--kinds", type=int, default=2, help="rarity: how many classes in turn (default: 2)")
     parser.add_argument("--keep", type=Path, help="a folder that keeps embeddings for the next time")
     options = parser.parse_args()
