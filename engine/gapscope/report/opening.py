@@ -24,6 +24,7 @@ class Opening:
         as_is: number of the level whose share is shown as it is: the most telling one that lists anything.
         style_aside: likewise style aside, where the most is listed; None without that reading.
         reading: in which the pair is shown first: style aside where nearly everything differs as it is.
+        level: number of the level that is shown first, in that reading.
         is_saturated: whether nearly everything differs as it is, at that level.
         pictures: page numbers of the first images of that reading, listed or, where nothing is, ranked.
         is_ranking: whether they are from a ranking.
@@ -32,6 +33,7 @@ class Opening:
     as_is: int
     style_aside: int | None
     reading: Reading
+    level: int
     is_saturated: bool
     pictures: list[int]
     is_ranking: bool
@@ -83,6 +85,7 @@ def _opening(
         as_is=run.levels.index(as_is),
         style_aside=None if style_aside is None else run.levels.index(style_aside),
         reading=reading,
+        level=run.levels.index(level),
         is_saturated=is_saturated,
         pictures=pictures or ranked,
         is_ranking=not pictures,

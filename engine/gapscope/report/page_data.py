@@ -106,6 +106,7 @@ def _opening(opening: Opening) -> dict[str, object]:
         "asIs": opening.as_is,
         "styleAside": opening.style_aside,
         "reading": opening.reading,
+        "level": opening.level,
         "pictures": opening.pictures,
         "isRanking": opening.is_ranking,
     }

@@ -30,13 +30,9 @@
     }, ...parts);
   };
 
-  // The level whose images a pair's card shows first, at which the page opens too.
-  g.openingLevel = ({ reading, asIs, styleAside }) => reading === "as-is" || styleAside === null ? asIs : styleAside;
-
-  const pictureStrip = (state, pair, opening) => {
-    const { pictures, isRanking, reading } = opening;
+  const pictureStrip = (state, pair, { pictures, isRanking, reading, level: number }) => {
     if (!pictures.length) return [];
-    const level = g.data.levels[g.openingLevel(opening)].name;
+    const level = g.data.levels[number].name;
     const suffix = g.readingSuffix({ reading });
     const [query, reference] = g.data.pairs[pair].map(g.datasetName);
     return [

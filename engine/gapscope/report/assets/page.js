@@ -236,9 +236,8 @@
   };
 
   if (data.pairs.length) {
-    const opening = data.openings[0];
-    state.reading = opening.reading;
-    state.level = g.openingLevel(opening);
+    state.reading = data.openings[0].reading;
+    state.level = data.openings[0].level;
   }
   applyTheme();
   drawTitle();
