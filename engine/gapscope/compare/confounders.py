@@ -121,22 +121,32 @@ def _consequence(pair: Pair, levels: Mapping[str, LevelMetrics]) -> tuple[str, l
     Regressing embeddings on properties of the files does not take their effect out; the scaler of each dataset does.
     """
     before, after = {}, {}
+    sides = (pair.name, pair.reversed.name)
     for name, numbers in levels.items():
-        sides = (pair.name, pair.reversed.name)
+        before[name] = max(numbers["pairs"][side]["outlier_share"] for side in sides)
         # Where there is only a ranking, nobody can say how much is left.
         if all(numbers["style_aside"].get(side, {"basis": "ranking"})["basis"] != "ranking" for side in sides):
-            before[name] = max(numbers["pairs"][side]["outlier_share"] for side in sides)
             after[name] = max(numbers["style_aside"][side]["outlier_share"] for side in sides)
-    if not before:
+    if not after:
         return "the gap may be one of files, not of what they show", []
-    reached = [name for name in before if before[name] - after[name] >= _MIN_REACH]
-    if not reached:
+    reached = [name for name in after if before[name] - after[name] >= _MIN_REACH]
+    unclear = [name for name in before if name not in after and before[name] >= _MIN_REACH]
+    clauses = []
+    if reached:
+        most = max(reached, key=before.__getitem__)
+        clauses.append(
+            f"that may be what is listed at {', '.join(reached)}: at {most} {format_share(before[most])} as it is, "
+            f"{format_share(after[most])} with each set's overall look taken out"
+        )
+    if unclear:
+        share = format_share(max(before[name] for name in unclear))
+        clauses.append(
+            f"at {', '.join(unclear)}, where up to {share} is listed as it is, files and missing content cannot be "
+            "told apart"
+        )
+    if not clauses:
         return "at no level is clearly more listed as it is than with each set's overall look taken out", []
-    most = max(reached, key=before.__getitem__)
-    shares = (
-        f"{format_share(before[most])} as it is, {format_share(after[most])} with each set's overall look taken out"
-    )
-    return f"that may be what is listed at {', '.join(reached)}: at {most} {shares}", reached
+    return "; ".join(clauses), [name for name in levels if name in reached or name in unclear]
 
 
 def _as_text(value: float | str) -> str:

@@ -178,8 +178,9 @@ class Confounder(TypedDict):
 class ConfounderMetrics(TypedDict):
     """How well the files alone tell two datasets apart, a warning where they do, and what differs.
 
-    `levels` are those that a difference of files reaches: where more is listed as it is than with each set's overall
-    look taken out. It is empty without a warning.
+    `levels` are those that a difference of files may have reached: where more is listed as it is than with each set's
+    overall look taken out, or where style aside has only a ranking. It is empty without a warning, and where style
+    aside has a list at no level.
     """
 
     auc: float

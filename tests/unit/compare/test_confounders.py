@@ -3,6 +3,7 @@
 import io
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,6 +79,70 @@ def test_a_format_apart_the_quality_alone_gives_them_away(photographs: list[Imag
     query = properties(tmp_path, "fine", photographs, "JPEG", quality=92)
     reference = properties(tmp_path, "poor", photographs, "JPEG", quality=30)
     assert "jpeg_quality 92 against 30" in str(confounders(query, reference, Pair("fine", "poor"))["warning"])
+
+
+@pytest.mark.parametrize(
+    ("levels", "reached", "text"),
+    [
+        ({}, [], "the gap may be one of files, not of what they show"),
+        ({"P2": ("ranking", 0.9, 0)}, [], "the gap may be one of files, not of what they show"),
+        (
+            {"P2": ("calibrated", 0.3, 0.3), "P3": ("calibrated", 0, 0)},
+            [],
+            "at no level is clearly more listed as it is than with each set's overall look taken out",
+        ),
+        (
+            {"P2": ("calibrated", 0.66, 0.07), "P3": ("suggested", 0.88, 0.01), "P4": ("calibrated", 0.02, 0)},
+            ["P2", "P3"],
+            "that may be what is listed at P2, P3: at P3 88% as it is, 1% with each set's overall look taken out",
+        ),
+        (
+            {
+                "P2": ("calibrated", 0.66, 0.07),
+                "P3": ("ranking", 0.92, 0),
+                "P4": ("ranking", 0.74, 0),
+                "P5": ("calibrated", 0.05, 0),
+                "P6": ("ranking", 0.01, 0),
+            },
+            ["P2", "P3", "P4", "P5"],
+            (
+                "that may be what is listed at P2, P5: at P2 66% as it is, 7% with each set's overall look taken out; "
+                "at P3, P4, where up to 92% is listed as it is, files and missing content cannot be told apart"
+            ),
+        ),
+        (
+            {"P2": ("ranking", 0.9, 0), "P3": ("calibrated", 0, 0)},
+            ["P2"],
+            "at P2, where up to 90% is listed as it is, files and missing content cannot be told apart",
+        ),
+    ],
+)
+def test_the_warning_names_the_levels_that_files_may_have_reached(
+    photographs: list[Image.Image],
+    tmp_path: Path,
+    levels: dict[str, tuple[str, float, float]],
+    reached: list[str],
+    text: str,
+) -> None:
+    pair = Pair("fine", "poor")
+    query, reference = (
+        properties(tmp_path, name, photographs, "JPEG", quality=quality)
+        for name, quality in zip(pair, (92, 30), strict=True)
+    )
+    # One side lists; the other lists nothing, and is sure of it.
+    metrics: Any = {
+        level: {
+            "pairs": {pair.name: {"outlier_share": as_is}, pair.reversed.name: {"outlier_share": 0}},
+            "style_aside": {
+                pair.name: {"basis": basis, "outlier_share": aside},
+                pair.reversed.name: {"basis": "calibrated", "outlier_share": 0},
+            },
+        }
+        for level, (basis, as_is, aside) in levels.items()
+    }
+    actual = confounders(query, reference, pair, levels=metrics)
+    assert str(actual["warning"]).endswith(f"; {text}")
+    assert actual["levels"] == reached
 
 
 def test_random_halves_raise_no_warning(photographs: list[Image.Image], tmp_path: Path) -> None:
