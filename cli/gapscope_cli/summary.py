@@ -11,13 +11,15 @@ if TYPE_CHECKING:
 
 
 _N_RANKED = 3
+_N_KINDS = 12
 
 
 def print_summary(run: "Run") -> None:
-    """Print the outliers of every ordered pair by level, what stands out, warnings, and the report page's path."""
+    """Print the kinds, then per ordered pair the outliers by level, warnings, and the report page's path."""
     from gapscope.compare.headline import describe_duplicates, describe_repeats
     from gapscope.store.datasets import all_pairs
 
+    _print_kinds(run)
     metrics = run.metrics
     by_level = metrics["levels"]
     for pair in run.pairs:
@@ -43,7 +45,40 @@ def print_summary(run: "Run") -> None:
             typer.echo(f"warning: {confounder['warning']}")
     max_outliers = run.record.config.compare.max_outliers
     capped = "" if max_outliers is None else f" (the {max_outliers:,} surest of each list)"
-    typer.echo(f"\nmanifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
+    typer.echo(f"\nkinds      {run.path / 'gaps.csv'}")
+    typer.echo(f"manifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
+
+
+def _print_kinds(run: "Run") -> None:
+    """Print the kinds, the worst first, or what it means that there are none."""
+    from gapscope.compare.registry import format_share
+    from gapscope.kinds.sentences import levels_of, name_of, none_sentence, sureness, title
+
+    gaps = run.gaps_record
+    typer.echo("")
+    for look in gaps["looks"]:
+        typer.echo(look["sentence"])
+    if not gaps["kinds"]:
+        typer.echo(none_sentence({pair.name: run.metrics["limits"][pair.name]["smallest_gap"] for pair in run.pairs}))
+        return
+    rows = []
+    for gap in gaps["kinds"][:_N_KINDS]:
+        size = f"{gap['images']:,} {run.record.row_unit(gap['query'])}s"
+        if gap["images"] != gap["groups"]:
+            size += f", {gap['groups']:,} {run.record.group_unit(gap['query'])}s"
+        share = f"{size} ({format_share(gap['share'])})"
+        mirror = f", other side of {gap['mirror']}" if gap["mirror"] else ""
+        sure = f"{sureness(gap)}{mirror}"
+        rows.append([gap["id"], title(gap), name_of(gap), share, levels_of(gap, run.levels), sure])
+    _print_columns(rows)
+    if (more := len(gaps["kinds"]) - _N_KINDS) > 0:
+        typer.echo(f"  and {more:,} more in {run.path / 'gaps.csv'}")
+
+
+def _print_columns(rows: "list[list[str]]") -> None:
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        typer.echo("  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _ranking(run: "Run", pair: "Pair") -> str:
@@ -81,9 +116,7 @@ def _print_levels(run: "Run", pair: "Pair") -> None:
         rows.append(cells)
     if len(rows[-1]) < len(rows[0]):
         rows[0].pop()
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for row in rows:
-        typer.echo("  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    _print_columns(rows)
 
 
 def _counts(run: "Run", pair: "PairMetrics") -> str:

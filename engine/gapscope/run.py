@@ -14,6 +14,7 @@ from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_
 from gapscope.settings import Preprocess, Reading, ReportSettings
 from gapscope.sources import Entry, Source
 from gapscope.store.datasets import Pair
+from gapscope.store.gaps import COLUMNS, Gaps, read_gaps
 from gapscope.store.groups import read_groups
 from gapscope.store.index import read_entries, read_index, rows_read
 from gapscope.store.layouts import read_layout
@@ -355,6 +356,34 @@ class Run:
         """The images that are there twice, within a dataset or in two of them: a row per image and its copy."""
         table: pd.DataFrame = read_duplicates(self.path).to_pandas()
         return table
+
+    @property
+    def gaps(self) -> pd.DataFrame:
+        """The kinds of image that a dataset lacks, or that differ, the worst first: the columns of gaps.csv.
+
+        Lists stay lists. q is NaN where nothing is guaranteed, and `name` is empty where there is none. The content of
+        gaps.json, which has more, is in `gaps_record`.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.gaps.columns[:6].tolist()
+            ['id', 'sort', 'query', 'reference', 'name', 'name_source']
+        """
+        rows = [
+            {
+                **gap,
+                "examples": [picture["uri"] for picture in gap["pictures"]],
+                "counterparts": [picture["counterpart"] for picture in gap["pictures"]],
+            }
+            for gap in self.gaps_record["kinds"]
+        ]
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"q": "float64", "share": "float64"})
+
+    @cached_property
+    def gaps_record(self) -> Gaps:
+        """The content of gaps.json."""
+        return read_gaps(self.store)
 
     @cached_property
     def metrics(self) -> Metrics:

@@ -1,9 +1,10 @@
-"""Whether a level sees the same content in two datasets, whatever they look like."""
+"""How much content a level sees, and whether it sees the same in two datasets, whatever they look like."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.neighbors import read_group_neighbor_rows
@@ -51,6 +52,31 @@ def content_agreement(
         chances.append(_chance(images, near, view, strangers.tile(0, len(strangers))))
     across, within = chances[1] - 0.5, chances[0] - 0.5
     return float(np.clip(across / within, 0, 1)) if within > _MIN_WITHIN else None
+
+
+def content_seen(
+    run: RunStore, level: str, dataset: str, groups: ImageGroups, judge: EmbeddingView, reading: Reading = "as-is"
+) -> float:
+    """Return how much of the content that another level sees a level sees itself, within one dataset: 0 to 1.
+
+    The chance that one of an image's ten nearest at this level is nearer to it than a random image is, at the other
+    level, brought from half to one to the range of 0 to 1. A level of fine textures has less of it than one of objects.
+
+    Args:
+        run: the run.
+        level: the level's name.
+        dataset: whose images.
+        groups: of the dataset.
+        judge: the dataset at the other level.
+        reading: whose neighbors.
+    """
+    random = np.random.default_rng(0)
+    chosen = _sample(groups.representative, _IMAGES, random)
+    images = judge.take(chosen).tile(0, len(chosen))
+    _, near = read_group_neighbor_rows(run, level, Pair(dataset, dataset), groups.rows[chosen], reading)
+    strangers = judge.take(_sample(groups.representative, _RANDOM, random))
+    chance = _chance(images, near[:, :_NEAREST], judge, strangers.tile(0, len(strangers)))
+    return float(np.clip(2 * chance - 1, 0, 1))
 
 
 def _sample(positions: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.int64]:

@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, NotRequired, TypedDict, cast
@@ -94,6 +94,19 @@ class Coco:
             for annotation in sorted(by_image.get(image.get("id"), []), key=_sort_key):
                 entry = _object_entry(image_entry, annotation, categories.get(annotation.get("category_id")))
                 yield _with_unique_uri(entry, ".", counter)
+
+    def categories(self) -> Mapping[str, Sequence[str]]:
+        """Return the names of the categories that are annotated in each image, by its uri; crowds count."""
+        content = read_annotations(self.annotations)
+        names = {category.get("id"): utf8_safe(str(category.get("name"))) for category in content["categories"]}
+        by_image: dict[Any, list[str]] = {}
+        for annotation in content["annotations"]:
+            if annotation.get("category_id") in names:
+                by_image.setdefault(annotation["image_id"], []).append(names[annotation["category_id"]])
+        return {
+            _image_entry(self.images, image["file_name"]).uri: by_image.get(image.get("id"), [])
+            for image in content["images"]
+        }
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the entry's image, or of the image that contains the object.

@@ -9,10 +9,12 @@ from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
 from gapscope.compare.limits import ListingLimit, listing_limit
 from gapscope.device import Device
+from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings
 from gapscope.stages.compare_level import compare_level
-from gapscope.store import checksums, metrics
+from gapscope.stages.kinds import find_kinds
+from gapscope.store import checksums, gaps, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
 from gapscope.store.index import read_source_metadata, rows_rejected
@@ -23,7 +25,7 @@ from gapscope.store.run_store import RunStore
 
 
 def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, progress: Progress) -> None:
-    """Write every manifest and table of scores, metrics.json, and SHA256SUMS of these files and rejects.csv.
+    """Write every manifest and table of scores, metrics.json, gaps.json and gaps.csv, and SHA256SUMS of these.
 
     Args:
         run: the run, whose levels are laid out.
@@ -39,9 +41,20 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
     few = {pair for pair, limit in limits.items() if limit.few}
     across_levels: dict[Pair, AcrossLevels] = {}
     levels: dict[str, LevelMetrics] = {}
+    nominations = {
+        pair: Nominations(
+            groups=groups[pair.query],
+            references=len(groups[pair.reference]),
+            levels=run.levels,
+            readings=settings.listed_readings,
+        )
+        for pair in run.pairs
+    }
     with progress.task("outliers", len(run.levels) * len(run.pairs) * len(settings.readings_compared), "pair") as task:
         for number, name in enumerate(run.levels):
-            levels[name], scores = compare_level(run, name, groups, metadata, settings, device, few, levels, task)
+            levels[name], scores = compare_level(
+                run, name, groups, metadata, settings, device, few, levels, nominations, task
+            )
             for pair, own in scores.items():
                 across_levels.setdefault(pair, AcrossLevels.of(own, run.levels)).add(number, own)
     if settings.reads("as-is"):
@@ -49,6 +62,7 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
             own_metadata = metadata[pair.query]
             table = across.table(own_metadata, settings.max_outliers)
             write_across_levels(run.path, pair, table, own_metadata.schema)
+    find_kinds(run, settings, groups, metadata, nominations, progress)
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
     write_metrics(
         run.path,
@@ -66,7 +80,8 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
     )
     tables = [path for folder in ("manifests", "scores") for path in (run.path / folder).iterdir()]
     checksums.write_checksums(
-        run.path, [*(relative_name(path, run.path) for path in tables), metrics.NAME, "rejects.csv"]
+        run.path,
+        [*(relative_name(path, run.path) for path in tables), metrics.NAME, gaps.NAME, gaps.TABLE, "rejects.csv"],
     )
 
 

@@ -23,6 +23,7 @@ from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_out
 from gapscope.compare.outlier_table import outlier_table, rank_outliers
 from gapscope.compare.style_aside import MIN_CONTENT, Residual, with_basis
 from gapscope.device import Device
+from gapscope.kinds.nominations import Nominations
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view
 from gapscope.progress import Task
 from gapscope.settings import CompareSettings, Reading
@@ -57,6 +58,7 @@ def compare_level(
     device: Device,
     few: Set[Pair],
     finer: Mapping[str, LevelMetrics],
+    nominations: Mapping[Pair, Nominations],
     task: Task,
 ) -> tuple[LevelMetrics, dict[Pair, OutlierScores]]:
     """Write a level's manifests and tables of scores, and return its numbers and the scores as it is.
@@ -72,6 +74,7 @@ def compare_level(
         device: where the distances of whole datasets are computed.
         few: pairs with too few groups to be sure of any, which get a ranking.
         finer: the numbers of all finer levels.
+        nominations: per pair, gets what every reading lists.
         task: is told of every pair that is done.
     """
     level = _Level.open(run, name, groups, settings, "as-is")
@@ -85,10 +88,11 @@ def compare_level(
             if side in few:
                 pairs[side]["ranking"] = ranking(own, metadata[side.query])
             scores[side] = own
+            nominations[side].add(name, "as-is", own)
             task.advance(1)
     style_aside: dict[Pair, StyleAsideMetrics] = {}
     if settings.reads("style-aside"):
-        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, finer, task)
+        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, finer, nominations, task)
     every_pair = all_pairs(list(run.record.datasets))
     return {
         "pairs": {pair.name: pairs[pair] for pair in run.pairs},
@@ -116,6 +120,7 @@ def _compare_style_aside(
     settings: CompareSettings,
     device: Device,
     finer: Mapping[str, LevelMetrics],
+    nominations: Mapping[Pair, Nominations],
     task: Task,
 ) -> dict[Pair, StyleAsideMetrics]:
     level = _Level.open(run, name, groups, settings, "style-aside")
@@ -136,6 +141,7 @@ def _compare_style_aside(
                 content = content_agreement(run, name, side, (groups[side.query], groups[side.reference]), sides)
             scores, residual = with_basis(own, tested[side.reversed][0], content)
             _write_tables(level, side, scores, metadata)
+            nominations[side].add(name, "style-aside", scores)
             numbers[side] = _style_aside_metrics(level, side, scores, residual, content, measures)
             task.advance(1)
     return numbers

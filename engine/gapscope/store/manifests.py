@@ -2,9 +2,12 @@
 
 import json
 import re
+from collections.abc import Callable
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from gapscope.settings import Reading
 from gapscope.store.atomic import replacing, write_text
@@ -32,6 +35,7 @@ OUTLIER_SCHEMA = pa.schema(
         ("y", pa.float32()),
         ("z", pa.float32()),
         ("cluster", pa.int32()),
+        ("kind", pa.string()),
     ]
 )
 GROUP_SCHEMA = pa.schema(
@@ -74,6 +78,7 @@ ACROSS_LEVELS_SCHEMA = pa.schema(
         ("p", pa.float64()),
         ("q", pa.float64()),
         ("within_fdr", pa.bool_()),
+        ("kind", pa.string()),
     ]
 )
 # Each half of such a name would be a line of its own, and may name another file.
@@ -134,7 +139,7 @@ def read_groups_manifest(run: Location, level: str, pair: Pair, reading: Reading
 def write_manifest(
     run: Location, level: str, pair: Pair, reading: Reading, table: pd.DataFrame, metadata: pa.Schema
 ) -> None:
-    """Write a manifest as Parquet, as CSV where the neighbors are a JSON list, and the uris of what is listed.
+    """Write a manifest as Parquet, as yet without kinds; `write_kinds` writes the other files.
 
     Args:
         run: the run's folder.
@@ -144,12 +149,39 @@ def write_manifest(
         table: what `gapscope.compare.outlier_table.outlier_table` returns.
         metadata: the columns that come from the query's source.
     """
+    schema = OUTLIER_SCHEMA if reading == "as-is" else STYLE_ASIDE_SCHEMA
+    _write_parquet(manifest_path(run, level, pair, reading), table.assign(kind=""), _schema(schema, table, metadata))
+
+
+def write_kinds(
+    run: Location,
+    level: str,
+    pair: Pair,
+    reading: Reading,
+    kinds: Callable[[NDArray[np.int64]], NDArray[np.object_]],
+) -> None:
+    """Write which kind each image of a manifest is of: in the Parquet file, and with it the CSV and the plain list.
+
+    In the CSV, lists are JSON. The plain list holds the uris of what is listed.
+
+    Args:
+        run: the run's folder.
+        level: the level's name, or `ALL`.
+        pair: of datasets.
+        reading: whose list it is.
+        kinds: returns the id of the kind of each row of the query, empty for none.
+    """
     path = manifest_path(run, level, pair, reading)
-    if reading == "as-is":
-        write_table(path, table, _schema(OUTLIER_SCHEMA, table, metadata))
-    else:
-        uris = table["uri"][table["listed"].astype(bool)]
-        write_table(path, table, _schema(STYLE_ASIDE_SCHEMA, table, metadata), uris=uris)
+    with readable(path) as file:
+        table = read_whole(file)
+    own = pa.array(kinds(table["row"].to_numpy()), pa.string())
+    table = table.set_column(table.schema.get_field_index("kind"), "kind", own)
+    with replacing(path) as temporary:
+        write_whole(temporary, table)
+    listed = next((name for name in ("listed", "within_fdr") if name in table.column_names), None)
+    frame = table.to_pandas()
+    uris = frame["uri"] if listed is None else frame["uri"][frame[listed].astype(bool)]
+    _write_texts(path, frame, table.schema, uris)
 
 
 def _schema(own: pa.Schema, table: pd.DataFrame, metadata: pa.Schema) -> pa.Schema:
@@ -165,9 +197,16 @@ def write_table(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "p
         schema: of the Parquet file.
         uris: what the plain list holds, but for those with a line break; the column uri by default.
     """
-    table = table[schema.names]
+    _write_parquet(path, table, schema)
+    _write_texts(path, table[schema.names], schema, table["uri"] if uris is None else uris)
+
+
+def _write_parquet(path: Location, table: pd.DataFrame, schema: pa.Schema) -> None:
     with replacing(path) as temporary:
-        write_whole(temporary, pa.Table.from_pandas(table, schema=schema, preserve_index=False))
+        write_whole(temporary, pa.Table.from_pandas(table[schema.names], schema=schema, preserve_index=False))
+
+
+def _write_texts(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Series[str]") -> None:
     spelled = {
         field.name: table[field.name].map(lambda values: json.dumps(list(values), ensure_ascii=False))
         for field in schema
@@ -175,15 +214,15 @@ def write_table(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "p
     }
     with replacing(path.with_suffix(".csv")) as temporary:
         table.assign(**spelled).to_csv(temporary, index=False)
-    listed = table["uri"] if uris is None else uris
-    write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in listed if not _LINE_BREAK.search(uri)))
+    write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in uris if not _LINE_BREAK.search(uri)))
 
 
 def write_across_levels(run: Location, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
-    """Write the list over all levels; its plain list holds what is within the bound for all levels together."""
-    path = manifest_path(run, ALL, pair)
-    uris = table["uri"][table["within_fdr"].astype(bool)]
-    write_table(path, table, _schema(ACROSS_LEVELS_SCHEMA, table, metadata), uris=uris)
+    """Write the list over all levels as Parquet, as yet without kinds; `write_kinds` writes the other files.
+
+    Its plain list holds what is within the bound for all levels together.
+    """
+    _write_parquet(manifest_path(run, ALL, pair), table.assign(kind=""), _schema(ACROSS_LEVELS_SCHEMA, table, metadata))
 
 
 def read_manifest(

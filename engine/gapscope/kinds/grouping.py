@@ -1,0 +1,178 @@
+"""Which of the nominated images are alike: communities of their neighbor graph, over all lists that hold them."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from gapscope.kinds.nominations import LevelList, Nominations
+from gapscope.store.datasets import Pair
+from gapscope.store.groups import ImageGroups
+from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.run_store import RunStore
+
+MAX_GROUPED = 50_000
+"""Groups that are grouped; where more are nominated, the others are assigned to the kinds of these."""
+MIN_SIZE = 3
+"""Groups of a kind."""
+
+_NEAREST = 15
+_MERGED = 0.08
+_AMONG_LISTED = 1 / 3
+_MEMBER = 0.25
+_PART_ROWS = 65536
+
+
+def group_nominated(run: RunStore, pair: Pair, nominations: Nominations) -> list[NDArray[np.int64]]:
+    """Return the kinds of a pair: numbers of the groups of each, ascending, the largest kind first.
+
+    A nominated group points to its nearest of its own dataset at every list that nominates, listed or not, and a list
+    weighs as much as it holds: the levels at which images stand out are those at which they are like each other. The
+    communities of this graph are found by Leiden's algorithm, and joined where much of what either points to lies in
+    the other. A group that points mostly to what is not listed belongs to no kind: so images that are listed here and
+    there among many that are not make none.
+
+    Source: Traag, Waltman and van Eck 2019, "From Louvain to Leiden: guaranteeing well-connected communities".
+
+    Args:
+        run: the run.
+        pair: of datasets.
+        nominations: what the levels list of it.
+    """
+    nominated = nominations.nominated
+    if len(nominated) < MIN_SIZE:
+        return []
+    grouped = nominated
+    if len(nominated) > MAX_GROUPED:
+        grouped = np.sort(np.random.default_rng(0).choice(nominated, MAX_GROUPED, replace=False))
+    edges = _edges(run, pair, nominations.nominating, nominations.groups, nominated, grouped)
+    labels = _group(edges[np.searchsorted(nominated, grouped)])
+    if len(grouped) < len(nominated):
+        labels = _assign(edges, labels)
+    sizes = np.bincount(labels[labels >= 0])
+    order = np.argsort(-sizes, kind="stable")
+    return [nominated[labels == kind] for kind in order.tolist() if sizes[kind] >= MIN_SIZE]
+
+
+def _edges(
+    run: RunStore,
+    pair: Pair,
+    lists: Sequence[LevelList],
+    groups: ImageGroups,
+    nominated: NDArray[np.int64],
+    grouped: NDArray[np.int64],
+) -> sparse.csr_array:
+    """Return (c, s): from each nominated group to its nearest, as far as these are grouped; a row sums to 1 at most.
+
+    Where only a share of the nominated is grouped, an edge to one of them stands for as many as were left out.
+    """
+    rows, columns = groups.representative_rows[nominated], groups.representative_rows[grouped]
+    total, count = sum(len(own.listed) for own in lists), len(nominated) / len(grouped)
+    graph = sparse.csr_array((len(nominated), len(grouped)), dtype=np.float32)
+    for own in lists:
+        parts = []
+        for part in _parts(len(nominated)):
+            own_pair = Pair(pair.query, pair.query)
+            _, near = read_group_neighbor_rows(run, own.level, own_pair, rows[part], own.reading)
+            near = near[:, :_NEAREST] if count == 1 else near
+            place = np.minimum(np.searchsorted(columns, near), len(columns) - 1)
+            image, nth = np.nonzero((near >= 0) & (columns[place] == near))
+            weights = np.full(len(image), count * len(own.listed) / total / near.shape[1], np.float32)
+            shape = (len(near), len(grouped))
+            parts.append(sparse.csr_array((weights, (image, place[image, nth].astype(np.int32))), shape=shape))
+        graph = graph + sparse.vstack(parts, format="csr")
+    return graph
+
+
+def _group(graph: sparse.csr_array) -> NDArray[np.int64]:
+    """Return (s,) the kind of each node, -1 for none."""
+    labels = np.full(graph.shape[0], -1, np.int64)
+    kept = np.arange(len(labels))
+    while len(kept):
+        inside = graph[kept][:, kept]
+        enough = np.asarray(inside.sum(axis=1)).ravel() >= _AMONG_LISTED
+        if enough.all():
+            labels[kept] = _drop_strays(inside, _merge(inside, _communities(inside)))
+            break
+        kept = kept[enough]
+    return labels
+
+
+def _communities(graph: sparse.csr_array) -> NDArray[np.int64]:
+    """Return (s,) the number of the community of each node; -1 for those that have no edge."""
+    # Not at the top: importing it takes time that only a run with anything listed is worth.
+    from sknetwork.clustering import Leiden
+
+    symmetric = sparse.csr_matrix(graph + graph.T)
+    linked = np.flatnonzero(np.diff(symmetric.indptr))
+    labels = np.full(graph.shape[0], -1, np.int64)
+    if len(linked):
+        labels[linked] = Leiden(random_state=0).fit_predict(symmetric[linked][:, linked])
+    return labels
+
+
+def _members(labels: NDArray[np.int64]) -> sparse.csr_array:
+    """Return (s, c): 1 where a node is in a community."""
+    inside = np.flatnonzero(labels >= 0)
+    ones = np.ones(len(inside), np.float32)
+    return sparse.csr_array((ones, (inside, labels[inside])), shape=(len(labels), int(labels.max(initial=-1)) + 1))
+
+
+def _merge(graph: sparse.csr_array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Join communities, those that are closest first, until no two are close.
+
+    Two are close where the edges between them, half of those there and half of those back, are 8% or more of all that
+    the groups of the smaller one point to. Each round joins the pairs that are closest to each other.
+    """
+    while labels.max(initial=-1) > 0:
+        members = _members(labels)
+        between = members.T @ graph @ members
+        between = sparse.coo_array((between + between.T) / 2)
+        sizes = np.bincount(labels[labels >= 0])
+        first, second = between.coords
+        closeness = between.data / np.minimum(sizes[first], sizes[second])
+        kept = np.flatnonzero((first != second) & (closeness >= _MERGED))
+        # Of equally close ones the first, so that each has one closest.
+        order = kept[np.lexsort((second[kept], -closeness[kept], first[kept]))]
+        starts = np.unique(first[order], return_index=True)[1]
+        closest = np.full(len(sizes), -1)
+        closest[first[order[starts]]] = second[order[starts]]
+        mutual = np.flatnonzero((closest >= 0) & (closest[closest] == np.arange(len(sizes))))
+        joined = mutual[mutual < closest[mutual]]
+        if not len(joined):
+            break
+        number = np.arange(len(sizes))
+        number[closest[joined]] = joined
+        number = np.unique(number, return_inverse=True)[1]
+        labels = np.where(labels >= 0, number[labels], -1)
+    return labels
+
+
+def _drop_strays(graph: sparse.csr_array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return labels without the groups that point to others than their kind's with three quarters or more."""
+    while (labels >= 0).any():
+        inside = np.flatnonzero(labels >= 0)
+        shares = (graph[inside] @ _members(labels)).tocsr()
+        own = np.asarray(shares[np.arange(len(inside)), labels[inside]]).ravel()
+        strays = inside[own < _MEMBER]
+        if not len(strays):
+            break
+        labels = labels.copy()
+        labels[strays] = -1
+    return labels
+
+
+def _assign(edges: sparse.csr_array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return (c,) the kind that each nominated group points to most, -1 where that is less than a quarter."""
+    if not (labels >= 0).any():
+        return np.full(edges.shape[0], -1, np.int64)
+    shares = sparse.csr_array(edges @ _members(labels))
+    best = np.asarray(shares.argmax(axis=1)).ravel()
+    strength = np.asarray(shares.max(axis=1).todense()).ravel()
+    return np.where(strength >= _MEMBER, best, -1)
+
+
+def _parts(count: int) -> Iterator[slice]:
+    for start in range(0, count, _PART_ROWS):
+        yield slice(start, min(start + _PART_ROWS, count))

@@ -1,0 +1,225 @@
+"""How a kind stands at every level: how much of it the reference has, and what sort of gap that makes it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.compare.content import content_seen
+from gapscope.kinds.nominations import Nominations
+from gapscope.neighbors.embedding_view import open_view
+from gapscope.settings import Reading
+from gapscope.store.datasets import Pair
+from gapscope.store.gaps import Sort
+from gapscope.store.groups import ImageGroups
+from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.run_store import RunStore
+
+ABSENT = 0.05
+"""Of a kind's counterparts in the reference, for its size there, the share below which it is absent."""
+PRESENT = 0.5
+"""The share from which on it is there, and differs in another way."""
+
+_OUTSIDE = 0.8
+_NEAR = 1.3
+_CLAIMED_BY = 5
+_MAX_MEMBERS = 20_000
+_SEES = 0.9
+_MIN_RANGE = 0.01
+_SHOWS = 1 / 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelOrder:
+    """Which levels of a dataset are fine and which coarse, by how much content they see.
+
+    Attributes:
+        seen: per level, what `gapscope.compare.content.content_seen` measures.
+        content: the levels that see at least 90% of what the best one sees.
+        fine: the levels that see less than the middle between the least and the most; empty where there is no order.
+        coarse: the other levels; empty where there is no order.
+    """
+
+    seen: Mapping[str, float]
+    content: Sequence[str]
+    fine: Sequence[str]
+    coarse: Sequence[str]
+
+
+def level_order(run: RunStore, dataset: str, groups: ImageGroups, reading: Reading) -> LevelOrder:
+    """Measure which levels of a dataset are fine and which coarse.
+
+    Levels of one stride, such as vectors from elsewhere or the blocks of a transformer, have no order of scale, and
+    neither have levels that all see the same.
+    """
+    levels = run.levels
+    if len(levels) < 2:
+        return LevelOrder(seen=dict.fromkeys(levels, 1.0), content=levels, fine=(), coarse=())
+    seen = {}
+    for level in levels:
+        judge = next(other for other in reversed(levels) if other != level)
+        seen[level] = content_seen(run, level, dataset, groups, open_view(run, dataset, judge, reading), reading)
+    least, most = min(seen.values()), max(seen.values())
+    content = [level for level in levels if seen[level] >= _SEES * most]
+    strides = [level.stride for level in run.record.model.levels]
+    if len(set(strides)) < len(strides) or most - least < _MIN_RANGE:
+        return LevelOrder(seen=seen, content=content, fine=(), coarse=())
+    coarse = [level for level in levels if seen[level] >= (least + most) / 2]
+    return LevelOrder(seen=seen, content=content, fine=[name for name in levels if name not in coarse], coarse=coarse)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LevelEvidence:
+    """How a kind stands at a level, in one reading.
+
+    Attributes:
+        listed: share of its groups that the level lists.
+        lacking: what is missing of the reference among the nearest of its images: 0 where there is as much of it as
+            the datasets' sizes say, 1 where there is none.
+        outside: share of its groups that lie outside of 95% of the reference.
+        counterparts: groups of the reference whose nearest in the query are mostly of this kind, for each that there
+            would be if it were as frequent there; None where this was not counted.
+        near: the same of those that are about as near to the kind as its own images are to each other.
+    """
+
+    listed: float
+    lacking: float
+    outside: float
+    counterparts: float | None = None
+    near: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Profile:
+    """How a kind stands at every level, in the reading that lists most of it.
+
+    Attributes:
+        reading: which one that is.
+        readings: the readings that list any of it.
+        levels: the levels at which it shows: those that list at least a third of it, or else the one that lists most.
+        evidence: per level.
+    """
+
+    reading: Reading
+    readings: Sequence[Reading]
+    levels: Sequence[str]
+    evidence: Mapping[str, LevelEvidence]
+
+
+def profile_kind(
+    run: RunStore,
+    pair: Pair,
+    nominations: Nominations,
+    members: NDArray[np.int64],
+    order: LevelOrder,
+    reference: ImageGroups,
+) -> Profile:
+    """Return how a kind stands at every level.
+
+    Args:
+        run: the run.
+        pair: of datasets.
+        nominations: what the levels list of it.
+        members: numbers of the kind's groups, ascending.
+        order: of the query's levels.
+        reference: the reference's groups.
+    """
+    listed: dict[tuple[str, Reading], float] = {
+        (own.level, own.reading): float(np.isin(members, own.listed).mean()) for own in nominations.nominating
+    }
+    by_reading: dict[Reading, float] = {}
+    for (_, reading), share in listed.items():
+        by_reading[reading] = by_reading.get(reading, 0.0) + share
+    # What style aside lists is content, whatever it looks like.
+    reading = max(by_reading, key=lambda name: (by_reading[name], name == "style-aside"))
+    highest = {
+        level: max(share for (name, _), share in listed.items() if name == level)
+        for level in nominations.levels
+        if any(name == level for name, _ in listed)
+    }
+    most = max(highest.values())
+    evidence = {}
+    for level in nominations.levels:
+        own = nominations.lists[level, reading]
+        expected = nominations.references / max(1, nominations.references + own.tests - 1)
+        share = float(own.from_reference[members].mean()) / max(1, own.k_local)
+        counterparts, near = None, None
+        if level in order.content:
+            counterparts, near = _counterparts(run, pair, nominations, members, reference, level, reading)
+        evidence[level] = LevelEvidence(
+            listed=highest.get(level, 0.0),
+            lacking=float(np.clip(1 - share / max(expected, 1e-9), 0, 1)),
+            outside=float(own.outside[members].mean()),
+            counterparts=counterparts,
+            near=near,
+        )
+    return Profile(
+        reading=reading,
+        readings=[name for name in ("as-is", "style-aside") if by_reading.get(name)],
+        levels=[level for level, share in highest.items() if share >= min(_SHOWS, most)],
+        evidence=evidence,
+    )
+
+
+def _counterparts(
+    run: RunStore,
+    pair: Pair,
+    nominations: Nominations,
+    members: NDArray[np.int64],
+    reference: ImageGroups,
+    level: str,
+    reading: Reading,
+) -> tuple[float, float]:
+    """Return the counterparts of a kind in the reference, for each that there would be; all, and the near ones.
+
+    Only what is among the nearest of the kind can be one.
+    """
+    groups = nominations.groups
+    chosen = members
+    if len(members) > _MAX_MEMBERS:
+        chosen = np.sort(np.random.default_rng(0).choice(members, _MAX_MEMBERS, replace=False))
+    rows = groups.representative_rows
+    _, there = read_group_neighbor_rows(run, level, pair, rows[chosen], reading)
+    own, _ = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[chosen], reading)
+    candidates = np.unique(there[there >= 0])
+    back, nearest = read_group_neighbor_rows(run, level, pair.reversed, candidates, reading)
+    back, nearest = back[:, :_CLAIMED_BY], nearest[:, :_CLAIMED_BY]
+    is_member = np.isin(nearest, rows[members])
+    claimed = is_member.sum(axis=1) > is_member.shape[1] / 2
+    distance = np.where(is_member, back, np.inf).min(axis=1, initial=np.inf)
+    spacing = float(np.median(own[:, 0])) if own.shape[1] else np.inf
+    expected = len(members) / len(groups) * len(reference)
+    near = claimed & (distance <= _NEAR * spacing)
+    return float(claimed.sum()) / expected, float(near.sum()) / expected
+
+
+def sort_of(profile: Profile, order: LevelOrder, *, here: bool) -> Sort:
+    """Return what sort of gap a kind is.
+
+    - It has a counterpart in the reference: at the levels that see content, half as many images as its frequency would
+      ask for, or more, have their nearest in it, and it does not lie outside of everything. Then it looks different
+      where more is lacking at the fine levels than at the coarse ones, and is arranged differently otherwise. Levels
+      without an order do not tell these apart: it is called rare.
+    - It has one in twenty or more, as near as its own images are to each other: it is rare.
+    - Else it is absent, or only here, where the query is the dataset that is held against the others.
+
+    Args:
+        profile: of the kind.
+        order: of the query's levels.
+        here: whether a kind that the reference lacks is called `only-here`.
+    """
+    seeing = [profile.evidence[level] for level in order.content]
+    counterparts = float(np.median([own.counterparts or 0.0 for own in seeing]))
+    near = float(np.median([own.near or 0.0 for own in seeing]))
+    outside = float(np.median([own.outside for own in seeing]))
+    if counterparts >= PRESENT and outside < _OUTSIDE:
+        if not order.fine:
+            return "rare"
+        fine, coarse = (
+            np.mean([profile.evidence[level].lacking for level in levels]) for levels in (order.fine, order.coarse)
+        )
+        return "looks-different" if fine >= coarse else "arranged-differently"
+    if near >= ABSENT or (counterparts >= ABSENT and outside < PRESENT):
+        return "rare"
+    return "only-here" if here else "absent"

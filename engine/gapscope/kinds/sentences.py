@@ -1,0 +1,130 @@
+"""Kinds in words: what each is and what to do next, for the console, the page and gaps.json."""
+
+from collections.abc import Mapping, Sequence
+
+from gapscope.store.gaps import Gap, Look, Sort
+
+_ADVICE: Mapping[Sort, str] = {
+    "absent": "{reference} has nothing like it: add this content to {reference}.",
+    "rare": "{reference} has too few of it: add more of the same to {reference}.",
+    "looks-different": (
+        "{reference} has it, and shows it with other textures: compare material, light, focus and noise with the "
+        "counterpart."
+    ),
+    "arranged-differently": (
+        "{reference} has the same textures in another arrangement: compare layout, scale and camera with the "
+        "counterpart."
+    ),
+    "only-here": "{reference} has nothing like it: unless it is wanted, find its cause, such as a fault of rendering.",
+}
+_TITLES: Mapping[Sort, str] = {
+    "absent": "Missing from {reference}",
+    "rare": "Too rare in {reference}",
+    "looks-different": "Looks different in {query}",
+    "arranged-differently": "Arranged differently in {query}",
+    "only-here": "Only in {query}",
+}
+
+
+def advice(sort: Sort, query: str, reference: str) -> str:
+    """Return one sentence on what to do about a sort of gap.
+
+    Example:
+        >>> advice("rare", "real", "synthetic")
+        'synthetic has too few of it: add more of the same to synthetic.'
+    """
+    return _ADVICE[sort].format(query=query, reference=reference)
+
+
+def title(gap: Gap) -> str:
+    """Return what sort of gap a kind is, with the datasets' names: `Missing from synthetic`."""
+    return _TITLES[gap["sort"]].format(query=gap["query"], reference=gap["reference"])
+
+
+def name_of(gap: Gap) -> str:
+    """Return a kind's name as it is shown: one by the network is a guess, and says so."""
+    if not gap["name"]:
+        return "no name"
+    if gap["name_share"] is None:
+        return gap["name"]
+    return f"looks like: {gap['name']} ({gap['name_share']:.1g})"
+
+
+def levels_of(gap: Gap, levels: Sequence[str]) -> str:
+    """Return the levels at which a kind shows, in words.
+
+    Example:
+        >>> levels_of({"levels": ["P2", "P3", "P4"]}, ["P2", "P3", "P4", "P5"])
+        'P2 to P4 only'
+        >>> levels_of({"levels": ["P2", "P5"]}, ["P2", "P3", "P4", "P5"])
+        'P2, P5 only'
+    """
+    if len(gap["levels"]) == len(levels):
+        return "every level"
+    places = [levels.index(level) for level in gap["levels"]]
+    if len(places) > 2 and places == list(range(places[0], places[-1] + 1)):
+        return f"{levels[places[0]]} to {levels[places[-1]]} only"
+    return f"{', '.join(gap['levels'])} only"
+
+
+def sureness(gap: Gap) -> str:
+    """Return how sure a kind is, in words."""
+    if gap["q"] is None:
+        return "a suggestion"
+    return "q < 0.001" if gap["q"] < 0.001 else f"q {gap['q']:.2g}"
+
+
+def look_sentence(query: str, reference: str, levels: Sequence[str], share: float, all_levels: Sequence[str]) -> str:
+    """Return the line on a difference of look of the whole set."""
+    where = "every level" if len(levels) == len(all_levels) else ", ".join(levels)
+    return (
+        f"The look of the whole set: at {where}, up to {share:.0%} of {query} is not like {reference} as it is; kinds "
+        "come from style aside"
+    )
+
+
+def pair_sentence(query: str, reference: str, kinds: Sequence[Gap], looks: Sequence[Look], listed: int) -> str:
+    """Return what an ordered pair says in one sentence.
+
+    Args:
+        query: the dataset whose kinds these are.
+        reference: the dataset that they are held against.
+        kinds: of the pair.
+        looks: of the pair.
+        listed: images that any list holds.
+    """
+    look = f"{query} differs from {reference} in look as a whole; beneath it, " if looks else ""
+    if not kinds:
+        if not listed:
+            return f"{look}nothing of {query} is listed against {reference}"
+        return f"{look}{listed:,} images of {query} are listed against {reference}, and no three of them form a kind"
+    counts = [
+        f"{len(own):,} {word}"
+        for sorts, word in (
+            (("absent", "only-here"), "absent from it"),
+            (("rare",), "too rare in it"),
+            (("looks-different",), "with another look"),
+            (("arranged-differently",), "arranged differently"),
+        )
+        if (own := [gap for gap in kinds if gap["sort"] in sorts])
+    ]
+    share = sum(gap["share"] for gap in kinds)
+    number = "1 kind" if len(kinds) == 1 else f"{len(kinds)} kinds"
+    return f"{look}{number} of {query} image{'' if len(kinds) == 1 else 's'}, {share:.0%} of it: {', '.join(counts)}"
+
+
+def none_sentence(smallest: Mapping[str, int | None]) -> str:
+    """Return what it means that a run has no kind.
+
+    Args:
+        smallest: per pair, of how many groups a gap must be to be listed; None where no gap can be.
+
+    Example:
+        >>> none_sentence({"a-vs-b": 6, "b-vs-a": 5})
+        'No kind of image stands out. A gap of 6 images or more of one kind would have been listed.'
+    """
+    known = [count for count in smallest.values() if count is not None]
+    if len(known) < len(smallest):
+        return "No kind of image stands out, and there are too few images for any to: this says nothing of small gaps."
+    images = "image" if max(known) == 1 else "images"
+    return f"No kind of image stands out. A gap of {max(known):,} {images} or more of one kind would have been listed."

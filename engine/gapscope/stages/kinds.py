@@ -1,0 +1,243 @@
+"""The stage that makes kinds of what is listed, names them, and writes gaps.json, gaps.csv and the manifests' kinds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from gapscope.errors import SourceError
+from gapscope.kinds.examples import TYPICAL, choose_examples
+from gapscope.kinds.grouping import group_nominated
+from gapscope.kinds.names import Labels, Name, name_kind, read_labels
+from gapscope.kinds.nominations import Nominations
+from gapscope.kinds.profile import LevelOrder, Profile, level_order, profile_kind, sort_of
+from gapscope.kinds.sentences import advice, look_sentence, pair_sentence
+from gapscope.neighbors.embedding_view import open_view
+from gapscope.progress import Progress
+from gapscope.settings import CompareSettings, Reading
+from gapscope.sources import Source
+from gapscope.store.datasets import Pair
+from gapscope.store.gaps import Gap, Gaps, Look, Picture, write_gaps
+from gapscope.store.groups import ImageGroups
+from gapscope.store.manifests import ALL, write_kinds
+from gapscope.store.neighbors import read_nearest
+from gapscope.store.run_store import RunStore
+
+_MIRRORED = 0.5
+_MIRROR_SAMPLE = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Kind:
+    """A kind before it has an id."""
+
+    pair: Pair
+    members: NDArray[np.int64]
+    q: float | None
+    profile: Profile
+    gap: Gap
+
+    @property
+    def severity(self) -> tuple[float, ...]:
+        """Confirmed before suggested, then by how much of the query is lacking."""
+        shown = [self.profile.evidence[level].lacking for level in self.profile.levels]
+        return self.q is None, -self.gap["share"] * float(np.mean(shown))
+
+
+def find_kinds(
+    run: RunStore,
+    settings: CompareSettings,
+    groups: Mapping[str, ImageGroups],
+    metadata: Mapping[str, pa.Table],
+    nominations: Mapping[Pair, Nominations],
+    progress: Progress,
+) -> None:
+    """Make kinds of what the levels list, and write them.
+
+    Args:
+        run: the run, whose manifests are written but for their kinds.
+        settings: of the comparison.
+        groups: per dataset, which images belong together.
+        metadata: per dataset, the uri and the source's columns of its images, by row.
+        nominations: what every level and reading lists of each pair.
+        progress: shows the work.
+    """
+    labels: dict[str, list[Labels]] = {}
+    orders: dict[tuple[str, Reading], LevelOrder] = {}
+    found: list[_Kind] = []
+    looks: list[Look] = []
+    with progress.task("kinds", len(run.pairs), "pair") as task:
+        for pair in run.pairs:
+            own = nominations[pair]
+            looks += _look(run, pair, own)
+            for members in group_nominated(run, pair, own):
+                q = own.q(members)
+                if q is None or q <= settings.fdr:
+                    if pair.query not in labels:
+                        source = _open(run, pair.query)
+                        labels[pair.query] = read_labels(metadata[pair.query], groups[pair.query], source)
+                    found.append(_kind(run, pair, own, members, q, groups, metadata, labels[pair.query], orders))
+            task.advance(1)
+    found.sort(key=lambda kind: kind.severity)
+    for number, kind in enumerate(found, start=1):
+        kind.gap["id"] = f"K{number}"
+    _find_mirrors(run, found, groups)
+    gaps: Gaps = {
+        "kinds": [kind.gap for kind in found],
+        "looks": looks,
+        "sentences": {
+            pair.name: pair_sentence(
+                *pair,
+                [kind.gap for kind in found if kind.pair == pair],
+                [look for look in looks if (look["query"], look["reference"]) == pair],
+                int(groups[pair.query].lengths[nominations[pair].nominated].sum()),
+            )
+            for pair in run.pairs
+        },
+        "levels": {
+            name: {
+                "seen": {level: round(seen, 4) for level, seen in order.seen.items()},
+                "content": list(order.content),
+                "fine": list(order.fine),
+                "coarse": list(order.coarse),
+            }
+            for (name, _), order in orders.items()
+        },
+    }
+    write_gaps(run.path, gaps)
+    _mark_manifests(run, settings, found, groups)
+
+
+def _open(run: RunStore, dataset: str) -> Source | None:
+    try:
+        return run.open_source(dataset)
+    except SourceError:
+        return None
+
+
+def _look(run: RunStore, pair: Pair, nominations: Nominations) -> list[Look]:
+    saturated = nominations.saturated if "as-is" in nominations.readings else []
+    if not saturated:
+        return []
+    levels, share = [own.level for own in saturated], max(own.share for own in saturated)
+    sentence = look_sentence(*pair, levels, share, run.levels)
+    return [{"query": pair.query, "reference": pair.reference, "levels": levels, "share": share, "sentence": sentence}]
+
+
+def _kind(
+    run: RunStore,
+    pair: Pair,
+    nominations: Nominations,
+    members: NDArray[np.int64],
+    q: float | None,
+    groups: Mapping[str, ImageGroups],
+    metadata: Mapping[str, pa.Table],
+    labels: Sequence[Labels],
+    orders: dict[tuple[str, Reading], LevelOrder],
+) -> _Kind:
+    own = groups[pair.query]
+    # Which levels are fine and which coarse is a matter of the network: any reading tells.
+    reading = run.record.config.compare.readings_compared[0]
+    if (pair.query, reading) not in orders:
+        orders[pair.query, reading] = level_order(run, pair.query, own, reading)
+    order = orders[pair.query, reading]
+    profile = profile_kind(run, pair, nominations, members, order, groups[pair.reference])
+    sort = sort_of(profile, order, here=_is_held_against(run, pair))
+    level = max(order.content, key=lambda name: order.seen[name])
+    view = open_view(run, pair.query, level, profile.reading)
+    examples = choose_examples(run, level, pair, profile.reading, own, members, view)
+    name = name_kind(labels, members, len(own)) or Name("", "")
+    query_uris, reference_uris = (metadata[dataset]["uri"] for dataset in pair)
+    pictures: list[Picture] = [
+        {
+            "uri": query_uris[row].as_py(),
+            "row": row,
+            "counterpart": reference_uris[counterpart].as_py() if counterpart >= 0 else None,
+            "counterpart_row": counterpart if counterpart >= 0 else None,
+            "distance": round(distance, 4) if counterpart >= 0 else None,
+        }
+        for row, counterpart, distance in zip(
+            examples.rows.tolist(), examples.counterparts.tolist(), examples.distances.tolist(), strict=True
+        )
+    ]
+    gap: Gap = {
+        "id": "",
+        "sort": sort,
+        "query": pair.query,
+        "reference": pair.reference,
+        "name": name.text,
+        "name_source": name.source,
+        "name_share": None,
+        "images": int(own.lengths[members].sum()),
+        "groups": len(members),
+        "share": len(members) / len(own),
+        "levels": list(profile.levels),
+        "readings": list(profile.readings),
+        "q": q,
+        "level": level,
+        "typical": min(TYPICAL, len(pictures)),
+        "pictures": pictures,
+        "spacing": round(examples.spacing, 4),
+        "mirror": None,
+        "advice": advice(sort, *pair),
+        "evidence": {
+            name: {
+                "listed": round(evidence.listed, 4),
+                "lacking": round(evidence.lacking, 4),
+                "outside": round(evidence.outside, 4),
+                "counterparts": None if evidence.counterparts is None else round(evidence.counterparts, 4),
+            }
+            for name, evidence in profile.evidence.items()
+        },
+    }
+    return _Kind(pair=pair, members=members, q=q, profile=profile, gap=gap)
+
+
+def _is_held_against(run: RunStore, pair: Pair) -> bool:
+    """Return whether the query is held against the reference, which is the one that is to be matched.
+
+    That is the dataset of `--reference`, or of the two the one that was named first.
+    """
+    target = run.record.config.compare.reference
+    if target in pair:
+        return pair.reference == target
+    return run.datasets.index(pair.reference) < run.datasets.index(pair.query)
+
+
+def _find_mirrors(run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]) -> None:
+    """Note of kinds that have a counterpart which kind that is, where the other direction has found it, too."""
+    for kind in found:
+        if kind.gap["sort"] not in ("looks-different", "arranged-differently"):
+            continue
+        own, reference = groups[kind.pair.query], groups[kind.pair.reference]
+        rows = own.representative_rows[kind.members]
+        if len(rows) > _MIRROR_SAMPLE:
+            rows = np.sort(np.random.default_rng(0).choice(rows, _MIRROR_SAMPLE, replace=False))
+        _, nearest = read_nearest(run, kind.gap["level"], kind.pair, rows, 1, kind.profile.reading)
+        for other in found:
+            if other.pair == kind.pair.reversed:
+                theirs = reference.representative_rows[other.members]
+                if np.isin(nearest[:, 0], theirs).mean() > _MIRRORED:
+                    kind.gap["mirror"] = other.gap["id"]
+
+
+def _mark_manifests(
+    run: RunStore, settings: CompareSettings, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]
+) -> None:
+    """Write in every manifest which kind each image is of."""
+    for pair in run.pairs:
+        own = groups[pair.query]
+        number = np.full(len(own), -1, np.int64)
+        ids = [""]
+        for kind in found:
+            if kind.pair == pair:
+                number[kind.members] = len(ids)
+                ids.append(kind.gap["id"])
+        by_row = np.zeros(int(own.rows[-1]) + 1 if len(own.rows) else 0, np.int64)
+        by_row[own.rows] = np.maximum(number[own.group], 0)
+        names = np.array(ids, dtype=object)
+        for reading in settings.listed_readings:
+            for level in (*run.levels, *([ALL] if reading == "as-is" else [])):
+                write_kinds(run.path, level, pair, reading, lambda rows: names[by_row[rows]])  # noqa: B023
