@@ -5,13 +5,12 @@ import threading
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from gapscope.device.protocol import Network
-from gapscope.pyramid.network import Pyramid
 
 
-def compile_network(pyramid: Pyramid) -> Network:
+def compile_network(network: nn.Module) -> Network:
     """Return the network compiled for a single batch shape. It is compiled when it gets its first batch.
 
     Its weights are frozen (torch's Inductor, `freezing`): they are laid out once in the memory format that is fastest
@@ -22,7 +21,7 @@ def compile_network(pyramid: Pyramid) -> Network:
 
     # On a machine with nvcc and without a GPU it warns at each compilation, for any device.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    network: Network = torch.compile(pyramid, dynamic=False)
+    compiled: Network = torch.compile(network, dynamic=False)
     tracing, traced = threading.Lock(), threading.Event()
 
     def run(batch: Tensor) -> Mapping[str, Tensor]:
@@ -30,9 +29,9 @@ def compile_network(pyramid: Pyramid) -> Network:
             # Parameters become constants while the network is traced, which happens here. An option of torch.compile
             # would take effect too late: only the process-wide setting counts.
             with tracing, inductor.patch(freezing=True):
-                embeddings = network(batch)
+                embeddings = compiled(batch)
             traced.set()
             return embeddings
-        return network(batch)
+        return compiled(batch)
 
     return run

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
+from torch import nn
 
 from gapscope.compare.distances import Distance, distribution_distances
 from gapscope.decode.children import decode_in_subprocess
@@ -24,7 +25,6 @@ from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.faiss_ivf import FaissIvf
 from gapscope.neighbors.ivf import ivf_neighbors
 from gapscope.neighbors.result import Neighbors
-from gapscope.pyramid import Pyramid
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
@@ -68,11 +68,11 @@ class Cpu:
             return False
         return not {"avx512_bf16", "amx_bf16"}.isdisjoint(flags)
 
-    def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+    def prepare_network(self, network: nn.Module, speedups: Sequence[str]) -> Network:
         """Return the network, in channels-last memory format and compiled if `speedups` say so."""
         if "channels-last" in speedups:
-            pyramid = pyramid.to(memory_format=torch.channels_last)
-        return compile_network(pyramid) if "compile" in speedups else pyramid
+            network = network.to(memory_format=torch.channels_last)
+        return compile_network(network) if "compile" in speedups else network
 
     def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Allocate ordinary, uninitialized memory."""

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 from torch.utils.dlpack import from_dlpack
 
 from gapscope.compare.distances import Distance, distribution_distances
@@ -29,7 +30,6 @@ from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import HELD_BYTES, exact_neighbors, half_squares
 from gapscope.neighbors.ivf import ivf_neighbors
 from gapscope.neighbors.result import Neighbors
-from gapscope.pyramid import Pyramid
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
@@ -102,13 +102,13 @@ class Cuda:
         """Tell whether the GPU's tensor cores support bfloat16."""
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
-    def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+    def prepare_network(self, network: nn.Module, speedups: Sequence[str]) -> Network:
         """Return the network in the GPU's memory, channels-last for tensor cores and compiled if `speedups` say so."""
-        pyramid = pyramid.to("cuda")
+        network = network.to("cuda")
         if "channels-last" in speedups:
-            pyramid = pyramid.to(memory_format=torch.channels_last)
+            network = network.to(memory_format=torch.channels_last)
         # Without CUDA graphs: launching the kernels of so large a batch costs no time, and graphs are tied to a thread.
-        return compile_network(pyramid) if "compile" in speedups else pyramid
+        return compile_network(network) if "compile" in speedups else network
 
     def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:
         """Allocate pinned, uninitialized memory, which the GPU can copy from asynchronously."""

@@ -9,18 +9,17 @@ from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from gapscope.compare.distances import Distance
 from gapscope.decode.picture import Picture
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.result import Neighbors
-from gapscope.pyramid import Pyramid
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
 Network = Callable[[Tensor], Mapping[str, Tensor]]
-"""A `Pyramid`, compiled or not."""
+"""A network, such as a `Pyramid`, compiled or not: a batch of images in, tensors by name out."""
 
 
 class Device(Hashable, Protocol):
@@ -60,7 +59,7 @@ class Device(Hashable, Protocol):
     def has_bfloat16(self) -> bool:
         """Tell whether the hardware computes in bfloat16."""
 
-    def prepare_network(self, pyramid: Pyramid, speedups: Sequence[str]) -> Network:
+    def prepare_network(self, network: nn.Module, speedups: Sequence[str]) -> Network:
         """Return the network in the memory and format that `embed` needs; `speedups` are among `settings.SPEEDUPS`."""
 
     def allocate_batch(self, shape: tuple[int, ...]) -> NDArray[np.uint8]:

@@ -84,6 +84,23 @@ def remap_state_dict(trunk: nn.Module, state: State) -> State:
     return {f"network.{name}": value for name, value in state.items() if not name.startswith("classifier.")}
 
 
+def whole_network(state: State) -> tuple[nn.Module, list[list[str]]] | None:
+    """Return the network with its head, and the names of ImageNet's 1,000 classes; None for a head of other classes."""
+    import timm
+    from timm.data.imagenet_info import ImageNetInfo
+
+    network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
+    names = network.state_dict()
+    if set(state) != set(names) and len(state) == len(names):
+        state = dict(zip(names, state.values(), strict=True))
+    if any(name not in state or state[name].shape != tensor.shape for name, tensor in names.items()):
+        return None
+    network.load_state_dict(state)
+    about: Any = ImageNetInfo()
+    classes = [about.index_to_description(number).split(", ") for number in range(about.num_classes())]
+    return nn.Sequential(network, nn.Softmax(dim=1)), classes
+
+
 MODEL = Model(
     levels=LEVELS,
     size=224,
@@ -94,4 +111,5 @@ MODEL = Model(
     cached_weights=find_packaged_weights,
     remap_state_dict=remap_state_dict,
     about="EfficientNet-Lite0, trained on ImageNet; comes with gapscope",
+    classifier=whole_network,
 )

@@ -1,5 +1,6 @@
 """The pyramids of torchvision's detectors, trained on COCO, without their heads."""
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +42,14 @@ def detector(name: str, outputs: Outputs, size: int) -> Model:
         cached_weights=partial(_cached_weights, name),
         remap_state_dict=remap_state_dict,
         about=f"torchvision's {name}, trained on COCO",
+        classifier=partial(_whole_detector, name),
     )
+
+
+def _whole_detector(name: str, state: State) -> "tuple[nn.Module, Sequence[Sequence[str]]] | None":
+    from gapscope.pyramid.detector_trunk import build_finder
+
+    return build_finder(name, state)
 
 
 def _build_trunk(name: str, outputs: Outputs) -> Trunk:

@@ -1,15 +1,17 @@
-"""A torchvision detector's backbone and FPN."""
+"""A torchvision detector's backbone and FPN, and the whole detector where what it finds is to name images."""
 
 from copy import deepcopy
+from typing import Any
 
 import torch
-from torch import Tensor
-from torchvision.models import get_model_builder
+from torch import Tensor, nn
+from torchvision.models import get_model_builder, get_model_weights
 
 from gapscope.pyramid import pooled_fpn
 from gapscope.pyramid.level import Outputs
 from gapscope.pyramid.model import Trunk
 from gapscope.pyramid.pool import mean
+from gapscope.pyramid.weights import State
 
 
 class DetectorTrunk(Trunk):
@@ -44,3 +46,42 @@ class DetectorTrunk(Trunk):
 
     def _by_level(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:
         return {level: outputs[name] for name, level in self.outputs.items()}
+
+
+class ObjectFinder(nn.Module):
+    """A whole detector, as the probability that an image shows any object of a class: that of its surest box."""
+
+    def __init__(self, detector: nn.Module, classes: int) -> None:
+        super().__init__()
+        self.detector, self.n_classes = detector, classes
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Find objects in normalized images (n, 3, height, width); returns (n, classes) probabilities."""
+        detector: Any = self.detector
+        # The detector sees what the pyramid sees, neither resized nor normalized once more.
+        detector.transform.min_size, detector.transform.max_size = (min(images.shape[2:]),), max(images.shape[2:])
+        best = torch.zeros((len(images), self.n_classes), device=images.device)
+        for number, found in enumerate(detector(list(images))):
+            best[number].scatter_reduce_(0, found["labels"], found["scores"].float(), "amax")
+        return best
+
+
+def build_finder(name: str, state: State) -> tuple[nn.Module, list[list[str]]] | None:
+    """Return a whole detector and the names of its classes; None where the tensors hold no head, or another one."""
+    categories = get_model_weights(name)["COCO_V1"].meta["categories"]
+    detector: nn.Module = get_model_builder(name)(
+        weights=None,
+        weights_backbone=None,
+        num_classes=len(categories),
+        image_mean=(0.0, 0.0, 0.0),
+        image_std=(1.0, 1.0, 1.0),
+    )
+    expected = detector.state_dict()
+    if any(key not in state or state[key].shape != expected[key].shape for key in expected if not _is_counter(key)):
+        return None
+    detector.load_state_dict({key: state[key] for key in expected if key in state}, strict=False)
+    return ObjectFinder(detector, len(categories)), [[category] for category in categories]
+
+
+def _is_counter(name: str) -> bool:
+    return name.endswith("num_batches_tracked")

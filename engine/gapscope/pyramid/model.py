@@ -1,7 +1,7 @@
 """What a network must offer to serve as a pyramid."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +46,9 @@ class Model:
         cached_weights: returns the same file if it is on this machine, else None; never downloads.
         remap_state_dict: gives the tensors of a weights file the names that the built network uses.
         about: one line for people.
+        classifier: builds the whole network from the tensors of a weights file; returns what turns normalized images
+            (n, 3, height, width) into probabilities (n, classes), and the names of each class. None where the tensors
+            hold no head, or one of other classes.
     """
 
     levels: tuple[Level, ...]
@@ -57,6 +60,7 @@ class Model:
     cached_weights: Callable[[], Path | None]
     remap_state_dict: Callable[[nn.Module, State], State]
     about: str
+    classifier: "Callable[[State], tuple[nn.Module, Sequence[Sequence[str]]] | None] | None" = None
 
     def choose_levels(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
         """Return the named levels once each, fine to coarse; all levels for None.

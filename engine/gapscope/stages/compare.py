@@ -11,7 +11,7 @@ from gapscope.compare.limits import ListingLimit, listing_limit
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress
-from gapscope.settings import CompareSettings
+from gapscope.settings import CompareSettings, EmbedSettings
 from gapscope.stages.compare_level import compare_level
 from gapscope.stages.kinds import find_kinds
 from gapscope.store import checksums, gaps, metrics
@@ -24,7 +24,9 @@ from gapscope.store.metrics import ConfounderMetrics, DatasetMetrics, LevelMetri
 from gapscope.store.run_store import RunStore
 
 
-def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, progress: Progress) -> None:
+def compare_datasets(
+    run: RunStore, settings: CompareSettings, device: Device, progress: Progress, embed: EmbedSettings | None = None
+) -> None:
     """Write every manifest and table of scores, metrics.json, gaps.json and gaps.csv, and SHA256SUMS of these.
 
     Args:
@@ -32,6 +34,7 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
         settings: of the comparison.
         device: where the distances of whole datasets are computed.
         progress: shows the work.
+        embed: the network, which names kinds that nothing else names; None where the embeddings are of none.
     """
     # Until the last of these files is written, they do not agree.
     (run.path / checksums.NAME).unlink(missing_ok=True)
@@ -62,7 +65,7 @@ def compare_datasets(run: RunStore, settings: CompareSettings, device: Device, p
             own_metadata = metadata[pair.query]
             table = across.table(own_metadata, settings.max_outliers)
             write_across_levels(run.path, pair, table, own_metadata.schema)
-    find_kinds(run, settings, groups, metadata, nominations, progress)
+    find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
     write_metrics(
         run.path,

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gapscope.device import Device
 from gapscope.errors import SourceError
 from gapscope.kinds.examples import TYPICAL, choose_examples
 from gapscope.kinds.grouping import group_nominated
@@ -16,8 +17,9 @@ from gapscope.kinds.profile import LevelOrder, Profile, level_order, profile_kin
 from gapscope.kinds.sentences import advice, look_sentence, pair_sentence
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.progress import Progress
-from gapscope.settings import CompareSettings, Reading
+from gapscope.settings import CompareSettings, EmbedSettings, Reading
 from gapscope.sources import Source
+from gapscope.stages.network_names import name_by_network
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap, Gaps, Look, Picture, write_gaps
 from gapscope.store.groups import ImageGroups
@@ -52,6 +54,8 @@ def find_kinds(
     groups: Mapping[str, ImageGroups],
     metadata: Mapping[str, pa.Table],
     nominations: Mapping[Pair, Nominations],
+    embed: EmbedSettings | None,
+    device: Device,
     progress: Progress,
 ) -> None:
     """Make kinds of what the levels list, and write them.
@@ -62,6 +66,8 @@ def find_kinds(
         groups: per dataset, which images belong together.
         metadata: per dataset, the uri and the source's columns of its images, by row.
         nominations: what every level and reading lists of each pair.
+        embed: the run's network, which names kinds that nothing else names; None where the embeddings are of none.
+        device: where that network computes.
         progress: shows the work.
     """
     labels: dict[str, list[Labels]] = {}
@@ -83,6 +89,8 @@ def find_kinds(
     found.sort(key=lambda kind: kind.severity)
     for number, kind in enumerate(found, start=1):
         kind.gap["id"] = f"K{number}"
+    if embed is not None:
+        _name_by_network(run, found, groups, embed, device)
     _find_mirrors(run, found, groups)
     gaps: Gaps = {
         "kinds": [kind.gap for kind in found],
@@ -204,6 +212,21 @@ def _is_held_against(run: RunStore, pair: Pair) -> bool:
     if target in pair:
         return pair.reference == target
     return run.datasets.index(pair.reference) < run.datasets.index(pair.query)
+
+
+def _name_by_network(
+    run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups], embed: EmbedSettings, device: Device
+) -> None:
+    unnamed = {
+        kind.gap["id"]: (kind.pair.query, groups[kind.pair.query].representative_rows[kind.members])
+        for kind in found
+        if not kind.gap["name"]
+    }
+    names = name_by_network(run, unnamed, embed, device)
+    for kind in found:
+        if kind.gap["id"] in names:
+            kind.gap["name"], share = names[kind.gap["id"]]
+            kind.gap["name_source"], kind.gap["name_share"] = "network", round(share, 4)
 
 
 def _find_mirrors(run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]) -> None:

@@ -252,7 +252,7 @@ def compare(
             find_style_aside_neighbors(run, on, comparison.graph_k, connect, shown)
             compute_layouts(run, layout, on, connect, shown, search)
         lock.check()
-        compare_datasets(run, comparison, on, shown)
+        compare_datasets(run, comparison, on, shown, embed)
         _keep_times(run.record, log.times)
         run.write_record()
         _log_warnings(run)
