@@ -9,7 +9,7 @@ from PIL import Image
 
 from gapscope.demo.kinds import KINDS, Kind
 from gapscope.demo.photographs import Picture, open_photograph, take_photograph
-from gapscope.demo.scenes import ground_out_of_focus
+from gapscope.demo.scenes import ground_out_of_focus, rearranged
 from gapscope.store.atomic import write_text
 
 _README = """\
@@ -22,6 +22,8 @@ Gaps planted for the comparison to find:
 - photographed, but never rendered: {real}
 - rendered, but never photographed: {rendered}
 - rendered out of focus, which shows most at the fine levels: {soft}
+- rendered too rarely: {rare}
+- rendered with its parts in other places, which shows most at the coarse levels: {rearranged}
 """
 
 
@@ -35,6 +37,9 @@ class DemoData:
         planted_real: kinds that are only photographed: the simulator cannot render them.
         planted_rendered: kinds that are only rendered.
         soft: kinds that are rendered out of focus, a gap that shows most at the fine levels.
+        rare: kinds that are rendered too rarely.
+        rearranged: kinds that are rendered with their parts in other places, a gap that shows most at the coarse
+            levels.
     """
 
     photographs: Path
@@ -42,10 +47,12 @@ class DemoData:
     planted_real: tuple[str, ...]
     planted_rendered: tuple[str, ...]
     soft: tuple[str, ...]
+    rare: tuple[str, ...]
+    rearranged: tuple[str, ...]
 
 
 def make_demo_data(folder: Path, seed: int = 0) -> DemoData:
-    """Write the demo's photographs and renderings, about 300 of each, and a README.txt that lists the planted gaps.
+    """Write the demo's photographs and renderings, about 350 of each, and a README.txt that lists the planted gaps.
 
     The simulator takes its materials from the same photographs as the crops, as if its library had been scanned at the
     same location. Lighting, camera and arrangement of the renderings are random.
@@ -66,6 +73,8 @@ def make_demo_data(folder: Path, seed: int = 0) -> DemoData:
         planted_real=tuple(kind.name for kind in KINDS if not kind.rendered),
         planted_rendered=tuple(kind.name for kind in KINDS if not kind.photographs),
         soft=tuple(kind.name for kind in KINDS if kind.scene is ground_out_of_focus),
+        rare=tuple(kind.name for kind in KINDS if 0 < kind.rendered < kind.photographs / 2),
+        rearranged=tuple(kind.name for kind in KINDS if kind.scene is rearranged),
     )
     readme = folder / "README.txt"
     if readme.exists():
@@ -76,7 +85,13 @@ def make_demo_data(folder: Path, seed: int = 0) -> DemoData:
     # Written last: its presence means that the data is complete.
     write_text(
         readme,
-        _README.format(real=_join(data.planted_real), rendered=_join(data.planted_rendered), soft=_join(data.soft)),
+        _README.format(
+            real=_join(data.planted_real),
+            rendered=_join(data.planted_rendered),
+            soft=_join(data.soft),
+            rare=_join(data.rare),
+            rearranged=_join(data.rearranged),
+        ),
     )
     return data
 

@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
-from gapscope.demo.scenes import Scene, coins, galaxies, ground, ground_out_of_focus, missing_material, paving, slide
+from gapscope.demo.scenes import (
+    Scene,
+    backdrop,
+    coins,
+    galaxies,
+    ground,
+    ground_out_of_focus,
+    missing_material,
+    paving,
+    rearranged,
+    slide,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +49,8 @@ KINDS: tuple[Kind, ...] = (
     Kind(name="tissue", source="ihc.png", sides=(150, 256), turns=True, scene=slide),
     Kind(name="cat", source="chelsea.png", sides=(150, 300), photographs=28, rendered=0),
     Kind(name="coffee", source="coffee.png", sides=(200, 400), photographs=28, rendered=0),
+    Kind(name="rocket", source="rocket.jpg", sides=(200, 400), photographs=28, rendered=4, scene=backdrop),
+    Kind(name="portrait", source="astronaut.png", sides=(380, 512), photographs=28, rendered=28, scene=rearranged),
     Kind(
         name="missing-material",
         source="gravel.png",

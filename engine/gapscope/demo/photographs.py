@@ -3,8 +3,9 @@
 Nothing is downloaded. Sources and licenses, as stated by scikit-image in `skimage/data/_fetchers.py`: brick, grass and
 gravel from CC0Textures (CC0), retina by Mikael Häggström (CC0), the cat Chelsea by Stefan van der Walt (CC0), the cup
 of coffee by Rachel Michetti, courtesy of Pikolo Espresso Bar (CC0), the Hubble eXtreme Deep Field by NASA (public
-domain), coins from the Brooklyn Museum's collection and a stained tissue by the Center for Microscopy and Molecular
-Imaging (no known copyright restrictions).
+domain), the astronaut Eileen Collins by NASA (public domain), a rocket by SpaceX (CC0), coins from the Brooklyn
+Museum's collection and a stained tissue by the Center for Microscopy and Molecular Imaging (no known copyright
+restrictions).
 """
 
 import io

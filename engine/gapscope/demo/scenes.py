@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from gapscope.demo.materials import paste, separate_layers
-from gapscope.demo.photographs import Picture
+from gapscope.demo.photographs import SIDE, Picture
 from gapscope.demo.renderer import Ball, Camera, render
 
 RenderScene = Callable[[np.random.Generator], Picture]
@@ -46,6 +46,33 @@ def slide(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     def render_picture(random: np.random.Generator) -> Picture:
         camera = _camera(scanned, sides, random, tilt=3, turn=6, turns=4)
         return render(scanned, 0.0, _lamp(random), camera, random)
+
+    return render_picture
+
+
+def backdrop(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """A flat picture that the camera looks straight at, held nearly upright."""
+
+    def render_picture(random: np.random.Generator) -> Picture:
+        camera = _camera(scanned, sides, random, tilt=3, turn=3)
+        return render(scanned, 0.0, _lamp(random), camera, random)
+
+    return render_picture
+
+
+def rearranged(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
+    """What the photograph shows, with its nine parts in random places: the right things, put down without a plan."""
+    render_whole = backdrop(scanned, sides)
+
+    def render_picture(random: np.random.Generator) -> Picture:
+        whole = render_whole(random)
+        side = SIDE // 3
+        places = [(top, left) for top in range(0, SIDE, side) for left in range(0, SIDE, side)]
+        picture = np.empty_like(whole)
+        for (top, left), other in zip(places, random.permutation(len(places)), strict=True):
+            y, x = places[other]
+            picture[top : top + side, left : left + side] = whole[y : y + side, x : x + side]
+        return picture
 
     return render_picture
 

@@ -36,6 +36,8 @@ class Demo:
             ("never rendered", REAL, self.data.planted_real),
             ("never photographed", SYNTHETIC, self.data.planted_rendered),
             ("rendered out of focus", SYNTHETIC, self.data.soft),
+            ("rendered too rarely", REAL, self.data.rare),
+            ("rendered rearranged", REAL, self.data.rearranged),
         ):
             for kind in kinds:
                 images = _count_kind(self.run.index(dataset)["uri"], kind)
