@@ -52,7 +52,7 @@ def print_summary(run: "Run") -> None:
 def _print_kinds(run: "Run") -> None:
     """Print the kinds, the worst first, or what it means that there are none."""
     from gapscope.compare.registry import format_share
-    from gapscope.kinds.sentences import levels_of, name_of, none_sentence, sureness, title
+    from gapscope.kinds.sentences import levels_of, name_of, none_sentence, sureness
 
     gaps = run.gaps_record
     typer.echo("")
@@ -69,7 +69,7 @@ def _print_kinds(run: "Run") -> None:
         share = f"{size} ({format_share(gap['share'])})"
         mirror = f", other side of {gap['mirror']}" if gap["mirror"] else ""
         sure = f"{sureness(gap)}{mirror}"
-        rows.append([gap["id"], title(gap), name_of(gap), share, levels_of(gap, run.levels), sure])
+        rows.append([gap["id"], gap["title"], name_of(gap), share, levels_of(gap, run.levels), sure])
     _print_columns(rows)
     if (more := len(gaps["kinds"]) - _N_KINDS) > 0:
         typer.echo(f"  and {more:,} more in {run.path / 'gaps.csv'}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gapscope.errors import OptionError, RunError
@@ -14,7 +15,7 @@ from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_
 from gapscope.settings import Preprocess, Reading, ReportSettings
 from gapscope.sources import Entry, Source
 from gapscope.store.datasets import Pair
-from gapscope.store.gaps import COLUMNS, Gaps, read_gaps
+from gapscope.store.gaps import COLUMNS, Gaps, read_gaps, read_members
 from gapscope.store.groups import read_groups
 from gapscope.store.index import read_entries, read_index, rows_read
 from gapscope.store.layouts import read_layout
@@ -379,6 +380,22 @@ class Run:
             for gap in self.gaps_record["kinds"]
         ]
         return pd.DataFrame(rows, columns=list(COLUMNS)).astype({"q": "float64", "share": "float64"})
+
+    def gap_images(self, kind: str) -> pd.DataFrame:
+        """Return the images of a kind, by its id: kind, dataset, row and uri.
+
+        Raises:
+            OptionError: the run has no such kind.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.gap_images("K1")["row"].min()  # Rows 40 to 59 are pictures of stripes.
+            np.int64(40)
+        """
+        self._check("kind", kind, tuple(gap["id"] for gap in self.gaps_record["kinds"]))
+        table: pd.DataFrame = read_members(self.store).filter(pc.field("kind") == kind).to_pandas()
+        return table
 
     @cached_property
     def gaps_record(self) -> Gaps:

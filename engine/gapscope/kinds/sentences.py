@@ -2,43 +2,58 @@
 
 from collections.abc import Mapping, Sequence
 
+from gapscope.compare.registry import format_share
 from gapscope.store.gaps import Gap, Look, Sort
 
 _ADVICE: Mapping[Sort, str] = {
     "absent": "{reference} has nothing like it: add this content to {reference}.",
     "rare": "{reference} has too few of it: add more of the same to {reference}.",
     "looks-different": (
-        "{reference} has it, and shows it with other textures: compare material, light, focus and noise with the "
+        "{matching} shows the same content with other textures: compare material, light, focus and noise with the "
         "counterpart."
     ),
     "arranged-differently": (
-        "{reference} has the same textures in another arrangement: compare layout, scale and camera with the "
+        "{matching} shows the same textures in another arrangement: compare layout, scale and camera with the "
         "counterpart."
     ),
     "only-here": "{reference} has nothing like it: unless it is wanted, find its cause, such as a fault of rendering.",
 }
+_RARE_HERE = "{reference} has few of it: {query} has more than it should, if {reference} is complete."
 _TITLES: Mapping[Sort, str] = {
     "absent": "Missing from {reference}",
     "rare": "Too rare in {reference}",
-    "looks-different": "Looks different in {query}",
-    "arranged-differently": "Arranged differently in {query}",
+    "looks-different": "Looks different in {matching}",
+    "arranged-differently": "Arranged differently in {matching}",
     "only-here": "Only in {query}",
 }
 
 
-def advice(sort: Sort, query: str, reference: str) -> str:
+def advice(sort: Sort, query: str, reference: str, *, here: bool = False) -> str:
     """Return one sentence on what to do about a sort of gap.
+
+    Args:
+        sort: of gap.
+        query: the dataset that the kind is of.
+        reference: the dataset that it is held against.
+        here: whether the query is to match the reference, and not the other way round.
 
     Example:
         >>> advice("rare", "real", "synthetic")
         'synthetic has too few of it: add more of the same to synthetic.'
     """
-    return _ADVICE[sort].format(query=query, reference=reference)
+    text = _RARE_HERE if sort == "rare" and here else _ADVICE[sort]
+    return text.format(query=query, reference=reference, matching=query if here else reference)
 
 
-def title(gap: Gap) -> str:
-    """Return what sort of gap a kind is, with the datasets' names: `Missing from synthetic`."""
-    return _TITLES[gap["sort"]].format(query=gap["query"], reference=gap["reference"])
+def title(sort: Sort, query: str, reference: str, *, here: bool = False) -> str:
+    """Return what sort of gap a kind is, with the datasets' names; the arguments are those of `advice`.
+
+    Example:
+        >>> title("absent", "real", "synthetic")
+        'Missing from synthetic'
+    """
+    text = "Too frequent in {query}" if sort == "rare" and here else _TITLES[sort]
+    return text.format(query=query, reference=reference, matching=query if here else reference)
 
 
 def name_of(gap: Gap) -> str:
@@ -77,10 +92,8 @@ def sureness(gap: Gap) -> str:
 def look_sentence(query: str, reference: str, levels: Sequence[str], share: float, all_levels: Sequence[str]) -> str:
     """Return the line on a difference of look of the whole set."""
     where = "every level" if len(levels) == len(all_levels) else ", ".join(levels)
-    return (
-        f"The look of the whole set: at {where}, up to {share:.0%} of {query} is not like {reference} as it is; kinds "
-        "come from style aside"
-    )
+    unlike = f"up to {format_share(share)} of {query} is not like {reference} as it is"
+    return f"The look of the whole set: at {where}, {unlike}; kinds come from style aside"
 
 
 def pair_sentence(query: str, reference: str, kinds: Sequence[Gap], looks: Sequence[Look], listed: int) -> str:
@@ -89,7 +102,7 @@ def pair_sentence(query: str, reference: str, kinds: Sequence[Gap], looks: Seque
     Args:
         query: the dataset whose kinds these are.
         reference: the dataset that they are held against.
-        kinds: of the pair.
+        kinds: of the pair, but for those that are another one's other side.
         looks: of the pair.
         listed: images that any list holds.
     """
@@ -97,20 +110,22 @@ def pair_sentence(query: str, reference: str, kinds: Sequence[Gap], looks: Seque
     if not kinds:
         if not listed:
             return f"{look}nothing of {query} is listed against {reference}"
-        return f"{look}{listed:,} images of {query} are listed against {reference}, and no three of them form a kind"
+        images = "1 image" if listed == 1 else f"{listed:,} images"
+        return f"{look}{images} of {query} listed against {reference}, and none of them form a kind"
     counts = [
-        f"{len(own):,} {word}"
-        for sorts, word in (
-            (("absent", "only-here"), "absent from it"),
-            (("rare",), "too rare in it"),
-            (("looks-different",), "with another look"),
+        f"{number} {words}"
+        for sorts, words in (
+            (("absent",), f"missing from {reference}"),
+            (("only-here",), f"only in {query}"),
+            (("rare",), f"too rare in {reference}"),
+            (("looks-different",), "that looks different"),
             (("arranged-differently",), "arranged differently"),
         )
-        if (own := [gap for gap in kinds if gap["sort"] in sorts])
+        if (number := sum(gap["sort"] in sorts for gap in kinds))
     ]
+    total = "1 kind" if len(kinds) == 1 else f"{len(kinds)} kinds"
     share = sum(gap["share"] for gap in kinds)
-    number = "1 kind" if len(kinds) == 1 else f"{len(kinds)} kinds"
-    return f"{look}{number} of {query} image{'' if len(kinds) == 1 else 's'}, {share:.0%} of it: {', '.join(counts)}"
+    return f"{look}{total} of {query} images, {format_share(share)} of all: {', '.join(counts)}"
 
 
 def none_sentence(smallest: Mapping[str, int | None]) -> str:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from gapscope.report.columns import read_columns
+from gapscope.report.kinds import PageKinds, kinds_data
 from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList, Ranking
 from gapscope.report.neighbor_lists import NeighborLists, read_neighbor_lists
 from gapscope.report.opening import openings
@@ -33,6 +34,7 @@ ASSETS = (
     "cards.js",
     "charts.js",
     "sections.js",
+    "kinds.js",
     "lead.js",
     "find.js",
     "select.js",
@@ -48,6 +50,7 @@ def write_page(
     outlier_lists: list[OutlierList],
     rankings: list[Ranking],
     one_sided: list[list[OneSidedCluster]],
+    kinds: PageKinds,
     selection: Selection,
     tiles: Tiles,
     folder: Path,
@@ -61,6 +64,7 @@ def write_page(
         outlier_lists: every outlier list.
         rankings: of every reading, level and pair.
         one_sided: the one-sided clusters of every level.
+        kinds: the kinds of image that are missing, or differ.
         selection: the images on the page.
         tiles: their thumbnails.
         folder: an existing folder.
@@ -74,10 +78,11 @@ def write_page(
 
     columns = read_columns(run, index, selection)
     opening = openings(run, metrics, index, outlier_lists, rankings, selection)
-    write_data("facts", page_data(run, metrics, index, one_sided, selection, tiles, columns, opening))
+    facts = page_data(run, metrics, index, one_sided, selection, tiles, columns, opening)
+    write_data("facts", {**facts, **kinds_data(run, metrics, kinds, index, selection)})
     for number, column in enumerate(columns):
         write_data(f"column-{number}", column.values)
-    write_data("images", _images(run, index, selection, tiles))
+    write_data("images", {**_images(run, index, selection, tiles), "kind": packed(kinds.kind[selection.image])})
     for number, level in enumerate(run.levels):
         readings: dict[Reading, dict[str, object]] = {}
         for reading in run.record.config.compare.listed_readings:

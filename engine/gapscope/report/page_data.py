@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from gapscope.compare.headline import describe_groups, describe_repeats, describe_shared
 from gapscope.compare.style_aside import MIN_CONTENT
 from gapscope.report.columns import Column
+from gapscope.report.kinds import level_words
 from gapscope.report.lists import OneSidedCluster
 from gapscope.report.neighbor_lists import score_k
 from gapscope.report.numbers import charts, histograms, numbers_table
@@ -58,7 +59,11 @@ def page_data(
             }
             for number, name in enumerate(run.datasets)
         ],
-        "levels": [{"name": level.name, "stride": level.stride} for level in run.record.model.levels],
+        "levels": [
+            {"name": level.name, "stride": level.stride, **words}
+            for level, words in zip(run.record.model.levels, level_words(run), strict=True)
+        ],
+        "size": run.record.config.embed.size,
         "pairs": [[run.datasets.index(name) for name in pair] for pair in run.pairs],
         "placed": len(index),
         "drawn": int(selection.drawn.sum()),

@@ -51,6 +51,7 @@ def select_images(
     outlier_lists: list[OutlierList],
     one_sided: Iterable[OneSidedCluster] = (),
     ranked: Iterable[Ranking] = (),
+    shown: NDArray[np.int64] | None = None,
     *,
     max_drawn: int,
     max_outliers: int = MAX_OUTLIERS,
@@ -65,7 +66,7 @@ def select_images(
     The sample depends on names alone: the order of the images does not change it. It is uniform within each dataset
     whose images count one by one, so that a map's densities stay as they are. Of each group, such as a clip, one image
     comes before all second ones, so that no clip crowds out the others. Images that are typical of a one-sided cluster
-    or in a ranking are on the page too, drawn or not.
+    or in a ranking are on the page too, drawn or not, and so are those in `shown`, which come before all others.
     """
     rank = _best_ranks(index, outlier_lists)
     by_hash = np.argsort(index.hash, kind="stable")
@@ -93,6 +94,8 @@ def select_images(
         neighbor_rank[cluster.typical] = np.minimum(neighbor_rank[cluster.typical], _TYPICAL)
     for ranking in ranked:
         np.minimum.at(neighbor_rank, ranking.image, np.arange(1, len(ranking.image) + 1))
+    if shown is not None:
+        neighbor_rank[shown] = 0
     importance = np.minimum(rank, neighbor_rank)
     hidden = np.where(drawn, _UNRANKED, neighbor_rank)
     extra = np.lexsort((index.hash, hidden))[: min(max_neighbors, int((hidden != _UNRANKED).sum()))]

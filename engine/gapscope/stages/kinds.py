@@ -14,14 +14,14 @@ from gapscope.kinds.grouping import group_nominated
 from gapscope.kinds.names import Labels, Name, name_kind, read_labels
 from gapscope.kinds.nominations import Nominations
 from gapscope.kinds.profile import LevelOrder, Profile, level_order, profile_kind, sort_of
-from gapscope.kinds.sentences import advice, look_sentence, pair_sentence
+from gapscope.kinds.sentences import advice, look_sentence, pair_sentence, title
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings, EmbedSettings, Reading
 from gapscope.sources import Source
 from gapscope.stages.network_names import name_by_network
 from gapscope.store.datasets import Pair
-from gapscope.store.gaps import Gap, Gaps, Look, Picture, write_gaps
+from gapscope.store.gaps import MEMBERS_SCHEMA, Gap, Gaps, Look, Picture, write_gaps, write_members
 from gapscope.store.groups import ImageGroups
 from gapscope.store.manifests import ALL, write_kinds
 from gapscope.store.neighbors import read_nearest
@@ -33,12 +33,13 @@ _MIRROR_SAMPLE = 500
 
 @dataclass(frozen=True, kw_only=True)
 class _Kind:
-    """A kind before it has an id."""
+    """A kind before it has an id; `here` is whether it is of the dataset that is held against the other."""
 
     pair: Pair
     members: NDArray[np.int64]
     q: float | None
     profile: Profile
+    here: bool
     gap: Gap
 
     @property
@@ -86,19 +87,21 @@ def find_kinds(
                         labels[pair.query] = read_labels(metadata[pair.query], groups[pair.query], source)
                     found.append(_kind(run, pair, own, members, q, groups, metadata, labels[pair.query], orders))
             task.advance(1)
-    found.sort(key=lambda kind: kind.severity)
+    found = _in_order(found, mirrors := _find_mirrors(run, found, groups))
     for number, kind in enumerate(found, start=1):
         kind.gap["id"] = f"K{number}"
+    for kind in found:
+        if (mirror := mirrors.get(id(kind))) is not None:
+            kind.gap["mirror"] = mirror.gap["id"]
     if embed is not None:
         _name_by_network(run, found, groups, embed, device)
-    _find_mirrors(run, found, groups)
     gaps: Gaps = {
         "kinds": [kind.gap for kind in found],
         "looks": looks,
         "sentences": {
             pair.name: pair_sentence(
                 *pair,
-                [kind.gap for kind in found if kind.pair == pair],
+                [kind.gap for kind in found if kind.pair == pair and not (kind.here and kind.gap["mirror"])],
                 [look for look in looks if (look["query"], look["reference"]) == pair],
                 int(groups[pair.query].lengths[nominations[pair].nominated].sum()),
             )
@@ -115,6 +118,7 @@ def find_kinds(
         },
     }
     write_gaps(run.path, gaps)
+    _write_members(run, found, groups, metadata)
     _mark_manifests(run, settings, found, groups)
 
 
@@ -152,7 +156,8 @@ def _kind(
         orders[pair.query, reading] = level_order(run, pair.query, own, reading)
     order = orders[pair.query, reading]
     profile = profile_kind(run, pair, nominations, members, order, groups[pair.reference])
-    sort = sort_of(profile, order, here=_is_held_against(run, pair))
+    here = _is_held_against(run, pair)
+    sort = sort_of(profile, order, here=here)
     level = max(order.content, key=lambda name: order.seen[name])
     view = open_view(run, pair.query, level, profile.reading)
     examples = choose_examples(run, level, pair, profile.reading, own, members, view)
@@ -189,7 +194,8 @@ def _kind(
         "pictures": pictures,
         "spacing": round(examples.spacing, 4),
         "mirror": None,
-        "advice": advice(sort, *pair),
+        "title": title(sort, *pair, here=here),
+        "advice": advice(sort, *pair, here=here),
         "evidence": {
             name: {
                 "listed": round(evidence.listed, 4),
@@ -200,7 +206,7 @@ def _kind(
             for name, evidence in profile.evidence.items()
         },
     }
-    return _Kind(pair=pair, members=members, q=q, profile=profile, gap=gap)
+    return _Kind(pair=pair, members=members, q=q, profile=profile, here=here, gap=gap)
 
 
 def _is_held_against(run: RunStore, pair: Pair) -> bool:
@@ -229,21 +235,60 @@ def _name_by_network(
             kind.gap["name_source"], kind.gap["name_share"] = "network", round(share, 4)
 
 
-def _find_mirrors(run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]) -> None:
-    """Note of kinds that have a counterpart which kind that is, where the other direction has found it, too."""
+def _find_mirrors(run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]) -> dict[int, _Kind]:
+    """Return, by the identity of each kind that both directions have found, what the other direction made of it.
+
+    Two kinds with a counterpart are one seen from both sides where the nearest of either are mostly of the other.
+    """
+    nearest = {}
     for kind in found:
-        if kind.gap["sort"] not in ("looks-different", "arranged-differently"):
-            continue
-        own, reference = groups[kind.pair.query], groups[kind.pair.reference]
-        rows = own.representative_rows[kind.members]
-        if len(rows) > _MIRROR_SAMPLE:
-            rows = np.sort(np.random.default_rng(0).choice(rows, _MIRROR_SAMPLE, replace=False))
-        _, nearest = read_nearest(run, kind.gap["level"], kind.pair, rows, 1, kind.profile.reading)
-        for other in found:
-            if other.pair == kind.pair.reversed:
-                theirs = reference.representative_rows[other.members]
-                if np.isin(nearest[:, 0], theirs).mean() > _MIRRORED:
-                    kind.gap["mirror"] = other.gap["id"]
+        if kind.gap["sort"] in ("looks-different", "arranged-differently"):
+            rows = groups[kind.pair.query].representative_rows[kind.members]
+            if len(rows) > _MIRROR_SAMPLE:
+                rows = np.sort(np.random.default_rng(0).choice(rows, _MIRROR_SAMPLE, replace=False))
+            nearest[id(kind)] = read_nearest(run, kind.gap["level"], kind.pair, rows, 1, kind.profile.reading)[1][:, 0]
+
+    def leads_to(kind: _Kind, other: _Kind) -> bool:
+        rows = groups[other.pair.query].representative_rows[other.members]
+        return bool(np.isin(nearest[id(kind)], rows).mean() > _MIRRORED)
+
+    candidates = [kind for kind in found if id(kind) in nearest]
+    return {
+        id(kind): other
+        for kind in candidates
+        for other in candidates
+        if other.pair == kind.pair.reversed and leads_to(kind, other) and leads_to(other, kind)
+    }
+
+
+def _in_order(found: Sequence[_Kind], mirrors: Mapping[int, _Kind]) -> list[_Kind]:
+    """Return kinds, the worst first; the two sides of one follow each other, first that of the dataset to match."""
+    worst = {id(kind): min(kind.severity, *(own.severity for own in _sides(kind, mirrors))) for kind in found}
+    place = {id(kind): number for number, kind in enumerate(sorted(found, key=lambda kind: kind.severity))}
+
+    def key(kind: _Kind) -> tuple[object, ...]:
+        first = min(place[id(own)] for own in _sides(kind, mirrors))
+        return *worst[id(kind)], first, kind.here
+
+    return sorted(found, key=key)
+
+
+def _sides(kind: _Kind, mirrors: Mapping[int, _Kind]) -> list[_Kind]:
+    return [kind, mirrors[id(kind)]] if id(kind) in mirrors else [kind]
+
+
+def _write_members(
+    run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups], metadata: Mapping[str, pa.Table]
+) -> None:
+    tables = [pa.table({name: [] for name in MEMBERS_SCHEMA.names}, schema=MEMBERS_SCHEMA)]
+    for kind in found:
+        dataset = kind.pair.query
+        own = groups[dataset]
+        rows = own.rows[np.isin(own.group, kind.members)]
+        uris = metadata[dataset]["uri"].take(pa.array(rows)).cast(pa.string())
+        columns = [pa.array([text] * len(rows), pa.string()) for text in (kind.gap["id"], dataset)]
+        tables.append(pa.table([*columns, pa.array(rows), uris], schema=MEMBERS_SCHEMA))
+    write_members(run.path, pa.concat_tables(tables))
 
 
 def _mark_manifests(

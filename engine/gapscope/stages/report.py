@@ -1,6 +1,7 @@
 """The stage that writes the report, from a run to RUN/report/index.html."""
 
 from gapscope.progress import Progress
+from gapscope.report.kinds import read_page_kinds
 from gapscope.report.lists import read_one_sided_clusters, read_outlier_lists, read_rankings
 from gapscope.report.page import write_page
 from gapscope.report.points import read_point_index
@@ -28,18 +29,19 @@ def write_report(run: RunStore, progress: Progress, settings: ReportSettings | N
     settings = settings or ReportSettings()
     metrics = read_metrics(run)
     with replacing_folder(run.path / "report") as folder:
-        # 1. Every image that has coordinates on all maps, every outlier list, the rankings, and one-sided clusters.
+        # 1. Every image that has coordinates on all maps, every outlier list, ranking, one-sided cluster and kind.
         index = read_point_index(run)
         outlier_lists = read_outlier_lists(run, index)
         rankings = read_rankings(run, metrics, index)
         one_sided = read_one_sided_clusters(run, metrics, index)
         # 2. Which of the images the page shows.
         clusters = [cluster for level in one_sided for cluster in level]
-        selection = select_images(index, outlier_lists, clusters, rankings, max_drawn=settings.max_points)
+        kinds = read_page_kinds(run, index)
+        selection = select_images(index, outlier_lists, clusters, rankings, kinds.shown, max_drawn=settings.max_points)
         # 3. Their thumbnails.
         tiles = write_tiles(run, index, selection, settings.thumbnails, folder, progress)
         # 4. The page and its data.
-        write_page(run, metrics, index, outlier_lists, rankings, one_sided, selection, tiles, folder)
+        write_page(run, metrics, index, outlier_lists, rankings, one_sided, kinds, selection, tiles, folder)
         files = [path for path in folder.rglob("*") if path.is_file()]
         write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
     return run.path / "report" / "index.html"

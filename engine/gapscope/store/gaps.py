@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Literal, TypedDict
 
 import msgspec
+import pyarrow as pa
 
 from gapscope.errors import DamageError, one_line
-from gapscope.store.atomic import write_json, write_text
-from gapscope.store.location import Location
+from gapscope.store.atomic import replacing, write_json, write_text
+from gapscope.store.location import Location, readable
 from gapscope.store.run_store import RunStore
+from gapscope.store.tables import read_whole, write_whole
 
 NAME = "gaps.json"
 TABLE = "gaps.csv"
@@ -35,6 +37,8 @@ COLUMNS = (
     "counterparts",
 )
 """The columns of gaps.csv; lists are joined by a semicolon."""
+
+MEMBERS_SCHEMA = pa.schema([("kind", pa.string()), ("dataset", pa.string()), ("row", pa.int64()), ("uri", pa.string())])
 
 
 class LevelEvidence(TypedDict):
@@ -84,7 +88,8 @@ class Gap(TypedDict):
         typical: how many of the pictures are typical; the others are diverse.
         pictures: typical ones first.
         spacing: how far an image of the kind typically is from the nearest of its own dataset, at that level.
-        mirror: the id of the kind of the reference that its counterparts are of; None for none.
+        mirror: the id of the kind that the other direction made of its counterparts; None for none.
+        title: what sort of gap it is, with the datasets' names.
         advice: one sentence on what to do.
         evidence: by level.
     """
@@ -107,6 +112,7 @@ class Gap(TypedDict):
     pictures: list[Picture]
     spacing: float
     mirror: str | None
+    title: str
     advice: str
     evidence: dict[str, LevelEvidence]
 
@@ -157,6 +163,26 @@ def write_gaps(run: Location, gaps: Gaps) -> None:
         }
         table.writerow([cells[name] for name in COLUMNS])
     write_text(run / TABLE, text.getvalue())
+
+
+def write_members(run: Location, members: pa.Table) -> None:
+    """Write manifests/kinds.parquet and .csv: which images each kind has, with the columns of `MEMBERS_SCHEMA`."""
+    path = members_path(run)
+    with replacing(path) as temporary:
+        write_whole(temporary, members)
+    with replacing(path.with_suffix(".csv")) as temporary:
+        members.to_pandas().to_csv(temporary, index=False)
+
+
+def members_path(run: Location) -> Location:
+    """Path of the table of the kinds' images; the CSV lies beside it."""
+    return run / "manifests" / "kinds.parquet"
+
+
+def read_members(run: RunStore) -> pa.Table:
+    """Return which images each kind has: kind, dataset, row and uri."""
+    with readable(members_path(run.path)) as file:
+        return read_whole(file)
 
 
 def _joined(values: Sequence[str]) -> str:

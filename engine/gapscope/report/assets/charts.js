@@ -128,6 +128,22 @@
       g.make("span", { class: "quiet" }, `Distance to the ${g.ordinal(k)} nearest ${g.datasetName(reference)} image: of `, g.tag(query), " images, and of ", g.tag(reference), " images among themselves")), body);
   };
 
+  // How a kind stands at every level: how much of it is listed, and how much of the reference is lacking around it.
+  const kindChart = (state) => {
+    if (state.kind === null) return null;
+    const kind = g.data.kinds[state.kind];
+    const [query, reference] = g.data.pairs[kind.pair];
+    const cell = (value) => [value, null, null, null, null, null];
+    const rows = (field) => kind.evidence.map((values) => g.data.pairs.map((_, pair) => (pair === kind.pair ? cell(values[field]) : null)));
+    const help = [`Of ${g.kindName(kind)}: share of its images that each level lists`, `What is missing of ${g.datasetName(reference)} among the nearest of its images: none 0%, all 100%`];
+    return [`${kind.id}: listed`, `${kind.id}: lacking in ${g.datasetName(reference)}`].map((label, field) => {
+      const figure = lineChart({ label, help: help[field], format: "percent", rows: rows(field), key: `kind-${field}` }, [kind.pair], state.level);
+      figure.classList.add("kind-figure");
+      figure.style.setProperty("--color", `var(--dataset-${query})`);
+      return figure;
+    });
+  };
+
   g.drawCharts = (state) => {
     const [query, reference] = g.data.pairs[state.pair] ?? [];
     const pairs = g.data.pairs.flatMap(([q, r], pair) => (
@@ -139,6 +155,6 @@
       index ? " " : "", g.tag(g.data.pairs[pair][0]), ` against ${g.datasetName(g.data.pairs[pair][1])}.`]),
     hasIntervals ? " Vertical lines: 95% intervals." : "",
     hasFloors ? " Dashed lines: the noise floor, which is what two alike datasets would have." : "");
-    g.byId("charts").replaceChildren(...[histogram(state), ...charts.map((chart) => lineChart(chart, pairs, state.level))].filter(Boolean));
+    g.byId("charts").replaceChildren(...[...(kindChart(state) ?? []), histogram(state), ...charts.map((chart) => lineChart(chart, pairs, state.level))].filter(Boolean));
   };
 })();

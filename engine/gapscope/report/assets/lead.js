@@ -14,10 +14,6 @@
     return g.data.styleAside[level][pair].basis === "ranking" ? "no list" : g.formatPercent(0);
   };
 
-  const reversedPair = (pair) => g.data.pairs.findIndex(([query, reference]) => query === g.data.pairs[pair][1] && reference === g.data.pairs[pair][0]);
-  // A pair and its way back, in the order of the run.
-  const bothWays = (pair) => [pair, reversedPair(pair)].filter((other) => other >= 0).sort((a, b) => a - b);
-
   // One of the two numbers; it opens what it is the number of, where that is listed.
   const figure = (state, pair, reading, level, label, ...more) => {
     const isShown = state.pair === pair && state.reading === reading && state.level === level;
@@ -31,7 +27,7 @@
   };
 
   const pictureStrip = (state, pair, { pictures, isRanking, reading, level: number }) => {
-    if (!pictures.length) return [];
+    if (!pictures.length || g.data.kinds.length) return [];
     const level = g.data.levels[number].name;
     const suffix = g.readingSuffix({ reading });
     const [query, reference] = g.data.pairs[pair].map(g.datasetName);
@@ -62,7 +58,7 @@
 
   g.drawLead = (state) => {
     const focused = document.activeElement?.dataset?.figure;
-    const pairs = g.data.pairs.length ? bothWays(state.pair) : [];
+    const pairs = g.data.pairs.length ? g.bothWays(state.pair) : [];
     g.byId("lead-pairs").replaceChildren(...pairs.map((pair) => card(state, pair)));
     if (focused) document.querySelector(`[data-figure="${focused}"]`)?.focus();
     g.byId("lead-pair-label").hidden = g.data.pairs.length < 3;
@@ -91,7 +87,7 @@
     const known = Object.keys(g.data.numbers);
     const heads = known.length < 2 ? [] : [g.make("span", { class: "level-row heads quiet", "aria-hidden": "true" },
       g.make("span", {}), ...known.map((reading) => g.make("span", { class: "number" }, READING_TEXTS[reading][0])))];
-    return [...heads, ...bothWays(state.pair).map((pair) => {
+    return [...heads, ...g.bothWays(state.pair).map((pair) => {
       const [query, reference] = g.data.pairs[pair];
       const bar = g.make("span", { class: "bar", "aria-hidden": "true" });
       bar.style.setProperty("--color", `var(--dataset-${query})`);
@@ -108,13 +104,14 @@
   g.drawLevels = (state) => {
     const box = g.byId("levels");
     if (!box.querySelector("input")) {
-      box.append(...g.data.levels.map(({ name, stride }, number) => g.make("label", { class: "level" },
+      box.append(...g.data.levels.map(({ name, stride, word }, number) => g.make("label", { class: "level" },
         g.make("input", { type: "radio", name: "level", value: number, class: "visually-hidden", onchange: () => g.update({ level: number }) }),
-        g.make("span", { class: "level-head" }, g.make("span", { class: "level-name" }, name), stride ? g.make("span", { class: "quiet" }, `stride ${stride}`) : null),
+        g.make("span", { class: "level-head" }, g.make("span", { class: "level-name" }, name), word ? g.make("span", { class: "level-word" }, word) : null, stride ? g.make("span", { class: "quiet" }, `stride ${stride}`) : null),
+        g.make("span", { class: "level-patch" }, g.levelPatch(number, 88)),
         g.make("span", { class: "level-body" }))));
     }
     document.querySelector(".scale").hidden = g.data.levels.length === 1;
-    const shares = g.data.pairs.length ? g.data.levels.flatMap((_, level) => bothWays(state.pair).map((pair) => g.tableValue(level, pair, "outlier_share") ?? 0)) : [];
+    const shares = g.data.pairs.length ? g.data.levels.flatMap((_, level) => g.bothWays(state.pair).map((pair) => g.tableValue(level, pair, "outlier_share") ?? 0)) : [];
     const maxShare = Math.max(0.001, ...shares);
     box.style.setProperty("--readings", Object.keys(g.data.numbers).length);
     box.querySelectorAll(".level-body").forEach((body, level) => {

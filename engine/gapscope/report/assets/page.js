@@ -10,7 +10,7 @@
   await g.loadPage().catch(fail);
   const { data } = g;
   const state = {
-    level: 0, pair: 0, reading: data.readings[0], reference: -1, color: -1, pinned: null, neighbors: null, cluster: null, openGroup: null, selected: new Set(), galleryLength: g.GALLERY_STEP,
+    level: 0, pair: 0, reading: data.readings[0], reference: -1, color: -1, pinned: null, neighbors: null, cluster: null, openGroup: null, kind: null, selected: new Set(), galleryLength: g.GALLERY_STEP,
   };
   g.state = state;
   let level = null;
@@ -77,6 +77,7 @@
     if (requested !== state.level || reading !== state.reading) return;
     level = g.levelIn(loaded, reading);
     state.neighbors = neighbors;
+    g.drawKinds(state);
     g.drawLead(state);
     g.drawReadings(state);
     g.drawLevels(state);
@@ -102,6 +103,7 @@
   const redraw = {
     pair() {
       g.byId("pair").value = state.pair;
+      g.drawKinds(state);
       g.drawLead(state);
       g.drawLevels(state);
       g.drawPairs(state);
@@ -142,6 +144,11 @@
       });
       g.map.drawRings(level, state);
     },
+    kind() {
+      g.drawKinds(state);
+      g.drawGallery(level, state);
+      g.drawCharts(state);
+    },
     cluster() {
       g.drawClusters(level, state);
       g.map.drawRings(level, state);
@@ -158,6 +165,8 @@
     if ("level" in all && all.level !== state.level) all.cluster ??= null;
     Object.assign(state, all);
     if ("level" in all || "pair" in all || "reading" in all) Object.assign(state, { galleryLength: g.GALLERY_STEP, openGroup: null });
+    // A kind is of one pair: another pair's gallery shows all that it lists.
+    if ("pair" in change && !("kind" in change) && state.kind !== null && data.kinds[state.kind].pair !== state.pair) all.kind = state.kind = null;
     const names = Object.keys(all);
     if ("level" in all || "reading" in all) await redrawAll();
     for (const name of names) await redraw[name]?.();

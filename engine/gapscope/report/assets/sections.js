@@ -140,6 +140,22 @@
     g.byId("select-list").hidden = true;
   };
 
+  // The images of the kind that is selected: those that the level lists, then the others.
+  const drawKindGallery = (list, state, query, reference) => {
+    const kind = g.data.kinds[state.kind];
+    g.byId("gallery-title").replaceChildren(`${kind.id}, `, g.make("bdi", {}, g.kindName(kind)), ": ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}${g.readingSuffix(state)}`);
+    const stacks = stacksOf(list).map((stack) => stack.filter((entry) => g.image.kind[entry.image] === state.kind)).filter((stack) => stack.length);
+    const listed = new Set(list.image);
+    const others = g.kindImages(state.kind).filter((image) => !listed.has(image));
+    const images = g.kindImages(state.kind).length;
+    g.byId("gallery-note").textContent = `${g.formatCount(images - others.length)} of the ${g.formatCount(images)} images of this kind on this page are listed at this level. All of them: manifests/kinds.csv`;
+    const items = [...stacks.flatMap((stack, index) => stackItems(stack, index + 1, state, query)),
+      ...others.map((image) => galleryItem(image, state, itemHead("–", ""), "not listed at this level"))];
+    g.byId("gallery-items").replaceChildren(...items.slice(0, state.galleryLength));
+    g.byId("more").hidden = state.galleryLength >= items.length;
+    g.byId("select-list").hidden = true;
+  };
+
   g.drawGallery = (level, state) => {
     const items = g.byId("gallery-items");
     const list = level.lists[state.pair];
@@ -150,6 +166,10 @@
       return;
     }
     const [query, reference] = g.data.pairs[state.pair];
+    if (state.kind !== null) {
+      drawKindGallery(list, state, query, reference);
+      return;
+    }
     const ranking = level.rankings[state.pair];
     if (!list.total && ranking.image.length) {
       drawRanking(ranking, state, query, reference);

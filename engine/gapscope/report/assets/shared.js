@@ -66,6 +66,8 @@
       sizes: g.decodeArray(images.sizes, Uint8Array),
       // The number of an image's group, such as its clip; -1 where images count one by one.
       group: images.group === null ? null : g.decodeArray(images.group, Int32Array),
+      // The number of an image's kind among all kinds; -1 for none.
+      kind: g.decodeArray(images.kind, Int32Array),
       groups: images.groups.map(([name, images]) => ({ name, images })),
       name: (image) => images.names[image],
       uri: (image) => images.prefixes[g.image.dataset[image]] + images.names[image],
