@@ -14,10 +14,11 @@ from gapscope.run import Run, open_run
 from gapscope.settings import CompareSettings, LayoutSettings, Reading, Readings
 from gapscope.sources import Folder, Value
 from gapscope.store.datasets import Pair, ordered_pairs
+from gapscope.store.gaps import MEMBERS_SCHEMA, Gap, Gaps, write_gaps, write_members
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
 from gapscope.store.index import GROUP_ROWS, write_index
 from gapscope.store.layouts import write_layout
-from gapscope.store.manifests import write_manifest
+from gapscope.store.manifests import write_kinds, write_manifest
 from gapscope.store.metrics import (
     ConfounderMetrics,
     Histogram,
@@ -62,6 +63,7 @@ class FakeRunSpec:
         k: neighbors that are stored per image.
         weather: values of the column `weather` of the first dataset, repeated as needed; see `source_metadata`.
         measured: whether the metrics have intervals, noise floors and confounders.
+        kinds: whether what is listed of the first two datasets is a kind each: see `fake_gaps`.
     """
 
     images: dict[str, list[str]]
@@ -73,6 +75,7 @@ class FakeRunSpec:
     k: int = 5
     weather: tuple[str | None, ...] = WEATHER
     measured: bool = False
+    kinds: bool = False
 
 
 def image_color(dataset: int, row: int) -> tuple[int, int, int]:
@@ -131,7 +134,88 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
             },
         },
     )
+    _write_gaps(run, spec, files, read_rows)
     return open_run(run.path)
+
+
+KIND_NAMES = ("<img src=x onerror=window.hit=1>", "espresso")
+
+
+def _write_gaps(
+    run: RunStore, spec: FakeRunSpec, files: dict[str, list[str]], read_rows: dict[str, NDArray[np.int64]]
+) -> None:
+    """Write two kinds, of the images that are listed: one named by a column, one that the network guesses; or none."""
+    kinds, members = [], [pa.table({name: [] for name in MEMBERS_SCHEMA.names}, schema=MEMBERS_SCHEMA)]
+    query, reference = list(spec.images)[:2]
+    pairs = (Pair(query, reference), Pair(reference, query)) if spec.kinds else ()
+    for number, pair in enumerate(pairs):
+        rows = read_rows[pair.query][: spec.outliers]
+        kinds.append(_gap(run, spec, number, pair, files, rows, read_rows[pair.reference]))
+        columns = {
+            "kind": [f"K{number + 1}"] * len(rows),
+            "dataset": [pair.query] * len(rows),
+            "row": rows,
+            "uri": [_uri(run, pair.query, files, row) for row in rows.tolist()],
+        }
+        members.append(pa.table(columns, schema=MEMBERS_SCHEMA))
+    gaps: Gaps = {
+        "kinds": kinds,
+        "looks": [],
+        "sentences": {pair.name: f"what {pair.name} says" for pair in run.pairs},
+        "levels": {},
+    }
+    write_gaps(run.path, gaps)
+    write_members(run.path, pa.concat_tables(members))
+
+
+def _uri(run: RunStore, dataset: str, files: dict[str, list[str]], row: int) -> str:
+    return str(run.path.parent / "images" / dataset / files[dataset][row])
+
+
+def _gap(
+    run: RunStore,
+    spec: FakeRunSpec,
+    number: int,
+    pair: Pair,
+    files: dict[str, list[str]],
+    rows: NDArray[np.int64],
+    reference_rows: NDArray[np.int64],
+) -> Gap:
+    levels, counterpart = list(spec.levels), int(reference_rows[-1])
+    return {
+        "id": f"K{number + 1}",
+        "sort": ("absent", "only-here")[number],
+        "query": pair.query,
+        "reference": pair.reference,
+        "name": KIND_NAMES[number],
+        "name_source": ("column weather", "network")[number],
+        "name_share": (None, 0.83)[number],
+        "images": len(rows),
+        "groups": len(rows),
+        "share": len(rows) / len(files[pair.query]),
+        "levels": (levels, levels[:1])[number],
+        "readings": [run.record.config.compare.listed_readings[0]],
+        "q": (0.004, None)[number],
+        "level": levels[-1],
+        "typical": 1,
+        "pictures": [
+            {
+                "uri": _uri(run, pair.query, files, row),
+                "row": row,
+                "counterpart": _uri(run, pair.reference, files, counterpart),
+                "counterpart_row": counterpart,
+                "distance": 0.25,
+            }
+            for row in rows.tolist()
+        ],
+        "spacing": 0.03,
+        "mirror": None,
+        "title": (f"Missing from {pair.reference}", f"Only in {pair.query}")[number],
+        "advice": f"what to do about {pair.name}",
+        "evidence": {
+            level: {"listed": 1.0, "lacking": 0.9, "outside": 1.0, "counterparts": None} for level in spec.levels
+        },
+    }
 
 
 MEASURES = ("frechet", "kid", "precision", "recall", "density", "coverage", "two_sample")
@@ -352,6 +436,7 @@ def _write_reading(
 ) -> None:
     """Write what a reading lists, and the scores of all images."""
     write_manifest(run.path, level, pair, reading, manifest, pa.schema([]))
+    write_kinds(run.path, level, pair, reading, lambda rows: np.full(len(rows), "", dtype=object))
     write_scores(run.path, level, pair, reading, rows, distances[rows, -1], np.linspace(0.001, 1, len(rows)))
 
 

@@ -121,7 +121,7 @@ def name_kind(labels: Sequence[Labels], members: NDArray[np.int64], groups: int)
     """Return the label that a kind over-represents most; None where none is beyond noise, or half of the kind lacks it.
 
     By the log-odds ratio of the label in the kind and among the other groups, with a Dirichlet prior of the label's
-    share in the dataset, in standard errors: Monroe, Colaresi and Quinn 2008, "Fightin' words". It must exceed what one
+    share in the dataset: Monroe, Colaresi and Quinn 2008, "Fightin' words". In standard errors it must exceed what one
     of as many labels would reach by chance in 5% of kinds. A column or folder comes before a category.
 
     Args:
@@ -142,21 +142,22 @@ def name_kind(labels: Sequence[Labels], members: NDArray[np.int64], groups: int)
         likely = np.flatnonzero((inside >= _MIN_SHARE * len(members)) & (respect.counts < groups))
         if not len(likely):
             continue
-        z = _log_odds(inside[likely], respect.counts[likely], len(members), groups)
-        beyond = norm.isf(_ALPHA / np.count_nonzero(respect.counts))
-        best = int(np.argmax(z))
-        if z[best] > beyond:
+        odds, error = _log_odds(inside[likely], respect.counts[likely], len(members), groups)
+        beyond = odds > error * norm.isf(_ALPHA / np.count_nonzero(respect.counts))
+        if beyond.any():
+            best = int(np.argmax(np.where(beyond, odds, -np.inf)))
             name = Name(respect.values[likely[best]], respect.source)
-            (categories if respect.source == "category" else own).append((float(z[best]), name))
+            (categories if respect.source == "category" else own).append((float(odds[best]), name))
     candidates = own or categories
     return max(candidates, key=lambda scored: scored[0])[1] if candidates else None
 
 
-def _log_odds(inside: NDArray[np.int64], counts: NDArray[np.int64], members: int, groups: int) -> NDArray[np.float64]:
-    """Return how much more often labels occur in a kind than elsewhere: the log-odds ratio over its standard error."""
+def _log_odds(
+    inside: NDArray[np.int64], counts: NDArray[np.int64], members: int, groups: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the log-odds ratios of labels in a kind against elsewhere, and their standard errors."""
     prior = _PRIOR * counts / groups
     other = counts - inside
     kind_odds = (inside + prior) / (members + _PRIOR - inside - prior)
     other_odds = (other + prior) / (groups - members + _PRIOR - other - prior)
-    error = np.sqrt(1 / (inside + prior) + 1 / (other + prior))
-    return np.asarray(np.log(kind_odds / other_odds) / error)
+    return np.log(kind_odds / other_odds), np.sqrt(1 / (inside + prior) + 1 / (other + prior))
