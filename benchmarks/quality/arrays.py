@@ -6,7 +6,7 @@ Every image counts. What the comparison reads from a run's neighbor graph, it re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -17,6 +17,8 @@ from gapscope.compare.near import typical_spacing
 from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_outliers
 from gapscope.compare.style_aside import MIN_CONTENT, Residual, with_basis
 from gapscope.compare.style_scaler import MAX_SAMPLE, Scalers, trimmed_style_scalers
+from gapscope.kinds.grouping import group_nominated
+from gapscope.kinds.nominations import Nominations
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.result import Neighbors
@@ -56,6 +58,13 @@ class Compared:
     residual: Residual | None = None
     content: float | None = None
     trimmed: bool = False
+
+
+class Kind(NamedTuple):
+    """A kind: the positions of its images, and how sure it is; None for a suggestion."""
+
+    members: NDArray[np.int64]
+    q: float | None
 
 
 class _ArrayGraph:
@@ -125,6 +134,30 @@ class TwoDatasets:
             return Compared(scores=tested[_PAIR]), Compared(scores=tested[_PAIR.reversed])
         query, reference = (self._with_basis(graph, level, pair, tested, always=content) for pair in tested)
         return query, reference
+
+    def kinds(self) -> tuple[list[Kind], list[Kind]]:
+        """Return the kinds of the query and of the reference, over all levels and readings, as a run makes them."""
+        readings: tuple[Reading, ...] = ("as-is", "style-aside")
+        graph, found = _ArrayGraph(), []
+        gathered = {
+            pair: Nominations(
+                groups=self._groups[pair.query],
+                references=len(self._groups[pair.reference]),
+                levels=self._levels,
+                readings=readings,
+            )
+            for pair in (_PAIR, _PAIR.reversed)
+        }
+        for level in self._levels:
+            for reading in readings:
+                for own, compared in zip(gathered.values(), self.compare(level, reading), strict=True):
+                    own.add(level, reading, compared.scores)
+        for pair, own in gathered.items():
+            for nominating in own.nominating:
+                graph.arrays |= self._find_neighbors(nominating.level, nominating.reading).arrays
+            kinds = [Kind(members, own.q(members)) for members in group_nominated(graph.as_run(), pair, own)]
+            found.append([kind for kind in kinds if kind.q is None or kind.q <= self._settings.fdr])
+        return found[0], found[1]
 
     def _with_basis(
         self, graph: _ArrayGraph, level: str, pair: Pair, tested: Mapping[Pair, OutlierScores], *, always: bool

@@ -1,6 +1,8 @@
 """Which of the nominated images are alike: communities of their neighbor graph, over all lists that hold them."""
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from scipy import sparse
 from gapscope.kinds.nominations import LevelList, Nominations
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
-from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.neighbors import read_group_indices
 from gapscope.store.run_store import RunStore
 
 MAX_GROUPED = 50_000
@@ -22,6 +24,7 @@ _MERGED = 0.08
 _AMONG_LISTED = 1 / 3
 _MEMBER = 0.25
 _PART_ROWS = 65536
+_READERS = 2
 
 
 def group_nominated(run: RunStore, pair: Pair, nominations: Nominations) -> list[NDArray[np.int64]]:
@@ -70,18 +73,21 @@ def _edges(
     rows, columns = groups.representative_rows[nominated], groups.representative_rows[grouped]
     total, count = sum(len(own.listed) for own in lists), len(nominated) / len(grouped)
     graph = sparse.csr_array((len(nominated), len(grouped)), dtype=np.float32)
-    for own in lists:
-        parts = []
-        for part in _parts(len(nominated)):
-            own_pair = Pair(pair.query, pair.query)
-            _, near = read_group_neighbor_rows(run, own.level, own_pair, rows[part], own.reading)
-            near = near[:, :_NEAREST] if count == 1 else near
-            place = np.minimum(np.searchsorted(columns, near), len(columns) - 1)
-            image, nth = np.nonzero((near >= 0) & (columns[place] == near))
-            weights = np.full(len(image), count * len(own.listed) / total / near.shape[1], np.float32)
-            shape = (len(near), len(grouped))
-            parts.append(sparse.csr_array((weights, (image, place[image, nth].astype(np.int32))), shape=shape))
-        graph = graph + sparse.vstack(parts, format="csr")
+
+    def edges_of(own: LevelList, part: slice) -> sparse.csr_array:
+        near = read_group_indices(run, own.level, Pair(pair.query, pair.query), rows[part], own.reading)
+        near = near[:, :_NEAREST] if count == 1 else near
+        place = np.minimum(np.searchsorted(columns, near), len(columns) - 1)
+        image, nth = np.nonzero((near >= 0) & (columns[place] == near))
+        weights = np.full(len(image), count * len(own.listed) / total / near.shape[1], np.float32)
+        edges = weights, (image, place[image, nth].astype(np.int32))
+        return sparse.csr_array(edges, shape=(len(near), len(grouped)))
+
+    # Reading and decompressing take most of the time.
+    with ThreadPoolExecutor(_READERS) as pool:
+        for own in lists:
+            parts = pool.map(partial(edges_of, own), _parts(len(nominated)))
+            graph = graph + sparse.vstack(list(parts), format="csr")
     return graph
 
 

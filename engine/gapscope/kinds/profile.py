@@ -1,7 +1,7 @@
 """How a kind stands at every level: how much of it the reference has, and what sort of gap that makes it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Sort
 from gapscope.store.groups import ImageGroups
-from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.neighbors import read_group_distances, read_group_indices, read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
 ABSENT = 0.05
@@ -24,7 +24,8 @@ PRESENT = 0.5
 _OUTSIDE = 0.8
 _NEAR = 1.3
 _CLAIMED_BY = 5
-_MAX_MEMBERS = 20_000
+_MIN_ASKED, _MAX_ASKED = 500, 100_000
+_MAX_SEEING = 3
 _SEES = 0.9
 _MIN_RANGE = 0.01
 _SHOWS = 1 / 3
@@ -79,7 +80,7 @@ class LevelEvidence:
             the datasets' sizes say, 1 where there is none.
         outside: share of its groups that lie outside of 95% of the reference.
         counterparts: groups of the reference whose nearest in the query are mostly of this kind, for each that there
-            would be if it were as frequent there; None where this was not counted.
+            would be if it were as frequent there; None where this was not counted, at levels that see little content.
         near: the same of those that are about as near to the kind as its own images are to each other.
     """
 
@@ -87,7 +88,7 @@ class LevelEvidence:
     lacking: float
     outside: float
     counterparts: float | None = None
-    near: float | None = None
+    near: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,24 +108,44 @@ class Profile:
     evidence: Mapping[str, LevelEvidence]
 
 
-def profile_kind(
+def profile_kinds(
     run: RunStore,
     pair: Pair,
     nominations: Nominations,
-    members: NDArray[np.int64],
+    kinds: Sequence[NDArray[np.int64]],
     order: LevelOrder,
     reference: ImageGroups,
-) -> Profile:
-    """Return how a kind stands at every level.
+) -> list[Profile]:
+    """Return how each kind of a pair stands at every level.
 
     Args:
         run: the run.
         pair: of datasets.
         nominations: what the levels list of it.
-        members: numbers of the kind's groups, ascending.
+        kinds: numbers of each kind's groups, ascending.
         order: of the query's levels.
         reference: the reference's groups.
     """
+    profiles = [_profile(nominations, members) for members in kinds]
+    # The levels that see most are enough for a median.
+    seeing = sorted(order.content, key=lambda level: order.seen[level], reverse=True)[:_MAX_SEEING]
+    for reading in nominations.readings:
+        own = [number for number, profile in enumerate(profiles) if profile.reading == reading]
+        if not own:
+            continue
+        for level in seeing:
+            counted = _counterparts(
+                run, pair, nominations, [kinds[number] for number in own], reference, level, reading
+            )
+            for number, (counterparts, near) in zip(own, counted, strict=True):
+                evidence = dict(profiles[number].evidence)
+                evidence[level] = replace(evidence[level], counterparts=counterparts, near=near)
+                profiles[number] = replace(profiles[number], evidence=evidence)
+    return profiles
+
+
+def _profile(nominations: Nominations, members: NDArray[np.int64]) -> Profile:
+    """Return how a kind stands at every level, but for its counterparts."""
     listed: dict[tuple[str, Reading], float] = {
         (own.level, own.reading): float(np.isin(members, own.listed).mean()) for own in nominations.nominating
     }
@@ -138,26 +159,21 @@ def profile_kind(
         for level in nominations.levels
         if any(name == level for name, _ in listed)
     }
-    most = max(highest.values())
     evidence = {}
     for level in nominations.levels:
         own = nominations.lists[level, reading]
         expected = nominations.references / max(1, nominations.references + own.tests - 1)
         share = float(own.from_reference[members].mean()) / max(1, own.k_local)
-        counterparts, near = None, None
-        if level in order.content:
-            counterparts, near = _counterparts(run, pair, nominations, members, reference, level, reading)
         evidence[level] = LevelEvidence(
             listed=highest.get(level, 0.0),
             lacking=float(np.clip(1 - share / max(expected, 1e-9), 0, 1)),
             outside=float(own.outside[members].mean()),
-            counterparts=counterparts,
-            near=near,
         )
+    shows = min(_SHOWS, max(highest.values()))
     return Profile(
         reading=reading,
         readings=[name for name in ("as-is", "style-aside") if by_reading.get(name)],
-        levels=[level for level, share in highest.items() if share >= min(_SHOWS, most)],
+        levels=[level for level, share in highest.items() if share >= shows],
         evidence=evidence,
     )
 
@@ -166,32 +182,40 @@ def _counterparts(
     run: RunStore,
     pair: Pair,
     nominations: Nominations,
-    members: NDArray[np.int64],
+    kinds: Sequence[NDArray[np.int64]],
     reference: ImageGroups,
     level: str,
     reading: Reading,
-) -> tuple[float, float]:
-    """Return the counterparts of a kind in the reference, for each that there would be; all, and the near ones.
+) -> list[tuple[float, float]]:
+    """Return the counterparts of each kind in the reference, for each that there would be; all, and the near ones.
 
-    Only what is among the nearest of the kind can be one.
+    Only what is among the nearest of a kind can be one. Of many large kinds a sample is asked for its nearest: with 30
+    each, it reaches as good as all counterparts of a kind that is no more frequent in the reference.
     """
-    groups = nominations.groups
-    chosen = members
-    if len(members) > _MAX_MEMBERS:
-        chosen = np.sort(np.random.default_rng(0).choice(members, _MAX_MEMBERS, replace=False))
-    rows = groups.representative_rows
-    _, there = read_group_neighbor_rows(run, level, pair, rows[chosen], reading)
-    own, _ = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[chosen], reading)
+    rows = nominations.groups.representative_rows
+    number = np.full(int(rows[-1]) + 1, -1, np.int64)
+    for kind, members in enumerate(kinds):
+        number[rows[members]] = kind
+    most = max(_MIN_ASKED, _MAX_ASKED // len(kinds))
+    random = np.random.default_rng(0)
+    asked = np.sort(
+        np.concatenate([rows[own if len(own) <= most else random.choice(own, most, replace=False)] for own in kinds])
+    )
+    there = read_group_indices(run, level, pair, asked, reading)
+    nearest_own = read_group_distances(run, level, Pair(pair.query, pair.query), asked, reading)[:, :1]
     candidates = np.unique(there[there >= 0])
     back, nearest = read_group_neighbor_rows(run, level, pair.reversed, candidates, reading)
     back, nearest = back[:, :_CLAIMED_BY], nearest[:, :_CLAIMED_BY]
-    is_member = np.isin(nearest, rows[members])
-    claimed = is_member.sum(axis=1) > is_member.shape[1] / 2
-    distance = np.where(is_member, back, np.inf).min(axis=1, initial=np.inf)
-    spacing = float(np.median(own[:, 0])) if own.shape[1] else np.inf
-    expected = len(members) / len(groups) * len(reference)
-    near = claimed & (distance <= _NEAR * spacing)
-    return float(claimed.sum()) / expected, float(near.sum()) / expected
+    claimed = np.where(nearest >= 0, number[np.maximum(nearest, 0)], -1)
+    counted = []
+    for kind, members in enumerate(kinds):
+        is_member = claimed == kind
+        own = is_member.sum(axis=1) > is_member.shape[1] / 2
+        distance = np.where(is_member, back, np.inf).min(axis=1, initial=np.inf)
+        spacing = float(np.median(nearest_own[number[asked] == kind])) if nearest_own.shape[1] else np.inf
+        expected = len(members) / len(nominations.groups) * len(reference)
+        counted.append((own.sum() / expected, (own & (distance <= _NEAR * spacing)).sum() / expected))
+    return [(float(every), float(near)) for every, near in counted]
 
 
 def sort_of(profile: Profile, order: LevelOrder, *, here: bool) -> Sort:
@@ -209,9 +233,9 @@ def sort_of(profile: Profile, order: LevelOrder, *, here: bool) -> Sort:
         order: of the query's levels.
         here: whether a kind that the reference lacks is called `only-here`.
     """
-    seeing = [profile.evidence[level] for level in order.content]
-    counterparts = float(np.median([own.counterparts or 0.0 for own in seeing]))
-    near = float(np.median([own.near or 0.0 for own in seeing]))
+    seeing = [own for own in profile.evidence.values() if own.counterparts is not None]
+    counterparts = float(np.median([own.counterparts for own in seeing]))
+    near = float(np.median([own.near for own in seeing]))
     outside = float(np.median([own.outside for own in seeing]))
     if counterparts >= PRESENT and outside < _OUTSIDE:
         if not order.fine:

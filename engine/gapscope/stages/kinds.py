@@ -13,11 +13,11 @@ from gapscope.kinds.examples import TYPICAL, choose_examples
 from gapscope.kinds.grouping import group_nominated
 from gapscope.kinds.names import Labels, Name, name_kind, read_labels
 from gapscope.kinds.nominations import Nominations
-from gapscope.kinds.profile import LevelOrder, Profile, level_order, profile_kind, sort_of
+from gapscope.kinds.profile import LevelOrder, Profile, level_order, profile_kinds, sort_of
 from gapscope.kinds.sentences import advice, look_sentence, pair_sentence, title
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.progress import Progress
-from gapscope.settings import CompareSettings, EmbedSettings, Reading
+from gapscope.settings import CompareSettings, EmbedSettings
 from gapscope.sources import Source
 from gapscope.stages.network_names import name_by_network
 from gapscope.store.datasets import Pair
@@ -71,21 +71,26 @@ def find_kinds(
         device: where that network computes.
         progress: shows the work.
     """
-    labels: dict[str, list[Labels]] = {}
-    orders: dict[tuple[str, Reading], LevelOrder] = {}
+    described: dict[str, _Described] = {}
     found: list[_Kind] = []
     looks: list[Look] = []
     with progress.task("kinds", len(run.pairs), "pair") as task:
         for pair in run.pairs:
-            own = nominations[pair]
-            looks += _look(run, pair, own)
-            for members in group_nominated(run, pair, own):
-                q = own.q(members)
-                if q is None or q <= settings.fdr:
-                    if pair.query not in labels:
-                        source = _open(run, pair.query)
-                        labels[pair.query] = read_labels(metadata[pair.query], groups[pair.query], source)
-                    found.append(_kind(run, pair, own, members, q, groups, metadata, labels[pair.query], orders))
+            looks += _look(run, pair, nominations[pair])
+            sure = [
+                (members, nominations[pair].q(members)) for members in group_nominated(run, pair, nominations[pair])
+            ]
+            kept = [(members, q) for members, q in sure if q is None or q <= settings.fdr]
+            if kept:
+                if pair.query not in described:
+                    described[pair.query] = _describe(run, pair.query, groups, metadata)
+                own = described[pair.query]
+                members_of = [members for members, _ in kept]
+                profiles = profile_kinds(run, pair, nominations[pair], members_of, own.order, groups[pair.reference])
+                found += [
+                    _kind(run, pair, members, q, profile, groups, metadata, own)
+                    for (members, q), profile in zip(kept, profiles, strict=True)
+                ]
             task.advance(1)
     found = _in_order(found, mirrors := _find_mirrors(run, found, groups))
     for number, kind in enumerate(found, start=1):
@@ -114,12 +119,29 @@ def find_kinds(
                 "fine": list(order.fine),
                 "coarse": list(order.coarse),
             }
-            for (name, _), order in orders.items()
+            for name, order in ((name, own.order) for name, own in described.items())
         },
     }
     write_gaps(run.path, gaps)
     _write_members(run, found, groups, metadata)
     _mark_manifests(run, settings, found, groups)
+
+
+@dataclass(frozen=True)
+class _Described:
+    """What is known of a dataset that has kinds: which of its levels are fine, and the labels of its groups."""
+
+    order: LevelOrder
+    labels: list[Labels]
+
+
+def _describe(
+    run: RunStore, dataset: str, groups: Mapping[str, ImageGroups], metadata: Mapping[str, pa.Table]
+) -> _Described:
+    own = groups[dataset]
+    # Which levels are fine and which coarse is a matter of the network: any reading tells.
+    order = level_order(run, dataset, own, run.record.config.compare.readings_compared[0])
+    return _Described(order, read_labels(metadata[dataset], own, _open(run, dataset)))
 
 
 def _open(run: RunStore, dataset: str) -> Source | None:
@@ -141,27 +163,20 @@ def _look(run: RunStore, pair: Pair, nominations: Nominations) -> list[Look]:
 def _kind(
     run: RunStore,
     pair: Pair,
-    nominations: Nominations,
     members: NDArray[np.int64],
     q: float | None,
+    profile: Profile,
     groups: Mapping[str, ImageGroups],
     metadata: Mapping[str, pa.Table],
-    labels: Sequence[Labels],
-    orders: dict[tuple[str, Reading], LevelOrder],
+    described: _Described,
 ) -> _Kind:
-    own = groups[pair.query]
-    # Which levels are fine and which coarse is a matter of the network: any reading tells.
-    reading = run.record.config.compare.readings_compared[0]
-    if (pair.query, reading) not in orders:
-        orders[pair.query, reading] = level_order(run, pair.query, own, reading)
-    order = orders[pair.query, reading]
-    profile = profile_kind(run, pair, nominations, members, order, groups[pair.reference])
+    own, order = groups[pair.query], described.order
     here = _is_held_against(run, pair)
     sort = sort_of(profile, order, here=here)
     level = max(order.content, key=lambda name: order.seen[name])
     view = open_view(run, pair.query, level, profile.reading)
     examples = choose_examples(run, level, pair, profile.reading, own, members, view)
-    name = name_kind(labels, members, len(own)) or Name("", "")
+    name = name_kind(described.labels, members, len(own)) or Name("", "")
     query_uris, reference_uris = (metadata[dataset]["uri"] for dataset in pair)
     pictures: list[Picture] = [
         {

@@ -149,6 +149,20 @@ def read_group_neighbor_rows(
     return _take(distances, rows), _take(indices, rows)
 
 
+def read_group_indices(
+    run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], reading: Reading = "as-is"
+) -> NDArray[np.int64]:
+    """Return the rows of `read_group_neighbor_rows` alone, which spares reading the distances."""
+    return _take(run.array(_path(level, pair, "indices", run.record.graph(pair, reading))), rows)
+
+
+def read_group_distances(
+    run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], reading: Reading = "as-is"
+) -> NDArray[np.float32]:
+    """Return the distances of `read_group_neighbor_rows` alone."""
+    return _take(run.array(_path(level, pair, "distances", run.record.graph(pair, reading))), rows)
+
+
 def read_nearest(
     run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], k: int, reading: Reading = "as-is"
 ) -> DistancesAndIndices:
