@@ -20,19 +20,24 @@ def diff(
         Path | None, typer.Option(metavar="FILE", help="Write all numbers to this CSV file too.", show_default=False)
     ] = None,
 ) -> None:
-    """Say whether the gap between datasets closed from one run to another, level by level, beyond the error bars.
+    """Say whether the gap between datasets closed from one run to another, beyond the error bars.
 
-    Both runs must embed alike and name their datasets alike. As they are, both are measured by the scaler of RUN1.
-    Where nothing changed, one diff in twenty says at most that anything did. Example: gapscope diff run-v1 run-v2
+    First come the kinds of image that are closed, smaller, larger or new, then the numbers level by level. Both runs
+    must embed alike and name their datasets alike. As they are, both are measured by the scaler of RUN1. Where nothing
+    changed, one diff in twenty says at most that any number did. Example: gapscope diff run-v1 run-v2
     """
     with reported_errors(reading=f"{before} or {after}"):
         from gapscope import open_run
         from gapscope.diff import describe_left_out, diff_runs, level_verdicts
+        from gapscope.diff_kinds import describe_kinds, diff_kinds
 
         runs = open_run(before), open_run(after)
+        kinds = diff_kinds(*runs)
         changes = diff_runs(*runs)
         if csv is not None:
             changes.to_csv(csv, index=False)
+    for line in describe_kinds(kinds):
+        typer.echo(line)
     if (left_out := describe_left_out(*runs)) is not None:
         typer.echo(left_out)
     keys = ["level", "query", "reference", "reading"]

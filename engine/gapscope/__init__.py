@@ -22,6 +22,7 @@ from gapscope.errors import (
 
 if TYPE_CHECKING:
     from gapscope.diff import diff_runs
+    from gapscope.diff_kinds import diff_kinds
     from gapscope.pyramid.models import MODELS
     from gapscope.run import Run, open_run
     from gapscope.stages.pipeline import compare
@@ -42,6 +43,7 @@ __all__ = [
     "WeightsError",
     "__version__",
     "compare",
+    "diff_kinds",
     "diff_runs",
     "open_run",
     "verify",
@@ -51,6 +53,7 @@ _LAZY = {
     "MODELS": "gapscope.pyramid.models",
     "Run": "gapscope.run",
     "compare": "gapscope.stages.pipeline",
+    "diff_kinds": "gapscope.diff_kinds",
     "diff_runs": "gapscope.diff",
     "open_run": "gapscope.run",
     "verify": "gapscope.verify",
@@ -84,10 +87,10 @@ def dask_setup(worker: object) -> None:
 
 
 class _Package(ModuleType):
-    """Keeps sub-packages from hiding functions.
+    """Keeps modules from hiding functions.
 
-    `compare` and `verify` are functions of this package and folders in it; importing such a folder would set the
-    package's attribute to the folder.
+    `compare`, `diff_kinds` and `verify` are functions of this package and modules in it; importing such a module would
+    set the package's attribute to the module.
     """
 
     def __setattr__(self, name: str, value: object) -> None:

@@ -67,7 +67,7 @@ def diff_runs(before: Run, after: Run) -> pd.DataFrame:
         1    P3    kid  smaller
         5    P5    kid  smaller
     """
-    _check_comparable(before, after)
+    check_comparable(before, after)
     pairs = [pair for pair in before.pairs if pair in after.pairs]
     changes: list[Change] = []
     for level in (level for level in before.levels if level in after.levels):
@@ -157,6 +157,35 @@ def level_verdicts(changes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "verdict"])
 
 
+def check_comparable(before: Run, after: Run) -> None:
+    """Check that two runs embed alike, and compare two datasets of the same names.
+
+    Raises:
+        RunError: they do not.
+    """
+    if not {*before.pairs} & {*after.pairs}:
+        raise RunError(
+            f"{before.path} compares {', '.join(before.datasets)} and {after.path} {', '.join(after.datasets)}: "
+            "a dataset must have the same name in both runs"
+        )
+    if not {*before.levels} & {*after.levels}:
+        raise RunError(f"{before.path} and {after.path} have no level in common")
+    first, second = (run.record.config.embed for run in (before, after))
+    for name in ("model", "size", "fit", "pool"):
+        if getattr(first, name) != getattr(second, name):
+            raise RunError(
+                f"{before.path} embeds with {name} {getattr(first, name)}, {after.path} with {getattr(second, name)}: "
+                "compare like with like"
+            )
+    if before.record.model.weights_sha256 != after.record.model.weights_sha256:
+        raise RunError(f"{before.path} and {after.path} embed with different weights: compare like with like")
+    metrics = [run.record.config.neighbors.metric for run in (before, after)]
+    if metrics[0] != metrics[1]:
+        raise RunError(
+            f"{before.path} measures {metrics[0]} distances, {after.path} {metrics[1]}: compare like with like"
+        )
+
+
 def describe_left_out(before: Run, after: Run) -> str | None:
     """Return which datasets only one of the two runs has, and that they are left out; None for none."""
     parts = [
@@ -221,27 +250,3 @@ def _interval(metrics: PairMetrics, number: Metric) -> Interval | None:
     if measure is None or measure["low"] is None or measure["high"] is None:
         return None
     return measure["value"], measure["low"], measure["high"]
-
-
-def _check_comparable(before: Run, after: Run) -> None:
-    if not {*before.pairs} & {*after.pairs}:
-        raise RunError(
-            f"{before.path} compares {', '.join(before.datasets)} and {after.path} {', '.join(after.datasets)}: "
-            "a dataset must have the same name in both runs"
-        )
-    if not {*before.levels} & {*after.levels}:
-        raise RunError(f"{before.path} and {after.path} have no level in common")
-    first, second = (run.record.config.embed for run in (before, after))
-    for name in ("model", "size", "fit", "pool"):
-        if getattr(first, name) != getattr(second, name):
-            raise RunError(
-                f"{before.path} embeds with {name} {getattr(first, name)}, {after.path} with {getattr(second, name)}: "
-                "compare like with like"
-            )
-    if before.record.model.weights_sha256 != after.record.model.weights_sha256:
-        raise RunError(f"{before.path} and {after.path} embed with different weights: compare like with like")
-    metrics = [run.record.config.neighbors.metric for run in (before, after)]
-    if metrics[0] != metrics[1]:
-        raise RunError(
-            f"{before.path} measures {metrics[0]} distances, {after.path} {metrics[1]}: compare like with like"
-        )

@@ -1,5 +1,7 @@
-"""Checks of manifests, metrics.json and the report."""
+"""Checks of manifests, metrics.json, kinds and the report."""
 
+import csv
+from collections import Counter
 from collections.abc import Mapping
 from itertools import product
 
@@ -7,8 +9,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gapscope.settings import Reading
-from gapscope.store import checksums, metrics
+from gapscope.store import checksums, gaps, metrics
 from gapscope.store.datasets import Pair
+from gapscope.store.gaps import Gap, members_path, read_gaps
 from gapscope.store.index import read_index
 from gapscope.store.location import Location, readable, relative_name
 from gapscope.store.manifests import ALL, duplicates_path, groups_manifest_path, manifest_path
@@ -37,7 +40,7 @@ def check_files(run: Location, folder: str, what: str, part: Part) -> Check:
 
 
 def check_tables(run: RunStore) -> Check:
-    """Check that metrics.json, the manifests and the indexes agree."""
+    """Check that metrics.json, the kinds, the manifests and the indexes agree."""
     record = run.record
     check = Check(what="tables of the comparison", unit="table")
     if not (run.path / metrics.NAME).exists():
@@ -49,6 +52,7 @@ def check_tables(run: RunStore) -> Check:
         # The check of the index reports this.
         check.faults.clear()
         return check
+    kinds = _check_kinds(check, run, uris)
     content = _read_metrics(check, run)
     max_rows = record.config.compare.max_outliers
     for pair in run.pairs if content is not None else ():
@@ -61,7 +65,8 @@ def check_tables(run: RunStore) -> Check:
                 # With nothing listed, style aside, the manifest holds the first of the ranking.
                 is_ranking = reading == "style-aside" and not listed
                 path = manifest_path(run.path, level, pair, reading)
-                _check_table(check, run.path, path, None if is_ranking else rows, {"": pair.query}, uris)
+                manifest = _check_table(check, run.path, path, None if is_ranking else rows, {"": pair.query}, uris)
+                _check_ids(check, run.path, path, manifest, kinds, pair)
                 if level != ALL and record.has_groups(pair.query):
                     path = groups_manifest_path(run.path, level, pair, reading)
                     _check_table(check, run.path, path, None, {"": pair.query}, uris)
@@ -69,6 +74,43 @@ def check_tables(run: RunStore) -> Check:
                     _check_scores(check, run, level, pair, reading)
     _check_table(check, run.path, duplicates_path(run.path), None, {"": None, "copy_": None}, uris)
     return check
+
+
+def _check_kinds(check: Check, run: RunStore, uris: Uris) -> list[Gap] | None:
+    """Check that gaps.json, gaps.csv and the table of the kinds' images agree; return the kinds if they can be read."""
+    path = members_path(run.path)
+    members = _check_table(check, run.path, path, None, {"": None}, uris)
+    kinds: list[Gap] | None = None
+    with check.reading(gaps.NAME, "comparison"):
+        # What reads them says that it is missing in words of its own.
+        if check.expect((run.path / gaps.NAME).exists(), gaps.NAME, "is missing", "comparison"):
+            kinds = read_gaps(run)["kinds"]
+    if kinds is None:
+        return None
+    with check.reading(gaps.TABLE, "comparison"):
+        with (run.path / gaps.TABLE).open(encoding="utf-8", newline="") as file:
+            written = [row["id"] for row in csv.DictReader(file)]
+        agrees = written == [gap["id"] for gap in kinds]
+        check.expect(agrees, gaps.TABLE, f"has other kinds than {gaps.NAME}", "comparison")
+    where = relative_name(path, run.path)
+    with check.reading(where, "comparison"):
+        if members is not None:
+            counted = Counter(zip(members["kind"].to_pylist(), members["dataset"].to_pylist(), strict=True))
+            agrees = counted == {(gap["id"], gap["query"]): gap["images"] for gap in kinds}
+            check.expect(agrees, where, f"has other numbers of images per kind than {gaps.NAME}", "comparison")
+    return kinds
+
+
+def _check_ids(
+    check: Check, run: Location, path: Location, manifest: pa.Table | None, kinds: list[Gap] | None, pair: Pair
+) -> None:
+    """Check that a manifest names no kind but those of its ordered pair."""
+    where = relative_name(path, run)
+    if manifest is not None and kinds is not None:
+        with check.reading(where, "comparison"):
+            named = {*pc.unique(manifest["kind"]).to_pylist()} - {""}
+            own = {gap["id"] for gap in kinds if (gap["query"], gap["reference"]) == pair}
+            check.expect(named <= own, where, f"names kinds that are not in {gaps.NAME}", "comparison")
 
 
 def _read_metrics(check: Check, run: RunStore) -> Metrics | None:
@@ -105,8 +147,12 @@ def _check_scores(check: Check, run: RunStore, level: str, pair: Pair, reading: 
 
 def _check_table(
     check: Check, run: Location, path: Location, rows: int | None, datasets: Mapping[str, str | None], uris: Uris
-) -> None:
-    """Check a table whose columns PREFIXrow and PREFIXuri name images of a dataset, or of that in PREFIXdataset."""
+) -> pa.Table | None:
+    """Check a table whose columns PREFIXrow and PREFIXuri name images of a dataset, or of that in PREFIXdataset.
+
+    Returns:
+        The table; None where it cannot be read.
+    """
     where = relative_name(path, run)
     with check.reading(where, "comparison"):
         with readable(path) as file:
@@ -120,3 +166,5 @@ def _check_table(
                 indexed = uris[name].take(own[f"{prefix}row"])
                 right = indexed.combine_chunks().equals(own[f"{prefix}uri"].combine_chunks())
                 check.expect(right, where, "names images that are not in the index", "comparison")
+        return table
+    return None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import zarr
 
+from gapscope.store import gaps
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import forget_groups
 from gapscope.store.image_stats import image_stats_path, list_again
@@ -100,6 +101,8 @@ def _remove_previous(run: RunStore, level: str, name: str) -> None:
 def _remove_comparison(run: RunStore) -> None:
     remove_tree(run.path / "manifests")
     remove_tree(run.path / "scores")
+    for name in (gaps.NAME, gaps.TABLE):
+        (run.path / name).unlink(missing_ok=True)
 
 
 def _remove_report(run: RunStore) -> None:

@@ -6,13 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
 from quick_compare import DatasetFolders, quick_compare, read_run_files
 from typer.testing import CliRunner
+from vector_run import compare_vectors
 
 import gapscope
+from gapscope.store import checksums
 from gapscope.store.layouts import previous_layout, remove_results
 from gapscope.store.run_store import open_store
 from gapscope_cli.main import app
@@ -70,6 +74,9 @@ DAMAGES: dict[str, list[tuple[Callable[[Path], None], str]]] = {
         (cut, "manifests/P3.real-vs-synthetic.parquet"),
         (flip, "manifests/P5.synthetic-vs-real.csv"),
         (Path.unlink, "manifests/duplicates.parquet"),
+        (cut, "manifests/kinds.parquet"),
+        (cut, "gaps.json"),
+        (flip, "gaps.csv"),
         (flip, "report/index.html"),
         (Path.unlink, "report/data/level-1.js"),
     ],
@@ -112,6 +119,8 @@ def test_what_is_broken_is_named_taken_out_and_made_again(
         (cut, "manifests/P3.real-vs-synthetic.parquet", "report"),
         (cut, "metrics.json", "report"),
         (cut, "metrics.json", "diff"),
+        (cut, "gaps.json", "diff"),
+        (Path.unlink, "gaps.json", "diff"),
         (flip, "pyramid.zarr/real/P3/c/0/0", "export"),
     ],
 )
@@ -174,6 +183,67 @@ def test_numbers_that_cannot_be_are_faults_though_their_checksums_hold(run: Path
         ("comparison", ()),
         ("scaler", ("P5",)),
     }
+
+
+@pytest.fixture(scope="module")
+def with_kinds(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of two kinds: 20 images each that lie close together, far from the others and from each other."""
+    points = np.random.default_rng(1).normal(size=(200, 16))
+    for axis, rows in enumerate((slice(160, 180), slice(180, 200))):
+        points[rows] *= 0.3
+        points[rows, axis] += 9
+    path = tmp_path_factory.mktemp("kinds") / "run"
+    run = compare_vectors(
+        path,
+        {"real": {"P3": points}, "synthetic": {"P3": np.random.default_rng(2).normal(size=(160, 16))}},
+        metric="euclidean",
+    )
+    assert run.gaps["id"].tolist() == ["K1", "K2"]
+    return path
+
+
+def rewrite_table(path: Path, change: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
+    table = pq.read_table(path)
+    changed = change(table.to_pandas())
+    pq.write_table(pa.Table.from_pandas(changed, table.schema, preserve_index=False), path)
+
+
+MANIFEST = "manifests/P3.real-vs-synthetic.parquet"
+MEMBERS = "manifests/kinds.parquet"
+LIES: list[tuple[str, Callable[[Path], object], str]] = [
+    (MEMBERS, lambda path: rewrite_table(path, lambda members: members.iloc[1:]), "other numbers of images per kind"),
+    (
+        MEMBERS,
+        lambda path: rewrite_table(path, lambda members: members.assign(row=members["row"] - 1)),
+        "not in the index",
+    ),
+    (MEMBERS, lambda path: rewrite_table(path, lambda members: members.assign(dataset="strange")), "images per kind"),
+    (MEMBERS, lambda path: rewrite_table(path, lambda members: members.assign(uri="/x.png")), "not in the index"),
+    (MANIFEST, lambda path: rewrite_table(path, lambda listed: listed.assign(kind="K3")), "names kinds that are not"),
+    ("gaps.csv", lambda path: path.write_text("".join(path.read_text().splitlines(True)[:-1])), "has other kinds than"),
+    ("gaps.json", lambda path: path.write_text(path.read_text().replace('"real"', '"reel"')), "cannot be read"),
+    ("gaps.json", Path.unlink, "is missing"),
+]
+"""Files of kinds, what is done to them, and what is said of them."""
+
+
+@pytest.mark.parametrize(("name", "lie_of", "said"), LIES)
+def test_kinds_that_do_not_agree_are_found_though_their_checksums_hold(
+    with_kinds: Path, tmp_path: Path, name: str, lie_of: Callable[[Path], object], said: str
+) -> None:
+    path = Path(shutil.copytree(with_kinds, tmp_path / "run"))
+    assert gapscope.verify(path).sound
+    sums = [line.split("  ")[1] for line in (path / checksums.NAME).read_text().splitlines()]
+    lie_of(path / name)
+    checksums.write_checksums(path, [each for each in sums if (path / each).exists()])
+    faults = gapscope.verify(path).faults
+    assert {(fault.path, fault.part) for fault in faults} == {(name, "comparison")}
+    assert any(said in fault.problem for fault in faults)
+    # Nobody shall take what is left of it for what the run found.
+    gapscope.verify(path, repair=True)
+    assert not [left for left in ("gaps.json", "gaps.csv", "manifests", "metrics.json") if (path / left).exists()]
+    found = gapscope.verify(path)
+    assert (found.sound, found.finished) == (True, False)
 
 
 def test_a_run_json_that_is_damaged_is_the_one_thing_that_cannot_be_mended(run: Path) -> None:

@@ -1,0 +1,100 @@
+"""The cards of kinds, with which the page begins."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import fake_run
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+Visit = Callable[..., "Page"]
+
+
+@pytest.fixture(scope="session")
+def kinds_page(tmp_path_factory: pytest.TempPathFactory, report: Callable[..., Path]) -> Path:
+    names = [f"{at:02d}.png" for at in range(24)]
+    return report(tmp_path_factory.mktemp("kinds"), images={"real": names, "synthetic": names}, outliers=5, kinds=True)
+
+
+def top(page: "Page", selector: str) -> float:
+    box = page.locator(selector).first.bounding_box()
+    assert box is not None
+    return box["y"]
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_first_screen_has_a_kind_with_its_pictures_before_any_number(
+    visit: Visit, kinds_page: Path, width: int
+) -> None:
+    page = visit(kinds_page)
+    page.set_viewport_size({"width": width, "height": 900})
+    assert top(page, ".kind-pictures .thumbnail") < 700
+    assert top(page, ".kind-card") < top(page, "#lead-pairs") < top(page, "#levels") < top(page, "#map")
+    first, second = page.locator(".kind-card").all()
+    assert [line.strip() for line in first.inner_text().splitlines()][:2] == ["Missing from synthetic", "K1"]
+    assert "5 images (21%) · every level · q 0.004" in first.inner_text()
+    assert "what to do about real-vs-synthetic" in first.inner_text()
+    assert "looks like: espresso (0.8)" in second.inner_text()
+    assert "P2 only · a suggestion" in second.inner_text()
+    assert "what real-vs-synthetic says." in page.locator(".kind-column").first.inner_text()
+
+
+def test_a_user_s_name_is_text_and_nothing_more(visit: Visit, kinds_page: Path) -> None:
+    page = visit(kinds_page)
+    assert page.locator(".kind-name").first.inner_text() == fake_run.KIND_NAMES[0]
+    assert page.evaluate("window.hit") is None
+
+
+def test_a_picture_stands_beside_its_counterpart_and_pins_it(visit: Visit, kinds_page: Path) -> None:
+    page = visit(kinds_page)
+    card = page.locator(".kind-card").first
+    own, counterparts = card.locator(".kind-pictures").all()
+    assert own.locator(".thumbnail").count() == counterparts.locator(".thumbnail").count() == 5
+    assert counterparts.inner_text().split() == ["0.25"] * 5
+    own.locator("button").first.click()
+    page.wait_for_selector("#pinned .file")
+    assert "00.png" in page.inner_text("#pinned")
+
+
+def test_a_card_selects_its_kind_on_the_map_in_the_gallery_and_in_the_charts(visit: Visit, kinds_page: Path) -> None:
+    page = visit(kinds_page)
+    page.locator(".kind-head").nth(1).press("Enter")
+    page.wait_for_selector("#selection:not([hidden])")
+    assert "5 images selected" in page.inner_text("#selection")
+    title = " ".join(page.inner_text("#gallery-title").split())
+    assert title.startswith("K2, looks like: espresso (0.8): synthetic against real")
+    assert page.locator("#gallery-items .item").count() == 5
+    assert "K2: listed" in page.inner_text("#charts")
+    assert page.locator(".kind-card.shown").get_attribute("data-kind") == "K2"
+    assert page.locator(".kind-head").nth(1).get_attribute("aria-pressed") == "true"
+    assert page.evaluate("document.activeElement.dataset.kindHead") == "K2"
+
+    page.locator(".kind-head").nth(1).press("Enter")
+    page.wait_for_selector("#selection", state="hidden")
+    assert "Worst outliers of" in page.inner_text("#gallery-title")
+    assert "K2" not in page.inner_text("#charts")
+
+
+def test_another_pair_leaves_the_kind(visit: Visit, kinds_page: Path) -> None:
+    page = visit(kinds_page)
+    page.locator(".kind-head").first.click()
+    page.wait_for_selector(".kind-card.shown")
+    page.select_option("#pair", label="synthetic vs real")
+    page.wait_for_selector(".kind-card.shown", state="detached")
+    assert "Worst outliers of" in page.inner_text("#gallery-title")
+
+
+def test_without_a_kind_the_first_screen_says_what_that_means(visit: Visit, plain_page: Path) -> None:
+    page = visit(plain_page)
+    assert page.locator(".kind-card.none").count() == 2
+    assert "A gap of 1 image or more of one kind would have been listed" in page.inner_text("#kinds")
+
+
+def test_levels_have_a_word_and_a_patch_at_true_size(visit: Visit, kinds_page: Path) -> None:
+    page = visit(kinds_page)
+    assert page.locator(".level-word").all_inner_texts() == ["texture", "pattern", "parts"]
+    sizes = [patch.bounding_box() for patch in page.locator(".patch").all()]
+    assert [size and (size["width"], size["height"]) for size in sizes] == [(16, 16), (32, 32), (64, 64)]
