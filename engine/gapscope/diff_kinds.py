@@ -205,7 +205,10 @@ def _images(run: Run, kinds: Kinds, prefixes: Mapping[str, int]) -> pd.DataFrame
     """
     members = read_members(run.store).to_pandas()
     members = members[members["kind"].isin([*kinds]) & members["dataset"].isin([*prefixes])]
-    sizes = {name: read_index(run.store, name, ["encoded_bytes"])["encoded_bytes"].to_pylist() for name in prefixes}
+    sizes = {
+        name: pc.fill_null(read_index(run.store, name, ["encoded_bytes"])["encoded_bytes"], -1).to_numpy()
+        for name in prefixes
+    }
     images = {
         "kind": members["kind"],
         "query": members["dataset"],
