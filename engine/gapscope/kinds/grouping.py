@@ -25,6 +25,8 @@ _AMONG_LISTED = 1 / 3
 _MEMBER = 0.25
 _PART_ROWS = 65536
 _READERS = 2
+_MAX_LISTS = 3
+_LINKS, _MIN_VOTES, _ROUNDS = 8, 2, 5
 
 
 def group_nominated(run: RunStore, pair: Pair, nominations: Nominations) -> list[NDArray[np.int64]]:
@@ -49,10 +51,15 @@ def group_nominated(run: RunStore, pair: Pair, nominations: Nominations) -> list
     grouped = nominated
     if len(nominated) > MAX_GROUPED:
         grouped = np.sort(np.random.default_rng(0).choice(nominated, MAX_GROUPED, replace=False))
-    edges = _edges(run, pair, nominations.nominating, nominations.groups, nominated, grouped)
-    labels = _group(edges[np.searchsorted(nominated, grouped)])
+    lists = sorted(nominations.nominating, key=lambda own: len(own.listed), reverse=True)
     if len(grouped) < len(nominated):
-        labels = _assign(edges, labels)
+        lists = lists[:_MAX_LISTS]
+    edges, among = _edges(run, pair, lists, nominations.groups, nominated, grouped)
+    own = np.searchsorted(nominated, grouped)
+    labels = _group(edges[own], among[own])
+    if len(grouped) < len(nominated):
+        labels = _assign(edges, among, labels)
+        labels = _spread(_links(run, pair, lists[0], nominations.groups, nominated), among, labels)
     sizes = np.bincount(labels[labels >= 0])
     order = np.argsort(-sizes, kind="stable")
     return [nominated[labels == kind] for kind in order.tolist() if sizes[kind] >= MIN_SIZE]
@@ -65,22 +72,28 @@ def _edges(
     groups: ImageGroups,
     nominated: NDArray[np.int64],
     grouped: NDArray[np.int64],
-) -> sparse.csr_array:
-    """Return (c, s): from each nominated group to its nearest, as far as these are grouped; a row sums to 1 at most.
+) -> tuple[sparse.csr_array, NDArray[np.float32]]:
+    """Return (c, s) edges from each nominated group to its nearest, as far as these are grouped, and (c,) how much.
 
-    Where only a share of the nominated is grouped, an edge to one of them stands for as many as were left out.
+    That is how much of all that a group points to is nominated, from 0 to 1, and what its edges sum to: where only a
+    sample of the nominated is grouped, an edge to one of them stands for those that were left out.
     """
     rows, columns = groups.representative_rows[nominated], groups.representative_rows[grouped]
-    total, count = sum(len(own.listed) for own in lists), len(nominated) / len(grouped)
+    total, is_whole = sum(len(own.listed) for own in lists), len(nominated) == len(grouped)
+    is_nominated = np.zeros(int(groups.representative_rows[-1]) + 1, bool)
+    is_nominated[rows] = True
     graph = sparse.csr_array((len(nominated), len(grouped)), dtype=np.float32)
+    among = np.zeros(len(nominated), np.float32)
 
     def edges_of(own: LevelList, part: slice) -> sparse.csr_array:
         near = read_group_indices(run, own.level, Pair(pair.query, pair.query), rows[part], own.reading)
-        near = near[:, :_NEAREST] if count == 1 else near
+        near = near[:, :_NEAREST] if is_whole else near
+        weight = np.float32(len(own.listed) / total / near.shape[1])
+        # Parts are disjoint, so threads do not get in each other's way.
+        among[part] += weight * (is_nominated[np.maximum(near, 0)] & (near >= 0)).sum(axis=1)
         place = np.minimum(np.searchsorted(columns, near), len(columns) - 1)
         image, nth = np.nonzero((near >= 0) & (columns[place] == near))
-        weights = np.full(len(image), count * len(own.listed) / total / near.shape[1], np.float32)
-        edges = weights, (image, place[image, nth].astype(np.int32))
+        edges = np.full(len(image), weight), (image, place[image, nth].astype(np.int32))
         return sparse.csr_array(edges, shape=(len(near), len(grouped)))
 
     # Reading and decompressing take most of the time.
@@ -88,20 +101,18 @@ def _edges(
         for own in lists:
             parts = pool.map(partial(edges_of, own), _parts(len(nominated)))
             graph = graph + sparse.vstack(list(parts), format="csr")
-    return graph
+    if not is_whole:
+        sums = np.asarray(graph.sum(axis=1)).ravel()
+        graph = sparse.csr_array(sparse.diags_array(among / np.where(sums > 0, sums, 1)) @ graph)
+    return graph, among
 
 
-def _group(graph: sparse.csr_array) -> NDArray[np.int64]:
+def _group(graph: sparse.csr_array, among: NDArray[np.float32]) -> NDArray[np.int64]:
     """Return (s,) the kind of each node, -1 for none."""
     labels = np.full(graph.shape[0], -1, np.int64)
-    kept = np.arange(len(labels))
-    while len(kept):
-        inside = graph[kept][:, kept]
-        enough = np.asarray(inside.sum(axis=1)).ravel() >= _AMONG_LISTED
-        if enough.all():
-            labels[kept] = _drop_strays(inside, _merge(inside, _communities(inside)))
-            break
-        kept = kept[enough]
+    kept = np.flatnonzero(among >= _AMONG_LISTED)
+    inside = graph[kept][:, kept]
+    labels[kept] = _drop_strays(inside, _merge(inside, _communities(inside)))
     return labels
 
 
@@ -169,14 +180,53 @@ def _drop_strays(graph: sparse.csr_array, labels: NDArray[np.int64]) -> NDArray[
     return labels
 
 
-def _assign(edges: sparse.csr_array, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def _assign(edges: sparse.csr_array, among: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return (c,) the kind that each nominated group points to most, -1 where that is less than a quarter."""
     if not (labels >= 0).any():
         return np.full(edges.shape[0], -1, np.int64)
     shares = sparse.csr_array(edges @ _members(labels))
     best = np.asarray(shares.argmax(axis=1)).ravel()
     strength = np.asarray(shares.max(axis=1).todense()).ravel()
-    return np.where(strength >= _MEMBER, best, -1)
+    return np.where((strength >= _MEMBER) & (among >= _AMONG_LISTED), best, -1)
+
+
+def _links(
+    run: RunStore, pair: Pair, own: LevelList, groups: ImageGroups, nominated: NDArray[np.int64]
+) -> NDArray[np.int32]:
+    """Return (c, 8) positions of the nearest nominated groups of each nominated one, -1 where there are fewer."""
+    rows = groups.representative_rows[nominated]
+    place_of = np.full(int(groups.representative_rows[-1]) + 1, -1, np.int32)
+    place_of[rows] = np.arange(len(rows), dtype=np.int32)
+    links = np.empty((len(nominated), _LINKS), np.int32)
+
+    def fill(part: slice) -> None:
+        near = read_group_indices(run, own.level, Pair(pair.query, pair.query), rows[part], own.reading)
+        places = np.where(near >= 0, place_of[np.maximum(near, 0)], -1)
+        first = np.argsort(places < 0, axis=1, kind="stable")[:, :_LINKS]
+        links[part] = -1
+        links[part, : first.shape[1]] = np.take_along_axis(places, first, axis=1)
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        list(pool.map(fill, _parts(len(nominated))))
+    return links
+
+
+def _spread(links: NDArray[np.int32], among: NDArray[np.float32], labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return labels in which groups without one have that of most of their nearest, round by round.
+
+    Some groups point to none of the sample that was grouped; what they point to does.
+    """
+    labels = labels.copy()
+    for _ in range(_ROUNDS):
+        open_ = np.flatnonzero((labels < 0) & (among >= _AMONG_LISTED))
+        near = np.where(links[open_] >= 0, labels[links[open_]], -1)
+        votes = np.stack([((near == column[:, None]) & (near >= 0)).sum(axis=1) for column in near.T], axis=1)
+        best = votes.argmax(axis=1)
+        chosen = votes[np.arange(len(open_)), best] >= _MIN_VOTES
+        if not chosen.any():
+            break
+        labels[open_[chosen]] = near[chosen, best[chosen]]
+    return labels
 
 
 def _parts(count: int) -> Iterator[slice]:

@@ -47,6 +47,13 @@ class LevelList:
         """Share of the groups that is listed."""
         return len(self.listed) / max(1, self.tests)
 
+    def find(self, members: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the positions in `listed` of those of some groups, ascending, that are listed."""
+        if not len(self.listed):
+            return np.empty(0, np.int64)
+        places = np.minimum(np.searchsorted(self.listed, members), len(self.listed) - 1)
+        return np.asarray(places[self.listed[places] == members], np.int64)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Nominations:
@@ -127,8 +134,8 @@ class Nominations:
         """
         smallest = np.inf
         for own in self.nominating:
-            inside = np.isin(own.listed, members)
-            if own.basis != "calibrated" or not inside.any():
+            inside = own.find(members) if own.basis == "calibrated" else ()
+            if not len(inside):
                 continue
             kept = np.unique(own.first[inside], return_index=True)[1]
             p = np.sort(own.p[inside][kept])

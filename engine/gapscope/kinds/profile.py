@@ -147,7 +147,7 @@ def profile_kinds(
 def _profile(nominations: Nominations, members: NDArray[np.int64]) -> Profile:
     """Return how a kind stands at every level, but for its counterparts."""
     listed: dict[tuple[str, Reading], float] = {
-        (own.level, own.reading): float(np.isin(members, own.listed).mean()) for own in nominations.nominating
+        (own.level, own.reading): len(own.find(members)) / len(members) for own in nominations.nominating
     }
     by_reading: dict[Reading, float] = {}
     for (_, reading), share in listed.items():
@@ -206,16 +206,44 @@ def _counterparts(
     candidates = np.unique(there[there >= 0])
     back, nearest = read_group_neighbor_rows(run, level, pair.reversed, candidates, reading)
     back, nearest = back[:, :_CLAIMED_BY], nearest[:, :_CLAIMED_BY]
-    claimed = np.where(nearest >= 0, number[np.maximum(nearest, 0)], -1)
-    counted = []
-    for kind, members in enumerate(kinds):
-        is_member = claimed == kind
-        own = is_member.sum(axis=1) > is_member.shape[1] / 2
-        distance = np.where(is_member, back, np.inf).min(axis=1, initial=np.inf)
-        spacing = float(np.median(nearest_own[number[asked] == kind])) if nearest_own.shape[1] else np.inf
-        expected = len(members) / len(nominations.groups) * len(reference)
-        counted.append((own.sum() / expected, (own & (distance <= _NEAR * spacing)).sum() / expected))
-    return [(float(every), float(near)) for every, near in counted]
+    claimed_by, distance = _claims(number, nearest, back)
+    every = np.bincount(claimed_by[claimed_by >= 0], minlength=len(kinds))
+    spacing = _medians(number[asked], nearest_own, len(kinds))
+    is_near = (claimed_by >= 0) & (distance <= _NEAR * spacing[np.maximum(claimed_by, 0)])
+    near = np.bincount(claimed_by[is_near], minlength=len(kinds))
+    expected = np.array([len(members) for members in kinds]) / len(nominations.groups) * len(reference)
+    return list(zip((every / expected).tolist(), (near / expected).tolist(), strict=True))
+
+
+def _claims(
+    number: NDArray[np.int64], nearest: NDArray[np.int64], distances: NDArray[np.float32]
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Return, for images of the reference, the kind that most of their nearest are of, -1 for none, and its distance.
+
+    Args:
+        number: the kind of each row of the query, -1 for none.
+        nearest: (b, k) rows of the query that are nearest to each image, -1 where there is none.
+        distances: (b, k) their distances.
+    """
+    kinds = np.where(nearest >= 0, number[np.clip(nearest, 0, len(number) - 1)], -1)
+    kinds[nearest >= len(number)] = -1
+    claimed = np.full(len(kinds), -1, np.int64)
+    for column in kinds.T:
+        is_most = (kinds == column[:, None]).sum(axis=1) > kinds.shape[1] / 2
+        claimed = np.where(is_most, column, claimed)
+    own = (kinds == claimed[:, None]) & (claimed >= 0)[:, None]
+    return claimed, np.where(own, distances, np.inf).min(axis=1, initial=np.inf)
+
+
+def _medians(kinds: NDArray[np.int64], nearest_own: NDArray[np.float32], count: int) -> NDArray[np.float64]:
+    """Return per kind the median distance to the nearest, (n, 1) or (n, 0), of its images; infinite where unknown."""
+    medians = np.full(count, np.inf)
+    if nearest_own.shape[1]:
+        order = np.argsort(kinds, kind="stable")
+        starts = np.searchsorted(kinds[order], np.arange(count + 1))
+        for kind in range(count):
+            medians[kind] = np.median(nearest_own[order[starts[kind] : starts[kind + 1]], 0])
+    return medians
 
 
 def sort_of(profile: Profile, order: LevelOrder, *, here: bool) -> Sort:

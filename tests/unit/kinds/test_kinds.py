@@ -10,6 +10,7 @@ import pytest
 import vector_run
 from numpy.typing import NDArray
 
+from gapscope.kinds import grouping
 from gapscope.run import Run
 
 CLUSTERS, CHANNELS = 8, 24
@@ -64,6 +65,17 @@ def test_what_the_reference_lacks_is_a_kind_each_whole_and_pure(lacking: Run) ->
         assert gap["q"] < 0.01
         found.add(int(kinds[0]))
     assert found == {2, 5}
+
+
+def test_a_sample_is_grouped_and_the_others_are_assigned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(grouping, "MAX_GROUPED", 40)
+    run = compare(tmp_path, EVERY, WITHOUT, levels=1)
+    real = [gap for gap in run.gaps_record["kinds"] if gap["query"] == "real"]
+    assert len(real) == 2
+    for gap in real:
+        kinds, counts = np.unique(labels(EVERY)[run.gap_images(gap["id"])["row"]], return_counts=True)
+        assert len(kinds) == 1
+        assert counts[0] >= 0.9 * EVERY[int(kinds[0])]
 
 
 def test_what_only_the_other_dataset_has_is_only_here(tmp_path: Path) -> None:
