@@ -63,7 +63,7 @@ def _print_kinds(run: "Run") -> None:
         return
     rows = []
     for gap in gaps["kinds"][:_N_KINDS]:
-        size = f"{gap['images']:,} {run.record.row_unit(gap['query'])}s"
+        size = f"{gap['images']:,} {gap['query']} {run.record.row_unit(gap['query'])}s"
         if gap["images"] != gap["groups"]:
             size += f", {gap['groups']:,} {run.record.group_unit(gap['query'])}s"
         share = f"{size} ({format_share(gap['share'])})"
