@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gapscope.progress import plain_line
 from gapscope_cli.errors import reported_errors
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def diff(
         if csv is not None:
             changes.to_csv(csv, index=False)
     for line in describe_kinds(kinds):
-        typer.echo(line)
+        typer.echo(plain_line(line))
     if (left_out := describe_left_out(*runs)) is not None:
         typer.echo(left_out)
     keys = ["level", "query", "reference", "reading"]

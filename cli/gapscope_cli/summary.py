@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from gapscope.progress import plain_line
+
 if TYPE_CHECKING:
     from gapscope.run import Run
     from gapscope.store.datasets import Pair
@@ -12,6 +14,7 @@ if TYPE_CHECKING:
 
 _N_RANKED = 3
 _N_KINDS = 12
+_NAME_WIDTH = 40
 
 
 def print_summary(run: "Run") -> None:
@@ -59,6 +62,8 @@ def _print_kinds(run: "Run") -> None:
     for look in gaps["looks"]:
         typer.echo(look["sentence"])
     if not gaps["kinds"]:
+        for pair in run.pairs:
+            typer.echo(gaps["sentences"][pair.name])
         typer.echo(none_sentence({pair.name: run.metrics["limits"][pair.name]["smallest_gap"] for pair in run.pairs}))
         return
     rows = []
@@ -69,10 +74,16 @@ def _print_kinds(run: "Run") -> None:
         share = f"{size} ({format_share(gap['share'])})"
         mirror = f", other side of {gap['mirror']}" if gap["mirror"] else ""
         sure = f"{sureness(gap)}{mirror}"
-        rows.append([gap["id"], gap["title"], name_of(gap), share, levels_of(gap, run.levels), sure])
+        rows.append(
+            [gap["id"], gap["title"], _short(plain_line(name_of(gap))), share, levels_of(gap, run.levels), sure]
+        )
     _print_columns(rows)
     if (more := len(gaps["kinds"]) - _N_KINDS) > 0:
         typer.echo(f"  and {more:,} more in {run.path / 'gaps.csv'}")
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 3]}..."
 
 
 def _print_columns(rows: "list[list[str]]") -> None:

@@ -1,5 +1,7 @@
 """The demo as a user runs it: its manifests must list the planted kinds."""
 
+import hashlib
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -84,6 +86,60 @@ def test_a_blur_shows_most_where_texture_is_fine(demo: Demo) -> None:
     for kind in demo.data.soft:
         assert demo.n_listed("P2", "synthetic", kind) >= 0.8 * images[kind]
         assert demo.n_listed("P5", "synthetic", kind) < demo.n_listed("P2", "synthetic", kind)
+
+
+def test_the_planted_kinds_are_the_first_each_whole_pure_named_by_its_folder_and_of_its_sort(demo: Demo) -> None:
+    real, rendered = count_kinds(demo.data.photographs), count_kinds(demo.data.rendered)
+    planted: dict[tuple[str, str], tuple[str, int]] = {}
+    for kinds, sort in (
+        (demo.data.planted_real, "absent"),
+        (demo.data.rare, "rare"),
+        (demo.data.soft, "looks-different"),
+        (demo.data.rearranged, "arranged-differently"),
+    ):
+        planted |= {("real", kind): (sort, real[kind]) for kind in kinds}
+    planted |= {("synthetic", kind): ("only-here", rendered[kind]) for kind in demo.data.planted_rendered}
+    # A look or an arrangement is seen from both sides.
+    both = {("synthetic", kind) for kind in (*demo.data.soft, *demo.data.rearranged)}
+
+    gaps = demo.run.gaps_record["kinds"]
+    first = gaps[: len(planted) + len(both)]
+    assert {(gap["query"], gap["name"]) for gap in first} == set(planted) | both
+    for gap in first:
+        members = [Path(uri).parent.name for uri in demo.run.gap_images(gap["id"])["uri"]]
+        assert set(members) == {gap["name"]}
+        assert gap["name_source"] == "folder"
+        if (gap["query"], gap["name"]) in planted:
+            sort, images = planted[gap["query"], gap["name"]]
+            assert gap["sort"] == sort
+            assert len(members) >= (1.0 if sort in ("absent", "only-here") else 0.9) * images
+    mirrored = [gap for gap in first if gap["mirror"]]
+    assert {(gap["query"], gap["name"]) for gap in mirrored} >= both
+
+
+def test_without_folders_cat_and_coffee_are_named_by_the_network_and_the_others_are_not(
+    demo: Demo, tmp_path: Path
+) -> None:
+    for dataset, pictures in (("real", demo.data.photographs), ("synthetic", demo.data.rendered)):
+        (tmp_path / dataset).mkdir()
+        for picture in pictures.rglob("*.jpg"):
+            name = hashlib.sha256(f"{picture.parent.name}/{picture.name}".encode()).hexdigest()[:12]
+            shutil.copy(picture, tmp_path / dataset / f"{name}.jpg")
+    datasets = {name: tmp_path / name for name in ("real", "synthetic")}
+    run = gapscope.compare(datasets, out=tmp_path / "run", model="bundled", thumbnails="off")
+    named = {
+        hashlib.sha256(f"{kind}/{number:03d}.jpg".encode()).hexdigest()[:12]: kind
+        for kind in count_kinds(demo.data.photographs)
+        for number in range(40)
+    }
+    names = {}
+    for gap in run.gaps_record["kinds"]:
+        if gap["query"] == "real":
+            (kind,) = {named[Path(uri).stem] for uri in run.gap_images(gap["id"])["uri"]}
+            names[kind] = (gap["name"], gap["name_source"])
+    assert names["cat"] == ("cat", "network")
+    assert names["coffee"] == ("espresso", "network")
+    assert names["grass"] == ("", "")
 
 
 def test_the_summary_agrees_with_the_manifests(demo: Demo, output: str) -> None:

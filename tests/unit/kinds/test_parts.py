@@ -1,11 +1,14 @@
 """The parts that kinds are made of: sureness, grouping, sorts and names."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from scipy import sparse
 
 from gapscope.compare.outlier_scores import Basis
@@ -15,6 +18,7 @@ from gapscope.kinds.nominations import LevelList, Nominations
 from gapscope.kinds.profile import LevelEvidence, LevelOrder, Profile, sort_of
 from gapscope.kinds.sentences import levels_of, none_sentence
 from gapscope.settings import Reading
+from gapscope.sources import open_source
 from gapscope.store.gaps import Sort
 from gapscope.store.groups import ImageGroups
 
@@ -195,6 +199,24 @@ def test_a_category_comes_behind_the_user_s_own_columns() -> None:
     assert first is not None
     assert second is not None
     assert (first.text, second.text) == ("city", "bus")
+
+
+def test_whole_images_of_coco_are_named_by_what_is_annotated_in_them(tmp_path: Path) -> None:
+    for number in range(40):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{number}.png")
+    annotations = {
+        "images": [{"id": number, "file_name": f"{number}.png"} for number in range(40)],
+        "annotations": [{"id": number, "image_id": number, "category_id": 1 + (number < 10)} for number in range(40)]
+        + [{"id": 100 + number, "image_id": number, "category_id": 1} for number in range(10)],
+        "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "bus"}],
+    }
+    (tmp_path / "coco.json").write_text(json.dumps(annotations))
+    source = open_source("real", str(tmp_path / "coco.json"))
+    table = pa.table({"uri": [entry.uri for entry in source.entries()]})
+    labels = read_labels(table, ImageGroups.singles(np.arange(40)), source)
+    name = name_kind(labels, np.arange(10), 40)
+    assert name is not None
+    assert (name.text, name.source) == ("bus", "category")
 
 
 def test_levels_and_limits_in_words() -> None:
