@@ -11,7 +11,7 @@ from scipy.stats import norm
 
 from gapscope.sources import Source
 from gapscope.sources.coco import Coco
-from gapscope.store.groups import ImageGroups
+from gapscope.store.groups import ImageGroups, ranges
 from gapscope.store.index import PREFIX
 
 _MAX_VALUES = 100_000
@@ -60,7 +60,9 @@ class Labels:
 
     def of_kind(self, members: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many of a kind's groups have each label."""
-        inside = np.isin(self.group, members)
+        # A dataset may have ten million groups, and a kind a hundred.
+        starts, stops = (np.searchsorted(self.group, members, side) for side in ("left", "right"))
+        inside = ranges(starts, stops - starts)
         return np.bincount(self.value[inside], minlength=len(self.values))
 
 
@@ -74,7 +76,7 @@ def read_labels(metadata: pa.Table, groups: ImageGroups, source: Source | None) 
     """
     table = metadata.take(pa.array(groups.representative_rows))
     found = [
-        Labels.of(f"column {name.removeprefix(PREFIX)}", table[name].combine_chunks().cast(pa.large_string()))
+        Labels.of(_source_of(name, source), table[name].combine_chunks().cast(pa.large_string()))
         for name in table.column_names
         if name.startswith(PREFIX) and not _is_number(table.schema.field(name).type)
     ]
@@ -83,6 +85,12 @@ def read_labels(metadata: pa.Table, groups: ImageGroups, source: Source | None) 
     if isinstance(source, Coco) and not source.objects:
         found.append(_categories(uris, source.categories()))
     return [labels for labels in found if labels is not None]
+
+
+def _source_of(column: str, source: Source | None) -> str:
+    name = column.removeprefix(PREFIX)
+    # The one column of text that annotated objects have is not the user's.
+    return name if isinstance(source, Coco) else f"column {name}"
 
 
 def _is_number(kind: pa.DataType) -> bool:

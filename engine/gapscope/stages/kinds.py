@@ -299,7 +299,7 @@ def _write_members(
     for kind in found:
         dataset = kind.pair.query
         own = groups[dataset]
-        rows = own.rows[np.isin(own.group, kind.members)]
+        rows = own.rows[own.images_of(kind.members)]
         uris = metadata[dataset]["uri"].take(pa.array(rows)).cast(pa.string())
         columns = [pa.array([text] * len(rows), pa.string()) for text in (kind.gap["id"], dataset)]
         tables.append(pa.table([*columns, pa.array(rows), uris], schema=MEMBERS_SCHEMA))

@@ -93,6 +93,17 @@ class ImageGroups:
         """(m,) where each group begins in `order`."""
         return np.cumsum(self.lengths) - self.lengths
 
+    def images_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the positions of all images of some groups, by ascending number, in ascending order.
+
+        Example:
+            >>> ImageGroups.of_values(np.arange(4), ["a", "b", "a", "c"]).images_of(np.array([0, 2])).size
+            3
+        """
+        if self.counts_images:
+            return np.asarray(self.representative[numbers], np.int64)
+        return np.sort(self.order[ranges(self.starts[numbers], self.lengths[numbers])])
+
     def find_in(self, other: "ImageGroups") -> NDArray[np.int64]:
         """Return (m,) the number that each group has in another dataset; -1 where that one does not have it."""
         if self.names is None or other.names is None:
@@ -115,6 +126,17 @@ class ImageGroups:
         if self.names is not None:
             return str(self.names[number])
         return "" if uris is None else str(uris[int(self.representative_rows[number])])
+
+
+def ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return consecutive numbers from each start on, as many as its length, one range after the other.
+
+    Example:
+        >>> ranges(np.array([5, 0]), np.array([2, 3])).tolist()
+        [5, 6, 0, 1, 2]
+    """
+    ends = np.cumsum(lengths)
+    return np.arange(int(lengths.sum())) + np.repeat(starts - (ends - lengths), lengths)
 
 
 def groups_path(run: Location, dataset: str) -> Location:

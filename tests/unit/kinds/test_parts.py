@@ -218,6 +218,12 @@ def test_whole_images_of_coco_are_named_by_what_is_annotated_in_them(tmp_path: P
     assert name is not None
     assert (name.text, name.source) == ("bus", "category")
 
+    # Of objects the annotations know one category each.
+    objects = open_source("real", str(tmp_path / "coco.json"), objects=True)
+    columns = metadata(["x"] * 50, category=["bus"] * 10 + ["car"] * 40)
+    (category,) = read_labels(columns, ImageGroups.singles(np.arange(50)), objects)
+    assert category.source == "category"
+
 
 def test_levels_and_limits_in_words() -> None:
     assert levels_of({"levels": ["P5"]}, ["P2", "P5"]) == "P5 only"  # type: ignore[typeddict-item]
