@@ -111,8 +111,14 @@ def _group(graph: sparse.csr_array, among: NDArray[np.float32]) -> NDArray[np.in
     """Return (s,) the kind of each node, -1 for none."""
     labels = np.full(graph.shape[0], -1, np.int64)
     kept = np.flatnonzero(among >= _AMONG_LISTED)
-    inside = graph[kept][:, kept]
-    labels[kept] = _drop_strays(inside, _merge(inside, _communities(inside)))
+    # What pointed to those that are left out may point to too few now.
+    while len(kept):
+        inside = graph[kept][:, kept]
+        enough = np.asarray(inside.sum(axis=1)).ravel() >= _AMONG_LISTED
+        if enough.all():
+            labels[kept] = _drop_strays(inside, _merge(inside, _communities(inside)))
+            break
+        kept = kept[enough]
     return labels
 
 

@@ -136,7 +136,7 @@ def ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.
         [5, 6, 0, 1, 2]
     """
     ends = np.cumsum(lengths)
-    return np.arange(int(lengths.sum())) + np.repeat(starts - (ends - lengths), lengths)
+    return np.asarray(np.arange(int(lengths.sum())) + np.repeat(starts - (ends - lengths), lengths), np.int64)
 
 
 def groups_path(run: Location, dataset: str) -> Location:
