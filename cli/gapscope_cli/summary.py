@@ -55,16 +55,16 @@ def print_summary(run: "Run") -> None:
 def _print_kinds(run: "Run") -> None:
     """Print the kinds, the worst first, or what it means that there are none."""
     from gapscope.compare.registry import format_share
-    from gapscope.kinds.sentences import levels_of, name_of, none_sentence, sureness
+    from gapscope.kinds.sentences import levels_of, name_of, none_sentences, sureness
 
     gaps = run.gaps_record
     typer.echo("")
     for look in gaps["looks"]:
         typer.echo(look["sentence"])
     if not gaps["kinds"]:
+        sentences = none_sentences(run.metrics)
         for pair in run.pairs:
-            typer.echo(gaps["sentences"][pair.name])
-        typer.echo(none_sentence({pair.name: run.metrics["limits"][pair.name]["smallest_gap"] for pair in run.pairs}))
+            typer.echo(f"{gaps['sentences'][pair.name]}. {sentences[pair.name]}")
         return
     rows = []
     for gap in gaps["kinds"][:_N_KINDS]:

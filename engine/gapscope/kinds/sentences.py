@@ -1,9 +1,12 @@
 """Kinds in words: what each is and what to do next, for the console, the page and gaps.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
+from gapscope.compare.outlier_scores import Basis
+from gapscope.compare.outlier_table import SATURATED
 from gapscope.compare.registry import format_share
 from gapscope.store.gaps import Gap, Look, Sort
+from gapscope.store.metrics import Metrics
 
 _ADVICE: Mapping[Sort, str] = {
     "absent": "{reference} has nothing like it: add this content to {reference}.",
@@ -128,18 +131,37 @@ def pair_sentence(query: str, reference: str, kinds: Sequence[Gap], looks: Seque
     return f"{look}{total} of {query} images, {format_share(share)} of all: {', '.join(counts)}"
 
 
-def none_sentence(smallest: Mapping[str, int | None]) -> str:
-    """Return what it means that a run has no kind.
+def none_sentence(smallest: int | None, levels: Iterable[tuple[float, Basis | None]]) -> str:
+    """Return what it means that an ordered pair has no kind.
 
     Args:
-        smallest: per pair, of how many groups a gap must be to be listed; None where no gap can be.
+        smallest: of how many groups a gap must be to be listed; None where no gap can be.
+        levels: per level the share that is listed as it is, and what the list style aside rests on; None without one.
 
     Example:
-        >>> none_sentence({"a-vs-b": 6, "b-vs-a": 5})
+        >>> none_sentence(6, [(0.0, "calibrated"), (0.97, "ranking")])
         'No kind of image stands out. A gap of 6 images or more of one kind would have been listed.'
+        >>> none_sentence(6, [(0.97, "ranking")])
+        'Nothing can be told beneath the look that remains: this says nothing of what may be missing.'
     """
-    known = [count for count in smallest.values() if count is not None]
-    if len(known) < len(smallest):
+    if all(share > SATURATED and basis in (None, "ranking") for share, basis in levels):
+        return "Nothing can be told beneath the look that remains: this says nothing of what may be missing."
+    if smallest is None:
         return "No kind of image stands out, and there are too few images for any to: this says nothing of small gaps."
-    images = "image" if max(known) == 1 else "images"
-    return f"No kind of image stands out. A gap of {max(known):,} {images} or more of one kind would have been listed."
+    images = "image" if smallest == 1 else "images"
+    return f"No kind of image stands out. A gap of {smallest:,} {images} or more of one kind would have been listed."
+
+
+def none_sentences(metrics: Metrics) -> dict[str, str]:
+    """Return `none_sentence` of every ordered pair, by its name."""
+    by_level = metrics["levels"].values()
+    return {
+        name: none_sentence(
+            limit["smallest_gap"],
+            [
+                (own["pairs"][name]["outlier_share"], own["style_aside"][name]["basis"] if own["style_aside"] else None)
+                for own in by_level
+            ],
+        )
+        for name, limit in metrics["limits"].items()
+    }

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.registry import format_share
-from gapscope.kinds.sentences import levels_of, none_sentence, sureness
+from gapscope.kinds.sentences import levels_of, none_sentences, sureness
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
 from gapscope.store.datasets import Pair
@@ -82,7 +82,7 @@ def kinds_data(
         ],
         "looks": [_look(run, gaps["looks"], pair) for pair in run.pairs],
         "kindSentences": [gaps["sentences"].get(pair.name, "") for pair in run.pairs],
-        "noKinds": none_sentence({pair.name: metrics["limits"][pair.name]["smallest_gap"] for pair in run.pairs}),
+        "noKinds": [none_sentences(metrics)[pair.name] for pair in run.pairs],
     }
 
 

@@ -227,4 +227,4 @@ def test_whole_images_of_coco_are_named_by_what_is_annotated_in_them(tmp_path: P
 
 def test_levels_and_limits_in_words() -> None:
     assert levels_of({"levels": ["P5"]}, ["P2", "P5"]) == "P5 only"  # type: ignore[typeddict-item]
-    assert "too few" in none_sentence({"a-vs-b": None})
+    assert "too few" in none_sentence(None, [(0.0, None)])

@@ -68,8 +68,8 @@
         g.make("button", { type: "button", class: "link", onclick: () => g.showKind(kind.mirror) }, `${mirror.id}, ${mirror.count} of ${g.datasetName(g.data.pairs[mirror.pair][0])}, ${mirror.levels}, ${mirror.sure}`)));
   };
 
-  const nothing = () => g.make("li", { class: "kind-card none" },
-    g.make("p", {}, g.make("strong", {}, "No kind here.")), g.make("p", {}, g.data.noKinds));
+  const nothing = (pair) => g.make("li", { class: "kind-card none" },
+    g.make("p", {}, g.make("strong", {}, "No kind here.")), g.make("p", {}, g.data.noKinds[pair]));
 
   const column = (pair, state) => {
     const [query, reference] = g.data.pairs[pair];
@@ -83,7 +83,7 @@
       g.make("p", { class: "kind-sentence" }, g.tag(query), g.make("span", { class: "quiet" }, " against "), g.tag(reference)),
       g.make("p", { class: "sentence" }, g.make("bdi", {}, `${g.data.kindSentences[pair]}.`)),
       look ? g.make("p", { class: "alert" }, g.make("bdi", {}, `${look}.`)) : null,
-      g.make("ol", { class: "kind-cards" }, ...(own.length ? cards.map((number) => card(number, state)) : [nothing()])),
+      g.make("ol", { class: "kind-cards" }, ...(own.length ? cards.map((number) => card(number, state)) : [nothing(pair)])),
       own.length > cards.length || (all && own.length > AT_FIRST) ? g.make("button", {
         type: "button", class: "plain", "data-more-kinds": pair,
         onclick: () => {
