@@ -211,6 +211,7 @@ def test_near_copies_are_no_two_examples(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_of_sixty_draws_of_one_population_nine_in_ten_have_no_kind(tmp_path: Path) -> None:
     counts = dict.fromkeys(range(CLUSTERS), 25)
     with_kinds = sum(not compare(tmp_path, counts, counts, seed, levels=1).gaps.empty for seed in range(60))
