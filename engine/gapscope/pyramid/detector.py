@@ -46,10 +46,10 @@ def detector(name: str, outputs: Outputs, size: int) -> Model:
     )
 
 
-def _whole_detector(name: str, state: State) -> "tuple[nn.Module, Sequence[Sequence[str]]] | None":
+def _whole_detector(name: str, state: State, path: Path) -> tuple[nn.Module, Sequence[Sequence[str]]]:
     from gapscope.pyramid.detector_trunk import build_finder
 
-    return build_finder(name, state)
+    return build_finder(name, state, path)
 
 
 def _build_trunk(name: str, outputs: Outputs) -> Trunk:

@@ -1,6 +1,7 @@
 """A torchvision detector's backbone and FPN, and the whole detector where what it finds is to name images."""
 
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from gapscope.pyramid import pooled_fpn
 from gapscope.pyramid.level import Outputs
 from gapscope.pyramid.model import Trunk
 from gapscope.pyramid.pool import mean
-from gapscope.pyramid.weights import State
+from gapscope.pyramid.weights import State, fit_state
 
 
 class DetectorTrunk(Trunk):
@@ -66,8 +67,17 @@ class ObjectFinder(nn.Module):
         return best
 
 
-def build_finder(name: str, state: State) -> tuple[nn.Module, list[list[str]]] | None:
-    """Return a whole detector and the names of its classes; None where the tensors hold no head, or another one."""
+def build_finder(name: str, state: State, path: Path) -> tuple[nn.Module, list[list[str]]]:
+    """Return a whole detector and the names of its classes.
+
+    Args:
+        name: torchvision's name of the detector.
+        state: tensors of a weights file.
+        path: the file.
+
+    Raises:
+        WeightsError: they hold no heads, or other ones.
+    """
     categories = get_model_weights(name)["COCO_V1"].meta["categories"]
     detector: nn.Module = get_model_builder(name)(
         weights=None,
@@ -76,12 +86,7 @@ def build_finder(name: str, state: State) -> tuple[nn.Module, list[list[str]]] |
         image_mean=(0.0, 0.0, 0.0),
         image_std=(1.0, 1.0, 1.0),
     )
+    # What a file holds besides a detector is of no use to it.
     expected = detector.state_dict()
-    if any(key not in state or state[key].shape != expected[key].shape for key in expected if not _is_counter(key)):
-        return None
-    detector.load_state_dict({key: state[key] for key in expected if key in state}, strict=False)
+    fit_state(detector, {key: value for key, value in state.items() if key in expected}, path)
     return ObjectFinder(detector, len(categories)), [[category] for category in categories]
-
-
-def _is_counter(name: str) -> bool:
-    return name.endswith("num_batches_tracked")

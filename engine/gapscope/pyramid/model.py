@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from gapscope.errors import OptionError
@@ -31,6 +32,22 @@ class Trunk(nn.Module):
         return "whole maps"
 
 
+class Normalization(nn.Module):
+    """What a model does to pixels before its first layer: subtract a mean and divide by a spread, per channel."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: "Model") -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(model.mean).view(1, 3, 1, 1) * 255.0, persistent=False)
+        self.register_buffer("std", torch.tensor(model.std).view(1, 3, 1, 1) * 255.0, persistent=False)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Return (n, 3, height, width) uint8 pixels, sRGB, as normalized float32 images."""
+        return (pixels.float() - self.mean) / self.std
+
+
 @dataclass(frozen=True, kw_only=True)
 class Model:
     """A network with a pyramid of maps, not yet built.
@@ -46,9 +63,9 @@ class Model:
         cached_weights: returns the same file if it is on this machine, else None; never downloads.
         remap_state_dict: gives the tensors of a weights file the names that the built network uses.
         about: one line for people.
-        classifier: builds the whole network from the tensors of a weights file; returns what turns normalized images
-            (n, 3, height, width) into probabilities (n, classes), and the names of each class. None where the tensors
-            hold no head, or one of other classes.
+        classifier: builds the whole network from the tensors of a weights file, given with its path; returns what turns
+            normalized images (n, 3, height, width) into probabilities (n, classes), and the names of each class. Raises
+            WeightsError where the tensors hold no head, or one of other classes. None for a model without a head.
     """
 
     levels: tuple[Level, ...]
@@ -60,7 +77,7 @@ class Model:
     cached_weights: Callable[[], Path | None]
     remap_state_dict: Callable[[nn.Module, State], State]
     about: str
-    classifier: "Callable[[State], tuple[nn.Module, Sequence[Sequence[str]]] | None] | None" = None
+    classifier: Callable[[State, Path], tuple[nn.Module, Sequence[Sequence[str]]]] | None = None
 
     def choose_levels(self, names: tuple[str, ...] | None) -> tuple[str, ...]:
         """Return the named levels once each, fine to coarse; all levels for None.

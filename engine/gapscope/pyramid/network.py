@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import torch
 from torch import Tensor, nn
 
 from gapscope.errors import WeightsError
-from gapscope.pyramid.model import Model, Trunk
+from gapscope.pyramid.model import Model, Normalization, Trunk
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.pool import POOLS, pooled_length
 from gapscope.pyramid.weights import fit_state, read_state, sha256_of
@@ -16,17 +15,13 @@ from gapscope.settings import EmbedSettings
 class Pyramid(nn.Module):
     """A model with normalization before it and pooling over space after it."""
 
-    mean: Tensor
-    std: Tensor
-
     def __init__(self, model: Model, settings: EmbedSettings) -> None:
         super().__init__()
         self.trunk: Trunk = model.build()
         self.levels = settings.levels
         self.pool = settings.pool
         self.short_cut = _wants_short_cut(settings)
-        self.register_buffer("mean", torch.tensor(model.mean).view(1, 3, 1, 1) * 255.0, persistent=False)
-        self.register_buffer("std", torch.tensor(model.std).view(1, 3, 1, 1) * 255.0, persistent=False)
+        self.normalize = Normalization(model)
 
     def forward(self, pixels: Tensor) -> dict[str, Tensor]:
         """Embed a batch of images.
@@ -37,7 +32,7 @@ class Pyramid(nn.Module):
         Returns:
             (n, length) float32 by level: the level's map, pooled over space.
         """
-        images = (pixels.float() - self.mean) / self.std
+        images = self.normalize(pixels)
         if self.short_cut:
             means = self.trunk.pooled_means(images)
             return {level: means[level].float() for level in self.levels}
