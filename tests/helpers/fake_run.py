@@ -436,7 +436,7 @@ def _write_reading(
 ) -> None:
     """Write what a reading lists, and the scores of all images."""
     write_manifest(run.path, level, pair, reading, manifest, pa.schema([]))
-    write_kinds(run.path, level, pair, reading, lambda rows: np.full(len(rows), "", dtype=object))
+    write_kinds(run.path, level, pair, reading, [""], np.zeros(run.record.datasets[pair.query].listed, np.int64))
     write_scores(run.path, level, pair, reading, rows, distances[rows, -1], np.linspace(0.001, 1, len(rows)))
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.sample import sample
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
@@ -42,14 +43,12 @@ def content_agreement(
     """
     random = np.random.default_rng(0)
     query, reference = groups
-    chosen = _sample(query.representative, _IMAGES, random)
+    chosen = sample(query.representative, _IMAGES, random)
     images = judges[0].take(chosen).tile(0, len(chosen))
     chances = []
     for other, view, own in ((pair.query, judges[0], query), (pair.reference, judges[1], reference)):
-        _, near = read_group_neighbor_rows(run, level, Pair(pair.query, other), query.rows[chosen], "style-aside")
-        near = near[:, :_NEAREST]
-        strangers = view.take(_sample(own.representative, _RANDOM, random))
-        chances.append(_chance(images, near, view, strangers.tile(0, len(strangers))))
+        neighbors = Pair(pair.query, other)
+        chances.append(_chance_of_nearest(run, level, neighbors, query.rows[chosen], images, view, own, random))
     across, within = chances[1] - 0.5, chances[0] - 0.5
     return float(np.clip(across / within, 0, 1)) if within > _MIN_WITHIN else None
 
@@ -57,10 +56,11 @@ def content_agreement(
 def content_seen(
     run: RunStore, level: str, dataset: str, groups: ImageGroups, judge: EmbeddingView, reading: Reading = "as-is"
 ) -> float:
-    """Return how much of the content that another level sees a level sees itself, within one dataset: 0 to 1.
+    """Return how much content a level sees within one dataset, 0 to 1, as another level judges it.
 
-    The chance that one of an image's ten nearest at this level is nearer to it than a random image is, at the other
-    level, brought from half to one to the range of 0 to 1. A level of fine textures has less of it than one of objects.
+    Take one of an image's ten nearest at this level. The chance that the other level, too, finds it nearer to the image
+    than a random image is one half for a level that sees nothing. From one half to one it is brought to 0 to 1. A level
+    of fine textures sees less content than one of objects.
 
     Args:
         run: the run.
@@ -71,16 +71,40 @@ def content_seen(
         reading: whose neighbors.
     """
     random = np.random.default_rng(0)
-    chosen = _sample(groups.representative, _IMAGES, random)
+    chosen = sample(groups.representative, _IMAGES, random)
     images = judge.take(chosen).tile(0, len(chosen))
-    _, near = read_group_neighbor_rows(run, level, Pair(dataset, dataset), groups.rows[chosen], reading)
-    strangers = judge.take(_sample(groups.representative, _RANDOM, random))
-    chance = _chance(images, near[:, :_NEAREST], judge, strangers.tile(0, len(strangers)))
+    own = Pair(dataset, dataset)
+    chance = _chance_of_nearest(run, level, own, groups.rows[chosen], images, judge, groups, random, reading)
     return float(np.clip(2 * chance - 1, 0, 1))
 
 
-def _sample(positions: NDArray[np.int64], count: int, random: np.random.Generator) -> NDArray[np.int64]:
-    return positions if len(positions) <= count else np.sort(random.choice(positions, count, replace=False))
+def _chance_of_nearest(
+    run: RunStore,
+    level: str,
+    pair: Pair,
+    rows: NDArray[np.int64],
+    images: NDArray[np.float32],
+    judge: EmbeddingView,
+    groups: ImageGroups,
+    random: np.random.Generator,
+    reading: Reading = "style-aside",
+) -> float:
+    """Return the chance that one of an image's nearest is nearer to it, as the judge sees it, than a random image is.
+
+    Args:
+        run: the run.
+        level: at which the nearest are found.
+        pair: the dataset of the images, and the one in which they are found.
+        rows: of the images.
+        images: (n, channels) the same images at the judge's level.
+        judge: the other dataset at the judge's level.
+        groups: of the other dataset.
+        random: draws the random images.
+        reading: whose neighbors.
+    """
+    _, near = read_group_neighbor_rows(run, level, pair, rows, reading)
+    strangers = judge.take(sample(groups.representative, _RANDOM, random))
+    return _chance(images, near[:, :_NEAREST], judge, strangers.tile(0, len(strangers)))
 
 
 def _chance(

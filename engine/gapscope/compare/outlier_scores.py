@@ -1,6 +1,5 @@
 """What is known of the query images of one level and pair, all of it read from the neighbor graph."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -20,6 +19,7 @@ from gapscope.compare.interval import Interval, share_outside
 from gapscope.compare.outlier_tests import count_reference_neighbors
 from gapscope.compare.support import in_any_ball, in_ball, possible_k
 from gapscope.settings import CompareSettings, Reading
+from gapscope.store.arrays import row_slices
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.neighbors import read_group_neighbor_rows
@@ -28,7 +28,6 @@ from gapscope.store.run_store import RunStore
 Basis = Literal["calibrated", "suggested", "ranking"]
 """What a list rests on: both tests, whose promise holds; a suggestion without one; or nothing, so none is given."""
 
-_TILE_ROWS = 65536
 _FRIENDS = 15
 
 
@@ -185,7 +184,7 @@ def knn_radius(
     rows = groups.rows
     radius = np.empty(len(rows), np.float32)
     k = possible_k(k, len(groups))
-    for part in _parts(len(rows)):
+    for part in row_slices(len(rows)):
         distances, _ = read_group_neighbor_rows(run, level, Pair(dataset, dataset), rows[part], reading)
         radius[part] = distances[:, k - 1]
     return radius
@@ -251,7 +250,7 @@ def score_outliers(
     from_reference, own_neighbors = np.empty(images, np.int16), np.empty(images, np.int16)
     in_support = np.zeros(images, bool)
     clones = [np.empty((0, 2), np.int64)]
-    for part in _parts(images):
+    for part in row_slices(images):
         other, indices = read_group_neighbor_rows(run, level, pair, rows[part], reading)
         own, own_indices = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part], reading)
         distance[part], nearest[part], far[part] = other[:, k - 1], other[:, 0], other[:, score_k - 1]
@@ -265,7 +264,7 @@ def score_outliers(
     reference_to_query = np.empty(len(reference_rows), np.float32)
     ball_counts = np.empty(len(reference_rows), np.int32)
     graph_k = 0
-    for part in _parts(len(reference_rows)):
+    for part in row_slices(len(reference_rows)):
         other, indices = read_group_neighbor_rows(run, level, pair.reversed, reference_rows[part], reading)
         reference_to_query[part] = other[:, 0]
         hits = in_ball(other, radius_by_row[reference_rows[part]])
@@ -323,15 +322,10 @@ def _smoothed(
         return values
     smoothed = np.empty(len(values), np.float32)
     of_representatives, rows = values[groups.representative], groups.representative_rows
-    for part in _parts(len(values)):
+    for part in row_slices(len(values)):
         _, near = read_group_neighbor_rows(run, level, Pair(dataset, dataset), groups.rows[part], reading)
         near = near[:, :friends]
         of_friends = np.where(near >= 0, of_representatives[np.searchsorted(rows, near).clip(max=len(rows) - 1)], 0)
         count = 1 + (near >= 0).sum(axis=1)
         smoothed[part] = (values[part] + of_friends.sum(axis=1, dtype=np.float64)) / count
     return smoothed
-
-
-def _parts(count: int) -> Iterator[slice]:
-    for start in range(0, count, _TILE_ROWS):
-        yield slice(start, min(start + _TILE_ROWS, count))

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.near import NEAR
+from gapscope.compare.near import NEAR, median_spacing
+from gapscope.compare.sample import sample
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
@@ -58,13 +59,10 @@ def choose_examples(
         members: numbers of the kind's groups, ascending.
         view: of the query, at this level and reading.
     """
-    if len(members) > _MAX_SEEN:
-        members = np.sort(np.random.default_rng(0).choice(members, _MAX_SEEN, replace=False))
-    positions = groups.representative[members]
+    positions = groups.representative[sample(members, _MAX_SEEN)]
     rows = groups.rows[positions]
     own, _ = read_nearest(run, level, Pair(pair.query, pair.query), rows, 1, reading)
-    finite = own[np.isfinite(own)]
-    spacing = float(np.median(finite)) if len(finite) else 0.0
+    spacing = median_spacing(own)
     vectors = view.take(positions).tile(0, len(positions))
     near = float(view.to_half_squares(np.array([NEAR * spacing], np.float32))[0])
     chosen = rows[_typical_then_diverse(vectors, near)]

@@ -1,6 +1,6 @@
 """Which of the nominated images are alike: communities of their neighbor graph, over all lists that hold them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from gapscope.compare.sample import sample
 from gapscope.kinds.nominations import LevelList, Nominations
+from gapscope.store.arrays import row_slices
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.neighbors import read_group_indices
@@ -23,7 +25,6 @@ _NEAREST = 15
 _MERGED = 0.08
 _AMONG_LISTED = 1 / 3
 _MEMBER = 0.25
-_PART_ROWS = 65536
 _READERS = 2
 _MAX_LISTS = 3
 _LINKS, _MIN_VOTES, _ROUNDS = 8, 2, 5
@@ -48,9 +49,7 @@ def group_nominated(run: RunStore, pair: Pair, nominations: Nominations) -> list
     nominated = nominations.nominated
     if len(nominated) < MIN_SIZE:
         return []
-    grouped = nominated
-    if len(nominated) > MAX_GROUPED:
-        grouped = np.sort(np.random.default_rng(0).choice(nominated, MAX_GROUPED, replace=False))
+    grouped = sample(nominated, MAX_GROUPED)
     lists = sorted(nominations.nominating, key=lambda own: len(own.listed), reverse=True)
     if len(grouped) < len(nominated):
         lists = lists[:_MAX_LISTS]
@@ -73,10 +72,10 @@ def _edges(
     nominated: NDArray[np.int64],
     grouped: NDArray[np.int64],
 ) -> tuple[sparse.csr_array, NDArray[np.float32]]:
-    """Return (c, s) edges from each nominated group to its nearest, as far as these are grouped, and (c,) how much.
+    """Return (c, s) edges from each nominated group to those of its nearest that are grouped, and (c,) their sums.
 
-    That is how much of all that a group points to is nominated, from 0 to 1, and what its edges sum to: where only a
-    sample of the nominated is grouped, an edge to one of them stands for those that were left out.
+    The sum is the share, 0 to 1, of what a group points to that is nominated. Where only a sample of the nominated is
+    grouped, an edge to a group of the sample stands for the others, too.
     """
     rows, columns = groups.representative_rows[nominated], groups.representative_rows[grouped]
     total, is_whole = sum(len(own.listed) for own in lists), len(nominated) == len(grouped)
@@ -99,7 +98,7 @@ def _edges(
     # Reading and decompressing take most of the time.
     with ThreadPoolExecutor(_READERS) as pool:
         for own in lists:
-            parts = pool.map(partial(edges_of, own), _parts(len(nominated)))
+            parts = pool.map(partial(edges_of, own), row_slices(len(nominated)))
             graph = graph + sparse.vstack(list(parts), format="csr")
     if not is_whole:
         sums = np.asarray(graph.sum(axis=1)).ravel()
@@ -213,7 +212,7 @@ def _links(
         links[part, : first.shape[1]] = np.take_along_axis(places, first, axis=1)
 
     with ThreadPoolExecutor(_READERS) as pool:
-        list(pool.map(fill, _parts(len(nominated))))
+        list(pool.map(fill, row_slices(len(nominated))))
     return links
 
 
@@ -224,17 +223,25 @@ def _spread(links: NDArray[np.int32], among: NDArray[np.float32], labels: NDArra
     """
     labels = labels.copy()
     for _ in range(_ROUNDS):
-        open_ = np.flatnonzero((labels < 0) & (among >= _AMONG_LISTED))
-        near = np.where(links[open_] >= 0, labels[links[open_]], -1)
-        votes = np.stack([((near == column[:, None]) & (near >= 0)).sum(axis=1) for column in near.T], axis=1)
-        best = votes.argmax(axis=1)
-        chosen = votes[np.arange(len(open_)), best] >= _MIN_VOTES
+        without = np.flatnonzero((labels < 0) & (among >= _AMONG_LISTED))
+        most, votes = most_frequent(np.where(links[without] >= 0, labels[links[without]], -1))
+        chosen = votes >= _MIN_VOTES
         if not chosen.any():
             break
-        labels[open_[chosen]] = near[chosen, best[chosen]]
+        labels[without[chosen]] = most[chosen]
     return labels
 
 
-def _parts(count: int) -> Iterator[slice]:
-    for start in range(0, count, _PART_ROWS):
-        yield slice(start, min(start + _PART_ROWS, count))
+def most_frequent(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return per row of (n, k) numbers the most frequent one that is not -1, and how often it is there; else -1 and 0.
+
+    Example:
+        >>> most, votes = most_frequent(np.array([[3, 5, 3], [-1, -1, 2], [-1, -1, -1]]))
+        >>> most.tolist(), votes.tolist()
+        ([3, 2, -1], [2, 1, 0])
+    """
+    counts = [((numbers == column[:, None]) & (numbers >= 0)).sum(axis=1) for column in numbers.T]
+    votes = np.stack(counts, axis=1)
+    best = votes.argmax(axis=1)
+    rows = np.arange(len(numbers))
+    return np.where(votes[rows, best] > 0, numbers[rows, best], -1), votes[rows, best]

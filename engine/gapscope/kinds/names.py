@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -36,14 +37,12 @@ class Labels:
     Attributes:
         source: where they are from, as in `Name`.
         values: the labels.
-        counts: how many groups have each.
         group: (e,) number of a group, ascending.
         value: (e,) number of a label that it has.
     """
 
     source: str
     values: Sequence[str]
-    counts: NDArray[np.int64]
     group: NDArray[np.int64]
     value: NDArray[np.int64]
 
@@ -55,8 +54,12 @@ class Labels:
             return None
         codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         group = np.flatnonzero(codes >= 0)
-        names = encoded.dictionary.to_pylist()
-        return cls(source, names, np.bincount(codes[group], minlength=len(names)), group, codes[group])
+        return cls(source, encoded.dictionary.to_pylist(), group, codes[group])
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How many groups have each label."""
+        return np.bincount(self.value, minlength=len(self.values))
 
     def of_kind(self, members: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how many of a kind's groups have each label."""
@@ -122,7 +125,7 @@ def _categories(uris: pa.Array, categories: Mapping[str, Sequence[str]]) -> Labe
         (group, number[name]) for group, uri in enumerate(uris.to_pylist()) for name in set(categories.get(uri, ()))
     ]
     pairs = np.array(edges, np.int64).reshape(-1, 2)
-    return Labels("category", names, np.bincount(pairs[:, 1], minlength=len(names)), pairs[:, 0], pairs[:, 1])
+    return Labels("category", names, pairs[:, 0], pairs[:, 1])
 
 
 def name_kind(labels: Sequence[Labels], members: NDArray[np.int64], groups: int) -> Name | None:

@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.content import content_seen
+from gapscope.compare.sample import sample
+from gapscope.kinds.grouping import most_frequent
 from gapscope.kinds.nominations import Nominations
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.settings import Reading
@@ -146,28 +148,23 @@ def profile_kinds(
 
 def _profile(nominations: Nominations, members: NDArray[np.int64]) -> Profile:
     """Return how a kind stands at every level, but for its counterparts."""
-    listed: dict[tuple[str, Reading], float] = {
-        (own.level, own.reading): len(own.find(members)) / len(members) for own in nominations.nominating
-    }
     by_reading: dict[Reading, float] = {}
-    for (_, reading), share in listed.items():
-        by_reading[reading] = by_reading.get(reading, 0.0) + share
+    highest: dict[str, float] = {}
+    for own in nominations.nominating:
+        share = len(own.find(members)) / len(members)
+        by_reading[own.reading] = by_reading.get(own.reading, 0.0) + share
+        highest[own.level] = max(highest.get(own.level, 0.0), share)
     # What style aside lists is content, whatever it looks like.
     reading = max(by_reading, key=lambda name: (by_reading[name], name == "style-aside"))
-    highest = {
-        level: max(share for (name, _), share in listed.items() if name == level)
-        for level in nominations.levels
-        if any(name == level for name, _ in listed)
-    }
     evidence = {}
     for level in nominations.levels:
-        own = nominations.lists[level, reading]
-        expected = nominations.references / max(1, nominations.references + own.tests - 1)
-        share = float(own.from_reference[members].mean()) / max(1, own.k_local)
+        of_level = nominations.lists[level, reading]
+        expected = nominations.references / max(1, nominations.references + of_level.tests - 1)
+        share = float(of_level.from_reference[members].mean()) / max(1, of_level.k_local)
         evidence[level] = LevelEvidence(
             listed=highest.get(level, 0.0),
             lacking=float(np.clip(1 - share / max(expected, 1e-9), 0, 1)),
-            outside=float(own.outside[members].mean()),
+            outside=float(of_level.outside[members].mean()),
         )
     shows = min(_SHOWS, max(highest.values()))
     return Profile(
@@ -189,61 +186,42 @@ def _counterparts(
 ) -> list[tuple[float, float]]:
     """Return the counterparts of each kind in the reference, for each that there would be; all, and the near ones.
 
-    Only what is among the nearest of a kind can be one. Of many large kinds a sample is asked for its nearest: with 30
-    each, it reaches as good as all counterparts of a kind that is no more frequent in the reference.
+    Only what is among the nearest of a kind can be a counterpart. Of large kinds a sample of images is asked for its
+    nearest. With 30 for each image it finds nearly all counterparts, unless the kind is far more frequent there.
     """
     rows = nominations.groups.representative_rows
     number = np.full(int(rows[-1]) + 1, -1, np.int64)
     for kind, members in enumerate(kinds):
         number[rows[members]] = kind
-    most = max(_MIN_ASKED, _MAX_ASKED // len(kinds))
-    random = np.random.default_rng(0)
-    asked = np.sort(
-        np.concatenate([rows[own if len(own) <= most else random.choice(own, most, replace=False)] for own in kinds])
-    )
+    most, random = max(_MIN_ASKED, _MAX_ASKED // len(kinds)), np.random.default_rng(0)
+    asked = np.sort(rows[np.concatenate([sample(members, most, random) for members in kinds])])
     there = read_group_indices(run, level, pair, asked, reading)
-    nearest_own = read_group_distances(run, level, Pair(pair.query, pair.query), asked, reading)[:, :1]
+    own = read_group_distances(run, level, Pair(pair.query, pair.query), asked, reading)
     candidates = np.unique(there[there >= 0])
     back, nearest = read_group_neighbor_rows(run, level, pair.reversed, candidates, reading)
     back, nearest = back[:, :_CLAIMED_BY], nearest[:, :_CLAIMED_BY]
-    claimed_by, distance = _claims(number, nearest, back)
+    claimed_by, distance = _claims(np.where(nearest >= 0, number[np.maximum(nearest, 0)], -1), back)
     every = np.bincount(claimed_by[claimed_by >= 0], minlength=len(kinds))
-    spacing = _medians(number[asked], nearest_own, len(kinds))
+    spacing = np.full(len(kinds), np.inf)
+    if own.shape[1]:
+        spacing = np.array([np.median(own[number[asked] == kind, 0]) for kind in range(len(kinds))])
     is_near = (claimed_by >= 0) & (distance <= _NEAR * spacing[np.maximum(claimed_by, 0)])
     near = np.bincount(claimed_by[is_near], minlength=len(kinds))
     expected = np.array([len(members) for members in kinds]) / len(nominations.groups) * len(reference)
     return list(zip((every / expected).tolist(), (near / expected).tolist(), strict=True))
 
 
-def _claims(
-    number: NDArray[np.int64], nearest: NDArray[np.int64], distances: NDArray[np.float32]
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def _claims(kinds: NDArray[np.int64], distances: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """Return, for images of the reference, the kind that most of their nearest are of, -1 for none, and its distance.
 
     Args:
-        number: the kind of each row of the query, -1 for none.
-        nearest: (b, k) rows of the query that are nearest to each image, -1 where there is none.
+        kinds: (b, k) the kind of each of an image's nearest in the query, -1 for none.
         distances: (b, k) their distances.
     """
-    kinds = np.where(nearest >= 0, number[np.clip(nearest, 0, len(number) - 1)], -1)
-    kinds[nearest >= len(number)] = -1
-    claimed = np.full(len(kinds), -1, np.int64)
-    for column in kinds.T:
-        is_most = (kinds == column[:, None]).sum(axis=1) > kinds.shape[1] / 2
-        claimed = np.where(is_most, column, claimed)
+    most, votes = most_frequent(kinds)
+    claimed = np.where(votes > kinds.shape[1] / 2, most, -1)
     own = (kinds == claimed[:, None]) & (claimed >= 0)[:, None]
     return claimed, np.where(own, distances, np.inf).min(axis=1, initial=np.inf)
-
-
-def _medians(kinds: NDArray[np.int64], nearest_own: NDArray[np.float32], count: int) -> NDArray[np.float64]:
-    """Return per kind the median distance to the nearest, (n, 1) or (n, 0), of its images; infinite where unknown."""
-    medians = np.full(count, np.inf)
-    if nearest_own.shape[1]:
-        order = np.argsort(kinds, kind="stable")
-        starts = np.searchsorted(kinds[order], np.arange(count + 1))
-        for kind in range(count):
-            medians[kind] = np.median(nearest_own[order[starts[kind] : starts[kind + 1]], 0])
-    return medians
 
 
 def sort_of(profile: Profile, order: LevelOrder, *, here: bool) -> Sort:

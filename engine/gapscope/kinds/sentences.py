@@ -1,5 +1,6 @@
 """Kinds in words: what each is and what to do next, for the console, the page and gaps.json."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from gapscope.compare.outlier_scores import Basis
@@ -65,7 +66,8 @@ def name_of(gap: Gap) -> str:
         return "no name"
     if gap["name_share"] is None:
         return gap["name"]
-    return f"looks like: {gap['name']} ({gap['name_share']:.1g})"
+    # Rounded down: no guess is sure.
+    return f"looks like: {gap['name']} ({math.floor(10 * gap['name_share']) / 10})"
 
 
 def levels_of(gap: Gap, levels: Sequence[str]) -> str:
@@ -113,8 +115,9 @@ def pair_sentence(query: str, reference: str, kinds: Sequence[Gap], looks: Seque
     if not kinds:
         if not listed:
             return f"{look}nothing of {query} is listed against {reference}"
-        images = "1 image" if listed == 1 else f"{listed:,} images"
-        return f"{look}{images} of {query} listed against {reference}, and none of them form a kind"
+        if listed == 1:
+            return f"{look}1 image of {query} is listed against {reference}, and does not form a kind"
+        return f"{look}{listed:,} images of {query} are listed against {reference}, and do not form a kind"
     counts = [
         f"{number} {words}"
         for sorts, words in (

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.registry import format_share
-from gapscope.kinds.sentences import levels_of, none_sentences, sureness
+from gapscope.kinds.sentences import levels_of, name_of, none_sentences, sureness
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
 from gapscope.store.datasets import Pair
@@ -73,7 +73,7 @@ def kinds_data(
 ) -> dict[str, object]:
     """Return what the page needs of the kinds, as JSON values."""
     page_numbers = selection.page_numbers(len(index))
-    gaps = kinds.gaps
+    gaps, without = kinds.gaps, none_sentences(metrics)
     numbers = {gap["id"]: number for number, gap in enumerate(gaps["kinds"])}
     return {
         "kinds": [
@@ -82,7 +82,7 @@ def kinds_data(
         ],
         "looks": [_look(run, gaps["looks"], pair) for pair in run.pairs],
         "kindSentences": [gaps["sentences"].get(pair.name, "") for pair in run.pairs],
-        "noKinds": [none_sentences(metrics)[pair.name] for pair in run.pairs],
+        "noKinds": [without[pair.name] for pair in run.pairs],
     }
 
 
@@ -103,9 +103,8 @@ def _card(run: RunStore, gap: Gap, pictures: NDArray[np.int32], numbers: Mapping
         "pair": run.pairs.index(pair),
         "sort": gap["sort"],
         "title": gap["title"],
-        "name": gap["name"],
-        "guess": gap["name_share"],
-        "source": gap["name_source"],
+        "name": name_of(gap),
+        "isNamed": bool(gap["name"]) and gap["name_share"] is None,
         "count": run.record.describe_count(gap["query"], gap["images"], gap["groups"]),
         "share": format_share(gap["share"]),
         "levels": levels_of(gap, levels),

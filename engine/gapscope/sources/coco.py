@@ -86,7 +86,7 @@ class Coco:
             if not annotation.get("iscrowd"):
                 by_image.setdefault(annotation.get("image_id"), []).append(annotation)
         counter = NameCounter()
-        categories = {category.get("id"): utf8_safe(str(category.get("name"))) for category in content["categories"]}
+        categories = _category_names(content)
         for image in content["images"]:
             image_entry = _image_entry(self.images, image["file_name"])
             if not self.objects:
@@ -98,7 +98,7 @@ class Coco:
     def categories(self) -> Mapping[str, Sequence[str]]:
         """Return the names of the categories that are annotated in each image, by its uri; crowds count."""
         content = read_annotations(self.annotations)
-        names = {category.get("id"): utf8_safe(str(category.get("name"))) for category in content["categories"]}
+        names = _category_names(content)
         by_image: dict[Any, list[str]] = {}
         for annotation in content["annotations"]:
             if annotation.get("category_id") in names:
@@ -182,6 +182,10 @@ def read_annotations(location: str) -> CocoFile:
                     f"{location}: not a COCO annotation file: `{key}` in `{name}` is neither a number nor text"
                 )
     return cast("CocoFile", content)
+
+
+def _category_names(content: CocoFile) -> dict[Any, str]:
+    return {category.get("id"): utf8_safe(str(category.get("name"))) for category in content["categories"]}
 
 
 def _sort_key(annotation: CocoAnnotation) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gapscope.compare.sample import sample
 from gapscope.device import Device
 from gapscope.errors import SourceError
 from gapscope.kinds.examples import TYPICAL, choose_examples
@@ -31,13 +32,12 @@ _MIRRORED = 0.5
 _MIRROR_SAMPLE = 500
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class _Kind:
     """A kind before it has an id; `here` is whether it is of the dataset that is held against the other."""
 
     pair: Pair
     members: NDArray[np.int64]
-    q: float | None
     profile: Profile
     here: bool
     gap: Gap
@@ -46,7 +46,7 @@ class _Kind:
     def severity(self) -> tuple[float, ...]:
         """Confirmed before suggested, then by how much of the query is lacking."""
         shown = [self.profile.evidence[level].lacking for level in self.profile.levels]
-        return self.q is None, -self.gap["share"] * float(np.mean(shown))
+        return self.gap["q"] is None, -self.gap["share"] * float(np.mean(shown))
 
 
 def find_kinds(
@@ -92,12 +92,12 @@ def find_kinds(
                     for (members, q), profile in zip(kept, profiles, strict=True)
                 ]
             task.advance(1)
-    found = _in_order(found, mirrors := _find_mirrors(run, found, groups))
+    mirrors = _find_mirrors(run, found, groups)
+    found = _in_order(found, mirrors)
     for number, kind in enumerate(found, start=1):
         kind.gap["id"] = f"K{number}"
-    for kind in found:
-        if (mirror := mirrors.get(id(kind))) is not None:
-            kind.gap["mirror"] = mirror.gap["id"]
+    for kind, mirror in mirrors.items():
+        kind.gap["mirror"] = mirror.gap["id"]
     if embed is not None:
         _name_by_network(run, found, groups, embed, device)
     gaps: Gaps = {
@@ -114,12 +114,12 @@ def find_kinds(
         },
         "levels": {
             name: {
-                "seen": {level: round(seen, 4) for level, seen in order.seen.items()},
-                "content": list(order.content),
-                "fine": list(order.fine),
-                "coarse": list(order.coarse),
+                "seen": {level: round(seen, 4) for level, seen in own.order.seen.items()},
+                "content": list(own.order.content),
+                "fine": list(own.order.fine),
+                "coarse": list(own.order.coarse),
             }
-            for name, order in ((name, own.order) for name, own in described.items())
+            for name, own in described.items()
         },
     }
     write_gaps(run.path, gaps)
@@ -221,7 +221,7 @@ def _kind(
             for name, evidence in profile.evidence.items()
         },
     }
-    return _Kind(pair=pair, members=members, q=q, profile=profile, here=here, gap=gap)
+    return _Kind(pair=pair, members=members, profile=profile, here=here, gap=gap)
 
 
 def _is_held_against(run: RunStore, pair: Pair) -> bool:
@@ -250,46 +250,33 @@ def _name_by_network(
             kind.gap["name_source"], kind.gap["name_share"] = "network", round(share, 4)
 
 
-def _find_mirrors(run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]) -> dict[int, _Kind]:
-    """Return, by the identity of each kind that both directions have found, what the other direction made of it.
+def _find_mirrors(run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]) -> dict[_Kind, _Kind]:
+    """Return, for each kind that both directions have found, what the other direction made of it.
 
     Two kinds with a counterpart are one seen from both sides where the nearest of either are mostly of the other.
     """
     nearest = {}
     for kind in found:
         if kind.gap["sort"] in ("looks-different", "arranged-differently"):
-            rows = groups[kind.pair.query].representative_rows[kind.members]
-            if len(rows) > _MIRROR_SAMPLE:
-                rows = np.sort(np.random.default_rng(0).choice(rows, _MIRROR_SAMPLE, replace=False))
-            nearest[id(kind)] = read_nearest(run, kind.gap["level"], kind.pair, rows, 1, kind.profile.reading)[1][:, 0]
+            rows = sample(groups[kind.pair.query].representative_rows[kind.members], _MIRROR_SAMPLE)
+            nearest[kind] = read_nearest(run, kind.gap["level"], kind.pair, rows, 1, kind.profile.reading)[1][:, 0]
 
     def leads_to(kind: _Kind, other: _Kind) -> bool:
         rows = groups[other.pair.query].representative_rows[other.members]
-        return bool(np.isin(nearest[id(kind)], rows).mean() > _MIRRORED)
+        return bool(np.isin(nearest[kind], rows).mean() > _MIRRORED)
 
-    candidates = [kind for kind in found if id(kind) in nearest]
     return {
-        id(kind): other
-        for kind in candidates
-        for other in candidates
+        kind: other
+        for kind in nearest
+        for other in nearest
         if other.pair == kind.pair.reversed and leads_to(kind, other) and leads_to(other, kind)
     }
 
 
-def _in_order(found: Sequence[_Kind], mirrors: Mapping[int, _Kind]) -> list[_Kind]:
+def _in_order(found: Sequence[_Kind], mirrors: Mapping[_Kind, _Kind]) -> list[_Kind]:
     """Return kinds, the worst first; the two sides of one follow each other, first that of the dataset to match."""
-    worst = {id(kind): min(kind.severity, *(own.severity for own in _sides(kind, mirrors))) for kind in found}
-    place = {id(kind): number for number, kind in enumerate(sorted(found, key=lambda kind: kind.severity))}
-
-    def key(kind: _Kind) -> tuple[object, ...]:
-        first = min(place[id(own)] for own in _sides(kind, mirrors))
-        return *worst[id(kind)], first, kind.here
-
-    return sorted(found, key=key)
-
-
-def _sides(kind: _Kind, mirrors: Mapping[int, _Kind]) -> list[_Kind]:
-    return [kind, mirrors[id(kind)]] if id(kind) in mirrors else [kind]
+    place = {kind: number for number, kind in enumerate(sorted(found, key=lambda kind: kind.severity))}
+    return sorted(found, key=lambda kind: (min(place[kind], place[mirrors.get(kind, kind)]), kind.here))
 
 
 def _write_members(
@@ -312,15 +299,14 @@ def _mark_manifests(
     """Write in every manifest which kind each image is of."""
     for pair in run.pairs:
         own = groups[pair.query]
-        number = np.full(len(own), -1, np.int64)
+        number = np.zeros(len(own), np.int64)
         ids = [""]
         for kind in found:
             if kind.pair == pair:
                 number[kind.members] = len(ids)
                 ids.append(kind.gap["id"])
-        by_row = np.zeros(int(own.rows[-1]) + 1 if len(own.rows) else 0, np.int64)
-        by_row[own.rows] = np.maximum(number[own.group], 0)
-        names = np.array(ids, dtype=object)
+        kind_of_row = np.zeros(int(own.rows[-1]) + 1 if len(own.rows) else 0, np.int64)
+        kind_of_row[own.rows] = number[own.group]
         for reading in settings.listed_readings:
             for level in (*run.levels, *([ALL] if reading == "as-is" else [])):
-                write_kinds(run.path, level, pair, reading, lambda rows: names[by_row[rows]])  # noqa: B023
+                write_kinds(run.path, level, pair, reading, ids, kind_of_row)

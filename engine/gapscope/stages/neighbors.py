@@ -11,6 +11,7 @@ from distributed.system import MEMORY_LIMIT
 from numpy.typing import NDArray
 
 from gapscope.cluster import Connect, run_jobs, workers_per_host
+from gapscope.compare.sample import sample
 from gapscope.compare.style_scaler import MAX_SAMPLE, trimmed_style_scalers
 from gapscope.device import Device
 from gapscope.device.cores import share_cores
@@ -191,7 +192,7 @@ def _fit_style_scalers(run: RunStore) -> None:
     random = np.random.default_rng(0)
     # Each dataset is compared with all others together.
     size = min(MAX_SAMPLE, 4 * MAX_SAMPLE // len(groups))
-    chosen = {name: _sample_rows(own.representative_rows, size, random) for name, own in groups.items()}
+    chosen = {name: sample(own.representative_rows, size, random) for name, own in groups.items()}
     for level in run.levels:
         samples = [read_rows_float32(open_embeddings(run, name, level), rows) for name, rows in chosen.items()]
         trimmed = trimmed_style_scalers(samples, run.record.config.neighbors.metric)
@@ -201,10 +202,6 @@ def _fit_style_scalers(run: RunStore) -> None:
             for name, (mean, std) in zip(groups, scalers, strict=True)
         }
     run.write_record()
-
-
-def _sample_rows(rows: NDArray[np.int64], size: int, random: np.random.Generator) -> NDArray[np.int64]:
-    return rows if len(rows) <= size else np.sort(random.choice(rows, size, replace=False))
 
 
 def _scaler_digest(run: RunStore, level: str, pair: Pair) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.compare.sample import sample
 from gapscope.device import Device
 from gapscope.pyramid.classifier import CLASSES, load_classifier, name_classes
 from gapscope.settings import EmbedSettings
@@ -34,9 +35,7 @@ def name_by_network(
     count = int(np.clip(_MAX_IMAGES // len(rows), _MIN_PER_KIND, _MAX_PER_KIND))
     names = {}
     for kind, (dataset, own) in rows.items():
-        chosen = own if len(own) <= count else np.sort(np.random.default_rng(0).choice(own, count, replace=False))
-        decoded = decode_rows(run, dataset, chosen.tolist(), device, settings.preprocess)
-        pixels = [square for _, square in decoded if not isinstance(square, str)]
+        pixels = decode_rows(run, dataset, sample(own, count), device, settings.preprocess)
         if not pixels:
             continue
         probabilities = []

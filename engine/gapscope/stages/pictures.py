@@ -1,6 +1,5 @@
-"""Reads and decodes single images of a run again, once it is embedded: to name kinds, and to show where they differ."""
+"""Reads and decodes single images of a run again, once it is embedded."""
 
-from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,7 +8,7 @@ from numpy.typing import NDArray
 from gapscope.device import Device
 from gapscope.errors import UserError
 from gapscope.settings import Preprocess
-from gapscope.sources import Entry, Source
+from gapscope.sources import Entry
 from gapscope.sources.rejects import Rejected
 from gapscope.store.index import read_entries
 from gapscope.store.run_store import RunStore
@@ -21,34 +20,27 @@ Pixels = NDArray[np.uint8]
 
 
 def decode_rows(
-    run: RunStore, dataset: str, rows: Sequence[int], device: Device, preprocess: Preprocess
-) -> Iterator[tuple[int, Pixels | str]]:
-    """Yield each row with the square of pixels that the network saw, or the reason why it is out of reach.
+    run: RunStore, dataset: str, rows: NDArray[np.int64], device: Device, preprocess: Preprocess
+) -> list[Pixels]:
+    """Return the squares of pixels that the network saw of some rows; those that are out of reach by now are left out.
 
     Args:
         run: the run.
         dataset: the dataset's name.
-        rows: of embedded images, in any order.
+        rows: of embedded images.
         device: decodes.
         preprocess: size and fit of the square.
     """
     try:
         source = run.open_source(dataset)
-    except (UserError, OSError) as error:
-        yield from ((row, f"{dataset} is out of reach: {error}") for row in rows)
-        return
-    order = np.sort(np.asarray(rows, np.int64))
-    entries = dict(zip(order.tolist(), read_entries(run, dataset, order), strict=True)) if len(order) else {}
+    except (UserError, OSError):
+        return []
 
-    def decode(row: int) -> Pixels | str:
-        return _decode(source, entries[row], device, preprocess)
+    def decode(entry: Entry) -> Pixels | None:
+        try:
+            return device.decode(source.read(entry), preprocess, entry.box).pixels
+        except (Rejected, UserError, OSError):
+            return None
 
     with ThreadPoolExecutor(_READERS) as pool:
-        yield from zip(rows, pool.map(decode, rows), strict=True)
-
-
-def _decode(source: Source, entry: Entry, device: Device, preprocess: Preprocess) -> Pixels | str:
-    try:
-        return device.decode(source.read(entry), preprocess, entry.box).pixels
-    except (Rejected, UserError, OSError) as error:
-        return str(error)
+        return [pixels for pixels in pool.map(decode, read_entries(run, dataset, rows)) if pixels is not None]

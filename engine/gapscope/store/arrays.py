@@ -1,6 +1,6 @@
 """Arrays of results: created whole, checked for missing chunks, and marked done once they are on disk."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,17 @@ from gapscope.store.run_store import RunStore
 
 CHUNK_ROWS = 65536
 """Rows per chunk."""
+
+
+def row_slices(count: int) -> Iterator[slice]:
+    """Yield slices of `CHUNK_ROWS` of so many rows, the last one shorter: what is read of a large array at a time.
+
+    Example:
+        >>> [(part.start, part.stop) for part in row_slices(100_000)]
+        [(0, 65536), (65536, 100000)]
+    """
+    for start in range(0, count, CHUNK_ROWS):
+        yield slice(start, min(start + CHUNK_ROWS, count))
 
 
 def create_array(

@@ -165,6 +165,12 @@ def write_gaps(run: Location, gaps: Gaps) -> None:
     write_text(run / TABLE, text.getvalue())
 
 
+def remove_gaps(run: Location) -> None:
+    """Remove gaps.json and gaps.csv, where there are any; the kinds' images are among the manifests."""
+    for name in (NAME, TABLE):
+        (run / name).unlink(missing_ok=True)
+
+
 def write_members(run: Location, members: pa.Table) -> None:
     """Write manifests/kinds.parquet and .csv: which images each kind has, with the columns of `MEMBERS_SCHEMA`."""
     path = members_path(run)

@@ -6,8 +6,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.store import checksums, gaps, metrics
+from gapscope.store import checksums, metrics
 from gapscope.store.arrays import array_attributes, is_done, member_names, read_array, write_array
+from gapscope.store.gaps import remove_gaps
 from gapscope.store.location import remove_tree
 from gapscope.store.metrics import LayoutInfo
 from gapscope.store.neighbors import NAME as NEIGHBORS
@@ -97,8 +98,7 @@ def remove_results(run: RunStore, *, neighbors: bool = True) -> None:
     for store in (*([NEIGHBORS] if neighbors else []), LAYOUT, CLUSTERS, "manifests", "scores"):
         remove_tree(run.path / store)
         run.close(store)
-    for name in (gaps.NAME, gaps.TABLE):
-        (run.path / name).unlink(missing_ok=True)
+    remove_gaps(run.path)
     # Without a dataset's look is without the look that it has now; neighbors by another scaler are found again.
     run.record.style_scaler = {}
     run.write_record()

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -154,27 +154,25 @@ def write_manifest(
 
 
 def write_kinds(
-    run: Location,
-    level: str,
-    pair: Pair,
-    reading: Reading,
-    kinds: Callable[[NDArray[np.int64]], NDArray[np.object_]],
+    run: Location, level: str, pair: Pair, reading: Reading, ids: Sequence[str], kind_of_row: NDArray[np.int64]
 ) -> None:
     """Write which kind each image of a manifest is of: in the Parquet file, and with it the CSV and the plain list.
 
-    In the CSV, lists are JSON. The plain list holds the uris of what is listed.
+    In the CSV, lists are JSON. The plain list holds the uris of what is listed; over all levels, of what is within the
+    bound for all of them together.
 
     Args:
         run: the run's folder.
         level: the level's name, or `ALL`.
         pair: of datasets.
         reading: whose list it is.
-        kinds: returns the id of the kind of each row of the query, empty for none.
+        ids: of kinds; empty for no kind.
+        kind_of_row: the number of the kind of each row of the query, in `ids`.
     """
     path = manifest_path(run, level, pair, reading)
     with readable(path) as file:
         table = read_whole(file)
-    own = pa.array(kinds(table["row"].to_numpy()), pa.string())
+    own = pa.array(ids, pa.string()).take(pa.array(kind_of_row[table["row"].to_numpy()]))
     table = table.set_column(table.schema.get_field_index("kind"), "kind", own)
     with replacing(path) as temporary:
         write_whole(temporary, table)
@@ -218,10 +216,7 @@ def _write_texts(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "
 
 
 def write_across_levels(run: Location, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
-    """Write the list over all levels as Parquet, as yet without kinds; `write_kinds` writes the other files.
-
-    Its plain list holds what is within the bound for all levels together.
-    """
+    """Write the list over all levels as Parquet, as yet without kinds; `write_kinds` writes the other files."""
     _write_parquet(manifest_path(run, ALL, pair), table.assign(kind=""), _schema(ACROSS_LEVELS_SCHEMA, table, metadata))
 
 

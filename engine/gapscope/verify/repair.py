@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 import zarr
 
-from gapscope.store import gaps
 from gapscope.store.datasets import Pair
+from gapscope.store.gaps import remove_gaps
 from gapscope.store.groups import forget_groups
 from gapscope.store.image_stats import image_stats_path, list_again
 from gapscope.store.layouts import CLUSTERS, LAYOUT, PREVIOUS, mark_unfinished
@@ -101,8 +101,7 @@ def _remove_previous(run: RunStore, level: str, name: str) -> None:
 def _remove_comparison(run: RunStore) -> None:
     remove_tree(run.path / "manifests")
     remove_tree(run.path / "scores")
-    for name in (gaps.NAME, gaps.TABLE):
-        (run.path / name).unlink(missing_ok=True)
+    remove_gaps(run.path)
 
 
 def _remove_report(run: RunStore) -> None:

@@ -135,7 +135,7 @@
     const [query, reference] = g.data.pairs[kind.pair];
     const cell = (value) => [value, null, null, null, null, null];
     const rows = (field) => kind.evidence.map((values) => g.data.pairs.map((_, pair) => (pair === kind.pair ? cell(values[field]) : null)));
-    const help = [`Of ${g.kindName(kind)}: share of its images that each level lists`, `What is missing of ${g.datasetName(reference)} among the nearest of its images: none 0%, all 100%`];
+    const help = [`Of ${kind.name}: share of its images that each level lists`, `What is missing of ${g.datasetName(reference)} among the nearest of its images: none 0%, all 100%`];
     return [`${kind.id}: listed`, `${kind.id}: lacking in ${g.datasetName(reference)}`].map((label, field) => {
       const figure = lineChart({ label, help: help[field], format: "percent", rows: rows(field), key: `kind-${field}` }, [kind.pair], state.level);
       figure.classList.add("kind-figure");

@@ -15,11 +15,6 @@
     });
     return images;
   };
-  g.kindName = (kind) => {
-    if (!kind.name) return "no name";
-    return kind.guess === null ? kind.name : `looks like: ${kind.name} (${Number(kind.guess.toPrecision(1))})`;
-  };
-
   // A kind is selected as what it is everywhere: on the map, in the gallery and in the charts.
   g.showKind = (number) => {
     if (g.state.kind === number) return g.update({ kind: null, selected: new Set() });
@@ -45,7 +40,7 @@
     const [, reference] = g.data.pairs[kind.pair];
     const pictures = chosenPictures(kind);
     return [
-      g.make("div", { class: "kind-pictures", role: "group", "aria-label": `Pictures of ${g.kindName(kind)}` }, ...pictures.map(([image]) => picture(image, null))),
+      g.make("div", { class: "kind-pictures", role: "group", "aria-label": `Pictures of ${kind.name}` }, ...pictures.map(([image]) => picture(image, null))),
       g.make("p", { class: "quiet caption" }, "Nearest in ", g.tag(reference), ` at ${g.data.levels[kind.comparedAt].name}, and how far; within the kind it is ${g.formatShort(kind.spacing)}:`),
       g.make("div", { class: "kind-pictures counterparts", role: "group", "aria-label": "Their nearest counterparts" },
         ...pictures.map(([, counterpart, distance]) => picture(counterpart, distance === null ? null : g.formatShort(distance)))),
@@ -60,7 +55,7 @@
     return g.make("li", { class: isShown ? "kind-card shown" : "kind-card", "data-kind": kind.id },
       g.make("button", { type: "button", class: "kind-head", "aria-pressed": String(isShown), "data-kind-head": kind.id, onclick: () => g.showKind(number) },
         g.make("span", { class: "kind-title" }, g.swatch(query), g.make("bdi", {}, kind.title), g.make("span", { class: "quiet kind-id" }, kind.id)),
-        g.make("strong", { class: kind.name && kind.guess === null ? "kind-name" : "kind-name guess" }, g.make("bdi", {}, g.kindName(kind))),
+        g.make("strong", { class: kind.isNamed ? "kind-name" : "kind-name guess" }, g.make("bdi", {}, kind.name)),
         g.make("span", { class: "quiet" }, `${kind.count} (${kind.share}) · ${kind.levels} · ${kind.sure}`)),
       ...strip(kind),
       g.make("p", { class: "advice" }, g.make("bdi", {}, kind.advice)),

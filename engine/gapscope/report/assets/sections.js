@@ -143,7 +143,7 @@
   // The images of the kind that is selected: those that the level lists, then the others.
   const drawKindGallery = (list, state, query, reference) => {
     const kind = g.data.kinds[state.kind];
-    g.byId("gallery-title").replaceChildren(`${kind.id}, `, g.make("bdi", {}, g.kindName(kind)), ": ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}${g.readingSuffix(state)}`);
+    g.byId("gallery-title").replaceChildren(`${kind.id}, `, g.make("bdi", {}, kind.name), ": ", g.tag(query), " against ", g.tag(reference), ` at ${levelName(state)}${g.readingSuffix(state)}`);
     const stacks = stacksOf(list).map((stack) => stack.filter((entry) => g.image.kind[entry.image] === state.kind)).filter((stack) => stack.length);
     const listed = new Set(list.image);
     const others = g.kindImages(state.kind).filter((image) => !listed.has(image));
