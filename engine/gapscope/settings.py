@@ -18,6 +18,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 Pool = Literal["mean", "max", "gem", "grid"]
 Metric = Literal["cosine", "euclidean"]
 Thumbnails = Literal["off", "outliers", "drawn"]
+HeatMaps = Literal["off", "kinds", "all"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Speedup = Literal["pooled-fpn", "fold", "channels-last", "compile"]
 ExportFormat = Literal["parquet", "fiftyone", "projector", "stills"]
@@ -419,6 +420,13 @@ class ReportSettings(_Checked):
         Thumbnails,
         Help("Images that the report has pictures of: off for none, outliers (with their neighbors), or drawn."),
     ] = "drawn"
+    heat_maps: Annotated[
+        HeatMaps,
+        Help(
+            "Images with heat maps of where in them something is unlike the reference: off for none, kinds for the "
+            "pictures of kinds, or all for the first outliers as well."
+        ),
+    ] = "all"
 
 
 @dataclass(frozen=True, kw_only=True)

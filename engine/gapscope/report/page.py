@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from plotly.offline import get_plotlyjs
 
 from gapscope.report.columns import read_columns
+from gapscope.report.heat_maps import PageHeatMaps
 from gapscope.report.kinds import PageKinds, kinds_data
 from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList, Ranking
 from gapscope.report.neighbor_lists import NeighborLists, read_neighbor_lists
@@ -34,6 +35,7 @@ ASSETS = (
     "cards.js",
     "charts.js",
     "sections.js",
+    "heat.js",
     "kinds.js",
     "lead.js",
     "find.js",
@@ -51,6 +53,7 @@ def write_page(
     rankings: list[Ranking],
     one_sided: list[list[OneSidedCluster]],
     kinds: PageKinds,
+    heat_maps: PageHeatMaps,
     selection: Selection,
     tiles: Tiles,
     folder: Path,
@@ -65,6 +68,7 @@ def write_page(
         rankings: of every reading, level and pair.
         one_sided: the one-sided clusters of every level.
         kinds: the kinds of image that are missing, or differ.
+        heat_maps: where in images that is.
         selection: the images on the page.
         tiles: their thumbnails.
         folder: an existing folder.
@@ -79,7 +83,9 @@ def write_page(
     columns = read_columns(run, index, selection)
     opening = openings(run, metrics, index, outlier_lists, rankings, selection)
     facts = page_data(run, metrics, index, one_sided, selection, tiles, columns, opening)
-    write_data("facts", {**facts, **kinds_data(run, metrics, kinds, index, selection)})
+    write_data("facts", {**facts, **kinds_data(run, metrics, kinds, index, selection), "heatMaps": heat_maps.facts})
+    if heat_maps.data is not None:
+        write_data("heat-maps", heat_maps.data)
     for number, column in enumerate(columns):
         write_data(f"column-{number}", column.values)
     write_data("images", {**_images(run, index, selection, tiles), "kind": packed(kinds.kind[selection.image])})

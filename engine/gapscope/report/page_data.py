@@ -64,6 +64,7 @@ def page_data(
             for level, words in zip(run.record.model.levels, level_words(run), strict=True)
         ],
         "size": run.record.config.embed.size,
+        "fit": run.record.config.embed.fit,
         "pairs": [[run.datasets.index(name) for name in pair] for pair in run.pairs],
         "placed": len(index),
         "drawn": int(selection.drawn.sum()),

@@ -35,7 +35,8 @@ def name_by_network(
     count = int(np.clip(_MAX_IMAGES // len(rows), _MIN_PER_KIND, _MAX_PER_KIND))
     names = {}
     for kind, (dataset, own) in rows.items():
-        pixels = decode_rows(run, dataset, sample(own, count), device, settings.preprocess)
+        decoded = decode_rows(run, dataset, sample(own, count), device, settings.preprocess)
+        pixels = list(decoded.pixels.values())
         if not pixels:
             continue
         probabilities = []

@@ -23,6 +23,7 @@ from gapscope.settings import (
     Fit,
     GroupSettings,
     GroupValues,
+    HeatMaps,
     LayoutSettings,
     Metric,
     ModelSettings,
@@ -119,6 +120,7 @@ def compare(
     cache: str | PathLike[str] | None = ExecutionSettings.cache,
     max_points: int = ReportSettings.max_points,
     thumbnails: Thumbnails = ReportSettings.thumbnails,
+    heat_maps: HeatMaps = ReportSettings.heat_maps,
     progress: Progress | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
@@ -174,6 +176,8 @@ def compare(
             embeds A once.
         max_points: Largest number of images that the report draws on a map.
         thumbnails: Images that the report has pictures of: off for none, outliers (with their neighbors), or drawn.
+        heat_maps: Images with heat maps of where in them something is unlike the reference: off for none, kinds for the
+            pictures of kinds, or all for the first outliers as well.
         progress: shows long work; nothing is shown by default.
 
     Raises:
@@ -211,7 +215,7 @@ def compare(
     layout = LayoutSettings(
         n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
     )
-    page = ReportSettings(max_points=max_points, thumbnails=thumbnails)
+    page = ReportSettings(max_points=max_points, thumbnails=thumbnails, heat_maps=heat_maps)
     comparison = CompareSettings(k=k, fdr=fdr, reference=reference, readings=readings, max_outliers=max_outliers)
     if reference is not None and reference not in locations:
         raise OptionError(f"the datasets are {', '.join(locations)}", argument="reference", value=reference)
@@ -256,7 +260,7 @@ def compare(
         _keep_times(run.record, log.times)
         run.write_record()
         _log_warnings(run)
-        write_report(run, shown, page)
+        write_report(run, shown, page, embed, on)
         log.tell_times()
         return open_run(folder)
 

@@ -1,6 +1,8 @@
 """The stage that writes the report, from a run to RUN/report/index.html."""
 
+from gapscope.device import Device
 from gapscope.progress import Progress
+from gapscope.report.heat_maps import read_page_heat_maps
 from gapscope.report.kinds import read_page_kinds
 from gapscope.report.lists import read_one_sided_clusters, read_outlier_lists, read_rankings
 from gapscope.report.page import write_page
@@ -8,7 +10,8 @@ from gapscope.report.points import read_point_index
 from gapscope.report.selection import select_images
 from gapscope.report.tiles import write_tiles
 from gapscope.run import open_run
-from gapscope.settings import ReportSettings
+from gapscope.settings import EmbedSettings, ReportSettings
+from gapscope.stages.heat_maps import make_heat_maps
 from gapscope.store.atomic import replacing_folder
 from gapscope.store.checksums import write_checksums
 from gapscope.store.location import Location, LocationLike
@@ -18,16 +21,30 @@ from gapscope.store.run_store import RunStore
 from gapscope.verify.diagnose import diagnose_damage
 
 
-def write_report(run: RunStore, progress: Progress, settings: ReportSettings | None = None) -> Location:
+def write_report(
+    run: RunStore,
+    progress: Progress,
+    settings: ReportSettings | None = None,
+    embed: EmbedSettings | None = None,
+    device: Device | None = None,
+) -> Location:
     """Write the run's report, in place of an older one, and return the path of its page.
 
     The same run and the same image files make the same bytes. An image that can no longer be read is shown as such.
+
+    Args:
+        run: the run, compared.
+        progress: shows the work.
+        settings: of the page.
+        embed: the run's network, for heat maps; as run.json has it by default.
+        device: where that network computes; the GPU by default where there is one.
 
     Raises:
         OSError: the run's folder cannot be written.
     """
     settings = settings or ReportSettings()
     metrics = read_metrics(run)
+    make_heat_maps(run, settings.heat_maps, progress, embed, device)
     with replacing_folder(run.path / "report") as folder:
         # 1. Every image that has coordinates on all maps, every outlier list, ranking, one-sided cluster and kind.
         index = read_point_index(run)
@@ -41,7 +58,8 @@ def write_report(run: RunStore, progress: Progress, settings: ReportSettings | N
         # 3. Their thumbnails.
         tiles = write_tiles(run, index, selection, settings.thumbnails, folder, progress)
         # 4. The page and its data.
-        write_page(run, metrics, index, outlier_lists, rankings, one_sided, kinds, selection, tiles, folder)
+        heat_maps = read_page_heat_maps(run, settings.heat_maps, index, kinds, selection)
+        write_page(run, metrics, index, outlier_lists, rankings, one_sided, kinds, heat_maps, selection, tiles, folder)
         files = [path for path in folder.rglob("*") if path.is_file()]
         write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
     return run.path / "report" / "index.html"

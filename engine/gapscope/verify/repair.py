@@ -7,6 +7,7 @@ import zarr
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import remove_gaps
 from gapscope.store.groups import forget_groups
+from gapscope.store.heat_maps import remove_heat_maps
 from gapscope.store.image_stats import image_stats_path, list_again
 from gapscope.store.layouts import CLUSTERS, LAYOUT, PREVIOUS, mark_unfinished
 from gapscope.store.location import remove_tree, zarr_store
@@ -102,6 +103,7 @@ def _remove_comparison(run: RunStore) -> None:
     remove_tree(run.path / "manifests")
     remove_tree(run.path / "scores")
     remove_gaps(run.path)
+    remove_heat_maps(run.path)
 
 
 def _remove_report(run: RunStore) -> None:

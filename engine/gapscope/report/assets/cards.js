@@ -89,15 +89,36 @@
       nearest.length ? row : g.make("p", { class: "quiet" }, "None of its nearest images is on this page."));
   };
 
-  // The full image if the page is served, otherwise its thumbnail.
-  const largeImage = (image) => {
+  // The full image if the page is served, otherwise its thumbnail; with a heat map over it where that is wanted.
+  const largeImage = (image, heat) => {
     const box = g.boxedThumbnail(image, 224, { eager: true });
+    if (heat) g.putHeat(box.firstChild, image, heat.pair, heat.level);
     const url = g.fullImage(image);
     if (!url) return box;
     const full = g.make("img", { class: "full", src: url, alt: g.altText(image) });
-    full.addEventListener("load", () => box.replaceChildren(
-      g.make("a", { href: url, target: "_blank", rel: "noopener", title: "Open the image in a new tab" }, full)), { once: true });
+    full.addEventListener("load", () => {
+      const link = g.make("a", { class: "full", href: url, target: "_blank", rel: "noopener", title: "Open the image in a new tab" }, full);
+      if (heat) g.putHeat(link, image, heat.pair, heat.level, [full.naturalWidth, full.naturalHeight]);
+      box.replaceChildren(link);
+    }, { once: true });
     return box;
+  };
+
+  let heatShown = null; // the level at which the pinned image's heat map is shown; "opens" for the one that points best
+  const pinnedHeat = (image, pairs) => {
+    if (!g.data.heatMaps?.levels.length || !pairs.length) return { heat: null, line: [] };
+    const pair = g.heatPair(image, pairs);
+    const choose = (level) => {
+      heatShown = level;
+      g.update({ pinned: image });
+    };
+    if (heatShown === null) return { heat: null, line: [g.heatSwitch("Where in the pinned image", null, pairs[0], "opens", choose)] };
+    if (pair === null) {
+      return { heat: null, line: [g.heatSwitch("Where in the pinned image", heatShown, pairs[0], null, choose), g.make("p", { class: "quiet" }, "No heat map: ", g.make("bdi", {}, g.heatReason(image, pairs)))] };
+    }
+    const opens = g.heatOpens(image, pair);
+    const level = heatShown === "opens" ? opens : heatShown;
+    return { heat: { pair, level }, line: [g.heatSwitch("Where in the pinned image", level, pair, opens, choose), g.heatLegend(pair, level)] };
   };
 
   g.drawPinnedCard = (level, levelName, state) => {
@@ -115,13 +136,15 @@
     const pairs = g.pairsOfQuery(image).sort((a, b) => (entry(a)?.q ?? 2) - (entry(b)?.q ?? 2) || a - b);
     const cluster = level.clusters[image];
     const selected = state.selected.has(image);
+    const { heat, line } = pinnedHeat(image, pairs);
     box.replaceChildren(
       g.make("div", { class: "pinned-head" },
         g.tag(g.image.dataset[image]),
         g.make("span", { class: "buttons" },
           g.make("button", { type: "button", class: "plain", "aria-pressed": String(selected), onclick: () => g.select([image], selected ? "remove" : "add") }, selected ? "Selected" : "Select"),
           g.make("button", { type: "button", class: "plain", onclick: () => g.update({ pinned: null }) }, "Unpin"))),
-      largeImage(image),
+      largeImage(image, heat),
+      ...line,
       g.make("p", { class: "file", title: g.image.uri(image) }, g.make("bdi", {}, g.image.name(image))),
       ...[groupLine(image), coloringLine(image)].filter(Boolean),
       g.make("p", { class: "quiet" }, cluster < 0 ? `In no cluster at ${levelName}` : `In cluster ${cluster} at ${levelName}`),

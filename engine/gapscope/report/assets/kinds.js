@@ -31,16 +31,37 @@
     return [...first, ...diverse.slice(0, COLUMNS - first.length)];
   };
 
-  const picture = (image, caption) => g.make("span", { class: "kind-picture" },
-    image < 0 ? g.make("span", { class: "box empty" }, "–")
-      : g.make("button", { type: "button", class: "neighbor", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`, onclick: () => g.pinFromList(image) }, g.boxedThumbnail(image, 96)),
-    caption === null ? null : g.make("span", { class: "quiet" }, caption));
+  const picture = (image, caption, heat = null) => {
+    if (image < 0) return g.make("span", { class: "kind-picture" }, g.make("span", { class: "box empty" }, "–"), captioned(caption));
+    const box = g.boxedThumbnail(image, 96);
+    if (heat) g.putHeat(box.firstChild, image, heat.pair, heat.level);
+    return g.make("span", { class: "kind-picture" },
+      g.make("button", { type: "button", class: "neighbor", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`, onclick: () => g.pinFromList(image) }, box),
+      captioned(caption));
+  };
+  const captioned = (caption) => (caption === null ? "" : g.make("span", { class: "quiet" }, caption));
 
-  const strip = (kind) => {
+  const heatShown = new Map(); // the level at which a kind's heat maps are shown
+  const heatLine = (number, kind) => {
+    if (!g.data.heatMaps) return null;
+    const { level, reason } = g.data.heatMaps.kinds[number];
+    if (level === null) return g.make("p", { class: "quiet caption" }, "No heat maps: ", g.make("bdi", {}, reason));
+    return g.heatSwitch(`Where in the pictures of ${kind.id}`, heatShown.get(number) ?? null, kind.pair, level, (chosen) => {
+      if (chosen === null) heatShown.delete(number);
+      else heatShown.set(number, chosen);
+      g.drawKinds(g.state);
+    });
+  };
+
+  const strip = (number, kind) => {
     const [, reference] = g.data.pairs[kind.pair];
     const pictures = chosenPictures(kind);
+    const level = heatShown.get(number) ?? null;
+    const heat = level === null ? null : { pair: kind.pair, level };
     return [
-      g.make("div", { class: "kind-pictures", role: "group", "aria-label": `Pictures of ${kind.name}` }, ...pictures.map(([image]) => picture(image, null))),
+      g.make("div", { class: "kind-pictures", role: "group", "aria-label": `Pictures of ${kind.name}` }, ...pictures.map(([image]) => picture(image, null, heat))),
+      heatLine(number, kind),
+      heat ? g.heatLegend(heat.pair, heat.level) : null,
       g.make("p", { class: "quiet caption" }, "Nearest in ", g.tag(reference), ` at ${g.data.levels[kind.comparedAt].name}, and how far; within the kind it is ${g.formatShort(kind.spacing)}:`),
       g.make("div", { class: "kind-pictures counterparts", role: "group", "aria-label": "Their nearest counterparts" },
         ...pictures.map(([, counterpart, distance]) => picture(counterpart, distance === null ? null : g.formatShort(distance)))),
@@ -57,7 +78,7 @@
         g.make("span", { class: "kind-title" }, g.swatch(query), g.make("bdi", {}, kind.title), g.make("span", { class: "quiet kind-id" }, kind.id)),
         g.make("strong", { class: kind.isNamed ? "kind-name" : "kind-name guess" }, g.make("bdi", {}, kind.name)),
         g.make("span", { class: "quiet" }, `${kind.count} (${kind.share}) · ${kind.levels} · ${kind.sure}`)),
-      ...strip(kind),
+      ...strip(number, kind).filter(Boolean),
       g.make("p", { class: "advice" }, g.make("bdi", {}, kind.advice)),
       mirror === null ? null : g.make("p", { class: "quiet" }, "The other side: ",
         g.make("button", { type: "button", class: "link", onclick: () => g.showKind(kind.mirror) }, `${mirror.id}, ${mirror.count} of ${g.datasetName(g.data.pairs[mirror.pair][0])}, ${mirror.levels}, ${mirror.sure}`)));
@@ -90,10 +111,11 @@
   };
 
   g.drawKinds = (state) => {
-    const focused = document.activeElement?.dataset?.kindHead;
+    const { kindHead: focused, heat: focusedHeat } = document.activeElement?.dataset ?? {};
     const pairs = g.data.pairs.length ? g.bothWays(state.pair) : [];
     g.byId("kinds").replaceChildren(...pairs.map((pair) => column(pair, state)));
     if (focused) document.querySelector(`[data-kind-head="${focused}"]`)?.focus();
+    if (focusedHeat) document.querySelector(`#kinds [data-heat="${focusedHeat}"]`)?.focus();
   };
 
   // The square of a picture that a level sees at once, at its true size.

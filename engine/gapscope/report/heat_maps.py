@@ -1,0 +1,107 @@
+"""The heat maps as the page shows them, and the level at which each kind and image opens."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gapscope.heat_maps.bank import opening_level
+from gapscope.heat_maps.rarity import SIDE
+from gapscope.report.kinds import PageKinds
+from gapscope.report.points import PointIndex
+from gapscope.report.script import packed
+from gapscope.report.selection import Selection
+from gapscope.settings import HeatMaps
+from gapscope.store.datasets import Pair
+from gapscope.store.gaps import Gap
+from gapscope.store.heat_maps import STEPS, read_heat_maps
+from gapscope.store.run_store import RunStore
+
+_Key = tuple[str, int, str]
+
+
+@dataclass(frozen=True, eq=False)
+class PageHeatMaps:
+    """What the page needs of heat maps, as JSON values.
+
+    Attributes:
+        facts: what it needs at once; None where it has no heat maps.
+        data: the maps, which it loads when they are first looked at; None likewise.
+    """
+
+    facts: Mapping[str, object] | None
+    data: Mapping[str, object] | None
+
+
+def read_page_heat_maps(
+    run: RunStore, which: HeatMaps, index: PointIndex, kinds: PageKinds, selection: Selection
+) -> PageHeatMaps:
+    """Read the heat maps of the images on the page."""
+    if which == "off":
+        return PageHeatMaps(None, None)
+    by_image: dict[_Key, list[Mapping[str, Any]]] = {}
+    for row in read_heat_maps(run).to_pylist():
+        by_image.setdefault((row["dataset"], row["row"], row["reference"]), []).append(row)
+    if which == "kinds":
+        of_kinds = {key for gap in kinds.gaps["kinds"] for key in _keys(gap)}
+        by_image = {key: rows for key, rows in by_image.items() if key in of_kinds}
+    mapped = {key: rows for key, rows in by_image.items() if rows[0]["reason"] is None}
+    reasons = {key: rows[0]["reason"] for key, rows in by_image.items() if rows[0]["reason"] is not None}
+    levels = [level for level in run.levels if any(row["level"] == level for rows in mapped.values() for row in rows)]
+    numbers = [run.levels.index(level) for level in levels]
+    page_numbers = selection.page_numbers(len(index))
+
+    def image_of(key: _Key) -> int:
+        dataset, row, _ = key
+        return int(page_numbers[index.find(index.datasets.index(dataset), np.array([row]))[0]])
+
+    def pair_of(key: _Key) -> int:
+        return run.pairs.index(Pair(key[0], key[2]))
+
+    on_page = [key for key in mapped if image_of(key) >= 0]
+    maps = [{row["level"]: np.frombuffer(row["map"], np.uint8) for row in mapped[key]} for key in on_page]
+    data = {
+        "side": SIDE,
+        "steps": STEPS,
+        "levels": numbers,
+        "images": [[image_of(key), pair_of(key), _opens(run, mapped, [key])] for key in on_page],
+        "maps": packed(np.stack([[own[level] for level in levels] for own in maps]) if maps else np.empty(0, np.uint8)),
+        "reasons": [[image_of(key), pair_of(key), reason] for key, reason in reasons.items() if image_of(key) >= 0],
+    }
+    pointing = {
+        pair_of(key): [next(row["pointing"] for row in rows if row["level"] == level) for level in levels]
+        for key, rows in mapped.items()
+    }
+    return PageHeatMaps(
+        {
+            "levels": numbers,
+            "kinds": [_of_kind(run, gap, mapped, reasons) for gap in kinds.gaps["kinds"]],
+            "pointing": [[round(own, 2) for own in pointing.get(number, [])] for number in range(len(run.pairs))],
+        },
+        data,
+    )
+
+
+def _keys(gap: Gap) -> list[_Key]:
+    return [(gap["query"], picture["row"], gap["reference"]) for picture in gap["pictures"]]
+
+
+def _of_kind(
+    run: RunStore, gap: Gap, mapped: Mapping[_Key, Sequence[Mapping[str, Any]]], reasons: Mapping[_Key, str]
+) -> dict[str, object]:
+    """Return the number of the level at which a kind opens, or why it has no heat maps."""
+    keys = [key for key in _keys(gap) if key in mapped]
+    if keys:
+        return {"level": _opens(run, mapped, keys), "reason": None}
+    return {"level": None, "reason": next((reasons[key] for key in _keys(gap) if key in reasons), "none were made")}
+
+
+def _opens(run: RunStore, mapped: Mapping[_Key, Sequence[Mapping[str, Any]]], keys: Sequence[_Key]) -> int:
+    rows = [row for key in keys for row in mapped[key]]
+    levels = dict.fromkeys(row["level"] for row in rows)
+    means = {
+        name: {level: float(np.mean([row[name] for row in rows if row["level"] == level])) for level in levels}
+        for name in ("focus", "pointing")
+    }
+    return run.levels.index(opening_level(means["focus"], means["pointing"]))

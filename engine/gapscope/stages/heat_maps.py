@@ -1,0 +1,356 @@
+"""The stage that makes heat maps: where in the pictures on the page something is that the reference lacks."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import zip_longest
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from torch.utils.flop_counter import FlopCounterMode
+
+from gapscope.compare.sample import sample
+from gapscope.device import Device, choose_device
+from gapscope.errors import UserError, one_line
+from gapscope.heat_maps.bank import Bank, fit_bank
+from gapscope.heat_maps.squares import choose_squares, paste
+from gapscope.progress import Progress, Task
+from gapscope.pyramid.local_features import LocalFeatures
+from gapscope.pyramid.network import load_pyramid
+from gapscope.settings import EmbedSettings, HeatMaps
+from gapscope.stages.pictures import Pixels, decode_rows
+from gapscope.store.datasets import Pair
+from gapscope.store.gaps import read_gaps
+from gapscope.store.groups import read_groups
+from gapscope.store.heat_maps import STEPS, heat_map_table, read_heat_maps, write_heat_maps
+from gapscope.store.index import take_rows
+from gapscope.store.manifests import read_manifest
+from gapscope.store.neighbors import read_nearest
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
+
+_OUTLIERS = 24
+"""First outliers of each ordered pair that have heat maps."""
+_NEAREST = 2
+"""Images of the reference that join the bank for each image that is held against it: a face is held against faces."""
+_SHARE = 0.08
+"""Of the run's time that heat maps may take, both as estimated."""
+_USUAL, _MIN_USUAL = 24, 8
+"""Random images of the reference from which a bank learns what is usual."""
+_MAX_RANDOM = 500
+_TOO_MANY = "the images before it have taken up the tenth of the run's time that heat maps may take"
+
+Maps = Mapping[str, NDArray[np.float32]]
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """An image that is to have heat maps, and the images of the reference that join the bank for it."""
+
+    pair: Pair
+    row: int
+    nearest: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[str, int, str]:
+        return self.pair.query, self.row, self.pair.reference
+
+
+def make_heat_maps(
+    run: RunStore, which: HeatMaps, progress: Progress, embed: EmbedSettings | None = None, device: Device | None = None
+) -> None:
+    """Make the heat maps of the page's pictures, and write them, unless all that are wanted have been made before.
+
+    Args:
+        run: the run, whose kinds and manifests are written.
+        which: the images that have heat maps.
+        progress: shows the work.
+        embed: the run's network; as run.json has it by default.
+        device: where it computes; the GPU by default where there is one.
+    """
+    wanted = list({image.key: image for image in _wanted(run, which)}.values())
+    earlier = read_heat_maps(run).to_pylist()
+    settled = {_key(row) for row in earlier if row["reason"] in (None, _TOO_MANY)}
+    if {image.key for image in wanted} <= settled:
+        return
+    rows = _without_network(run, embed, wanted)
+    if rows is None:
+        rows = _make(run, wanted, embed or embed_settings(run.record), device or choose_device("auto"), progress)
+    # What is out of reach today may have been in reach before.
+    made = {_key(row) for row in rows if row["reason"] is None}
+    kept = [row for row in earlier if row["reason"] is None and _key(row) not in made]
+    again = {_key(row) for row in kept}
+    write_heat_maps(run.path, heat_map_table([*(row for row in rows if _key(row) not in again), *kept]))
+
+
+def _key(row: Row) -> tuple[object, object, object]:
+    return row["dataset"], row["row"], row["reference"]
+
+
+def embed_settings(record: RunRecord) -> EmbedSettings:
+    """Return how a run's images became embeddings, from its record."""
+    config, model = record.config.embed, record.model
+    return EmbedSettings(
+        model=model.name,
+        weights=model.weights,
+        weights_sha256=model.weights_sha256,
+        levels=config.levels,
+        preprocess=config.preprocess,
+        pool=config.pool,
+        precision=model.precision or config.precision,
+        speedups=config.speedups if model.speedups is None else model.speedups,
+    )
+
+
+def _wanted(run: RunStore, which: HeatMaps) -> Iterator[_Wanted]:
+    """Yield what is to have heat maps, the first ones first: of every kind one, then of every kind a second."""
+    if which == "off":
+        return
+    kinds = read_gaps(run)["kinds"]
+    for number in range(max((len(gap["pictures"]) for gap in kinds), default=0)):
+        for gap in kinds:
+            if number < len(gap["pictures"]):
+                picture = gap["pictures"][number]
+                yield from _images(run, Pair(gap["query"], gap["reference"]), gap["level"], [picture["row"]])
+    if which == "all":
+        for turn in zip_longest(*(_outliers(run, pair) for pair in run.pairs)):
+            yield from (image for image in turn if image is not None)
+
+
+def _outliers(run: RunStore, pair: Pair) -> Iterator[_Wanted]:
+    """Yield the first outliers of an ordered pair, those that any list has first before those that any has second."""
+    level_of: dict[int, tuple[int, str]] = {}
+    for reading in run.record.config.compare.listed_readings:
+        for level in run.levels:
+            columns = ["row", "rank", *(["listed"] if reading == "style-aside" else [])]
+            table = read_manifest(run.path, level, pair, columns, reading).to_pandas().head(_OUTLIERS)
+            if reading == "style-aside":
+                table = table[table["listed"].astype(bool)]
+            for row, rank in zip(table["row"].tolist(), table["rank"].tolist(), strict=True):
+                level_of[row] = min(level_of.get(row, (rank, level)), (rank, level))
+    for row, (_, level) in sorted(level_of.items(), key=lambda item: (item[1][0], item[0]))[:_OUTLIERS]:
+        yield from _images(run, pair, level, [row])
+
+
+def _images(run: RunStore, pair: Pair, level: str, rows: Sequence[int]) -> Iterator[_Wanted]:
+    nearest = read_nearest(run, level, pair, np.array(rows, np.int64), _NEAREST)[1].tolist()
+    for row, near in zip(rows, nearest, strict=True):
+        yield _Wanted(pair, row, tuple(number for number in near if number >= 0))
+
+
+def _without_network(run: RunStore, embed: EmbedSettings | None, wanted: Sequence[_Wanted]) -> list[Row] | None:
+    """Return what says why nothing has heat maps; None where the run's network is at hand."""
+    if not run.record.model.weights_sha256:
+        reason = "the vectors are not of a network that gapscope has"
+    else:
+        path = Path((embed or embed_settings(run.record)).weights)
+        if path.is_file():
+            return None
+        reason = f"the network's weights are out of reach: {path}"
+    return [_no_map(image, "", reason) for image in wanted]
+
+
+def _no_map(image: _Wanted, uri: str, reason: str) -> Row:
+    query, row, reference = image.key
+    return {"dataset": query, "row": row, "uri": uri, "reference": reference, "reason": reason}
+
+
+def _make(
+    run: RunStore, wanted: Sequence[_Wanted], embed: EmbedSettings, device: Device, progress: Progress
+) -> list[Row]:
+    try:
+        network = _Network(embed, device)
+    except UserError as error:
+        return [_no_map(image, "", one_line(error)) for image in wanted]
+    rows: list[Row] = []
+    references = list(dict.fromkeys(image.pair.reference for image in wanted))
+    images = sum(dataset.read or 0 for dataset in run.record.datasets.values())
+    seconds = _Seconds.of(network.flops())
+    allowed = _SHARE * seconds.of_run(images) / len(references)
+    plans = [
+        _plan(run, reference, [image for image in wanted if image.pair.reference == reference], allowed, seconds)
+        for reference in references
+    ]
+    with progress.task("heat maps", sum(plan.images for plan in plans), "image") as task:
+        for plan in plans:
+            rows += _of_reference(run, plan, network, task)
+    return rows
+
+
+@dataclass(frozen=True)
+class _Seconds:
+    """Estimates of time on two cores, where all but the network is slowest beside it.
+
+    They follow from the network and not from a clock, so that the same run has the same heat maps.
+
+    Attributes:
+        network: of one image through the network.
+        decode: of one image, read and decoded.
+        compare: of one image, held against a bank on all levels.
+        rest: of one image in the run, but for network and decoding.
+        start: of the run, however few the images.
+    """
+
+    network: float
+    decode: float = 0.005
+    compare: float = 0.02
+    rest: float = 0.012
+    start: float = 12.0
+
+    @classmethod
+    def of(cls, flops: int) -> "_Seconds":
+        return cls(flops / 1e11)
+
+    def of_run(self, images: int) -> float:
+        return self.start + images * (self.network + self.decode + self.rest)
+
+    @property
+    def image(self) -> float:
+        return self.network + self.decode
+
+    @property
+    def usual(self) -> float:
+        """Of an image of which is learned what is usual: it is held against the bank as it is and with a square."""
+        return self.image + self.network + 2 * self.compare
+
+    @property
+    def wanted(self) -> float:
+        return self.image + self.compare
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """What is decoded of a reference, and what is held against it.
+
+    Attributes:
+        reference: the dataset's name.
+        usual: (u,) rows of it, drawn at random, from which is learned what is usual.
+        others: (m,) rows of it that are in the bank besides: near to images held against it, or random ones.
+        chosen: the images that are held against it.
+        left: those for which there is no time.
+    """
+
+    reference: str
+    usual: NDArray[np.int64]
+    others: NDArray[np.int64]
+    chosen: Sequence[_Wanted]
+    left: Sequence[_Wanted]
+
+    @property
+    def images(self) -> int:
+        return len(self.usual) + len(self.others) + len(self.chosen)
+
+
+def _plan(run: RunStore, reference: str, wanted: Sequence[_Wanted], allowed: float, seconds: _Seconds) -> _Plan:
+    """Return what can be done in the `allowed` seconds; what is little is done in any case."""
+    groups = read_groups(run, reference)
+    rows = groups.rows[groups.representative]
+    random = np.random.default_rng(0).permutation(sample(rows, _MAX_RANDOM)).tolist()
+    # Half of the time goes to what is usual at most, and the pictures come before more of the reference.
+    usual = random[: int(np.clip(allowed / 2 / seconds.usual, _MIN_USUAL, _USUAL))]
+    left, chosen, bank = allowed - len(usual) * seconds.usual, 0, dict.fromkeys(usual)
+    for image in wanted:
+        new = [row for row in image.nearest if row not in bank]
+        left -= seconds.wanted + len(new) * seconds.image
+        if left < 0 and chosen >= _MIN_USUAL:
+            break
+        chosen += 1
+        bank |= dict.fromkeys(new)
+    more = [row for row in random if row not in bank][: max(int(left / seconds.image), 0)]
+    others = sorted({*bank, *more} - {*usual})
+    return _Plan(reference, np.array(usual), np.array(others, np.int64), wanted[:chosen], wanted[chosen:])
+
+
+class _Network:
+    """The run's network, up to its maps, on a device."""
+
+    def __init__(self, embed: EmbedSettings, device: Device) -> None:
+        # Compiling would take longer than these few images.
+        speedups = tuple(name for name in embed.speedups if name not in ("auto", "compile"))
+        pyramid = load_pyramid(replace(embed, speedups=speedups))
+        self.device, self.preprocess = device, embed.preprocess
+        self._precision = embed.precision
+        self._network = device.prepare_network(LocalFeatures(pyramid), speedups)
+
+    def flops(self) -> int:
+        """Return the floating-point operations of one image."""
+        with FlopCounterMode(display=False) as counter:
+            self.local_features(np.zeros((1, self.preprocess.size, self.preprocess.size, 3), np.uint8))
+        return int(counter.get_total_flops())
+
+    def local_features(self, pixels: NDArray[np.uint8]) -> Maps:
+        """Return (n, channels, h, w) by level for (n, size, size, 3) pixels."""
+        parts = [
+            self.device.embed(self._network, pixels[start : start + self.device.batch_images], self._precision)()
+            for start in range(0, len(pixels), self.device.batch_images)
+        ]
+        return {level: np.concatenate([part[level] for part in parts]) for level in parts[0]}
+
+
+def _of_reference(run: RunStore, plan: _Plan, network: _Network, task: Task) -> list[Row]:
+    def decode(dataset: str, rows: NDArray[np.int64]) -> tuple[dict[int, Pixels], dict[int, str]]:
+        decoded = decode_rows(run, dataset, rows, network.device, network.preprocess)
+        task.advance(len(rows), rejected=len(decoded.reasons))
+        return dict(decoded.pixels), dict(decoded.reasons)
+
+    usual, unread = decode(plan.reference, plan.usual)
+    banks: dict[str, Bank] = {}
+    if len(usual) < _MIN_USUAL:
+        why = next(iter(unread.values()), f"it has {len(plan.usual)}")
+        reason = f"fewer than {_MIN_USUAL} images of {plan.reference} can be read: {why}"
+    else:
+        others, _ = decode(plan.reference, plan.others)
+        banks = _fit(network, [*usual.values()], [*others.values()])
+        reason = "the network's maps are too coarse to point at a place"
+    rows = [_no_map(image, "", _TOO_MANY) for image in plan.left]
+    if not banks:
+        return [*(_no_map(image, "", reason) for image in plan.chosen), *rows]
+    for query in dict.fromkeys(image.pair.query for image in plan.chosen):
+        images = [image for image in plan.chosen if image.pair.query == query]
+        numbers = np.array([image.row for image in images], np.int64)
+        uris = dict(zip(numbers.tolist(), take_rows(run, query, numbers, ["uri"])["uri"].to_pylist(), strict=True))
+        pixels, reasons = decode(query, numbers)
+        rows += [_no_map(image, uris[image.row], reasons[image.row]) for image in images if image.row in reasons]
+        found = [image for image in images if image.row in pixels]
+        rows += _held_against(banks, found, [pixels[image.row] for image in found], uris, network)
+    return rows
+
+
+def _fit(network: _Network, usual: Sequence[Pixels], others: Sequence[Pixels]) -> dict[str, Bank]:
+    pixels = np.stack([*usual, *others])
+    squares = choose_squares(len(pixels), len(usual), network.preprocess.size)
+    features = network.local_features(pixels)
+    pasted = network.local_features(paste(pixels, squares))
+    return {level: fit_bank(maps, pasted[level], squares, network.preprocess.size) for level, maps in features.items()}
+
+
+def _held_against(
+    banks: Mapping[str, Bank],
+    images: Sequence[_Wanted],
+    pixels: Sequence[Pixels],
+    uris: Mapping[int, str],
+    network: _Network,
+) -> list[Row]:
+    if not images:
+        return []
+    rows: list[Row] = []
+    features = network.local_features(np.stack(pixels))
+    for level, bank in banks.items():
+        heat_maps = bank.heat_maps(features[level])
+        for image, heat_map, focus in zip(images, heat_maps, bank.focus_of(heat_maps).tolist(), strict=True):
+            query, row, reference = image.key
+            rows.append(
+                {
+                    "dataset": query,
+                    "row": row,
+                    "uri": uris[row],
+                    "reference": reference,
+                    "level": level,
+                    "pointing": bank.pointing,
+                    "focus": focus,
+                    "map": np.rint(heat_map * STEPS).astype(np.uint8).tobytes(),
+                    "reason": None,
+                }
+            )
+    return rows
