@@ -3,7 +3,8 @@
 The input is a folder of photographs and one of paintings, with a sub-folder per class. Squares of a quarter of the side
 are planted anywhere in 96 photographs: of another photograph, of a painting, of three textures, and made ones. The
 reference is the photographs that are left. A bank has what one has on the page of a run with as many images: 24 images
-that tell what is usual, the two nearest of each image that is held against it, 24 at a time, and 150 random ones.
+that tell what is usual, the nearest of each of these and of each image that is held against it, 24 at a time, and 150
+random ones.
 
 For each kind of square: the area under the ROC curve of its pixels, per level, as a mean over the images; and at the
 level that the page would open at for eight images together. Fails if the best level's is under 0.9 for squares of other
@@ -36,7 +37,7 @@ Pixels = NDArray[np.uint8]
 Maps = dict[str, NDArray[np.float32]]
 
 _IMAGES, _AT_ONCE, _OF_A_KIND = 96, 24, 8
-_USUAL, _NEAREST, _RANDOM = 24, 2, 150
+_USUAL, _RANDOM = 24, 150
 _NEAREST_AT = "P5"
 _SIDE = SIZE // 4
 _GOOD = 0.9
@@ -174,9 +175,10 @@ def _banks(network: LocalFeatures, reference: Pixels, features: Maps, queries: N
     vectors, query_vectors = (
         values / np.linalg.norm(values, axis=1, keepdims=True) for values in (vectors, query_vectors)
     )
-    nearest = np.argsort(-query_vectors @ vectors.T, axis=1)[:, :_NEAREST]
+    likeness = np.concatenate([query_vectors, vectors[:_USUAL]]) @ vectors.T
+    likeness[len(queries) + np.arange(_USUAL), np.arange(_USUAL)] = -1
     random = [*range(_USUAL + _RANDOM)]
-    chosen = np.array([*random, *sorted({*nearest.ravel().tolist()} - {*random})])
+    chosen = np.array([*random, *sorted({*likeness.argmax(axis=1).tolist()} - {*random})])
     squares = choose_squares(len(chosen), _USUAL, SIZE)
     pasted = local_features(network, paste(reference[chosen], squares))
     return {level: fit_bank(maps[chosen], pasted[level], squares, SIZE) for level, maps in features.items()}

@@ -14,10 +14,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gapscope.heat_maps.rarity import Rarity, enlarge, fit_rarity, focus_of
 from gapscope.heat_maps.squares import Square, pointing_of
+from gapscope.heat_maps.unlikeness import Unit, enlarge, fit_unit, focus_of
 
-_MAX_FEATURES, _MAX_LENGTH = 10_000, 128
+_MAX_FEATURES, _MAX_LENGTH = 10_000, 96
 _SHRINKAGE = 3.0
 _POWER = 0.8
 _POINTING_WEIGHT = 20.0
@@ -33,7 +33,7 @@ class Bank:
         features: (m, d) whitened features of random places.
         usual: (h, w) how unlike the bank each position is in the reference's own images: more at a border, for what the
             network puts around an image.
-        rarity: how rare a distance is in the reference.
+        unit: of unlikeness.
         focus: mean and standard deviation of `focus_of` over the reference's own images.
         pointing: how well the level points at squares of other pictures pasted into the reference's images: the mean
             area under the ROC curve of its places, 0.5 for not at all, 1 for exactly.
@@ -43,17 +43,17 @@ class Bank:
     whitening: Tensor
     features: Tensor
     usual: Tensor
-    rarity: Rarity
+    unit: Unit
     focus: tuple[float, float]
     pointing: float
 
     def heat_maps(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return heat maps (n, SIDE, SIDE) of images from their local features (n, c, h, w): how rare each place is.
+        """Return heat maps (n, SIDE, SIDE) of images from their local features (n, c, h, w): how unlike each place is.
 
-        0 is what any place of the reference is, 2 what one place in a hundred is, 3 what one in a thousand is.
+        0 is as unlike as the median of the reference's own places, 1 as only one in 100 of them is, 2 twice that.
         """
         unlike = torch.stack([self._unlike(torch.from_numpy(own)) for own in features])
-        return self.rarity.of(enlarge(unlike - self.usual).numpy())
+        return self.unit.of(enlarge(unlike - self.usual).numpy())
 
     def _unlike(self, features: Tensor) -> Tensor:
         places = _whitened(features.flatten(1).T, self.mean, self.whitening)
@@ -65,7 +65,7 @@ class Bank:
         The unit is the standard deviation of the latter.
         """
         mean, spread = self.focus
-        return (focus_of(heat_maps) - mean) / max(spread, 1e-6)
+        return np.asarray((focus_of(heat_maps) - mean) / max(spread, 1e-6))
 
 
 def fit_bank(features: NDArray[np.float32], pasted: NDArray[np.float32], squares: Sequence[Square], size: int) -> Bank:
@@ -94,8 +94,8 @@ def fit_bank(features: NDArray[np.float32], pasted: NDArray[np.float32], squares
     own = torch.stack([unlike_others(maps[number], number) for number in range(len(squares))])
     usual = _symmetric(own.mean(dim=0))
     own_heat = enlarge(own - usual).numpy()
-    rarity = fit_rarity(own_heat)
-    focus = focus_of(rarity.of(own_heat))
+    unit = fit_unit(own_heat)
+    focus = focus_of(unit.of(own_heat))
     with_squares = torch.stack(
         [
             unlike_others(torch.from_numpy(pasted[number]), number, square.source)
@@ -107,7 +107,7 @@ def fit_bank(features: NDArray[np.float32], pasted: NDArray[np.float32], squares
         whitening=whitening,
         features=bank,
         usual=usual,
-        rarity=rarity,
+        unit=unit,
         focus=(float(focus.mean()), float(focus.std())),
         pointing=pointing_of(enlarge(with_squares - usual).numpy(), squares, size),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gapscope.heat_maps.bank import opening_level
-from gapscope.heat_maps.rarity import SIDE
+from gapscope.heat_maps.unlikeness import SIDE
 from gapscope.report.kinds import PageKinds
 from gapscope.report.points import PointIndex
 from gapscope.report.script import packed
@@ -15,7 +15,7 @@ from gapscope.report.selection import Selection
 from gapscope.settings import HeatMaps
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap
-from gapscope.store.heat_maps import STEPS, read_heat_maps
+from gapscope.store.heat_maps import read_heat_maps, unpack_map
 from gapscope.store.run_store import RunStore
 
 _Key = tuple[str, int, str]
@@ -60,13 +60,16 @@ def read_page_heat_maps(
         return run.pairs.index(Pair(key[0], key[2]))
 
     on_page = [key for key in mapped if image_of(key) >= 0]
-    maps = [{row["level"]: np.frombuffer(row["map"], np.uint8) for row in mapped[key]} for key in on_page]
+    maps = [{row["level"]: unpack_map(row["map"]).astype(np.float32) for row in mapped[key]} for key in on_page]
+    values = np.array([[own[level] for level in levels] for own in maps], np.float32).clip(0)
+    tops = values.max(axis=(2, 3)) if maps else values
+    parts = values * 255 / np.maximum(tops, 1e-6)[..., None, None] if maps else values
     data = {
         "side": SIDE,
-        "steps": STEPS,
         "levels": numbers,
         "images": [[image_of(key), pair_of(key), _opens(run, mapped, [key])] for key in on_page],
-        "maps": packed(np.stack([[own[level] for level in levels] for own in maps]) if maps else np.empty(0, np.uint8)),
+        "maps": packed(np.rint(parts).astype(np.uint8)),
+        "tops": packed(tops.astype(np.float32)),
         "reasons": [[image_of(key), pair_of(key), reason] for key, reason in reasons.items() if image_of(key) >= 0],
     }
     pointing = {

@@ -20,9 +20,9 @@ from gapscope.pyramid.network import load_pyramid
 from gapscope.settings import EmbedSettings, HeatMaps
 from gapscope.stages.pictures import Pixels, decode_rows
 from gapscope.store.datasets import Pair
-from gapscope.store.gaps import read_gaps
+from gapscope.store.gaps import Gap, read_gaps
 from gapscope.store.groups import read_groups
-from gapscope.store.heat_maps import STEPS, heat_map_table, read_heat_maps, write_heat_maps
+from gapscope.store.heat_maps import heat_map_table, pack_map, read_heat_maps, write_heat_maps
 from gapscope.store.index import take_rows
 from gapscope.store.manifests import read_manifest
 from gapscope.store.neighbors import read_nearest
@@ -31,8 +31,9 @@ from gapscope.store.run_store import RunStore
 
 _OUTLIERS = 24
 """First outliers of each ordered pair that have heat maps."""
-_NEAREST = 2
-"""Images of the reference that join the bank for each image that is held against it: a face is held against faces."""
+_NEAREST = 1
+"""Images of the reference that join the bank for each image that is held against it, so that a face is held against
+faces; and for each image from which is learned what is usual, so that both are treated alike."""
 _SHARE = 0.08
 """Of the run's time that heat maps may take, both as estimated."""
 _USUAL, _MIN_USUAL = 24, 8
@@ -46,11 +47,12 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class _Wanted:
-    """An image that is to have heat maps, and the images of the reference that join the bank for it."""
+    """An image that is to have heat maps, and the images of the reference that are near to it at a level."""
 
     pair: Pair
     row: int
-    nearest: tuple[int, ...]
+    level: str
+    nearest: Sequence[int]
 
     @property
     def key(self) -> tuple[str, int, str]:
@@ -107,15 +109,19 @@ def _wanted(run: RunStore, which: HeatMaps) -> Iterator[_Wanted]:
     """Yield what is to have heat maps, the first ones first: of every kind one, then of every kind a second."""
     if which == "off":
         return
-    kinds = read_gaps(run)["kinds"]
-    for number in range(max((len(gap["pictures"]) for gap in kinds), default=0)):
-        for gap in kinds:
-            if number < len(gap["pictures"]):
-                picture = gap["pictures"][number]
-                yield from _images(run, Pair(gap["query"], gap["reference"]), gap["level"], [picture["row"]])
+    for turn in zip_longest(*(_pictures(run, gap) for gap in read_gaps(run)["kinds"])):
+        yield from (image for image in turn if image is not None)
     if which == "all":
         for turn in zip_longest(*(_outliers(run, pair) for pair in run.pairs)):
             yield from (image for image in turn if image is not None)
+
+
+def _pictures(run: RunStore, gap: Gap) -> Iterator[_Wanted]:
+    """Yield the pictures of a kind, typical and diverse ones in turn, as the page shows about as many of both."""
+    rows = [picture["row"] for picture in gap["pictures"]]
+    for turn in zip_longest(rows[: gap["typical"]], rows[gap["typical"] :]):
+        pair = Pair(gap["query"], gap["reference"])
+        yield from _images(run, pair, gap["level"], [row for row in turn if row is not None])
 
 
 def _outliers(run: RunStore, pair: Pair) -> Iterator[_Wanted]:
@@ -134,9 +140,13 @@ def _outliers(run: RunStore, pair: Pair) -> Iterator[_Wanted]:
 
 
 def _images(run: RunStore, pair: Pair, level: str, rows: Sequence[int]) -> Iterator[_Wanted]:
-    nearest = read_nearest(run, level, pair, np.array(rows, np.int64), _NEAREST)[1].tolist()
-    for row, near in zip(rows, nearest, strict=True):
-        yield _Wanted(pair, row, tuple(number for number in near if number >= 0))
+    for row, near in zip(rows, _nearest(run, pair, level, rows), strict=True):
+        yield _Wanted(pair, row, level, near)
+
+
+def _nearest(run: RunStore, pair: Pair, level: str, rows: Sequence[int]) -> list[list[int]]:
+    found = read_nearest(run, level, pair, np.array(rows, np.int64), _NEAREST)[1].tolist()
+    return [[row for row in near if row >= 0] for near in found]
 
 
 def _without_network(run: RunStore, embed: EmbedSettings | None, wanted: Sequence[_Wanted]) -> list[Row] | None:
@@ -194,9 +204,9 @@ class _Seconds:
 
     network: float
     decode: float = 0.005
-    compare: float = 0.02
+    compare: float = 0.018
     rest: float = 0.012
-    start: float = 12.0
+    start: float = 18.0
 
     @classmethod
     def of(cls, flops: int) -> "_Seconds":
@@ -211,8 +221,9 @@ class _Seconds:
 
     @property
     def usual(self) -> float:
-        """Of an image of which is learned what is usual: it is held against the bank as it is and with a square."""
-        return self.image + self.network + 2 * self.compare
+        """Of an image from which is learned what is usual, and of one near to it."""
+        # It is compared as it is, and with a square.
+        return 2 * self.image + self.network + 2 * self.compare
 
     @property
     def wanted(self) -> float:
@@ -247,9 +258,11 @@ def _plan(run: RunStore, reference: str, wanted: Sequence[_Wanted], allowed: flo
     groups = read_groups(run, reference)
     rows = groups.rows[groups.representative]
     random = np.random.default_rng(0).permutation(sample(rows, _MAX_RANDOM)).tolist()
-    # Half of the time goes to what is usual at most, and the pictures come before more of the reference.
+    # Half of the time at most goes to what is usual, and the pictures come before more of the reference.
     usual = random[: int(np.clip(allowed / 2 / seconds.usual, _MIN_USUAL, _USUAL))]
-    left, chosen, bank = allowed - len(usual) * seconds.usual, 0, dict.fromkeys(usual)
+    near_usual = _nearest(run, Pair(reference, reference), wanted[0].level, usual)
+    bank = dict.fromkeys([*usual, *(row for near in near_usual for row in near)])
+    left, chosen = allowed - len(usual) * seconds.usual, 0
     for image in wanted:
         new = [row for row in image.nearest if row not in bank]
         left -= seconds.wanted + len(new) * seconds.image
@@ -349,7 +362,7 @@ def _held_against(
                     "level": level,
                     "pointing": bank.pointing,
                     "focus": focus,
-                    "map": np.rint(heat_map * STEPS).astype(np.uint8).tobytes(),
+                    "map": pack_map(heat_map),
                     "reason": None,
                 }
             )

@@ -1,8 +1,11 @@
 """heatmaps.parquet: where in the pictures on the page something is that the reference lacks."""
 
+import math
 from collections.abc import Sequence
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
 from gapscope.store.location import Location, readable
@@ -10,6 +13,7 @@ from gapscope.store.run_store import RunStore
 from gapscope.store.tables import read_whole, write_whole
 
 NAME = "heatmaps.parquet"
+_LARGEST = 60_000.0
 
 SCHEMA = pa.schema(
     [
@@ -26,12 +30,12 @@ SCHEMA = pa.schema(
 )
 """A row per image, reference and level.
 
-`map` is a square of places, row by row, a byte each; `STEPS` are one unit of rarity. An image without heat maps has one
-row, with the reason and no level.
+`map` is a square of places, row by row, a little-endian float16 each: 0 is as unlike as the median place of the
+reference, 1 as one in 100 is. `pointing` and `focus` are as in `gapscope.heat_maps.bank.Bank`. An image without heat
+maps has one row, with the reason and no level.
 """
 
-STEPS = 50
-"""Bytes of a heat map per unit of rarity: how many decimal places rarer than any place of the reference."""
+Map = NDArray[np.float16]
 
 
 def write_heat_maps(run: Location, table: pa.Table) -> None:
@@ -58,3 +62,24 @@ def remove_heat_maps(run: Location) -> None:
 def heat_map_table(rows: Sequence[dict[str, object]]) -> pa.Table:
     """Return rows as a table with the columns of `SCHEMA`."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
+
+
+def pack_map(heat_map: NDArray[np.float32]) -> bytes:
+    """Return a heat map as the table holds it."""
+    # Half precision ends at 65,504.
+    return heat_map.clip(-_LARGEST, _LARGEST).astype("<f2").tobytes()
+
+
+def unpack_map(data: bytes) -> Map:
+    """Return a heat map (side, side) of the table.
+
+    Raises:
+        ValueError: it is not square.
+
+    Example:
+        >>> unpack_map(pack_map(np.eye(2, dtype=np.float32))).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    values = np.frombuffer(data, "<f2").astype(np.float16)
+    side = math.isqrt(len(values))
+    return values.reshape(side, side)

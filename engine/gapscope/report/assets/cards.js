@@ -92,13 +92,13 @@
   // The full image if the page is served, otherwise its thumbnail; with a heat map over it where that is wanted.
   const largeImage = (image, heat) => {
     const box = g.boxedThumbnail(image, 224, { eager: true });
-    if (heat) g.putHeat(box.firstChild, image, heat.pair, heat.level);
+    if (heat) g.putHeat(box.firstChild, image, heat);
     const url = g.fullImage(image);
     if (!url) return box;
     const full = g.make("img", { class: "full", src: url, alt: g.altText(image) });
     full.addEventListener("load", () => {
       const link = g.make("a", { class: "full", href: url, target: "_blank", rel: "noopener", title: "Open the image in a new tab" }, full);
-      if (heat) g.putHeat(link, image, heat.pair, heat.level, [full.naturalWidth, full.naturalHeight]);
+      if (heat) g.putHeat(link, image, heat, [full.naturalWidth, full.naturalHeight]);
       box.replaceChildren(link);
     }, { once: true });
     return box;
@@ -112,13 +112,14 @@
       heatShown = level;
       g.update({ pinned: image });
     };
-    if (heatShown === null) return { heat: null, line: [g.heatSwitch("Where in the pinned image", null, pairs[0], "opens", choose)] };
+    if (heatShown === null) return { heat: null, line: [g.heatSwitch("Where in the pinned image", null, "opens", choose)] };
     if (pair === null) {
-      return { heat: null, line: [g.heatSwitch("Where in the pinned image", heatShown, pairs[0], null, choose), g.make("p", { class: "quiet" }, "No heat map: ", g.make("bdi", {}, g.heatReason(image, pairs)))] };
+      return { heat: null, line: [g.heatSwitch("Where in the pinned image", heatShown, null, choose), g.make("p", { class: "quiet" }, "No heat map: ", g.make("bdi", {}, g.heatReason(image, pairs)))] };
     }
     const opens = g.heatOpens(image, pair);
     const level = heatShown === "opens" ? opens : heatShown;
-    return { heat: { pair, level }, line: [g.heatSwitch("Where in the pinned image", level, pair, opens, choose), g.heatLegend(pair, level)] };
+    const heat = { pair, level, full: g.heatFull([image], pair, level) };
+    return { heat, line: [g.heatSwitch("Where in the pinned image", level, opens, choose), g.heatLegend(heat, [])] };
   };
 
   g.drawPinnedCard = (level, levelName, state) => {

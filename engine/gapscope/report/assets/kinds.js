@@ -34,7 +34,7 @@
   const picture = (image, caption, heat = null) => {
     if (image < 0) return g.make("span", { class: "kind-picture" }, g.make("span", { class: "box empty" }, "–"), captioned(caption));
     const box = g.boxedThumbnail(image, 96);
-    if (heat) g.putHeat(box.firstChild, image, heat.pair, heat.level);
+    if (heat) g.putHeat(box.firstChild, image, heat);
     return g.make("span", { class: "kind-picture" },
       g.make("button", { type: "button", class: "neighbor", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`, onclick: () => g.pinFromList(image) }, box),
       captioned(caption));
@@ -46,7 +46,7 @@
     if (!g.data.heatMaps) return null;
     const { level, reason } = g.data.heatMaps.kinds[number];
     if (level === null) return g.make("p", { class: "quiet caption" }, "No heat maps: ", g.make("bdi", {}, reason));
-    return g.heatSwitch(`Where in the pictures of ${kind.id}`, heatShown.get(number) ?? null, kind.pair, level, (chosen) => {
+    return g.heatSwitch(`Where in the pictures of ${kind.id}`, heatShown.get(number) ?? null, level, (chosen) => {
       if (chosen === null) heatShown.delete(number);
       else heatShown.set(number, chosen);
       g.drawKinds(g.state);
@@ -55,13 +55,14 @@
 
   const strip = (number, kind) => {
     const [, reference] = g.data.pairs[kind.pair];
-    const pictures = chosenPictures(kind);
     const level = heatShown.get(number) ?? null;
-    const heat = level === null ? null : { pair: kind.pair, level };
+    const pictures = level === null ? chosenPictures(kind) : kind.pictures.filter(([image]) => g.hasHeat(image, kind.pair)).slice(0, COLUMNS);
+    const images = pictures.map(([image]) => image);
+    const heat = level === null ? null : { pair: kind.pair, level, full: g.heatFull(images, kind.pair, level) };
     return [
       g.make("div", { class: "kind-pictures", role: "group", "aria-label": `Pictures of ${kind.name}` }, ...pictures.map(([image]) => picture(image, null, heat))),
       heatLine(number, kind),
-      heat ? g.heatLegend(heat.pair, heat.level) : null,
+      heat ? g.heatLegend(heat, kind.pictures.map(([image]) => image)) : null,
       g.make("p", { class: "quiet caption" }, "Nearest in ", g.tag(reference), ` at ${g.data.levels[kind.comparedAt].name}, and how far; within the kind it is ${g.formatShort(kind.spacing)}:`),
       g.make("div", { class: "kind-pictures counterparts", role: "group", "aria-label": "Their nearest counterparts" },
         ...pictures.map(([, counterpart, distance]) => picture(counterpart, distance === null ? null : g.formatShort(distance)))),

@@ -1,4 +1,4 @@
-"""From distances to heat maps: enlarged alike on all levels, and in the unit of how rare they are in the reference."""
+"""From distances to heat maps: enlarged alike on all levels, and in a unit that is the same for all of them."""
 
 import math
 from dataclasses import dataclass
@@ -12,46 +12,36 @@ from torch.nn.functional import conv2d, interpolate, pad
 SIDE = 28
 """Width and height of a heat map."""
 
-MAX_RARITY = 5.0
-"""Largest value of a heat map."""
-
 _BLUR = 2.0
-_SHARES = np.array([1.0, 0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001])
-_POWERS = -np.log10(_SHARES)
-_SLOPE_FROM = 6
+_RARE = 0.99
 
 
-@dataclass(frozen=True, eq=False)
-class Rarity:
-    """How rare distances are.
+@dataclass(frozen=True)
+class Unit:
+    """What turns distances into unlikeness: 0 is the median of the reference's places, 1 what one in 100 exceeds.
 
     Attributes:
-        knots: the distances that each share of the reference's places exceeds, ascending.
+        median: of the distances.
+        rare: the distance that one place in 100 exceeds.
     """
 
-    knots: NDArray[np.float64]
+    median: float
+    rare: float
 
     def of(self, distances: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return -log10 of the share of the reference's places that are as far away: 0 to `MAX_RARITY`.
+        """Return unlikeness.
 
-        Beyond one place in a thousand it is extrapolated.
+        Example:
+            >>> Unit(median=2.0, rare=4.0).of(np.array([2.0, 4.0, 8.0], np.float32)).tolist()
+            [0.0, 1.0, 3.0]
         """
-        last = self.knots[-1]
-        slope = (_POWERS[-1] - _POWERS[_SLOPE_FROM]) / max(last - self.knots[_SLOPE_FROM], 1e-6)
-        beyond = _POWERS[-1] + (distances - last) * slope
-        rarity = np.where(distances > last, beyond, np.interp(distances, self.knots, _POWERS))
-        return np.asarray(rarity.clip(0.0, MAX_RARITY), np.float32)
+        return np.asarray((distances - self.median) / max(self.rare - self.median, 1e-6), np.float32)
 
 
-def fit_rarity(distances: NDArray[np.float32]) -> Rarity:
-    """Return how rare distances are, from those of the reference's places.
-
-    Example:
-        >>> rarity = fit_rarity(np.arange(10_000, dtype=np.float32))
-        >>> rarity.of(np.array([0.0, 9_000.0, 9_900.0, 9_990.0], np.float32)).round(2).tolist()
-        [0.0, 1.0, 2.0, 3.0]
-    """
-    return Rarity(np.quantile(distances, 1 - _SHARES))
+def fit_unit(distances: NDArray[np.float32]) -> Unit:
+    """Return the unit, from the distances of the reference's places."""
+    median, rare = np.quantile(distances, [0.5, _RARE]).tolist()
+    return Unit(median, rare)
 
 
 def enlarge(maps: Tensor) -> Tensor:
