@@ -17,6 +17,7 @@ from gapscope.sources import Entry, Source
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import COLUMNS, Gaps, read_gaps, read_members
 from gapscope.store.groups import read_groups
+from gapscope.store.heat_maps import read_heat_maps, unpack_map
 from gapscope.store.index import read_entries, read_index, rows_read
 from gapscope.store.layouts import read_layout
 from gapscope.store.location import Location, LocationLike, resolve_location
@@ -395,6 +396,27 @@ class Run:
         """
         self._check("kind", kind, tuple(gap["id"] for gap in self.gaps_record["kinds"]))
         table: pd.DataFrame = read_members(self.store).filter(pc.field("kind") == kind).to_pandas()
+        return table
+
+    @property
+    def heat_maps(self) -> pd.DataFrame:
+        """Where in the pictures of kinds and the first outliers something is unlike the reference: a row per level.
+
+        Its columns are dataset, row, uri, reference, level, pointing, focus, map and reason. `map` is a float16 array
+        (28, 28) over the square that the network saw: 0 is as unlike as the median place of the reference, 1 as one
+        place in 100 is. `pointing` says how well the level points at squares pasted into the reference's images, as the
+        area under the ROC curve, and `focus` how much more the map points at one place than those of the reference's
+        images do. An image without heat maps has one row, with the reason. The table is empty where none were made.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.heat_maps.columns[:5].tolist()
+            ['dataset', 'row', 'uri', 'reference', 'level']
+        """
+        table: pd.DataFrame = read_heat_maps(self.store).to_pandas()
+        maps = [None if data is None else unpack_map(data) for data in table["map"]]
+        table["map"] = pd.Series(maps, index=table.index, dtype=object)
         return table
 
     @cached_property

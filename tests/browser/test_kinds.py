@@ -5,7 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import fake_run
+import numpy as np
 import pytest
+
+from gapscope.progress import Silent
+from gapscope.stages.report import write_report
+from gapscope.store.heat_maps import heat_map_table, pack_map, write_heat_maps
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -98,3 +103,67 @@ def test_levels_have_a_word_and_a_patch_at_true_size(visit: Visit, kinds_page: P
     assert page.locator(".level-word").all_inner_texts() == ["texture", "pattern", "parts"]
     sizes = [patch.bounding_box() for patch in page.locator(".patch").all()]
     assert [size and (size["width"], size["height"]) for size in sizes] == [(16, 16), (32, 32), (64, 64)]
+
+
+@pytest.fixture(scope="session")
+def heat_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a page on which the first pictures of the first kind are hot in the upper left, at P4 the most."""
+    names = [f"{at:02d}.png" for at in range(24)]
+    spec = fake_run.FakeRunSpec(images={"real": names, "synthetic": names}, outliers=5, kinds=True)
+    run = fake_run.write_fake_run(tmp_path_factory.mktemp("heat"), spec)
+    gap = run.gaps_record["kinds"][0]
+    heat = np.zeros((28, 28), np.float32)
+    heat[:7, :7] = 3.0
+    rows = [
+        {
+            "dataset": gap["query"],
+            "row": picture["row"],
+            "uri": picture["uri"],
+            "reference": gap["reference"],
+            "level": level,
+            "pointing": pointing,
+            "focus": 1.0,
+            "map": pack_map(heat),
+            "reason": None,
+        }
+        for picture in gap["pictures"][:2]
+        for level, pointing in zip(run.levels[:2], (0.7, 0.9), strict=True)
+    ]
+    write_heat_maps(run.path, heat_map_table(rows))
+    return Path(str(write_report(run.store, Silent())))
+
+
+def test_a_switch_shows_where_in_the_pictures_a_kind_is_unlike(visit: Visit, heat_page: Path) -> None:
+    page = visit(heat_page)
+    card, other = page.locator(".kind-card").all()
+    assert card.locator("canvas").count() == 0
+    assert "No heat maps: the vectors are not of a network" in other.inner_text()
+    card.get_by_role("button", name="Where?").click()
+    page.wait_for_selector(".kind-card canvas")
+    assert card.locator("canvas").count() == 2
+    # The level that points best is shown first, and a click shows another.
+    levels = card.locator("[data-heat-level]")
+    assert levels.evaluate_all("all => all.map((one) => one.getAttribute('aria-pressed'))") == ["false", "true"]
+    assert "hottest at the upper left" in (card.locator("canvas").first.get_attribute("aria-label") or "")
+    assert "Unlike, not wrong. " in card.inner_text()
+    assert "AUC 0.90" in card.inner_text()
+    assert "Its other pictures have no heat map: " in card.inner_text()
+    levels.first.click()
+    assert "AUC 0.70" in card.inner_text()
+    alphas = card.locator("canvas").first.evaluate(
+        "canvas => [[3, 3], [20, 20]].map(([x, y]) => canvas.getContext('2d').getImageData(x, y, 1, 1).data[3])"
+    )
+    assert alphas[0] > 150
+    assert alphas[1] == 0
+    card.get_by_role("button", name="Where?").click()
+    assert card.locator("canvas").count() == 0
+
+
+def test_the_pinned_image_has_the_same_switch(visit: Visit, heat_page: Path) -> None:
+    page = visit(heat_page)
+    page.locator(".kind-pictures button").first.click()
+    page.locator("#pinned").get_by_role("button", name="Where?").click()
+    page.wait_for_selector("#pinned canvas")
+    page.locator("#pinned .strip button, #pinned .neighbor").first.click()
+    page.wait_for_function("!document.querySelector('#pinned canvas')")
+    assert "No heat map: " in page.locator("#pinned").inner_text()

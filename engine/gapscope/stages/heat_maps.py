@@ -39,7 +39,7 @@ _SHARE = 0.08
 _USUAL, _MIN_USUAL = 24, 8
 """Random images of the reference from which a bank learns what is usual."""
 _MAX_RANDOM = 500
-_TOO_MANY = "the images before it have taken up the tenth of the run's time that heat maps may take"
+_TOO_MANY = "heat maps take a tenth of the run's time at most, and other images came first"
 
 Maps = Mapping[str, NDArray[np.float32]]
 Row = dict[str, object]
@@ -83,7 +83,13 @@ def make_heat_maps(
     made = {_key(row) for row in rows if row["reason"] is None}
     kept = [row for row in earlier if row["reason"] is None and _key(row) not in made]
     again = {_key(row) for row in kept}
-    write_heat_maps(run.path, heat_map_table([*(row for row in rows if _key(row) not in again), *kept]))
+    rows = [*(row for row in rows if _key(row) not in again), *kept]
+    for dataset in {image.pair.query for image in wanted}:
+        own = [row for row in rows if row["dataset"] == dataset]
+        uris = take_rows(run, dataset, np.array([row["row"] for row in own], np.int64), ["uri"])["uri"].to_pylist()
+        for row, uri in zip(own, uris, strict=True):
+            row["uri"] = uri
+    write_heat_maps(run.path, heat_map_table(rows))
 
 
 def _key(row: Row) -> tuple[object, object, object]:
@@ -158,12 +164,12 @@ def _without_network(run: RunStore, embed: EmbedSettings | None, wanted: Sequenc
         if path.is_file():
             return None
         reason = f"the network's weights are out of reach: {path}"
-    return [_no_map(image, "", reason) for image in wanted]
+    return [_no_map(image, reason) for image in wanted]
 
 
-def _no_map(image: _Wanted, uri: str, reason: str) -> Row:
+def _no_map(image: _Wanted, reason: str) -> Row:
     query, row, reference = image.key
-    return {"dataset": query, "row": row, "uri": uri, "reference": reference, "reason": reason}
+    return {"dataset": query, "row": row, "reference": reference, "reason": reason}
 
 
 def _make(
@@ -172,7 +178,7 @@ def _make(
     try:
         network = _Network(embed, device)
     except UserError as error:
-        return [_no_map(image, "", one_line(error)) for image in wanted]
+        return [_no_map(image, one_line(error)) for image in wanted]
     rows: list[Row] = []
     references = list(dict.fromkeys(image.pair.reference for image in wanted))
     images = sum(dataset.read or 0 for dataset in run.record.datasets.values())
@@ -184,7 +190,11 @@ def _make(
     ]
     with progress.task("heat maps", sum(plan.images for plan in plans), "image") as task:
         for plan in plans:
-            rows += _of_reference(run, plan, network, task)
+            try:
+                rows += _of_reference(run, plan, network, task)
+            except (MemoryError, RuntimeError) as error:
+                # A page without heat maps is better than none, such as where a card has no memory left.
+                rows += [_no_map(image, one_line(error)) for image in (*plan.chosen, *plan.left)]
     return rows
 
 
@@ -316,17 +326,16 @@ def _of_reference(run: RunStore, plan: _Plan, network: _Network, task: Task) -> 
         others, _ = decode(plan.reference, plan.others)
         banks = _fit(network, [*usual.values()], [*others.values()])
         reason = "the network's maps are too coarse to point at a place"
-    rows = [_no_map(image, "", _TOO_MANY) for image in plan.left]
+    rows = [_no_map(image, _TOO_MANY) for image in plan.left]
     if not banks:
-        return [*(_no_map(image, "", reason) for image in plan.chosen), *rows]
+        return [*(_no_map(image, reason) for image in plan.chosen), *rows]
     for query in dict.fromkeys(image.pair.query for image in plan.chosen):
         images = [image for image in plan.chosen if image.pair.query == query]
         numbers = np.array([image.row for image in images], np.int64)
-        uris = dict(zip(numbers.tolist(), take_rows(run, query, numbers, ["uri"])["uri"].to_pylist(), strict=True))
         pixels, reasons = decode(query, numbers)
-        rows += [_no_map(image, uris[image.row], reasons[image.row]) for image in images if image.row in reasons]
+        rows += [_no_map(image, reasons[image.row]) for image in images if image.row in reasons]
         found = [image for image in images if image.row in pixels]
-        rows += _held_against(banks, found, [pixels[image.row] for image in found], uris, network)
+        rows += _held_against(banks, found, [pixels[image.row] for image in found], network)
     return rows
 
 
@@ -342,7 +351,6 @@ def _held_against(
     banks: Mapping[str, Bank],
     images: Sequence[_Wanted],
     pixels: Sequence[Pixels],
-    uris: Mapping[int, str],
     network: _Network,
 ) -> list[Row]:
     if not images:
@@ -357,7 +365,6 @@ def _held_against(
                 {
                     "dataset": query,
                     "row": row,
-                    "uri": uris[row],
                     "reference": reference,
                     "level": level,
                     "pointing": bank.pointing,

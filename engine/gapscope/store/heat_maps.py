@@ -1,7 +1,8 @@
 """heatmaps.parquet: where in the pictures on the page something is that the reference lacks."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +60,7 @@ def remove_heat_maps(run: Location) -> None:
     (run / NAME).unlink(missing_ok=True)
 
 
-def heat_map_table(rows: Sequence[dict[str, object]]) -> pa.Table:
+def heat_map_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
     """Return rows as a table with the columns of `SCHEMA`."""
     return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 

@@ -13,7 +13,7 @@ from gapscope.store.lock import check_free, run_lock
 from gapscope.store.run_record import NAME
 from gapscope.store.run_store import RunStore, open_store
 from gapscope.verify.datasets import check_counts, check_embeddings, check_image_groups, check_index
-from gapscope.verify.outputs import check_files, check_tables
+from gapscope.verify.outputs import check_files, check_heat_maps, check_tables
 from gapscope.verify.repair import remove_faulty
 from gapscope.verify.result import Check, Fault, Verified
 from gapscope.verify.results import check_groups, check_layout, check_neighbors, check_previous_layouts, check_scaler
@@ -85,4 +85,5 @@ def _checks(run: RunStore) -> Iterator[Check]:
     yield check_groups(run)
     yield check_files(run.path, "", "files of the comparison", "comparison")
     yield check_tables(run)
+    yield check_heat_maps(run)
     yield check_files(run.path, "report", "report", "report")

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gapscope.settings import Reading
-from gapscope.store import checksums, gaps, metrics
+from gapscope.store import checksums, gaps, heat_maps, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap, members_path, read_gaps
 from gapscope.store.index import read_index
@@ -99,6 +99,28 @@ def _check_kinds(check: Check, run: RunStore, uris: Uris) -> list[Gap] | None:
             agrees = counted == {(gap["id"], gap["query"]): gap["images"] for gap in kinds}
             check.expect(agrees, where, f"has other numbers of images per kind than {gaps.NAME}", "comparison")
     return kinds
+
+
+def check_heat_maps(run: RunStore) -> Check:
+    """Check that the heat maps, which no page needs, can be read and are of images that the run has."""
+    check = Check(what="heat maps", unit="image")
+    if not (run.path / heat_maps.NAME).exists():
+        return check
+    with check.reading(heat_maps.NAME, "report"):
+        with readable(run.path / heat_maps.NAME) as file:
+            table = read_whole(file)
+        if not check.expect(table.schema.equals(heat_maps.SCHEMA), heat_maps.NAME, "has other columns", "report"):
+            return check
+        check.count = len({*zip(*(table[name].to_pylist() for name in ("dataset", "row", "reference")), strict=True)})
+        for data in table["map"].to_pylist():
+            if data is not None:
+                heat_maps.unpack_map(data)
+        for name in pc.unique(table["dataset"]).to_pylist():
+            own = table.filter(pc.equal(table["dataset"], name))
+            uris = read_index(run, name, ["uri"])["uri"].take(own["row"]).to_pylist()
+            known = uris == own["uri"].to_pylist()
+            check.expect(known, heat_maps.NAME, "names images that are not in the index", "report")
+    return check
 
 
 def _check_ids(

@@ -107,6 +107,7 @@ def _remove_comparison(run: RunStore) -> None:
 
 
 def _remove_report(run: RunStore) -> None:
+    remove_heat_maps(run.path)
     remove_tree(run.path / "report")
 
 
