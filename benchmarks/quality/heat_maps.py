@@ -29,7 +29,8 @@ from networks import bundled_pyramid
 from quality.photographs import SIZE, read_photographs
 
 from gapscope.demo.photographs import open_photograph
-from gapscope.heat_maps.bank import Bank, fit_bank, opening_level
+from gapscope.heat_maps.bank import Bank, fit_bank
+from gapscope.heat_maps.opening import opening_level
 from gapscope.heat_maps.squares import Square, choose_squares, paste, pointing_of
 from gapscope.pyramid.local_features import LocalFeatures
 

@@ -6,7 +6,7 @@ instead of a coreset, and with features whitened by their covariance, as PaDiM d
 docs/design/heat-maps.md has the measurements behind the constants.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,6 @@ from gapscope.heat_maps.unlikeness import Unit, enlarge, fit_unit, focus_of
 _MAX_FEATURES, _MAX_LENGTH = 10_000, 96
 _SHRINKAGE = 3.0
 _POWER = 0.8
-_POINTING_WEIGHT = 20.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,20 +138,3 @@ def _distances(places: Tensor, bank: Tensor) -> Tensor:
     """Return (n,) squared distances to the nearest of the bank."""
     nearest = torch.addmm((bank * bank).sum(dim=1), places, bank.T, alpha=-2.0).amin(dim=1)
     return (nearest + (places * places).sum(dim=1)).clamp(min=0)
-
-
-def opening_level(focus: Mapping[str, float], pointing: Mapping[str, float]) -> str:
-    """Return the level that points best at what differs in some images, without knowing where that is.
-
-    A level is good where it was good at squares pasted into the reference's images, and the better, the more its maps
-    of these images point at one place. With both it was the best level, or as good, for all kinds of squares tried.
-
-    Args:
-        focus: by level, the mean of `Bank.focus_of` over the images.
-        pointing: by level, as in `Bank`.
-
-    Example:
-        >>> opening_level({"P3": 0.5, "P5": 0.2}, {"P3": 0.7, "P5": 0.9})
-        'P5'
-    """
-    return max(focus, key=lambda level: focus[level] + _POINTING_WEIGHT * pointing[level])

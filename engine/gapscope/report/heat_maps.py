@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gapscope.heat_maps.bank import opening_level
-from gapscope.heat_maps.unlikeness import SIDE
+from gapscope.heat_maps.opening import opening_level
 from gapscope.report.kinds import PageKinds
 from gapscope.report.points import PointIndex
 from gapscope.report.script import packed
@@ -65,7 +64,7 @@ def read_page_heat_maps(
     tops = values.max(axis=(2, 3)) if maps else values
     parts = values * 255 / np.maximum(tops, 1e-6)[..., None, None] if maps else values
     data = {
-        "side": SIDE,
+        "side": values.shape[-1],
         "levels": numbers,
         "images": [[image_of(key), pair_of(key), _opens(run, mapped, [key])] for key in on_page],
         "maps": packed(np.rint(parts).astype(np.uint8)),

@@ -6,7 +6,8 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from gapscope.heat_maps.bank import Bank, fit_bank, opening_level
+from gapscope.heat_maps.bank import Bank, fit_bank
+from gapscope.heat_maps.opening import opening_level
 from gapscope.heat_maps.squares import Square, choose_squares, paste, pointing_of
 from gapscope.heat_maps.unlikeness import SIDE
 
