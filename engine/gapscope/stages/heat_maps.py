@@ -34,7 +34,7 @@ _OUTLIERS = 24
 _NEAREST = 1
 """Images of the reference that join the bank for each image that is held against it, so that a face is held against
 faces; and for each image from which is learned what is usual, so that both are treated alike."""
-_SHARE = 0.08
+_SHARE = 0.1
 """Of the run's time that heat maps may take, both as estimated."""
 _USUAL, _MIN_USUAL = 24, 8
 """Random images of the reference from which a bank learns what is usual."""
