@@ -1,4 +1,4 @@
-"""The pictures in README.md, taken from the demo's report.
+"""The pictures in README.md and docs/kinds.md, taken from the demo's report.
 
 python docs/pictures.py gapscope-demo/run
 
@@ -23,6 +23,7 @@ PICTURES: dict[str, dict[str, Any]] = {
     "report.png": {"size": (1440, 1400), "scheme": "light", "at": "main", "pin": False},
     "report-dark.png": {"size": (1440, 900), "scheme": "dark", "at": "#numbers-title", "pin": False},
     "report-phone.png": {"size": (390, 844), "scheme": "light", "at": "main", "pin": False},
+    "heat-maps.png": {"size": (1100, 560), "scheme": "light", "at": ".kind-column", "pin": False, "heat": 2},
 }
 
 
@@ -37,8 +38,20 @@ def main() -> None:
         browser.close()
 
 
-def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, at: str, pin: bool) -> bytes:
-    """Open the page, pin the worst outlier if asked for, and return what the window then shows."""
+def take(
+    browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, at: str, pin: bool, heat: int = 0
+) -> bytes:
+    """Return what the window shows of the page.
+
+    Args:
+        browser: opens it.
+        path: the page.
+        size: of the window.
+        scheme: light or dark.
+        at: selects what is at the top of the window.
+        pin: whether the worst outlier is pinned.
+        heat: how many columns of kinds show heat maps on their first card.
+    """
     width, height = size
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(path.as_uri())
@@ -46,6 +59,9 @@ def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, 
     if pin:
         page.evaluate("document.querySelector('.item').click()")
         page.wait_for_selector("#pinned.filled")
+    for number in range(heat):
+        page.locator(".kind-column").nth(number).get_by_role("button", name="Where?").first.click()
+        page.wait_for_timeout(500)
     page.evaluate(f"document.querySelector('{at}').scrollIntoView()")
     page.wait_for_timeout(1000)
     picture = page.screenshot()

@@ -39,6 +39,8 @@ _SHARE = 0.1
 _USUAL, _MIN_USUAL = 24, 8
 """Random images of the reference from which a bank learns what is usual."""
 _MAX_RANDOM = 500
+_PIXELS_AT_ONCE = 32 * 224**2
+"""Whole maps of more images would not fit into the memory of a small card."""
 _TOO_MANY = "heat maps take a tenth of the run's time at most, and other images came first"
 
 Maps = Mapping[str, NDArray[np.float32]]
@@ -304,9 +306,10 @@ class _Network:
 
     def local_features(self, pixels: NDArray[np.uint8]) -> Maps:
         """Return (n, channels, h, w) by level for (n, size, size, 3) pixels."""
+        batch = max(1, min(self.device.batch_images, _PIXELS_AT_ONCE // self.preprocess.size**2))
         parts = [
-            self.device.embed(self._network, pixels[start : start + self.device.batch_images], self._precision)()
-            for start in range(0, len(pixels), self.device.batch_images)
+            self.device.embed(self._network, pixels[start : start + batch], self._precision)()
+            for start in range(0, len(pixels), batch)
         ]
         return {level: np.concatenate([part[level] for part in parts]) for level in parts[0]}
 
