@@ -6,9 +6,12 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gapscope.store.atomic import replacing
+from gapscope.store.datasets import Pair
+from gapscope.store.index import take_rows
 from gapscope.store.location import Location, readable
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import read_whole, write_whole
@@ -48,11 +51,49 @@ def write_heat_maps(run: Location, table: pa.Table) -> None:
 def read_heat_maps(run: RunStore) -> pa.Table:
     """Return the heat maps of a run; none where none were made, or their file is damaged: they can be made again."""
     try:
-        with readable(run.path / NAME) as file:
-            table = read_whole(file)
-    except (FileNotFoundError, pa.ArrowInvalid, OSError):
+        return read_sound_heat_maps(run)
+    # Damaged bytes make Arrow raise nearly anything, and a missing file is no fault.
+    except (OSError, ValueError, pa.ArrowException):
         return SCHEMA.empty_table()
-    return table if table.schema.equals(SCHEMA) else SCHEMA.empty_table()
+
+
+def read_sound_heat_maps(run: RunStore) -> pa.Table:
+    """Return the heat maps of a run.
+
+    Raises:
+        OSError: there is no such file, or it cannot be read.
+        ValueError: it holds what is no heat map of this run.
+    """
+    with readable(run.path / NAME) as file:
+        table = read_whole(file)
+    if not table.schema.equals(SCHEMA) or any(
+        table[name].null_count for name in ("dataset", "row", "uri", "reference")
+    ):
+        raise ValueError("it has other columns, or lacks values")
+    levels_of: dict[tuple[str, int, str], list[str | None]] = {}
+    sides = set()
+    for row in table.to_pylist():
+        key = row["dataset"], row["row"], row["reference"]
+        if Pair(row["dataset"], row["reference"]) not in run.pairs:
+            raise ValueError("it is of datasets that the run does not compare")
+        if not 0 <= row["row"] < run.record.datasets[row["dataset"]].listed:
+            raise ValueError("it names an image that its dataset does not have")
+        levels_of.setdefault(key, []).append(row["level"])
+        if row["reason"] is None:
+            heat_map = unpack_map(row["map"] or b"")
+            sides.add(heat_map.shape)
+            if not (
+                np.isfinite(heat_map).all() and np.isfinite(np.array([row["pointing"], row["focus"]], float)).all()
+            ):
+                raise ValueError("a number in it is not finite")
+    every = {tuple(levels) for levels in levels_of.values()} - {(None,)}
+    if len(sides) > 1 or len(every) > 1 or not {*next(iter(every), ())} <= {*run.levels}:
+        raise ValueError("its maps are not of the same levels and size")
+    for name in pc.unique(table["dataset"]).to_pylist():
+        own = table.filter(pc.equal(table["dataset"], name))
+        if take_rows(run, name, own["row"].to_numpy(), ["uri"])["uri"].to_pylist() != own["uri"].to_pylist():
+            raise ValueError("it names images that are not in the index")
+    return table
 
 
 def remove_heat_maps(run: Location) -> None:
@@ -75,7 +116,7 @@ def unpack_map(data: bytes) -> Map:
     """Return a heat map (side, side) of the table.
 
     Raises:
-        ValueError: it is not square.
+        ValueError: it is empty, or not square.
 
     Example:
         >>> unpack_map(pack_map(np.eye(2, dtype=np.float32))).tolist()
@@ -83,4 +124,6 @@ def unpack_map(data: bytes) -> Map:
     """
     values = np.frombuffer(data, "<f2").astype(np.float16)
     side = math.isqrt(len(values))
+    if not side:
+        raise ValueError("a map is empty")
     return values.reshape(side, side)

@@ -1,6 +1,6 @@
 """Heat maps of a whole run: planted squares are found, and what cannot be made says why."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from gapscope.run import open_run
 from gapscope.settings import HeatMaps, ReportSettings
 from gapscope.stages import heat_maps as stage
 from gapscope.stages.report import rewrite_report, write_report
-from gapscope.store.heat_maps import NAME
+from gapscope.store.heat_maps import NAME, heat_map_table, read_heat_maps, write_heat_maps
 
 SIZE, COUNT = 128, 40
 SIDE = SIZE // 4
@@ -108,92 +108,103 @@ def test_the_option_says_which_images_have_them(planted: gapscope.Run, which: He
         assert len(shown.data["images"]) + len(shown.data["reasons"]) == pictures  # type: ignore[arg-type]
 
 
-def damage(run: gapscope.Run) -> None:
-    (run.path / NAME).write_bytes(b"PAR1 no table")
+def make(run: gapscope.Run) -> None:
+    stage.make_heat_maps(run.store, "all", Silent())
 
 
-def remove(run: gapscope.Run) -> None:
-    (run.path / NAME).unlink()
+@pytest.fixture
+def kept(planted: gapscope.Run) -> Iterator[bytes]:
+    """The table as it is, which comes back after the test."""
+    data = (planted.path / NAME).read_bytes()
+    yield data
+    (planted.path / NAME).write_bytes(data)
 
 
-@pytest.mark.parametrize("spoil", [damage, remove])
-def test_what_is_lost_is_made_again_and_is_the_same(
-    planted: gapscope.Run, spoil: Callable[[gapscope.Run], None]
-) -> None:
-    before = planted.heat_maps
-    spoil(planted)
-    verified = gapscope.verify(planted.path)
-    assert verified.sound == (spoil is remove)
-    rewrite_report(planted.path, Silent())
-    after = planted.heat_maps
-    assert after.drop(columns="map").equals(before.drop(columns="map"))
-    assert all(np.array_equal(a, b) for a, b in zip(after["map"].dropna(), before["map"].dropna(), strict=True))
+def test_what_is_damaged_is_noticed_and_made_again_with_the_same_bytes(planted: gapscope.Run, kept: bytes) -> None:
+    (planted.path / NAME).write_bytes(b"PAR1 no table")
+    assert [fault.path for fault in gapscope.verify(planted.path).faults] == [NAME]
+    make(planted)
+    assert (planted.path / NAME).read_bytes() == kept
     assert gapscope.verify(planted.path).sound
 
 
-def test_an_image_out_of_reach_keeps_its_heat_map_and_a_reference_out_of_reach_is_the_reason(
-    planted: gapscope.Run,
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("map", b"12"),
+        ("map", b"123"),
+        ("map", None),
+        ("map", np.full((28, 28), np.nan, "<f2").tobytes()),
+        ("level", "P9"),
+        ("level", None),
+        ("row", 10**6),
+        ("row", None),
+        ("reference", "elsewhere"),
+        ("focus", float("nan")),
+        ("pointing", None),
+        ("uri", "elsewhere.png"),
+    ],
+)
+@pytest.mark.usefixtures("kept")
+def test_a_table_that_somebody_changed_is_not_shown(planted: gapscope.Run, column: str, value: object) -> None:
+    rows = read_heat_maps(planted.store).to_pylist()
+    next(row for row in rows if row["reason"] is None)[column] = value
+    write_heat_maps(planted.path, heat_map_table(rows))
+    assert planted.heat_maps.empty
+
+
+def test_a_reference_out_of_reach_is_the_reason_and_what_was_made_before_stays(
+    planted: gapscope.Run, kept: bytes
 ) -> None:
-    before, images = planted.heat_maps, Path(str(planted.path.parent / "real"))
+    images = Path(str(planted.path.parent / "real"))
     elsewhere = images.rename(images.parent / "elsewhere")
     try:
-        rewrite_report(planted.path, Silent())
-        assert planted.heat_maps.drop(columns="map").equals(before.drop(columns="map"))
+        make(planted)
+        assert (planted.path / NAME).read_bytes() == kept
         (planted.path / NAME).unlink()
-        rewrite_report(planted.path, Silent())
-        reasons = planted.heat_maps["reason"]
-        assert reasons.notna().all()
-        against_real = planted.heat_maps[planted.heat_maps["reference"] == "real"]["reason"]
-        assert against_real.str.contains("of real can be read").any()
+        make(planted)
     finally:
         elsewhere.rename(images)
-    rewrite_report(planted.path, Silent())
-    assert planted.heat_maps.drop(columns="map").equals(before.drop(columns="map"))
+    table = planted.heat_maps
+    assert table["reason"].notna().all()
+    assert table[table["reference"] == "real"]["reason"].str.contains("of real can be read").any()
+    # What is out of reach is tried again.
+    make(planted)
+    assert (planted.path / NAME).read_bytes() == kept
 
 
+@pytest.mark.usefixtures("kept")
 def test_an_image_that_cannot_be_read_again_has_no_heat_map_and_the_reason(planted: gapscope.Run) -> None:
-    uri = planted.gaps_record["kinds"][0]["pictures"][0]["uri"]
-    kept = Path(uri).read_bytes()
+    image = Path(planted.gaps_record["kinds"][0]["pictures"][0]["uri"])
+    data = image.read_bytes()
     (planted.path / NAME).unlink()
-    Path(uri).unlink()
+    image.unlink()
     try:
-        rewrite_report(planted.path, Silent())
-        (row,) = planted.heat_maps[planted.heat_maps["uri"] == uri].to_dict("records")
-        assert "no such file" in row["reason"]
-        assert planted.heat_maps["map"].notna().any()
+        make(planted)
     finally:
-        Path(uri).write_bytes(kept)
-        rewrite_report(planted.path, Silent())
-
-
-def test_a_network_that_fails_leaves_a_page_without_heat_maps(
-    planted: gapscope.Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("out of memory")
-
-    (planted.path / NAME).unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr(stage, "_of_reference", fail)
-        assert rewrite_report(planted.path, Silent()).exists()
-    assert set(planted.heat_maps["reason"]) == {"out of memory"}
-    rewrite_report(planted.path, Silent())
+        image.write_bytes(data)
+    (row,) = planted.heat_maps[planted.heat_maps["uri"] == str(image)].to_dict("records")
+    assert "no such file" in row["reason"]
     assert planted.heat_maps["map"].notna().any()
 
 
-@pytest.mark.parametrize("error", [UserError("the weights do not fit")])
-def test_weights_that_do_not_fit_are_the_reason(
-    planted: gapscope.Run, monkeypatch: pytest.MonkeyPatch, error: UserError
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [("_fit", RuntimeError("out of memory")), ("load_pyramid", UserError("the weights do not fit"))],
+)
+@pytest.mark.usefixtures("kept")
+def test_a_network_that_fails_leaves_a_page_without_heat_maps(
+    planted: gapscope.Run, monkeypatch: pytest.MonkeyPatch, function: str, error: Exception
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
     (planted.path / NAME).unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr(stage, "load_pyramid", fail)
-        rewrite_report(planted.path, Silent())
-    assert set(planted.heat_maps["reason"]) == {"the weights do not fit"}
-    rewrite_report(planted.path, Silent())
+    monkeypatch.setattr(stage, function, fail)
+    make(planted)
+    reasons = set(planted.heat_maps["reason"])
+    assert str(error) in reasons
+    assert planted.heat_maps["map"].isna().all()
 
 
 def test_a_run_without_its_network_says_so(tmp_path: Path) -> None:
