@@ -38,7 +38,7 @@ _SHARE = 0.1
 """Of the run's time that heat maps may take, both as estimated."""
 _USUAL, _MIN_USUAL = 24, 8
 """Random images of the reference from which a bank learns what is usual."""
-_MAX_RANDOM = 500
+_MAX_RANDOM = 300
 _PIXELS_AT_ONCE = 32 * 224**2
 """Whole maps of more images would not fit into the memory of a small card."""
 _TOO_MANY = "heat maps take a tenth of the run's time at most, and other images came first"
@@ -284,7 +284,7 @@ def _plan(run: RunStore, reference: str, wanted: Sequence[_Wanted], allowed: flo
         bank |= dict.fromkeys(new)
     more = [row for row in random if row not in bank][: max(int(left / seconds.image), 0)]
     others = sorted({*bank, *more} - {*usual})
-    return _Plan(reference, np.array(usual), np.array(others, np.int64), wanted[:chosen], wanted[chosen:])
+    return _Plan(reference, np.array(usual, np.int64), np.array(others, np.int64), wanted[:chosen], wanted[chosen:])
 
 
 class _Network:

@@ -97,7 +97,7 @@
     if (!url) return box;
     const full = g.make("img", { class: "full", src: url, alt: g.altText(image) });
     full.addEventListener("load", () => {
-      const link = g.make("a", { class: "full", href: url, target: "_blank", rel: "noopener", title: "Open the image in a new tab" }, full);
+      const link = g.make("a", { href: url, target: "_blank", rel: "noopener", title: "Open the image in a new tab" }, full);
       if (heat) g.putHeat(link, image, heat, [full.naturalWidth, full.naturalHeight]);
       box.replaceChildren(link);
     }, { once: true });
