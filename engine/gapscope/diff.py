@@ -62,10 +62,10 @@ def diff_runs(before: Run, after: Run) -> pd.DataFrame:
         >>> import gapscope
         >>> changes = diff_runs(gapscope.open_run("runs/monday"), gapscope.open_run("runs/tuesday"))
         >>> kid = (changes["query"] == "real") & (changes["number"] == "kid") & (changes["reading"] == "as-is")
-        >>> changes.loc[kid, ["level", "number", "verdict"]]
+        >>> changes.loc[kid, ["level", "number", "verdict"]].reset_index(drop=True)
           level number  verdict
-        1    P3    kid  smaller
-        5    P5    kid  smaller
+        0    P3    kid  smaller
+        1    P5    kid  smaller
     """
     check_comparable(before, after)
     pairs = [pair for pair in before.pairs if pair in after.pairs]
