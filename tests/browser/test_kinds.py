@@ -10,7 +10,7 @@ import pytest
 
 from gapscope.progress import Silent
 from gapscope.stages.report import write_report
-from gapscope.store.heat_maps import heat_map_table, pack_map, write_heat_maps
+from gapscope.store.heat_maps import pack_map, write_heat_maps
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -129,7 +129,7 @@ def heat_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for picture in gap["pictures"][:2]
         for level, pointing in zip(run.levels[:2], (0.7, 0.9), strict=True)
     ]
-    write_heat_maps(run.path, heat_map_table(rows))
+    write_heat_maps(run.path, rows)
     return Path(str(write_report(run.store, Silent())))
 
 

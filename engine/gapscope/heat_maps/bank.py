@@ -51,12 +51,8 @@ class Bank:
 
         0 is as unlike as the median of the reference's own places, 1 as only one in 100 of them is, 2 twice that.
         """
-        unlike = torch.stack([self._unlike(torch.from_numpy(own)) for own in features])
-        return self.unit.of(enlarge(unlike - self.usual).numpy())
-
-    def _unlike(self, features: Tensor) -> Tensor:
-        places = _whitened(features.flatten(1).T, self.mean, self.whitening)
-        return _distances(places, self.features).reshape(self.usual.shape)
+        unlike = [_unlike(torch.from_numpy(own), self.mean, self.whitening, self.features) for own in features]
+        return self.unit.of(enlarge(torch.stack(unlike) - self.usual).numpy())
 
     def focus_of(self, heat_maps: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return (n,) how much more heat maps point at one place than those of the reference's images do.
@@ -87,8 +83,7 @@ def fit_bank(features: NDArray[np.float32], pasted: NDArray[np.float32], squares
     bank, image = _whitened(places[chosen], mean, whitening), chosen // (height * width)
 
     def unlike_others(own: Tensor, *left_out: int) -> Tensor:
-        kept = torch.isin(image, torch.tensor(left_out), invert=True)
-        return _distances(_whitened(own.flatten(1).T, mean, whitening), bank[kept]).reshape(height, width)
+        return _unlike(own, mean, whitening, bank[torch.isin(image, torch.tensor(left_out), invert=True)])
 
     own = torch.stack([unlike_others(maps[number], number) for number in range(len(squares))])
     usual = _symmetric(own.mean(dim=0))
@@ -134,7 +129,8 @@ def _whitened(places: Tensor, mean: Tensor, whitening: Tensor) -> Tensor:
     return torch.div(white, lengths**_POWER)
 
 
-def _distances(places: Tensor, bank: Tensor) -> Tensor:
-    """Return (n,) squared distances to the nearest of the bank."""
+def _unlike(features: Tensor, mean: Tensor, whitening: Tensor, bank: Tensor) -> Tensor:
+    """Return (h, w) squared distances of an image's places, from its features (c, h, w), to the nearest of the bank."""
+    places = _whitened(features.flatten(1).T, mean, whitening)
     nearest = torch.addmm((bank * bank).sum(dim=1), places, bank.T, alpha=-2.0).amin(dim=1)
-    return (nearest + (places * places).sum(dim=1)).clamp(min=0)
+    return (nearest + (places * places).sum(dim=1)).clamp(min=0).reshape(features.shape[1:])

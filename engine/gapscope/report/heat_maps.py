@@ -14,10 +14,8 @@ from gapscope.report.selection import Selection
 from gapscope.settings import HeatMaps
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap
-from gapscope.store.heat_maps import read_heat_maps, unpack_map
+from gapscope.store.heat_maps import Key, key_of, read_heat_maps, unpack_map
 from gapscope.store.run_store import RunStore
-
-_Key = tuple[str, int, str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,9 +37,9 @@ def read_page_heat_maps(
     """Read the heat maps of the images on the page."""
     if which == "off":
         return PageHeatMaps(None, None)
-    by_image: dict[_Key, list[Mapping[str, Any]]] = {}
+    by_image: dict[Key, list[Mapping[str, Any]]] = {}
     for row in read_heat_maps(run).to_pylist():
-        by_image.setdefault((row["dataset"], row["row"], row["reference"]), []).append(row)
+        by_image.setdefault(key_of(row), []).append(row)
     if which == "kinds":
         of_kinds = {key for gap in kinds.gaps["kinds"] for key in _keys(gap)}
         by_image = {key: rows for key, rows in by_image.items() if key in of_kinds}
@@ -51,14 +49,12 @@ def read_page_heat_maps(
     numbers = [run.levels.index(level) for level in levels]
     page_numbers = selection.page_numbers(len(index))
 
-    def image_of(key: _Key) -> int:
-        dataset, row, _ = key
-        return int(page_numbers[index.find(index.datasets.index(dataset), np.array([row]))[0]])
-
-    def pair_of(key: _Key) -> int:
-        return run.pairs.index(Pair(key[0], key[2]))
-
-    on_page = [key for key in mapped if image_of(key) >= 0]
+    pair_of, image_of = {}, {}
+    for dataset, row, reference in by_image:
+        key = dataset, row, reference
+        pair_of[key] = run.pairs.index(Pair(dataset, reference))
+        image_of[key] = int(page_numbers[index.find(index.datasets.index(dataset), np.array([row]))[0]])
+    on_page = [key for key in mapped if image_of[key] >= 0]
     maps = [{row["level"]: unpack_map(row["map"]).astype(np.float32) for row in mapped[key]} for key in on_page]
     values = np.array([[own[level] for level in levels] for own in maps], np.float32).clip(0)
     tops = values.max(axis=(2, 3)) if maps else values
@@ -66,13 +62,13 @@ def read_page_heat_maps(
     data = {
         "side": values.shape[-1],
         "levels": numbers,
-        "images": [[image_of(key), pair_of(key), _opens(run, mapped, [key])] for key in on_page],
+        "images": [[image_of[key], pair_of[key], _opens(run, mapped, [key])] for key in on_page],
         "maps": packed(np.rint(parts).astype(np.uint8)),
         "tops": packed(tops.astype(np.float32)),
-        "reasons": [[image_of(key), pair_of(key), reason] for key, reason in reasons.items() if image_of(key) >= 0],
+        "reasons": [[image_of[key], pair_of[key], reason] for key, reason in reasons.items() if image_of[key] >= 0],
     }
     pointing = {
-        pair_of(key): [next(row["pointing"] for row in rows if row["level"] == level) for level in levels]
+        pair_of[key]: [next(row["pointing"] for row in rows if row["level"] == level) for level in levels]
         for key, rows in mapped.items()
     }
     return PageHeatMaps(
@@ -85,12 +81,12 @@ def read_page_heat_maps(
     )
 
 
-def _keys(gap: Gap) -> list[_Key]:
+def _keys(gap: Gap) -> list[Key]:
     return [(gap["query"], picture["row"], gap["reference"]) for picture in gap["pictures"]]
 
 
 def _of_kind(
-    run: RunStore, gap: Gap, mapped: Mapping[_Key, Sequence[Mapping[str, Any]]], reasons: Mapping[_Key, str]
+    run: RunStore, gap: Gap, mapped: Mapping[Key, Sequence[Mapping[str, Any]]], reasons: Mapping[Key, str]
 ) -> dict[str, object]:
     """Return the number of the level at which a kind opens, or why it has no heat maps."""
     keys = [key for key in _keys(gap) if key in mapped]
@@ -99,7 +95,7 @@ def _of_kind(
     return {"level": None, "reason": next((reasons[key] for key in _keys(gap) if key in reasons), "none were made")}
 
 
-def _opens(run: RunStore, mapped: Mapping[_Key, Sequence[Mapping[str, Any]]], keys: Sequence[_Key]) -> int:
+def _opens(run: RunStore, mapped: Mapping[Key, Sequence[Mapping[str, Any]]], keys: Sequence[Key]) -> int:
     rows = [row for key in keys for row in mapped[key]]
     levels = dict.fromkeys(row["level"] for row in rows)
     means = {

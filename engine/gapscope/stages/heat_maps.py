@@ -1,6 +1,6 @@
 """The stage that makes heat maps: where in the pictures on the page something is that the reference lacks."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
@@ -22,11 +22,9 @@ from gapscope.stages.pictures import Pixels, decode_rows
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap, read_gaps
 from gapscope.store.groups import read_groups
-from gapscope.store.heat_maps import heat_map_table, pack_map, read_heat_maps, write_heat_maps
-from gapscope.store.index import take_rows
+from gapscope.store.heat_maps import Key, key_of, pack_map, read_heat_maps, write_heat_maps
 from gapscope.store.manifests import read_manifest
 from gapscope.store.neighbors import read_nearest
-from gapscope.store.run_record import RunRecord
 from gapscope.store.run_store import RunStore
 
 _OUTLIERS = 24
@@ -53,12 +51,18 @@ class _Wanted:
 
     pair: Pair
     row: int
+    uri: str
     level: str
     nearest: Sequence[int]
 
     @property
-    def key(self) -> tuple[str, int, str]:
-        return self.pair.query, self.row, self.pair.reference
+    def columns(self) -> Row:
+        """What every row of the table says of the image."""
+        return {"dataset": self.pair.query, "row": self.row, "uri": self.uri, "reference": self.pair.reference}
+
+    @property
+    def key(self) -> Key:
+        return key_of(self.columns)
 
 
 def make_heat_maps(
@@ -75,81 +79,62 @@ def make_heat_maps(
     """
     wanted = list({image.key: image for image in _wanted(run, which)}.values())
     earlier = read_heat_maps(run).to_pylist()
-    settled = {_key(row) for row in earlier if row["reason"] in (None, _TOO_MANY)}
+    settled = {key_of(row) for row in earlier if row["reason"] in (None, _TOO_MANY)}
     if {image.key for image in wanted} <= settled:
         return
     rows = _without_network(run, embed, wanted)
     if rows is None:
-        rows = _make(run, wanted, embed or embed_settings(run.record), device or choose_device("auto"), progress)
+        rows = _make(run, wanted, embed or run.record.embed_settings(), device or choose_device("auto"), progress)
     # What is out of reach today may have been in reach before.
-    made = {_key(row) for row in rows if row["reason"] is None}
-    kept = [row for row in earlier if row["reason"] is None and _key(row) not in made]
-    again = {_key(row) for row in kept}
-    rows = [*(row for row in rows if _key(row) not in again), *kept]
-    for dataset in {image.pair.query for image in wanted}:
-        own = [row for row in rows if row["dataset"] == dataset]
-        uris = take_rows(run, dataset, np.array([row["row"] for row in own], np.int64), ["uri"])["uri"].to_pylist()
-        for row, uri in zip(own, uris, strict=True):
-            row["uri"] = uri
-    write_heat_maps(run.path, heat_map_table(rows))
-
-
-def _key(row: Row) -> tuple[object, object, object]:
-    return row["dataset"], row["row"], row["reference"]
-
-
-def embed_settings(record: RunRecord) -> EmbedSettings:
-    """Return how a run's images became embeddings, from its record."""
-    config, model = record.config.embed, record.model
-    return EmbedSettings(
-        model=model.name,
-        weights=model.weights,
-        weights_sha256=model.weights_sha256,
-        levels=config.levels,
-        preprocess=config.preprocess,
-        pool=config.pool,
-        precision=model.precision or config.precision,
-        speedups=config.speedups if model.speedups is None else model.speedups,
-    )
+    made = {key_of(row) for row in rows if row["reason"] is None}
+    kept = [row for row in earlier if row["reason"] is None and key_of(row) not in made]
+    again = {key_of(row) for row in kept}
+    write_heat_maps(run.path, [*(row for row in rows if key_of(row) not in again), *kept])
 
 
 def _wanted(run: RunStore, which: HeatMaps) -> Iterator[_Wanted]:
     """Yield what is to have heat maps, the first ones first: of every kind one, then of every kind a second."""
     if which == "off":
         return
-    for turn in zip_longest(*(_pictures(run, gap) for gap in read_gaps(run)["kinds"])):
-        yield from (image for image in turn if image is not None)
+    yield from _in_turn(_pictures(run, gap) for gap in read_gaps(run)["kinds"])
     if which == "all":
-        for turn in zip_longest(*(_outliers(run, pair) for pair in run.pairs)):
-            yield from (image for image in turn if image is not None)
+        yield from _in_turn(_outliers(run, pair) for pair in run.pairs)
+
+
+def _in_turn(parts: Iterable[Iterable[_Wanted]]) -> Iterator[_Wanted]:
+    """Yield the first of every part, then the second of every part that has one, and so on."""
+    for turn in zip_longest(*parts):
+        yield from (image for image in turn if image is not None)
 
 
 def _pictures(run: RunStore, gap: Gap) -> Iterator[_Wanted]:
     """Yield the pictures of a kind, typical and diverse ones in turn, as the page shows about as many of both."""
-    rows = [picture["row"] for picture in gap["pictures"]]
-    for turn in zip_longest(rows[: gap["typical"]], rows[gap["typical"] :]):
-        pair = Pair(gap["query"], gap["reference"])
-        yield from _images(run, pair, gap["level"], [row for row in turn if row is not None])
+    images = [
+        _want(run, Pair(gap["query"], gap["reference"]), gap["level"], picture["row"], picture["uri"])
+        for picture in gap["pictures"]
+    ]
+    yield from _in_turn((images[: gap["typical"]], images[gap["typical"] :]))
 
 
 def _outliers(run: RunStore, pair: Pair) -> Iterator[_Wanted]:
     """Yield the first outliers of an ordered pair, those that any list has first before those that any has second."""
-    level_of: dict[int, tuple[int, str]] = {}
+    best: dict[int, tuple[int, str, str]] = {}
     for reading in run.record.config.compare.listed_readings:
         for level in run.levels:
-            columns = ["row", "rank", *(["listed"] if reading == "style-aside" else [])]
+            columns = ["row", "rank", "uri", *(["listed"] if reading == "style-aside" else [])]
             table = read_manifest(run.path, level, pair, columns, reading).to_pandas().head(_OUTLIERS)
             if reading == "style-aside":
                 table = table[table["listed"].astype(bool)]
-            for row, rank in zip(table["row"].tolist(), table["rank"].tolist(), strict=True):
-                level_of[row] = min(level_of.get(row, (rank, level)), (rank, level))
-    for row, (_, level) in sorted(level_of.items(), key=lambda item: (item[1][0], item[0]))[:_OUTLIERS]:
-        yield from _images(run, pair, level, [row])
+            for row, rank, uri in zip(
+                table["row"].tolist(), table["rank"].tolist(), table["uri"].tolist(), strict=True
+            ):
+                best[row] = min(best.get(row, (rank, level, uri)), (rank, level, uri))
+    for row, (_, level, uri) in sorted(best.items(), key=lambda item: (item[1][0], item[0]))[:_OUTLIERS]:
+        yield _want(run, pair, level, row, uri)
 
 
-def _images(run: RunStore, pair: Pair, level: str, rows: Sequence[int]) -> Iterator[_Wanted]:
-    for row, near in zip(rows, _nearest(run, pair, level, rows), strict=True):
-        yield _Wanted(pair, row, level, near)
+def _want(run: RunStore, pair: Pair, level: str, row: int, uri: str) -> _Wanted:
+    return _Wanted(pair, row, uri, level, _nearest(run, pair, level, [row])[0])
 
 
 def _nearest(run: RunStore, pair: Pair, level: str, rows: Sequence[int]) -> list[list[int]]:
@@ -162,7 +147,7 @@ def _without_network(run: RunStore, embed: EmbedSettings | None, wanted: Sequenc
     if not run.record.model.weights_sha256:
         reason = "the vectors are not of a network that gapscope has"
     else:
-        path = Path((embed or embed_settings(run.record)).weights)
+        path = Path((embed or run.record.embed_settings()).weights)
         if path.is_file():
             return None
         reason = f"the network's weights are out of reach: {path}"
@@ -170,8 +155,7 @@ def _without_network(run: RunStore, embed: EmbedSettings | None, wanted: Sequenc
 
 
 def _no_map(image: _Wanted, reason: str) -> Row:
-    query, row, reference = image.key
-    return {"dataset": query, "row": row, "reference": reference, "reason": reason}
+    return {**image.columns, "reason": reason}
 
 
 def _make(
@@ -190,7 +174,7 @@ def _make(
         _plan(run, reference, [image for image in wanted if image.pair.reference == reference], allowed, seconds)
         for reference in references
     ]
-    with progress.task("heat maps", sum(plan.images for plan in plans), "image") as task:
+    with progress.task("heat-maps", sum(plan.images for plan in plans), "image") as task:
         for plan in plans:
             try:
                 rows += _of_reference(run, plan, network, task)
@@ -202,9 +186,10 @@ def _make(
 
 @dataclass(frozen=True)
 class _Seconds:
-    """Estimates of time on two cores, where all but the network is slowest beside it.
+    """Estimated seconds on two cores.
 
-    They follow from the network and not from a clock, so that the same run has the same heat maps.
+    They follow from the network and the number of images, and not from a clock, so that a run that is resumed has the
+    heat maps of one that was not stopped.
 
     Attributes:
         network: of one image through the network.
@@ -363,12 +348,9 @@ def _held_against(
     for level, bank in banks.items():
         heat_maps = bank.heat_maps(features[level])
         for image, heat_map, focus in zip(images, heat_maps, bank.focus_of(heat_maps).tolist(), strict=True):
-            query, row, reference = image.key
             rows.append(
                 {
-                    "dataset": query,
-                    "row": row,
-                    "reference": reference,
+                    **image.columns,
                     "level": level,
                     "pointing": bank.pointing,
                     "focus": focus,

@@ -40,12 +40,19 @@ maps has one row, with the reason and no level.
 """
 
 Map = NDArray[np.float16]
+Key = tuple[str, int, str]
+"""Dataset and row of an image, and the reference that it is held against."""
 
 
-def write_heat_maps(run: Location, table: pa.Table) -> None:
-    """Write heat maps, with the columns of `SCHEMA`, in place of older ones."""
+def key_of(row: Mapping[str, Any]) -> Key:
+    """Return what a row of the table is about: an image, by its dataset and row, and the reference."""
+    return row["dataset"], row["row"], row["reference"]
+
+
+def write_heat_maps(run: Location, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows with the columns of `SCHEMA`, in place of older ones; a column that a row lacks is empty."""
     with replacing(run / NAME) as temporary:
-        write_whole(temporary, table)
+        write_whole(temporary, pa.Table.from_pylist(list(rows), schema=SCHEMA))
 
 
 def read_heat_maps(run: RunStore) -> pa.Table:
@@ -70,15 +77,14 @@ def read_sound_heat_maps(run: RunStore) -> pa.Table:
         table[name].null_count for name in ("dataset", "row", "uri", "reference")
     ):
         raise ValueError("it has other columns, or lacks values")
-    levels_of: dict[tuple[str, int, str], list[str | None]] = {}
+    levels_of: dict[Key, list[str | None]] = {}
     sides = set()
     for row in table.to_pylist():
-        key = row["dataset"], row["row"], row["reference"]
         if Pair(row["dataset"], row["reference"]) not in run.pairs:
             raise ValueError("it is of datasets that the run does not compare")
         if not 0 <= row["row"] < run.record.datasets[row["dataset"]].listed:
             raise ValueError("it names an image that its dataset does not have")
-        levels_of.setdefault(key, []).append(row["level"])
+        levels_of.setdefault(key_of(row), []).append(row["level"])
         if row["reason"] is None:
             heat_map = unpack_map(row["map"] or b"")
             sides.add(heat_map.shape)
@@ -99,11 +105,6 @@ def read_sound_heat_maps(run: RunStore) -> pa.Table:
 def remove_heat_maps(run: Location) -> None:
     """Remove the heat maps, where there are any."""
     (run / NAME).unlink(missing_ok=True)
-
-
-def heat_map_table(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Return rows as a table with the columns of `SCHEMA`."""
-    return pa.Table.from_pylist(list(rows), schema=SCHEMA)
 
 
 def pack_map(heat_map: NDArray[np.float32]) -> bytes:

@@ -283,6 +283,20 @@ class RunRecord:
             block_rows=block_rows,
         )
 
+    def embed_settings(self) -> EmbedSettings:
+        """Return how the run's images became embeddings, with the weights file that the run was begun with."""
+        config, model = self.config.embed, self.model
+        return EmbedSettings(
+            model=config.model,
+            weights=model.weights,
+            weights_sha256=config.weights_sha256,
+            levels=config.levels,
+            preprocess=config.preprocess,
+            pool=config.pool,
+            precision=model.precision or config.precision,
+            speedups=config.speedups if model.speedups is None else model.speedups,
+        )
+
     @property
     def levels(self) -> tuple[str, ...]:
         """The levels' names, fine to coarse."""

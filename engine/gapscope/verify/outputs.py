@@ -108,7 +108,7 @@ def check_heat_maps(run: RunStore) -> Check:
         return check
     with check.reading(heat_maps.NAME, "report"):
         table = heat_maps.read_sound_heat_maps(run)
-        check.count = len({*zip(*(table[name].to_pylist() for name in ("dataset", "row", "reference")), strict=True)})
+        check.count = len({heat_maps.key_of(row) for row in table.to_pylist()})
     return check
 
 

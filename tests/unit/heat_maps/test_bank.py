@@ -6,7 +6,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from gapscope.heat_maps.bank import Bank, fit_bank
+from gapscope.heat_maps.bank import Bank, _unlike, fit_bank
 from gapscope.heat_maps.opening import opening_level
 from gapscope.heat_maps.squares import Square, choose_squares, paste, pointing_of
 from gapscope.heat_maps.unlikeness import SIDE
@@ -79,7 +79,7 @@ def test_distances_are_those_to_the_nearest_of_the_bank(
     white = (maps[0].reshape(CHANNELS, -1).T - bank.mean.numpy()) @ bank.whitening.numpy()
     white /= np.linalg.norm(white, axis=1, keepdims=True) ** 0.8
     expected = cdist(white, bank.features.numpy(), "sqeuclidean").min(axis=1).reshape(PLACES, PLACES)
-    unlike = bank._unlike(torch.from_numpy(maps[0])).numpy()
+    unlike = _unlike(torch.from_numpy(maps[0]), bank.mean, bank.whitening, bank.features).numpy()
     assert np.allclose(unlike, expected, atol=1e-3)
 
 

@@ -19,7 +19,7 @@ from gapscope.run import open_run
 from gapscope.settings import HeatMaps, ReportSettings
 from gapscope.stages import heat_maps as stage
 from gapscope.stages.report import rewrite_report, write_report
-from gapscope.store.heat_maps import NAME, heat_map_table, read_heat_maps, write_heat_maps
+from gapscope.store.heat_maps import NAME, read_heat_maps, write_heat_maps
 
 SIZE, COUNT = 128, 40
 SIDE = SIZE // 4
@@ -149,7 +149,7 @@ def test_what_is_damaged_is_noticed_and_made_again_with_the_same_bytes(planted: 
 def test_a_table_that_somebody_changed_is_not_shown(planted: gapscope.Run, column: str, value: object) -> None:
     rows = read_heat_maps(planted.store).to_pylist()
     next(row for row in rows if row["reason"] is None)[column] = value
-    write_heat_maps(planted.path, heat_map_table(rows))
+    write_heat_maps(planted.path, rows)
     assert planted.heat_maps.empty
 
 

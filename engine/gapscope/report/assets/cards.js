@@ -112,14 +112,13 @@
       heatShown = level;
       g.update({ pinned: image });
     };
-    if (heatShown === null) return { heat: null, line: [g.heatSwitch("Where in the pinned image", null, "opens", choose)] };
-    if (pair === null) {
-      return { heat: null, line: [g.heatSwitch("Where in the pinned image", heatShown, null, choose), g.make("p", { class: "quiet" }, "No heat map: ", g.make("bdi", {}, g.heatReason(image, pairs)))] };
-    }
+    const toggle = (shown, opens) => g.heatSwitch("Where in the pinned image", shown, opens, choose);
+    if (heatShown === null) return { heat: null, line: [toggle(null, "opens")] };
+    if (pair === null) return { heat: null, line: [toggle(heatShown, null), g.make("p", { class: "quiet" }, "No heat map: ", g.make("bdi", {}, g.heatReason(image, pairs)))] };
     const opens = g.heatOpens(image, pair);
     const level = heatShown === "opens" ? opens : heatShown;
     const heat = { pair, level, full: g.heatFull([image], pair, level) };
-    return { heat, line: [g.heatSwitch("Where in the pinned image", level, opens, choose), g.heatLegend(heat, [])] };
+    return { heat, line: [toggle(level, opens), g.heatLegend(heat, [])] };
   };
 
   g.drawPinnedCard = (level, levelName, state) => {

@@ -31,6 +31,7 @@
     return [...first, ...diverse.slice(0, COLUMNS - first.length)];
   };
 
+  const captioned = (caption) => (caption === null ? null : g.make("span", { class: "quiet" }, caption));
   const picture = (image, caption, heat = null) => {
     if (image < 0) return g.make("span", { class: "kind-picture" }, g.make("span", { class: "box empty" }, "–"), captioned(caption));
     const box = g.boxedThumbnail(image, 96);
@@ -39,7 +40,6 @@
       g.make("button", { type: "button", class: "neighbor", title: g.image.name(image), "aria-label": `Pin ${g.image.name(image)}`, onclick: () => g.pinFromList(image) }, box),
       captioned(caption));
   };
-  const captioned = (caption) => (caption === null ? "" : g.make("span", { class: "quiet" }, caption));
 
   const heatShown = new Map(); // the level at which a kind's heat maps are shown
   const heatLine = (number, kind) => {
