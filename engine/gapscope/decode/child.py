@@ -98,7 +98,8 @@ def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | Failure:
     _limit_memory(target.max_pixels)
     data = os.pread(memory, request["bytes"], 0)
     try:
-        image = shrink_on_load(data, target, request["box"])
+        box = request["box"]
+        image = shrink_on_load(data, target, None if box is None else Box(*box))
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
     pixels, thumbnail = image.pixels, image.thumbnail

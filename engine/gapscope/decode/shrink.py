@@ -186,7 +186,7 @@ def _center_crop(image: Image.Image) -> Image.Image:
 
 def _edges(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of a box in an image of `size` that was scaled by `scale`."""
-    left, top, width, height = box
+    left, top, width, height = box[:4]
     edges = (
         max(0, math.floor(left * scale[0])),
         max(0, math.floor(top * scale[1])),

@@ -209,7 +209,7 @@ class ReportServer(ThreadingHTTPServer):
         return file.getvalue()
 
     def _longest(self, entry: Entry) -> int:
-        return LARGEST_SIDE if entry.box is None else max(1, round(max(entry.box[2:])))
+        return LARGEST_SIDE if entry.box is None else max(1, round(max(entry.box.width, entry.box.height)))
 
     @cached_property
     def _sources(self) -> dict[str, Source]:

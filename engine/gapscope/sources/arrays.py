@@ -21,6 +21,7 @@ from gapscope.sources.files import (
     read_part,
     size_of,
 )
+from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 
 _DTYPE_KINDS = "buf"
@@ -57,7 +58,12 @@ class Array:
         """Empty: an array has no metadata."""
         return {}
 
-    def entries(self) -> Iterator[Entry]:
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"in {self.location}"
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield an entry per row of the array."""
         rows, mtime_ns = _open_rows(self.path, self.member), modified_ns(self.path)
         for row in range(len(rows)):

@@ -13,6 +13,7 @@ from gapscope.sources.entry import Box, Entry, Kind
 from gapscope.sources.files import open_container, read_file
 from gapscope.sources.folder import check_file_unchanged, file_entry, utf8_safe
 from gapscope.sources.name_counter import NameCounter
+from gapscope.sources.notes import ListingNotes
 from gapscope.urls import is_url, remote
 
 MARGIN = 0.1
@@ -78,7 +79,12 @@ class Coco:
         """The category of an object, and its area in pixels; empty for whole images."""
         return {"category": "text", "area": "number"} if self.objects else {}
 
-    def entries(self) -> Iterator[Entry]:
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"{'annotated' if self.objects else 'listed'} in {self.annotations}"
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images in the order of the file, or the objects by image and then by id."""
         content = read_annotations(self.annotations)
         by_image: dict[Any, list[CocoAnnotation]] = {}
@@ -241,4 +247,4 @@ def _box_with_margin(bbox: Any) -> Box | None:
     left, top, width, height = finite
     right, bottom = left + width * (1 + MARGIN), top + height * (1 + MARGIN)
     left, top = max(0.0, left - width * MARGIN), max(0.0, top - height * MARGIN)
-    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+    return Box(left, top, right - left, bottom - top) if right > left and bottom > top else None

@@ -2,12 +2,35 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from gapscope.sources.rejects import Status
 
-Box = tuple[float, float, float, float]
-"""Left, top, width and height in pixels of the stored image, before its EXIF orientation is applied."""
+
+class Box(NamedTuple):
+    """The part of an image that is an object, in pixels of the upright image.
+
+    Attributes:
+        left: of its left edge.
+        top: of its top edge.
+        width: from left to right.
+        height: from top to bottom.
+        image_width: width of the image that it was measured in, 0 if unknown. Where that image is the stored one and
+            not the upright one, the box turns with the image's EXIF orientation.
+        image_height: height of that image, likewise.
+
+    Example:
+        >>> Box(10, 20, 100, 80).width
+        100
+    """
+
+    left: float
+    top: float
+    width: float
+    height: float
+    image_width: float = 0
+    image_height: float = 0
+
 
 Value = str | float | None
 """One value of a metadata column for one image."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
 from gapscope.sources.formats import IMAGE_SUFFIXES
+from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected, rejected_from_os_error
 
 
@@ -45,7 +46,12 @@ class Folder:
         """Empty: a folder has no metadata."""
         return {}
 
-    def entries(self) -> Iterator[Entry]:
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"in {self.location}"
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of the folder.
 
         Whatever has the name of an image and is not a readable file is an entry too, with the reason.

@@ -13,6 +13,7 @@ from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import open_container, read_file
 from gapscope.sources.folder import check_file_unchanged, file_entry, utf8_safe
 from gapscope.sources.name_counter import NameCounter
+from gapscope.sources.notes import ListingNotes
 from gapscope.sources.parquet_file import parquet_kinds, parquet_rows
 from gapscope.urls import is_url
 
@@ -50,7 +51,12 @@ class ListFile:
         """None: the list names the images, and no folder is searched."""
         return
 
-    def entries(self) -> Iterator[Entry]:
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"named in {self.path}" if self.column is None else f"named in column {self.column} of {self.path}"
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield an entry per row.
 
         An image that the list names twice gives two entries; the uri of the second ends in `#2`. To recognize it,

@@ -13,6 +13,7 @@ from typing import Any
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import check_container_unchanged, modified_ns, open_container, read_file
+from gapscope.sources.notes import ListingNotes
 from gapscope.sources.parquet_file import DamagedParquetError, open_parquet, parquet_rows, parquet_schema
 from gapscope.sources.rejects import Rejected
 
@@ -46,7 +47,12 @@ class ParquetImages:
         """None: the files are named, and no folder is searched."""
         return
 
-    def entries(self) -> Iterator[Entry]:
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"from column {self.column} of {self.location}"
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield an entry per row, without reading the images.
 
         A file that is missing gives one rejected entry, and so does the rest of a damaged file.

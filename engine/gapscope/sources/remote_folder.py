@@ -10,6 +10,7 @@ from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
 from gapscope.sources.formats import has_image_suffix
+from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import glob_to_regex
 from gapscope.urls import remote
 
@@ -41,7 +42,12 @@ class RemoteFolder:
         """Empty: a folder has no metadata."""
         return {}
 
-    def entries(self) -> Iterator[Entry]:
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"in {self.location}"
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of the folder.
 
         Raises:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from gapscope.sources.entry import Entry, Kind
+from gapscope.sources.notes import ListingNotes
 
 
 class Source(Protocol):
@@ -25,8 +26,16 @@ class Source(Protocol):
     def columns(self) -> Mapping[str, Kind]:
         """The names and types of the metadata columns."""
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield one entry per image, in the same order every time, with only a few entries in memory."""
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number: `in photos` or `from column image of drives.parquet`."""
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
+        """Yield one entry per image, in the same order every time, with only a few entries in memory.
+
+        Args:
+            notes: takes what is passed over and what is taken for granted.
+        """
 
     def read(self, entry: Entry) -> bytes:
         """Return the encoded bytes of one listed image; may be called from several threads.

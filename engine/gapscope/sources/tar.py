@@ -12,6 +12,7 @@ from gapscope.sources.files import open_container, read_part, size_of
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.name_counter import NameCounter
+from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 
 MEMBER_SEPARATOR = "::"
@@ -49,7 +50,12 @@ class Tar:
         """Empty: members that are not images are ignored."""
         return {}
 
-    def entries(self) -> Iterator[Entry]:
+    @property
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"in {self.location}"
+
+    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of every archive.
 
         A missing archive, or the rest of a damaged one, is one rejected entry; the other archives are still listed.

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from gapscope.sources.entry import Entry, Kind
+from gapscope.sources.entry import Box, Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.location import Location, readable, remove_tree
 from gapscope.store.run_store import RunStore
@@ -30,7 +30,7 @@ _LISTED = [
     ("bytes", pa.int64()),
     ("mtime_ns", pa.int64()),
     ("offset", pa.int64()),
-    ("box", pa.list_(pa.float32(), 4)),
+    ("box", pa.list_(pa.float32(), 6)),
 ]
 IMAGE_STATS = pa.schema(
     [
@@ -185,7 +185,7 @@ def entries_of(table: pa.Table) -> list[Entry]:
     return [
         Entry(
             **{name: row[name] for name in _OF_ENTRY[:-1]},
-            box=None if row["box"] is None else tuple(row["box"]),
+            box=None if row["box"] is None else Box(*row["box"]),
             values={name.removeprefix(PREFIX): row[name] for name in values},
         )
         for row in table.select(_OF_ENTRY + values).to_pylist()

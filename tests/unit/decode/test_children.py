@@ -18,6 +18,7 @@ from gapscope.decode.children import _DecoderPool, decode_in_subprocess, thumbna
 from gapscope.decode.picture import decode, make_target
 from gapscope.errors import GapscopeError
 from gapscope.settings import Preprocess
+from gapscope.sources import Box
 from gapscope.sources.rejects import STATUSES, Rejected
 
 PREPROCESS = Preprocess(size=64)
@@ -61,7 +62,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> Iterator[_DecoderPool]:
 
 
 def test_it_is_what_this_process_decodes() -> None:
-    for seed, box in ((1, None), (2, (10.0, 5.0, 70.0, 40.0))):
+    for seed, box in ((1, None), (2, Box(10.0, 5.0, 70.0, 40.0))):
         ours, theirs = (
             decode_in_subprocess(photograph(seed), PREPROCESS, box),
             decode(photograph(seed), PREPROCESS, box),

@@ -23,6 +23,7 @@ from gapscope.decode.picture import Picture, decode
 from gapscope.decode.plain_jpeg import plain_jpeg, upright
 from gapscope.device.cpu import Cpu
 from gapscope.settings import Fit, Preprocess
+from gapscope.sources import Box
 from gapscope.sources.rejects import Rejected
 
 PREPROCESS = Preprocess(size=64)
@@ -105,7 +106,7 @@ def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
             encode_image(gradient_image().convert("CMYK"), "JPEG"),
         ):
             assert_same(decode_on_gpu(data, preprocess), decode(data, preprocess))
-    box = (9.0, 9.0, 50.0, 40.0)
+    box = Box(9.0, 9.0, 50.0, 40.0)
     assert_same(decode_on_gpu(plain, PREPROCESS, box), decode(plain, PREPROCESS, box))
     for data, status in ((plain[:-200], "broken"), (b"", "empty"), (b"words", "not-an-image")):
         with pytest.raises(Rejected) as caught:

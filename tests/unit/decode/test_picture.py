@@ -17,6 +17,7 @@ from torchvision.transforms import v2
 from gapscope.decode.picture import decode, make_thumbnail
 from gapscope.decode.shrink import Target, shrink_on_load
 from gapscope.settings import Fit, Preprocess
+from gapscope.sources import Box
 from gapscope.sources.rejects import Rejected
 
 SMALL = Preprocess(size=64)
@@ -191,7 +192,7 @@ def test_large_images_are_shrunk_without_being_changed(fit: Fit, kind: str, box:
 
 def test_a_box_outside_the_image_is_rejected() -> None:
     with pytest.raises(Rejected) as caught:
-        decode(encoded(scene(), "PNG"), SMALL, (500, 500, 10, 10))
+        decode(encoded(scene(), "PNG"), SMALL, Box(500, 500, 10, 10))
     assert caught.value.status == "bad-box"
 
 

@@ -281,8 +281,8 @@ def test_a_coco_file_lists_its_objects_with_a_margin(folder: Path, picture: Pict
     source, entries = open_and_list(folder / "annotations.json", objects=True)
     assert names(entries) == ["a.png#3", "a.png#5", "a.png#11", "d.jpg#2", "gone.png#6"]
     assert [entry.status for entry in entries] == ["bad-box", "bad-box", "listed", "listed", "missing"]
-    assert entries[2].box == pytest.approx((0, 0, 4.4, 4.4))
-    assert entries[3].box == pytest.approx((0.6, 1.8, 4.8, 2.4))
+    assert (entries[2].box or ())[:4] == pytest.approx((0, 0, 4.4, 4.4))
+    assert (entries[3].box or ())[:4] == pytest.approx((0.6, 1.8, 4.8, 2.4))
     assert entries[3].values == {"category": "cat", "area": 8.5}
     assert contents(source, entries[2:4]) == [picture(1), picture(3)]
 
