@@ -17,7 +17,7 @@ from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.report import report
 from gapscope_cli.serve import serve
-from gapscope_cli.sources import parse_datasets, parse_groups
+from gapscope_cli.sources import parse_datasets, parse_named
 from gapscope_cli.summary import print_summary
 from gapscope_cli.verify import verify
 
@@ -81,7 +81,8 @@ def compare(
         import gapscope
 
         sources = parse_datasets(datasets)
-        options["group"] = parse_groups(options["group"], sources)
+        for option in ("group", "value_range"):
+            options[option] = parse_named(option, options[option], sources)
         run = gapscope.compare(sources, progress=progress, **options)
     print_summary(run)
 

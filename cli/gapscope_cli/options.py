@@ -23,6 +23,7 @@ METAVARS = {
     "cache": "DIR",
     "reference": "NAME",
     "group": "[NAME=]RULE",
+    "value_range": "[NAME=]LOW:HIGH",
     "max_outliers": "N",
     "max_points": "N",
     "landmarks": "IMAGES",
@@ -40,6 +41,7 @@ _TYPES: dict[str, Any] = {
     "speedups": str,
     "cache": str | None,
     "group": list[str],
+    "value_range": list[str],
 }
 _GROUP_OF = {name: title for title, group in OPTION_GROUPS.items() for name in group}
 
@@ -83,7 +85,7 @@ def _parameter(option: Option) -> inspect.Parameter:
     default = option.default
     if isinstance(default, tuple):
         default = ",".join(default)
-    if option.name == "group":
+    if option.name in ("group", "value_range"):
         default = [default]
     info = typer.Option(
         flag(option.name),

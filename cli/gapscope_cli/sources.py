@@ -1,4 +1,4 @@
-"""NAME=SOURCE and NAME=RULE, as the command line takes datasets and their groups."""
+"""NAME=SOURCE and NAME=VALUE, as the command line takes datasets and what is said of one."""
 
 from collections.abc import Collection, Iterable
 
@@ -26,33 +26,38 @@ def parse_datasets(arguments: Iterable[str]) -> dict[str, str]:
     return datasets
 
 
-def parse_groups(arguments: Iterable[str], names: Collection[str]) -> dict[str, str]:
-    r"""Return name to rule, for the datasets called `names`.
+def parse_named(option: str, arguments: Iterable[str], names: Collection[str]) -> dict[str, str]:
+    r"""Return name to value, for the datasets called `names`.
 
-    A rule without a name is for every dataset that has none of its own.
+    A value without a name is for every dataset that has none of its own; without any it is `auto`.
+
+    Args:
+        option: the Python argument, for error messages.
+        arguments: `NAME=VALUE` or `VALUE`.
+        names: the datasets.
 
     Raises:
-        OptionError: two rules are for the same datasets.
+        OptionError: two values are for the same datasets.
 
     Example:
-        >>> parse_groups(["folder", "synthetic=pattern:(job=\\d+)"], ["real", "synthetic"])
+        >>> parse_named("group", ["folder", "synthetic=pattern:(job=\\d+)"], ["real", "synthetic"])
         {'real': 'folder', 'synthetic': 'pattern:(job=\\d+)'}
     """
     everywhere: list[str] = []
-    rules: dict[str, str] = {}
+    values: dict[str, str] = {}
     for argument in arguments:
-        name, equals, rule = argument.partition("=")
+        name, equals, value = argument.partition("=")
         if not equals or name not in names:
             everywhere.append(argument)
-        elif name in rules:
-            raise OptionError(f"dataset {name} has two rules", argument="group", value=rule)
+        elif name in values:
+            raise OptionError(f"dataset {name} has two values", argument=option, value=value)
         else:
-            rules[name] = rule
+            values[name] = value
     if len(everywhere) > 1:
         raise OptionError(
-            f"{everywhere[0]} and {everywhere[1]} are both for all datasets: write NAME=RULE, where NAME is one of "
+            f"{everywhere[0]} and {everywhere[1]} are both for all datasets: write NAME=VALUE, where NAME is one of "
             f"{', '.join(names)}",
-            argument="group",
+            argument=option,
             value=everywhere[1],
         )
-    return dict.fromkeys(names, everywhere[0] if everywhere else "auto") | rules
+    return dict.fromkeys(names, everywhere[0] if everywhere else "auto") | values

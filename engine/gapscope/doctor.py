@@ -18,6 +18,7 @@ from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.device import choose_device
 from gapscope.errors import GapscopeError
 from gapscope.pyramid.models import MODELS
+from gapscope.settings import Preprocess
 from gapscope.sources.rejects import Rejected
 
 _FORMATS = {"JPEG": "jpg", "JPEG 2000": "jpg_2000", "PNG": "zlib", "WebP": "webp", "AVIF": "avif", "TIFF": "libtiff"}
@@ -138,7 +139,7 @@ def _decoder_process() -> Finding:
     file = io.BytesIO()
     Image.new("RGB", (8, 8), (1, 2, 3)).save(file, "PNG")
     try:
-        thumbnail_in_subprocess(file.getvalue(), 8, 64)
+        thumbnail_in_subprocess(file.getvalue(), 8, Preprocess(size=64))
     except (GapscopeError, Rejected) as error:
         return Finding("decoder process", False, str(error))
     return Finding("decoder process", True, "starts and decodes")

@@ -4,6 +4,7 @@ The command line and the signature of `gapscope.compare` take them from here, an
 """
 
 import dataclasses
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,6 +78,52 @@ def check_dataset_name(name: str) -> str:
     return name
 
 
+@dataclass(frozen=True)
+class ValueRange:
+    """Which numbers of images with other than 8 bits are black and white.
+
+    Attributes:
+        kind: the kind of numbers, such as `uint16` or `float`; empty for every kind.
+        low: becomes black.
+        high: becomes white.
+        basis: why, as it follows the range in a sentence.
+    """
+
+    kind: str
+    low: float
+    high: float
+    basis: str = ""
+
+
+ValueRangeOption = str | tuple[float, float] | Mapping[str, str | tuple[float, float]]
+"""The range of all datasets, as `LOW:HIGH`, `auto` or two numbers; that of one, as `NAME=LOW:HIGH`; or a dict."""
+
+
+def parse_value_range(text: str | tuple[float, float]) -> ValueRange | None:
+    """Return the range that an argument `value_range` describes for one dataset; None for `auto`.
+
+    Raises:
+        OptionError: it is none.
+
+    Example:
+        >>> parse_value_range("0:4095")
+        ValueRange(kind='', low=0.0, high=4095.0, basis='by `value_range`')
+    """
+    if text == "auto":
+        return None
+    try:
+        low, high = (float(end) for end in (text.split(":") if isinstance(text, str) else text))
+    except (TypeError, ValueError):
+        raise OptionError(
+            "give LOW:HIGH, the numbers that are black and white, such as 0:4095; or auto",
+            argument="value_range",
+            value=text,
+        ) from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise OptionError("the first number must be below the second", argument="value_range", value=text)
+    return ValueRange("", low, high, "by `value_range`")
+
+
 class _Checked:
     """Checks the choices and bounds of its fields' types when it is made; None passes."""
 
@@ -108,6 +155,9 @@ class RunSettings(_Checked):
             "that are not named are dropped."
         ),
     ] = False
+    allow_missing: Annotated[
+        bool, Help("Go on where more than half of a dataset's images are missing or cannot be read.")
+    ] = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,6 +188,13 @@ class ModelSettings(_Checked):
     objects: Annotated[
         bool, Help("Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.")
     ] = False
+    value_range: Annotated[
+        ValueRangeOption,
+        Help(
+            "Of images with other than 8 bits: the numbers that are black and white, as LOW:HIGH, such as 0:4095; or "
+            "auto, to settle it once per dataset from the files' tags or their numbers. NAME=... is for one dataset."
+        ),
+    ] = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,6 +203,8 @@ class Preprocess(_Checked):
 
     Attributes:
         size: side of the square, in pixels.
+        value_ranges: of the image's dataset, for numbers with other than 8 bits; None where no dataset is
+            known.
     """
 
     size: Annotated[int, _SIZE]
@@ -160,6 +219,13 @@ class Preprocess(_Checked):
     max_pixels: Annotated[
         int, Help("Images with more pixels are rejected before they are decoded."), Bounds(1, 2**31 - 1)
     ] = MAX_PIXELS
+    keep_damaged: Annotated[
+        bool,
+        Help(
+            "Keep and mark JPEGs that are damaged inside, of which a decoder makes up parts, instead of rejecting them."
+        ),
+    ] = False
+    value_ranges: tuple[ValueRange, ...] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -11,12 +11,15 @@ import resource
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal, TypedDict
 
 import numpy as np
 
-from gapscope.decode.shrink import Target, shrink_on_load
+from gapscope.decode.shrink import Target, look_at, shrink_on_load
+from gapscope.decode.value_range import ValueSample
+from gapscope.settings import ValueRange
 from gapscope.sources.entry import Box
 from gapscope.sources.rejects import Rejected, Status
 
@@ -36,17 +39,21 @@ class TargetFields(TypedDict):
     fit: Literal["crop", "stretch", "pad", "inside"]
     max_pixels: int
     thumbnail: int
+    keep_damaged: bool
+    value_ranges: list[dict[str, Any]] | None
 
 
 class DecodeRequest(TypedDict):
     """Asks for one image, whose `bytes` bytes are at the start of the memory file.
 
-    The box arrives as a list, since JSON has no tuples.
+    The box arrives as a list, since JSON has no tuples. With `look`, the process only looks at the image, and answers
+    with a `LookResponse`.
     """
 
     target: TargetFields
     bytes: int
     box: Box | None
+    look: bool
 
 
 class DecodeResponse(TypedDict):
@@ -58,6 +65,18 @@ class DecodeResponse(TypedDict):
     width: int
     height: int
     jpeg_quality: int | None
+    damage: str
+
+
+class LookResponse(TypedDict):
+    """What an image's numbers are: their kind, and how many of them are in the memory file, as float64.
+
+    The kind is empty for 8 bits. `declared` is black and white by the file's tags.
+    """
+
+    kind: str
+    numbers: int
+    declared: list[float] | None
 
 
 class Failure(TypedDict):
@@ -93,11 +112,13 @@ def serve(memory: int, handle: Handler | None = None) -> None:
             responses.flush()
 
 
-def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | Failure:
-    target = Target(**request["target"])
+def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | LookResponse | Failure:
+    target = _target(request["target"])
     _limit_memory(target.max_pixels)
     data = os.pread(memory, request["bytes"], 0)
     try:
+        if request["look"]:
+            return _look(look_at(data, target), memory)
         box = request["box"]
         image = shrink_on_load(data, target, None if box is None else Box(*box))
     except Rejected as rejected:
@@ -113,7 +134,22 @@ def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | Failure:
         "width": image.width,
         "height": image.height,
         "jpeg_quality": image.jpeg_quality,
+        "damage": image.damage,
     }
+
+
+def _target(fields: TargetFields) -> Target:
+    ranges = fields["value_ranges"]
+    target = Target(fields["size"], fields["fit"], fields["max_pixels"], fields["thumbnail"], fields["keep_damaged"])
+    return target if ranges is None else replace(target, value_ranges=tuple(ValueRange(**each) for each in ranges))
+
+
+def _look(sample: ValueSample | None, memory: int) -> LookResponse:
+    if sample is None:
+        return {"kind": "", "numbers": 0, "declared": None}
+    write_all(memory, sample.values.data.cast("B"))
+    declared = None if sample.declared is None else list(sample.declared)
+    return {"kind": sample.kind, "numbers": len(sample.values), "declared": declared}
 
 
 # Every image of a run has the same limit.

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from queue import LifoQueue
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from gapscope.decode.child import READY, DecodeRequest, TargetFields, write_all
 from gapscope.decode.picture import Picture, make_picture, make_target, make_thumbnail
 from gapscope.decode.shrink import ShrunkImage, Target
+from gapscope.decode.value_range import ValueSample
 from gapscope.errors import DecoderError
 from gapscope.progress import plain_line
 from gapscope.settings import Preprocess
@@ -70,8 +71,10 @@ def decode_in_subprocess(data: bytes, preprocess: Preprocess, box: Box | None = 
     return make_picture(_decoders().shrink(data, make_target(preprocess, thumbnail), box), preprocess)
 
 
-def thumbnail_in_subprocess(data: bytes, side: int, max_pixels: int, box: Box | None = None) -> NDArray[np.uint8]:
-    """Decode an image, or the part of it in `box`, to a thumbnail.
+def thumbnail_in_subprocess(
+    data: bytes, side: int, preprocess: Preprocess, box: Box | None = None
+) -> NDArray[np.uint8]:
+    """Decode an image, or the part of it in `box`, to a thumbnail; size and fit do not matter.
 
     Returns:
         (height, width, 3) uint8, at most `side` pixels high and wide.
@@ -80,7 +83,18 @@ def thumbnail_in_subprocess(data: bytes, side: int, max_pixels: int, box: Box | 
         Rejected: as `decode_in_subprocess`.
         DecoderError: as `decode_in_subprocess`.
     """
-    return make_thumbnail(_decoders().shrink(data, Target(side, "inside", max_pixels), box), side)
+    target = replace(make_target(preprocess), size=side, fit="inside")
+    return make_thumbnail(_decoders().shrink(data, target, box), side)
+
+
+def look_in_subprocess(data: bytes, preprocess: Preprocess) -> ValueSample | None:
+    """Return some numbers of an image with other than 8 bits; None if it has 8.
+
+    Raises:
+        Rejected: as `decode_in_subprocess`, as far as the header tells.
+        DecoderError: as `decode_in_subprocess`.
+    """
+    return _decoders().look(data, make_target(preprocess))
 
 
 @lru_cache(maxsize=1)
@@ -103,8 +117,22 @@ class _DecoderPool:
     def shrink(self, data: bytes, target: Target, box: Box | None) -> ShrunkImage:
         process = self._idle.get()
         try:
-            request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": box}
+            request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": box, "look": False}
             return _parse_response(process.call(data, request), process, len(data))
+        finally:
+            self._idle.put(process)
+
+    def look(self, data: bytes, target: Target) -> ValueSample | None:
+        process = self._idle.get()
+        try:
+            request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": None, "look": True}
+            response = process.call(data, request)
+            if not response["kind"]:
+                return None
+            values = np.frombuffer(process.read(8 * int(response["numbers"])), np.float64)
+            black_and_white = response["declared"]
+            declared = None if black_and_white is None else (float(black_and_white[0]), float(black_and_white[1]))
+            return ValueSample(str(response["kind"]), values, declared)
         finally:
             self._idle.put(process)
 
@@ -224,6 +252,7 @@ def _parse_response(response: Response, process: DecoderProcess, length: int) ->
         int(response["height"]),
         None if quality is None else int(quality),
         None if thumbnail_shape is None else pixels[n_bytes:].reshape(thumbnail_shape),
+        str(response["damage"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Converting the pixels of any image file to 8-bit sRGB on a white background."""
+"""Colors and transparency: from the pixels of any image of 8 bits to sRGB on one background."""
 
 import io
 from functools import lru_cache
@@ -6,30 +6,61 @@ from functools import lru_cache
 import numpy as np
 from PIL import Image, ImageCms
 
-_BACKGROUND = (255, 255, 255, 255)
-_DEEP_MODES = ("I;16", "I;16B", "I;16L", "I;16N", "I", "F")
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_NEARLY_WHITE = 240
+"""An image in which no number is smaller shows nothing to the eye."""
 
 _SRGB = ImageCms.createProfile("sRGB")
 
 
-def to_srgb(image: Image.Image) -> Image.Image:
-    """Return a decoded image as RGB, converted by its embedded color profile if it has one, on a white background.
+def flatten(image: Image.Image) -> Image.Image:
+    """Return an image without transparency: drawn on white, or on black where it would vanish on white.
+
+    An alpha channel that is 0 everywhere says nothing, as simulators write it; the colors count. The image's profile
+    stays to be applied.
 
     Example:
-        >>> to_srgb(Image.new("RGBA", (1, 1), (255, 0, 0, 0))).getpixel((0, 0))
-        (255, 255, 255)
+        >>> flatten(Image.new("RGBA", (1, 1), (255, 0, 0, 0))).getpixel((0, 0))
+        (255, 0, 0)
+        >>> icon = Image.new("RGBA", (2, 1), (255, 255, 255, 255))
+        >>> icon.putpixel((1, 0), (0, 0, 0, 0))
+        >>> [flatten(icon).getpixel((x, 0)) for x in (0, 1)]
+        [(255, 255, 255), (0, 0, 0)]
     """
-    if image.mode in _DEEP_MODES:
-        return _to_8_bits(image).convert("RGB")
-    profile = image.info.get("icc_profile") or b""
-    if image.has_transparency_data:
-        layer = image.convert("RGBA")
-        converted = _apply_profile(layer.convert("RGB"), profile)
-        converted.putalpha(layer.getchannel("A"))
-        return Image.alpha_composite(Image.new("RGBA", layer.size, _BACKGROUND), converted).convert("RGB")
+    if not image.has_transparency_data:
+        return image
+    layer = image.convert("RGBA")
+    alpha = layer.getchannel("A")
+    colors = layer.convert("RGB")
+    least, most = alpha.getextrema()
+    if most == 0 or least == 255:
+        flat = colors
+    else:
+        profile = image.info.get("icc_profile") or b""
+        flat = _over(_WHITE, _apply_profile(colors, profile), alpha)
+        if np.asarray(flat).min() >= _NEARLY_WHITE:
+            flat = _over(_BLACK, _apply_profile(colors, profile), alpha)
+        return flat
+    flat.info = {key: value for key, value in image.info.items() if key != "transparency"}
+    return flat
+
+
+def _over(background: tuple[int, int, int], colors: Image.Image, alpha: Image.Image) -> Image.Image:
+    flat = Image.new("RGB", colors.size, background)
+    flat.paste(colors, mask=alpha)
+    return flat
+
+
+def to_srgb(image: Image.Image) -> Image.Image:
+    """Return an image of 8 bits without transparency as RGB, converted by its color profile if it has one.
+
+    Example:
+        >>> to_srgb(Image.new("L", (1, 1), 77)).getpixel((0, 0))
+        (77, 77, 77)
+    """
     if image.mode not in ("RGB", "L", "CMYK"):
         image = image.convert("RGB")
-    return _apply_profile(image, profile)
+    return _apply_profile(image, image.info.get("icc_profile") or b"")
 
 
 def _apply_profile(image: Image.Image, profile: bytes) -> Image.Image:
@@ -66,11 +97,3 @@ def _transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
         return ImageCms.buildTransform(source, _SRGB, mode, "RGB", ImageCms.Intent.RELATIVE_COLORIMETRIC)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return None
-
-
-def _to_8_bits(image: Image.Image) -> Image.Image:
-    # Pillow's own conversion clips at 255, which turns nearly every 16-bit image white.
-    values = np.nan_to_num(np.asarray(image, dtype=np.float32))
-    top = float(values.max(initial=0.0))
-    full = 1.0 if top <= 1.0 and image.mode == "F" else 255.0 if top <= 255.0 and image.mode in ("I", "F") else 65535.0
-    return Image.fromarray((np.clip(values / full, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8))

@@ -8,6 +8,8 @@ A file that crashes the GPU's decoder ends this process, and nothing else.
 
 import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TypedDict
 
 import torch
@@ -15,6 +17,7 @@ from torch import Tensor
 
 from gapscope.decode.child import Failure, Handler, write_all
 from gapscope.decode.fit import fit_to_square
+from gapscope.decode.jpeg import jpeg_damage
 from gapscope.decode.plain_jpeg import PlainJpeg, plain_jpeg, upright
 from gapscope.settings import Fit
 
@@ -73,7 +76,7 @@ def _decode_batch(decode: DecodeJpegs, images: Sequence[JpegRequest], memory: in
     for image in images:
         files.append(os.pread(memory, image["bytes"], offset))
         offset += image["bytes"]
-    headers = [plain_jpeg(data, image["max_pixels"]) for data, image in zip(files, images, strict=True)]
+    headers = list(_pool().map(_intact_jpeg, files, (image["max_pixels"] for image in images)))
     decoded = iter(decode([data for data, header in zip(files, headers, strict=True) if header is not None]))
     squares: list[Tensor] = []
     responses: list[JpegResponse | None] = []
@@ -89,6 +92,17 @@ def _decode_batch(decode: DecodeJpegs, images: Sequence[JpegRequest], memory: in
     write_all(memory, torch.cat(squares).cpu().numpy().tobytes() if squares else b"")
     refused = sum(header is not None for header in headers) - len(squares)
     return {"images": responses, "refused": refused}
+
+
+def _intact_jpeg(data: bytes, max_pixels: int) -> PlainJpeg | None:
+    """Return the header of a plain JPEG that is not damaged; the GPU would make up parts without a word."""
+    header = plain_jpeg(data, max_pixels)
+    return None if header is None or jpeg_damage(data, (header.width, header.height)) else header
+
+
+@lru_cache(maxsize=1)
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(len(os.sched_getaffinity(0)))
 
 
 def _response(header: PlainJpeg, turned: Tensor) -> JpegResponse:

@@ -31,6 +31,7 @@ class Picture:
             of `pixels` (Pech-Pacheco et al. 2000, "Diatom autofocusing in brightfield microscopy"). It is measured on
             the square and not on the file, so that it does not depend on the resolution of the file.
         thumbnail: (height, width, 3) uint8, sRGB, the decoded part at a small size; None if none was requested.
+        damage: what the decoder of a damaged JPEG warned of; empty for an intact image.
     """
 
     pixels: NDArray[np.uint8]
@@ -43,13 +44,14 @@ class Picture:
     std: tuple[float, float, float]
     sharpness: float
     thumbnail: NDArray[np.uint8] | None = None
+    damage: str = ""
 
 
 def decode(data: bytes, preprocess: Preprocess, box: Box | None = None) -> Picture:
     """Decode one image, or the part of it in `box`, in this process, and resize it to the network's square.
 
-    EXIF orientation is applied, colors are converted to sRGB by the embedded profile, transparency becomes white, an
-    animation gives its first frame, and resizing is antialiased.
+    EXIF orientation is applied, colors are converted to sRGB by the embedded profile, transparency becomes white, or
+    black where nothing would be seen on white, an animation gives its first frame, and resizing is antialiased.
 
     Raises:
         Rejected: the bytes are not an image, are damaged, or hold more than `preprocess.max_pixels` pixels.
@@ -68,7 +70,14 @@ def decode(data: bytes, preprocess: Preprocess, box: Box | None = None) -> Pictu
 
 def make_target(preprocess: Preprocess, thumbnail: int = 0) -> Target:
     """Return the decoding target for the network's square, and a thumbnail's longest side in pixels, 0 for none."""
-    return Target(preprocess.size, preprocess.fit, preprocess.max_pixels, thumbnail)
+    return Target(
+        preprocess.size,
+        preprocess.fit,
+        preprocess.max_pixels,
+        thumbnail,
+        preprocess.keep_damaged,
+        preprocess.value_ranges,
+    )
 
 
 def make_picture(image: ShrunkImage, preprocess: Preprocess) -> Picture:
@@ -88,6 +97,7 @@ def make_picture(image: ShrunkImage, preprocess: Preprocess) -> Picture:
         std=(std[0], std[1], std[2]),
         sharpness=_sharpness(pixels),
         thumbnail=image.thumbnail,
+        damage=image.damage,
     )
 
 

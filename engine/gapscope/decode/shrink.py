@@ -3,25 +3,35 @@
 import io
 import math
 import warnings
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from gapscope.decode.color import to_srgb
-from gapscope.decode.jpeg import jpeg_quality
+from gapscope.decode.color import flatten, to_srgb
+from gapscope.decode.deep import COLOR_KIND, DeepPixels, deep_kind, read_deep, to_8_bits
+from gapscope.decode.jpeg import decode_jpeg, jpeg_damage, jpeg_quality
 from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
+from gapscope.decode.value_range import ValueSample, range_of, sample_values, usual_range
+from gapscope.settings import ValueRange
 from gapscope.sources.entry import Box
 from gapscope.sources.formats import formats_for
 from gapscope.sources.rejects import Rejected
 
+Result = TypeVar("Result")
+
 OVERSAMPLING: float = 2
 """Pixels that are kept per pixel of the target, in either direction, so that the last resize decides the result."""
 
-# In other modes a mean has no meaning: it would mix the indices of a palette, or colors under transparency.
+_ORIENTATION = 0x0112
+_JPEG_FORMATS = ("JPEG", "MPO")
+_JPEG_MODES = ("L", "RGB")
+
+# In other modes a mean has no meaning: it would mix the indices of a palette.
 _AVERAGING_MODES = ("RGB", "L", "CMYK")
 
 # Pillow's own limit only warns up to twice its value. Ours is exact, and is checked before any pixel is decoded.
@@ -38,12 +48,16 @@ class Target:
         fit: `crop`, `stretch` or `pad`, as in `Preprocess`; `inside` keeps the aspect ratio.
         max_pixels: larger images are rejected.
         thumbnail: longest side in pixels of a thumbnail; 0 for none.
+        keep_damaged: whether JPEGs that are damaged inside are decoded.
+        value_ranges: as in `Preprocess`.
     """
 
     size: int
     fit: Literal["crop", "stretch", "pad", "inside"]
     max_pixels: int
     thumbnail: int = 0
+    keep_damaged: bool = False
+    value_ranges: tuple[ValueRange, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ class ShrunkImage:
         jpeg_quality: estimate of the quality that a JPEG was saved with; None for other formats.
         thumbnail: (height, width, 3) uint8, sRGB, the decoded part at a small size, not cropped to the target's square;
             None if none was requested.
+        damage: what the decoder of a damaged JPEG warned of; empty for an intact image.
     """
 
     pixels: NDArray[np.uint8]
@@ -69,6 +84,7 @@ class ShrunkImage:
     height: int
     jpeg_quality: int | None
     thumbnail: NDArray[np.uint8] | None = None
+    damage: str = ""
 
 
 def shrink_on_load(data: bytes, target: Target, box: Box | None = None) -> ShrunkImage:
@@ -87,11 +103,35 @@ def shrink_on_load(data: bytes, target: Target, box: Box | None = None) -> Shrun
         >>> image.pixels.shape, (image.width, image.height)
         ((750, 500, 3), (4000, 3000))
     """
+    return _with_reasons(data, lambda: _decode(data, target, box))
+
+
+def look_at(data: bytes, target: Target) -> ValueSample | None:
+    """Return some of an image's numbers; None, after reading the header alone, if they have 8 bits.
+
+    Raises:
+        Rejected: as `shrink_on_load`, as far as the header tells.
+    """
+    return _with_reasons(data, lambda: _look(data, target))
+
+
+def _look(data: bytes, target: Target) -> ValueSample | None:
+    if data.startswith(MAGIC):
+        array = open_numpy(data)
+        return sample_values(array) if isinstance(array, DeepPixels) else None
+    with Image.open(io.BytesIO(data), formats=formats_for(data)) as opened:
+        _check_size(opened.width, opened.height, target)
+        kind = deep_kind(opened)
+        return None if kind is None else sample_values(read_deep(opened, data, kind))
+
+
+def _with_reasons(data: bytes, read: Callable[[], Result]) -> Result:
+    """Return what a decoder returns; raise `Rejected` for whatever it raises."""
     if not data:
         raise Rejected("empty", "the file has no bytes")
     try:
         with warnings.catch_warnings(action="ignore"):
-            return _decode(data, target, box)
+            return read()
     except UnidentifiedImageError as error:
         raise Rejected("not-an-image", "no decoder knows these bytes") from error
     except Rejected:
@@ -106,36 +146,125 @@ def shrink_on_load(data: bytes, target: Target, box: Box | None = None) -> Shrun
 
 
 def _decode(data: bytes, target: Target, box: Box | None) -> ShrunkImage:
-    with _open(data, target.max_pixels) as image:
-        name, quality = image.format or FORMAT, jpeg_quality(getattr(image, "quantization", None))
-        full_size = image.size
-        part_width, part_height = full_size if box is None else (box[2], box[3])
-        min_size = _min_size((int(part_width), int(part_height)), target)
-        scale = max(min_size[0] / max(part_width, 1), min_size[1] / max(part_height, 1))
-        if scale < 1:
-            image.draft("RGB", (math.ceil(full_size[0] * scale), math.ceil(full_size[1] * scale)))
-        image.load()
-        draft_scale = (image.width / full_size[0], image.height / full_size[1])
-        part: Image.Image = image if box is None else image.crop(_edges(box, draft_scale, image.size))
-        stored_width = part.width
-        ImageOps.exif_transpose(part, in_place=True)
-        transposed = part.width != stored_width
-        thumbnail = _thumbnail(part, target) if target.thumbnail else None
-        if target.fit == "crop":
-            part = _center_crop(part)
-        pixels = np.asarray(_reduce_to_srgb(part, target))
-    left, top, right, bottom = (0, 0, *full_size) if box is None else _edges(box, (1.0, 1.0), full_size)
-    width, height = (bottom - top, right - left) if transposed else (right - left, bottom - top)
-    return ShrunkImage(pixels, len(data), name, width, height, quality, thumbnail)
+    if data.startswith(MAGIC):
+        array = open_numpy(data)
+        _check_size(array.width, array.height, target)
+        image = array if isinstance(array, Image.Image) else _by_range(array, target)
+        return _shrink(_Loaded(image, FORMAT), len(data), target, box)
+    with Image.open(io.BytesIO(data), formats=formats_for(data)) as opened:
+        _check_size(opened.width, opened.height, target)
+        return _shrink(_load(opened, data, target, box), len(data), target, box)
 
 
-def _open(data: bytes, max_pixels: int) -> Image.Image:
-    image = open_numpy(data) if data.startswith(MAGIC) else Image.open(io.BytesIO(data), formats=formats_for(data))
-    if image.width * image.height > max_pixels:
+@dataclass(frozen=True)
+class _Loaded:
+    """A decoded image of 8 bits.
+
+    Attributes:
+        image: as it is stored; its own EXIF data turns it upright.
+        format: Pillow's name of the file's format.
+        size: width and height that the file says; None for those of `image`.
+        jpeg_quality: as in `ShrunkImage`.
+        damage: as in `ShrunkImage`.
+        turned: EXIF orientation by which Pillow has turned it already.
+    """
+
+    image: Image.Image
+    format: str
+    size: tuple[int, int] | None = None
+    jpeg_quality: int | None = None
+    damage: str = ""
+    turned: int = 1
+
+
+def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> ShrunkImage:
+    image = loaded.image
+    width, height = loaded.size or image.size
+    orientation = image.getexif().get(_ORIENTATION, 1)
+    turned = orientation if orientation in range(2, 9) else loaded.turned
+    ImageOps.exif_transpose(image, in_place=True)
+    if orientation in range(5, 9):
+        width, height = height, width
+    image = flatten(image)
+    part = image
+    if box is not None:
+        upright = _upright_box(Box(*box), (width, height), turned)
+        part = image.crop(_edges(upright, (image.width / width, image.height / height), image.size))
+        left, top, right, bottom = _edges(upright, (1.0, 1.0), (width, height))
+        width, height = right - left, bottom - top
+    thumbnail = _thumbnail(part, target) if target.thumbnail else None
+    if target.fit == "crop":
+        part = _center_crop(part)
+    pixels = np.asarray(_reduce_to_srgb(part, target))
+    return ShrunkImage(pixels, length, loaded.format, width, height, loaded.jpeg_quality, thumbnail, loaded.damage)
+
+
+def _upright_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
+    """Return a box in the upright image, also where it was measured in the image as it is stored."""
+    width, height = size
+    measured_in = (box.image_width, box.image_height)
+    if orientation not in range(5, 9) or measured_in != (height, width) or measured_in == size:
+        return box
+    # Left and top of the stored image are top and left of the upright one, or bottom and right.
+    left = box.top if orientation in (5, 8) else width - box.top - box.height
+    top = box.left if orientation in (5, 6) else height - box.left - box.width
+    return Box(left, top, box.height, box.width)
+
+
+def _load(opened: ImageFile.ImageFile, data: bytes, target: Target, box: Box | None) -> _Loaded:
+    """Decode an image to 8 bits."""
+    name, size = opened.format or "", opened.size
+    turned = opened.getexif().get(_ORIENTATION, 1) if name == "TIFF" and box is not None else 1
+    kind = deep_kind(opened)
+    if kind is not None:
+        image = _by_range(read_deep(opened, data, kind), target)
+        # Of a profile for gray nothing is left in a range of its own.
+        kept = ("exif", "xmp", "icc_profile") if kind == COLOR_KIND else ("exif", "xmp")
+        image.info = {key: opened.info[key] for key in kept if key in opened.info}
+        return _Loaded(image, name, size, turned=turned)
+    quality = jpeg_quality(getattr(opened, "quantization", None))
+    reduction = _reduction(size, target, box)
+    if name not in _JPEG_FORMATS:
+        opened.load()
+        return _Loaded(opened, name, size, turned=turned)
+    is_plain = opened.mode in _JPEG_MODES
+    decoded = decode_jpeg(data, size, gray=opened.mode == "L", reduction=reduction) if is_plain else None
+    damage = decoded.damage if decoded is not None else jpeg_damage(data, size)
+    if damage and not target.keep_damaged:
+        raise Rejected("damaged", f"the JPEG is damaged inside ({damage}); to keep such: `keep_damaged=True`")
+    if decoded is None:
+        opened.draft("RGB", (-(-size[0] // reduction), -(-size[1] // reduction)))
+        opened.load()
+        return _Loaded(opened, name, size, quality, damage)
+    image = Image.fromarray(decoded.pixels[..., 0] if opened.mode == "L" else decoded.pixels)
+    image.info = opened.info
+    return _Loaded(image, name, size, quality, damage)
+
+
+def _reduction(size: tuple[int, int], target: Target, box: Box | None) -> int:
+    """Return by which of libjpeg's factors an image can be decoded smaller."""
+    # A box may lie across: its longer side is compared with the longer side of the target then, as it must be.
+    part = size if box is None else (max(int(box[2]), 1), max(int(box[3]), 1))
+    least = _min_size(part, target)
+    scale = max(least[0] / max(part[0], 1), least[1] / max(part[1], 1))
+    return max((each for each in (1, 2, 4, 8) if each * scale <= 1), default=1)
+
+
+def _by_range(pixels: DeepPixels, target: Target) -> Image.Image:
+    """Return deep pixels in 8 bits, by the range of their dataset if that is known."""
+    if target.value_ranges is None:
+        return to_8_bits(pixels, usual_range(pixels))
+    value_range = range_of(pixels.kind, target.value_ranges)
+    if value_range is None:
         raise Rejected(
-            "too-large", f"{image.width} x {image.height} pixels are more than the {max_pixels:,} of max_pixels"
+            "no-range", f"none of the images that settled the dataset's range had {pixels.kind} numbers: `value_range`"
         )
-    return image
+    return to_8_bits(pixels, value_range)
+
+
+def _check_size(width: int, height: int, target: Target) -> None:
+    if width * height > target.max_pixels:
+        raise Rejected("too-large", f"{width} x {height} pixels are more than the {target.max_pixels:,} of max_pixels")
 
 
 def _format_name(data: bytes) -> str:
@@ -166,7 +295,7 @@ def _reduce_to_srgb(image: Image.Image, target: Target) -> Image.Image:
     factors = [max(1, int(length / min_length)) for length, min_length in zip(image.size, min_size, strict=True)]
     if factors == [1, 1]:
         return to_srgb(image)
-    if image.mode in _AVERAGING_MODES and not image.has_transparency_data:
+    if image.mode in _AVERAGING_MODES:
         return to_srgb(image.reduce((factors[0], factors[1])))
     return to_srgb(image).reduce((factors[0], factors[1]))
 

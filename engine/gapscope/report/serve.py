@@ -199,11 +199,11 @@ class ReportServer(ThreadingHTTPServer):
             raise Rejected("missing", "the image cannot be read")
         data = source.read(entry)
         kind = _media_type(data)
-        return (kind, data) if kind and entry.box is None else ("image/jpeg", self._encoded(data, entry))
+        return (kind, data) if kind and entry.box is None else ("image/jpeg", self._encoded(data, name, entry))
 
-    def _encoded(self, data: bytes, entry: Entry) -> bytes:
+    def _encoded(self, data: bytes, dataset: str, entry: Entry) -> bytes:
         side = min(LARGEST_SIDE, self._longest(entry))
-        pixels = thumbnail_in_subprocess(data, side, self.run.record.config.embed.max_pixels, entry.box)
+        pixels = thumbnail_in_subprocess(data, side, self.run.record.preprocess(dataset), entry.box)
         file = io.BytesIO()
         Image.fromarray(pixels).save(file, "JPEG", quality=92)
         return file.getvalue()

@@ -148,7 +148,7 @@ class Pictures:
     def __init__(self, run: RunStore, index: PointIndex, images: NDArray[np.int64], progress: Progress) -> None:
         """Look for the pictures of some images, given as positions in `index`."""
         self._sources: dict[str, Source | None] = {}
-        self._max_pixels = run.record.config.embed.max_pixels
+        self._preprocess = {name: run.record.preprocess(name) for name in index.datasets}
         self._kept: dict[int, bytes] = {}
         self._entries: dict[int, tuple[str, Entry]] = {}
         for dataset, name in enumerate(index.datasets):
@@ -171,7 +171,8 @@ class Pictures:
             source = self._sources[name]
             if source is None:
                 return None
-            return Image.fromarray(thumbnail_in_subprocess(source.read(entry), side, self._max_pixels, entry.box))
+            pixels = thumbnail_in_subprocess(source.read(entry), side, self._preprocess[name], entry.box)
+            return Image.fromarray(pixels)
         except Rejected:
             return None
 

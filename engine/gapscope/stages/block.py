@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import cast
 
 import numpy as np
@@ -19,7 +19,7 @@ from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.device.protocol import Network
 from gapscope.pyramid.network import embedding_lengths, load_pyramid
-from gapscope.settings import EmbedSettings
+from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
 from gapscope.stages.clock import Clock
@@ -70,6 +70,11 @@ class Block:
     processes_per_host: int
     cached: Cached | None = None
     thumbnails: float = 0.0
+
+    @cached_property
+    def preprocess(self) -> Preprocess:
+        """How an image of the block becomes the square that the network sees."""
+        return self.run.record.preprocess(self.dataset)
 
 
 @dataclass(frozen=True)
@@ -228,7 +233,7 @@ class _Decoding:
                 data = block.source.read(entry)
             with self.slots, self.clock.timing("decode"):
                 side = self.thumbnails.side(entry)
-                picture = block.device.decode(data, block.settings.preprocess, entry.box, thumbnail=side)
+                picture = block.device.decode(data, block.preprocess, entry.box, thumbnail=side)
         except Rejected as rejected:
             slot[...] = 0
             return rejected
@@ -290,6 +295,7 @@ def _image_stats(outcome: Picture | Rejected) -> ImageStats:
         "std_green": outcome.std[1],
         "std_blue": outcome.std[2],
         "sharpness": outcome.sharpness,
+        "damage": outcome.damage or None,
         "status": "ok",
         "error": "",
     }

@@ -1,10 +1,14 @@
 """The stage that lists every dataset's images into its index, and checks that a listed dataset stays the same."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 
 from gapscope.errors import RunError, SourceError
 from gapscope.progress import Progress, Task
 from gapscope.sources import Entry, Source
+from gapscope.sources.formats import has_image_suffix
+from gapscope.sources.notes import ListingNotes
+from gapscope.sources.rejects import Status
 from gapscope.store.changes import find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listing_digest, write_index
 from gapscope.store.run_record import DatasetRecord
@@ -13,6 +17,10 @@ from gapscope.store.update import update_index
 
 _BLOCKS = 64
 _MIN_BLOCK_ROWS = 32
+_SAMPLE = 32
+_MAX_SUFFIX = 6
+_SHOWN_SUFFIXES = 5
+_MISSING_SHARE = 0.5
 
 
 def check_not_empty(name: str, source: Source) -> None:
@@ -21,47 +29,193 @@ def check_not_empty(name: str, source: Source) -> None:
     Raises:
         SourceError: there is none, or the source cannot be listed.
     """
+    notes = ListingNotes()
     try:
-        first = next(iter(source.entries()), None)
+        first = next(iter(source.entries(notes)), None)
     except SourceError as error:
         raise SourceError(f"dataset {name}: {error}") from error
-    if first is None and source.location == source.folder:
-        raise SourceError(f"dataset {name}: no file in {source.location} has an image's name (.jpg, .png, ...)")
     if first is None:
-        raise SourceError(f"dataset {name}: there are no images in {source.location}")
+        passed_over = f" ({notes.describe()})" if notes.describe() else ""
+        if source.location == source.folder:
+            raise SourceError(
+                f"dataset {name}: no file in {source.location} has an image's name (.jpg, .png, ...){passed_over}"
+            )
+        raise SourceError(f"dataset {name}: there are no images in {source.location}{passed_over}")
 
 
-def list_datasets(run: RunStore, sources: Mapping[str, Source], progress: Progress, *, update: bool) -> None:
+@dataclass
+class _EvenSample:
+    """Some of the entries that were added, evenly spread over all of them."""
+
+    added: int = 0
+    kept: list[Entry] = field(default_factory=list)
+    step: int = 1
+    readable: int = 0
+
+    def add(self, entry: Entry) -> None:
+        self.added += 1
+        if entry.status != "listed":
+            return
+        if self.readable % self.step == 0:
+            self.kept.append(entry)
+            if len(self.kept) > 2 * _SAMPLE:
+                del self.kept[1::2]
+                self.step *= 2
+        self.readable += 1
+
+
+@dataclass
+class Listing:
+    """What was seen of a dataset while it was listed.
+
+    Attributes:
+        notes: what the source passed over and took for granted.
+        rejected: how many entries cannot be read, by status, with the first as an example.
+    """
+
+    notes: ListingNotes = field(default_factory=ListingNotes)
+    rejected: dict[Status, tuple[int, Entry]] = field(default_factory=dict)
+    _by_suffix: dict[str, _EvenSample] = field(default_factory=dict)
+    _spelled: dict[str, _EvenSample] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many entries there are."""
+        return sum(sample.added for sample in self._by_suffix.values())
+
+    @property
+    def readable(self) -> int:
+        """How many entries can be read, as far as listing them tells."""
+        return sum(sample.readable for sample in self._by_suffix.values())
+
+    @property
+    def sample(self) -> list[Entry]:
+        """Some entries of every suffix, evenly spread, in the order in which they were listed."""
+        return [entry for sample in self._by_suffix.values() for entry in sample.kept]
+
+    def over(self, entries: Iterator[Entry], task: Task) -> Iterator[Entry]:
+        """Yield entries, and see them."""
+        for entry in entries:
+            task.advance(1)
+            uri = entry.uri
+            dot = uri.rfind(".")
+            spelled = uri[dot:] if 0 < dot >= len(uri) - _MAX_SUFFIX else ""
+            sample = self._spelled.get(spelled)
+            if sample is None:
+                sample = self._new_suffix(spelled)
+            sample.add(entry)
+            if entry.status != "listed":
+                count, first = self.rejected.get(entry.status, (0, entry))
+                self.rejected[entry.status] = (count + 1, first)
+            yield entry
+
+    def _new_suffix(self, spelled: str) -> _EvenSample:
+        # Whatever else follows a dot, such as the number of a row, is no suffix; there may be any number of these.
+        suffix = spelled.lower() if has_image_suffix(spelled) else ""
+        sample = self._by_suffix.setdefault(suffix, _EvenSample())
+        if suffix or not spelled:
+            self._spelled[spelled] = sample
+        return sample
+
+    def describe(self, source: Source) -> str:
+        """Return in one line what was taken, what was passed over and what was taken for granted."""
+        unit = "object" if source.objects else "image"
+        suffixes = sorted(
+            ((each.added, suffix) for suffix, each in self._by_suffix.items() if suffix and each.added),
+            key=lambda item: (-item[0], item[1]),
+        )
+        shown = [f"{suffix} {count:,}" for count, suffix in suffixes[:_SHOWN_SUFFIXES]]
+        if more := sum(count for count, _ in suffixes[_SHOWN_SUFFIXES:]):
+            shown.append(f"others {more:,}")
+        formats = f" ({', '.join(shown)})" if shown else ""
+        parts = [f"{self.count:,} {unit}{'' if self.count == 1 else 's'}{formats} {source.origin}"]
+        if self.rejected:
+            parts.append(f"not readable: {self.describe_rejected()}")
+        if notes := self.notes.describe():
+            parts.append(notes)
+        return "; ".join(parts)
+
+    def describe_rejected(self) -> str:
+        """Return how many entries cannot be read and why, the commonest reason first, with an example of it."""
+        by_count = sorted(self.rejected.items(), key=lambda item: -item[1][0])
+        first = by_count[0][1][1]
+        counts = ", ".join(f"{count:,} {status}" for status, (count, _) in by_count)
+        return f"{counts} ({first.uri}: {first.error})"
+
+
+def list_datasets(
+    run: RunStore, sources: Mapping[str, Source], progress: Progress, *, update: bool
+) -> dict[str, Listing]:
     """List every dataset that is not listed yet, and check that the others still list the same images.
 
     Args:
         run: the run.
         sources: the datasets.
-        progress: shows the listing.
+        progress: shows the listing, and gets a line on each dataset.
         update: take over what has changed, instead of refusing it.
+
+    Returns:
+        What was seen of each dataset.
 
     Raises:
         RunError: a source has changed since the run was begun, and `update` is not set.
     """
     record = run.record
+    listings = {}
     for name, source in sources.items():
+        listing = listings[name] = Listing()
         with progress.task(f"listing {name}", 0, "image") as task:
-            if not (name in record.datasets and record.block_rows and index_path(run.path, name).exists()):
-                listed, digest = write_index(run, name, _counted(source.entries(), task), source.columns)
+            seen = listing.over(source.entries(listing.notes), task)
+            is_new = not (name in record.datasets and record.block_rows and index_path(run.path, name).exists())
+            if is_new:
+                listed, digest = write_index(run, name, seen, source.columns)
                 record.datasets[name] = DatasetRecord(listed=listed, digest=digest)
-                run.write_record()
-                continue
-            _, digest = listing_digest(_counted(source.entries(), task))
-        if update:
+            else:
+                _, digest = listing_digest(seen)
+        if update and not is_new:
             _update(run, name, source, digest, progress)
         elif digest != record.datasets[name].digest:
             raise RunError(
                 f"dataset {name} has changed since this run was begun: {find_changes(run, name, source.entries())}; "
                 "add `update=True` to take that over and embed only what is new, use another `out`, or put it back"
             )
+        record.datasets[name].listing = listing.describe(source)
+        run.write_record()
+        progress.note(f"{name}: {record.datasets[name].listing}")
     if not record.block_rows:
         record.block_rows = block_rows_for(record.listed)
         run.write_record()
+    return listings
+
+
+def check_enough(listings: Mapping[str, Listing], sources: Mapping[str, Source], *, allow_missing: bool) -> None:
+    """Check that the larger part of every dataset can be read, as far as listing it tells.
+
+    Raises:
+        SourceError: nothing of a dataset can be read, or less than half of it and `allow_missing` is not set.
+    """
+    for name, listing in listings.items():
+        if listing.readable and (allow_missing or listing.readable >= _MISSING_SHARE * listing.count):
+            continue
+        unit = "objects" if sources[name].objects else "images"
+        what = "none of" if not listing.readable else f"only {listing.readable:,} of"
+        way_out = ", or go on without them: `allow_missing=True`" if listing.readable else ""
+        raise SourceError(
+            f"dataset {name}: {what} its {listing.count:,} {unit} can be read: {listing.describe_rejected()}; "
+            f"{_remedy(listing, sources[name])}{way_out}"
+        )
+
+
+def _remedy(listing: Listing, source: Source) -> str:
+    status = max(listing.rejected, key=lambda each: listing.rejected[each][0])
+    if status == "missing" and source.folder is None:
+        return f"check where the names in {source.location} lead"
+    return {
+        "missing": "check that what the names lead to is there",
+        "no-permission": "make them readable for this user",
+        "bad-name": "correct the names",
+        "bad-box": "correct the boxes",
+    }.get(status, "replace them")
 
 
 def _update(run: RunStore, name: str, source: Source, digest: str, progress: Progress) -> None:
@@ -70,12 +224,6 @@ def _update(run: RunStore, name: str, source: Source, digest: str, progress: Pro
     dataset.listed, dataset.digest = listed, digest
     run.write_record()
     progress.note(f"{name}: {changes or 'nothing has changed'}")
-
-
-def _counted(entries: Iterator[Entry], task: Task) -> Iterator[Entry]:
-    for entry in entries:
-        task.advance(1)
-        yield entry
 
 
 def block_rows_for(images: int) -> int:

@@ -35,6 +35,8 @@ from gapscope.settings import (
     ReportSettings,
     RunSettings,
     Thumbnails,
+    ValueRange,
+    ValueRangeOption,
     check_dataset_name,
 )
 from gapscope.sources import Source, open_source
@@ -42,7 +44,8 @@ from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_listed_groups
 from gapscope.stages.layout import compute_layouts
-from gapscope.stages.listing import check_not_empty, list_datasets
+from gapscope.stages.listing import check_enough, check_not_empty, list_datasets
+from gapscope.stages.look import given_ranges, look_at_samples
 from gapscope.stages.neighbors import (
     find_group_neighbors,
     find_neighbors,
@@ -98,7 +101,9 @@ def compare(
     size: int | None = ModelSettings.size,
     fit: Fit = Preprocess.fit,
     max_pixels: int = Preprocess.max_pixels,
+    keep_damaged: bool = Preprocess.keep_damaged,
     objects: bool = ModelSettings.objects,
+    value_range: ValueRangeOption = ModelSettings.value_range,
     pool: Pool = EmbedSettings.pool,
     precision: Precision = EmbedSettings.precision,
     speedups: Sequence[str] = EmbedSettings.speedups,
@@ -117,6 +122,7 @@ def compare(
     max_outliers: int | None = CompareSettings.max_outliers,
     seed: int = LayoutSettings.seed,
     update: bool = RunSettings.update,
+    allow_missing: bool = RunSettings.allow_missing,
     cache: str | PathLike[str] | None = ExecutionSettings.cache,
     max_points: int = ReportSettings.max_points,
     thumbnails: Thumbnails = ReportSettings.thumbnails,
@@ -140,7 +146,12 @@ def compare(
         fit: How an image becomes that square: crop scales the short side to it and keeps the center, stretch scales
             both sides, which changes the aspect ratio, and pad scales the long side and centers the image on gray.
         max_pixels: Images with more pixels are rejected before they are decoded.
+        keep_damaged: Keep and mark JPEGs that are damaged inside, of which a decoder makes up parts, instead of
+            rejecting them.
         objects: Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
+        value_range: Of images with other than 8 bits: the numbers that are black and white, as LOW:HIGH, such as
+            0:4095; or auto, to settle it once per dataset from the files' tags or their numbers. NAME=... is for one
+            dataset. In Python that is a dict of datasets.
         pool: How a level's map becomes a vector: mean, max, gem (generalized mean), or grid (2 x 2 means, which keep
             what is where).
         precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling
@@ -172,6 +183,7 @@ def compare(
         update: Where a dataset has changed since the run was begun, embed what is new, drop what is gone, and compare
             again with the scaler that the run was begun with. Datasets that the run lacks are added, and datasets that
             are not named are dropped.
+        allow_missing: Go on where more than half of a dataset's images are missing or cannot be read.
         cache: Folder or URL where runs leave embeddings for each other, so that comparing A with B and then A with C
             embeds A once.
         max_points: Largest number of images that the report draws on a map.
@@ -205,6 +217,7 @@ def compare(
         size=size,
         fit=fit,
         max_pixels=max_pixels,
+        keep_damaged=keep_damaged,
         pool=pool,
         precision=precision,
         speedups=speedups,
@@ -225,13 +238,14 @@ def compare(
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
     rules = GroupRules(group, sources)
+    ranges = given_ranges(value_range, sources)
     cluster = _within_reach(sources, [out, cache], cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
     shown.note(f"{embed.model} at {embed.preprocess.size} pixels, {', '.join(embed.levels)}, on {on.describe()}")
 
     folder = _run_folder(out, sources)
-    wanted = _record(sources, embed, neighbors, layout, comparison, rules, objects=objects)
+    wanted = _record(sources, embed, neighbors, layout, comparison, rules, ranges, objects=objects)
     check_empty(folder)
     with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
         if update:
@@ -239,8 +253,10 @@ def compare(
         run = RunStore(folder, open_or_create(folder, wanted))
         shown = log = RunLog(shown, folder)
         run.record.device = on.describe()
-        list_datasets(run, sources, shown, update=update)
+        listings = list_datasets(run, sources, shown, update=update)
+        check_enough(listings, sources, allow_missing=allow_missing)
         write_listed_groups(run, rules, shown)
+        look_at_samples(run, sources, listings, ranges, shown, again=update, allow_missing=allow_missing)
         embed = resolve_run_precision(run.record, embed, pyramid, on)
         run.write_record()
         shared = None if cache is None else resolve_location(cache)
@@ -306,8 +322,11 @@ def _change_datasets(folder: Location, wanted: RunConfig, progress: Progress) ->
     if group != existing.group and (not run.record.scaler or _only_values_differ(existing.group, group)):
         run.record.config = replace(existing, group=group)
         run.write_record()
-    check_same_config(folder, replace(wanted, datasets=existing.datasets, group=group))
-    for change in change_datasets(run, wanted.datasets, wanted.group):
+    # Of a dataset that is added any range will do, and of one that is dropped none is asked for.
+    ranges = {name: text for name, text in existing.value_range.items() if name not in wanted.datasets}
+    ranges |= {name: text for name, text in wanted.value_range.items() if name in existing.datasets}
+    check_same_config(folder, replace(wanted, datasets=existing.datasets, group=group, value_range=ranges))
+    for change in change_datasets(run, wanted.datasets, wanted.group, wanted.value_range):
         progress.note(change)
 
 
@@ -352,6 +371,7 @@ def _record(
     layout: LayoutSettings,
     comparison: CompareSettings,
     rules: GroupRules,
+    ranges: Mapping[str, ValueRange],
     *,
     objects: bool,
 ) -> RunRecord:
@@ -362,6 +382,7 @@ def _record(
             datasets={name: source.location for name, source in sources.items()},
             objects=objects,
             group=rules.describe(),
+            value_range={name: f"{each.low:g}:{each.high:g}" for name, each in ranges.items()},
             embed=EmbedConfig.of(embed),
             neighbors=neighbors,
             layout=layout,

@@ -18,6 +18,7 @@ def resolve_embed_settings(
     fit: Fit,
     precision: Precision,
     max_pixels: int = Preprocess.max_pixels,
+    keep_damaged: bool = Preprocess.keep_damaged,
     pool: Pool = EmbedSettings.pool,
     speedups: Sequence[str] = EmbedSettings.speedups,
 ) -> EmbedSettings:
@@ -31,7 +32,9 @@ def resolve_embed_settings(
     """
     network = find_model(model)
     # Checked before weights are downloaded.
-    preprocess = Preprocess(size=network.size if size is None else size, fit=fit, max_pixels=max_pixels)
+    preprocess = Preprocess(
+        size=network.size if size is None else size, fit=fit, max_pixels=max_pixels, keep_damaged=keep_damaged
+    )
     file = network.weights() if weights is None else Path(weights).expanduser().absolute()
     return EmbedSettings(
         model=model,

@@ -8,7 +8,7 @@ levels.json          the names of the levels that are whole; written last
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, table_writer
 
-_FORMAT = 2
+_FORMAT = 3
 _CHUNK_ROWS = 1024
 
 
@@ -98,7 +98,7 @@ def find_cached(cache: Location, run: RunStore, dataset: str, settings: EmbedSet
         "device": device,
         "model": settings.model,
         "weights": settings.weights_sha256,
-        "frame": asdict(settings.preprocess),
+        "frame": asdict(replace(settings.preprocess, value_ranges=run.record.preprocess(dataset).value_ranges)),
         "pool": settings.pool,
         "precision": settings.precision,
         "speedups": settings.speedups,

@@ -20,7 +20,8 @@ from gapscope.store.tables import open_table, read_whole, table_writer, write_wh
 class ImageStats(TypedDict, total=False):
     """One row's columns of `gapscope.store.index.IMAGE_STATS`; a rejected image has `status` and `error` alone.
 
-    `mean_*` and `std_*` are of the pixels that the network saw, in 0..255.
+    `mean_*` and `std_*` are of the pixels that the network saw, in 0..255. `damage` is what the decoder of a damaged
+    JPEG warned of, where such are kept.
     """
 
     encoded_bytes: int
@@ -35,6 +36,7 @@ class ImageStats(TypedDict, total=False):
     std_green: float
     std_blue: float
     sharpness: float
+    damage: str | None
     status: str
     error: str
 

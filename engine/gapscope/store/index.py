@@ -45,6 +45,7 @@ IMAGE_STATS = pa.schema(
             for color in ("red", "green", "blue")
         ),
         ("sharpness", pa.float32()),
+        ("damage", pa.string()),
         ("status", pa.string()),
         ("error", pa.string()),
     ]

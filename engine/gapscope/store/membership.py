@@ -11,7 +11,9 @@ from gapscope.store.pyramid import NAME as PYRAMID
 from gapscope.store.run_store import RunStore
 
 
-def change_datasets(run: RunStore, wanted: Mapping[str, str], group: Mapping[str, str]) -> list[str]:
+def change_datasets(
+    run: RunStore, wanted: Mapping[str, str], group: Mapping[str, str], value_range: Mapping[str, str]
+) -> list[str]:
     """Make the datasets of a run those that are wanted, and return what was changed, in words.
 
     Those that stay keep their embeddings, and their neighbors among each other. Whenever this is stopped, doing it
@@ -21,6 +23,7 @@ def change_datasets(run: RunStore, wanted: Mapping[str, str], group: Mapping[str
         run: the run, whose record is changed and written.
         wanted: source by name.
         group: per dataset, how its groups are found.
+        value_range: of the datasets that have one by hand, the range of their numbers.
     """
     record = run.record
     existing = record.config.datasets
@@ -34,7 +37,12 @@ def change_datasets(run: RunStore, wanted: Mapping[str, str], group: Mapping[str
         remove_dataset(run, name)
     kept = {name: source for name, source in existing.items() if name in wanted}
     datasets = kept | {name: wanted[name] for name in added}
-    record.config = replace(record.config, datasets=datasets, group={name: group[name] for name in datasets})
+    record.config = replace(
+        record.config,
+        datasets=datasets,
+        group={name: group[name] for name in datasets},
+        value_range={name: value_range[name] for name in datasets if name in value_range},
+    )
     for name in dropped:
         record.datasets.pop(name, None)
     run.write_record()

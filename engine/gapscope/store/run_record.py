@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
@@ -21,6 +21,7 @@ from gapscope.settings import (
     Precision,
     Preprocess,
     Reading,
+    ValueRange,
     check_dataset_name,
 )
 from gapscope.store.atomic import sweep, write_json
@@ -56,6 +57,7 @@ class EmbedConfig:
     size: int
     fit: Fit
     max_pixels: int
+    keep_damaged: bool = False
 
     @classmethod
     def of(cls, settings: EmbedSettings) -> "EmbedConfig":
@@ -71,12 +73,13 @@ class EmbedConfig:
             size=preprocess.size,
             fit=preprocess.fit,
             max_pixels=preprocess.max_pixels,
+            keep_damaged=preprocess.keep_damaged,
         )
 
     @property
     def preprocess(self) -> Preprocess:
-        """How an image becomes the square that the network sees."""
-        return Preprocess(size=self.size, fit=self.fit, max_pixels=self.max_pixels)
+        """How an image becomes the square that the network sees, but for the ranges of each dataset's numbers."""
+        return Preprocess(size=self.size, fit=self.fit, max_pixels=self.max_pixels, keep_damaged=self.keep_damaged)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +91,7 @@ class RunConfig:
         objects: whether the rows are the annotated objects, not whole images.
         group: per dataset, how its groups are found, in the words of `--group`; `values` and a digest for one value per
             image.
+        value_range: of the datasets that have one by hand, `LOW:HIGH`.
         embed: how images become embeddings.
         neighbors: how distances are measured.
         layout: how the maps are made.
@@ -97,6 +101,7 @@ class RunConfig:
     datasets: dict[str, str]
     objects: bool = False
     group: dict[str, str] = field(default_factory=dict)
+    value_range: dict[str, str] = field(default_factory=dict)
     embed: EmbedConfig
     neighbors: NeighborSettings = field(default_factory=NeighborSettings)
     layout: LayoutSettings = field(default_factory=LayoutSettings)
@@ -166,6 +171,8 @@ class DatasetRecord:
     Attributes:
         listed: rows of its index.
         digest: digest of the listing, by which a changed source is noticed.
+        listing: in words, what was taken, what was passed over and what was taken for granted.
+        value_ranges: which numbers are black and white, of images with other than 8 bits; None until that is settled.
         read: images that were embedded; None until all were tried.
         rejected: images that could not be; None likewise.
         groups: which images belong together; None until that is known.
@@ -173,6 +180,8 @@ class DatasetRecord:
 
     listed: int
     digest: str = ""
+    listing: str = ""
+    value_ranges: tuple[ValueRange, ...] | None = None
     read: int | None = None
     rejected: int | None = None
     groups: GroupRecord | None = None
@@ -296,6 +305,11 @@ class RunRecord:
             precision=model.precision or config.precision,
             speedups=config.speedups if model.speedups is None else model.speedups,
         )
+
+    def preprocess(self, dataset: str) -> Preprocess:
+        """Return how an image of a dataset becomes the square that the network sees."""
+        own = self.datasets.get(dataset)
+        return replace(self.config.embed.preprocess, value_ranges=None if own is None else own.value_ranges)
 
     @property
     def levels(self) -> tuple[str, ...]:
@@ -450,9 +464,11 @@ def open_or_create(run: Location, record: RunRecord) -> RunRecord:
         is_open = not existing.scaler and existing.config.datasets == record.config.datasets
         if is_open:
             config["group"] = dict(record.config.group)
+        if all(dataset.value_ranges is None for dataset in existing.datasets.values()):
+            config["value_range"] = dict(record.config.value_range)
         _check_same(run, config, record.config)
         sweep(run)
-        if existing.config.group != record.config.group:
+        if existing.config != record.config:
             existing.config = record.config
             existing.write(run)
         return existing
@@ -500,10 +516,14 @@ def _check_same(run: Location, existing: dict[str, Any], wanted: RunConfig) -> N
     # As run.json would have it: with lists, and no tuples.
     if differences := _differences(existing, json.loads(msgspec.json.encode(wanted))):
         names = set(existing["datasets"]) ^ set(wanted.datasets)
-        of_names = tuple(f"{what}.{name} " for what in ("datasets", "group") for name in names)
+        of_names = tuple(f"{what}.{name} " for what in ("datasets", "group", "value_range") for name in names)
         others = [text for text in differences if not text.startswith(of_names)]
         # A dataset that is named has a rule for its groups too.
-        differences = [text for text in differences if not (text.startswith("group.") and text.startswith(of_names))]
+        differences = [
+            text
+            for text in differences
+            if not (text.startswith(("group.", "value_range.")) and text.startswith(of_names))
+        ]
         more = ", or `update=True` to add and drop datasets" if names and not others else ""
         raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another `out`{more}")
 

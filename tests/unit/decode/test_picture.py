@@ -197,11 +197,15 @@ def test_a_box_outside_the_image_is_rejected() -> None:
 
 
 def test_transparency_lies_over_white() -> None:
-    clear = encoded(Image.new("RGBA", (64, 64), (255, 0, 0, 0)), "PNG")
-    palette = Image.new("P", (64, 64), 0)
-    palette.putpalette([0, 0, 0])
-    for data in (clear, encoded(palette, "PNG", transparency=0)):
-        assert (decode(data, SMALL).pixels == 255).all()
+    half = Image.new("RGBA", (64, 64), (255, 0, 0, 0))
+    half.paste((0, 0, 255, 255), (0, 0, 32, 64))
+    palette = Image.new("P", (64, 64), 1)
+    palette.putpalette([0, 0, 0, 0, 0, 255])
+    palette.paste(0, (32, 0, 64, 64))
+    for data in (encoded(half, "PNG"), encoded(palette, "PNG", transparency=0)):
+        pixels = decode(data, SMALL).pixels
+        assert (pixels[:, 40:] == 255).all()
+        assert (pixels[:, :24] == (0, 0, 255)).all()
 
 
 @pytest.mark.parametrize(("mode", "top"), [("I;16", 65535), ("I", 65535), ("F", 1.0)])
@@ -245,7 +249,7 @@ def png_that_claims(width: int, height: int) -> bytes:
     [
         (b"", "empty"),
         (b"words", "not-an-image"),
-        (encoded(scene(), "JPEG")[:900], "broken"),
+        (encoded(scene(), "JPEG")[:900], "damaged"),
         (encoded(scene(), "PNG")[:-40], "broken"),
         (png_that_claims(50_000, 50_000), "too-large"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n", "not-an-image"),

@@ -31,7 +31,7 @@ from gapscope.store.index import rows_read, write_index
 from gapscope.store.run_record import RunRecord
 from gapscope.store.run_store import RunStore
 from gapscope_cli.main import app
-from gapscope_cli.sources import parse_groups
+from gapscope_cli.sources import parse_named
 from gapscope_cli.summary import print_summary
 
 Group = GroupValues | Mapping[str, GroupValues]
@@ -309,19 +309,19 @@ def test_a_rule_is_read_as_it_was_meant(text: str, rule: GroupRule) -> None:
 def test_the_command_line_takes_a_rule_for_all_and_one_per_dataset(
     arguments: list[str], expected: dict[str, str]
 ) -> None:
-    assert parse_groups(arguments, ["real", "synthetic"]) == expected
+    assert parse_named("group", arguments, ["real", "synthetic"]) == expected
 
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["real=folder", "real=tar"], "dataset real has two rules"),
+        (["real=folder", "real=tar"], "dataset real has two values"),
         (["folder", "tar"], "folder and tar are both for all datasets: write NAME=RULE, where NAME is one of real"),
     ],
 )
 def test_two_rules_for_one_dataset_are_an_error(arguments: list[str], words: str) -> None:
     with pytest.raises(OptionError, match=words):
-        parse_groups(arguments, ["real", "synthetic"])
+        parse_named("group", arguments, ["real", "synthetic"])
 
 
 def recorded(folder: Path, real: Sequence[str], synthetic: Sequence[str]) -> tuple[RunStore, list[str]]:
@@ -440,7 +440,7 @@ def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def grouped(scenes: dict[str, str], options: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> gapscope.Run:
     """The scenes, compared with a rule per dataset."""
-    group = parse_groups(RULES, list(scenes))
+    group = parse_named("group", RULES, list(scenes))
     return quick_compare(scenes, tmp_path_factory.mktemp("grouped") / "run", group=group, **options)
 
 
@@ -594,7 +594,7 @@ def test_an_update_adds_a_dataset_with_groups_of_its_own(
     third = write_scenes(tmp_path / "third", ["x", "y", "z"], 3)
     values = [letter for letter in "xyz" for _ in range(FRAMES)]
     group: dict[str, GroupValues] = {"third": values}
-    group.update(parse_groups(RULES, list(scenes)))
+    group.update(parse_named("group", RULES, list(scenes)))
     run = quick_compare({**scenes, "third": str(third)}, out, group=group, update=True, **options)
     assert run.datasets == ("real", "synthetic", "third")
     assert run.metrics["datasets"]["third"]["groups"] == 3

@@ -1,0 +1,238 @@
+"""Images whose numbers are not bytes: 16-bit gray and color, 32-bit integers and floats, from files and arrays.
+
+Which number is black and which is white is settled once per dataset, in `gapscope.decode.value_range`. Here these
+numbers are read at their full depth, and brought to 8 bits by a range.
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from gapscope.settings import ValueRange
+
+_GRAY_KINDS = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I;16N": "uint16", "I": "int32", "F": "float"}
+COLOR_KIND = "uint16 color"
+"""The kind of 16-bit files in color or with an alpha channel, whose range is seldom that of gray sensors."""
+
+# Pillow keeps the high byte of 16-bit color. Unpacking in the other byte order keeps the low byte.
+_LOW_BYTES = {
+    f"{channels};16{order}": f"{channels};16{other}"
+    for channels in ("RGB", "RGBA", "RGBX")
+    for order, other in (("B", "L"), ("L", "B"), ("N", "B" if np.little_endian else "L"))
+}
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+_PNG_GRAY_ALPHA, _PNG_RGBA = 4, 6
+_STRIP_VALUES = 2**20
+_FULL_16 = 65535
+
+
+@dataclass(frozen=True)
+class DeepPixels:
+    """The numbers of an image at their full depth.
+
+    Attributes:
+        kind: what the numbers are, such as `uint16`; images of one kind share a range.
+        values: (height, width) or (height, width, 1 to 4); two and four channels end with an alpha channel.
+        declared: black and white by the file's own tags; None where they say nothing.
+        white_is_zero: whether the file says that its smallest number is white.
+        transparent: (height, width), where a color stands for transparency; None if none does.
+        alpha_full: the number that is opaque in an alpha channel; None where the range says so.
+    """
+
+    kind: str
+    values: NDArray[Any]
+    declared: tuple[float, float] | None = None
+    white_is_zero: bool = False
+    transparent: NDArray[np.bool_] | None = None
+    alpha_full: float | None = None
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.values.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.values.shape[0])
+
+    @property
+    def color_values(self) -> NDArray[Any]:
+        """The numbers without those of an alpha channel."""
+        channels = self.values.shape[2] if self.values.ndim == 3 else 1
+        return self.values[..., : channels - 1] if channels in (2, 4) else self.values
+
+
+def deep_kind(image: Image.Image) -> str | None:
+    """Return the kind of an image's numbers by its header alone; None for bytes.
+
+    Example:
+        >>> deep_kind(Image.new("I;16", (4, 4))), deep_kind(Image.new("RGB", (4, 4)))
+        ('uint16', None)
+    """
+    if image.mode in _GRAY_KINDS:
+        return _GRAY_KINDS[image.mode]
+    return COLOR_KIND if _raw_mode(image) in {*_LOW_BYTES, "LA;16B"} else None
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """Return in Pillow's words how the pixels are stored."""
+    tiles: list[Any] = getattr(image, "tile", [])
+    arguments = tiles[0][3] if len(tiles) == 1 else None
+    if isinstance(arguments, tuple):
+        arguments = arguments[0] if arguments else None
+    return arguments if isinstance(arguments, str) else ""
+
+
+def read_deep(image: Image.Image, data: bytes, kind: str) -> DeepPixels:
+    """Return the numbers of an image, of which only the header has been read.
+
+    Args:
+        image: as Pillow opened it.
+        data: the file that it was opened from.
+        kind: what `deep_kind` returned.
+    """
+    declared, white_is_zero = _declared(image, data), _white_is_zero(image)
+    transparency = image.info.get("transparency")
+    if kind != COLOR_KIND:
+        image.load()
+        gray = np.asarray(image)
+        hidden = gray == transparency if isinstance(transparency, int) else None
+        return DeepPixels(kind, gray, declared, white_is_zero, hidden)
+    color = _gray_alpha(data) if image.mode == "LA" else _color(image, data)
+    hidden = None
+    if isinstance(transparency, tuple) and len(transparency) == color.shape[2]:
+        hidden = (color == np.array(transparency, np.uint16)).all(axis=2)
+    return DeepPixels(kind, color, declared, transparent=hidden, alpha_full=_FULL_16)
+
+
+def _color(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
+    image.load()
+    with Image.open(io.BytesIO(data), formats=(image.format or "",)) as again:
+        tile = again.tile[0]
+        swapped = _LOW_BYTES[_raw_mode(again)]
+        arguments = (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped
+        again.tile = [tile._replace(args=arguments)]
+        again.load()
+        low = np.asarray(again)
+    values = np.asarray(image).astype(np.uint16)
+    values <<= 8
+    values |= low
+    return values
+
+
+def _gray_alpha(data: bytes) -> NDArray[np.uint16]:
+    """Return gray and alpha of a 16-bit PNG: its bytes are those of an 8-bit PNG of four channels."""
+    header = bytearray(data[8:33])
+    header[16], header[17] = 8, _PNG_RGBA
+    header[21:25] = struct.pack(">I", zlib.crc32(header[4:21]))
+    with Image.open(io.BytesIO(data[:8] + bytes(header) + data[33:]), formats=("PNG",)) as image:
+        pixels = np.asarray(image)
+    return np.ascontiguousarray(pixels).view(">u2").astype(np.uint16)
+
+
+def _declared(image: Image.Image, data: bytes) -> tuple[float, float] | None:
+    """Return black and white by what a file says of itself (TIFF 6.0; PNG 11.3.2.5, sBIT)."""
+    if image.format in ("PPM", "JPEG2000"):
+        # Pillow has scaled these by their own maximum, to the whole of 16 bits.
+        tiles: list[Any] = getattr(image, "tile", [])
+        return (0.0, _FULL_16) if tiles and tiles[0][0] != "raw" else None
+    if image.format == "TIFF":
+        return _declared_by_tiff(getattr(image, "tag_v2", {}))
+    if image.format == "PNG":
+        bits = _significant_bits(data)
+        return None if bits is None or bits >= 16 else (0.0, 2.0**bits - 1)
+    return None
+
+
+_MIN_SAMPLE, _MAX_SAMPLE, _SMIN_SAMPLE, _SMAX_SAMPLE = 280, 281, 340, 341
+_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
+
+
+def _declared_by_tiff(tags: Mapping[int, Any]) -> tuple[float, float] | None:
+    bits = _numbers(tags.get(_BITS_PER_SAMPLE))
+    low = min(_numbers(tags.get(_SMIN_SAMPLE)) or _numbers(tags.get(_MIN_SAMPLE)) or [0.0])
+    high = max(_numbers(tags.get(_SMAX_SAMPLE)) or _numbers(tags.get(_MAX_SAMPLE)) or [0.0])
+    if high > low and high not in (255.0, _FULL_16, 2.0**32 - 1, 2.0**31 - 1):
+        return low, high
+    return (0.0, 2.0 ** bits[0] - 1) if bits and bits[0] % 8 else None
+
+
+def _numbers(tag: Any) -> list[float]:
+    values = tag if isinstance(tag, tuple) else (tag,)
+    numbers = [float(value) for value in values if isinstance(value, int | float)]
+    return [number for number in numbers if np.isfinite(number)]
+
+
+def _significant_bits(data: bytes) -> int | None:
+    """Return the largest number of significant bits that a PNG names for a color; None if it names none."""
+    position = len(_PNG_START)
+    while position + 8 <= len(data):
+        length, name = struct.unpack_from(">I4s", data, position)
+        if name == b"sBIT":
+            return max(data[position + 8 : position + 8 + min(length, 3)], default=None)
+        if name in (b"IDAT", b"PLTE"):
+            return None
+        position += 12 + length
+    return None
+
+
+def _white_is_zero(image: Image.Image) -> bool:
+    # Pillow inverts such files itself where they have 8 bits.
+    tags: Mapping[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
+    return tags.get(_PHOTOMETRIC) == 0
+
+
+def to_8_bits(pixels: DeepPixels, value_range: ValueRange) -> Image.Image:
+    """Return an image of 8 bits: `low` becomes black and `high` white, what lies beyond is cut, and NaN is black.
+
+    Example:
+        >>> pixels = DeepPixels("uint16", np.array([[0, 2048, 4095, 9999]], np.uint16))
+        >>> list(to_8_bits(pixels, ValueRange("uint16", 0, 4095)).tobytes())
+        [0, 128, 255, 255]
+    """
+    low, high = value_range.low, value_range.high
+    values = pixels.values[..., 0] if pixels.values.ndim == 3 and pixels.values.shape[2] == 1 else pixels.values
+    bytes_ = _scaled(values, low, high)
+    has_alpha = values.ndim == 3 and values.shape[2] in (2, 4)
+    if has_alpha and pixels.alpha_full is not None:
+        bytes_[..., -1] = _scaled(values[..., -1], 0.0, pixels.alpha_full)
+    if pixels.white_is_zero:
+        bytes_ = 255 - bytes_
+    image = Image.fromarray(bytes_)
+    if pixels.transparent is not None and not has_alpha:
+        image = image.convert("RGB")
+        image.putalpha(Image.fromarray(np.where(pixels.transparent, np.uint8(0), np.uint8(255))))
+    return image
+
+
+def _scaled(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    if values.dtype.itemsize == 2 and values.dtype.kind in "iu":
+        info = np.iinfo(values.dtype)
+        table = _arithmetic(np.arange(info.min, info.max + 1, dtype=np.float32), low, high)
+        # Negative indices count from the end of the table, which begins with zero here.
+        table = np.roll(table, info.min)
+        bytes_: NDArray[np.uint8] = table[values]
+        return bytes_
+    scaled = np.empty(values.shape, np.uint8)
+    # In strips: a whole image of floats in between would take four to eight times its bytes.
+    rows = max(1, _STRIP_VALUES // max(1, values[0].size))
+    for start in range(0, len(values), rows):
+        scaled[start : start + rows] = _arithmetic(values[start : start + rows], low, high)
+    return scaled
+
+
+def _arithmetic(values: NDArray[Any], low: float, high: float) -> NDArray[np.uint8]:
+    exact: NDArray[Any] = values.astype(np.float32 if values.dtype in (np.float16, np.float32) else np.float64)
+    with np.errstate(all="ignore"):
+        scaled = (exact - low) * (255.0 / (high - low))
+        scaled = np.clip(np.nan_to_num(scaled, nan=0.0, posinf=255.0, neginf=0.0), 0.0, 255.0)
+    rounded: NDArray[np.uint8] = (scaled + 0.5).astype(np.uint8)
+    return rounded

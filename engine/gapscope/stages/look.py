@@ -1,0 +1,130 @@
+"""The stage that looks at a sample of every dataset: can it be read, and which of its numbers are black and white?
+
+It comes before the first image is embedded, so that what is plainly wrong is said within seconds.
+"""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from gapscope.decode.children import look_in_subprocess
+from gapscope.decode.value_range import UnclearRangeError, ValueSample, settle_ranges
+from gapscope.errors import OptionError, SourceError
+from gapscope.progress import Progress
+from gapscope.settings import Preprocess, ValueRange, ValueRangeOption, parse_value_range
+from gapscope.sources import Entry, Source
+from gapscope.sources.rejects import Rejected
+from gapscope.stages.listing import Listing
+from gapscope.store.run_store import RunStore
+
+_READERS = 16
+
+
+def given_ranges(value_range: ValueRangeOption, sources: Mapping[str, Source]) -> dict[str, ValueRange]:
+    """Return the ranges that a user gave by hand, by dataset.
+
+    Raises:
+        OptionError: an argument is no range, or is for no dataset.
+    """
+    by_name = dict(value_range) if isinstance(value_range, Mapping) else dict.fromkeys(sources, value_range)
+    if isinstance(value_range, str) and "=" in value_range:
+        name, _, text = value_range.partition("=")
+        by_name = {name: text}
+    for name in by_name:
+        if name not in sources:
+            raise OptionError(f"`value_range` names dataset {name}, and there are {', '.join(sources)}")
+    parsed = {name: parse_value_range(text) for name, text in by_name.items()}
+    return {name: each for name, each in parsed.items() if each is not None}
+
+
+def look_at_samples(
+    run: RunStore,
+    sources: Mapping[str, Source],
+    listings: Mapping[str, Listing],
+    given: Mapping[str, ValueRange],
+    progress: Progress,
+    *,
+    again: bool,
+    allow_missing: bool,
+) -> None:
+    """Settle each dataset's ranges, and check that a sample of it can be read.
+
+    Args:
+        run: the run, whose record gets the ranges and is written.
+        sources: the datasets.
+        listings: what was seen of each dataset while it was listed.
+        given: ranges by hand, by dataset.
+        progress: gets a line on every range.
+        again: whether datasets that have been looked at may have new images.
+        allow_missing: whether to go on where no image of a sample can be read.
+
+    Raises:
+        SourceError: not one image of a sample can be read, or a dataset's numbers do not say which is black.
+    """
+    for name, source in sources.items():
+        dataset = run.record.datasets[name]
+        settled = dataset.value_ranges
+        if settled is None or again:
+            sample = listings[name].sample
+            seen = _look(source, sample, run.record.config.embed.preprocess)
+            rejected = [look for look in seen if isinstance(look, Rejected)]
+            if sample and len(rejected) == len(sample) and not (allow_missing or again):
+                raise SourceError(_unreadable(name, sample, rejected))
+            samples = [look for look in seen if isinstance(look, ValueSample)]
+            dataset.value_ranges = _settle(name, samples, given.get(name), settled or ())
+            run.write_record()
+        for each in dataset.value_ranges or ():
+            progress.note(f"{name}: {_in_words(name, each)}")
+
+
+def _look(source: Source, entries: Sequence[Entry], preprocess: Preprocess) -> list[ValueSample | Rejected | None]:
+    def look(entry: Entry) -> ValueSample | Rejected | None:
+        try:
+            return look_in_subprocess(source.read(entry), preprocess)
+        except Rejected as rejected:
+            return rejected
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        return list(pool.map(look, entries))
+
+
+def _unreadable(name: str, sample: Sequence[Entry], rejected: Sequence[Rejected]) -> str:
+    status = Counter(each.status for each in rejected).most_common(1)[0][0]
+    number = next(number for number, each in enumerate(rejected) if each.status == status)
+    remedies = {
+        "not-an-image": "gapscope reads what Pillow reads, and HEIC: convert others to PNG or TIFF",
+        "too-large": "raise `max_pixels`",
+    }
+    return (
+        f"dataset {name}: none of the {len(sample):,} of its images that were tried can be read; most are {status} "
+        f"({sample[number].uri}: {rejected[number].error}); {remedies.get(status, 'check the files')}, or go on all "
+        "the same: `allow_missing=True`"
+    )
+
+
+def _settle(
+    name: str, samples: Sequence[ValueSample], given: ValueRange | None, settled: tuple[ValueRange, ...]
+) -> tuple[ValueRange, ...]:
+    if given is not None:
+        return (given,)
+    known = {each.kind for each in settled}
+    try:
+        return (*settled, *settle_ranges(sample for sample in samples if sample.kind not in known))
+    except UnclearRangeError as error:
+        raise SourceError(
+            f"dataset {name}: {error}; give pictures, or name the numbers that are black and white: "
+            f"`value_range='{name}=LOW:HIGH'`"
+        ) from error
+
+
+def _in_words(name: str, value_range: ValueRange) -> str:
+    kind = {"": "", "float": "floats ", "uint16": "16-bit grays ", "uint16 color": "16-bit colors "}.get(
+        value_range.kind, f"{value_range.kind} "
+    )
+    low, high = (f"{end:,.6g}" if abs(end) < 1e6 else f"{end:.6g}" for end in (value_range.low, value_range.high))
+    if not value_range.kind:
+        return f"of images with other than 8 bits, {low} is black and {high} is white, {value_range.basis}"
+    return (
+        f"of its {kind.strip()}, {low} is black and {high} is white, {value_range.basis}; by hand: "
+        f"`value_range='{name}={value_range.low:g}:{value_range.high:g}'`"
+    )
