@@ -195,7 +195,17 @@ def make_run(folder: Path, rows: int) -> RunStore:
         write_blocks(run, name, rows, random)
     levels = {level: make_level(run, level, rows, random) for level in LEVELS}
     datasets: dict[str, DatasetMetrics] = {
-        name: {"listed": rows, "read": rows, "rejected": 0, "groups": rows, "group_rule": "none", "statuses": {}}
+        name: {
+            "listed": rows,
+            "read": rows,
+            "rejected": 0,
+            "groups": rows,
+            "group_rule": "none",
+            "statuses": {},
+            "listing": "",
+            "value_ranges": [],
+            "warnings": [],
+        }
         for name in NAMES
     }
     metrics: Metrics = {

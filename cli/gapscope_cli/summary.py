@@ -43,6 +43,9 @@ def print_summary(run: "Run") -> None:
         counts = metrics["duplicates"]["pairs"].get(pair.name)
         if counts is not None and (sentence := describe_duplicates(run.record, pair, counts)) is not None:
             typer.echo(sentence)
+    for dataset in metrics["datasets"].values():
+        for warning in dataset["warnings"]:
+            typer.echo(f"warning: {plain_line(warning['sentence'])}")
     for confounder in metrics["confounders"].values():
         if confounder["warning"]:
             typer.echo(f"warning: {confounder['warning']}")

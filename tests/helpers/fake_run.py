@@ -113,6 +113,9 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                     "groups": dataset.read or 0,
                     "group_rule": "none",
                     "statuses": {"not-an-image": dataset.rejected} if dataset.rejected else {},
+                    "listing": "",
+                    "value_ranges": [],
+                    "warnings": [],
                 }
                 for name, dataset in run.record.datasets.items()
             },

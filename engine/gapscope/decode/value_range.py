@@ -68,7 +68,7 @@ def settle_ranges(samples: Iterable[ValueSample]) -> tuple[ValueRange, ...]:
     Example:
         >>> camera = ValueSample("uint16", np.linspace(70, 3900, 1000))
         >>> settle_ranges([camera])
-        (ValueRange(kind='uint16', low=0.0, high=4095.0, basis='as they use 12 bits'),)
+        (ValueRange(kind='uint16', low=0.0, high=4095.0, basis='as the values use 12 bits'),)
     """
     by_kind: dict[str, list[ValueSample]] = {}
     for sample in samples:
@@ -83,13 +83,13 @@ def _settle(kind: str, samples: Sequence[ValueSample]) -> ValueRange:
         # The lowest number of a signed type marks pixels outside the field of view.
         values = values[values != np.iinfo(kind).min]
     if not len(values):
-        return ValueRange(kind, 0.0, 1.0, "as none of them is finite")
+        return ValueRange(kind, 0.0, 1.0, "as no value is finite")
     low, high = (float(value) for value in np.quantile(values, _QUANTILES))
     declared = [sample.declared for sample in samples if sample.declared is not None]
     if len(declared) == len(samples):
         black, white = min(each[0] for each in declared), max(each[1] for each in declared)
         if black <= low and high <= white:
-            return ValueRange(kind, black, white, "as the files' tags say")
+            return ValueRange(kind, black, white, "as the files' own tags say")
     if kind == "float":
         return _float_range(kind, low, high, values)
     if kind == COLOR_KIND and high >= 2**12:
@@ -102,7 +102,7 @@ def _bits(kind: str, low: float, high: float) -> ValueRange | None:
     for bits in _BITS:
         white = 2.0**bits - 1
         if 0 <= low < white / 8 and white / 2 < high <= white:
-            return ValueRange(kind, 0.0, white, f"as they use {bits} bits")
+            return ValueRange(kind, 0.0, white, f"as the values use {bits} bits")
     return None
 
 
@@ -115,14 +115,14 @@ def _data_range(kind: str, low: float, high: float) -> ValueRange:
     if kind != "float":
         step = max(step, 1.0)
     black, white = math.floor(low / step) * step, math.ceil(high / step) * step
-    return ValueRange(kind, black, white if white > black else black + step, "as their values span this")
+    return ValueRange(kind, black, white if white > black else black + step, "as nearly all values lie there")
 
 
 def _float_range(kind: str, low: float, high: float, values: NDArray[np.float64]) -> ValueRange:
     if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
-        return ValueRange(kind, 0.0, 1.0, "as no more than single ones lie outside")
+        return ValueRange(kind, 0.0, 1.0, "as nearly all values lie there")
     if -1 - _OVERSHOOT <= low <= -0.5 and high <= 1 + _OVERSHOOT:
-        return ValueRange(kind, -1.0, 1.0, "as no more than single ones lie outside")
+        return ValueRange(kind, -1.0, 1.0, "as nearly all values lie there")
     if low < -_OVERSHOOT * 255 or (low < 0 and high <= _TENSOR):
         shown = f"{low:.4g} to {high:.4g}"
         if low >= -_TENSOR and high <= _TENSOR:
@@ -132,7 +132,7 @@ def _float_range(kind: str, low: float, high: float, values: NDArray[np.float64]
         raise UnclearRangeError(f"floats from {shown}, negative ones among them, do not say which is black")
     whole = bool(np.mean(values == np.rint(values)) > 0.99)
     if high <= 255 * (1 + _OVERSHOOT) and (high > 127 or (whole and high > 31)) and low < 64:
-        return ValueRange(kind, 0.0, 255.0, "as they are floats of 8-bit values")
+        return ValueRange(kind, 0.0, 255.0, "as they look like 8-bit values in floats")
     return _bits(kind, low, high) or _data_range(kind, max(low, 0.0), high)
 
 

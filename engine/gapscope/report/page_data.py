@@ -88,6 +88,7 @@ def page_data(
         ],
         "limits": [metrics["limits"][pair.name]["message"] for pair in run.pairs],
         "groupNotes": _group_notes(run, metrics),
+        "warnings": [warning["sentence"] for name in run.datasets for warning in metrics["datasets"][name]["warnings"]],
         "confounders": [_confounders(metrics["confounders"].get(pair.name)) for pair in run.pairs],
         "clusters": [
             _clusters(metrics["levels"][level]["clusters"]["count"], clusters, page_numbers)
@@ -184,7 +185,13 @@ def _provenance(run: RunStore) -> list[list[object]]:
     config = record.config
     return [
         ["Run", [["folder", run.path.name], ["created", record.created], ["device", record.device]]],
-        ["Datasets", [*([name, source] for name, source in config.datasets.items()), ["objects", str(config.objects)]]],
+        [
+            "Datasets",
+            [
+                *([name, record.datasets[name].listing or source] for name, source in config.datasets.items()),
+                ["objects", str(config.objects)],
+            ],
+        ],
         ["embed", _lines(msgspec.to_builtins(config.embed))],
         ["layout", _lines(msgspec.to_builtins(config.layout))],
         ["compare", _lines(msgspec.to_builtins(config.neighbors) | msgspec.to_builtins(config.compare))],

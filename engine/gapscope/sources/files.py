@@ -24,6 +24,18 @@ MAX_IMAGE_BYTES = 2**30
 """Largest encoded image. A sparse file may claim any size and occupy nothing on disk."""
 
 
+def path_bytes(path: str) -> bytes:
+    r"""Return a path as the system takes it: UTF-8, whatever the locale.
+
+    Under a plain C locale Python would refuse to open any name that is not ASCII.
+
+    Example:
+        >>> path_bytes("café.png")
+        b'caf\xc3\xa9.png'
+    """
+    return path.encode("utf-8", errors="surrogateescape")
+
+
 def open_container(location: str) -> IO[bytes]:
     """Open a file that holds or lists many images, for reading at any position.
 
@@ -32,7 +44,7 @@ def open_container(location: str) -> IO[bytes]:
     """
     try:
         if not is_url(location):
-            return open(location, "rb")
+            return open(path_bytes(location), "rb")
         fs, path = remote(location)
         file: IO[bytes] = fs.open(path, "rb", block_size=_BLOCK_BYTES, cache_type="readahead")
         return file
@@ -59,7 +71,7 @@ def size_of(file: IO[bytes]) -> int:
 
 def modified_ns(location: str) -> int:
     """Return when a local file was last changed, in nanoseconds since 1970; 0 for a URL."""
-    return 0 if is_url(location) else os.stat(location).st_mtime_ns
+    return 0 if is_url(location) else os.stat(path_bytes(location)).st_mtime_ns
 
 
 def check_container_unchanged(location: str, listed_ns: int) -> None:
@@ -118,7 +130,7 @@ def _check_size(length: int) -> None:
 def _read_local(path: str) -> bytes:
     try:
         # Opening a pipe that has no writer would block for ever; a regular file ignores the flag.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        descriptor = os.open(path_bytes(path), os.O_RDONLY | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             status = os.fstat(descriptor)
             if not stat.S_ISREG(status.st_mode):
@@ -133,7 +145,7 @@ def _read_local(path: str) -> bytes:
 
 def _read_local_part(path: str, start: int, length: int) -> bytes:
     try:
-        with open(path, "rb") as file:
+        with open(path_bytes(path), "rb") as file:
             return os.pread(file.fileno(), length, start)
     except OSError as error:
         raise rejected_from_os_error(error) from error

@@ -3,13 +3,15 @@
 import os
 import re
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
+from gapscope.errors import one_line
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import read_file
-from gapscope.sources.formats import IMAGE_SUFFIXES
+from gapscope.sources.files import path_bytes, read_file
+from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
+from gapscope.sources.patterns import base_folder
 from gapscope.sources.rejects import Rejected, rejected_from_os_error
 
 
@@ -54,10 +56,13 @@ class Folder:
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of the folder.
 
-        Whatever has the name of an image and is not a readable file is an entry too, with the reason.
+        Whatever has the name of an image and is not a readable file is an entry too, with the reason. Hidden files and
+        folders, and those of thumbnails, are passed over unless a pattern names them.
         """
-        pattern = re.compile(self.matches) if self.matches else _IMAGE_NAME
-        yield from _walk(self.root, pattern, ancestors=frozenset())
+        matches = re.compile(self.matches).match if self.matches else None
+        takes_all = self.matches is not None and names_aside(self.location)
+        walk = _Walk(matches, takes_all, notes or ListingNotes())
+        yield from walk.below(path_bytes(self.root), ancestors=frozenset())
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the entry's file.
@@ -69,7 +74,28 @@ class Folder:
         return read_file(entry.uri)
 
 
-_IMAGE_NAME = re.compile(r"(?is).*[^/](" + "|".join(sorted(re.escape(suffix) for suffix in IMAGE_SUFFIXES)) + r")\Z")
+_MAX_COUNTED = 20_000
+"""Names that are read at most to count the images in a folder that is passed over: a backup may lie there."""
+
+ASIDE = ("@eadir", "__macosx", "$recycle.bin", "lost+found")
+"""Folders, in lower case, in which systems and programs keep copies and thumbnails beside the images themselves."""
+
+
+def is_aside(path: str) -> bool:
+    """Tell whether a path below a dataset's folder leads to what lies beside the images and is none of them.
+
+    That is whatever is in a hidden folder or one of `ASIDE`, and files named ._*, which macOS writes beside others.
+
+    Example:
+        >>> [is_aside(path) for path in ("a/.cache/1.jpg", "a/._1.jpg", "@eaDir/1.jpg", "a/.1.jpg", "a/1.jpg")]
+        [True, True, True, False, False]
+    """
+    *folders, name = path.split("/")
+    return name.startswith("._") or any(_is_aside(folder) for folder in folders)
+
+
+def _is_aside(folder: str) -> bool:
+    return (folder.startswith(".") and folder not in (".", "..")) or folder.lower() in ASIDE
 
 
 def check_file_unchanged(entry: Entry) -> None:
@@ -81,44 +107,117 @@ def check_file_unchanged(entry: Entry) -> None:
     if entry.bytes < 0:
         return
     try:
-        current = os.stat(entry.uri)
+        current = os.stat(path_bytes(entry.uri))
     except OSError as error:
         raise rejected_from_os_error(error) from error
     if stat.S_ISREG(current.st_mode) and (current.st_size, current.st_mtime_ns) != (entry.bytes, entry.mtime_ns):
         raise Rejected("changed", "the file has changed since it was listed")
 
 
-def _walk(folder: str, pattern: re.Pattern[str], ancestors: frozenset[tuple[int, int]]) -> Iterator[Entry]:
+@dataclass(frozen=True)
+class _Walk:
+    """Goes through a folder and its subfolders in the order of their names.
+
+    Attributes:
+        matches: tells whether a path is to be listed; None for all names with an image's suffix.
+        takes_all: whether hidden folders and files are listed too.
+        notes: takes what is passed over.
+    """
+
+    matches: Callable[[str], object] | None
+    takes_all: bool
+    notes: ListingNotes
+
+    def below(self, folder: bytes, ancestors: frozenset[tuple[int, int]]) -> Iterator[Entry]:
+        try:
+            status = os.stat(folder)
+            with os.scandir(folder) as scan:
+                members = sorted(scan, key=_name_of)
+        except OSError as error:
+            rejected = rejected_from_os_error(error)
+            reason = f"the folder cannot be listed: {rejected.error}"
+            yield Entry(utf8_safe(_as_text(folder)), status=rejected.status, error=reason)
+            return
+        key = (status.st_dev, status.st_ino)
+        if key in ancestors:
+            return
+        ancestors |= {key}
+        for member in members:
+            name = _as_text(member.name)
+            path = _as_text(member.path)
+            listed = has_image_suffix(name) if self.matches is None else self.matches(path) is not None
+            is_folder = _is_folder(member)
+            if not self.takes_all and (_is_aside(name) if is_folder else name.startswith("._")):
+                self._pass_over(member, name)
+            elif is_folder:
+                if listed and self.matches is None:
+                    yield Entry(utf8_safe(path), status="not-a-file", error="a directory has the name of an image")
+                yield from self.below(member.path, ancestors)
+            elif listed:
+                yield file_entry(path)
+            elif self.matches is None:
+                self.notes.pass_over_file(name)
+
+    def _pass_over(self, member: "os.DirEntry[bytes]", name: str) -> None:
+        """Count the image, or the images in a folder, that are passed over."""
+        if _is_folder(member):
+            what = "images in hidden folders" if name.startswith(".") else f"images in folders named {name}"
+            count, example = _count_images(member.path)
+        else:
+            what = "files named ._*"
+            count, example = int(has_image_suffix(name)), member.path
+        if count:
+            self.notes.pass_over(what, utf8_safe(_as_text(example)), count)
+
+
+def _count_images(folder: bytes) -> tuple[int, bytes]:
+    """Return how many images lie in a folder, and the first; a folder of very many files is not gone through."""
+    count, example, left = 0, b"", _MAX_COUNTED
+    for path, folders, files in os.walk(folder):
+        folders.sort()
+        for name in sorted(files):
+            if has_image_suffix(_as_text(name)):
+                count, example = count + 1, example or os.path.join(path, name)
+        left -= len(files) + len(folders)
+        if left < 0:
+            break
+    return count, example
+
+
+def _name_of(member: "os.DirEntry[bytes]") -> bytes:
+    return member.name
+
+
+def _is_folder(member: "os.DirEntry[bytes]") -> bool:
     try:
-        status = os.stat(folder)
-        names = sorted(os.listdir(folder))
-    except OSError as error:
-        rejected = rejected_from_os_error(error)
-        reason = f"the folder cannot be listed: {rejected.error}"
-        yield Entry(utf8_safe(folder), status=rejected.status, error=reason)
-        return
-    key = (status.st_dev, status.st_ino)
-    if key in ancestors:
-        return
-    ancestors |= {key}
-    for name in names:
-        path = os.path.join(folder, name)
-        matches = pattern.match(path) is not None
-        if os.path.isdir(path):
-            if matches and pattern is _IMAGE_NAME:
-                yield Entry(utf8_safe(path), status="not-a-file", error="a directory has the name of an image")
-            yield from _walk(path, pattern, ancestors)
-        elif matches:
-            yield file_entry(path)
+        return member.is_dir()
+    except OSError:
+        return False
+
+
+def names_aside(pattern: str) -> bool:
+    """Tell whether a pattern itself names hidden folders or files, so that they are wanted.
+
+    Example:
+        >>> names_aside("/home/.data/*.jpg"), names_aside("photos/*/.cache/*.jpg")
+        (False, True)
+    """
+    return is_aside(pattern.removeprefix(base_folder(pattern)).strip("/"))
+
+
+def _as_text(path: bytes) -> str:
+    return path.decode("utf-8", errors="surrogateescape")
 
 
 def file_entry(path: str) -> Entry:
     """Return the entry of a local path, with the reason if it is not a file that can be read."""
     try:
-        status = os.stat(path)
+        status = os.stat(path_bytes(path))
     except OSError as error:
         rejected = rejected_from_os_error(error)
         return Entry(utf8_safe(path), status=rejected.status, error=rejected.error)
+    except (UnicodeEncodeError, ValueError) as error:
+        return Entry(utf8_safe(path), status="bad-name", error=f"no file can have this name: {one_line(error)}")
     if stat.S_ISDIR(status.st_mode):
         return Entry(utf8_safe(path), status="not-a-file", error="a directory has the name of an image")
     if not stat.S_ISREG(status.st_mode):
@@ -132,12 +231,13 @@ def utf8_safe(text: str) -> str:
     r"""Return text that can be encoded as UTF-8: bytes of a path that are not UTF-8 are escaped.
 
     Example:
-        >>> import os
-        >>> print(utf8_safe(os.fsdecode(b"caf\xe9.png")))
+        >>> print(utf8_safe(b"caf\xe9.png".decode("utf-8", "surrogateescape")))
         caf\xe9.png
     """
+    if text.isascii():
+        return text
     try:
-        return os.fsencode(text).decode("utf-8", errors="backslashreplace")
+        return path_bytes(text).decode("utf-8", errors="backslashreplace")
     except UnicodeEncodeError:
         # A lone surrogate that JSON can contain, but no file name.
         return text.encode("utf-8", errors="backslashreplace").decode()

@@ -9,6 +9,7 @@ from typing import Any
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
+from gapscope.sources.folder import is_aside, names_aside
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import glob_to_regex
@@ -65,12 +66,19 @@ class RemoteFolder:
         # A file system accepts a name in several spellings and returns it in one: the pattern has to use that one.
         glob = remote(self.location)[1] if self.location != self.root else None
         pattern = re.compile(glob_to_regex(glob)) if glob else None
+        notes = notes or ListingNotes()
+        takes_all = self.location != self.root and names_aside(self.location)
         for name in sorted(files):
             url = str(fs.unstrip_protocol(name))
             matches = pattern.match(name) if pattern else has_image_suffix(url)
-            if matches:
+            if not takes_all and is_aside(name.removeprefix(path).strip("/")):
+                if has_image_suffix(url):
+                    notes.pass_over("images in hidden folders and the like", url)
+            elif matches:
                 size = files[name].get("size")
                 yield Entry(url, -1 if size is None else int(size), _modified_ns(files[name]))
+            elif pattern is None:
+                notes.pass_over_file(url)
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the entry's file."""

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.cluster.launch import BLOCKS_AT_A_TIME
+from gapscope.compare.appearance import STATS, odd_looks
 from gapscope.decode.picture import Picture
 from gapscope.device import Device
 from gapscope.device.cores import share_cores
@@ -88,6 +89,7 @@ class BlockDone:
         seconds: `wait` for images, in which threads `read` and `decode`, then `model` and `write`.
         utilization: how busy the GPU was, 0 to 1; None without one.
         decode_fallback_reason: why the CPU decoded what the GPU should have; empty where it did not.
+        odd_looks: of a dataset's first block, in which ways many of its pictures look odd, in words.
     """
 
     rows: int
@@ -96,6 +98,7 @@ class BlockDone:
     seconds: dict[str, float]
     utilization: float | None
     decode_fallback_reason: str = ""
+    odd_looks: tuple[str, ...] = ()
 
 
 def prepare_worker(settings: EmbedSettings, device: Device) -> None:
@@ -137,7 +140,16 @@ def embed_block(block: Block) -> BlockDone:
         seconds=clock.seconds,
         utilization=block.device.utilization(),
         decode_fallback_reason=block.device.decode_fallback_reason(),
+        odd_looks=_odd_looks(block, entries, stats) if block.number == 0 else (),
     )
+
+
+def _odd_looks(block: Block, entries: Sequence[Entry], stats: Sequence[ImageStats]) -> tuple[str, ...]:
+    read = [row for row, own in enumerate(stats) if own["status"] == "ok"]
+    if not read:
+        return ()
+    looks = odd_looks(np.array([[cast("float", stats[row][name]) for name in STATS] for row in read]))  # type: ignore[literal-required]
+    return tuple(odd.describe(block.dataset, entries[read[odd.rows[0]]].uri) for odd in looks)
 
 
 # One network per worker process; another run in the same process replaces it.

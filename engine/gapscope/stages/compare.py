@@ -3,7 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping
 
+import numpy as np
+import pyarrow.compute as pc
+
 from gapscope.compare.across_levels import AcrossLevels
+from gapscope.compare.appearance import STATS, odd_looks
 from gapscope.compare.confounders import confounders, file_properties
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
@@ -11,16 +15,24 @@ from gapscope.compare.limits import ListingLimit, listing_limit
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress
-from gapscope.settings import CompareSettings, EmbedSettings
+from gapscope.settings import CompareSettings, EmbedSettings, ValueRange
 from gapscope.stages.compare_level import compare_level
 from gapscope.stages.kinds import find_kinds
 from gapscope.store import checksums, gaps, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
-from gapscope.store.index import read_source_metadata, rows_rejected
+from gapscope.store.index import read_entries, read_index, read_source_metadata, rows_read, rows_rejected
 from gapscope.store.location import relative_name
 from gapscope.store.manifests import write_across_levels
-from gapscope.store.metrics import ConfounderMetrics, DatasetMetrics, LevelMetrics, LimitMetrics, write_metrics
+from gapscope.store.metrics import (
+    ConfounderMetrics,
+    DatasetMetrics,
+    DatasetWarning,
+    LevelMetrics,
+    LimitMetrics,
+    ValueRangeMetrics,
+    write_metrics,
+)
 from gapscope.store.run_store import RunStore
 
 
@@ -119,6 +131,54 @@ def _dataset_metrics(run: RunStore) -> dict[str, DatasetMetrics]:
             "groups": run.record.group_count(name),
             "group_rule": dataset.groups.rule if dataset.groups is not None else "none",
             "statuses": dict(sorted(Counter(rows_rejected(run, name)["status"].to_pylist()).items())),
+            "listing": dataset.listing,
+            "value_ranges": [_value_range(each) for each in dataset.value_ranges or ()],
+            "warnings": [*_odd_looks(run, name), *_damaged(run, name)],
         }
         for name, dataset in run.record.datasets.items()
     }
+
+
+def _value_range(value_range: ValueRange) -> ValueRangeMetrics:
+    return {
+        "kind": value_range.kind,
+        "low": value_range.low,
+        "high": value_range.high,
+        "basis": value_range.basis.replace("`value_range`", "hand"),
+    }
+
+
+def _odd_looks(run: RunStore, dataset: str) -> list[DatasetWarning]:
+    """Return in which ways many of a dataset's pictures look odd."""
+    rows = rows_read(run, dataset)
+    table = read_index(run, dataset, list(STATS))
+    # Of embeddings that do not come from images nothing of this is known.
+    if table[STATS[0]].null_count == len(table):
+        return []
+    stats = np.stack([table[name].to_numpy()[rows] for name in STATS], axis=1)
+    warnings: list[DatasetWarning] = []
+    for odd in odd_looks(stats):
+        example = read_entries(run, dataset, rows[odd.rows[:1]])[0].uri
+        warnings.append(
+            {
+                "what": odd.look,
+                "images": len(odd.rows),
+                "share": len(odd.rows) / odd.pictures,
+                "example": example,
+                "sentence": odd.describe(dataset, example),
+            }
+        )
+    return warnings
+
+
+def _damaged(run: RunStore, dataset: str) -> list[DatasetWarning]:
+    """Return how many of a dataset's JPEGs are damaged inside, whether they were kept or not."""
+    table = read_index(run, dataset, ["status", "damage"])
+    rows = np.flatnonzero(pc.or_(pc.equal(table["status"], "damaged"), pc.is_valid(table["damage"])).to_numpy())
+    if not len(rows):
+        return []
+    example = read_entries(run, dataset, rows[:1])[0].uri
+    fate = "kept and marked" if run.record.config.embed.keep_damaged else "left out"
+    sentence = f"{len(rows):,} of {len(table):,} images of {dataset} are damaged inside and {fate}, such as {example}"
+    share = len(rows) / len(table)
+    return [{"what": "damaged", "images": len(rows), "share": share, "example": example, "sentence": sentence}]

@@ -76,6 +76,8 @@ def embed_datasets(
                 if done.decode_fallback_reason not in told | {""}:
                     told.add(done.decode_fallback_reason)
                     progress.note(f"the CPU decodes what the GPU should: {done.decode_fallback_reason}")
+                for odd in done.odd_looks:
+                    progress.note(f"warning: of the first block, {odd}; stop here if they should not")
     for name in run.record.datasets:
         merge_image_stats(run, name)
         if name in cached and not cached[name].holds(settings.levels):
@@ -111,26 +113,26 @@ def _blocks(
     *,
     thumbnails: bool,
 ) -> Iterator[Block]:
-    for name, numbers in pending.items():
-        # Whether the cache holds it is decided now: what others write there meanwhile may not be whole.
-        of_dataset = cached.get(name)
-        if of_dataset is not None and not of_dataset.holds(settings.levels):
-            of_dataset = None
-        for number in numbers:
-            start = number * run.record.block_rows
-            yield Block(
-                run=run,
-                dataset=name,
-                number=number,
-                start=start,
-                stop=start + _rows(run, name, number),
-                source=sources[name],
-                settings=settings,
-                device=device,
-                processes_per_host=processes_per_host,
-                cached=of_dataset,
-                thumbnails=share_kept(run.record.datasets[name].listed) if thumbnails else 0.0,
-            )
+    # Whether the cache holds it is decided now: what others write there meanwhile may not be whole.
+    whole = {name: of_dataset for name, of_dataset in cached.items() if of_dataset.holds(settings.levels)}
+    # Every dataset's first block comes first: whatever is odd about its pictures is said before hours of embedding.
+    first = [(name, number) for name, numbers in pending.items() for number in numbers[:1]]
+    others = [(name, number) for name, numbers in pending.items() for number in numbers[1:]]
+    for name, number in (*first, *others):
+        start = number * run.record.block_rows
+        yield Block(
+            run=run,
+            dataset=name,
+            number=number,
+            start=start,
+            stop=start + _rows(run, name, number),
+            source=sources[name],
+            settings=settings,
+            device=device,
+            processes_per_host=processes_per_host,
+            cached=whole.get(name),
+            thumbnails=share_kept(run.record.datasets[name].listed) if thumbnails else 0.0,
+        )
 
 
 def _count(run: RunStore, progress: Progress) -> None:

@@ -117,14 +117,11 @@ def _settle(
         ) from error
 
 
+_KINDS = {"float": "floats", "uint16": "16-bit grays", "uint16 color": "16-bit colors"}
+
+
 def _in_words(name: str, value_range: ValueRange) -> str:
-    kind = {"": "", "float": "floats ", "uint16": "16-bit grays ", "uint16 color": "16-bit colors "}.get(
-        value_range.kind, f"{value_range.kind} "
-    )
-    low, high = (f"{end:,.6g}" if abs(end) < 1e6 else f"{end:.6g}" for end in (value_range.low, value_range.high))
-    if not value_range.kind:
-        return f"of images with other than 8 bits, {low} is black and {high} is white, {value_range.basis}"
-    return (
-        f"of its {kind.strip()}, {low} is black and {high} is white, {value_range.basis}; by hand: "
-        f"`value_range='{name}={value_range.low:g}:{value_range.high:g}'`"
-    )
+    kind = _KINDS.get(value_range.kind, value_range.kind) if value_range.kind else "images with other than 8 bits"
+    low, high = (f"{end:,.0f}" if end == round(end) else f"{end:g}" for end in (value_range.low, value_range.high))
+    by_hand = f"; by hand: `value_range='{name}=LOW:HIGH'`" if value_range.kind else ""
+    return f"of its {kind}, {low} is taken as black and {high} as white, {value_range.basis}{by_hand}"

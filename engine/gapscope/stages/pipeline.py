@@ -282,7 +282,11 @@ def compare(
 
 
 def _log_warnings(run: RunStore) -> None:
-    for confounder in read_metrics(run)["confounders"].values():
+    metrics = read_metrics(run)
+    for dataset in metrics["datasets"].values():
+        for warning in dataset["warnings"]:
+            _LOGGER.warning("%s", warning["sentence"])
+    for confounder in metrics["confounders"].values():
         if confounder["warning"]:
             _LOGGER.warning("%s", confounder["warning"])
 

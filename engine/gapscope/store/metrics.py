@@ -231,10 +231,34 @@ class LimitMetrics(TypedDict):
     message: str | None
 
 
+class ValueRangeMetrics(TypedDict):
+    """Which values of a kind are taken as black and white, and why."""
+
+    kind: str
+    low: float
+    high: float
+    basis: str
+
+
+class DatasetWarning(TypedDict):
+    """What to look at before the numbers of a dataset are trusted.
+
+    `what` is `one-color`, `black` or `alike`, of many pictures that come out so, or `damaged`, of JPEGs that are
+    damaged inside. `images` is how many there are, `share` of all, `example` the uri of one, and `sentence` says it.
+    """
+
+    what: Literal["one-color", "black", "alike", "damaged"]
+    images: int
+    share: float
+    example: str
+    sentence: str
+
+
 class DatasetMetrics(TypedDict):
     """How many images a dataset has, in how many groups, and how many were rejected for which status.
 
-    `group_rule` says where the groups come from; it is `none` where images count one by one.
+    `group_rule` says where the groups come from; it is `none` where images count one by one. `listing` says in words
+    what was taken and passed over, and `value_ranges` which values of other than 8 bits are black and white.
     """
 
     listed: int
@@ -243,6 +267,9 @@ class DatasetMetrics(TypedDict):
     groups: int
     group_rule: str
     statuses: dict[str, int]
+    listing: str
+    value_ranges: list[ValueRangeMetrics]
+    warnings: list[DatasetWarning]
 
 
 class Metrics(TypedDict):

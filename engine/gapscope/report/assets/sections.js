@@ -249,8 +249,10 @@
     const shownPairs = pairs.flatMap(([query, reference], pair) => (confounders[pair]
       && !(query > reference && confounders[pairs.findIndex(([q, r]) => q === reference && r === query)]) ? [pair] : []));
     const warnedPairs = shownPairs.filter((pair) => confounders[pair].warning);
-    g.byId("confounder-warning").hidden = !warnedPairs.length;
-    g.byId("confounder-warning").replaceChildren(...warnedPairs.slice(0, MAX_WARNINGS).map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
+    const { warnings } = g.data;
+    g.byId("confounder-warning").hidden = !(warnings.length + warnedPairs.length);
+    g.byId("confounder-warning").replaceChildren(...warnings.map((text) => g.make("p", {}, g.make("strong", {}, "Look at the pictures first: "),
+      g.make("bdi", {}, text), ".")), ...warnedPairs.slice(0, MAX_WARNINGS).map((pair) => g.make("p", {}, g.make("strong", {}, "Look at the files first: "),
       g.make("bdi", {}, confounders[pair].warning), ". ", g.make("a", { href: "#confounders" }, "See how they differ."))));
     if (warnedPairs.length > MAX_WARNINGS) g.byId("confounder-warning").append(g.make("p", {}, `The files of ${g.formatCount(warnedPairs.length - MAX_WARNINGS)} more pairs of datasets differ as much.`));
     g.byId("confounders").hidden = !shownPairs.length;
