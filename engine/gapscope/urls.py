@@ -2,7 +2,7 @@
 
 import os
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gapscope.errors import SourceError, one_line
 
@@ -33,7 +33,7 @@ def is_url(location: str) -> bool:
 def absolute(location: str) -> str:
     """Return a path as an absolute path, with `~` expanded; a URL unchanged.
 
-    `file://` URLs are paths.
+    `file://` URLs are paths, whose escapes such as `%20` are undone unless there is a file of the name as it stands.
 
     Raises:
         SourceError: the URL contains a password, which would end up in run.json and in the report.
@@ -42,15 +42,28 @@ def absolute(location: str) -> str:
         >>> absolute("s3://bucket/photos"), absolute("file:///data/./photos")
         ('s3://bucket/photos', '/data/photos')
     """
-    location = location.removeprefix("file://")
+    if location.startswith("file://"):
+        location = _path_of(location)
     if not is_url(location):
-        return os.path.abspath(os.path.expanduser(location))
+        path = os.path.abspath(os.path.expanduser(location))
+        try:
+            # Under a plain C locale Python spells a name that is not ASCII in its own way.
+            return os.fsencode(path).decode("utf-8", errors="surrogateescape")
+        except UnicodeEncodeError:
+            return path
     if "@" in urlsplit(location).netloc:
         raise SourceError(
             f"{location.split('://', maxsplit=1)[0]}://...@...: a password in a URL would be kept in the run; "
             "give it in the environment or in the storage's own configuration"
         )
     return location
+
+
+def _path_of(url: str) -> str:
+    """Return the path of a `file://` URL."""
+    host = "file://localhost"
+    path = url.removeprefix(host) if url.startswith(f"{host}/") else url.removeprefix("file://")
+    return path if "%" not in path or os.path.exists(path) else unquote(path)
 
 
 def remote(url: str) -> tuple["AbstractFileSystem", str]:

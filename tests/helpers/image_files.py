@@ -7,9 +7,11 @@ import tarfile
 import zlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pillow_heif
+from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 WIDTH, HEIGHT = 120, 90
@@ -187,3 +189,34 @@ def write_tar_shards(folder: Path) -> dict[str, str]:
         "three.jpg": "ok",
         "four.jpg": "broken",
     }
+
+
+def png16(values: NDArray[Any], significant_bits: int | None = None, transparent: Any = None) -> bytes:
+    """Write a PNG of 16 bits per channel: gray, gray and alpha, RGB or RGBA; with every kind of row filter."""
+    height, width, channels = (*values.shape, 1)[:3]
+    color_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    raw = values.astype(">u2").reshape(height, -1).view(np.uint8).astype(int)
+    lines, step = b"", 2 * channels
+    before = np.zeros(raw.shape[1], int)
+    for number, line in enumerate(raw):
+        left = np.concatenate([np.zeros(step, int), line[:-step]])
+        corner = np.concatenate([np.zeros(step, int), before[:-step]])
+        distance = np.abs([before - corner, left - corner, left + before - 2 * corner])
+        paeth = np.where(
+            (distance[0] <= distance[1]) & (distance[0] <= distance[2]),
+            left,
+            np.where(distance[1] <= distance[2], before, corner),
+        )
+        filters = [0 * line, left, before, (left + before) // 2, paeth]
+        lines += bytes([number % 5]) + ((line - filters[number % 5]) % 256).astype(np.uint8).tobytes()
+        before = line
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    parts = [chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))]
+    if significant_bits is not None:
+        parts.append(chunk(b"sBIT", bytes([significant_bits] * channels)))
+    if transparent is not None:
+        parts.append(chunk(b"tRNS", np.atleast_1d(np.array(transparent, ">u2")).tobytes()))
+    return b"\x89PNG\r\n\x1a\n" + b"".join([*parts, chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b"")])

@@ -28,7 +28,8 @@ _LOW_BYTES = {
     for order, other in (("B", "L"), ("L", "B"), ("N", "B" if np.little_endian else "L"))
 }
 _PNG_START = b"\x89PNG\r\n\x1a\n"
-_PNG_GRAY_ALPHA, _PNG_RGBA = 4, 6
+_PNG_RGBA = 6
+_PNG_GRAY_ALPHA = "LA;16B"
 _STRIP_VALUES = 2**20
 _FULL_16 = 65535
 
@@ -79,7 +80,7 @@ def deep_kind(image: Image.Image) -> str | None:
     """
     if image.mode in _GRAY_KINDS:
         return _GRAY_KINDS[image.mode]
-    return COLOR_KIND if _raw_mode(image) in {*_LOW_BYTES, "LA;16B"} else None
+    return COLOR_KIND if _raw_mode(image) in {*_LOW_BYTES, _PNG_GRAY_ALPHA} else None
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -106,7 +107,7 @@ def read_deep(image: Image.Image, data: bytes, kind: str) -> DeepPixels:
         gray = np.asarray(image)
         hidden = gray == transparency if isinstance(transparency, int) else None
         return DeepPixels(kind, gray, declared, white_is_zero, hidden)
-    color = _gray_alpha(data) if image.mode == "LA" else _color(image, data)
+    color = _gray_alpha(data) if _raw_mode(image) == _PNG_GRAY_ALPHA else _color(image, data)
     hidden = None
     if isinstance(transparency, tuple) and len(transparency) == color.shape[2]:
         hidden = (color == np.array(transparency, np.uint16)).all(axis=2)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import simplejpeg
@@ -45,8 +46,13 @@ def jpeg_quality(tables: Mapping[int, Sequence[int]] | None) -> int | None:
     """
     if not tables:
         return None
-    total = sum(next(iter(tables.values())))
-    return min(_TABLE_SUMS, key=lambda quality: abs(_TABLE_SUMS[quality] - total))
+    return _closest_quality(sum(next(iter(tables.values()))))
+
+
+# The photographs of a dataset share a few tables.
+@lru_cache(maxsize=1024)
+def _closest_quality(table_sum: int) -> int:
+    return min(_TABLE_SUMS, key=lambda quality: abs(_TABLE_SUMS[quality] - table_sum))
 
 
 @dataclass(frozen=True)

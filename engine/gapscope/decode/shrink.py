@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
-from gapscope.decode.color import flatten, to_srgb
+from gapscope.decode.color import flatten, is_srgb, to_srgb
 from gapscope.decode.deep import COLOR_KIND, DeepPixels, deep_kind, read_deep, to_8_bits
 from gapscope.decode.jpeg import decode_jpeg, jpeg_damage, jpeg_quality
 from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
@@ -150,7 +150,7 @@ def _decode(data: bytes, target: Target, box: Box | None) -> ShrunkImage:
         array = open_numpy(data)
         _check_size(array.width, array.height, target)
         image = array if isinstance(array, Image.Image) else _by_range(array, target)
-        return _shrink(_Loaded(image, FORMAT), len(data), target, box)
+        return _shrink(_Loaded(lambda: image, FORMAT), len(data), target, box)
     with Image.open(io.BytesIO(data), formats=formats_for(data)) as opened:
         _check_size(opened.width, opened.height, target)
         return _shrink(_load(opened, data, target, box), len(data), target, box)
@@ -161,24 +161,33 @@ class _Loaded:
     """A decoded image of 8 bits.
 
     Attributes:
-        image: as it is stored; its own EXIF data turns it upright.
+        image: makes the image as it is stored; its own EXIF data turns it upright.
         format: Pillow's name of the file's format.
         size: width and height that the file says; None for those of `image`.
         jpeg_quality: as in `ShrunkImage`.
         damage: as in `ShrunkImage`.
         turned: EXIF orientation by which Pillow has turned it already.
+        pixels: (height, width, 3) what `image` is in the end, where it need not be turned or converted: going through a
+            Pillow image costs a small photograph more than its decoding.
     """
 
-    image: Image.Image
+    image: Callable[[], Image.Image]
     format: str
     size: tuple[int, int] | None = None
     jpeg_quality: int | None = None
     damage: str = ""
     turned: int = 1
+    pixels: NDArray[np.uint8] | None = None
 
 
 def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> ShrunkImage:
-    image = loaded.image
+    if loaded.pixels is not None and loaded.size is not None and box is None:
+        square = _central_square(loaded.pixels) if target.fit == "crop" else loaded.pixels
+        if _factors((square.shape[1], square.shape[0]), target) == (1, 1):
+            thumbnail = _thumbnail(loaded.image(), target) if target.thumbnail else None
+            facts = (*loaded.size, loaded.jpeg_quality, thumbnail, loaded.damage)
+            return ShrunkImage(square, length, loaded.format, *facts)
+    image = loaded.image()
     width, height = loaded.size or image.size
     orientation = image.getexif().get(_ORIENTATION, 1)
     turned = orientation if orientation in range(2, 9) else loaded.turned
@@ -214,31 +223,48 @@ def _upright_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
 def _load(opened: ImageFile.ImageFile, data: bytes, target: Target, box: Box | None) -> _Loaded:
     """Decode an image to 8 bits."""
     name, size = opened.format or "", opened.size
+    if name in _JPEG_FORMATS:
+        return _load_jpeg(opened, data, target, _reduction(size, target, box))
     turned = opened.getexif().get(_ORIENTATION, 1) if name == "TIFF" and box is not None else 1
     kind = deep_kind(opened)
-    if kind is not None:
-        image = _by_range(read_deep(opened, data, kind), target)
-        # Of a profile for gray nothing is left in a range of its own.
-        kept = ("exif", "xmp", "icc_profile") if kind == COLOR_KIND else ("exif", "xmp")
-        image.info = {key: opened.info[key] for key in kept if key in opened.info}
-        return _Loaded(image, name, size, turned=turned)
-    quality = jpeg_quality(getattr(opened, "quantization", None))
-    reduction = _reduction(size, target, box)
-    if name not in _JPEG_FORMATS:
+    if kind is None:
         opened.load()
-        return _Loaded(opened, name, size, turned=turned)
-    is_plain = opened.mode in _JPEG_MODES
-    decoded = decode_jpeg(data, size, gray=opened.mode == "L", reduction=reduction) if is_plain else None
+        return _Loaded(lambda: opened, name, size, turned=turned)
+    image = _by_range(read_deep(opened, data, kind), target)
+    # Of a profile for gray nothing is left in a range of its own.
+    kept = ("exif", "xmp", "icc_profile") if kind == COLOR_KIND else ("exif", "xmp")
+    image.info = {key: opened.info[key] for key in kept if key in opened.info}
+    return _Loaded(lambda: image, name, size, turned=turned)
+
+
+def _load_jpeg(opened: ImageFile.ImageFile, data: bytes, target: Target, reduction: int) -> _Loaded:
+    size, mode = opened.size, opened.mode
+    quality = jpeg_quality(getattr(opened, "quantization", None))
+    decoded = decode_jpeg(data, size, gray=mode == "L", reduction=reduction) if mode in _JPEG_MODES else None
     damage = decoded.damage if decoded is not None else jpeg_damage(data, size)
     if damage and not target.keep_damaged:
-        raise Rejected("damaged", f"the JPEG is damaged inside ({damage}); to keep such: `keep_damaged=True`")
+        raise Rejected("damaged", f"the JPEG is damaged inside ({damage})")
+    name = opened.format or ""
     if decoded is None:
         opened.draft("RGB", (-(-size[0] // reduction), -(-size[1] // reduction)))
         opened.load()
-        return _Loaded(opened, name, size, quality, damage)
-    image = Image.fromarray(decoded.pixels[..., 0] if opened.mode == "L" else decoded.pixels)
-    image.info = opened.info
-    return _Loaded(image, name, size, quality, damage)
+        return _Loaded(lambda: opened, name, size, quality, damage)
+    pixels = decoded.pixels
+
+    def image() -> Image.Image:
+        stored = Image.fromarray(pixels[..., 0] if mode == "L" else pixels)
+        # Its orientation and its color profile.
+        stored.info = opened.info
+        return stored
+
+    as_seen = np.broadcast_to(pixels, (*pixels.shape[:2], 3)) if _is_as_seen(opened) else None
+    return _Loaded(image, name, size, quality, damage, pixels=as_seen)
+
+
+def _is_as_seen(image: Image.Image) -> bool:
+    """Tell whether the pixels of a JPEG need neither be turned nor be converted to sRGB."""
+    profile = image.info.get("icc_profile") or b""
+    return image.getexif().get(_ORIENTATION, 1) not in range(2, 9) and (not profile or is_srgb(profile, image.mode))
 
 
 def _reduction(size: tuple[int, int], target: Target, box: Box | None) -> int:
@@ -257,7 +283,8 @@ def _by_range(pixels: DeepPixels, target: Target) -> Image.Image:
     value_range = range_of(pixels.kind, target.value_ranges)
     if value_range is None:
         raise Rejected(
-            "no-range", f"none of the images that settled the dataset's range had {pixels.kind} numbers: `value_range`"
+            "no-range",
+            f"no image that the dataset's value range was settled by has {pixels.kind} values: name the range",
         )
     return to_8_bits(pixels, value_range)
 
@@ -291,13 +318,18 @@ def _min_size(size: tuple[int, int], target: Target) -> tuple[float, float]:
 
 
 def _reduce_to_srgb(image: Image.Image, target: Target) -> Image.Image:
-    min_size = _min_size(image.size, target)
-    factors = [max(1, int(length / min_length)) for length, min_length in zip(image.size, min_size, strict=True)]
-    if factors == [1, 1]:
+    factors = _factors(image.size, target)
+    if factors == (1, 1):
         return to_srgb(image)
     if image.mode in _AVERAGING_MODES:
-        return to_srgb(image.reduce((factors[0], factors[1])))
-    return to_srgb(image).reduce((factors[0], factors[1]))
+        return to_srgb(image.reduce(factors))
+    return to_srgb(image).reduce(factors)
+
+
+def _factors(size: tuple[int, int], target: Target) -> tuple[int, int]:
+    """Return by which whole factors an image can be averaged down."""
+    least = _min_size(size, target)
+    return max(1, int(size[0] / least[0])), max(1, int(size[1] / least[1]))
 
 
 def _thumbnail(image: Image.Image, target: Target) -> NDArray[np.uint8]:
@@ -311,6 +343,13 @@ def _center_crop(image: Image.Image) -> Image.Image:
     side = min(image.size)
     left, top = (image.width - side) // 2, (image.height - side) // 2
     return image if image.width == image.height else image.crop((left, top, left + side, top + side))
+
+
+def _central_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    side = min(height, width)
+    left, top = (width - side) // 2, (height - side) // 2
+    return pixels[top : top + side, left : left + side]
 
 
 def _edges(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:

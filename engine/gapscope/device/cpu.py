@@ -150,8 +150,11 @@ class Cpu:
 @cache
 def _umap_learn() -> Any:
     # Importing it takes seconds, which only the stage that needs it should wait for.
-    import umap
-    from umap import layouts, umap_
+    with warnings.catch_warnings():
+        # That Tensorflow is not installed, which is an error where warnings are.
+        warnings.simplefilter("ignore", ImportWarning)
+        import umap
+        from umap import layouts, umap_
 
     # Compiling these takes five more seconds in every process that draws a map, unless Numba caches the result on disk.
     for module, function in (
