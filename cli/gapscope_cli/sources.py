@@ -26,7 +26,9 @@ def parse_datasets(arguments: Iterable[str]) -> dict[str, str]:
     return datasets
 
 
-def parse_named(option: str, arguments: Iterable[str], names: Collection[str]) -> dict[str, str]:
+def parse_named(
+    option: str, arguments: Iterable[str], names: Collection[str], metavar: str = "VALUE"
+) -> dict[str, str]:
     r"""Return name to value, for the datasets called `names`.
 
     A value without a name is for every dataset that has none of its own; without any it is `auto`.
@@ -35,6 +37,7 @@ def parse_named(option: str, arguments: Iterable[str], names: Collection[str]) -
         option: the Python argument, for error messages.
         arguments: `NAME=VALUE` or `VALUE`.
         names: the datasets.
+        metavar: what a value is called, for error messages.
 
     Raises:
         OptionError: two values are for the same datasets.
@@ -55,8 +58,8 @@ def parse_named(option: str, arguments: Iterable[str], names: Collection[str]) -
             values[name] = value
     if len(everywhere) > 1:
         raise OptionError(
-            f"{everywhere[0]} and {everywhere[1]} are both for all datasets: write NAME=VALUE, where NAME is one of "
-            f"{', '.join(names)}",
+            f"{everywhere[0]} and {everywhere[1]} are both for all datasets: write NAME={metavar}, where NAME is one "
+            f"of {', '.join(names)}",
             argument=option,
             value=everywhere[1],
         )

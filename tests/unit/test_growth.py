@@ -39,7 +39,8 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return read(self, entry)
 
     monkeypatch.setattr(Folder, "read", counted)
-    # The report reads images, too, for its thumbnails.
+    # The look at a sample reads images, too, and so does the report for its thumbnails.
+    monkeypatch.setattr("gapscope.stages.look._look", lambda *_: [])
     monkeypatch.setattr("gapscope.stages.pipeline.write_report", lambda *_: None)
     return names
 

@@ -284,7 +284,7 @@ def _by_range(pixels: DeepPixels, target: Target) -> Image.Image:
     if value_range is None:
         raise Rejected(
             "no-range",
-            f"no image that the dataset's value range was settled by has {pixels.kind} values: name the range",
+            f"no image that settled the dataset's value range has {pixels.kind} values: name the range",
         )
     return to_8_bits(pixels, value_range)
 

@@ -162,7 +162,8 @@ class _Walk:
         """Count the image, or the images in a folder, that are passed over."""
         if _is_folder(member):
             what = "images in hidden folders" if name.startswith(".") else f"images in folders named {name}"
-            count, example = _count_images(member.path)
+            # What a link leads to may be anything, and is counted elsewhere if it belongs here.
+            count, example = (0, b"") if member.is_symlink() else _count_images(member.path)
         else:
             what = "files named ._*"
             count, example = int(has_image_suffix(name)), member.path

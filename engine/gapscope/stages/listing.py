@@ -17,7 +17,9 @@ from gapscope.store.update import update_index
 
 _BLOCKS = 64
 _MIN_BLOCK_ROWS = 32
-_SAMPLE = 32
+SAMPLE = 32
+"""Images of each suffix that are kept of a listing to be looked at, up to twice as many."""
+
 _MAX_SUFFIX = 6
 _SHOWN_SUFFIXES = 5
 _MISSING_SHARE = 0.5
@@ -58,7 +60,7 @@ class _EvenSample:
             return
         if self.readable % self.step == 0:
             self.kept.append(entry)
-            if len(self.kept) > 2 * _SAMPLE:
+            if len(self.kept) > 2 * SAMPLE:
                 del self.kept[1::2]
                 self.step *= 2
         self.readable += 1

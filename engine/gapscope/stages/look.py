@@ -7,6 +7,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
+import pyarrow.compute as pc
+
 from gapscope.decode.children import look_in_subprocess
 from gapscope.decode.value_range import UnclearRangeError, ValueSample, settle_ranges
 from gapscope.errors import OptionError, SourceError
@@ -14,7 +17,8 @@ from gapscope.progress import Progress
 from gapscope.settings import Preprocess, ValueRange, ValueRangeOption, parse_value_range
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
-from gapscope.stages.listing import Listing
+from gapscope.stages.listing import SAMPLE, Listing
+from gapscope.store.index import read_entries, read_index
 from gapscope.store.run_store import RunStore
 
 _READERS = 16
@@ -65,16 +69,24 @@ def look_at_samples(
         dataset = run.record.datasets[name]
         settled = dataset.value_ranges
         if settled is None or again:
-            sample = listings[name].sample
+            sample = listings[name].sample if settled is None else _new_images(run, name)
             seen = _look(source, sample, run.record.config.embed.preprocess)
             rejected = [look for look in seen if isinstance(look, Rejected)]
-            if sample and len(rejected) == len(sample) and not (allow_missing or again):
-                raise SourceError(_unreadable(name, sample, rejected))
+            if settled is None and sample and len(rejected) == len(sample) and not allow_missing:
+                raise SourceError(_unreadable(name, listings[name], rejected))
             samples = [look for look in seen if isinstance(look, ValueSample)]
             dataset.value_ranges = _settle(name, samples, given.get(name), settled or ())
             run.write_record()
         for each in dataset.value_ranges or ():
             progress.note(f"{name}: {_in_words(name, each)}")
+
+
+def _new_images(run: RunStore, dataset: str) -> list[Entry]:
+    """Return some of the images that are not embedded yet, evenly spread."""
+    status = read_index(run, dataset, ["status"])["status"]
+    rows = np.flatnonzero(pc.equal(status, "listed").to_numpy())
+    spread = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(int))] if len(rows) else rows
+    return read_entries(run, dataset, spread)
 
 
 def _look(source: Source, entries: Sequence[Entry], preprocess: Preprocess) -> list[ValueSample | Rejected | None]:
@@ -88,15 +100,17 @@ def _look(source: Source, entries: Sequence[Entry], preprocess: Preprocess) -> l
         return list(pool.map(look, entries))
 
 
-def _unreadable(name: str, sample: Sequence[Entry], rejected: Sequence[Rejected]) -> str:
+def _unreadable(name: str, listing: Listing, rejected: Sequence[Rejected]) -> str:
+    sample = listing.sample
     status = Counter(each.status for each in rejected).most_common(1)[0][0]
     number = next(number for number, each in enumerate(rejected) if each.status == status)
     remedies = {
         "not-an-image": "gapscope reads what Pillow reads, and HEIC: convert others to PNG or TIFF",
         "too-large": "raise `max_pixels`",
     }
+    tried = "" if len(sample) == listing.count else f"the {len(sample):,} that were tried of "
     return (
-        f"dataset {name}: none of the {len(sample):,} of its images that were tried can be read; most are {status} "
+        f"dataset {name}: none of {tried}its {listing.count:,} images can be read; most are {status} "
         f"({sample[number].uri}: {rejected[number].error}); {remedies.get(status, 'check the files')}, or go on all "
         "the same: `allow_missing=True`"
     )

@@ -93,6 +93,30 @@ def test_orientation_tags_are_applied_once_in_every_container(kind: str, orienta
     assert np.abs(picture.pixels.astype(int) - decode(encoded(upright, "PNG"), SMALL).pixels).mean() < 6
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_box_lies_where_it_was_measured_whichever_way_the_file_is_turned(kind: str, orientation: int) -> None:
+    undo = {2: 0, 3: 3, 4: 1, 5: 5, 6: 2, 7: 6, 8: 4}
+    upright = Image.new("RGB", (200, 100), "white")
+    upright.paste("red", (10, 20, 60, 50))
+    stored = upright.transpose(Image.Transpose(undo[orientation])) if orientation in undo else upright
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = (
+        encoded(stored, kind, exif=exif, quality=95, subsampling=0)
+        if kind == "JPEG"
+        else encoded(stored, kind, exif=exif)
+    )
+    left, top, right, bottom = ImageOps.invert(stored.convert("L")).getbbox() or ()
+    boxes = [Box(12, 22, 46, 26, 200, 100), Box(12, 22, 46, 26)]
+    if stored.size != upright.size:
+        boxes.append(Box(left + 2, top + 2, right - left - 4, bottom - top - 4, *stored.size))
+    for box in boxes:
+        picture = decode(data, SMALL, box)
+        assert (picture.width, picture.height) == (46, 26)
+        assert picture.mean == pytest.approx((254, 0, 0), abs=3)
+
+
 def test_telephones_formats_are_read(tmp_path: Path) -> None:
     pillow_heif = pytest.importorskip("pillow_heif")
     pillow_heif.from_pillow(scene()).save(tmp_path / "a.heic", quality=95)

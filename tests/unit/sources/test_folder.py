@@ -1,11 +1,15 @@
+import ast
 import os
 import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gapscope.errors import SourceError
 from gapscope.sources import Entry, Folder, open_source
+from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 from gapscope.stages.listing import check_not_empty
 
@@ -19,6 +23,63 @@ def test_lists_images_of_all_sub_folders_sorted_and_passes_over_the_rest(tmp_pat
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
     assert names(tmp_path) == [".hidden.png", "a/10.png", "a/9.jpeg", "b/2.JPG", "c.webp"]
+
+
+BESIDE = (
+    ".ipynb_checkpoints/1-checkpoint.jpg",
+    "a/.cache/1.jpg",
+    "a/.cache/deep/2.jpg",
+    "a/@eaDir/1.jpg/SYNO@.jpg",
+    "__MACOSX/a/._1.jpg",
+    "a/._1.jpg",
+)
+
+
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
+def test_what_systems_and_programs_leave_beside_images_is_passed_over_and_counted(tmp_path: Path) -> None:
+    fill(tmp_path, "1.jpg", "a/1.jpg", "depth.exr", "scan.dcm", "b.EXR", *BESIDE)
+    (tmp_path / ".loop").symlink_to("/")
+    notes = ListingNotes()
+    listed = [os.path.relpath(entry.uri, tmp_path) for entry in Folder(str(tmp_path)).entries(notes)]
+    assert listed == ["1.jpg", "a/1.jpg"]
+    counts = {what: passed.count for what, passed in notes.passed_over.items()}
+    assert counts["files named ._*"] == 1
+    assert counts["images in folders named @eaDir"] == 1
+    assert counts["images in folders named __MACOSX"] == 1
+    assert counts["images in hidden folders"] >= 3
+    assert notes.suffixes == {".exr": 2, ".dcm": 1}
+    assert ".exr 2, .dcm 1" in notes.describe()
+
+
+def test_whoever_names_a_hidden_folder_gets_it(tmp_path: Path) -> None:
+    fill(tmp_path, "1.jpg", *BESIDE)
+    for location, count in (
+        (tmp_path / "a" / ".cache", 2),
+        (f"{tmp_path}/**/.cache/**/*.jpg", 2),
+        (f"{tmp_path}/**", 1),
+    ):
+        assert len(list(open_source("real", str(location)).entries())) == count
+
+
+def test_names_are_utf_8_under_any_locale(tmp_path: Path) -> None:
+    fill(tmp_path, "café/é.jpg", "café/日本.jpg")
+    code = (
+        "import sys; from gapscope.sources import open_source\n"
+        "source = open_source('real', sys.argv[1])\n"
+        "for entry in source.entries(): print(ascii((entry.uri, entry.status, source.read(entry))))"
+    )
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    (tmp_path / "list.txt").write_text("café/é.jpg\ncafé/日本.jpg\n", encoding="utf-8")
+    for location in (tmp_path / "café", tmp_path / "list.txt"):
+        command = [sys.executable, "-c", code, str(location)]
+        output = subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout
+        rows = [ast.literal_eval(line) for line in output.splitlines()]
+        assert rows == [(f"{tmp_path}/café/{name}", "listed", b"x") for name in ("é.jpg", "日本.jpg")]
 
 
 def test_what_cannot_be_read_is_listed_with_its_reason(tmp_path: Path) -> None:

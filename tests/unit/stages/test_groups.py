@@ -316,7 +316,7 @@ def test_the_command_line_takes_a_rule_for_all_and_one_per_dataset(
     ("arguments", "words"),
     [
         (["real=folder", "real=tar"], "dataset real has two values"),
-        (["folder", "tar"], "folder and tar are both for all datasets: write NAME=RULE, where NAME is one of real"),
+        (["folder", "tar"], "folder and tar are both for all datasets: write NAME=VALUE, where NAME is one of real"),
     ],
 )
 def test_two_rules_for_one_dataset_are_an_error(arguments: list[str], words: str) -> None:

@@ -153,7 +153,7 @@ def test_nothing_readable_stops_and_says_why(folders: dict[str, str], tmp_path: 
     (tmp_path / "words").mkdir()
     for number in range(40):
         (tmp_path / "words" / f"{number}.png").write_text("an image only by name")
-    with pytest.raises(SourceError, match=r"dataset words: none of the 40 .* not-an-image .*words/0.png"):
+    with pytest.raises(SourceError, match=r"none of its 40 images can be read; most are not-an-image .*words/0.png"):
         quick_compare({**folders, "words": str(tmp_path / "words")}, tmp_path / "other", **FAST)
     assert not (tmp_path / "other" / "pyramid.zarr").exists()
 

@@ -33,7 +33,12 @@ def test_notes_and_ends_of_work_go_to_the_file_and_the_logger(tmp_path: Path, ca
 def test_warnings_about_the_data_are_logged_as_warnings(
     small_run: gapscope.Run, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    datasets = {
+        "a": {"warnings": [{"sentence": "all pictures of a are nearly black"}]},
+        "b": {"warnings": []},
+    }
     confounders = {"a-vs-b": {"warning": "the files alone tell a and b apart"}, "a-vs-c": {"warning": ""}}
-    monkeypatch.setattr(pipeline, "read_metrics", lambda _: {"confounders": confounders})
+    monkeypatch.setattr(pipeline, "read_metrics", lambda _: {"datasets": datasets, "confounders": confounders})
     pipeline._log_warnings(small_run.store)
-    assert caplog.record_tuples == [("gapscope", logging.WARNING, "the files alone tell a and b apart")]
+    messages = ["all pictures of a are nearly black", "the files alone tell a and b apart"]
+    assert caplog.record_tuples == [("gapscope", logging.WARNING, message) for message in messages]
