@@ -1,56 +1,35 @@
 """A COCO annotation file with its folder of images: one row per image, or one row per annotated object."""
 
-import json
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any
 
-from gapscope.errors import SourceError, one_line
+from gapscope.errors import SourceError
+from gapscope.sources.coco_boxes import Edges, given_edges, number, segmentation_edges
+from gapscope.sources.coco_file import (
+    UNKNOWN_IMAGES,
+    CocoAnnotation,
+    CocoFile,
+    CocoImage,
+    read_annotations,
+    shown,
+    shown_id,
+)
+from gapscope.sources.coco_images import ImageFiles, find_folder
 from gapscope.sources.entry import Box, Entry, Kind
-from gapscope.sources.files import open_container, read_file
-from gapscope.sources.folder import check_file_unchanged, file_entry, utf8_safe
+from gapscope.sources.files import read_file
+from gapscope.sources.folder import check_file_unchanged, utf8_safe
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
-from gapscope.urls import is_url, remote
+from gapscope.sources.rejects import Rejected
+from gapscope.urls import is_url
 
 MARGIN = 0.1
 """Margin around an object on every side, as a fraction of the width and height of its box."""
 
-
-class CocoImage(TypedDict):
-    """An image of an annotation file. `id` is never a list or an object; nothing else is known of it."""
-
-    file_name: str
-    id: NotRequired[Any]
-
-
-class CocoAnnotation(TypedDict):
-    """An annotated object. The ids are never lists or objects; the other values may be anything."""
-
-    image_id: Any
-    id: NotRequired[Any]
-    category_id: NotRequired[Any]
-    bbox: NotRequired[Any]
-    area: NotRequired[Any]
-    iscrowd: NotRequired[Any]
-
-
-class CocoCategory(TypedDict):
-    """A category of objects."""
-
-    name: Any
-    id: NotRequired[Any]
-
-
-class CocoFile(TypedDict):
-    """The content of an annotation file, as far as it is used."""
-
-    images: list[CocoImage]
-    annotations: list[CocoAnnotation]
-    categories: list[CocoCategory]
+_CROWD = (1, "1", "true", "True")
 
 
 @dataclass(frozen=True)
@@ -62,12 +41,14 @@ class Coco:
         images: path or URL of the folder that its file names are relative to.
         objects: whether a row is an object, cropped to its box with a margin; crowds are left out.
         location: what the user gave, with absolute paths.
+        rival: another folder beside the file that has files of the same names; empty if there is none.
     """
 
     annotations: str
     images: str
     objects: bool
     location: str
+    rival: str = ""
 
     @property
     def folder(self) -> None:
@@ -82,36 +63,34 @@ class Coco:
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"{'annotated' if self.objects else 'listed'} in {self.annotations}"
+        listed = "annotated" if self.objects else "listed"
+        return f"{listed} in {self.annotations}, with images from {self.images or '/'}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images in the order of the file, or the objects by image and then by id."""
+        notes = ListingNotes() if notes is None else notes
         content = read_annotations(self.annotations)
-        by_image: dict[Any, list[CocoAnnotation]] = {}
-        for annotation in content["annotations"] if self.objects else []:
-            if not annotation.get("iscrowd"):
-                by_image.setdefault(annotation.get("image_id"), []).append(annotation)
-        counter = NameCounter()
-        categories = _category_names(content)
-        for image in content["images"]:
-            image_entry = _image_entry(self.images, image["file_name"])
-            if not self.objects:
-                yield _with_unique_uri(image_entry, "#", counter)
-            for annotation in sorted(by_image.get(image.get("id"), []), key=_sort_key):
-                entry = _object_entry(image_entry, annotation, categories.get(annotation.get("category_id")))
-                yield _with_unique_uri(entry, ".", counter)
+        content.tell(notes)
+        if self.rival:
+            notes.guess(f"{self.rival} has files of the same names, which are not taken")
+        files = self._files(content)
+        if self.objects:
+            yield from _Objects(content, files, notes).entries()
+        else:
+            yield from (entry for _, entry in _image_entries(content, files))
+        files.tell(notes)
 
     def categories(self) -> Mapping[str, Sequence[str]]:
         """Return the names of the categories that are annotated in each image, by its uri; crowds count."""
         content = read_annotations(self.annotations)
-        names = _category_names(content)
-        by_image: dict[Any, list[str]] = {}
-        for annotation in content["annotations"]:
-            if annotation.get("category_id") in names:
-                by_image.setdefault(annotation["image_id"], []).append(names[annotation["category_id"]])
+        names, by_image = content.categories, content.by_image()
         return {
-            _image_entry(self.images, image["file_name"]).uri: by_image.get(image.get("id"), [])
-            for image in content["images"]
+            entry.uri: [
+                names[annotation["category_id"]]
+                for annotation in by_image.get(image.get("id"), ())
+                if annotation.get("category_id") in names
+            ]
+            for image, entry in _image_entries(content, self._files(content))
         }
 
     def read(self, entry: Entry) -> bytes:
@@ -125,6 +104,9 @@ class Coco:
             check_file_unchanged(Entry(path, entry.bytes, entry.mtime_ns))
         return read_file(path)
 
+    def _files(self, content: CocoFile) -> ImageFiles:
+        return ImageFiles(self.images, (image["file_name"] for image in content.images))
+
 
 def open_coco(annotations: str, images: str | None, location: str, *, objects: bool) -> Coco:
     """Return the COCO dataset of an annotation file.
@@ -136,62 +118,56 @@ def open_coco(annotations: str, images: str | None, location: str, *, objects: b
         objects: whether a row is an object instead of an image.
 
     Raises:
-        SourceError: the file is not a COCO annotation file, or its images are not where they are looked for.
+        SourceError: the file is not a COCO annotation file, its images are not where they are looked for, or it has no
+            objects in them.
     """
     content = read_annotations(annotations)
-    if not content["images"]:
+    if not content.images:
         raise SourceError(f"{location}: lists no images")
-    base = annotations.rpartition("/")[0]
+    if objects:
+        _check_has_objects(content, location)
     if images is not None:
+        base = annotations.rpartition("/")[0]
         folder = images if is_url(images) or os.path.isabs(images) else f"{base}/{images}"
         return Coco(annotations, folder.rstrip("/"), objects, location)
-    first = content["images"][0]["file_name"]
-    split = annotations.rpartition("/")[2].rpartition(".")[0].rpartition("_")[2]
-    for folder in (base, f"{base}/images", f"{base}/{split}", f"{base}/../images", f"{base}/../{split}"):
-        if _exists(f"{folder}/{first}"):
-            return Coco(annotations, folder if is_url(folder) else os.path.normpath(folder), objects, location)
-    raise SourceError(f"{location}: {first} is not beside it; name the folder of its images: {location}::FOLDER")
+    names = [image["file_name"] for image in content.images]
+    folder, rival = find_folder(annotations, names)
+    if not folder:
+        raise SourceError(
+            f"{location}: its images, such as {shown(names[0])}, are not beside it, nor in images, data or a folder "
+            f"named like the split; name the folder of its images: {location}::FOLDER"
+        )
+    return Coco(annotations, folder, objects, location, rival)
 
 
-def _exists(location: str) -> bool:
-    if not is_url(location):
-        return os.path.exists(location)
-    fs, path = remote(location)
-    return bool(fs.exists(path))
+def _check_has_objects(content: CocoFile, location: str) -> None:
+    whole = "leave out `objects=True` to compare whole images"
+    unknown = content.notes.passed_over.get(UNKNOWN_IMAGES)
+    if not content.annotations and unknown:
+        own_id = shown_id(content.images[0].get("id"))
+        raise SourceError(
+            f"{location}: none of its {unknown.count:,} annotations is of one of its {len(content.images):,} images: "
+            f"one has {unknown.example}, and the first image has id {own_id}; correct the ids, or {whole}"
+        )
+    if not content.annotations:
+        raise SourceError(f"{location}: has no annotations; give the file that has them, or {whole}")
+    for key, layout in (("segments_info", "panoptic segments"), ("caption", "captions")):
+        if key in content.annotations[0] and not {"bbox", "segmentation"} & content.annotations[0].keys():
+            raise SourceError(
+                f"{location}: holds COCO's {layout}; give the file that has the objects' boxes, or {whole}"
+            )
+    if all(_is_crowd(annotation) for annotation in content.annotations):
+        raise SourceError(f"{location}: all of its annotations are crowds, which are left out; {whole}")
 
 
-# Opening and listing a dataset read the same file.
-@lru_cache(maxsize=2)
-def read_annotations(location: str) -> CocoFile:
-    """Return the content of an annotation file, after checking the structure that `CocoFile` describes.
-
-    Raises:
-        SourceError: the file cannot be read, or is not a COCO annotation file.
-    """
-    with open_container(location) as file:
-        try:
-            content = json.load(file)
-        except (ValueError, RecursionError, OSError) as error:
-            raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)})") from error
-    if not isinstance(content, dict):
-        raise SourceError(f"{location}: not a COCO annotation file: it does not hold a JSON object")
-    for name, key in (("images", "file_name"), ("annotations", "image_id"), ("categories", "name")):
-        rows = content.setdefault(name, [])
-        if not isinstance(rows, list) or not all(isinstance(row, dict) and key in row for row in rows):
-            raise SourceError(f"{location}: not a COCO annotation file: `{name}` is not a list of objects with `{key}`")
-    if not all(isinstance(row["file_name"], str) for row in content["images"]):
-        raise SourceError(f"{location}: not a COCO annotation file: a `file_name` is not text")
-    for name in ("images", "annotations", "categories"):
-        for key in ("id", "image_id", "category_id"):
-            if any(isinstance(row.get(key), dict | list) for row in content[name]):
-                raise SourceError(
-                    f"{location}: not a COCO annotation file: `{key}` in `{name}` is neither a number nor text"
-                )
-    return cast("CocoFile", content)
+def _image_entries(content: CocoFile, files: ImageFiles) -> Iterator[tuple[CocoImage, Entry]]:
+    counter = NameCounter()
+    for image in content.images:
+        yield image, _with_unique_uri(files.entry(image["file_name"]), "#", counter)
 
 
-def _category_names(content: CocoFile) -> dict[Any, str]:
-    return {category.get("id"): utf8_safe(str(category.get("name"))) for category in content["categories"]}
+def _is_crowd(annotation: CocoAnnotation) -> bool:
+    return annotation.get("iscrowd") in _CROWD
 
 
 def _sort_key(annotation: CocoAnnotation) -> str:
@@ -205,46 +181,96 @@ def _with_unique_uri(entry: Entry, separator: str, counter: NameCounter) -> Entr
     return entry if count == 1 else replace(entry, uri=f"{entry.uri}{separator}{count}", offset=0)
 
 
-def _image_entry(folder: str, name: str) -> Entry:
-    path = f"{folder}/{name}"
-    if name.startswith("/") or ".." in name.split("/") or is_url(name):
-        return Entry(utf8_safe(path), status="bad-name", error="the image's name leads out of the folder of images")
-    if "\0" in name:
-        return Entry(
-            utf8_safe(path).replace("\0", "\\x00"), status="bad-name", error="the image's name contains a zero byte"
-        )
-    if utf8_safe(path) != path:
-        return Entry(utf8_safe(path), status="bad-name", error="the image's name is not UTF-8")
-    return Entry(path) if is_url(folder) else file_entry(path)
+class _Objects:
+    """Lists the objects of an annotation file, and notes what it leaves out and takes for granted."""
+
+    def __init__(self, content: CocoFile, files: ImageFiles, notes: ListingNotes) -> None:
+        self._content, self._files, self._notes = content, files, notes
+        self._counter = NameCounter()
+        self._ids: set[Any] = set()
+        self._repeated = ""
+        self._from_segmentation = 0
+        self._without_category = 0
+        self._unknown_category = ""
+
+    def entries(self) -> Iterator[Entry]:
+        """Yield the objects by image and then by id."""
+        by_image = self._content.by_image()
+        for image in self._content.images:
+            annotations = by_image.get(image.get("id"))
+            if not annotations:
+                self._notes.pass_over("images without annotations", shown(image["file_name"]))
+                continue
+            image_entry = self._files.entry(image["file_name"])
+            image_size = _positive(image.get("width")), _positive(image.get("height"))
+            for annotation in sorted(annotations, key=_sort_key):
+                self._watch_ids(annotation)
+                if _is_crowd(annotation):
+                    self._notes.pass_over("crowd annotations", f"id {shown_id(annotation.get('id'))}")
+                    continue
+                entry = self._entry(image_entry, image_size, annotation)
+                yield _with_unique_uri(entry, ".", self._counter)
+        self._tell()
+
+    def _watch_ids(self, annotation: CocoAnnotation) -> None:
+        own_id = annotation.get("id")
+        if own_id in self._ids and own_id is not None and not self._repeated:
+            self._repeated = shown_id(own_id)
+        self._ids.add(own_id)
+
+    def _entry(self, image_entry: Entry, image_size: tuple[float, float], annotation: CocoAnnotation) -> Entry:
+        uri = f"{image_entry.uri}#{utf8_safe(str(annotation.get('id')))}"
+        values = {"category": self._category(annotation), "area": number(annotation.get("area"))}
+        if image_entry.status != "listed":
+            return Entry(uri, status=image_entry.status, error=image_entry.error, values=values)
+        try:
+            box = _with_margin(self._edges(annotation, image_size), image_size)
+        except Rejected as rejected:
+            return Entry(uri, status=rejected.status, error=rejected.error, values=values)
+        return Entry(uri, image_entry.bytes, image_entry.mtime_ns, offset=0, box=box, values=values)
+
+    def _category(self, annotation: CocoAnnotation) -> str | None:
+        own_id = annotation.get("category_id")
+        name = None if own_id is None else self._content.categories.get(own_id)
+        if name is None and own_id is not None:
+            self._without_category += 1
+            self._unknown_category = self._unknown_category or shown_id(own_id)
+        return name
+
+    def _edges(self, annotation: CocoAnnotation, image_size: tuple[float, float]) -> Edges:
+        edges = given_edges(annotation.get("bbox"))
+        if edges is not None:
+            return edges
+        segmentation = annotation.get("segmentation")
+        if not segmentation:
+            raise Rejected("bad-box", "the annotation's box is empty or not four numbers")
+        edges = segmentation_edges(segmentation, image_size)
+        self._from_segmentation += 1
+        return edges
+
+    def _tell(self) -> None:
+        if self._from_segmentation:
+            self._notes.guess(
+                f"annotations without a box have that of their polygons or mask ({self._from_segmentation:,} in all)"
+            )
+        if self._repeated:
+            self._notes.guess(f"annotations that share an id, such as {self._repeated}, are objects of their own")
+        if self._without_category:
+            self._notes.guess(
+                f"the category stays empty where the file has none of that id, such as {self._unknown_category} "
+                f"({self._without_category:,} in all)"
+            )
 
 
-def _object_entry(image: Entry, annotation: CocoAnnotation, category: str | None) -> Entry:
-    uri = f"{image.uri}#{utf8_safe(str(annotation.get('id')))}"
-    values = {"category": category, "area": _number(annotation.get("area"))}
-    if image.status != "listed":
-        return Entry(uri, status=image.status, error=image.error, values=values)
-    box = _box_with_margin(annotation.get("bbox"))
-    if box is None:
-        return Entry(uri, status="bad-box", error="the annotation's box is empty or not four numbers", values=values)
-    return Entry(uri, image.bytes, image.mtime_ns, offset=0, box=box, values=values)
+def _positive(value: Any) -> float:
+    result = number(value)
+    return result if result is not None and result > 0 else 0
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _box_with_margin(bbox: Any) -> Box | None:
-    numbers = [_number(value) for value in bbox] if isinstance(bbox, list) else []
-    finite = [number for number in numbers if number is not None]
-    if len(numbers) != 4 or len(finite) != 4 or min(finite[2:]) <= 0:
-        return None
-    left, top, width, height = finite
-    right, bottom = left + width * (1 + MARGIN), top + height * (1 + MARGIN)
-    left, top = max(0.0, left - width * MARGIN), max(0.0, top - height * MARGIN)
-    return Box(left, top, right - left, bottom - top) if right > left and bottom > top else None
+def _with_margin(edges: Edges, image_size: tuple[float, float]) -> Box:
+    width, height = (edges.right - edges.left) * MARGIN, (edges.bottom - edges.top) * MARGIN
+    left, top = max(0.0, edges.left - width), max(0.0, edges.top - height)
+    right, bottom = edges.right + width, edges.bottom + height
+    if not (left < right < math.inf and top < bottom < math.inf):
+        raise Rejected("bad-box", "the annotation's box lies outside its image")
+    return Box(left, top, right - left, bottom - top, *image_size)

@@ -1,12 +1,10 @@
 """Every kind of source: what it lists, and that each entry opens the image that it names."""
 
 import io
-import json
 import os
 import pickle
 import tarfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -233,73 +231,6 @@ def test_a_header_that_claims_to_be_huge_is_not_believed(tmp_path: Path, picture
     assert [entry.status for entry in open_and_list(tmp_path / "a.tar")[1]] == ["broken"]
 
 
-def coco(folder: Path) -> dict[str, Any]:
-    content = {
-        "images": [
-            {"id": 7, "file_name": "a.png"},
-            {"id": 8, "file_name": "deep/d.jpg"},
-            {"id": 9, "file_name": "../out.png"},
-            {"id": 10, "file_name": "gone.png"},
-        ],
-        "categories": [{"id": 1, "name": "cat"}],
-        "annotations": [
-            {"id": 2, "image_id": 8, "category_id": 1, "bbox": [1, 2, 4, 2], "area": 8.5},
-            {"id": 11, "image_id": 7, "category_id": 1, "bbox": [0, 0, 4, 4], "area": 16},
-            {"id": 3, "image_id": 7, "category_id": 5, "bbox": [0, 0, -1, 4]},
-            {"id": 4, "image_id": 7, "category_id": 1, "bbox": [0, 0, 4, 4], "iscrowd": 1},
-            {"id": 5, "image_id": 7, "category_id": 1, "bbox": ["0", None]},
-            {"id": 6, "image_id": 10, "category_id": 1, "bbox": [0, 0, 4, 4]},
-        ],
-    }
-    (folder / "annotations.json").write_text(json.dumps(content))
-    return content
-
-
-def test_a_coco_file_lists_its_images(folder: Path, picture: Picture) -> None:
-    coco(folder)
-    source, entries = open_and_list(folder / "annotations.json")
-    assert [entry.status for entry in entries] == ["listed", "listed", "bad-name", "missing"]
-    assert contents(source, entries[:2]) == [picture(1), picture(3)]
-
-
-@pytest.mark.parametrize(
-    "location", ["annotations/instances_photos.json", "annotations/instances_photos.json::../photos"]
-)
-def test_a_coco_files_images_are_found_beside_it(tmp_path: Path, folder: Path, location: str) -> None:
-    coco(folder)
-    (tmp_path / "annotations").mkdir()
-    (folder / "annotations.json").rename(tmp_path / "annotations" / "instances_photos.json")
-    _, entries = open_and_list(tmp_path / location)
-    assert [entry.status for entry in entries] == ["listed", "listed", "bad-name", "missing"]
-    (tmp_path / "annotations" / "instances_photos.json").rename(tmp_path / "other.json")
-    with pytest.raises(SourceError, match="name the folder of its images"):
-        open_source("real", str(tmp_path / "other.json"))
-
-
-def test_a_coco_file_lists_its_objects_with_a_margin(folder: Path, picture: Picture) -> None:
-    coco(folder)
-    source, entries = open_and_list(folder / "annotations.json", objects=True)
-    assert names(entries) == ["a.png#3", "a.png#5", "a.png#11", "d.jpg#2", "gone.png#6"]
-    assert [entry.status for entry in entries] == ["bad-box", "bad-box", "listed", "listed", "missing"]
-    assert (entries[2].box or ())[:4] == pytest.approx((0, 0, 4.4, 4.4))
-    assert (entries[3].box or ())[:4] == pytest.approx((0.6, 1.8, 4.8, 2.4))
-    assert entries[3].values == {"category": "cat", "area": 8.5}
-    assert contents(source, entries[2:4]) == [picture(1), picture(3)]
-
-
-def test_a_coco_file_that_names_things_twice_or_not_at_all(folder: Path, picture: Picture) -> None:
-    boxes = [{"image_id": 7, "bbox": [0, 0, 4, 4]}] * 2 + [{"id": 3, "image_id": 8, "bbox": [1, 1, 2, 2]}]
-    images = [{"id": 7, "file_name": "a.png"}, {"id": 8, "file_name": "a.png"}, {"id": 9, "file_name": "\ud800.png"}]
-    (folder / "annotations.json").write_text(json.dumps({"images": images, "annotations": boxes}))
-    source, entries = open_and_list(folder / "annotations.json")
-    assert names(entries) == ["a.png", "a.png#2", "\\ud800.png"]
-    assert entries[2].status == "bad-name"
-    assert contents(source, entries[:2]) == [picture(1)] * 2
-    source, entries = open_and_list(folder / "annotations.json", objects=True)
-    assert names(entries) == ["a.png#None", "a.png#None.2", "a.png#3"]
-    assert contents(source, entries) == [picture(1)] * 3
-
-
 def test_a_list_in_another_encoding_or_with_holes_can_be_indexed(folder: Path, tmp_path: Path) -> None:
     (folder / "old.csv").write_bytes("image,größe,city\ngrün.png,1,Köln\n".encode("latin-1"))
     (folder / "old.txt").write_bytes("http://host/grün.png\nb.png\n".encode("latin-1"))
@@ -327,21 +258,6 @@ def test_names_that_come_again_are_counted_however_long_the_list() -> None:
     for number in range(2 * 2**16 + 5):
         assert counter.add(f"{number}.png") == 1
     assert [counter.add(name) for name in ("0.png", "131072.png", "0.png", "new.png", "new.png")] == [2, 2, 3, 1, 2]
-
-
-KEYS = ("images", "file_name", "annotations", "image_id", "bbox", "id", "name", "categories", "category_id")
-JSON = st.recursive(
-    st.none() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
-)
-
-
-@given(st.fixed_dictionaries({}, optional=dict.fromkeys(KEYS[:3], JSON)) | JSON)
-def test_any_json_is_a_dataset_or_one_line(tmp_path_factory: pytest.TempPathFactory, content: Any) -> None:
-    path = tmp_path_factory.mktemp("coco") / "a.json"
-    path.write_text(json.dumps(content))
-    with suppress(SourceError):
-        list(open_source("real", f"{path}::.", objects=True).entries())
 
 
 def test_parquet_files_hold_images_and_columns(tmp_path: Path, picture: Picture) -> None:
