@@ -1,6 +1,6 @@
 """Whether photographs keep their content in whatever numbers they are written.
 
-The input is a folder with a sub-folder of photographs per class. They are made gray and written in many ways: as 8 bits,
+The input is a folder with a sub-folder of photographs per class. They are made gray and written in many ways: 8 bits,
 in 10, 12, 14 and 16 bits of 16, with a black level, in the narrow range of a thermal camera, as signed integers, and as
 floats in several ranges, with single infinities. Each way is one dataset. A sample of it settles its range, as a run
 does, and the bundled network embeds it. The benchmark reports per way:
@@ -32,10 +32,10 @@ from gapscope.sources import open_source
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from fit import knn_accuracy
 from harness import argument_parser, write_result
 from networks import bundled_pyramid
-from photographs import SIZE, embed
+from quality.fit import knn_accuracy
+from quality.photographs import SIZE, embed
 
 _SAMPLE = 32
 

@@ -107,7 +107,7 @@ def test_a_box_lies_where_it_was_measured_whichever_way_the_file_is_turned(kind:
         if kind == "JPEG"
         else encoded(stored, kind, exif=exif)
     )
-    left, top, right, bottom = ImageOps.invert(stored.convert("L")).getbbox() or ()
+    left, top, right, bottom = ImageOps.invert(stored.convert("L")).getbbox() or (0, 0, 0, 0)
     boxes = [Box(12, 22, 46, 26, 200, 100), Box(12, 22, 46, 26)]
     if stored.size != upright.size:
         boxes.append(Box(left + 2, top + 2, right - left - 4, bottom - top - 4, *stored.size))
