@@ -1,5 +1,6 @@
 """Seeds for fuzzing: small valid files of every kind that gapscope parses, and strategies that mutate them."""
 
+import gzip
 import io
 import json
 import os
@@ -73,6 +74,11 @@ LIST_SEEDS = {
     ".txt": [
         b"a.png\n# passed over\n\n  /etc/passwd \n~/x.png\n~nobody-of-that-name/x.png\n",
         b"reference::a\nfilecache::memory://x\nssh://h/x.png\nfile:///etc/passwd\nmemory://nowhere/x.png\n",
+        '"a b\\c.png";1\r\n"C:\\x.png";2\r\n'.encode("utf-16"),
+        gzip.compress(b"image|label\n'a.png'|1\n"),
+    ],
+    ".jsonl": [
+        b'{"file_name": "a.png", "n": 1e999, "o": {"x": []}}\n{"file_name": "\\ud800\\u0000", "n": "x"}\n[1]\n',
     ],
 }
 

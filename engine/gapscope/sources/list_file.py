@@ -1,45 +1,58 @@
-"""A list of images: a text file with one path per line, or a CSV, TSV or Parquet table with a column of paths."""
+"""A list of images: lines of text, a table, JSON lines or Parquet, with a path or URL per row."""
 
-import csv
-import io
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind, Value
-from gapscope.sources.files import open_container, read_file
-from gapscope.sources.folder import check_file_unchanged, file_entry, utf8_safe
+from gapscope.sources.files import modified_ns, read_file
+from gapscope.sources.folder import check_file_unchanged
+from gapscope.sources.list_columns import choose_column, known_by_name, looks_like_path
+from gapscope.sources.list_json import find_json_lines
+from gapscope.sources.list_lines import Lines, find_lines
+from gapscope.sources.list_parquet import ParquetTable
+from gapscope.sources.list_rows import BadRow, Cells, Writing
+from gapscope.sources.list_table import Table, find_table, first_values
+from gapscope.sources.list_text import NOT_UTF_8, ListText, find_text, readable
 from gapscope.sources.name_counter import NameCounter
+from gapscope.sources.named_file import NOT_FOUND, Names, find_base, places
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.parquet_file import parquet_kinds, parquet_rows
+from gapscope.sources.parquet_file import parquet_kinds
 from gapscope.urls import is_url
 
-PATH_COLUMNS = ("path", "uri", "url", "file", "filename", "file_name", "filepath", "file_path", "image", "img")
-"""Names by which a column of paths is recognized, in upper or lower case; the first that exists is taken."""
+_FIRST_ROWS = 32
+_FIRST_CHARS = 4096
+"""How much of a list is looked at to see what it means by its names."""
 
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
-
-Row = dict[str, Any]
+_MAX_TEXT_CHARS = 2**16
+"""Of the text that a row brings along. Thousands of rows are held in memory at a time."""
 
 
 @dataclass(frozen=True)
 class ListFile:
-    """The images that a list names, in its order. Names are URLs or paths relative to the folder of the list.
+    """The images that a list names, in its order.
 
     Attributes:
         path: absolute path or URL of the list.
-        column: the column that holds the paths; None for a text file.
+        column: the column that holds the paths; None for lines of text.
         columns: the other columns of the list.
         location: what the user gave, with absolute paths.
+        writing: how the list is written.
+        names: how the names in it are understood.
+        guesses: what a user should be told about both.
     """
 
     path: str
     column: str | None
     columns: Mapping[str, Kind]
     location: str
+    writing: Writing
+    names: Names
+    guesses: tuple[str, ...]
 
     @property
     def objects(self) -> bool:
@@ -62,15 +75,40 @@ class ListFile:
         An image that the list names twice gives two entries; the uri of the second ends in `#2`. To recognize it,
         8 bytes per row are kept in memory, and nothing else.
         """
+        notes = ListingNotes() if notes is None else notes
+        for sentence in self.guesses:
+            notes.guess(sentence)
         counter = NameCounter()
-        base = self.path.rpartition("/")[0]
-        for row in _rows(self.path):
-            entry = _entry(_text(row[self.column or ""]).strip().removeprefix("file://"), base)
+        position = {name: index for index, name in enumerate(self.writing.columns)}
+        column = 0 if self.column is None else position[self.column]
+        columns = [(name, position[name], kind) for name, kind in self.columns.items()]
+        for row in self.writing.rows(notes):
+            if isinstance(row, BadRow):
+                entry = Entry(f"{self.path}#{row.line}", status="missing", error=row.error)
+                values: Mapping[str, Value] = dict.fromkeys(self.columns)
+            else:
+                entry, cells = self._find(row, column, notes)
+                values = _values(cells, columns, notes)
             count = counter.add(entry.uri)
+            if count == 1 and not values:
+                yield entry
+                continue
             uri = entry.uri if count == 1 else f"{entry.uri}#{count}"
             offset = count if count > 1 else -1
-            values = {name: _value(row.get(name), kind) for name, kind in self.columns.items()}
             yield Entry(uri, entry.bytes, entry.mtime_ns, entry.status, entry.error, offset, values=values)
+
+    def _find(self, row: Cells, column: int, notes: ListingNotes) -> tuple[Entry, Cells]:
+        """Return the entry of a row, and the row as it must be read for it."""
+        entry, told = self.names.find(_text(row[column]))
+        if entry.status in NOT_FOUND:
+            for other_row, sentence in self.writing.other_readings(row, column):
+                other, other_told = self.names.find(other_row[column])
+                if other.status not in NOT_FOUND:
+                    entry, row, told = other, other_row, [*other_told, *filter(None, [sentence])]
+                    break
+        for sentence in told:
+            notes.guess(sentence)
+        return entry, row
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the image's file.
@@ -84,109 +122,143 @@ class ListFile:
         return read_file(uri)
 
 
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else "" if value is None else str(value)
+
+
+def _values(row: Cells, columns: Sequence[tuple[str, int, Kind]], notes: ListingNotes) -> dict[str, Value]:
+    values: dict[str, Value] = {}
+    room = _MAX_TEXT_CHARS
+    for name, index, kind in columns:
+        value = row[index]
+        if value is None or value == "":
+            values[name] = None
+        elif kind == "number":
+            values[name] = _number(value)
+        else:
+            raw = _text(value).strip()
+            text = raw if raw.isascii() else readable(raw)
+            if text != raw:
+                notes.guess(NOT_UTF_8)
+            room -= len(text)
+            values[name] = text if text and room >= 0 else None
+            if room < 0:
+                notes.pass_over(f"values beyond a row's first {_MAX_TEXT_CHARS:,} characters", f"{text[:40]}...")
+    return values
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value)
+    # Nothing but spaces.
+    except ValueError:
+        return None
+
+
 def open_list(path: str, column: str | None, location: str) -> ListFile:
     """Return the list at `path`.
 
     Args:
         path: absolute path or URL of the list.
-        column: the column that holds the paths; None to recognize it by its name.
+        column: the column that holds the paths; None to recognize it by its name and its values.
         location: what the user gave, with absolute paths.
 
     Raises:
-        SourceError: the list cannot be read, or has no such column.
+        SourceError: the list cannot be read, has no such column, or leaves open which column holds the paths.
     """
-    if path.endswith(".txt"):
+    folder = path.rpartition("/")[0] or "/"
+    near = tuple(places(folder))
+    try:
+        changed_ns = modified_ns(path)
+    # Opening it says what is wrong.
+    except OSError:
+        changed_ns = 0
+    writing, kinds, values = _settle(path, changed_ns, near)
+    if isinstance(writing, Lines):
         if column is not None:
             raise SourceError(f"{location}: a text file has no columns; one path per line")
-        return ListFile(path, None, {}, location)
-    kinds = _column_kinds(path)
-    if column is None:
-        by_lower_name = {name.lower(): name for name in reversed(list(kinds))}
-        column = next((by_lower_name[name] for name in PATH_COLUMNS if name in by_lower_name), None)
-        if column is None and len(kinds) == 1:
-            column = next(iter(kinds))
-    if column not in kinds:
-        raise SourceError(
-            f"{location}: name the column that holds the images' paths, such as {os.path.basename(path)}::COLUMN; "
-            f"there are {', '.join(kinds) or 'none'}"
-        )
-    return ListFile(path, column, {name: kind for name, kind in kinds.items() if name != column}, location)
+        chosen, told = "path", list[str]()
+    else:
+        chosen, told = choose_column(values, column, location, os.path.basename(path), _is_file(near))
+    names, told_of_names = find_base([_text(value) for value in values[chosen]], folder)
+    return ListFile(
+        path,
+        None if isinstance(writing, Lines) else chosen,
+        {name: kind for name, kind in kinds.items() if name != chosen},
+        location,
+        writing,
+        names,
+        (*writing.guesses, *told, *told_of_names),
+    )
 
 
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _entry(name: str, base: str) -> Entry:
-    if not name:
-        return Entry(f"{base}/", status="missing", error="the list's row names no image")
-    if "\0" in name:
-        return Entry(
-            utf8_safe(name).replace("\0", "\\x00"), status="bad-name", error="the image's name contains a zero byte"
-        )
-    if is_url(name) or is_url(base):
-        url = name if is_url(name) else f"{base}/{name}"
-        if utf8_safe(url) != url:
-            return Entry(utf8_safe(url), status="bad-name", error="the image's name is not UTF-8")
-        return Entry(url)
-    return file_entry(os.path.normpath(os.path.join(base, os.path.expanduser(name) if name[0] == "~" else name)))
-
-
-def _value(value: Any, kind: Kind) -> Value:
-    if value is None or value == "":
-        return None
-    if kind == "number":
-        return float(value)
-    return utf8_safe(str(value))
-
-
-def _rows(path: str) -> Iterator[Row]:
-    if path.endswith(".parquet"):
-        yield from parquet_rows(path, list(_column_kinds(path)))
-        return
-    suffix = path[path.rfind(".") :]
-    with open_container(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
-        if suffix == ".txt":
-            yield from ({"": line} for line in text if line.strip() and not line.lstrip().startswith("#"))
-            return
-        try:
-            table = csv.DictReader(text, delimiter=_DELIMITERS[suffix], restval=None)
-            table.fieldnames = [utf8_safe(name) for name in table.fieldnames or ()]
-            yield from table
-        except csv.Error as error:
-            raise SourceError(f"{path}: {error}") from error
+def _is_file(near: Sequence[Names]) -> Callable[[str], bool]:
+    return lambda name: any(place.finds(name) for place in near)
 
 
 # A process opens a source several times, and the columns stay the same.
 @lru_cache(maxsize=16)
-def _column_kinds(path: str) -> Mapping[str, Kind]:
-    """Return the type of every column; finding the CSV columns whose values are all numbers takes a pass over them."""
+def _settle(
+    path: str, changed_ns: int, near: tuple[Names, ...]
+) -> tuple[Writing, Mapping[str, Kind], Mapping[str, Sequence[Any]]]:
+    """Return how a list is written, and the kinds and first values of its columns.
+
+    Finding the columns of text whose values are all numbers takes a pass over them.
+    """
+    del changed_ns
+    writing: Writing
     if path.endswith(".parquet"):
-        return parquet_kinds(path)
-    kinds: dict[str, Kind] | None = None
-    for row in _rows(path):
-        if kinds is None:
-            kinds = {name: "number" for name in row if name}
-        for name, kind in kinds.items():
-            if kind == "number" and not _is_number(row.get(name)):
-                kinds[name] = "text"
-    return kinds if kinds is not None else dict.fromkeys(_header(path), "text")
+        kinds = parquet_kinds(path)
+        writing = ParquetTable(path, tuple(kinds))
+    else:
+        text = find_text(path)
+        suffix = os.path.splitext(path.removesuffix(".gz"))[1]
+        if suffix in (".jsonl", ".ndjson"):
+            writing, kinds = find_json_lines(text)
+        else:
+            writing = _find_lines_or_table(text, suffix, _is_file(near))
+            kinds = _kinds_of_text(writing)
+    rows = [row for row in islice(writing.rows(ListingNotes()), _FIRST_ROWS) if not isinstance(row, BadRow)]
+    values = {
+        name: [row[index][:_FIRST_CHARS] if isinstance(row[index], str) else row[index] for row in rows]
+        for index, name in enumerate(writing.columns)
+        if name
+    }
+    return writing, kinds, values
 
 
-def _is_number(text: str | None) -> bool:
+def _find_lines_or_table(text: ListText, suffix: str, is_file: Callable[[str], bool]) -> Lines | Table:
+    head = text.head()
+    table = find_table(text, head, "\t" if suffix == ".tsv" else ",", is_file)
+    if suffix != ".txt":
+        return table
+    values = dict(zip(table.columns, first_values(table, head), strict=True))
+    # A text file whose first line names columns.
+    if any(any(map(looks_like_path, values[column])) for column in known_by_name(table.columns)):
+        return table
+    return find_lines(text, head, is_file)
+
+
+def _kinds_of_text(writing: Lines | Table) -> dict[str, Kind]:
+    columns = {index: name for index, name in enumerate(writing.columns) if name}
+    if isinstance(writing, Lines) and len(columns) == 1:
+        return {"path": "text"}
+    numbers, empty = list(columns), True
+    for row in writing.rows(ListingNotes()):
+        if isinstance(row, BadRow):
+            continue
+        empty = False
+        if any(not _is_number(row[index]) for index in numbers):
+            numbers = [index for index in numbers if _is_number(row[index])]
+    return {name: "number" if index in numbers and not empty else "text" for index, name in columns.items()}
+
+
+def _is_number(text: str) -> bool:
     if not text:
         return True
     try:
         float(text)
     except ValueError:
-        return False
-    return True
-
-
-def _header(path: str) -> Sequence[str]:
-    with open_container(path) as file, io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="") as text:
-        try:
-            header = next(csv.reader(text, delimiter=_DELIMITERS[path[path.rfind(".") :]]), [])
-        except csv.Error as error:
-            raise SourceError(f"{path}: {error}") from error
-        return [utf8_safe(name) for name in header]
+        return not text.strip()
+    # Python reads 12_5 as a number; a file means a name by it.
+    return "_" not in text

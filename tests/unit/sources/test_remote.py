@@ -131,6 +131,7 @@ def test_a_server_that_is_busy_for_a_while_is_asked_again(
     web: str, tmp_path: Path, picture: Picture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.png").write_bytes(picture(5))
+    (tmp_path / "a.txt").write_text("a.png\n")
     waited: list[float] = []
     monkeypatch.setattr("time.sleep", waited.append)
     busy = iter([OSError("503"), TimeoutError("late"), None, *[OSError("down")] * 9])
