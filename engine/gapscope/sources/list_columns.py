@@ -132,6 +132,8 @@ def choose_column(
         >>> choose_column({"id": ["1"], "photo": ["a.jpg"]}, None, "list.csv", "list.csv")
         ('photo', ['column photo is taken, the only one whose values look like paths of images'])
     """
+    if not values:
+        raise SourceError(f"{location}: the list is empty")
     if given is not None:
         same = [column for column in values if column == given] or [
             column for column in values if _plain(column) == _plain(given)

@@ -11,8 +11,8 @@ from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import modified_ns, read_file
 from gapscope.sources.folder import check_file_unchanged
-from gapscope.sources.list_columns import choose_column, known_by_name, looks_like_path
-from gapscope.sources.list_json import find_json_lines
+from gapscope.sources.list_columns import MAX_COLUMNS, choose_column, known_by_name, looks_like_path
+from gapscope.sources.list_json import find_json_lines, is_json_object
 from gapscope.sources.list_lines import Lines, find_lines
 from gapscope.sources.list_parquet import ParquetTable
 from gapscope.sources.list_rows import BadRow, Cells, Writing
@@ -166,7 +166,7 @@ def open_list(path: str, column: str | None, location: str) -> ListFile:
     Raises:
         SourceError: the list cannot be read, has no such column, or leaves open which column holds the paths.
     """
-    folder = path.rpartition("/")[0] or "/"
+    folder = path.rpartition("/")[0]
     near = tuple(places(folder))
     try:
         changed_ns = modified_ns(path)
@@ -212,11 +212,14 @@ def _settle(
         writing = ParquetTable(path, tuple(kinds))
     else:
         text = find_text(path)
+        head = text.head()
         suffix = os.path.splitext(path.removesuffix(".gz"))[1]
-        if suffix in (".jsonl", ".ndjson"):
+        if suffix in (".jsonl", ".ndjson") or is_json_object(next(iter(head), "")):
             writing, kinds = find_json_lines(text)
         else:
-            writing = _find_lines_or_table(text, suffix, _is_file(near))
+            writing = _find_lines_or_table(text, head, suffix, _is_file(near))
+            if len(writing.columns) > MAX_COLUMNS:
+                raise SourceError(f"{path}: has {len(writing.columns):,} columns, and a list may have {MAX_COLUMNS:,}")
             kinds = _kinds_of_text(writing)
     rows = [row for row in islice(writing.rows(ListingNotes()), _FIRST_ROWS) if not isinstance(row, BadRow)]
     values = {
@@ -227,8 +230,9 @@ def _settle(
     return writing, kinds, values
 
 
-def _find_lines_or_table(text: ListText, suffix: str, is_file: Callable[[str], bool]) -> Lines | Table:
-    head = text.head()
+def _find_lines_or_table(
+    text: ListText, head: Sequence[str], suffix: str, is_file: Callable[[str], bool]
+) -> Lines | Table:
     table = find_table(text, head, "\t" if suffix == ".tsv" else ",", is_file)
     if suffix != ".txt":
         return table

@@ -101,6 +101,19 @@ def _objects(text: ListText) -> Iterator[dict[str, Any] | BadRow]:
             yield BadRow(number, f"line {number:,} of the list is no JSON object")
 
 
+def is_json_object(line: str) -> bool:
+    """Tell whether a line holds a JSON object.
+
+    Example:
+        >>> is_json_object('{"path": "a.jpg"}'), is_json_object("{a}.jpg")
+        (True, False)
+    """
+    try:
+        return line.startswith("{") and isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _scalar(value: Any) -> Any:
     return None if isinstance(value, list | dict) else value
 

@@ -1,13 +1,13 @@
-"""Lists of one path per line, perhaps in quotes, and perhaps with a label behind it."""
+"""Lists of one path per line, perhaps in quotes, and perhaps with a label."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
+from typing import Literal, get_args
 
 from gapscope.sources.formats import IMAGE_SUFFIXES, has_image_suffix
-from gapscope.sources.list_columns import looks_like_image
+from gapscope.sources.list_columns import known_by_name, looks_like_image
 from gapscope.sources.list_rows import BadRow, Cells, too_long
 from gapscope.sources.list_text import ListText
 from gapscope.sources.notes import ListingNotes
@@ -16,13 +16,16 @@ _SEPARATOR = r"(?:[ \t]*[,;|\t][ \t]*|[ \t]+)"
 _SEPARATORS = frozenset(" \t,;|")
 _SUFFIX = "|".join(re.escape(suffix[1:]) for suffix in sorted(IMAGE_SUFFIXES))
 _AFTER_SUFFIX = re.compile(rf"\.(?:{_SUFFIX})(?:\?[^\s,;|]*)?(?P<separator>{_SEPARATOR})", re.IGNORECASE)
-_AFTER_WORD = re.compile(rf"\S+?(?P<separator>{_SEPARATOR})")
+_FIRST_WORD = re.compile(rf"(?P<word>\S+?)(?P<separator>{_SEPARATOR})")
 _IN_QUOTES = re.compile(rf"""(?P<quote>["'])(?P<path>.+?)(?P=quote)(?:{_SEPARATOR}(?P<label>.*))?""")
 
-End = Literal["line", "suffix", "last suffix", "word"]
-"""Where a path ends: with its line, after the first or the last suffix of an image, or after the first word."""
+PathIs = Literal["the line", "to the suffix", "to the last suffix", "the first word", "behind the first word"]
+"""Which part of a line the path is; a suffix is that of an image. The rest is the label."""
 
-_ENDS: tuple[End, ...] = ("line", "suffix", "last suffix", "word")
+_PARTS: tuple[PathIs, ...] = get_args(PathIs)
+
+
+_TRIED = 32
 
 
 @dataclass(frozen=True)
@@ -31,25 +34,33 @@ class Lines:
 
     Attributes:
         text: where it is, and how it is stored.
-        end: where a path ends; a label follows, unless it ends with its line.
+        path_is: which part of a line the path is.
         quotes: whether paths stand in quotes.
+        header: whether the first line names columns.
     """
 
     text: ListText
-    end: End
+    path_is: PathIs
     quotes: bool
+    header: bool
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The path, and the label if there is one."""
-        return ("path",) if self.end == "line" else ("path", "label")
+        return ("path",) if self.path_is == "the line" else ("path", "label")
 
     @property
     def guesses(self) -> tuple[str, ...]:
         """What a user should be told about how the list is written."""
-        quotes = ["quotes around names are taken off"] if self.quotes else []
-        label = ["a label follows the path in the list's lines"] if self.end != "line" else []
-        return (*self.text.guesses, *quotes, *label)
+        told = [*self.text.guesses]
+        if self.quotes:
+            told.append("quotes around names are taken off")
+        if self.path_is != "the line":
+            stands = "stands before" if self.path_is == "behind the first word" else "follows"
+            told.append(f"a label {stands} the path in the list's lines")
+        if self.header:
+            told.append("the list's first line names columns, and no image")
+        return tuple(told)
 
     def rows(self, notes: ListingNotes) -> Iterator[Cells | BadRow]:
         """Yield the rows in their order: path, label and the line itself.
@@ -57,6 +68,7 @@ class Lines:
         Raises:
             SourceError: the list cannot be read beyond the rows so far.
         """
+        header = self.header
         for number, line in enumerate(self.text.lines(), 1):
             if line is None:
                 yield too_long(number)
@@ -65,58 +77,64 @@ class Lines:
             elif text[0] == "#":
                 if looks_like_image(text):
                     notes.pass_over("names behind a #", text)
-            elif self.end == "line" and not self.quotes:
+            elif header:
+                header = False
+            elif self.path_is == "the line" and not self.quotes:
                 yield text, "", text
             else:
-                yield *read_line(text, self.end, quotes=self.quotes), text
+                yield *read_line(text, self.path_is, quotes=self.quotes), text
 
     def other_readings(self, cells: Cells, column: int) -> Iterator[tuple[Cells, str]]:
-        """Yield a line with its path at another end."""
+        """Yield a line with other parts of it as its path."""
         del column
         path, _, line = cells
         if _SEPARATORS.isdisjoint(line):
             return
         tried = {path}
-        for quotes, end in product((False, True) if line[0] in "\"'" else (False,), _ENDS):
-            path, label = read_line(line, end, quotes=quotes)
+        for quotes, path_is in product((False, True) if line[0] in "\"'" else (False,), _PARTS):
+            path, label = read_line(line, path_is, quotes=quotes)
             if path not in tried:
                 tried.add(path)
-                left_out = label and self.end == "line"
-                yield (path, label, line), "a label follows the path in some lines, and is left out" if left_out else ""
+                left_out = label and self.path_is == "the line"
+                yield (path, label, line), "the labels in some lines are left out" if left_out else ""
 
 
-def read_line(line: str, end: End, *, quotes: bool) -> tuple[str, str]:
+def read_line(line: str, path_is: PathIs, *, quotes: bool) -> tuple[str, str]:
     """Return the path and the label of a line; the label is empty if there is none.
 
     Args:
         line: without spaces around it.
-        end: where the path ends. In a line without such an end it ends with the line.
+        path_is: which part of it the path is. It is the whole line if there is no such part.
         quotes: whether a path in quotes ends with them.
 
     Example:
-        >>> read_line("a b.jpg 3", "suffix", quotes=False), read_line('"a b.jpg",3', "line", quotes=True)
+        >>> read_line("a b.jpg 3", "to the suffix", quotes=False), read_line('"a b.jpg",3', "the line", quotes=True)
         (('a b.jpg', '3'), ('a b.jpg', '3'))
     """
     if quotes and (match := _IN_QUOTES.fullmatch(line)):
-        return match["path"], match["label"] or ""
-    if end == "line":
+        label = match["label"] or ""
+        quoted = _IN_QUOTES.fullmatch(label)
+        return match["path"], quoted["path"] if quoted and quoted["label"] is None else label
+    match path_is:
+        case "the line":
+            cut = None
+        case "to the suffix":
+            cut = _AFTER_SUFFIX.search(line)
+        case "to the last suffix":
+            *_, cut = [None, *_AFTER_SUFFIX.finditer(line)]
+        case "the first word" | "behind the first word":
+            cut = _FIRST_WORD.match(line)
+    if cut is None:
         return line, ""
-    if end == "suffix":
-        match = _AFTER_SUFFIX.search(line)
-    elif end == "last suffix":
-        *_, match = [None, *_AFTER_SUFFIX.finditer(line)]
-    else:
-        match = _AFTER_WORD.match(line)
-    if match is None:
-        return line, ""
-    return line[: match.start("separator")], line[match.end() :]
+    before, behind = line[: cut.start("separator")], line[cut.end() :]
+    return (behind, before) if path_is == "behind the first word" and behind else (before, behind)
 
 
 def find_lines(text: ListText, head: Sequence[str], is_file: Callable[[str], bool]) -> Lines:
     """Return how a list of paths is written, from its first lines.
 
-    Paths end where most of them are names of files. Where none is, a label follows the suffix of an image in lines that
-    do not end with one.
+    The path is the part that is most often the name of a file. Where none is, a label follows the suffix of an image in
+    lines that do not end with one.
 
     Args:
         text: where it is, and how it is stored.
@@ -126,12 +144,19 @@ def find_lines(text: ListText, head: Sequence[str], is_file: Callable[[str], boo
     lines = [line for line in map(str.strip, head) if line and line[0] != "#"]
     quotes = bool(lines) and all(map(_IN_QUOTES.fullmatch, lines))
 
-    def read(end: End) -> list[tuple[str, str]]:
-        return [read_line(line, end, quotes=quotes) for line in lines]
+    def read(path_is: PathIs) -> list[tuple[str, str]]:
+        return [read_line(line, path_is, quotes=quotes) for line in lines]
 
-    found = {end: sum(is_file(path) for path, _ in read(end)) for end in _ENDS}
-    cut = zip(lines, read("suffix"), strict=True)
+    found = {part: sum(is_file(path) for path, _ in read(part)[:_TRIED]) for part in _PARTS}
+    cut = zip(lines, read("to the suffix"), strict=True)
     labelled = sum(bool(label) and not has_image_suffix(line) for line, (_, label) in cut)
-    likely: End = "suffix" if labelled * 2 > len(lines) else "line"
-    end = max(_ENDS, key=lambda end: (found[end], end == likely))
-    return Lines(text, end, quotes)
+    likely: PathIs = "to the suffix" if labelled * 2 > len(lines) else "the line"
+    path_is = max(_PARTS, key=lambda part: (found[part], part == likely))
+    header = path_is != "the line" and _is_header(lines, [path for path, _ in read(path_is)], is_file)
+    return Lines(text, path_is, quotes, header)
+
+
+def _is_header(lines: Sequence[str], paths: Sequence[str], is_file: Callable[[str], bool]) -> bool:
+    if looks_like_image(paths[0]) or is_file(paths[0]):
+        return False
+    return bool(known_by_name(re.split(_SEPARATOR, lines[0]))) and any(map(looks_like_image, paths[1:]))

@@ -5,12 +5,14 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+from statistics import mode
 
-from gapscope.errors import SourceError
-from gapscope.sources.list_columns import MAX_COLUMNS, known_by_name, looks_like_path, name_columns
+from gapscope.sources.list_columns import known_by_name, looks_like_image, looks_like_path, name_columns
 from gapscope.sources.list_rows import BadRow, Cells, too_long
 from gapscope.sources.list_text import NOT_UTF_8, ListText, readable
 from gapscope.sources.notes import ListingNotes
+from gapscope.urls import is_url
 
 _NOTHING = "\x1f"
 """The delimiter of a table with one column: ASCII's separator of units, which no name contains."""
@@ -19,6 +21,7 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical ba
 _EVEN_ENOUGH = 0.5
 _SHARE_OF_PATHS = 0.5
 _TRIED = 3
+_TRIED_COLUMNS = 16
 _MAX_RECORD_LINES = 256
 """Most lines that one row may take up; a quote that is open for longer was no opening quote."""
 
@@ -91,32 +94,47 @@ def find_table(text: ListText, head: Sequence[str], delimiter: str, is_file: Cal
         is_file: tells whether a name is that of a file.
     """
     given = _EXCEL_SEPARATOR.fullmatch(head[0]) if head else None
-    lines = head[1:] if given else head
+    first = 1 if given else 0
+    comments = len(list(takewhile(_is_comment, head[first:-1])))
+    lines = head[first + comments :]
     candidates = [given[1]] if given else sorted(_DELIMITERS, key=lambda candidate: candidate != delimiter)
     rows_by_delimiter = {candidate: _rows_of(lines, candidate) for candidate in candidates}
     best = max(candidates, key=lambda candidate: _fit(rows_by_delimiter[candidate], candidate, is_file))
-    rows, first = rows_by_delimiter[best], 1 if given else 0
+    rows = rows_by_delimiter[best]
+    first += comments
     guesses = [*text.guesses]
+    if comments:
+        guesses.append("the list's first lines, which begin with #, are left out")
     if best not in (delimiter, _NOTHING):
         guesses.append(f"the list's columns are separated by {_DELIMITERS[best]}")
     if not rows:
         return Table(text, best, (), first, tuple(guesses))
-    if (width := max(map(len, rows))) > MAX_COLUMNS:
-        raise SourceError(f"{text.path}: has {width:,} columns, and a list may have {MAX_COLUMNS:,}")
     if _is_image(rows, is_file):
-        columns = tuple(f"column_{number}" for number in range(1, width + 1))
+        columns = tuple(f"column_{number}" for number in range(1, mode(map(len, rows)) + 1))
         named = columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
         guesses.append(f"the list's first row is an image and names no columns, so they are called {named}")
-        return Table(text, best, columns, first, tuple(guesses))
+    else:
+        columns, told = _header_columns(rows)
+        guesses += told
+        first += 1
+    return Table(text, best, columns, first, tuple(guesses))
+
+
+def _is_comment(line: str) -> bool:
+    cells = re.split("[,;|\t]", line)
+    return line.startswith("#") and not known_by_name(cells) and not any(map(looks_like_image, cells))
+
+
+def _header_columns(rows: list[list[str]]) -> tuple[tuple[str, ...], list[str]]:
+    """Return the columns that the first row of a table names, and what a user should be told about them."""
     header, *images = rows
     # R names no column for the names of its rows.
     if images and all(len(row) == len(header) + 1 and row[-1] for row in images):
         header = ["", *header]
     empty = {index for index in range(len(header)) if not any(row[index].strip() for row in images if index < len(row))}
-    columns, told = name_columns([readable(name) for name in header], empty)
-    if any(readable(name) != name for name in header):
-        guesses.append(NOT_UTF_8)
-    return Table(text, best, columns, first + 1, tuple(guesses + told))
+    names = [readable(name) for name in header]
+    columns, told = name_columns([names[0].lstrip("\ufeff# "), *names[1:]], empty)
+    return columns, told if names == header else [*told, NOT_UTF_8]
 
 
 def first_values(table: Table, head: Sequence[str]) -> list[list[str]]:
@@ -140,18 +158,20 @@ def _fit(rows: list[list[str]], delimiter: str, is_file: Callable[[str], bool]) 
         for values in columns
         if known_by_name(values[:1]) or sum(map(looks_like_path, values)) >= len(values) * _SHARE_OF_PATHS
     ]
-    files = max((sum(map(is_file, values[:_TRIED])) for values in paths), default=0)
+    files = max((sum(map(is_file, values[:_TRIED])) for values in paths[:_TRIED_COLUMNS]), default=0)
     # A delimiter that splits at least half of the rows alike is one.
     return files, bool(paths), _EVEN_ENOUGH if delimiter == _NOTHING else even
 
 
 def _is_image(rows: list[list[str]], is_file: Callable[[str], bool]) -> bool:
     """Tell whether the first row of a table is one of an image, and not of the names of columns."""
+    if any(looks_like_image(cell) or is_url(cell) for cell in rows[0]):
+        return True
     if known_by_name(rows[0]):
         return False
     if any(map(looks_like_path, rows[0])):
         return True
-    for index, cell in enumerate(rows[0]):
+    for index, cell in enumerate(rows[0][:_TRIED_COLUMNS]):
         # Names without the suffix of an image.
         if _has_folder(cell) and all(_has_folder(row[index]) for row in rows if index < len(row)):
             return True

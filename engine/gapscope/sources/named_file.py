@@ -27,6 +27,7 @@ _QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
 _QUOTES = "quotes around names are taken off"
 _SLASHES = "backslashes in names are read as /"
 _ACCENTS = "names are found whose accents are encoded in another way in the files' names (Unicode NFC and NFD)"
+_BELOW = "absolute names that do not exist are found below the place where relative ones start"
 _PERCENT = "percent signs in file:// URLs are taken as they stand"
 
 _BACKSLASH = "\\"
@@ -37,7 +38,7 @@ class Names:
     """How the names in a list are understood.
 
     Attributes:
-        base: the absolute path or URL at which relative names start.
+        base: the absolute path or URL at which relative names start, without a slash at its end.
         backslashes: whether a backslash in a name separates folders.
     """
 
@@ -59,7 +60,7 @@ class Names:
         """
         name = name.strip().strip("\ufeff")
         if not name:
-            return Entry(f"{self.base.rstrip('/')}/", status="missing", error="the list's row names no image"), ()
+            return Entry(f"{self.base}/", status="missing", error="the list's row names no image"), ()
         if is_url(name) or name[:6].lower() == "file:/":
             return self._find_url(name)
         if is_url(self.base):
@@ -102,6 +103,8 @@ class Names:
                 return other, told
         if not reading.isascii() and (path := _with_other_accents(self._absolute(reading))):
             return file_entry(path), [*told, _ACCENTS]
+        if reading[0] == "/" and (below := self._look_up(f".{reading}")).status not in NOT_FOUND:
+            return below, [*told, _BELOW]
         if _WINDOWS.match(reading):
             error = "a path on a drive or share of Windows cannot exist on this machine"
             return replace(entry, status="missing", error=error), ()
@@ -184,7 +187,7 @@ def places(folder: str) -> list[Names]:
     if is_url(folder):
         return [beside]
     try:
-        here = Names(_decoded(os.getcwdb()))
+        here = Names(_decoded(os.getcwdb()).rstrip("/"))
     # It was removed.
     except FileNotFoundError:
         return [beside]
@@ -205,7 +208,9 @@ def find_base(names: Sequence[str], folder: str) -> tuple[Names, list[str]]:
         found = next((place for place in (beside, *others) if any(map(place.finds, relative))), beside)
     told = []
     if found != beside:
-        told.append(f"relative names start at the working directory, {readable(found.base)}, and not at the list")
+        told.append(
+            f"relative names start at the working directory, {readable(found.base) or '/'}, and not at the list"
+        )
     if _has_backslashes(names, found):
         return replace(found, backslashes=True), [*told, _SLASHES]
     return found, told

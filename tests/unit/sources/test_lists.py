@@ -6,8 +6,9 @@ import os
 import pickle
 import resource
 import unicodedata
+from itertools import product
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -17,6 +18,8 @@ from gapscope.errors import SourceError
 from gapscope.sources import Entry, Source, open_source
 from gapscope.sources.notes import ListingNotes
 
+Form = Literal["NFC", "NFD"]
+FORMS: tuple[Form, ...] = get_args(Form)
 NAMES = ["images/000.jpg", "images/my photo 1.png", "images/Köln é.webp"]
 
 
@@ -178,6 +181,38 @@ def test_a_name_without_a_suffix_and_one_with_two_have_labels(data: Path) -> Non
     assert listing.labels == [3.0, 4.0]
 
 
+@pytest.mark.parametrize(
+    ("content", "labels", "told"),
+    [
+        ("# timestamp name\n1.5 {0}\n2.5 {1}\n", [1.5, 2.5], "a label stands before the path"),
+        ("filename label\n{0} 4\n{1} 5\n", [4.0, 5.0], "first line names columns, and no image"),
+        ("/{0} 1\n/{1} 2\n", [1.0, 2.0], "absolute names that do not exist"),
+        ('{{"path": "{0}", "label": 3}}\n{{"path": "{1}"}}\n', [3.0, None], ""),
+        ("sep=|\nimage|label\n{0}|8\n{1}|9\n", [8.0, 9.0], "vertical bars"),
+        ("{0},\n{1},\n", [None, None], ""),
+    ],
+)
+def test_what_split_files_look_like(data: Path, content: str, labels: list[object], told: str) -> None:
+    (data / "split.txt").write_text(content.format(*NAMES))
+    listing = list_images(data / "split.txt")
+    assert all_found(listing, data, NAMES[:2])
+    assert listing.labels == labels
+    assert told in listing.told
+
+
+def test_comments_before_a_table_are_no_header(data: Path) -> None:
+    (data / "list.csv").write_text(
+        "# made by hand; on a Monday\n#\n# path;label\n" + "".join(f"{n};1\n" for n in NAMES)
+    )
+    listing = list_images(data / "list.csv")
+    assert all_found(listing, data)
+    assert "column path of" in listing.source.origin
+    assert "begin with #" in listing.told
+    (data / "#1.jpg").write_bytes(b"x")
+    (data / "bare.csv").write_text("#1.jpg,4\nimages/000.jpg,5\n")
+    assert all_found(list_images(data / "bare.csv"), data, ["#1.jpg", NAMES[0]])
+
+
 def test_rows_that_differ_from_the_first_are_rows(data: Path) -> None:
     odd = [f'"{NAMES[1]}" 4', NAMES[2], NAMES[0].replace("/", "\\") + ",7", "'gone.jpg'", "words", "#4.jpg"]
     (data / "list.txt").write_text("\n".join([f"{NAMES[0]} 3"] * 200 + odd))
@@ -188,7 +223,7 @@ def test_rows_that_differ_from_the_first_are_rows(data: Path) -> None:
     (data / "plain.txt").write_text("\n".join([NAMES[0]] * 300 + odd[:3]))
     listing = list_images(data / "plain.txt")
     assert [entry.status for entry in listing.entries[300:]] == ["listed"] * 3
-    assert "label follows the path in some lines, and is left out" in listing.told
+    assert "the labels in some lines are left out" in listing.told
 
 
 def test_a_list_may_name_its_columns_whatever_its_ending(data: Path) -> None:
@@ -246,6 +281,13 @@ def test_the_first_image_of_a_table_without_names_of_columns_is_not_lost(data: P
     assert list(listing.source.columns) == [f"column_{number}" for number in range(2, end.count(",") + 2)]
     assert "names no columns" in listing.told
     assert list_images(f"{data}/list.csv::column_1").entries == listing.entries
+
+
+def test_a_label_that_is_called_like_a_column_of_paths_makes_no_header(data: Path) -> None:
+    for name, separator in (("list.csv", ","), ("list.txt", ","), ("words.txt", " ")):
+        (data / name).write_text("\n".join(f"{one}{separator}image" for one in ("gone.jpg", *NAMES)))
+        listing = list_images(data / name)
+        assert [entry.status for entry in listing.entries] == ["missing"] + ["listed"] * 3
 
 
 def test_names_with_commas_in_a_table_of_one_column(data: Path) -> None:
@@ -442,9 +484,9 @@ def test_paths_of_windows_are_missing_and_the_reason_says_so(data: Path) -> None
     assert all("Windows" in entry.error for entry in entries[:4])
 
 
-@pytest.mark.parametrize("written", ["NFC", "NFD"])
-def test_accents_match_however_they_are_encoded(data: Path, written: str) -> None:
-    for folder, name in (("NFC", "NFC"), ("NFD", "NFD"), ("NFC", "NFD"), ("NFD", "NFC")):
+@pytest.mark.parametrize("written", FORMS)
+def test_accents_match_however_they_are_encoded(data: Path, written: Form) -> None:
+    for folder, name in product(FORMS, FORMS):
         path = data / unicodedata.normalize(folder, f"Zoë-{folder}{name}") / unicodedata.normalize(name, "é.jpg")
         path.parent.mkdir()
         path.write_bytes(b"x")
