@@ -7,6 +7,7 @@ from gapscope.compare.limits import ListingLimit
 from gapscope.compare.outlier_table import SATURATED
 from gapscope.compare.registry import format_share
 from gapscope.compare.style_aside import MIN_CONTENT
+from gapscope.settings import ValueRange
 from gapscope.store.datasets import Pair
 from gapscope.store.metrics import DuplicateCounts, LevelMetrics, PairMetrics, StyleAsideMetrics
 from gapscope.store.run_record import RunRecord
@@ -215,3 +216,23 @@ def describe_duplicates(record: RunRecord, pair: Pair, counts: DuplicateCounts) 
 def _named_count(dataset: str, images: int, groups: int, record: RunRecord) -> str:
     number, _, rest = record.describe_count(dataset, images, groups).partition(" ")
     return f"{number} {dataset} {rest}"
+
+
+_KINDS = {
+    "float": "floats",
+    "uint16": "16-bit grays",
+    "uint16 color": "16-bit colors",
+    "": "images with more bits than 8",
+}
+
+
+def describe_value_range(value_range: ValueRange) -> str:
+    """Return in words which values of a dataset's images are black and white.
+
+    Example:
+        >>> describe_value_range(ValueRange("uint16", 0, 4095, "as the values use 12 bits"))
+        'of its 16-bit grays, 0 is taken as black and 4,095 as white, as the values use 12 bits'
+    """
+    kind = _KINDS.get(value_range.kind, value_range.kind)
+    low, high = (f"{end:,.0f}" if end == round(end) else f"{end:g}" for end in (value_range.low, value_range.high))
+    return f"of its {kind}, {low} is taken as black and {high} as white, {value_range.basis}"

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.headline import describe_groups, describe_repeats, describe_shared
+from gapscope.compare.headline import describe_groups, describe_repeats, describe_shared, describe_value_range
 from gapscope.compare.style_aside import MIN_CONTENT
 from gapscope.report.columns import Column
 from gapscope.report.kinds import level_words
@@ -129,13 +129,18 @@ _IN_PYTHON = "`group='none'`"
 
 
 def _group_notes(run: RunStore, metrics: Metrics) -> list[str]:
-    """Return sentences on which images count as one, and on groups that two datasets share."""
+    """Return sentences on what counts as one, on what is black and white, and on groups that two datasets share."""
     notes = []
     for name in run.datasets:
         if (text := describe_groups(run.record, name)) is not None:
             repeats = describe_repeats(run.record, name, metrics["duplicates"]["repeats"].get(name, 0))
             sentences = [text.replace(_IN_PYTHON, "--group none"), *([repeats] if repeats else [])]
             notes.append(f"{'. '.join(sentences)}.")
+    for name in run.datasets:
+        notes += [
+            f"{name}: {describe_value_range(each).replace('`value_range`', '--value-range')}."
+            for each in run.record.datasets[name].value_ranges or ()
+        ]
     for pair in run.pairs:
         is_first = run.datasets.index(pair.query) < run.datasets.index(pair.reference)
         if is_first and pair.name in run.record.shared_groups:

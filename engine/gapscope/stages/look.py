@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow.compute as pc
 
+from gapscope.compare.headline import describe_value_range
 from gapscope.decode.children import look_in_subprocess
 from gapscope.decode.value_range import UnclearRangeError, ValueSample, settle_ranges
 from gapscope.errors import OptionError, SourceError
@@ -78,7 +79,8 @@ def look_at_samples(
             dataset.value_ranges = _settle(name, samples, given.get(name), settled or ())
             run.write_record()
         for each in dataset.value_ranges or ():
-            progress.note(f"{name}: {_in_words(name, each)}")
+            by_hand = f"; by hand: `value_range='{name}=LOW:HIGH'`" if each.kind else ""
+            progress.note(f"{name}: {describe_value_range(each)}{by_hand}")
 
 
 def _new_images(run: RunStore, dataset: str) -> list[Entry]:
@@ -129,13 +131,3 @@ def _settle(
             f"dataset {name}: {error}; give pictures, or name the numbers that are black and white: "
             f"`value_range='{name}=LOW:HIGH'`"
         ) from error
-
-
-_KINDS = {"float": "floats", "uint16": "16-bit grays", "uint16 color": "16-bit colors"}
-
-
-def _in_words(name: str, value_range: ValueRange) -> str:
-    kind = _KINDS.get(value_range.kind, value_range.kind) if value_range.kind else "images with other than 8 bits"
-    low, high = (f"{end:,.0f}" if end == round(end) else f"{end:g}" for end in (value_range.low, value_range.high))
-    by_hand = f"; by hand: `value_range='{name}=LOW:HIGH'`" if value_range.kind else ""
-    return f"of its {kind}, {low} is taken as black and {high} as white, {value_range.basis}{by_hand}"
