@@ -3,7 +3,7 @@
 import os
 import socket
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -89,7 +89,7 @@ class BlockDone:
         seconds: `wait` for images, in which threads `read` and `decode`, then `model` and `write`.
         utilization: how busy the GPU was, 0 to 1; None without one.
         decode_fallback_reason: why the CPU decoded what the GPU should have; empty where it did not.
-        odd_looks: of a dataset's first block, in which ways many of its pictures look odd, in words.
+        oddities: of a dataset's first block, in words, what is odd about many of its pictures.
     """
 
     rows: int
@@ -98,7 +98,7 @@ class BlockDone:
     seconds: dict[str, float]
     utilization: float | None
     decode_fallback_reason: str = ""
-    odd_looks: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
 
 
 def prepare_worker(settings: EmbedSettings, device: Device) -> None:
@@ -140,14 +140,19 @@ def embed_block(block: Block) -> BlockDone:
         seconds=clock.seconds,
         utilization=block.device.utilization(),
         decode_fallback_reason=block.device.decode_fallback_reason(),
-        odd_looks=_odd_looks(block, entries, stats) if block.number == 0 else (),
+        oddities=_oddities(block, entries, stats) if block.number == 0 else (),
     )
 
 
-def _odd_looks(block: Block, entries: Sequence[Entry], stats: Sequence[ImageStats]) -> tuple[str, ...]:
+def _oddities(block: Block, entries: Sequence[Entry], stats: Sequence[ImageStats]) -> tuple[str, ...]:
+    """Return in words what is odd about a block: pictures that look odd, or more rejected than read."""
     read = [row for row, own in enumerate(stats) if own["status"] == "ok"]
-    if not read:
-        return ()
+    if 2 * len(read) < len(stats):
+        rejected = [row for row, own in enumerate(stats) if own["status"] != "ok"]
+        commonest = Counter(stats[row]["status"] for row in rejected).most_common(1)[0][0]
+        example = next(row for row in rejected if stats[row]["status"] == commonest)
+        count = f"{len(rejected):,} of {len(stats):,} images of {block.dataset} cannot be read"
+        return (f"{count}; most are {commonest} ({entries[example].uri}: {stats[example]['error']})",)
     looks = odd_looks(np.array([[cast("float", stats[row][name]) for name in STATS] for row in read]))  # type: ignore[literal-required]
     return tuple(odd.describe(block.dataset, entries[read[odd.rows[0]]].uri) for odd in looks)
 

@@ -76,8 +76,8 @@ def embed_datasets(
                 if done.decode_fallback_reason not in told | {""}:
                     told.add(done.decode_fallback_reason)
                     progress.note(f"the CPU decodes what the GPU should: {done.decode_fallback_reason}")
-                for odd in done.odd_looks:
-                    progress.note(f"warning: of the first block, {odd}; stop here if they should not")
+                for oddity in done.oddities:
+                    progress.note(f"warning: in the first block, {oddity}; stop here if that is wrong")
     for name in run.record.datasets:
         merge_image_stats(run, name)
         if name in cached and not cached[name].holds(settings.levels):

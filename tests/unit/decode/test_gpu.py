@@ -108,7 +108,11 @@ def test_what_the_gpu_does_not_read_is_read_by_the_cpu() -> None:
             assert_same(decode_on_gpu(data, preprocess), decode(data, preprocess))
     box = Box(9.0, 9.0, 50.0, 40.0)
     assert_same(decode_on_gpu(plain, PREPROCESS, box), decode(plain, PREPROCESS, box))
-    for data, status in ((plain[:-200], "damaged"), (b"", "empty"), (b"words", "not-an-image")):
+    # Damage that its header does not show, and that a GPU would pass over.
+    damaged = plain[: len(plain) * 2 // 3] + plain[-2:]
+    assert plain_jpeg(damaged, MAX_PIXELS)
+    cases = ((plain[:-200], "damaged"), (damaged, "damaged"), (b"", "empty"), (b"words", "not-an-image"))
+    for data, status in cases:
         with pytest.raises(Rejected) as caught:
             decode_on_gpu(data, PREPROCESS)
         assert caught.value.status == status

@@ -168,7 +168,7 @@ def test_odd_pictures_are_told_after_the_first_block_and_in_the_end(folders: dic
     )
     notes = progress.notes
     warned = next(
-        number for number, note in enumerate(notes) if note.startswith("warning: of the first block, 8 of 32")
+        number for number, note in enumerate(notes) if note.startswith("warning: in the first block, 8 of 32")
     )
     assert "nearly one color" in notes[warned]
     assert warned < next(number for number, note in enumerate(notes) if "listed = " in note)
