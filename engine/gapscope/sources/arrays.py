@@ -1,47 +1,42 @@
-"""Images as the rows of one array, (N, H, W, C) or (N, H, W), in a NumPy file or a Zarr store."""
+"""Images in an array: in a NumPy file, an archive of NumPy files, or a Zarr store."""
 
 import io
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import Lock
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gapscope.errors import SourceError, one_line
+from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import (
-    MAX_IMAGE_BYTES,
-    check_container_unchanged,
-    modified_ns,
-    open_container,
-    read_part,
-    size_of,
-)
+from gapscope.sources.files import MAX_IMAGE_BYTES, check_container_unchanged, modified_ns
 from gapscope.sources.notes import ListingNotes
+from gapscope.sources.numpy_rows import NumpyRows, archived_arrays, open_archived, open_numpy
 from gapscope.sources.rejects import Rejected
+from gapscope.sources.zarr_rows import ZarrRows, stored_arrays
 
-_DTYPE_KINDS = "buf"
-_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-_CHANNELS = (1, 3, 4)
+_SHOWN_ARRAYS = 10
 
 
 @dataclass(frozen=True)
 class Array:
-    """The rows of an array, each an image of unsigned integers, floats or booleans.
+    """The images of an array of integers, floats or booleans.
 
     Attributes:
-        path: path or URL of a `.npy` file or of a Zarr store.
-        member: path of the array within the Zarr store; empty for the store itself.
+        path: path or URL of a `.npy` or `.npz` file or of a Zarr store.
+        member: the array within the archive or the store; empty for the file or the store itself.
         location: what the user gave, with absolute paths.
+        as_images: whether the user said that it holds images, not vectors.
+        described: its shape and type in words.
+        guess: what was taken for granted; empty if nothing was.
     """
 
     path: str
     member: str
     location: str
+    as_images: bool
+    described: str
+    guess: str
 
     @property
     def objects(self) -> bool:
@@ -61,129 +56,103 @@ class Array:
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"in {self.location}"
+        return f"in array {self.member} of {self.path}" if self.member else f"in {self.path}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
-        """Yield an entry per row of the array."""
-        rows, mtime_ns = _open_rows(self.path, self.member), modified_ns(self.path)
-        for row in range(len(rows)):
-            yield Entry(f"{self.location}#{row}", rows.row_bytes, mtime_ns, offset=row)
+        """Yield an entry per image of the array."""
+        if notes is not None and self.guess:
+            notes.guess(self.guess)
+        mtime_ns = _changed_ns(self.path)
+        rows = _open_rows(self.path, self.member, mtime_ns, self.as_images)
+        where = f"{self.path}::{self.member}" if self.member else self.path
+        for row in range(rows.layout.rows):
+            yield Entry(f"{where}#{row}", rows.row_bytes, mtime_ns, offset=row)
 
     def read(self, entry: Entry) -> bytes:
-        """Return the row as the bytes of a `.npy` file, which the decoder reads."""
+        """Return the image as the bytes of a `.npy` file, which the decoder reads."""
         check_container_unchanged(self.path, entry.mtime_ns)
+        if entry.bytes > MAX_IMAGE_BYTES:
+            raise Rejected("too-large", f"{entry.bytes:,} bytes are more than the {MAX_IMAGE_BYTES:,} of an image")
         file = io.BytesIO()
-        np.save(file, _open_rows(self.path, self.member).read(entry.offset), allow_pickle=False)
+        rows = _open_rows(self.path, self.member, entry.mtime_ns, self.as_images)
+        np.save(file, rows.read(entry.offset), allow_pickle=False)
         return file.getvalue()
 
 
-def open_array(path: str, member: str, location: str) -> Array:
+def open_array(path: str, member: str, location: str, *, as_images: bool) -> Array:
     """Return the array as a source.
 
     Args:
-        path: path or URL of a `.npy` file or of a Zarr store.
-        member: path of the array within the Zarr store; empty for the store itself.
+        path: path or URL of a `.npy` or `.npz` file or of a Zarr store.
+        member: the array, or a group of them, within the archive or the store; empty to find the one that holds images.
         location: what the user gave, with absolute paths.
+        as_images: whether the user said that it holds images, not vectors.
 
     Raises:
-        SourceError: it cannot be read, or is not an array of images.
+        SourceError: it cannot be read, holds no array of images, or several.
     """
-    _open_rows(path, member)
-    return Array(path, member, location)
+    mtime_ns = _changed_ns(path)
+    if path.endswith(".npz"):
+        member = member.removesuffix(".npy") or _find(path, archived_arrays(path), mtime_ns, as_images)
+    elif not path.endswith(".npy"):
+        # A store may be one array, and a group may have one.
+        member = _find(path, stored_arrays(path, member), mtime_ns, as_images)
+    elif member:
+        raise SourceError(f"{location}: a .npy file holds one array, so that nothing can follow ::")
+    rows = _open_rows(path, member, mtime_ns, as_images)
+    return Array(path, member, location, as_images, rows.described, rows.layout.guess)
 
 
-class _NumpyRows:
-    """The rows of a NumPy file, each read on its own."""
+def _find(path: str, arrays: Iterable[tuple[str, str]], mtime_ns: int, as_images: bool) -> str:
+    """Return the name of the one array of images among arrays with their shapes in words.
 
-    def __init__(self, path: str) -> None:
-        with open_container(path) as file:
-            size = size_of(file)
-            try:
-                version = np.lib.format.read_magic(file)
-                if version not in _HEADER_READERS:
-                    raise ValueError("unknown version")
-                self._shape, fortran_order, self._dtype = _HEADER_READERS[version](file)
-            # NumPy parses the header with Python's own parser, which raises many types of exceptions.
-            except Exception as error:
-                raise SourceError(f"{path}: cannot be read as a NumPy file ({one_line(error)})") from error
-            self._start = file.tell()
-        _check_images(path, self._shape, self._dtype)
-        if fortran_order:
-            raise SourceError(
-                f"{path}: is stored in Fortran order, which scatters every image over the file; save it in C order"
-            )
-        self._path = path
-        # Python's integers: the product of the sizes that a header claims may not fit NumPy's.
-        self.row_bytes = math.prod(self._shape[1:]) * self._dtype.itemsize
-        n_rows = (size - self._start) // self.row_bytes
-        if n_rows < self._shape[0]:
-            raise SourceError(
-                f"{path}: is cut off: it holds {n_rows:,} of the {self._shape[0]:,} images that it claims"
-            )
+    An array of two dimensions counts as a picture only where no other array holds images.
 
-    def __len__(self) -> int:
-        return int(self._shape[0])
-
-    def read(self, row: int) -> NDArray[Any]:
-        data = read_part(self._path, self._start + row * self.row_bytes, self.row_bytes)
-        return np.frombuffer(data, self._dtype).reshape(self._shape[1:])
-
-
-class _ZarrRows:
-    """The rows of a Zarr array. Keeps the last chunks that it read, since the next row is usually in them too."""
-
-    def __init__(self, path: str, member: str) -> None:
-        import zarr
-
+    Raises:
+        SourceError: there is none, or there are several.
+    """
+    images, pictures, others = list[tuple[str, str]](), list[tuple[str, str]](), list[str]()
+    only_error: SourceError | None = None
+    for name, described in arrays:
+        shown = f"{path.rpartition('/')[2]}::{name} {described}" if name else described
         try:
-            array = zarr.open(path, mode="r", path=member or None)
-        # Zarr and the file systems below it raise many types of exceptions.
-        except Exception as error:
-            raise SourceError(f"{path}: cannot be read as Zarr ({one_line(error)})") from error
-        if not isinstance(array, zarr.Array):
-            raise SourceError(f"{path}: is a group of arrays; name one: {path}::ARRAY")
-        dtype = np.dtype(array.dtype)
-        _check_images(path, array.shape, dtype)
-        self._array = array
-        self._lock = Lock()
-        self._first, self._chunk = 0, np.empty((0, *array.shape[1:]), array.dtype)
-        self.row_bytes = math.prod(array.shape[1:]) * dtype.itemsize
-        # Whole chunks are read into memory, and a chunk that was never written takes no disk, whatever size it claims.
-        if not 0 < math.prod(array.chunks) * dtype.itemsize <= MAX_IMAGE_BYTES:
-            raise SourceError(f"{path}: a chunk of {array.chunks} is empty or has more than {MAX_IMAGE_BYTES:,} bytes")
-
-    def __len__(self) -> int:
-        return int(self._array.shape[0])
-
-    def read(self, row: int) -> NDArray[Any]:
-        with self._lock:
-            if not self._first <= row < self._first + len(self._chunk):
-                step = self._array.chunks[0]
-                self._first = row // step * step
-                try:
-                    self._chunk = np.asarray(self._array[self._first : self._first + step])
-                except Exception as error:
-                    self._chunk = self._chunk[:0]
-                    raise Rejected("unreadable", f"reading failed: {one_line(error)}") from error
-            return np.ascontiguousarray(self._chunk[row - self._first])
+            layout = _open_rows(path, name, mtime_ns, as_images).layout
+        except SourceError as error:
+            others.append(shown)
+            only_error = error
+            continue
+        (pictures if len(layout.shape) == 2 else images).append((name, shown))
+        if len(images) > _SHOWN_ARRAYS:
+            break
+    found = images or pictures
+    if len(found) == 1:
+        return found[0][0]
+    if found:
+        there = _joined([shown for _, shown in found])
+        raise SourceError(f"{path}: several arrays may hold the images; name one of {there}")
+    if only_error is not None and len(others) == 1:
+        raise only_error
+    raise SourceError(f"{path}: holds no array of images" + (f"; there are {_joined(others)}" if others else ""))
 
 
-def _check_images(path: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
-    image_shape = len(shape) == 3 or (len(shape) == 4 and shape[3] in _CHANNELS)
-    if (
-        not image_shape
-        or min(shape) < 0
-        or min(shape[1:]) < 1
-        or dtype.kind not in _DTYPE_KINDS
-        or dtype.itemsize > 8
-        or dtype.hasobject
-    ):
-        raise SourceError(
-            f"{path}: an array of images has the shape (N, H, W) or (N, H, W, 1, 3 or 4), of unsigned integers, floats "
-            f"or booleans; this one is {dtype} {tuple(shape)}"
-        )
+def _joined(arrays: list[str]) -> str:
+    return ", ".join(arrays[:_SHOWN_ARRAYS]) + (", ..." if len(arrays) > _SHOWN_ARRAYS else "")
+
+
+def _changed_ns(path: str) -> int:
+    try:
+        return modified_ns(path)
+    # What is missing fails when it is opened, with the reason.
+    except OSError:
+        return 0
 
 
 @lru_cache(maxsize=8)
-def _open_rows(path: str, member: str) -> _NumpyRows | _ZarrRows:
-    return _NumpyRows(path) if path.endswith(".npy") else _ZarrRows(path, member)
+def _open_rows(path: str, member: str, mtime_ns: int, as_images: bool) -> NumpyRows | ZarrRows:
+    # The time is part of the key: a file that has changed is another.
+    del mtime_ns
+    if path.endswith(".npy"):
+        return open_numpy(path, as_images=as_images)
+    if path.endswith(".npz"):
+        return open_archived(path, member, as_images=as_images)
+    return ZarrRows(path, member, as_images=as_images)

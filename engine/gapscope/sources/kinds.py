@@ -2,17 +2,23 @@
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gapscope.errors import SourceError
-from gapscope.sources.folder import Folder
+from gapscope.sources.containers import containers_in
+from gapscope.sources.files import open_container
+from gapscope.sources.folder import Folder, utf8_safe
+from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.patterns import base_folder, expand_files, glob_to_regex, has_magic
 from gapscope.sources.remote_folder import RemoteFolder
-from gapscope.sources.source import Source
+from gapscope.sources.signatures import HEAD_BYTES, IMAGE, signature_of
+from gapscope.sources.source import AS_IMAGES, Source
 from gapscope.urls import absolute, is_url, remote
 
 PART_SEPARATOR = "::"
 """Separates a file from the column, folder or array within it."""
+
+_AS_VECTORS = "vectors:"
 
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
@@ -25,16 +31,23 @@ class _ParsedLocation:
         path: absolute path, URL or pattern of the file or files.
         part: the column, folder or array after `::`; None if there is no `::`.
         objects: whether a row is an annotated object instead of an image.
+        as_images: whether `images:` stood before it, which says that an array holds images, not vectors.
+        folder: the local folder that was searched for the files; None if they are named.
+        files: the files that were found there.
     """
 
     path: str
     part: str | None
     objects: bool
+    as_images: bool = False
+    folder: str | None = None
+    files: tuple[str, ...] = ()
 
     @property
     def location(self) -> str:
         """The location with absolute paths, as run.json stores it."""
-        return self.path if self.part is None else f"{self.path}{PART_SEPARATOR}{self.part}"
+        prefix = AS_IMAGES if self.as_images else ""
+        return f"{prefix}{self.path}" + ("" if self.part is None else f"{PART_SEPARATOR}{self.part}")
 
 
 def open_source(name: str, location: str, *, objects: bool = False) -> Source:
@@ -42,8 +55,9 @@ def open_source(name: str, location: str, *, objects: bool = False) -> Source:
 
     Args:
         name: the dataset's name, for error messages.
-        location: a folder, a pattern, a list of images, tar archives, a COCO annotation file, Parquet files or an array
-            with images, on this machine or behind a URL.
+        location: a folder, a pattern, a list of images, tar or zip archives, a COCO annotation file, Parquet files or
+            an array with images, on this machine or behind a URL. `images:` before it says that an array holds images,
+            where it might hold vectors.
         objects: for COCO annotations, whether a row is an object instead of an image.
 
     Raises:
@@ -64,15 +78,22 @@ def open_source(name: str, location: str, *, objects: bool = False) -> Source:
 
 
 def _open(location: str, *, objects: bool) -> Source:
-    resolved = absolute(location)
+    if location.startswith(_AS_VECTORS):
+        raise SourceError(
+            f"{location}: vectors cannot be compared yet, only images; write {AS_IMAGES} instead if these are images"
+        )
+    as_images, named = location.startswith(AS_IMAGES), location.removeprefix(AS_IMAGES)
+    resolved = absolute(named)
     path, separator, part = resolved.partition(PART_SEPARATOR)
-    parsed = _ParsedLocation(path, part if separator else None, objects)
+    parsed = _ParsedLocation(path, part if separator else None, objects, as_images)
     if not is_url(resolved) and os.path.isdir(path) and _is_zarr(path):
         return _open_zarr(parsed)
     if not is_url(resolved) and os.path.isdir(resolved):
-        return Folder(root=resolved)
+        return _open_folder(replace(parsed, path=resolved, part=None))
+    if not is_url(resolved) and os.path.isdir(path) and not path.endswith(".zarr"):
+        return _open_folder(parsed)
     if path.endswith(_COMPRESSED):
-        raise SourceError(f"{location}: images cannot be picked out of a compressed archive; unpack it to a .tar")
+        raise SourceError(f"{named}: images cannot be picked out of a compressed archive; unpack it to a .tar")
     for suffix, open_kind in _OPEN_BY_SUFFIX.items():
         if path.rstrip("/").endswith(suffix):
             return open_kind(parsed)
@@ -80,10 +101,36 @@ def _open(location: str, *, objects: bool) -> Source:
         return _open_pattern(parsed)
     if is_url(path):
         remote(path)
-        return RemoteFolder(path, path)
+        return RemoteFolder(path, parsed.location)
     if os.path.exists(path) and not os.path.isdir(path):
-        raise SourceError(f"{location} is a file; give a folder, a pattern, or one of {', '.join(_OPEN_BY_SUFFIX)}")
-    raise SourceError(f"there is no folder {location}")
+        raise SourceError(f"{named} {_what_else(path)}")
+    raise SourceError(f"there is no folder {named}")
+
+
+def _what_else(path: str) -> str:
+    """Return what a file is whose name ends in nothing that is known, and what to do, to follow its name."""
+    if not os.path.isfile(path):
+        return "is a pipe, socket or device; give a folder or a file"
+    if path.endswith(".arrow"):
+        return "is an Arrow file; export it to Parquet, for example with to_parquet of Hugging Face datasets"
+    with open_container(path) as file:
+        signature = signature_of(file.read(HEAD_BYTES))
+    if signature is None and has_image_suffix(path):
+        signature = IMAGE
+    if signature is not None:
+        return f"is {signature.what}; {signature.remedy}"
+    return f"is a file; give a folder, a pattern, or one of {', '.join(_OPEN_BY_SUFFIX)}"
+
+
+def _open_folder(parsed: _ParsedLocation) -> Source:
+    """Return a folder of images, or what is in the files of many images that a folder without images holds."""
+    held = containers_in(parsed.path)
+    if parsed.part is not None and (held is None or held[0] != ".parquet"):
+        raise SourceError(f"there is no folder {parsed.location}; {PART_SEPARATOR} names a column of Parquet files")
+    if held is None:
+        return Folder(parsed.path, parsed.location)
+    suffix, files = held
+    return _OPEN_BY_SUFFIX[suffix](replace(parsed, folder=parsed.path, files=tuple(files)))
 
 
 def _is_zarr(path: str) -> bool:
@@ -94,10 +141,10 @@ def _open_pattern(parsed: _ParsedLocation) -> Source:
     base = base_folder(parsed.path)
     if is_url(parsed.path):
         remote(base)
-        return RemoteFolder(base, parsed.path)
+        return RemoteFolder(base, parsed.location)
     if not os.path.isdir(base):
         raise SourceError(f"{parsed.path}: there is no folder {base}")
-    return Folder(base, parsed.path, glob_to_regex(parsed.path))
+    return Folder(base, parsed.location, glob_to_regex(parsed.path))
 
 
 # Each kind's module imports libraries that only users of this kind should have to wait for.
@@ -108,9 +155,15 @@ def _open_list(parsed: _ParsedLocation) -> Source:
 
 
 def _open_tar(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.tar import Tar
+    from gapscope.sources.tar import open_tar
 
-    return Tar(tuple(_files(parsed)), parsed.location)
+    return open_tar(_files(parsed), parsed.location, parsed.folder)
+
+
+def _open_zip(parsed: _ParsedLocation) -> Source:
+    from gapscope.sources.zip import open_zip
+
+    return open_zip(_files(parsed), parsed.location, parsed.folder)
 
 
 def _open_coco(parsed: _ParsedLocation) -> Source:
@@ -121,37 +174,39 @@ def _open_coco(parsed: _ParsedLocation) -> Source:
 
 def _open_parquet(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.list_file import open_list
-    from gapscope.sources.parquet_file import parquet_kinds
-    from gapscope.sources.parquet_images import ParquetImages, image_columns
+    from gapscope.sources.parquet_images import open_parquet_images
 
     files = _files(parsed)
-    candidates = image_columns(files[0])
-    if parsed.part is not None:
-        column = parsed.part if parsed.part in candidates else None
-    else:
-        column = candidates[0] if candidates else None
-    if column is None:
-        return open_list(_single_file(parsed), parsed.part, parsed.location)
-    columns = {name: kind for name, kind in parquet_kinds(files[0]).items() if name != column}
-    return ParquetImages(tuple(files), column, columns, parsed.location)
+    images = open_parquet_images(files, parsed.part, parsed.location, parsed.folder)
+    if images is not None:
+        return images
+    if len(files) > 1:
+        raise SourceError(
+            f"{files[0]}: no column holds images, so that the {len(files):,} files of {parsed.path} hold none; if "
+            f"it lists paths, give one file, such as {files[0]}"
+        )
+    return open_list(files[0], parsed.part, parsed.location)
 
 
-def _open_numpy(parsed: _ParsedLocation) -> Source:
+def _open_array(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.arrays import open_array
 
-    return open_array(_single_file(parsed), "", parsed.location)
+    return open_array(_single_file(parsed), parsed.part or "", parsed.location, as_images=parsed.as_images)
 
 
 def _open_zarr(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.arrays import open_array
 
-    return open_array(parsed.path.rstrip("/"), parsed.part or "", parsed.location)
+    member = (parsed.part or "").strip("/")
+    return open_array(parsed.path.rstrip("/"), member, parsed.location, as_images=parsed.as_images)
 
 
-def _files(parsed: _ParsedLocation) -> list[str]:
-    files = expand_files(parsed.path)
+def _files(parsed: _ParsedLocation) -> tuple[str, ...]:
+    files = parsed.files or tuple(expand_files(parsed.path))
     if not files:
         raise SourceError(f"no file matches {parsed.path}")
+    if (odd := next((file for file in files if utf8_safe(file) != file), None)) is not None:
+        raise SourceError(f"{utf8_safe(odd)}: the file's name is not UTF-8; rename it")
     return files
 
 
@@ -171,7 +226,9 @@ _OPEN_BY_SUFFIX: dict[str, Callable[[_ParsedLocation], Source]] = {
     **{f"{suffix}.gz": _open_list for suffix in (".txt", ".csv", ".tsv", ".jsonl", ".ndjson")},
     ".parquet": _open_parquet,
     ".tar": _open_tar,
+    ".zip": _open_zip,
     ".json": _open_coco,
-    ".npy": _open_numpy,
+    ".npy": _open_array,
+    ".npz": _open_array,
     ".zarr": _open_zarr,
 }

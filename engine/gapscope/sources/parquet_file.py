@@ -2,17 +2,22 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Kind
 from gapscope.sources.files import open_container, size_of
+from gapscope.sources.signatures import HEAD_BYTES, misnamed
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+BUFFER_BYTES = 2**20
+"""How much of a column is read at once where values are large."""
+
 _BATCH_ROWS = 8192
+_LIST_BATCH_ROWS = 32
 
 
 class DamagedParquetError(SourceError):
@@ -20,8 +25,13 @@ class DamagedParquetError(SourceError):
 
 
 @contextmanager
-def open_parquet(path: str) -> "Iterator[pq.ParquetFile]":
+def open_parquet(path: str, *, buffered: bool = False) -> "Iterator[pq.ParquetFile]":
     """Open a Parquet file, and translate errors for as long as it is being read.
+
+    Args:
+        path: path or URL of the file.
+        buffered: whether to read columns piece by piece; otherwise all of a column's part in a row group is read at
+            once, which is faster where it is small.
 
     Raises:
         SourceError: the file cannot be opened.
@@ -32,16 +42,26 @@ def open_parquet(path: str) -> "Iterator[pq.ParquetFile]":
     with open_container(path) as container:
         try:
             size = size_of(container)
-            file = pq.ParquetFile(container)
+            file = pq.ParquetFile(container, buffer_size=BUFFER_BYTES if buffered else 0)
             # A row group of one repeated value may claim any number of rows.
             if not 0 <= file.metadata.num_rows <= size:
                 raise DamagedParquetError(f"{path}: claims {file.metadata.num_rows:,} rows in {size:,} bytes")
             yield file
-        except DamagedParquetError:
+        except SourceError:
             raise
         # Arrow raises ArrowException, OSError, OverflowError and more, and documents none of them.
         except Exception as error:
-            raise DamagedParquetError(f"{path}: cannot be read as Parquet ({one_line(error)})") from error
+            why = _misnamed(container) or one_line(error)
+            raise DamagedParquetError(f"{path}: cannot be read as Parquet ({why})") from error
+
+
+def _misnamed(container: IO[bytes]) -> str | None:
+    try:
+        container.seek(0)
+        return misnamed(container.read(HEAD_BYTES), ".parquet")
+    # A remote file that could not be read a moment ago raises many types of exceptions.
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def parquet_schema(path: str) -> "pa.Schema":
@@ -60,15 +80,29 @@ def parquet_kinds(path: str) -> Mapping[str, Kind]:
     Raises:
         SourceError: the file cannot be read as Parquet.
     """
+    return kinds_of(parquet_schema(path))
+
+
+def kinds_of(schema: "pa.Schema") -> Mapping[str, Kind]:
+    """Return the columns of a schema that hold numbers or text, with their types."""
     import pyarrow as pa
 
     kinds: dict[str, Kind] = {}
-    for field in parquet_schema(path):
-        if pa.types.is_integer(field.type) or pa.types.is_floating(field.type) or pa.types.is_boolean(field.type):
+    for field in schema:
+        of_values = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+        if pa.types.is_integer(of_values) or pa.types.is_floating(of_values) or pa.types.is_boolean(of_values):
             kinds[field.name] = "number"
-        elif not pa.types.is_nested(field.type) and not pa.types.is_binary(field.type):
+        elif not pa.types.is_nested(of_values) and not is_binary(of_values):
             kinds[field.name] = "text"
     return kinds
+
+
+def is_binary(arrow_type: "pa.DataType") -> bool:
+    """Tell whether a column holds bytes, of any length or of one."""
+    import pyarrow as pa
+
+    kinds = ("is_binary", "is_large_binary", "is_binary_view", "is_fixed_size_binary")
+    return any(getattr(pa.types, kind)(arrow_type) for kind in kinds)
 
 
 def parquet_rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
@@ -81,6 +115,37 @@ def parquet_rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
         for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns)):
             values = [_values(column) for column in batch.columns]
             yield from (dict(zip(batch.schema.names, row, strict=True)) for row in zip(*values, strict=True))
+
+
+def list_lengths(path: str, column: str) -> Iterator[int]:
+    """Yield how many items the list in each row of a column has; a list that is null has none.
+
+    Of the items, the smallest field alone is read, such as the `path` beside the `bytes`.
+
+    Raises:
+        SourceError: the file cannot be read beyond the rows so far.
+    """
+    import pyarrow.compute as pc
+
+    with open_parquet(path, buffered=True) as file:
+        metadata = file.metadata
+        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
+        leaves = [
+            index
+            for index in range(metadata.num_columns)
+            if metadata.schema.column(index).path.startswith(f"{column}.")
+        ]
+        leaf = min(leaves, key=lambda index: sum(group.column(index).total_compressed_size for group in groups))
+        # As with rows, a list of one repeated value may claim any number of items.
+        if not 0 <= sum(group.column(leaf).num_values for group in groups) <= _size(path):
+            raise DamagedParquetError(f"{path}: claims more items in lists than it has bytes")
+        for batch in file.iter_batches(_LIST_BATCH_ROWS, columns=[metadata.schema.column(leaf).path]):
+            yield from pc.fill_null(pc.list_value_length(batch.column(0)), 0).to_pylist()
+
+
+def _size(path: str) -> int:
+    with open_container(path) as file:
+        return size_of(file)
 
 
 def _values(column: "pa.Array") -> list[Any]:

@@ -2,22 +2,34 @@
 
 import os
 import weakref
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import repeat
+from itertools import accumulate, repeat
 from threading import Lock
 from typing import Any
 
 from gapscope.errors import SourceError, one_line
+from gapscope.sources.containers import note_containers
 from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import check_container_unchanged, modified_ns, open_container, read_file
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.parquet_file import DamagedParquetError, open_parquet, parquet_rows, parquet_schema
+from gapscope.sources.parquet_columns import cell_form, decode_base64, find_image_column, is_list
+from gapscope.sources.parquet_file import (
+    BUFFER_BYTES,
+    DamagedParquetError,
+    kinds_of,
+    list_lengths,
+    open_parquet,
+    parquet_rows,
+    parquet_schema,
+)
 from gapscope.sources.rejects import Rejected
+from gapscope.sources.source import AS_IMAGES, Source
 
-_BATCH_ROWS = 32
+_BATCH_ROWS, _MIN_BATCH_ROWS, _BATCH_BYTES = 32, 4, 8 * 2**20
 _CACHED_BATCHES = 8
 
 
@@ -27,15 +39,20 @@ class ParquetImages:
 
     Attributes:
         files: paths or URLs of the files.
-        column: the column that holds the images: binary, or a struct with `bytes` and `path`.
+        column: the column that holds the images: bytes, text in base64, a struct with `bytes` and `path`, or lists of
+            these, each of whose items is an image.
+        others: columns that hold images too.
         columns: the files' other columns of numbers or text.
         location: what the user gave, with absolute paths.
+        folder: the local folder that was searched for the files; None if they are named.
     """
 
     files: tuple[str, ...]
     column: str
+    others: tuple[str, ...]
     columns: Mapping[str, Kind]
     location: str
+    folder: str | None = None
 
     @property
     def objects(self) -> bool:
@@ -43,32 +60,49 @@ class ParquetImages:
         return False
 
     @property
-    def folder(self) -> None:
-        """None: the files are named, and no folder is searched."""
-        return
-
-    @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"from column {self.column} of {self.location}"
+        table = self.location.removeprefix(AS_IMAGES).removesuffix(f"::{self.column}")
+        return f"from column {self.column} of {table}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
-        """Yield an entry per row, without reading the images.
+        """Yield an entry per row, or per item of the row's list, without reading the images.
 
-        A file that is missing gives one rejected entry, and so does the rest of a damaged file.
+        A file that is missing or has no such column gives one rejected entry, and so does the rest of a damaged file.
         """
+        if self.folder is not None:
+            note_containers(".parquet", len(self.files), notes)
+        if self.others and notes is not None:
+            verb = "holds" if len(self.others) == 1 else "hold"
+            names = f"column{'s' if len(self.others) > 1 else ''} {', '.join(self.others)}"
+            notes.guess(f"{names} {verb} images too, and FILE::COLUMN names one")
         for path in self.files:
             try:
-                yield from self._entries_of(path)
+                yield from self._entries_of(path, notes)
             except (SourceError, OSError) as error:
                 yield Entry(path, status="missing", error=one_line(error).removeprefix(f"{path}: "))
 
-    def _entries_of(self, path: str) -> Iterator[Entry]:
+    def _entries_of(self, path: str, notes: ListingNotes | None) -> Iterator[Entry]:
         row, mtime_ns = 0, modified_ns(path)
         try:
-            existing = parquet_schema(path).names
-            columns = [name for name in self.columns if name in existing]
-            for raw_values in parquet_rows(path, columns) if columns else _empty_rows(path):
+            schema = parquet_schema(path)
+            if self.column not in schema.names or cell_form(schema.field(self.column).type) is None:
+                there = ", ".join(schema.names) or "none"
+                yield Entry(path, status="missing", error=f"no column {self.column} of images; there are {there}")
+                return
+            # A column that changes its type from file to file would not fit the index.
+            kinds = kinds_of(schema)
+            columns = [name for name, kind in self.columns.items() if kinds.get(name) == kind]
+            if notes is not None and len(columns) < len(self.columns):
+                lacking = next(name for name in self.columns if name not in columns)
+                notes.pass_over("columns that a file lacks or has in another type", f"{lacking} of {path}")
+            rows = parquet_rows(path, columns) if columns else _empty_rows(path)
+            if is_list(schema.field(self.column).type):
+                for raw_values, length in zip(rows, list_lengths(path, self.column), strict=True):
+                    yield from _list_entries(path, row, length, mtime_ns, raw_values, notes)
+                    row += 1
+                return
+            for raw_values in rows:
                 values = {name: _value(value) for name, value in raw_values.items()}
                 yield Entry(f"{path}#{row}", mtime_ns=mtime_ns, offset=row, values=values)
                 row += 1
@@ -82,10 +116,12 @@ class ParquetImages:
         Raises:
             Rejected: the table has changed since it was listed, or the image cannot be read.
         """
-        path = entry.uri.rpartition("#")[0]
+        path, _, place = entry.uri.rpartition("#")
         check_container_unchanged(path, entry.mtime_ns)
         try:
-            cell = _reader(path, self.column).read(entry.offset)
+            cell = _reader(path, self.column, entry.mtime_ns).read(entry.offset)
+            # The uri of an image in a list ends in its row and its place in the list.
+            cell = cell[int(place.partition(".")[2])] if isinstance(cell, list) else cell
         except Rejected:
             raise
         except MemoryError as error:
@@ -93,15 +129,36 @@ class ParquetImages:
         # Arrow raises many types of exceptions on a damaged file.
         except Exception as error:
             raise Rejected("broken", f"the file cannot be read at this row ({one_line(error)})") from error
-        if isinstance(cell, bytes) and cell:
-            return cell
         name = cell.get("path") if isinstance(cell, dict) else None
-        data = cell.get("bytes") if isinstance(cell, dict) else None
+        data = cell.get("bytes") if isinstance(cell, dict) else cell
+        if isinstance(data, str):
+            try:
+                data = decode_base64(data)
+            except ValueError as error:
+                raise Rejected("broken", f"the text is no image in base64 ({one_line(error)})") from error
         if data:
             return bytes(data)
         if isinstance(name, str) and name and not os.path.isabs(name) and ".." not in name.split("/"):
             return read_file(f"{path.rpartition('/')[0]}/{name}")
         raise Rejected("missing", "the row holds no image")
+
+
+def open_parquet_images(files: tuple[str, ...], column: str | None, location: str, folder: str | None) -> Source | None:
+    """Return Parquet files that hold images as a source; None if the first holds none, and may list paths.
+
+    Args:
+        files: paths or URLs of the files; the first decides on the columns.
+        column: the column that holds the images; None to find it.
+        location: what the user gave, with absolute paths.
+        folder: the local folder that was searched for the files; None if they are named.
+
+    Raises:
+        SourceError: the first file cannot be read, several of its columns hold images, or the named one holds none.
+    """
+    found = find_image_column(files[0], column, location)
+    if found is None:
+        return None
+    return ParquetImages(files, found.name, found.others, found.kinds, location, folder)
 
 
 def _empty_rows(path: str) -> Iterator[dict[str, Any]]:
@@ -110,26 +167,21 @@ def _empty_rows(path: str) -> Iterator[dict[str, Any]]:
         yield from repeat({}, file.metadata.num_rows)
 
 
+def _list_entries(
+    path: str, row: int, length: int, mtime_ns: int, raw_values: Mapping[str, Any], notes: ListingNotes | None
+) -> Iterator[Entry]:
+    """Yield an entry per image of a row's list."""
+    values = {name: _value(value) for name, value in raw_values.items()}
+    for place in range(length):
+        yield Entry(f"{path}#{row}.{place}", mtime_ns=mtime_ns, offset=row, values=values)
+    if not length and notes is not None:
+        notes.pass_over("rows without images", f"{path}#{row}")
+
+
 def _value(value: Any) -> Value:
     if value is None or isinstance(value, str):
         return value
     return float(value) if isinstance(value, int | float) else str(value)
-
-
-def image_columns(path: str) -> list[str]:
-    """Return the columns of a Parquet file that can hold images: binary, or a struct with binary `bytes`.
-
-    Raises:
-        SourceError: the file cannot be read as Parquet.
-    """
-    import pyarrow as pa
-
-    def holds_images(arrow_type: Any) -> bool:
-        if pa.types.is_struct(arrow_type):
-            return any(field.name == "bytes" and holds_images(field.type) for field in arrow_type)
-        return bool(pa.types.is_binary(arrow_type) or pa.types.is_large_binary(arrow_type))
-
-    return [field.name for field in parquet_schema(path) if holds_images(field.type)]
 
 
 class _ColumnReader:
@@ -141,20 +193,26 @@ class _ColumnReader:
         container = open_container(path)
         # `_reader` drops a reader once enough others have been used after it.
         weakref.finalize(self, container.close)
-        self._file = pq.ParquetFile(container)
+        self._file = pq.ParquetFile(container, buffer_size=BUFFER_BYTES)
         self._column = column
-        starts = [0]
-        for group in range(self._file.num_row_groups):
-            starts.append(starts[-1] + self._file.metadata.row_group(group).num_rows)
-        self._group_starts = starts
+        groups = [self._file.metadata.row_group(group) for group in range(self._file.num_row_groups)]
+        self._group_starts = [0, *accumulate(group.num_rows for group in groups)]
+        stored = sum(
+            group.column(index).total_uncompressed_size
+            for group in groups
+            for index in range(group.num_columns)
+            if group.column(index).path_in_schema.partition(".")[0] == column.partition(".")[0]
+        )
+        row_bytes = max(1, stored // max(1, self._group_starts[-1]))
+        self._batch_rows = min(_BATCH_ROWS, max(_MIN_BATCH_ROWS, _BATCH_BYTES // row_bytes))
         self._lock = Lock()
         self._batches: Iterator[Any] = iter(())
         self._group = self._next_batch = -1
         self._cache: OrderedDict[tuple[int, int], list[Any]] = OrderedDict()
 
     def read(self, row: int) -> Any:
-        group = next(index for index, end in enumerate(self._group_starts[1:]) if row < end)
-        batch, index = divmod(row - self._group_starts[group], _BATCH_ROWS)
+        group = bisect_right(self._group_starts, row) - 1
+        batch, index = divmod(row - self._group_starts[group], self._batch_rows)
         with self._lock:
             while (group, batch) not in self._cache:
                 self._advance(group, batch)
@@ -163,7 +221,7 @@ class _ColumnReader:
     def _advance(self, group: int, batch: int) -> None:
         """Read the next batch on the way to batch `batch` of a row group; earlier batches start the group again."""
         if group != self._group or batch < self._next_batch:
-            self._batches = self._file.iter_batches(_BATCH_ROWS, row_groups=[group], columns=[self._column])
+            self._batches = self._file.iter_batches(self._batch_rows, row_groups=[group], columns=[self._column])
             self._group, self._next_batch = group, 0
         rows = next(self._batches)
         if self._next_batch == batch or batch - self._next_batch < _CACHED_BATCHES:
@@ -174,5 +232,6 @@ class _ColumnReader:
 
 
 @lru_cache(maxsize=8)
-def _reader(path: str, column: str) -> _ColumnReader:
+def _reader(path: str, column: str, mtime_ns: int) -> _ColumnReader:
+    del mtime_ns
     return _ColumnReader(path, column)

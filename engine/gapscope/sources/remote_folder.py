@@ -13,6 +13,7 @@ from gapscope.sources.folder import is_aside, names_aside
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import glob_to_regex
+from gapscope.sources.source import AS_IMAGES
 from gapscope.urls import remote
 
 
@@ -64,7 +65,8 @@ class RemoteFolder:
         except Exception as error:
             raise SourceError(f"{self.root} cannot be listed: {one_line(error)}") from error
         # A file system accepts a name in several spellings and returns it in one: the pattern has to use that one.
-        glob = remote(self.location)[1] if self.location != self.root else None
+        named = self.location.removeprefix(AS_IMAGES)
+        glob = remote(named)[1] if named != self.root else None
         pattern = re.compile(glob_to_regex(glob)) if glob else None
         notes = notes or ListingNotes()
         takes_all = self.location != self.root and names_aside(self.location)

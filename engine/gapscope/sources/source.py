@@ -6,6 +6,9 @@ from typing import Protocol
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.notes import ListingNotes
 
+AS_IMAGES = "images:"
+"""Before a location, says that it holds images, where an array might hold vectors; part of the source's location."""
+
 
 class Source(Protocol):
     """A set of images that can be listed and read. Small and picklable: every worker gets a copy."""

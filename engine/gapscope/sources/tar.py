@@ -1,22 +1,22 @@
 """Images in tar archives such as WebDataset's: one pass lists them, then each is read at its offset."""
 
-import re
 import tarfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import IO, Any
 
 from gapscope.errors import SourceError, one_line
+from gapscope.sources.containers import note_containers
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import open_container, read_part, size_of
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.formats import has_image_suffix
+from gapscope.sources.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_added, shard_of
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
-
-MEMBER_SEPARATOR = "::"
-"""Separates the archive from the member in a uri."""
+from gapscope.sources.signatures import HEAD_BYTES, misnamed
+from gapscope.sources.source import AS_IMAGES
 
 _BLOCK_BYTES = 512
 # A genuine header never needs more, but a hostile one can claim to.
@@ -30,10 +30,12 @@ class Tar:
     Attributes:
         shards: paths or URLs of the archives.
         location: what the user gave, with absolute paths.
+        folder: the local folder that was searched for the archives; None if they are named.
     """
 
     shards: tuple[str, ...]
     location: str
+    folder: str | None = None
 
     @property
     def objects(self) -> bool:
@@ -41,27 +43,24 @@ class Tar:
         return False
 
     @property
-    def folder(self) -> None:
-        """None: the archives are named, and no folder is searched."""
-        return
-
-    @property
     def columns(self) -> Mapping[str, Kind]:
-        """Empty: members that are not images are ignored."""
+        """Empty: members that are not images are passed over."""
         return {}
 
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"in {self.location}"
+        return f"in {self.location.removeprefix(AS_IMAGES)}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of every archive.
 
         A missing archive, or the rest of a damaged one, is one rejected entry; the other archives are still listed.
         """
+        if self.folder is not None:
+            note_containers(".tar", len(self.shards), notes)
         for shard in self.shards:
-            yield from _shard_entries(shard)
+            yield from _shard_entries(shard, notes)
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the member.
@@ -70,7 +69,7 @@ class Tar:
             Rejected: the archive has changed since it was listed, or cannot be read.
         """
         # The offset identifies the member, not its name: the uri of a repeated name ends in a number.
-        shard = next(shard for shard in self.shards if entry.uri.startswith(shard + MEMBER_SEPARATOR))
+        shard = shard_of(entry.uri, self.shards)
         data = read_part(shard, entry.offset - _BLOCK_BYTES, _BLOCK_BYTES + entry.bytes)
         try:
             size = tarfile.TarInfo.frombuf(data[:_BLOCK_BYTES], "utf-8", "surrogateescape").size
@@ -80,6 +79,16 @@ class Tar:
         if size != entry.bytes:
             raise Rejected("changed", "the archive has changed since it was listed")
         return data[_BLOCK_BYTES:]
+
+
+def open_tar(shards: tuple[str, ...], location: str, folder: str | None) -> Tar:
+    """Return tar archives as a source; see `Tar` for the arguments.
+
+    Raises:
+        SourceError: the first is no tar archive, whatever its name says.
+    """
+    check_first(shards, ".tar")
+    return Tar(shards, location, folder)
 
 
 class _LimitedReader:
@@ -95,15 +104,20 @@ class _LimitedReader:
         return self._file.read(size)
 
 
-def _shard_entries(shard: str) -> Iterator[Entry]:
+def _shard_entries(shard: str, notes: ListingNotes | None) -> Iterator[Entry]:
     try:
         with open_container(shard) as file:
-            yield from _member_entries(shard, file, size_of(file))
+            size = size_of(file)
+            if (why := misnamed(file.read(HEAD_BYTES), ".tar")) is not None:
+                yield Entry(shard, status="broken", error=f"the archive cannot be read: {why}")
+                return
+            file.seek(0)
+            yield from _member_entries(shard, file, size, notes)
     except SourceError as error:
         yield Entry(shard, status="missing", error=one_line(error).removeprefix(f"{shard}: "))
 
 
-def _member_entries(shard: str, file: IO[bytes], size: int) -> Iterator[Entry]:
+def _member_entries(shard: str, file: IO[bytes], size: int, notes: ListingNotes | None) -> Iterator[Entry]:
     counter, end = NameCounter(), 0
     try:
         reader: Any = _LimitedReader(file)
@@ -112,7 +126,10 @@ def _member_entries(shard: str, file: IO[bytes], size: int) -> Iterator[Entry]:
                 # Otherwise tarfile keeps every member in memory.
                 archive.members = []  # type: ignore[attr-defined]
                 end = max(end + _BLOCK_BYTES, member.offset_data + member.size)
-                if has_image_suffix(member.name):
+                if not has_image_suffix(member.name):
+                    if notes is not None and not member.isdir():
+                        notes.pass_over_file(member.name)
+                elif not pass_over_added(shard, member.name, notes):
                     yield _entry(shard, member, size, counter.add(member.name))
         if end <= size and not _ends_properly(file, end, size):
             yield _damage_entry(shard, end)
@@ -143,7 +160,7 @@ def _ends_properly(file: IO[bytes], end: int, size: int) -> bool:
 def _entry(shard: str, member: tarfile.TarInfo, size: int, count: int) -> Entry:
     name = utf8_safe(member.name)
     uri = shard + MEMBER_SEPARATOR + name + (f"#{count}" if count > 1 else "")
-    if member.name.startswith("/") or ".." in re.split(r"[/\\]", member.name):
+    if leads_out(member.name):
         return Entry(uri, status="bad-name", error="the member's name leads out of the archive")
     if name != member.name:
         return Entry(uri, status="bad-name", error="the member's name is not UTF-8")

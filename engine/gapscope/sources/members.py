@@ -1,0 +1,73 @@
+"""The members of archives: their names, and which of them are no images of the dataset."""
+
+import re
+
+from gapscope.errors import SourceError
+from gapscope.sources.files import open_container
+from gapscope.sources.folder import utf8_safe
+from gapscope.sources.notes import ListingNotes
+from gapscope.sources.rejects import Rejected
+from gapscope.sources.signatures import HEAD_BYTES, misnamed
+
+MEMBER_SEPARATOR = "::"
+"""Separates the archive from the member in a uri."""
+
+# A hidden folder; what macOS and network storage add beside the files of an archive.
+_ADDED = re.compile(r"(?:^|[/\\])(?:(__MACOSX[/\\]|\._[^/\\]*\Z)|(@eaDir[/\\])|\.(?!\.?[/\\])[^/\\]*[/\\])")
+
+
+def leads_out(name: str) -> bool:
+    """Tell whether a member's name leads out of its archive.
+
+    Example:
+        >>> leads_out("a/b.png"), leads_out("a/../../b.png"), leads_out("/etc/b.png")
+        (False, True, True)
+    """
+    return name.startswith("/") or ".." in re.split(r"[/\\]", name)
+
+
+def pass_over_added(archive: str, name: str, notes: ListingNotes | None) -> bool:
+    """Tell whether a member was added by a program or lies in a hidden folder, and note it if so.
+
+    Example:
+        >>> [pass_over_added("", name, None) for name in ("./a.png", "__MACOSX/._a.png", "b/.cache/a.png")]
+        [False, True, True]
+    """
+    if (added := _ADDED.search(name)) is None:
+        return False
+    if notes is not None:
+        what = "files of macOS" if added[1] else "thumbnails in @eaDir" if added[2] else "images in hidden folders"
+        notes.pass_over(what, f"{archive}{MEMBER_SEPARATOR}{utf8_safe(name)}")
+    return True
+
+
+def shard_of(uri: str, shards: tuple[str, ...]) -> str:
+    """Return the archive that holds a member.
+
+    Raises:
+        Rejected: none of the archives does, so that it has been removed from the dataset since it was listed.
+    """
+    for shard in shards:
+        if uri.startswith(shard + MEMBER_SEPARATOR):
+            return shard
+    raise Rejected("missing", "the archive that holds the image is no longer there")
+
+
+def check_first(shards: tuple[str, ...], *suffixes: str) -> None:
+    """Check that the first of the archives is what its name says, as far as it can be opened.
+
+    Args:
+        shards: the archives.
+        suffixes: the ends of the names of archives of this kind.
+
+    Raises:
+        SourceError: it is something else.
+    """
+    try:
+        with open_container(shards[0]) as file:
+            head = file.read(HEAD_BYTES)
+    # One that is missing is a row, like any other of the archives.
+    except (SourceError, OSError):
+        return
+    if (why := misnamed(head, *suffixes)) is not None:
+        raise SourceError(f"{shards[0]}: {why}")

@@ -1,0 +1,179 @@
+"""The images of an array in a NumPy file, or in an archive of such files, each read on its own."""
+
+import io
+import math
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.errors import SourceError, one_line
+from gapscope.sources.array_layout import Layout, NoImagesError, describe_array, layout_of
+from gapscope.sources.files import open_container, read_part, size_of
+from gapscope.sources.inflate import Inflated
+from gapscope.sources.rejects import Rejected
+from gapscope.sources.row_windows import RowWindows
+from gapscope.sources.signatures import HEAD_BYTES, misnamed
+from gapscope.sources.zip_file import (
+    DEFLATED,
+    STORED,
+    DamagedZipError,
+    Member,
+    data_offset,
+    find_contents,
+    members_of,
+)
+
+_HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+_HEADER_BYTES = 2**16
+_WINDOW_BYTES = 8 * 2**20
+_MAX_DEFLATION = 1040
+"""Deflated data cannot unpack to more than 1032 times its size, and a header."""
+
+
+class _Header(NamedTuple):
+    shape: tuple[int, ...]
+    fortran_order: bool
+    dtype: np.dtype[Any]
+    length: int
+
+
+class NumpyRows:
+    """The images of one array.
+
+    Args:
+        name: of the file, or of the file and the array in it, for messages.
+        read: returns a number of bytes from an offset in the file on.
+        size: length of the file in bytes.
+        as_images: whether the user said that it holds images, not vectors.
+        windowed: whether bytes are best read in order, many at a time.
+
+    Raises:
+        SourceError: it holds no images, or less than it claims.
+    """
+
+    def __init__(
+        self, name: str, read: Callable[[int, int], bytes], size: int, *, as_images: bool, windowed: bool = False
+    ) -> None:
+        header = _read_header(name, read(0, min(size, _HEADER_BYTES)))
+        self._dtype, self._start, self._read = header.dtype, header.length, read
+        self.described = describe_array(header.shape, header.dtype)
+        try:
+            self.layout: Layout = layout_of(header.shape, header.dtype, as_images=as_images)
+        except NoImagesError as error:
+            raise SourceError(f"{name}: {error}") from error
+        if header.fortran_order:
+            raise SourceError(
+                f"{name}: is stored in Fortran order, which scatters every image over the file; save it in C order"
+            )
+        self.row_bytes = math.prod(self.layout.row_shape) * header.dtype.itemsize
+        n_rows = (size - self._start) // self.row_bytes
+        if n_rows < self.layout.rows:
+            raise SourceError(
+                f"{name}: is cut off: it holds {n_rows:,} of the {self.layout.rows:,} images that it claims"
+            )
+        step = max(1, _WINDOW_BYTES // self.row_bytes)
+        self._windows = RowWindows(self.layout.rows, step, self._rows) if windowed else None
+
+    def read(self, row: int) -> NDArray[Any]:
+        """Return one image, with its channels last.
+
+        Raises:
+            Rejected: it cannot be read.
+        """
+        image = self._windows.read(row) if self._windows else self._rows(row, row + 1)[0]
+        return self.layout.arrange(image)
+
+    def _rows(self, first: int, stop: int) -> NDArray[Any]:
+        data = self._read(self._start + first * self.row_bytes, (stop - first) * self.row_bytes)
+        return np.frombuffer(data, self._dtype).reshape(stop - first, *self.layout.row_shape)
+
+
+def open_numpy(path: str, *, as_images: bool) -> NumpyRows:
+    """Return the images of a `.npy` file.
+
+    Raises:
+        SourceError: it cannot be read, or holds no images.
+    """
+    with open_container(path) as file:
+        size = size_of(file)
+    try:
+        return NumpyRows(path, partial(read_part, path), size, as_images=as_images)
+    except Rejected as error:
+        raise SourceError(f"{path}: {one_line(error)}") from error
+
+
+def archived_arrays(path: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of the arrays of a `.npz` archive, with their shapes and types in words.
+
+    Raises:
+        SourceError: the archive cannot be read.
+    """
+    for name, member in _array_members(path):
+        try:
+            header = _read_header(name, _reader(path, member)(0, min(member.size, _HEADER_BYTES)))
+        except (SourceError, Rejected) as error:
+            yield name, f"cannot be read: {one_line(error)}"
+        else:
+            yield name, describe_array(header.shape, header.dtype)
+
+
+def open_archived(path: str, name: str, *, as_images: bool) -> NumpyRows:
+    """Return the images of one array of a `.npz` archive.
+
+    Raises:
+        SourceError: there is no such array, it cannot be read, or it holds no images.
+    """
+    member = next((member for other, member in _array_members(path) if other == name.removesuffix(".npy")), None)
+    if member is None:
+        raise SourceError(f"{path}: there is no array {name}")
+    windowed = member.compression == DEFLATED
+    try:
+        return NumpyRows(f"{path}::{name}", _reader(path, member), member.size, as_images=as_images, windowed=windowed)
+    except Rejected as error:
+        raise SourceError(f"{path}::{name}: {one_line(error)}") from error
+
+
+def _array_members(path: str) -> Iterator[tuple[str, Member]]:
+    with open_container(path) as file:
+        try:
+            if (why := misnamed(file.read(HEAD_BYTES), ".npz", ".zip")) is not None:
+                raise DamagedZipError(why)
+            for member in members_of(file, find_contents(file, size_of(file))):
+                if member.name.endswith(".npy"):
+                    yield member.name.removesuffix(".npy"), member
+        except (DamagedZipError, OSError) as error:
+            raise SourceError(f"{path}: cannot be read as an archive of NumPy files: {one_line(error)}") from error
+
+
+def _reader(path: str, member: Member) -> Callable[[int, int], bytes]:
+    """Return what reads a number of bytes from an offset in a member on.
+
+    Raises:
+        Rejected: the member cannot be read.
+    """
+    if member.encrypted or member.compression not in (STORED, DEFLATED):
+        raise Rejected("unreadable", "is encrypted, or not compressed as numpy.savez_compressed does")
+    if member.size > member.compressed * (_MAX_DEFLATION if member.compression == DEFLATED else 1):
+        raise Rejected("broken", f"claims {member.size:,} bytes, more than {member.compressed:,} can unpack to")
+    start = data_offset(path, member)
+    if member.compression == DEFLATED:
+        return Inflated(path, start, member.compressed, member.size).read
+    return lambda offset, length: read_part(path, start + offset, length)
+
+
+def _read_header(name: str, head: bytes) -> _Header:
+    if (why := misnamed(head, ".npy")) is not None:
+        raise SourceError(f"{name}: cannot be read as a NumPy file: {why}")
+    file = io.BytesIO(head)
+    try:
+        version = np.lib.format.read_magic(file)
+        if version not in _HEADER_READERS:
+            raise ValueError("unknown version")
+        shape, fortran_order, dtype = _HEADER_READERS[version](file)
+    # NumPy parses the header with Python's own parser, which raises many types of exceptions.
+    except Exception as error:
+        raise SourceError(f"{name}: cannot be read as a NumPy file ({one_line(error)})") from error
+    return _Header(shape, fortran_order, dtype, file.tell())

@@ -1,0 +1,177 @@
+"""The images of an array in a Zarr store, read chunk by chunk; also of OME-Zarr, whose axes have names."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.errors import SourceError, one_line
+from gapscope.sources.array_layout import Layout, NoImagesError, describe_array, layout_of, layout_of_axes
+from gapscope.sources.files import MAX_IMAGE_BYTES
+from gapscope.sources.rejects import Rejected
+from gapscope.sources.row_windows import RowWindows
+
+if TYPE_CHECKING:
+    import zarr
+
+_WINDOW_BYTES = 64 * 2**20
+_MAX_DEPTH = 8
+
+
+class ZarrRows:
+    """The images of one array. Keeps the last chunks that it read, since the next image is usually in them too.
+
+    Args:
+        path: path or URL of the store.
+        name: path of the array within the store; empty for the store itself.
+        as_images: whether the user said that it holds images, not vectors.
+
+    Raises:
+        SourceError: it cannot be read, or is no array of images.
+    """
+
+    def __init__(self, path: str, name: str, *, as_images: bool) -> None:
+        import zarr
+
+        where = f"{path}::{name}" if name else path
+        array = _open(path, name)
+        if not isinstance(array, zarr.Array):
+            raise SourceError(f"{where}: is a group of arrays; name one")
+        dtype = np.dtype(array.dtype)
+        self.described = describe_array(array.shape, dtype)
+        try:
+            axes = _ome_axes(path, name)
+            self.layout: Layout = (
+                layout_of(array.shape, dtype, as_images=as_images)
+                if axes is None
+                else layout_of_axes(array.shape, dtype, axes)
+            )
+        except NoImagesError as error:
+            raise SourceError(f"{where}: {error}") from error
+        try:
+            chunks = array.chunks
+        except NotImplementedError as error:
+            raise SourceError(f"{where}: its chunks are not of one size; save it with regular chunks") from error
+        self._array = array
+        self.row_bytes = math.prod(self.layout.row_shape) * dtype.itemsize
+        chunk_bytes = math.prod(chunks) * dtype.itemsize
+        # Whole chunks are read into memory, and a chunk that was never written takes no disk, whatever size it claims.
+        if not 0 < chunk_bytes <= MAX_IMAGE_BYTES:
+            raise SourceError(f"{where}: a chunk of {chunks} is empty or has more than {MAX_IMAGE_BYTES:,} bytes")
+        # A window lies along the fastest of the axes that count the images, within a chunk.
+        axes_of_rows = self.layout.row_axes
+        run, chunk_rows = (array.shape[axes_of_rows[-1]], chunks[axes_of_rows[-1]]) if axes_of_rows else (1, 1)
+        step = max(1, min(chunk_rows, max(_WINDOW_BYTES, chunk_bytes) // self.row_bytes))
+        self._windows = RowWindows(run, step, self._rows)
+
+    def read(self, row: int) -> NDArray[Any]:
+        """Return one image, with its channels last.
+
+        Raises:
+            Rejected: it cannot be read.
+        """
+        return self.layout.arrange(np.ascontiguousarray(self._windows.read(row)))
+
+    def _rows(self, first: int, stop: int) -> NDArray[Any]:
+        axes = self.layout.row_axes
+        selection: list[slice | int] = [slice(None)] * len(self.layout.shape)
+        for axis, place in zip(axes, np.unravel_index(first, [self.layout.shape[axis] for axis in axes]), strict=True):
+            selection[axis] = int(place)
+        if axes:
+            start = int(selection[axes[-1]])  # type: ignore[arg-type]
+            selection[axes[-1]] = slice(start, start + stop - first)
+        try:
+            rows = np.asarray(self._array[tuple(selection)])
+        # Zarr and the file systems below it raise many types of exceptions.
+        except Exception as error:
+            raise Rejected("unreadable", f"reading failed: {one_line(error)}") from error
+        return np.moveaxis(rows, axes[-1] - len(axes) + 1, 0) if axes else rows[np.newaxis]
+
+
+def stored_arrays(path: str, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the names of the arrays of a store, or of one of its groups, with their shapes and types in words.
+
+    Of an OME-Zarr image it yields the full resolution alone.
+
+    Args:
+        path: path or URL of the store.
+        name: path of the group or array within the store; empty for the store itself.
+
+    Raises:
+        SourceError: the store cannot be read.
+    """
+    node = _open(path, name)
+    try:
+        yield from _arrays_below(node, name, _MAX_DEPTH)
+    except SourceError:
+        raise
+    # As above.
+    except Exception as error:
+        raise SourceError(f"{path}: cannot be read as Zarr ({one_line(error)})") from error
+
+
+def _open(path: str, name: str) -> "zarr.Array[Any] | zarr.Group":
+    import zarr
+
+    try:
+        return zarr.open(path, mode="r", path=name or None)
+    # Zarr and the file systems below it raise many types of exceptions.
+    except Exception as error:
+        there = f"::{name}" if name else ""
+        raise SourceError(f"{path}{there}: cannot be read as Zarr ({one_line(error)})") from error
+
+
+def _arrays_below(node: "zarr.Array[Any] | zarr.Group", name: str, depth: int) -> Iterator[tuple[str, str]]:
+    import zarr
+
+    if isinstance(node, zarr.Array):
+        yield name, describe_array(node.shape, np.dtype(node.dtype))
+        return
+    resolutions = _resolutions(node.attrs.asdict())
+    if resolutions is not None:
+        yield from _arrays_below(node[resolutions[0]], f"{name}/{resolutions[0]}".lstrip("/"), 0)
+    elif depth:
+        for key, below in sorted(node.members(max_depth=0), key=lambda member: member[0]):
+            yield from _arrays_below(below, f"{name}/{key}".lstrip("/"), depth - 1)
+
+
+def _ome_axes(path: str, name: str) -> list[str] | None:
+    """Return the names of an array's axes, if it is a resolution of an OME-Zarr image; the metadata is in its group."""
+    import zarr
+
+    parts = name.split("/") if name else []
+    # The path of a resolution within its group may have several parts.
+    for n_parts in range(len(parts) - 1, -1, -1):
+        try:
+            group = zarr.open_group(path, mode="r", path="/".join(parts[:n_parts]) or None)
+            attributes = group.attrs.asdict()
+        # There is no group, or it cannot be read: Zarr raises many types of exceptions.
+        except Exception:  # noqa: BLE001
+            attributes = {}
+        if "/".join(parts[n_parts:]) in (_resolutions(attributes) or ()):
+            return _axes(_multiscale(attributes) or {})
+    return None
+
+
+def _multiscale(attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the first multiscale image of a group's attributes, as versions 0.4 and 0.5 of OME-Zarr store them."""
+    ome = attributes.get("ome", attributes)
+    multiscales = ome.get("multiscales") if isinstance(ome, dict) else None
+    first = multiscales[0] if isinstance(multiscales, list) and multiscales else None
+    return first if isinstance(first, dict) else None
+
+
+def _resolutions(attributes: Mapping[str, Any]) -> list[str] | None:
+    """Return the paths of the arrays of a group's first multiscale image, the full resolution first; None if none."""
+    datasets = (_multiscale(attributes) or {}).get("datasets")
+    paths = [one.get("path") for one in datasets if isinstance(one, dict)] if isinstance(datasets, list) else []
+    return [path.strip("/") for path in paths if isinstance(path, str)] or None
+
+
+def _axes(multiscale: Mapping[str, Any]) -> list[str]:
+    axes = multiscale.get("axes")
+    # Versions up to 0.2 have five axes and do not name them.
+    names = axes if isinstance(axes, list) else "tczyx"
+    return [str(axis.get("name") if isinstance(axis, dict) else axis) for axis in names]
