@@ -6,6 +6,7 @@ import json
 import os
 import tarfile
 import warnings
+import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import suppress
@@ -111,11 +112,38 @@ def tar_seeds() -> list[bytes]:
     return seeds
 
 
+def zip_seeds() -> list[bytes]:
+    """Return zip archives of every compression, with sizes before and after the data, and in the large format."""
+    seeds = []
+    for compression in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        file = io.BytesIO()
+        with zipfile.ZipFile(file, "w", compression) as archive:
+            for name in ("a.png", "d" * 90 + "/é.jpg", "../b.png"):
+                with archive.open(name, "w", force_zip64=compression == zipfile.ZIP_DEFLATED) as member:
+                    member.write(bytes(700))
+        seeds.append(file.getvalue())
+    return seeds
+
+
+def npz_seeds() -> list[bytes]:
+    """Return archives of arrays, packed and not."""
+    seeds = []
+    for save in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        save(file, images=np.arange(240, dtype=np.uint8).reshape(3, 8, 10), labels=np.arange(3))
+        seeds.append(file.getvalue())
+    return seeds
+
+
 def parquet_seeds() -> list[bytes]:
     """Return Parquet files of images in both forms, and of paths, with columns of many types."""
+    image = b"\x89PNG\r\n\x1a\n"
     tables = [
-        {"image": [b"abc", b"", None], "t": pa.array([1, 2, None], pa.timestamp("ns")), "label": ["a", "b", None]},
-        {"image": [{"bytes": b"abc", "path": None}, {"bytes": None, "path": "../x.png"}, None], "n": [1, 2, 3]},
+        {"image": [image, b"", None], "t": pa.array([1, 2, None], pa.timestamp("ns")), "label": ["a", "b", None]},
+        {"image": [{"bytes": image, "path": None}, {"bytes": None, "path": "../x.png"}, None], "n": [1, 2, 3]},
+        {"image": [[{"bytes": image, "path": "a"}] * 3, [], None], "n": [1, 2, 3]},
+        {"image": [[image, None], [], None], "n": pa.array(["a", "b", None]).dictionary_encode()},
+        {"image": ["iVBORw0KGgo=", "data:image/png;base64,iVBORw0KGgo", None]},
         {"image": [{"bytes": None, "path": 7}, {"bytes": b"", "path": 8}]},
         {"image": [{"bytes": None, "path": "\0"}, {"bytes": b"", "path": "/etc/passwd"}]},
         {"path": ["a.png", "/etc/passwd", None], "n": pa.array([1, 2, 3], pa.decimal128(9)), "d": [True, False, None]},
@@ -148,6 +176,19 @@ ZARR_SEED: dict[str, Any] = {
     "codecs": [{"name": "bytes"}, {"name": "zstd", "configuration": {"level": 0, "checksum": False}}],
     "attributes": {"done": True},
     "storage_transformers": [],
+}
+
+OME_ZARR_SEED: dict[str, Any] = {
+    "zarr_format": 3,
+    "node_type": "group",
+    "attributes": {
+        "ome": {
+            "version": "0.5",
+            "multiscales": [
+                {"axes": [{"name": "z"}, {"name": "y"}, {"name": "x"}, {"name": "c"}], "datasets": [{"path": "0"}]}
+            ],
+        }
+    },
 }
 
 

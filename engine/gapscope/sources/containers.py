@@ -4,11 +4,12 @@ import os
 from collections.abc import Iterator
 
 from gapscope.errors import SourceError
+from gapscope.sources.files import path_bytes
+from gapscope.sources.folder import is_aside
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 
 _NAMES = {".parquet": "Parquet file", ".tar": "tar archive", ".zip": "zip archive"}
-_PASSED_OVER_FOLDERS = ("@eaDir", "__MACOSX")
 _SAVED_DATASET = ("state.json", "dataset_info.json", "dataset_dict.json")
 
 
@@ -64,19 +65,19 @@ def _counted(number: int, noun: str) -> str:
 
 def _files(folder: str, ancestors: frozenset[tuple[int, int]]) -> Iterator[str]:
     """Yield the files below a folder, its own first; hidden ones are left out, and links are followed."""
-    subfolders = []
+    subfolders = list[str]()
     try:
-        status = os.stat(folder)
+        status = os.stat(path_bytes(folder))
         if (key := (status.st_dev, status.st_ino)) in ancestors:
             return
-        with os.scandir(folder) as items:
+        with os.scandir(path_bytes(folder)) as items:
             for item in items:
-                if item.name.startswith("."):
-                    continue
+                name = item.name.decode("utf-8", errors="surrogateescape")
                 if not item.is_dir():
-                    yield item.path
-                elif item.name not in _PASSED_OVER_FOLDERS:
-                    subfolders.append(item.path)
+                    if not name.startswith("."):
+                        yield os.path.join(folder, name)
+                elif not is_aside(f"{name}/"):
+                    subfolders.append(os.path.join(folder, name))
     # What cannot be listed is told by the source that lists the folder.
     except OSError:
         return

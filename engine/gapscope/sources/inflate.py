@@ -2,6 +2,7 @@
 
 import zlib
 from bisect import bisect_right
+from threading import Lock
 from typing import Any, NamedTuple
 
 from gapscope.sources.files import read_part
@@ -44,13 +45,18 @@ class Inflated:
         self._every = max(_MARK_BYTES, size // _MAX_MARKS)
         self._marks = [_Mark(0, 0, zlib.decompressobj(-zlib.MAX_WBITS))]
         self._here = self._marks[0]
+        self._lock = Lock()
 
     def read(self, start: int, length: int) -> bytes:
-        """Return `length` bytes of the content from byte `start` on; callers take turns.
+        """Return `length` bytes of the content from byte `start` on; threads take turns.
 
         Raises:
             Rejected: the data cannot be read, or ends before.
         """
+        with self._lock:
+            return self._read(start, length)
+
+    def _read(self, start: int, length: int) -> bytes:
         mark = self._marks[bisect_right(self._marks, start, key=lambda mark: mark.unpacked) - 1]
         if mark.unpacked <= self._here.unpacked <= start:
             mark = self._here

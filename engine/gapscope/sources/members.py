@@ -4,16 +4,13 @@ import re
 
 from gapscope.errors import SourceError
 from gapscope.sources.files import open_container
-from gapscope.sources.folder import utf8_safe
+from gapscope.sources.folder import is_aside, utf8_safe
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.signatures import HEAD_BYTES, misnamed
 
 MEMBER_SEPARATOR = "::"
 """Separates the archive from the member in a uri."""
-
-# A hidden folder; what macOS and network storage add beside the files of an archive.
-_ADDED = re.compile(r"(?:^|[/\\])(?:(__MACOSX[/\\]|\._[^/\\]*\Z)|(@eaDir[/\\])|\.(?!\.?[/\\])[^/\\]*[/\\])")
 
 
 def leads_out(name: str) -> bool:
@@ -26,18 +23,17 @@ def leads_out(name: str) -> bool:
     return name.startswith("/") or ".." in re.split(r"[/\\]", name)
 
 
-def pass_over_added(archive: str, name: str, notes: ListingNotes | None) -> bool:
-    """Tell whether a member was added by a program or lies in a hidden folder, and note it if so.
+def pass_over_aside(archive: str, name: str, notes: ListingNotes | None) -> bool:
+    """Tell whether a member with an image's name lies in a hidden folder or the like, and note it if so.
 
     Example:
-        >>> [pass_over_added("", name, None) for name in ("./a.png", "__MACOSX/._a.png", "b/.cache/a.png")]
+        >>> [pass_over_aside("a.zip", name, None) for name in ("./a.png", "__MACOSX/._a.png", "b/.cache/a.png")]
         [False, True, True]
     """
-    if (added := _ADDED.search(name)) is None:
+    if not is_aside(name.replace("\\", "/")):
         return False
     if notes is not None:
-        what = "files of macOS" if added[1] else "thumbnails in @eaDir" if added[2] else "images in hidden folders"
-        notes.pass_over(what, f"{archive}{MEMBER_SEPARATOR}{utf8_safe(name)}")
+        notes.pass_over("images in hidden folders and the like", f"{archive}{MEMBER_SEPARATOR}{utf8_safe(name)}")
     return True
 
 

@@ -83,7 +83,13 @@ class NumpyRows:
         Raises:
             Rejected: it cannot be read.
         """
-        image = self._windows.read(row) if self._windows else self._rows(row, row + 1)[0]
+        if self._windows is None:
+            return self.layout.arrange(self._rows(row, row + 1)[0])
+        try:
+            image = self._windows.read(row)
+        # What is damaged may come after this image.
+        except Rejected:
+            image = self._rows(row, row + 1)[0]
         return self.layout.arrange(image)
 
     def _rows(self, first: int, stop: int) -> NDArray[Any]:

@@ -42,7 +42,7 @@ def open_parquet(path: str, *, buffered: bool = False) -> "Iterator[pq.ParquetFi
     with open_container(path) as container:
         try:
             size = size_of(container)
-            file = pq.ParquetFile(container, buffer_size=BUFFER_BYTES if buffered else 0)
+            file = pq.ParquetFile(container, buffer_size=BUFFER_BYTES if buffered else 0, pre_buffer=not buffered)
             # A row group of one repeated value may claim any number of rows.
             if not 0 <= file.metadata.num_rows <= size:
                 raise DamagedParquetError(f"{path}: claims {file.metadata.num_rows:,} rows in {size:,} bytes")

@@ -31,6 +31,7 @@ from gapscope.sources.source import AS_IMAGES, Source
 
 _BATCH_ROWS, _MIN_BATCH_ROWS, _BATCH_BYTES = 32, 4, 8 * 2**20
 _CACHED_BATCHES = 8
+_MAX_GROUP_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -193,17 +194,25 @@ class _ColumnReader:
         container = open_container(path)
         # `_reader` drops a reader once enough others have been used after it.
         weakref.finalize(self, container.close)
-        self._file = pq.ParquetFile(container, buffer_size=BUFFER_BYTES)
-        self._column = column
-        groups = [self._file.metadata.row_group(group) for group in range(self._file.num_row_groups)]
+        metadata = pq.read_metadata(container)
+        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
         self._group_starts = [0, *accumulate(group.num_rows for group in groups)]
-        stored = sum(
-            group.column(index).total_uncompressed_size
-            for group in groups
-            for index in range(group.num_columns)
-            if group.column(index).path_in_schema.partition(".")[0] == column.partition(".")[0]
+        of_column = [
+            index
+            for index in range(metadata.num_columns)
+            if f"{metadata.schema.column(index).path}.".startswith(f"{column}.")
+        ]
+        stored = [sum(group.column(index).total_uncompressed_size for index in of_column) for group in groups]
+        row_bytes = max(1, sum(stored) // max(1, self._group_starts[-1]))
+        # A row group may be larger than the memory; reading it piece by piece takes half as long again.
+        buffered = max(stored, default=0) > _MAX_GROUP_BYTES
+        self._column = column
+        self._file = pq.ParquetFile(
+            container,
+            metadata=metadata,
+            buffer_size=BUFFER_BYTES if buffered else 0,
+            pre_buffer=not buffered,
         )
-        row_bytes = max(1, stored // max(1, self._group_starts[-1]))
         self._batch_rows = min(_BATCH_ROWS, max(_MIN_BATCH_ROWS, _BATCH_BYTES // row_bytes))
         self._lock = Lock()
         self._batches: Iterator[Any] = iter(())

@@ -69,7 +69,7 @@ class RemoteFolder:
         glob = remote(named)[1] if named != self.root else None
         pattern = re.compile(glob_to_regex(glob)) if glob else None
         notes = notes or ListingNotes()
-        takes_all = self.location != self.root and names_aside(self.location)
+        takes_all = named != self.root and names_aside(named)
         for name in sorted(files):
             url = str(fs.unstrip_protocol(name))
             matches = pattern.match(name) if pattern else has_image_suffix(url)

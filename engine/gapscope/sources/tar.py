@@ -11,7 +11,7 @@ from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import open_container, read_part, size_of
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.formats import has_image_suffix
-from gapscope.sources.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_added, shard_of
+from gapscope.sources.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
@@ -129,7 +129,7 @@ def _member_entries(shard: str, file: IO[bytes], size: int, notes: ListingNotes 
                 if not has_image_suffix(member.name):
                     if notes is not None and not member.isdir():
                         notes.pass_over_file(member.name)
-                elif not pass_over_added(shard, member.name, notes):
+                elif not pass_over_aside(shard, member.name, notes):
                     yield _entry(shard, member, size, counter.add(member.name))
         if end <= size and not _ends_properly(file, end, size):
             yield _damage_entry(shard, end)

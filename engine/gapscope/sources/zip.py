@@ -18,7 +18,7 @@ from gapscope.sources.files import (
 )
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.formats import has_image_suffix
-from gapscope.sources.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_added, shard_of
+from gapscope.sources.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
@@ -139,7 +139,7 @@ def _member_entries(shard: str, file: IO[bytes], mtime_ns: int, notes: ListingNo
             if not has_image_suffix(name):
                 if notes is not None and name == member.name:
                     notes.pass_over_file(name)
-            elif not pass_over_added(shard, name, notes):
+            elif not pass_over_aside(shard, name, notes):
                 yield _entry(uri, member, contents, mtime_ns, counter.add(uri))
         if n_members % 2**16 != contents.members % 2**16:
             raise DamagedZipError(f"its table of contents lists {n_members:,} of {contents.members:,} members")

@@ -15,16 +15,19 @@ import pytest
 from fuzz_seeds import (
     COCO_SEED,
     LIST_SEEDS,
+    OME_ZARR_SEED,
     ZARR_SEED,
     fuzz_settings,
     image_seeds,
     mutated_bytes,
     mutated_json,
+    npz_seeds,
     numpy_seeds,
     parquet_seeds,
     tar_seeds,
     text_bomb,
     weights_seeds,
+    zip_seeds,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -109,6 +112,12 @@ def test_archives(inside: Path, data: bytes) -> None:
 
 
 @fuzz_settings(120)
+@given(data=mutated_bytes(zip_seeds()))
+def test_zip_archives(inside: Path, data: bytes) -> None:
+    drain_bytes(inside, ".zip", data)
+
+
+@fuzz_settings(120)
 @given(data=mutated_bytes(parquet_seeds()))
 def test_parquet(inside: Path, data: bytes) -> None:
     drain_bytes(inside, ".parquet", data)
@@ -118,6 +127,22 @@ def test_parquet(inside: Path, data: bytes) -> None:
 @given(data=mutated_bytes(numpy_seeds()))
 def test_numpy(inside: Path, data: bytes) -> None:
     drain_bytes(inside, ".npy", data)
+
+
+@fuzz_settings(120)
+@given(data=mutated_bytes(npz_seeds()))
+def test_numpy_archives(inside: Path, data: bytes) -> None:
+    drain_bytes(inside, ".npz", data)
+
+
+@fuzz_settings(60)
+@given(metadata=mutated_json(OME_ZARR_SEED))
+def test_ome_zarr(inside: Path, metadata: Any) -> None:
+    store = inside / f"{next(NUMBERS)}.zarr"
+    (store / "0" / "c").mkdir(parents=True)
+    (store / "zarr.json").write_text(json.dumps(metadata))
+    (store / "0" / "zarr.json").write_text(json.dumps(ZARR_SEED))
+    drain(str(store))
 
 
 @fuzz_settings(120)

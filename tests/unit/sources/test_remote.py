@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import tarfile
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,13 +58,17 @@ def everything(folder: Path, picture: Picture) -> None:
     with tarfile.open(folder / "shard-0.tar", "w") as archive:
         for path in paths:
             archive.add(folder / path, path)
+    with zipfile.ZipFile(folder / "shard-0.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        for path in paths:
+            packed.write(folder / path, path)
     np.save(folder / "images.npy", np.arange(3 * 6 * 8 * 3, dtype=np.uint8).reshape(3, 6, 8, 3))
+    np.savez_compressed(folder / "images.npz", images=np.load(folder / "images.npy"))
     zarr.save_array(folder / "images.zarr", np.load(folder / "images.npy"))
 
 
 KINDS = ["photos", "photos/*/*.png", "photos/**", "list.txt", "list.csv", "coco.json", "images.parquet"]
-SHARDS = ["shard-{0..0}.tar", "shard-*.tar"]
-ARRAYS = ["images.npy", "images.zarr"]
+SHARDS = ["shard-{0..0}.tar", "shard-*.tar", "shard-0.zip"]
+ARRAYS = ["images.npy", "images.npz", "images.zarr"]
 
 
 def check(base: str, kind: str, picture: Picture) -> None:
