@@ -53,6 +53,22 @@ class Layout(NamedTuple):
         return np.ascontiguousarray(np.moveaxis(image, channels_at, -1))
 
 
+class FoundArray(NamedTuple):
+    """An array of an archive or a store.
+
+    Attributes:
+        name: its name there; empty if it is the store itself.
+        described: its shape and type in words.
+        layout: how it is images; None if it is not.
+        error: why it is not; empty if it is.
+    """
+
+    name: str
+    described: str
+    layout: Layout | None
+    error: str = ""
+
+
 def describe_array(shape: Sequence[int], dtype: np.dtype[Any]) -> str:
     """Return the shape and the type of an array in words.
 
@@ -61,6 +77,27 @@ def describe_array(shape: Sequence[int], dtype: np.dtype[Any]) -> str:
         '(5, 6, 8) uint8'
     """
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''}) {dtype}"
+
+
+def find_layout(
+    name: str, shape: Sequence[int], dtype: np.dtype[Any], axes: Sequence[str] | None, *, as_images: bool
+) -> FoundArray:
+    """Return what an array of an archive or a store is.
+
+    Args:
+        name: its name there.
+        shape: the array's.
+        dtype: the array's.
+        axes: their names; None if they have none.
+        as_images: whether the user said that it holds images, not vectors.
+    """
+    described = describe_array(shape, dtype)
+    try:
+        if axes is not None:
+            return FoundArray(name, described, layout_of_axes(shape, dtype, axes))
+        return FoundArray(name, described, layout_of(shape, dtype, as_images=as_images))
+    except NoImagesError as error:
+        return FoundArray(name, described, None, str(error))
 
 
 def layout_of(shape: Sequence[int], dtype: np.dtype[Any], *, as_images: bool) -> Layout:

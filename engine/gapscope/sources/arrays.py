@@ -1,13 +1,14 @@
 """Images in an array: in a NumPy file, an archive of NumPy files, or a Zarr store."""
 
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 
 from gapscope.errors import SourceError
+from gapscope.sources.array_layout import FoundArray
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import MAX_IMAGE_BYTES, check_container_unchanged, modified_ns
 from gapscope.sources.notes import ListingNotes
@@ -27,7 +28,6 @@ class Array:
         member: the array within the archive or the store; empty for the file or the store itself.
         location: what the user gave, with absolute paths.
         as_images: whether the user said that it holds images, not vectors.
-        described: its shape and type in words.
         guess: what was taken for granted; empty if nothing was.
     """
 
@@ -35,7 +35,6 @@ class Array:
     member: str
     location: str
     as_images: bool
-    described: str
     guess: str
 
     @property
@@ -91,52 +90,46 @@ def open_array(path: str, member: str, location: str, *, as_images: bool) -> Arr
     Raises:
         SourceError: it cannot be read, holds no array of images, or several.
     """
-    mtime_ns = _changed_ns(path)
     if path.endswith(".npz"):
-        member = member.removesuffix(".npy") or _find(path, archived_arrays(path), mtime_ns, as_images)
+        member = member.removesuffix(".npy") or _find(path, archived_arrays(path, as_images=as_images))
     elif not path.endswith(".npy"):
         # A store may be one array, and a group may have one.
-        member = _find(path, stored_arrays(path, member), mtime_ns, as_images)
+        member = _find(path, stored_arrays(path, member, as_images=as_images))
     elif member:
         raise SourceError(f"{location}: a .npy file holds one array, so that nothing can follow ::")
-    rows = _open_rows(path, member, mtime_ns, as_images)
-    return Array(path, member, location, as_images, rows.described, rows.layout.guess)
+    rows = _open_rows(path, member, _changed_ns(path), as_images)
+    return Array(path, member, location, as_images, rows.layout.guess)
 
 
-def _find(path: str, arrays: Iterable[tuple[str, str]], mtime_ns: int, as_images: bool) -> str:
-    """Return the name of the one array of images among arrays with their shapes in words.
+def _find(path: str, arrays: Iterable[FoundArray]) -> str:
+    """Return the name of the one array of images among others.
 
     An array of two dimensions counts as a picture only where no other array holds images.
 
     Raises:
         SourceError: there is none, or there are several.
     """
-    images, pictures, others = list[tuple[str, str]](), list[tuple[str, str]](), list[str]()
-    only_error: SourceError | None = None
-    for name, described in arrays:
-        shown = f"{path.rpartition('/')[2]}::{name} {described}" if name else described
-        try:
-            layout = _open_rows(path, name, mtime_ns, as_images).layout
-        except SourceError as error:
-            others.append(shown)
-            only_error = error
-            continue
-        (pictures if len(layout.shape) == 2 else images).append((name, shown))
+    images, pictures, others = list[FoundArray](), list[FoundArray](), list[FoundArray]()
+    for found in arrays:
+        shape = found.layout.shape if found.layout else ()
+        (others if not shape else pictures if len(shape) == 2 else images).append(found)
         if len(images) > _SHOWN_ARRAYS:
             break
-    found = images or pictures
-    if len(found) == 1:
-        return found[0][0]
-    if found:
-        there = _joined([shown for _, shown in found])
-        raise SourceError(f"{path}: several arrays may hold the images; name one of {there}")
-    if only_error is not None and len(others) == 1:
-        raise only_error
-    raise SourceError(f"{path}: holds no array of images" + (f"; there are {_joined(others)}" if others else ""))
+    chosen = images or pictures
+    if len(chosen) == 1:
+        return chosen[0].name
+    if chosen:
+        raise SourceError(f"{path}: several arrays may hold the images; name one of {_joined(path, chosen)}")
+    if len(others) == 1:
+        name = others[0].name
+        raise SourceError(f"{path}{f'::{name}' if name else ''}: {others[0].error}")
+    there = f"; there are {_joined(path, others)}" if others else ""
+    raise SourceError(f"{path}: holds no array of images{there}")
 
 
-def _joined(arrays: list[str]) -> str:
-    return ", ".join(arrays[:_SHOWN_ARRAYS]) + (", ..." if len(arrays) > _SHOWN_ARRAYS else "")
+def _joined(path: str, arrays: Sequence[FoundArray]) -> str:
+    shown = [f"{path.rpartition('/')[2]}::{found.name} {found.described}" for found in arrays[:_SHOWN_ARRAYS]]
+    return ", ".join([*shown, "..."] if len(arrays) > _SHOWN_ARRAYS else shown)
 
 
 def _changed_ns(path: str) -> int:

@@ -25,8 +25,7 @@ def containers_in(folder: str) -> tuple[str, list[str]] | None:
         SourceError: it holds files of several kinds, or a dataset that Hugging Face's `save_to_disk` wrote.
     """
     found: dict[str, list[str]] = {suffix: [] for suffix in _NAMES}
-    arrow = ""
-    saved = False
+    arrow, saved = "", False
     for path in _files(folder, frozenset()):
         if has_image_suffix(path):
             return None
@@ -35,7 +34,7 @@ def containers_in(folder: str) -> tuple[str, list[str]] | None:
             found[suffix].append(path)
         elif suffix == ".arrow":
             arrow = arrow or path
-        saved = saved or path.endswith(_SAVED_DATASET)
+        saved = saved or os.path.basename(path) in _SAVED_DATASET
     kinds = {suffix: sorted(files) for suffix, files in found.items() if files}
     if arrow and saved and not kinds:
         split = "" if os.path.dirname(arrow) == folder else f'["{os.path.basename(os.path.dirname(arrow))}"]'

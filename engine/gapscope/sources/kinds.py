@@ -19,6 +19,7 @@ PART_SEPARATOR = "::"
 """Separates a file from the column, folder or array within it."""
 
 _AS_VECTORS = "vectors:"
+"""Before a location, says that it holds vectors."""
 
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
@@ -80,7 +81,8 @@ def open_source(name: str, location: str, *, objects: bool = False) -> Source:
 def _open(location: str, *, objects: bool) -> Source:
     if location.startswith(_AS_VECTORS):
         raise SourceError(
-            f"{location}: vectors cannot be compared yet, only images; write {AS_IMAGES} instead if these are images"
+            f"{absolute(location.removeprefix(_AS_VECTORS))}: vectors cannot be compared yet, only images; write "
+            f"{AS_IMAGES} instead of {_AS_VECTORS} if these are images"
         )
     as_images, named = location.startswith(AS_IMAGES), location.removeprefix(AS_IMAGES)
     resolved = absolute(named)

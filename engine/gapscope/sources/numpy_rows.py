@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.array_layout import Layout, NoImagesError, describe_array, layout_of
+from gapscope.sources.array_layout import FoundArray, Layout, NoImagesError, find_layout, layout_of
 from gapscope.sources.files import open_container, read_part, size_of
 from gapscope.sources.inflate import Inflated
 from gapscope.sources.rejects import Rejected
@@ -27,7 +27,7 @@ from gapscope.sources.zip_file import (
 )
 
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-_HEADER_BYTES = 2**16
+_MAX_HEADER_BYTES = 2**16
 _WINDOW_BYTES = 8 * 2**20
 _MAX_DEFLATION = 1040
 """Deflated data cannot unpack to more than 1032 times its size, and a header."""
@@ -57,9 +57,8 @@ class NumpyRows:
     def __init__(
         self, name: str, read: Callable[[int, int], bytes], size: int, *, as_images: bool, windowed: bool = False
     ) -> None:
-        header = _read_header(name, read(0, min(size, _HEADER_BYTES)))
+        header = _read_header(name, read, size)
         self._dtype, self._start, self._read = header.dtype, header.length, read
-        self.described = describe_array(header.shape, header.dtype)
         try:
             self.layout: Layout = layout_of(header.shape, header.dtype, as_images=as_images)
         except NoImagesError as error:
@@ -111,19 +110,19 @@ def open_numpy(path: str, *, as_images: bool) -> NumpyRows:
         raise SourceError(f"{path}: {one_line(error)}") from error
 
 
-def archived_arrays(path: str) -> Iterator[tuple[str, str]]:
-    """Yield the names of the arrays of a `.npz` archive, with their shapes and types in words.
+def archived_arrays(path: str, *, as_images: bool) -> Iterator[FoundArray]:
+    """Yield the arrays of a `.npz` archive.
 
     Raises:
         SourceError: the archive cannot be read.
     """
     for name, member in _array_members(path):
         try:
-            header = _read_header(name, _reader(path, member)(0, min(member.size, _HEADER_BYTES)))
+            header = _read_header(name, _reader(path, member), member.size)
         except (SourceError, Rejected) as error:
-            yield name, f"cannot be read: {one_line(error)}"
+            yield FoundArray(name, "that cannot be read", None, one_line(error).removeprefix(f"{name}: "))
         else:
-            yield name, describe_array(header.shape, header.dtype)
+            yield find_layout(name, header.shape, header.dtype, None, as_images=as_images)
 
 
 def open_archived(path: str, name: str, *, as_images: bool) -> NumpyRows:
@@ -170,7 +169,11 @@ def _reader(path: str, member: Member) -> Callable[[int, int], bytes]:
     return lambda offset, length: read_part(path, start + offset, length)
 
 
-def _read_header(name: str, head: bytes) -> _Header:
+def _read_header(name: str, read: Callable[[int, int], bytes], size: int) -> _Header:
+    # After the magic number and the version, two or four bytes have the length of the header's text.
+    start = read(0, min(size, 12))
+    length = 12 + int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:12], "little")
+    head = read(0, min(size, max(length, HEAD_BYTES), _MAX_HEADER_BYTES))
     if (why := misnamed(head, ".npy")) is not None:
         raise SourceError(f"{name}: cannot be read as a NumPy file: {why}")
     file = io.BytesIO(head)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Kind
 from gapscope.sources.list_file import PATH_COLUMNS
-from gapscope.sources.parquet_file import is_binary, kinds_of, open_parquet
+from gapscope.sources.parquet_file import claims_too_much, is_binary, kinds_of, open_parquet
 from gapscope.sources.signatures import starts_like_image
 
 if TYPE_CHECKING:
@@ -79,7 +79,12 @@ def find_image_column(path: str, wanted: str | None, location: str) -> ImageColu
         schema = file.schema_arrow
         if wanted is not None and wanted not in schema.names:
             raise SourceError(f"{path}: there is no column {wanted}; there are {_columns_in_words(schema)}")
-        forms = {field.name: form for field in schema if (form := cell_form(field.type)) is not None}
+        forms = {
+            field.name: form
+            for field in schema
+            if (form := cell_form(field.type)) is not None
+            and not (is_list(field.type) and claims_too_much(file, path, field.name))
+        }
         kinds = kinds_of(schema)
         if wanted is None:
             candidates = _peek(file, {name: form for name, form in forms.items() if form != "text"})

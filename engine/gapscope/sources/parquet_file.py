@@ -129,23 +129,34 @@ def list_lengths(path: str, column: str) -> Iterator[int]:
 
     with open_parquet(path, buffered=True) as file:
         metadata = file.metadata
-        groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
-        leaves = [
-            index
+        sizes = {
+            metadata.schema.column(index).path: sum(
+                metadata.row_group(group).column(index).total_compressed_size
+                for group in range(metadata.num_row_groups)
+            )
             for index in range(metadata.num_columns)
             if metadata.schema.column(index).path.startswith(f"{column}.")
-        ]
-        leaf = min(leaves, key=lambda index: sum(group.column(index).total_compressed_size for group in groups))
-        # As with rows, a list of one repeated value may claim any number of items.
-        if not 0 <= sum(group.column(leaf).num_values for group in groups) <= _size(path):
+        }
+        if claims_too_much(file, path, column):
             raise DamagedParquetError(f"{path}: claims more items in lists than it has bytes")
-        for batch in file.iter_batches(_LIST_BATCH_ROWS, columns=[metadata.schema.column(leaf).path]):
+        for batch in file.iter_batches(_LIST_BATCH_ROWS, columns=[min(sizes, key=lambda field: sizes[field])]):
             yield from pc.fill_null(pc.list_value_length(batch.column(0)), 0).to_pylist()
 
 
-def _size(path: str) -> int:
-    with open_container(path) as file:
-        return size_of(file)
+def claims_too_much(file: "pq.ParquetFile", path: str, column: str) -> bool:
+    """Tell whether a column of lists claims more items than the file has bytes.
+
+    As with rows, a list of one repeated value may claim any number of items, and reading a row reads them all.
+    """
+    metadata = file.metadata
+    claimed = [
+        metadata.row_group(group).column(index).num_values
+        for index in range(metadata.num_columns)
+        if metadata.schema.column(index).path.startswith(f"{column}.")
+        for group in range(metadata.num_row_groups)
+    ]
+    with open_container(path) as container:
+        return min(claimed, default=0) < 0 or sum(claimed) > size_of(container)
 
 
 def _values(column: "pa.Array") -> list[Any]:

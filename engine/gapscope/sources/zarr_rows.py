@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.array_layout import Layout, NoImagesError, describe_array, layout_of, layout_of_axes
+from gapscope.sources.array_layout import FoundArray, Layout, find_layout
 from gapscope.sources.files import MAX_IMAGE_BYTES
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.row_windows import RowWindows
@@ -40,16 +40,10 @@ class ZarrRows:
         if not isinstance(array, zarr.Array):
             raise SourceError(f"{where}: is a group of arrays; name one")
         dtype = np.dtype(array.dtype)
-        self.described = describe_array(array.shape, dtype)
-        try:
-            axes = _ome_axes(path, name)
-            self.layout: Layout = (
-                layout_of(array.shape, dtype, as_images=as_images)
-                if axes is None
-                else layout_of_axes(array.shape, dtype, axes)
-            )
-        except NoImagesError as error:
-            raise SourceError(f"{where}: {error}") from error
+        found = find_layout(name, array.shape, dtype, _ome_axes(path, name), as_images=as_images)
+        if found.layout is None:
+            raise SourceError(f"{where}: {found.error}")
+        self.layout: Layout = found.layout
         try:
             chunks = array.chunks
         except NotImplementedError as error:
@@ -77,11 +71,11 @@ class ZarrRows:
     def _rows(self, first: int, stop: int) -> NDArray[Any]:
         axes = self.layout.row_axes
         selection: list[slice | int] = [slice(None)] * len(self.layout.shape)
-        for axis, place in zip(axes, np.unravel_index(first, [self.layout.shape[axis] for axis in axes]), strict=True):
-            selection[axis] = int(place)
+        places = [int(place) for place in np.unravel_index(first, [self.layout.shape[axis] for axis in axes])]
+        for axis, place in zip(axes[:-1], places[:-1], strict=True):
+            selection[axis] = place
         if axes:
-            start = int(selection[axes[-1]])  # type: ignore[arg-type]
-            selection[axes[-1]] = slice(start, start + stop - first)
+            selection[axes[-1]] = slice(places[-1], places[-1] + stop - first)
         try:
             rows = np.asarray(self._array[tuple(selection)])
         # Zarr and the file systems below it raise many types of exceptions.
@@ -90,24 +84,23 @@ class ZarrRows:
         return np.moveaxis(rows, axes[-1] - len(axes) + 1, 0) if axes else rows[np.newaxis]
 
 
-def stored_arrays(path: str, name: str) -> Iterator[tuple[str, str]]:
-    """Yield the names of the arrays of a store, or of one of its groups, with their shapes and types in words.
-
-    Of an OME-Zarr image it yields the full resolution alone.
+def stored_arrays(path: str, name: str, *, as_images: bool) -> Iterator[FoundArray]:
+    """Yield the arrays of a store, or of one of its groups; of an OME-Zarr image, the full resolution alone.
 
     Args:
         path: path or URL of the store.
         name: path of the group or array within the store; empty for the store itself.
+        as_images: whether the user said that it holds images, not vectors.
 
     Raises:
         SourceError: the store cannot be read.
     """
     node = _open(path, name)
     try:
-        yield from _arrays_below(node, name, _MAX_DEPTH)
-    except SourceError:
-        raise
-    # As above.
+        for found, array, axes in _arrays_below(node, name, None, _MAX_DEPTH):
+            named = _ome_axes(path, name) if found == name and axes is None else axes
+            yield find_layout(found, array.shape, np.dtype(array.dtype), named, as_images=as_images)
+    # As when a store is opened.
     except Exception as error:
         raise SourceError(f"{path}: cannot be read as Zarr ({one_line(error)})") from error
 
@@ -123,18 +116,23 @@ def _open(path: str, name: str) -> "zarr.Array[Any] | zarr.Group":
         raise SourceError(f"{path}{there}: cannot be read as Zarr ({one_line(error)})") from error
 
 
-def _arrays_below(node: "zarr.Array[Any] | zarr.Group", name: str, depth: int) -> Iterator[tuple[str, str]]:
+def _arrays_below(
+    node: "zarr.Array[Any] | zarr.Group", name: str, axes: list[str] | None, depth: int
+) -> "Iterator[tuple[str, zarr.Array[Any], list[str] | None]]":
+    """Yield the names of arrays, the arrays, and the names of their axes if they are of an OME-Zarr image."""
     import zarr
 
     if isinstance(node, zarr.Array):
-        yield name, describe_array(node.shape, np.dtype(node.dtype))
+        yield name, node, axes
         return
-    resolutions = _resolutions(node.attrs.asdict())
+    attributes = node.attrs.asdict()
+    resolutions = _resolutions(attributes)
     if resolutions is not None:
-        yield from _arrays_below(node[resolutions[0]], f"{name}/{resolutions[0]}".lstrip("/"), 0)
+        full, below = f"{name}/{resolutions[0]}".lstrip("/"), node[resolutions[0]]
+        yield from _arrays_below(below, full, _axes(_multiscale(attributes) or {}), 0)
     elif depth:
-        for key, below in sorted(node.members(max_depth=0), key=lambda member: member[0]):
-            yield from _arrays_below(below, f"{name}/{key}".lstrip("/"), depth - 1)
+        for key, member in sorted(node.members(max_depth=0), key=lambda member: member[0]):
+            yield from _arrays_below(member, f"{name}/{key}".lstrip("/"), None, depth - 1)
 
 
 def _ome_axes(path: str, name: str) -> list[str] | None:
@@ -167,7 +165,7 @@ def _resolutions(attributes: Mapping[str, Any]) -> list[str] | None:
     """Return the paths of the arrays of a group's first multiscale image, the full resolution first; None if none."""
     datasets = (_multiscale(attributes) or {}).get("datasets")
     paths = [one.get("path") for one in datasets if isinstance(one, dict)] if isinstance(datasets, list) else []
-    return [path.strip("/") for path in paths if isinstance(path, str)] or None
+    return [path.strip("/") for path in paths if isinstance(path, str) and path.strip("/")] or None
 
 
 def _axes(multiscale: Mapping[str, Any]) -> list[str]:

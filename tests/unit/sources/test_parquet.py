@@ -235,6 +235,16 @@ def test_text_that_is_no_image_is_rejected_and_long_text_is_no_metadata(tmp_path
     assert statuses == ["broken", "missing", "missing", "broken"]
 
 
+def test_lists_that_claim_more_items_than_there_are_bytes_are_not_read(tmp_path: Path, picture: Picture) -> None:
+    lists = pa.array([[None] * 1_000_000] * 3, pa.list_(pa.binary()))
+    pq.write_table(pa.table({"image": lists, "jpg": [picture(1)] * 3}), tmp_path / "a.parquet")
+    assert (tmp_path / "a.parquet").stat().st_size < 10_000
+    source, entries = open_and_list(tmp_path / "a.parquet")
+    assert contents(source, entries) == [picture(1)] * 3
+    with pytest.raises(SourceError, match="column image holds no images"):
+        open_source("real", f"{tmp_path}/a.parquet::image")
+
+
 def test_little_is_read_to_find_the_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = io.BytesIO()
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), np.uint8)).save(file, "PNG")
