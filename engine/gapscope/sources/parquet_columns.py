@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Kind
-from gapscope.sources.list_file import PATH_COLUMNS
+from gapscope.sources.list_columns import known_by_name
 from gapscope.sources.parquet_file import claims_too_much, is_binary, kinds_of, open_parquet
 from gapscope.sources.signatures import starts_like_image
 
@@ -102,9 +102,7 @@ def find_image_column(path: str, wanted: str | None, location: str) -> ImageColu
             if chosen.form == "text" and chosen.content == "nothing":
                 return None
         if chosen is None:
-            if any(one.form != "text" for one in candidates) and not any(
-                name.lower() in PATH_COLUMNS for name in kinds
-            ):
+            if any(one.form != "text" for one in candidates) and not known_by_name(kinds):
                 raise SourceError(
                     f"{location}: no column holds images; there are {_columns_in_words(schema)}; {location}::COLUMN "
                     "names one of paths"
