@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from gapscope.errors import SourceError
 from gapscope.sources.containers import containers_in
-from gapscope.sources.files import open_container
+from gapscope.sources.files import open_container, path_bytes
 from gapscope.sources.folder import Folder, utf8_safe
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.patterns import base_folder, expand_files, glob_to_regex, has_magic
@@ -88,11 +88,11 @@ def _open(location: str, *, objects: bool) -> Source:
     resolved = absolute(named)
     path, separator, part = resolved.partition(PART_SEPARATOR)
     parsed = _ParsedLocation(path, part if separator else None, objects, as_images)
-    if not is_url(resolved) and os.path.isdir(path) and _is_zarr(path):
+    if _is_folder(path) and _is_zarr(path):
         return _open_zarr(parsed)
-    if not is_url(resolved) and os.path.isdir(resolved):
+    if _is_folder(resolved):
         return _open_folder(replace(parsed, path=resolved, part=None))
-    if not is_url(resolved) and os.path.isdir(path) and not path.endswith(".zarr"):
+    if _is_folder(path) and not path.endswith(".zarr"):
         return _open_folder(parsed)
     if path.endswith(_COMPRESSED):
         raise SourceError(f"{named}: images cannot be picked out of a compressed archive; unpack it to a .tar")
@@ -104,14 +104,14 @@ def _open(location: str, *, objects: bool) -> Source:
     if is_url(path):
         remote(path)
         return RemoteFolder(path, parsed.location)
-    if os.path.exists(path) and not os.path.isdir(path):
+    if os.path.exists(_as_bytes(path)) and not _is_folder(path):
         raise SourceError(f"{named} {_what_else(path)}")
     raise SourceError(f"there is no folder {named}")
 
 
 def _what_else(path: str) -> str:
     """Return what a file is whose name ends in nothing that is known, and what to do, to follow its name."""
-    if not os.path.isfile(path):
+    if not os.path.isfile(_as_bytes(path)):
         return "is a pipe, socket or device; give a folder or a file"
     if path.endswith(".arrow"):
         return "is an Arrow file; export it to Parquet, for example with to_parquet of Hugging Face datasets"
@@ -135,8 +135,20 @@ def _open_folder(parsed: _ParsedLocation) -> Source:
     return _OPEN_BY_SUFFIX[suffix](replace(parsed, folder=parsed.path, files=tuple(files)))
 
 
+def _is_folder(path: str) -> bool:
+    return not is_url(path) and os.path.isdir(_as_bytes(path))
+
+
 def _is_zarr(path: str) -> bool:
-    return any(os.path.exists(os.path.join(path, name)) for name in ("zarr.json", ".zarray", ".zgroup"))
+    return any(os.path.exists(_as_bytes(f"{path}/{name}")) for name in ("zarr.json", ".zarray", ".zgroup"))
+
+
+def _as_bytes(path: str) -> bytes:
+    """Return a path as the system takes it, whatever the locale; empty if no file can have this name."""
+    try:
+        return path_bytes(path)
+    except UnicodeEncodeError:
+        return b""
 
 
 def _open_pattern(parsed: _ParsedLocation) -> Source:
@@ -144,7 +156,7 @@ def _open_pattern(parsed: _ParsedLocation) -> Source:
     if is_url(parsed.path):
         remote(base)
         return RemoteFolder(base, parsed.location)
-    if not os.path.isdir(base):
+    if not _is_folder(base):
         raise SourceError(f"{parsed.path}: there is no folder {base}")
     return Folder(base, parsed.location, glob_to_regex(parsed.path))
 
