@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from gapscope.sources import Source
-from gapscope.sources.coco import Coco
+from gapscope.sources.coco.dataset import Coco
 from gapscope.store.groups import ImageGroups, ranges
 from gapscope.store.index import PREFIX
 

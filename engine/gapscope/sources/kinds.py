@@ -163,32 +163,32 @@ def _open_pattern(parsed: _ParsedLocation) -> Source:
 
 # Each kind's module imports libraries that only users of this kind should have to wait for.
 def _open_list(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.list_file import open_list
+    from gapscope.sources.lists.list_file import open_list
 
     return open_list(_single_file(parsed), parsed.part, parsed.location)
 
 
 def _open_tar(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.tar import open_tar
+    from gapscope.sources.archives.tar import open_tar
 
     return open_tar(_files(parsed), parsed.location, parsed.folder)
 
 
 def _open_zip(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.zip import open_zip
+    from gapscope.sources.archives.zip import open_zip
 
     return open_zip(_files(parsed), parsed.location, parsed.folder)
 
 
 def _open_coco(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.coco import open_coco
+    from gapscope.sources.coco.dataset import open_coco
 
     return open_coco(_single_file(parsed), parsed.part, parsed.location, objects=parsed.objects)
 
 
 def _open_parquet(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.list_file import open_list
-    from gapscope.sources.parquet_images import open_parquet_images
+    from gapscope.sources.lists.list_file import open_list
+    from gapscope.sources.parquet.images import open_parquet_images
 
     files = _files(parsed)
     images = open_parquet_images(files, parsed.part, parsed.location, parsed.folder)
@@ -203,13 +203,13 @@ def _open_parquet(parsed: _ParsedLocation) -> Source:
 
 
 def _open_array(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.arrays import open_array
+    from gapscope.sources.arrays.array import open_array
 
     return open_array(_single_file(parsed), parsed.part or "", parsed.location, as_images=parsed.as_images)
 
 
 def _open_zarr(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.arrays import open_array
+    from gapscope.sources.arrays.array import open_array
 
     member = (parsed.part or "").strip("/")
     return open_array(parsed.path.rstrip("/"), member, parsed.location, as_images=parsed.as_images)

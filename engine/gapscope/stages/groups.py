@@ -16,7 +16,7 @@ from gapscope.neighbors.bursts import ClipScale, clip_scale, find_clips
 from gapscope.progress import Progress
 from gapscope.settings import GroupRule, GroupValues, parse_group_rule
 from gapscope.sources import Folder, Source
-from gapscope.sources.members import MEMBER_SEPARATOR
+from gapscope.sources.archives.members import MEMBER_SEPARATOR
 from gapscope.sources.remote_folder import RemoteFolder
 from gapscope.store.datasets import all_pairs
 from gapscope.store.groups import needs_group_search, read_all_groups, remove_groups, write_groups

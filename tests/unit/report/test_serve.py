@@ -23,8 +23,8 @@ from gapscope.progress import Silent
 from gapscope.report.serve import CONNECTIONS, ReportServer
 from gapscope.run import Run, open_run
 from gapscope.sources import Folder, Source
+from gapscope.sources.archives.tar import Tar
 from gapscope.sources.rejects import Rejected
-from gapscope.sources.tar import Tar
 from gapscope.stages.report import write_report
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
 from gapscope.store.index import write_index

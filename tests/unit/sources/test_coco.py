@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from gapscope.errors import SourceError
 from gapscope.sources import Box, Entry, Source, open_source
-from gapscope.sources.coco import MARGIN, Coco
-from gapscope.sources.coco_boxes import segmentation_edges
+from gapscope.sources.coco.boxes import segmentation_edges
+from gapscope.sources.coco.dataset import MARGIN, Coco
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import STATUSES, Rejected
 

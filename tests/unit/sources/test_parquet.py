@@ -259,6 +259,6 @@ def test_little_is_read_to_find_the_column(tmp_path: Path, monkeypatch: pytest.M
             read += len(data)
             return data
 
-    monkeypatch.setattr("gapscope.sources.parquet_file.open_container", Counting)
+    monkeypatch.setattr("gapscope.sources.parquet.file.open_container", Counting)
     open_source("real", f"{tmp_path}/a.parquet")
     assert read < size / 3

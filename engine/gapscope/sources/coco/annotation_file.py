@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any, NotRequired, TypedDict, cast
 
 from gapscope.errors import SourceError, one_line
+from gapscope.sources.coco.json_layouts import other_layout
 from gapscope.sources.files import open_container
 from gapscope.sources.folder import utf8_safe
-from gapscope.sources.json_layouts import other_layout
 from gapscope.sources.notes import ListingNotes
 from gapscope.urls import is_url
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.formats import has_image_suffix
-from gapscope.sources.list_text import readable
+from gapscope.sources.lists.text import readable
 from gapscope.urls import is_url
 
 _PATH_COLUMNS = (

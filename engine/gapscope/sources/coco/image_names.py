@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cached_property
 from urllib.parse import unquote
 
-from gapscope.sources.coco_file import shown
+from gapscope.sources.coco.annotation_file import shown
 from gapscope.sources.entry import Entry
 from gapscope.sources.folder import file_entry, utf8_safe
 from gapscope.sources.notes import ListingNotes

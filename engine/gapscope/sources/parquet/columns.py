@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Kind
-from gapscope.sources.list_columns import known_by_name
-from gapscope.sources.parquet_file import claims_too_much, is_binary, kinds_of, open_parquet
+from gapscope.sources.lists.columns import known_by_name
+from gapscope.sources.parquet.file import claims_too_much, is_binary, kinds_of, open_parquet
 from gapscope.sources.signatures import starts_like_image
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from itertools import product
 from typing import Literal, get_args
 
 from gapscope.sources.formats import IMAGE_SUFFIXES, has_image_suffix
-from gapscope.sources.list_columns import known_by_name, looks_like_image
-from gapscope.sources.list_rows import BadRow, Cells, too_long
-from gapscope.sources.list_text import ListText
+from gapscope.sources.lists.columns import known_by_name, looks_like_image
+from gapscope.sources.lists.rows import BadRow, Cells, too_long
+from gapscope.sources.lists.text import ListText
 from gapscope.sources.notes import ListingNotes
 
 _SEPARATOR = r"(?:[ \t]*[,;|\t][ \t]*|[ \t]+)"

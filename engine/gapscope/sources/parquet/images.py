@@ -16,8 +16,8 @@ from gapscope.sources.containers import note_containers
 from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import check_container_unchanged, modified_ns, open_container, read_file
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.parquet_columns import cell_form, decode_base64, find_image_column, is_list
-from gapscope.sources.parquet_file import (
+from gapscope.sources.parquet.columns import cell_form, decode_base64, find_image_column, is_list
+from gapscope.sources.parquet.file import (
     BUFFER_BYTES,
     DamagedParquetError,
     kinds_of,

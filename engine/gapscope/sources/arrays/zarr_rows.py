@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.array_layout import FoundArray, Layout, find_layout
+from gapscope.sources.arrays.layout import FoundArray, Layout, find_layout
+from gapscope.sources.arrays.row_windows import RowWindows
 from gapscope.sources.files import MAX_IMAGE_BYTES
 from gapscope.sources.rejects import Rejected
-from gapscope.sources.row_windows import RowWindows
 
 if TYPE_CHECKING:
     import zarr

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gapscope.sources.list_text import MAX_LINE_CHARS
+from gapscope.sources.lists.text import MAX_LINE_CHARS
 from gapscope.sources.notes import ListingNotes
 
 Cells = Sequence[Any]

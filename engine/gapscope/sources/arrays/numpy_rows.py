@@ -10,13 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.array_layout import FoundArray, Layout, NoImagesError, find_layout, layout_of
-from gapscope.sources.files import open_container, read_part, size_of
-from gapscope.sources.inflate import Inflated
-from gapscope.sources.rejects import Rejected
-from gapscope.sources.row_windows import RowWindows
-from gapscope.sources.signatures import HEAD_BYTES, misnamed
-from gapscope.sources.zip_file import (
+from gapscope.sources.archives.zip_file import (
     DEFLATED,
     STORED,
     DamagedZipError,
@@ -25,6 +19,12 @@ from gapscope.sources.zip_file import (
     find_contents,
     members_of,
 )
+from gapscope.sources.arrays.inflate import Inflated
+from gapscope.sources.arrays.layout import FoundArray, Layout, NoImagesError, find_layout, layout_of
+from gapscope.sources.arrays.row_windows import RowWindows
+from gapscope.sources.files import open_container, read_part, size_of
+from gapscope.sources.rejects import Rejected
+from gapscope.sources.signatures import HEAD_BYTES, misnamed
 
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _MAX_HEADER_BYTES = 2**16

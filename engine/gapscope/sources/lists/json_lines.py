@@ -7,9 +7,9 @@ from typing import Any
 
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Kind
-from gapscope.sources.list_columns import MAX_COLUMNS
-from gapscope.sources.list_rows import BadRow, Cells, too_long
-from gapscope.sources.list_text import ListText, readable
+from gapscope.sources.lists.columns import MAX_COLUMNS
+from gapscope.sources.lists.rows import BadRow, Cells, too_long
+from gapscope.sources.lists.text import ListText, readable
 from gapscope.sources.notes import ListingNotes
 
 _SHOWN = 5

@@ -11,17 +11,17 @@ from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import modified_ns, read_file
 from gapscope.sources.folder import check_file_unchanged
-from gapscope.sources.list_columns import MAX_COLUMNS, choose_column, known_by_name, looks_like_path
-from gapscope.sources.list_json import find_json_lines, is_json_object
-from gapscope.sources.list_lines import Lines, find_lines
-from gapscope.sources.list_parquet import ParquetTable
-from gapscope.sources.list_rows import BadRow, Cells, Writing
-from gapscope.sources.list_table import Table, find_table, first_values
-from gapscope.sources.list_text import NOT_UTF_8, ListText, find_text, readable
+from gapscope.sources.lists.columns import MAX_COLUMNS, choose_column, known_by_name, looks_like_path
+from gapscope.sources.lists.json_lines import find_json_lines, is_json_object
+from gapscope.sources.lists.lines import Lines, find_lines
+from gapscope.sources.lists.named_file import NOT_FOUND, Names, find_base, places
+from gapscope.sources.lists.parquet_table import ParquetTable
+from gapscope.sources.lists.rows import BadRow, Cells, Writing
+from gapscope.sources.lists.table import Table, find_table, first_values
+from gapscope.sources.lists.text import NOT_UTF_8, ListText, find_text, readable
 from gapscope.sources.name_counter import NameCounter
-from gapscope.sources.named_file import NOT_FOUND, Names, find_base, places
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.parquet_file import parquet_kinds
+from gapscope.sources.parquet.file import parquet_kinds
 from gapscope.urls import is_url
 
 _FIRST_ROWS = 32

@@ -7,24 +7,8 @@ from functools import lru_cache
 from typing import IO
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.containers import note_containers
-from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import (
-    MAX_IMAGE_BYTES,
-    check_container_unchanged,
-    modified_ns,
-    open_container,
-    size_of,
-)
-from gapscope.sources.folder import utf8_safe
-from gapscope.sources.formats import has_image_suffix
-from gapscope.sources.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
-from gapscope.sources.name_counter import NameCounter
-from gapscope.sources.notes import ListingNotes
-from gapscope.sources.rejects import Rejected
-from gapscope.sources.signatures import HEAD_BYTES, misnamed
-from gapscope.sources.source import AS_IMAGES
-from gapscope.sources.zip_file import (
+from gapscope.sources.archives.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
+from gapscope.sources.archives.zip_file import (
     BZIP2,
     DEFLATED,
     LZMA,
@@ -37,6 +21,22 @@ from gapscope.sources.zip_file import (
     members_of,
     read_member,
 )
+from gapscope.sources.containers import note_containers
+from gapscope.sources.entry import Entry, Kind
+from gapscope.sources.files import (
+    MAX_IMAGE_BYTES,
+    check_container_unchanged,
+    modified_ns,
+    open_container,
+    size_of,
+)
+from gapscope.sources.folder import utf8_safe
+from gapscope.sources.formats import has_image_suffix
+from gapscope.sources.name_counter import NameCounter
+from gapscope.sources.notes import ListingNotes
+from gapscope.sources.rejects import Rejected
+from gapscope.sources.signatures import HEAD_BYTES, misnamed
+from gapscope.sources.source import AS_IMAGES
 
 _SUFFIXES = (".zip", ".npz")
 

@@ -7,8 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gapscope.errors import SourceError
-from gapscope.sources.coco_boxes import Edges, given_edges, number, segmentation_edges
-from gapscope.sources.coco_file import (
+from gapscope.sources.coco.annotation_file import (
     UNKNOWN_IMAGES,
     CocoAnnotation,
     CocoFile,
@@ -17,7 +16,8 @@ from gapscope.sources.coco_file import (
     shown,
     shown_id,
 )
-from gapscope.sources.coco_images import ImageFiles, find_folder
+from gapscope.sources.coco.boxes import Edges, given_edges, number, segmentation_edges
+from gapscope.sources.coco.image_names import ImageFiles, find_folder
 from gapscope.sources.entry import Box, Entry, Kind
 from gapscope.sources.files import read_file
 from gapscope.sources.folder import check_file_unchanged, utf8_safe

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from gapscope.sources.list_rows import BadRow, Cells
+from gapscope.sources.lists.rows import BadRow, Cells
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.parquet_file import parquet_rows
+from gapscope.sources.parquet.file import parquet_rows
 
 
 @dataclass(frozen=True)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from gapscope.errors import SourceError, one_line
+from gapscope.sources.archives.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
 from gapscope.sources.containers import note_containers
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import open_container, read_part, size_of
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.formats import has_image_suffix
-from gapscope.sources.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected

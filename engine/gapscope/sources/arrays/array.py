@@ -8,13 +8,13 @@ from functools import lru_cache
 import numpy as np
 
 from gapscope.errors import SourceError
-from gapscope.sources.array_layout import FoundArray
+from gapscope.sources.arrays.layout import FoundArray
+from gapscope.sources.arrays.numpy_rows import NumpyRows, archived_arrays, open_archived, open_numpy
+from gapscope.sources.arrays.zarr_rows import ZarrRows, stored_arrays
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import MAX_IMAGE_BYTES, check_container_unchanged, modified_ns
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.numpy_rows import NumpyRows, archived_arrays, open_archived, open_numpy
 from gapscope.sources.rejects import Rejected
-from gapscope.sources.zarr_rows import ZarrRows, stored_arrays
 
 _SHOWN_ARRAYS = 10
 

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from gapscope.sources.entry import Entry
 from gapscope.sources.folder import file_entry
-from gapscope.sources.list_text import NOT_UTF_8, readable
+from gapscope.sources.lists.text import NOT_UTF_8, readable
 from gapscope.urls import is_url
 
 _MAX_PATH_CHARS = 4096

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import takewhile
 from statistics import mode
 
-from gapscope.sources.list_columns import known_by_name, looks_like_image, looks_like_path, name_columns
-from gapscope.sources.list_rows import BadRow, Cells, too_long
-from gapscope.sources.list_text import NOT_UTF_8, ListText, readable
+from gapscope.sources.lists.columns import known_by_name, looks_like_image, looks_like_path, name_columns
+from gapscope.sources.lists.rows import BadRow, Cells, too_long
+from gapscope.sources.lists.text import NOT_UTF_8, ListText, readable
 from gapscope.sources.notes import ListingNotes
 from gapscope.urls import is_url
 

@@ -1,0 +1,1 @@
+"""Images as the rows of arrays, in NumPy files and Zarr stores."""

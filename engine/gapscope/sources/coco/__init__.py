@@ -1,0 +1,1 @@
+"""COCO annotations, and the images or objects that they name."""
