@@ -5,6 +5,7 @@ numbers are read at their full depth, and brought to 8 bits by a range.
 """
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -15,16 +16,26 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from gapscope.decode.deep_tiff import (
+    BITS_PER_SAMPLE,
+    PHOTOMETRIC,
+    has_deep_planes,
+    integer_kind,
+    is_premultiplied,
+    plane_files,
+    tags_of,
+    unpack_natively,
+)
 from gapscope.settings import ValueRange
 
-_GRAY_KINDS = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I;16N": "uint16", "I": "int32", "F": "float"}
+_GRAY_KINDS = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I;16N": "uint16", "F": "float"}
 COLOR_KIND = "uint16 color"
 """The kind of 16-bit files in color or with an alpha channel, whose range is seldom that of gray sensors."""
 
 # Pillow keeps the high byte of 16-bit color. Unpacking in the other byte order keeps the low byte.
 _LOW_BYTES = {
     f"{channels};16{order}": f"{channels};16{other}"
-    for channels in ("RGB", "RGBA", "RGBX")
+    for channels in ("RGB", "RGBA", "RGBX", "RGBa")
     for order, other in (("B", "L"), ("L", "B"), ("N", "B" if np.little_endian else "L"))
 }
 _PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -80,16 +91,29 @@ def deep_kind(image: Image.Image) -> str | None:
     """
     if image.mode in _GRAY_KINDS:
         return _GRAY_KINDS[image.mode]
-    return COLOR_KIND if _raw_mode(image) in {*_LOW_BYTES, _PNG_GRAY_ALPHA} else None
+    if image.mode == "I":
+        return integer_kind(image)
+    if image.format == "PPM":
+        return COLOR_KIND if image.mode == "RGB" and _ppm_maximum(image) > 255 else None
+    if image.format not in ("PNG", "TIFF"):
+        return None
+    return COLOR_KIND if has_deep_planes(image) or _raw_mode(image) in {*_LOW_BYTES, _PNG_GRAY_ALPHA} else None
+
+
+def _ppm_maximum(image: Image.Image) -> int:
+    """Return the number that a binary PGM or PPM calls white; 0 where Pillow need not scale by it."""
+    tiles: list[Any] = getattr(image, "tile", [])
+    return int(tiles[0][3][-1]) if tiles and tiles[0][0] == "ppm" else 0
 
 
 def _raw_mode(image: Image.Image) -> str:
     """Return in Pillow's words how the pixels are stored."""
-    tiles: list[Any] = getattr(image, "tile", [])
-    arguments = tiles[0][3] if len(tiles) == 1 else None
-    if isinstance(arguments, tuple):
-        arguments = arguments[0] if arguments else None
-    return arguments if isinstance(arguments, str) else ""
+    found = set()
+    for tile in getattr(image, "tile", []):
+        arguments = tile[3]
+        found.add(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+    mode = found.pop() if len(found) == 1 else None
+    return mode if isinstance(mode, str) else ""
 
 
 def read_deep(image: Image.Image, data: bytes, kind: str) -> DeepPixels:
@@ -100,14 +124,24 @@ def read_deep(image: Image.Image, data: bytes, kind: str) -> DeepPixels:
         data: the file that it was opened from.
         kind: what `deep_kind` returned.
     """
-    declared, white_is_zero = _declared(image, data), _white_is_zero(image)
+    declared, white_is_zero = _declared(image, data), tags_of(image).get(PHOTOMETRIC) == 0
     transparency = image.info.get("transparency")
     if kind != COLOR_KIND:
+        # Pillow inverts files whose zero is white itself where they have 8 bits.
+        unpack_natively(image)
         image.load()
         gray = np.asarray(image)
+        gray = gray if kind == "float" else gray.astype(kind, copy=False)
         hidden = gray == transparency if isinstance(transparency, int) else None
         return DeepPixels(kind, gray, declared, white_is_zero, hidden)
-    color = _gray_alpha(data) if _raw_mode(image) == _PNG_GRAY_ALPHA else _color(image, data)
+    if has_deep_planes(image):
+        color = _planes(image, data)
+    elif image.format == "PPM":
+        color = _ppm_color(image, data)
+    else:
+        color = _gray_alpha(data) if _raw_mode(image) == _PNG_GRAY_ALPHA else _color(image, data)
+    if color.shape[2] == 4 and is_premultiplied(image):
+        _divide_by_alpha(color)
     hidden = None
     if isinstance(transparency, tuple) and len(transparency) == color.shape[2]:
         hidden = (color == np.array(transparency, np.uint16)).all(axis=2)
@@ -115,18 +149,47 @@ def read_deep(image: Image.Image, data: bytes, kind: str) -> DeepPixels:
 
 
 def _color(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
-    image.load()
-    with Image.open(io.BytesIO(data), formats=(image.format or "",)) as again:
-        tile = again.tile[0]
-        swapped = _LOW_BYTES[_raw_mode(again)]
-        arguments = (swapped, *tile.args[1:]) if isinstance(tile.args, tuple) else swapped
-        again.tile = [tile._replace(args=arguments)]
-        again.load()
-        low = np.asarray(again)
-    values = np.asarray(image).astype(np.uint16)
+    stored = _raw_mode(image)
+    values = _unpacked(image, stored).astype(np.uint16)
     values <<= 8
-    values |= low
+    with Image.open(io.BytesIO(data), formats=(image.format or "",)) as again:
+        values |= _unpacked(again, _LOW_BYTES[stored])
     return values
+
+
+def _ppm_color(image: Any, data: bytes) -> NDArray[np.uint16]:
+    scale = np.arange(_FULL_16 + 1) * (_FULL_16 / _ppm_maximum(image))
+    scaled = np.minimum(np.rint(scale), _FULL_16).astype(np.uint16)
+    stored = np.frombuffer(data, ">u2", image.height * image.width * 3, image.tile[0][2])
+    color: NDArray[np.uint16] = scaled[stored.reshape(image.height, image.width, 3)]
+    return color
+
+
+def _unpacked(image: Any, raw_mode: str) -> NDArray[np.uint8]:
+    # As if it were not premultiplied: dividing what is only half of a number would be wrong.
+    raw_mode = raw_mode.replace("RGBa", "RGBA")
+    image.tile = [
+        tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
+        for tile in image.tile
+    ]
+    image.load()
+    return np.asarray(image)
+
+
+def _planes(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
+    planes = []
+    for file in plane_files(image, data):
+        with Image.open(io.BytesIO(file), formats=("TIFF",)) as plane:
+            planes.append(np.asarray(plane).astype(np.uint16))
+    return np.stack(planes, axis=2)
+
+
+def _divide_by_alpha(color: NDArray[np.uint16]) -> None:
+    rows = max(1, _STRIP_VALUES // color[0].size)
+    for start in range(0, len(color), rows):
+        strip = color[start : start + rows].astype(np.uint32)
+        alpha = np.where(strip[..., 3:] == 0, _FULL_16, strip[..., 3:])
+        color[start : start + rows, :, :3] = np.minimum(strip[..., :3] * _FULL_16 // alpha, _FULL_16)
 
 
 def _gray_alpha(data: bytes) -> NDArray[np.uint16]:
@@ -142,23 +205,45 @@ def _gray_alpha(data: bytes) -> NDArray[np.uint16]:
 def _declared(image: Image.Image, data: bytes) -> tuple[float, float] | None:
     """Return black and white by what a file says of itself (TIFF 6.0; PNG 11.3.2.5, sBIT)."""
     if image.format in ("PPM", "JPEG2000"):
-        # Pillow has scaled these by their own maximum, to the whole of 16 bits.
-        tiles: list[Any] = getattr(image, "tile", [])
-        return (0.0, _FULL_16) if tiles and tiles[0][0] != "raw" else None
+        # Pillow scales these by the maximum that the file says, to the whole of 16 bits.
+        return (0.0, _FULL_16) if _says_its_maximum(image, data) else None
     if image.format == "TIFF":
-        return _declared_by_tiff(getattr(image, "tag_v2", {}))
+        return _declared_by_tiff(tags_of(image))
     if image.format == "PNG":
         bits = _significant_bits(data)
         return None if bits is None or bits >= 16 else (0.0, 2.0**bits - 1)
     return None
 
 
+def _says_its_maximum(image: Image.Image, data: bytes) -> bool:
+    """Tell whether a PGM or JPEG 2000 names a maximum below that of 16 bits, which any writer fills in."""
+    if image.format == "PPM":
+        tiles: list[Any] = getattr(image, "tile", [])
+        return bool(tiles) and tiles[0][0] != "raw" and tiles[0][3][-1] != _FULL_16
+    return _jpeg_2000_bits(data) < 16
+
+
+def _jpeg_2000_bits(data: bytes) -> int:
+    size = _JPEG_2000_SIZE.search(data)
+    return 0 if size is None else (size[1][0] & 0x7F) + 1
+
+
+def turns_white_black(image: Image.Image, data: bytes) -> bool:
+    """Tell whether Pillow would round the largest numbers of an image up to 256, which it writes as 0.
+
+    It does with colors of more than 8 bits in JPEG 2000.
+    """
+    return image.format == "JPEG2000" and len(image.getbands()) > 1 and _jpeg_2000_bits(data) > 8
+
+
+_JPEG_2000_SIZE = re.compile(rb"\xff\x4f\xff\x51.{38}(.)", re.DOTALL)
+"""The start of a codestream, and the first channel's number of bits less one (ISO 15444-1, A.5.1)."""
+
 _MIN_SAMPLE, _MAX_SAMPLE, _SMIN_SAMPLE, _SMAX_SAMPLE = 280, 281, 340, 341
-_BITS_PER_SAMPLE, _PHOTOMETRIC = 258, 262
 
 
 def _declared_by_tiff(tags: Mapping[int, Any]) -> tuple[float, float] | None:
-    bits = _numbers(tags.get(_BITS_PER_SAMPLE))
+    bits = _numbers(tags.get(BITS_PER_SAMPLE))
     low = min(_numbers(tags.get(_SMIN_SAMPLE)) or _numbers(tags.get(_MIN_SAMPLE)) or [0.0])
     high = max(_numbers(tags.get(_SMAX_SAMPLE)) or _numbers(tags.get(_MAX_SAMPLE)) or [0.0])
     if high > low and high not in (255.0, _FULL_16, 2.0**32 - 1, 2.0**31 - 1):
@@ -185,12 +270,6 @@ def _significant_bits(data: bytes) -> int | None:
     return None
 
 
-def _white_is_zero(image: Image.Image) -> bool:
-    # Pillow inverts such files itself where they have 8 bits.
-    tags: Mapping[int, Any] = getattr(image, "tag_v2", {}) if image.format == "TIFF" else {}
-    return tags.get(_PHOTOMETRIC) == 0
-
-
 def to_8_bits(pixels: DeepPixels, value_range: ValueRange) -> Image.Image:
     """Return an image of 8 bits: `low` becomes black and `high` white, what lies beyond is cut, and NaN is black.
 
@@ -204,7 +283,9 @@ def to_8_bits(pixels: DeepPixels, value_range: ValueRange) -> Image.Image:
     bytes_ = _scaled(values, low, high)
     has_alpha = values.ndim == 3 and values.shape[2] in (2, 4)
     if has_alpha and pixels.alpha_full is not None:
-        bytes_[..., -1] = _scaled(values[..., -1], 0.0, pixels.alpha_full)
+        # An alpha channel may be written with as many bits as the colors.
+        full = pixels.alpha_full if values[..., -1].max(initial=0) > high else high
+        bytes_[..., -1] = _scaled(values[..., -1], 0.0, full)
     if pixels.white_is_zero:
         bytes_ = 255 - bytes_
     image = Image.fromarray(bytes_)

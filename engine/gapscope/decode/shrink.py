@@ -10,10 +10,10 @@ from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from gapscope.decode.color import flatten, is_srgb, to_srgb
-from gapscope.decode.deep import COLOR_KIND, DeepPixels, deep_kind, read_deep, to_8_bits
+from gapscope.decode.deep import COLOR_KIND, DeepPixels, deep_kind, read_deep, to_8_bits, turns_white_black
 from gapscope.decode.jpeg import decode_jpeg, jpeg_damage, jpeg_quality
 from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
 from gapscope.decode.value_range import ValueSample, range_of, sample_values, usual_range
@@ -28,6 +28,16 @@ OVERSAMPLING: float = 2
 """Pixels that are kept per pixel of the target, in either direction, so that the last resize decides the result."""
 
 _ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What turns an image of an EXIF orientation upright (Exif 2.32, tag 0x0112)."""
 _JPEG_FORMATS = ("JPEG", "MPO")
 _JPEG_MODES = ("L", "RGB")
 
@@ -189,10 +199,11 @@ def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> Sh
             return ShrunkImage(square, length, loaded.format, *facts)
     image = loaded.image()
     width, height = loaded.size or image.size
-    orientation = image.getexif().get(_ORIENTATION, 1)
-    turned = orientation if orientation in range(2, 9) else loaded.turned
-    ImageOps.exif_transpose(image, in_place=True)
-    if orientation in range(5, 9):
+    orientation = _orientation(image)
+    turned = orientation if orientation > 1 else loaded.turned
+    if orientation > 1:
+        image = image.transpose(_UPRIGHT[orientation])
+    if orientation >= 5:
         width, height = height, width
     image = flatten(image)
     part = image
@@ -225,9 +236,14 @@ def _load(opened: ImageFile.ImageFile, data: bytes, target: Target, box: Box | N
     name, size = opened.format or "", opened.size
     if name in _JPEG_FORMATS:
         return _load_jpeg(opened, data, target, _reduction(size, target, box))
-    turned = opened.getexif().get(_ORIENTATION, 1) if name == "TIFF" and box is not None else 1
+    turned = _orientation(opened) if name == "TIFF" and box is not None else 1
     kind = deep_kind(opened)
     if kind is None:
+        if turns_white_black(opened, data):
+            raise Rejected(
+                "broken",
+                "the JPEG2000 decoder turns white into black in colors of more than 8 bits: convert to PNG or TIFF",
+            )
         opened.load()
         return _Loaded(lambda: opened, name, size, turned=turned)
     image = _by_range(read_deep(opened, data, kind), target)
@@ -264,7 +280,17 @@ def _load_jpeg(opened: ImageFile.ImageFile, data: bytes, target: Target, reducti
 def _is_as_seen(image: Image.Image) -> bool:
     """Tell whether the pixels of a JPEG need neither be turned nor be converted to sRGB."""
     profile = image.info.get("icc_profile") or b""
-    return image.getexif().get(_ORIENTATION, 1) not in range(2, 9) and (not profile or is_srgb(profile, image.mode))
+    return _orientation(image) == 1 and (not profile or is_srgb(profile, image.mode))
+
+
+def _orientation(image: Image.Image) -> int:
+    """Return the EXIF orientation, 1 to 8; 1 where there is none, or none that can be read."""
+    # Pillow raises nearly any exception on broken metadata, but only when they are read for the first time.
+    with suppress(Exception):
+        orientation = image.getexif().get(_ORIENTATION)
+        if orientation in _UPRIGHT:
+            return int(orientation)
+    return 1
 
 
 def _reduction(size: tuple[int, int], target: Target, box: Box | None) -> int:

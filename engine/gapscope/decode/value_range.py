@@ -54,8 +54,12 @@ def sample_values(pixels: DeepPixels) -> ValueSample:
         array([300., 300.])
     """
     values = pixels.color_values
-    step = max(1, math.isqrt(values.size // SAMPLE_VALUES))
-    spread = values[step // 2 :: step, step // 2 :: step].reshape(-1)
+    every = max(1, values.size // SAMPLE_VALUES)
+    # A very thin image has fewer rows, or columns, than a step is long.
+    down = min(math.isqrt(every), values.shape[0])
+    across = min(every // down, values.shape[1])
+    down = min(every // across, values.shape[0])
+    spread = values[down // 2 :: down, across // 2 :: across].reshape(-1)
     return ValueSample(pixels.kind, spread.astype(np.float64), pixels.declared)
 
 
@@ -123,7 +127,7 @@ def _float_range(kind: str, low: float, high: float, values: NDArray[np.float64]
         return ValueRange(kind, 0.0, 1.0, "as nearly all values lie there")
     if -1 - _OVERSHOOT <= low <= -0.5 and high <= 1 + _OVERSHOOT:
         return ValueRange(kind, -1.0, 1.0, "as nearly all values lie there")
-    if low < -_OVERSHOOT * 255 or (low < 0 and high <= _TENSOR):
+    if low < -_OVERSHOOT * max(high, 0.0) or (low < 0 and high <= _TENSOR):
         shown = f"{low:.4g} to {high:.4g}"
         if low >= -_TENSOR and high <= _TENSOR:
             raise UnclearRangeError(
@@ -144,7 +148,7 @@ def usual_range(pixels: DeepPixels) -> ValueRange:
         ValueRange(kind='uint16', low=0.0, high=65535.0, basis='')
     """
     values = pixels.color_values
-    if pixels.kind == "float" or pixels.kind.startswith("int"):
+    if values.dtype != np.uint16:
         finite = values[np.isfinite(values)]
         most = float(finite.max(initial=0))
         return ValueRange(pixels.kind, 0.0, next((full for full in (1.0, 255.0) if most <= full), 65535.0))

@@ -14,6 +14,7 @@ from gapscope.decode.jpeg import jpeg_damage
 from gapscope.decode.picture import decode
 from gapscope.decode.plain_jpeg import plain_jpeg
 from gapscope.settings import Preprocess
+from gapscope.sources.entry import Box
 from gapscope.sources.rejects import Rejected
 
 SMALL = Preprocess(size=64)
@@ -56,6 +57,7 @@ INTACT: dict[str, Callable[[bytes], bytes]] = {
     "no end marker": lambda data: data[:-2],
     "a comment": insert_before(b"\xff\xdb", b"\xff\xfe\x00\x07hello"),
     "bytes between the headers": insert_before(b"\xff\xdb", b"\x01\x02\x03"),
+    "broken EXIF data": insert_before(b"\xff\xdb", b"\xff\xe1\x00\x0eExif\x00\x00II*\x00\x08\x00"),
     "a broken profile": insert_before(b"\xff\xdb", b"\xff\xe2\x00\x14ICC_PROFILE\x00\x09\x02\x00\x00\x00\x00"),
 }
 MODES: dict[str, dict[str, Any]] = {"color": {}, "progressive": {"progressive": True}, "4:4:4": {"subsampling": 0}}
@@ -83,6 +85,13 @@ def test_what_is_around_a_picture_does_not_damage_it(kind: str, mode: str) -> No
     assert not picture.damage
     assert np.array_equal(picture.pixels, decode(data, SMALL).pixels)
     assert not jpeg_damage(INTACT[kind](data), SIZE)
+
+
+def test_broken_exif_data_do_not_matter_where_the_orientation_is_asked_for() -> None:
+    whole = Box(0, 0, *SIZE)
+    data = photograph()
+    broken = decode(INTACT["broken EXIF data"](data), SMALL, whole)
+    assert np.array_equal(broken.pixels, decode(data, SMALL, whole).pixels)
 
 
 def test_damage_behind_odd_headers_is_told_too() -> None:

@@ -117,8 +117,9 @@ def test_single_numbers_change_neither_the_range_nor_the_picture(odd: float, sca
         (np.clip(np.random.default_rng(0).normal(size=(64, 64, 3)), -2.1, 2.6)).astype(np.float32),
         ((unit() * 2 - 1) * 30).astype(np.float32),
         (unit() - 0.3).astype(np.float64),
+        (unit() * 60 - 20).astype(np.float32),
     ],
-    ids=["normalized", "temperatures below zero", "neither 0 to 1 nor -1 to 1"],
+    ids=["normalized", "temperatures around zero", "neither 0 to 1 nor -1 to 1", "some temperatures below zero"],
 )
 def test_floats_that_do_not_say_which_is_black_are_refused(values: NDArray[Any]) -> None:
     sample = look_at(npy(values), TARGET)
@@ -186,6 +187,59 @@ def test_16_bit_files_are_read_at_their_full_depth(channels: int, top: int) -> N
     pixels = decode(data, settled(data)).pixels.astype(float)
     expected = values[..., :3] if channels > 2 else np.repeat(values[..., :1], 3, axis=2)
     assert np.abs(pixels - expected / top * 255).max() <= 1.5
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_an_alpha_channel_may_have_as_many_bits_as_the_colors(channels: int) -> None:
+    values = np.repeat((unit() * 4095).astype(np.uint16)[..., None], channels, axis=2)
+    values[..., -1] = 4095
+    data = png16(values)
+    assert np.abs(grays(data, settled(data)) - unit() * 255).max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(2, 60_000), (60_000, 2), (1, 9_000)])
+def test_very_thin_images_are_sampled_too(shape: tuple[int, int]) -> None:
+    sample = sample_values(DeepPixels("uint16", np.full(shape, 700, np.uint16)))
+    assert 1_000 < len(sample.values) < 20_000
+
+
+@pytest.mark.parametrize(("maximum", "white"), [(1023, 65535), (65535, 4095)])
+def test_a_ppm_names_its_maximum_unless_that_is_the_whole_of_the_type(maximum: int, white: int) -> None:
+    top = min(maximum, 4095)
+    gray = (unit() * top * 0.9).round().astype(">u2")
+    for kind, values in (("P5", gray), ("P6", np.repeat(gray[..., None], 3, axis=2))):
+        data = f"{kind}\n64 64\n{maximum}\n".encode() + values.tobytes()
+        ranges = settled(data).value_ranges
+        assert ranges is not None
+        assert (ranges[0].low, ranges[0].high) == (0, white)
+        assert np.abs(grays(data, settled(data)) - unit() * 0.9 * 255).max() <= 1
+
+
+def jpeg_2000(values: NDArray[Any], bits: int | None = None) -> bytes:
+    """Write a JPEG 2000 file, and have it say another number of bits than its numbers fill."""
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, "JPEG2000", no_jp2=True)
+    data = bytearray(file.getvalue())
+    if bits is not None:
+        for channel in range(values.shape[2] if values.ndim == 3 else 1):
+            data[42 + 3 * channel] = bits - 1
+    return bytes(data)
+
+
+def test_jpeg_2000_of_16_bits_may_hold_fewer() -> None:
+    data = jpeg_2000((unit() * 4095).astype(np.uint16))
+    assert np.abs(grays(data, settled(data)) - unit() * 255).max() <= 2
+    look = look_at(jpeg_2000(np.full((64, 64), 3, np.uint16), bits=12), TARGET)
+    assert look is not None
+    assert look.declared == (0, 65535)
+
+
+def test_colors_whose_white_a_decoder_would_turn_black_are_rejected() -> None:
+    colors = np.repeat((unit() * 255).astype(np.uint8)[..., None], 3, axis=2)
+    assert np.abs(grays(jpeg_2000(colors), SMALL) - colors[..., 0]).max() <= 1
+    with pytest.raises(Rejected, match="white into black") as caught:
+        decode(jpeg_2000(colors, bits=12), SMALL)
+    assert caught.value.status == "broken"
 
 
 @pytest.mark.parametrize("transparent", [True, False])
