@@ -94,6 +94,31 @@ def is_aside(path: str) -> bool:
     return name.startswith("._") or any(_is_aside(folder) for folder in folders)
 
 
+def note_aside(path: str, name: str, notes: ListingNotes) -> None:
+    """Note an image that is passed over because `is_aside` holds for its path.
+
+    Args:
+        path: below the dataset's folder or archive.
+        name: the whole name, as an example.
+        notes: takes it.
+
+    Example:
+        >>> notes = ListingNotes()
+        >>> note_aside("a/@eaDir/1.jpg", "a.zip::a/@eaDir/1.jpg", notes)
+        >>> print(notes.describe())
+        passed over: images in folders named @eaDir (1, such as a.zip::a/@eaDir/1.jpg)
+    """
+    folder = next(filter(_is_aside, path.split("/")[:-1]), "")
+    notes.pass_over(_what_lies_in(folder) if folder else _BESIDE_FILES, name)
+
+
+_BESIDE_FILES = "files named ._*"
+
+
+def _what_lies_in(folder: str) -> str:
+    return "images in hidden folders" if folder.startswith(".") else f"images in folders named {folder}"
+
+
 def _is_aside(folder: str) -> bool:
     return (folder.startswith(".") and folder not in (".", "..")) or folder.lower() in ASIDE
 
@@ -161,11 +186,11 @@ class _Walk:
     def _pass_over(self, member: "os.DirEntry[bytes]", name: str) -> None:
         """Count the image, or the images in a folder, that are passed over."""
         if _is_folder(member):
-            what = "images in hidden folders" if name.startswith(".") else f"images in folders named {name}"
+            what = _what_lies_in(name)
             # What a link leads to may be anything, and is counted elsewhere if it belongs here.
             count, example = (0, b"") if member.is_symlink() else _count_images(member.path)
         else:
-            what = "files named ._*"
+            what = _BESIDE_FILES
             count, example = int(has_image_suffix(name)), member.path
         if count:
             self.notes.pass_over(what, utf8_safe(_as_text(example)), count)

@@ -171,13 +171,13 @@ def _open_list(parsed: _ParsedLocation) -> Source:
 def _open_tar(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.archives.tar import open_tar
 
-    return open_tar(_files(parsed), parsed.location, parsed.folder)
+    return open_tar(_archives(parsed), parsed.location, parsed.folder)
 
 
 def _open_zip(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.archives.zip import open_zip
 
-    return open_zip(_files(parsed), parsed.location, parsed.folder)
+    return open_zip(_archives(parsed), parsed.location, parsed.folder)
 
 
 def _open_coco(parsed: _ParsedLocation) -> Source:
@@ -213,6 +213,14 @@ def _open_zarr(parsed: _ParsedLocation) -> Source:
 
     member = (parsed.part or "").strip("/")
     return open_array(parsed.path.rstrip("/"), member, parsed.location, as_images=parsed.as_images)
+
+
+def _archives(parsed: _ParsedLocation) -> tuple[str, ...]:
+    if parsed.part is not None:
+        raise SourceError(
+            f"{parsed.location}: an archive is read as a whole; leave out {PART_SEPARATOR}{parsed.part}, or unpack it"
+        )
+    return _files(parsed)
 
 
 def _files(parsed: _ParsedLocation) -> tuple[str, ...]:

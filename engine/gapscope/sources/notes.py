@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-_SHOWN_SUFFIXES = 5
+_SHOWN_SUFFIXES = 10
 
 
 @dataclass(frozen=True)
@@ -24,16 +24,17 @@ class ListingNotes:
 
     Attributes:
         passed_over: what was passed over, by what it is, such as `images in hidden folders`.
-        suffixes: how many files without an image's name were passed over, by their suffix, such as `.exr`.
+        suffixes: how many files without an image's name were passed over, by their suffix, such as `.exr`; empty for
+            those without one.
         guesses: sentences on what the source took for granted, in the order in which it did.
 
     Example:
         >>> notes = ListingNotes()
         >>> notes.pass_over("images in hidden folders", "photos/.cache/1.jpg")
         >>> notes.pass_over_file("photos/depth.exr")
-        >>> notes.guess("a label follows each path")
+        >>> notes.guess("labels follow paths")
         >>> print(notes.describe())
-        passed over images in hidden folders 1 (photos/.cache/1.jpg), .exr 1; a label follows each path
+        passed over: images in hidden folders (1, such as photos/.cache/1.jpg), .exr files (1); labels follow paths
     """
 
     passed_over: dict[str, PassedOver] = field(default_factory=dict)
@@ -57,7 +58,7 @@ class ListingNotes:
         """Count a file that has no image's name, by its suffix."""
         base = name.rpartition("/")[2]
         _, dot, end = base.rpartition(".")
-        suffix = f".{end.lower()}" if dot and len(end) <= 8 else "without a suffix"
+        suffix = f".{end.lower()}" if dot and len(end) <= 8 else ""
         self.suffixes[suffix] = self.suffixes.get(suffix, 0) + 1
 
     def guess(self, sentence: str) -> None:
@@ -68,12 +69,15 @@ class ListingNotes:
     def describe(self) -> str:
         """Return all of it as one line; empty if there is nothing to say."""
         parts = [
-            f"{what} {passed.count:,}" + (f" ({passed.example})" if passed.example else "")
+            f"{what} ({passed.count:,}" + (f", such as {passed.example})" if passed.example else ")")
             for what, passed in self.passed_over.items()
         ]
-        by_count = sorted(self.suffixes.items(), key=lambda item: (-item[1], item[0]))
-        parts += [f"{suffix} {count:,}" for suffix, count in by_count[:_SHOWN_SUFFIXES]]
+        by_count = sorted(self.suffixes.items(), key=lambda item: (-item[1], not item[0], item[0]))
+        parts += [
+            f"{suffix} files ({count:,})" if suffix else f"files without a suffix ({count:,})"
+            for suffix, count in by_count[:_SHOWN_SUFFIXES]
+        ]
         if (others := sum(count for _, count in by_count[_SHOWN_SUFFIXES:])) > 0:
-            parts.append(f"{others:,} other files")
-        passed_over = [f"passed over {', '.join(parts)}"] if parts else []
+            parts.append(f"other files ({others:,})")
+        passed_over = [f"passed over: {', '.join(parts)}"] if parts else []
         return "; ".join([*passed_over, *self.guesses])

@@ -9,7 +9,7 @@ from typing import Any
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
-from gapscope.sources.folder import is_aside, names_aside
+from gapscope.sources.folder import is_aside, names_aside, note_aside
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import glob_to_regex
@@ -73,9 +73,10 @@ class RemoteFolder:
         for name in sorted(files):
             url = str(fs.unstrip_protocol(name))
             matches = pattern.match(name) if pattern else has_image_suffix(url)
-            if not takes_all and is_aside(name.removeprefix(path).strip("/")):
+            below = name.removeprefix(path).strip("/")
+            if not takes_all and is_aside(below):
                 if has_image_suffix(url):
-                    notes.pass_over("images in hidden folders and the like", url)
+                    note_aside(below, url, notes)
             elif matches:
                 size = files[name].get("size")
                 yield Entry(url, -1 if size is None else int(size), _modified_ns(files[name]))

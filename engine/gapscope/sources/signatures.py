@@ -31,12 +31,12 @@ _TAR = _named("a tar archive", ".tar")
 _ZIP = _named("a zip archive", ".zip")
 _NPZ = _named("a NumPy archive", ".npz")
 _UNPACK = "images cannot be picked out of it; unpack it, to a plain .tar or to a folder"
-_UNPACK_FILE = "unpack it first, for example with {}"
+_UNPACK_FILE = "unpack it first, for example with {} -dc OLD > NEW"
 
 _BY_START = (
-    (b"\x1f\x8b", Signature("compressed with gzip", _UNPACK_FILE.format("gunzip"))),
-    (b"\xfd7zXZ\0", Signature("compressed with xz", _UNPACK_FILE.format("unxz"))),
-    (b"\x28\xb5\x2f\xfd", Signature("compressed with Zstandard", _UNPACK_FILE.format("unzstd"))),
+    (b"\x1f\x8b", Signature("compressed with gzip", _UNPACK_FILE.format("gzip"))),
+    (b"\xfd7zXZ\0", Signature("compressed with xz", _UNPACK_FILE.format("xz"))),
+    (b"\x28\xb5\x2f\xfd", Signature("compressed with Zstandard", _UNPACK_FILE.format("zstd"))),
     (b"7z\xbc\xaf\x27\x1c", Signature("a 7z archive", _UNPACK)),
     (b"Rar!\x1a\x07", Signature("a RAR archive", _UNPACK)),
     (b"PK\x05\x06", _ZIP),
@@ -105,7 +105,7 @@ def signature_of(head: bytes) -> Signature | None:
         name = head[30 : 30 + int.from_bytes(head[26:28], "little")]
         return _NPZ if name.endswith(b".npy") else _ZIP
     if head[:3] == b"BZh" and head[4:10] == b"1AY&SY":
-        return Signature("compressed with bzip2", _UNPACK_FILE.format("bunzip2"))
+        return Signature("compressed with bzip2", _UNPACK_FILE.format("bzip2"))
     known = next((signature for start, signature in _BY_START if head.startswith(start)), None)
     return known or (IMAGE if starts_like_image(head) else None)
 
@@ -129,7 +129,7 @@ def misnamed(head: bytes, *suffixes: str) -> str | None:
 
     Example:
         >>> misnamed(b"\x1f\x8b\x08\x00", ".tar")
-        'it is compressed with gzip; unpack it first, for example with gunzip'
+        'it is compressed with gzip; unpack it first, for example with gzip -dc OLD > NEW'
     """
     signature = signature_of(head)
     if signature is None or signature.suffix in suffixes:

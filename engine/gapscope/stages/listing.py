@@ -23,6 +23,7 @@ SAMPLE = 32
 _MAX_SUFFIX = 6
 _SHOWN_SUFFIXES = 5
 _MISSING_SHARE = 0.5
+_SHOWN_CHARS = 240
 
 
 def check_not_empty(name: str, source: Source) -> None:
@@ -37,10 +38,15 @@ def check_not_empty(name: str, source: Source) -> None:
     except SourceError as error:
         raise SourceError(f"dataset {name}: {error}") from error
     if first is None:
-        passed_over = f" ({notes.describe()})" if notes.describe() else ""
+        passed_over = f"; {notes.describe()}" if notes.describe() else ""
         if source.location == source.folder:
+            others = (
+                f"; convert images of other formats; '{source.folder}/**' takes files whatever their names; a list, "
+                "table or array is given by its own name"
+            )
             raise SourceError(
                 f"dataset {name}: no file in {source.location} has an image's name (.jpg, .png, ...){passed_over}"
+                f"{others if notes.suffixes else ''}"
             )
         raise SourceError(f"dataset {name}: there are no images in {source.location}{passed_over}")
 
@@ -142,7 +148,7 @@ class Listing:
         by_count = sorted(self.rejected.items(), key=lambda item: -item[1][0])
         first = by_count[0][1][1]
         counts = ", ".join(f"{count:,} {status}" for status, (count, _) in by_count)
-        return f"{counts} ({first.uri}: {first.error})"
+        return f"{counts} ({_shortened(first.uri)}: {_shortened(first.error)})"
 
 
 def list_datasets(
@@ -199,7 +205,7 @@ def check_enough(listings: Mapping[str, Listing], sources: Mapping[str, Source],
     for name, listing in listings.items():
         if listing.readable and (allow_missing or listing.readable >= _MISSING_SHARE * listing.count):
             continue
-        unit = "objects" if sources[name].objects else "images"
+        unit = ("object" if sources[name].objects else "image") + ("" if listing.count == 1 else "s")
         what = "none of" if not listing.readable else f"only {listing.readable:,} of"
         way_out = ", or go on without them: `allow_missing=True`" if listing.readable else ""
         raise SourceError(
@@ -208,10 +214,18 @@ def check_enough(listings: Mapping[str, Listing], sources: Mapping[str, Source],
         )
 
 
+def _shortened(text: str) -> str:
+    half = _SHOWN_CHARS // 2
+    return text if len(text) <= _SHOWN_CHARS else f"{text[:half]}...{text[-half:]}"
+
+
 def _remedy(listing: Listing, source: Source) -> str:
     status = max(listing.rejected, key=lambda each: listing.rejected[each][0])
     if status == "missing" and source.folder is None:
-        return f"check where the names in {source.location} lead"
+        return (
+            f"check that the names in {source.location} are right and that the files are there; relative names start "
+            "at its folder"
+        )
     return {
         "missing": "check that what the names lead to is there",
         "no-permission": "make them readable for this user",

@@ -163,7 +163,7 @@ def test_zips_are_listed_in_order_and_read_by_many_threads(tmp_path: Path, pictu
     ]
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(source.read, entries * 5)) == [picture(number) for number in (3, 1, 2)] * 10
-    assert told(source) == f"in {tmp_path}/s-*.zip; passed over .json 6"
+    assert told(source) == f"in {tmp_path}/s-*.zip; passed over: .json files (6)"
     assert open_and_list(tmp_path / "s-{0..2}.zip")[1][-1].status == "missing"
 
 
@@ -338,11 +338,22 @@ def test_what_lies_beside_the_images_of_an_archive_is_passed_over(tmp_path: Path
     source, entries = open_and_list(tmp_path / f"a.{kind}")
     assert [entry.uri.partition("::")[2] for entry in entries] == ["./a.png", "x/.b.000.front.jpg"]
     assert contents(source, entries) == [picture(9), picture(10)]
-    example = f"{tmp_path}/a.{kind}::__MACOSX/a.png"
+    where = f"{tmp_path}/a.{kind}::"
     assert told(source) == (
-        f"in {tmp_path}/a.{kind}; passed over images in hidden folders and the like 5 ({example}), .json 2, .cls 1, "
-        "without a suffix 1"
+        f"in {tmp_path}/a.{kind}; passed over: images in folders named __MACOSX (1, such as {where}__MACOSX/a.png), "
+        f"files named ._* (1, such as {where}._b.png), images in hidden folders (2, such as {where}x/.cache/c.png), "
+        f"images in folders named @eaDir (1, such as {where}@eaDir/d.png), .json files (2), .cls files (1), files "
+        "without a suffix (1)"
     )
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_an_archive_is_there_and_is_taken_as_a_whole(tmp_path: Path, picture: Picture, kind: str) -> None:
+    with pytest.raises(SourceError, match=f"a.{kind}: there is no such file"):
+        open_source("real", f"{tmp_path}/a.{kind}")
+    pack(kind, tmp_path / f"a.{kind}", {"day/a.png": picture(1), "night/b.png": picture(2)})
+    with pytest.raises(SourceError, match="leave out ::day"):
+        open_source("real", f"{tmp_path}/a.{kind}::day")
 
 
 ZSTD = b"\x28\xb5\x2f\xfd" + bytes(600)

@@ -4,6 +4,7 @@ import codecs
 import json
 import pickle
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -196,7 +197,7 @@ def test_annotations_of_unknown_images_are_counted(folder: Path, objects: bool) 
     path = write(folder / "a.json", [{"id": 1, "file_name": "a.png"}, {"id": None, "file_name": "b.png"}], boxes)
     _, entries, notes = listed(path, objects=objects)
     assert names(entries) == (["a.png#3"] if objects else ["a.png", "b.png"])
-    assert "annotations of unknown images 5 (image_id 17)" in notes.describe()
+    assert "annotations of unknown images (5, such as image_id 17)" in notes.describe()
 
 
 def test_a_file_whose_annotations_fit_no_image_is_refused_for_objects_alone(folder: Path) -> None:
@@ -232,8 +233,8 @@ def test_crowds_and_images_without_annotations_are_counted(folder: Path) -> None
     boxes = [{"id": own, "image_id": 2, "bbox": [0, 0, 4, 4], "iscrowd": crowd} for own, crowd in enumerate(crowds)]
     _, entries, notes = listed(write(folder / "a.json", images, boxes), objects=True)
     assert names(entries) == [f"c.PNG#{own}" for own in (0, 4, 5, 6, 8)]
-    assert "crowd annotations 4 (id 1)" in notes.describe()
-    assert "images without annotations 3 (a.png)" in notes.describe()
+    assert "crowd annotations (4, such as id 1)" in notes.describe()
+    assert "images without annotations (3, such as a.png)" in notes.describe()
 
 
 # Boxes.
@@ -460,6 +461,17 @@ def test_images_are_found_where_tools_put_them(
         assert f" for {named} (1 in all)" in guess
 
 
+@pytest.mark.parametrize(("written", "stored"), [("NFC", "NFD"), ("NFD", "NFC")])
+def test_accents_match_however_they_are_encoded(tmp_path: Path, picture: Picture, written: Any, stored: Any) -> None:
+    file = tmp_path / "images" / unicodedata.normalize(stored, "Zoë é.png")
+    file.parent.mkdir()
+    file.write_bytes(picture(1))
+    name = unicodedata.normalize(written, "Zoë é.png")
+    source, (entry,), notes = listed(write(tmp_path / "a.json", [{"id": 1, "file_name": name}]))
+    assert source.read(entry) == picture(1)
+    assert "accents" in notes.describe()
+
+
 def test_a_name_that_leads_out_never_does(tmp_path: Path, picture: Picture) -> None:
     (tmp_path / "set" / "images").mkdir(parents=True)
     for name in ("secret.png", "set/images/here.png"):
@@ -536,6 +548,7 @@ def test_the_folder_that_has_most_of_the_images_is_taken(tmp_path: Path, picture
         (["a.jpg"], r"list of text.*\.txt"),
         ({"annotations": [], "categories": []}, "no `images`"),
         ({"words": 1}, "no `images`"),
+        ([{"path": "a.jpg"}], r"list of objects.*\.jsonl"),
         ([], "not a COCO annotation file"),
         (3, "not a COCO annotation file"),
         ({"images": [{"id": 1, "coco_url": "http://host/a.jpg"}]}, "`file_name`: one has only id, coco_url"),
@@ -546,6 +559,11 @@ def test_the_folder_that_has_most_of_the_images_is_taken(tmp_path: Path, picture
 def test_another_layout_is_refused_by_its_name(folder: Path, content: Any, message: str) -> None:
     (folder / "a.json").write_text(json.dumps(content))
     assert re.search(message, refusal(folder / "a.json"))
+
+
+def test_json_lines_under_the_name_of_json_say_so(folder: Path) -> None:
+    (folder / "a.json").write_text('{"path": "a.png"}\n{"path": "b.png"}\n')
+    assert ".jsonl" in refusal(folder / "a.json")
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])

@@ -53,7 +53,7 @@ def test_what_systems_and_programs_leave_beside_images_is_passed_over_and_counte
     assert counts["images in folders named __MACOSX"] == 1
     assert counts["images in hidden folders"] >= 3
     assert notes.suffixes == {".exr": 2, ".dcm": 1}
-    assert ".exr 2, .dcm 1" in notes.describe()
+    assert ".exr files (2), .dcm files (1)" in notes.describe()
 
 
 def test_whoever_names_a_hidden_folder_gets_it(tmp_path: Path) -> None:
@@ -130,5 +130,5 @@ def test_a_missing_folder_and_a_file_are_refused_by_name(tmp_path: Path, make: o
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(SourceError, match="dataset real"):
+    with pytest.raises(SourceError, match=rf"dataset real: .*\.txt files \(1\).*'{tmp_path}/\*\*' takes"):
         check_not_empty("real", open_source("real", str(tmp_path)))

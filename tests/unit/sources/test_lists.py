@@ -190,12 +190,14 @@ def test_a_name_without_a_suffix_and_one_with_two_have_labels(data: Path) -> Non
         ('{{"path": "{0}", "label": 3}}\n{{"path": "{1}"}}\n', [3.0, None], ""),
         ("sep=|\nimage|label\n{0}|8\n{1}|9\n", [8.0, 9.0], "vertical bars"),
         ("{0},\n{1},\n", [None, None], ""),
+        ("3 big cat {0}\n4 cat {0}\n", ["3 big cat", "4 cat"], "labels stand around the path"),
+        ("017\t{0}\tcat\n018\t'{0}'\tbig dog\n", ["017 cat", "018 big dog"], "labels stand around the path"),
     ],
 )
 def test_what_split_files_look_like(data: Path, content: str, labels: list[object], told: str) -> None:
     (data / "split.txt").write_text(content.format(*NAMES))
     listing = list_images(data / "split.txt")
-    assert all_found(listing, data, NAMES[:2])
+    assert [entry.status for entry in listing.entries] == ["listed"] * 2
     assert listing.labels == labels
     assert told in listing.told
 
@@ -219,7 +221,7 @@ def test_rows_that_differ_from_the_first_are_rows(data: Path) -> None:
     listing = list_images(data / "list.txt")
     assert [entry.status for entry in listing.entries[200:]] == ["listed"] * 3 + ["missing"] * 2
     assert listing.labels[199:204] == [3.0, 4.0, None, 7.0, None]
-    assert "names behind a # 1 (#4.jpg)" in listing.told
+    assert "images behind a # (1, such as #4.jpg)" in listing.told
     (data / "plain.txt").write_text("\n".join([NAMES[0]] * 300 + odd[:3]))
     listing = list_images(data / "plain.txt")
     assert [entry.status for entry in listing.entries[300:]] == ["listed"] * 3
@@ -318,13 +320,14 @@ def test_columns_of_one_name_are_kept_apart(data: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "row", "column", "told"),
     [
-        ("id,where,tag", "7,{},x", "where", "column where is taken, the only one"),
-        ("image,where", "17,{}", "where", "those of image do not (17)"),
-        ("id,file,place", "1,a cat,{}", "place", "those of file do not (a cat)"),
+        ("id,where,tag", "7,{},x", "where", "where is the only column that seems to hold paths"),
+        ("image,where", "17,{}", "where", "and image does not (17)"),
+        ("id,file,place", "1,a cat,{}", "place", "and file does not (a cat)"),
         ("path,file_name", "{},b.jpg", "path", "file_name holds paths as well"),
         ("a", "{}", "a", ""),
         ("file,folder", "{},/data", "file", ""),
         ("path,filename", "/data,{}", "filename", ""),
+        ("Path,path", "{},b.jpg", "Path", "column path holds paths as well"),
     ],
 )
 def test_values_decide_where_names_do_not(data: Path, header: str, row: str, column: str, told: str) -> None:
@@ -371,7 +374,7 @@ def test_no_row_of_a_ragged_table_is_lost(data: Path) -> None:
     assert [entry.status for entry in listing.entries] == ["listed"] * 5 + ["missing", "bad-name", "listed"]
     tags = [entry.values["tag"] for entry in listing.entries]
     assert tags[2:5] == ["a", 'two\nlines, "quoted"', '5" disk']
-    assert "rows' values beyond the last column 1 (line 5)" in listing.told
+    assert "rows' values beyond the last column (1, such as line 5)" in listing.told
     assert "a quote that is not closed" in listing.told
     assert "missing at the end of a row are taken as empty (line 2)" in listing.told
 
@@ -432,6 +435,33 @@ def test_json_lines_without_an_object_are_refused(data: Path) -> None:
     (data / "list.jsonl").write_text("[\n1\n]\n")
     with pytest.raises(SourceError, match="line 1 of the list is no JSON"):
         open_source("real", f"{data}/list.jsonl")
+
+
+def test_a_caption_is_no_path_where_lists_or_objects_may_hold_it(data: Path) -> None:
+    rows = [{"caption": "a cat", "images": [name]} for name in NAMES]
+    (data / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pq.write_table(pa.Table.from_pylist(rows), data / "list.parquet")
+    for name in ("list.jsonl", "list.parquet"):
+        with pytest.raises(SourceError, match=r"name the column.* caption, images \(lists or objects"):
+            open_source("real", f"{data}/{name}")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"\x89PNG\r\n\x1a\n" + bytes(40), "it is one image"), (b"PAR1" + bytes(9), "rename it to end in .parquet")],
+)
+def test_a_list_that_is_no_text_says_what_it_is(data: Path, content: bytes, message: str) -> None:
+    (data / "list.csv").write_bytes(content)
+    with pytest.raises(SourceError, match=message):
+        open_source("real", f"{data}/list.csv")
+
+
+def test_rows_with_a_value_more_than_the_header_keep_their_columns(data: Path) -> None:
+    (data / "list.csv").write_text("\n".join(["path,label", *(f"{name},cat,black" for name in NAMES)]))
+    listing = list_images(data / "list.csv")
+    assert all_found(listing, data)
+    assert listing.labels == ["cat"] * 3
+    assert "rows' values beyond the last column (3, such as line 2)" in listing.told
 
 
 def test_names_start_at_the_list_or_else_where_the_command_runs(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -541,7 +571,7 @@ def test_long_values_and_names_do_not_fill_memory(data: Path) -> None:
     (data / "list.csv").write_text(f"path,a,b\n{NAMES[0]},{'x' * 60_000},{'y' * 60_000}\n{'n' * 100_000},1,2\n")
     listing = list_images(data / "list.csv")
     assert [len(str(entry.values["b"])) for entry in listing.entries] == [len("None"), 1]
-    assert "values beyond a row's first 65,536 characters 1" in listing.told
+    assert "values beyond a row's first 65,536 characters (1, such as" in listing.told
     assert listing.entries[1].status == "missing"
     assert len(listing.entries[1].uri) < 1000
     (data / "wide.csv").write_text("a," * 5000)

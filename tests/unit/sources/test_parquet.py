@@ -47,7 +47,8 @@ def test_parquet_files_hold_images_and_columns(tmp_path: Path, picture: Picture)
     assert source.read(entries[3]) == picture(99)
     with pytest.raises(Rejected) as caught:
         source.read(entries[4])
-    assert caught.value.status == "missing"
+    assert caught.value.status == "bad-name"
+    assert "../../etc/passwd" in caught.value.error
 
 
 def test_a_row_of_plain_bytes_may_hold_no_image(tmp_path: Path, picture: Picture) -> None:
@@ -108,7 +109,7 @@ def test_a_list_of_images_is_a_row_per_image(tmp_path: Path, picture: Picture, i
     assert [entry.values for entry in entries] == [{"drive": f"d{row}"} for row, _ in expected]
     assert contents(source, entries) == [images[row][place] for row, place in expected]
     # Row 49, whose list is null, and every fourth of the others.
-    assert "rows without images 14" in told(source)
+    assert "rows without images (14," in told(source)
 
 
 def columns_of(picture: Picture) -> dict[str, pa.Array]:
@@ -151,6 +152,10 @@ def test_the_column_of_the_images_is_told_from_others(
     pq.write_table(pa.table({name: made[what] for name, what in columns.items()}), tmp_path / "a.parquet")
     source = open_source("real", f"{tmp_path}/a.parquet")
     assert source.origin == f"from column {chosen} of {tmp_path}/a.parquet"
+    # What else holds images is told, whatever its name.
+    others = [name for name, what in columns.items() if name != chosen and what in ("image", "mask", "mask struct")]
+    if others and columns[chosen] != "base64":
+        assert f"other columns of images ({len(others)}, such as ::{others[0]})" in told(source)
     if columns[chosen] in ("image", "struct", "base64"):
         assert contents(source, list(source.entries())) == [picture(number) for number in range(6)]
 

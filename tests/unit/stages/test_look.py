@@ -12,7 +12,10 @@ from recording_progress import RecordingProgress
 
 import gapscope
 from gapscope.errors import OptionError, RunError, SourceError
+from gapscope.progress import Silent
 from gapscope.settings import ValueRange
+from gapscope.sources import open_source
+from gapscope.stages.listing import Listing
 
 FAST: dict[str, Any] = {"levels": ["P3"], "heat_maps": "off", "readings": "as-is", "thumbnails": "off"}
 
@@ -144,6 +147,14 @@ def test_more_than_half_missing_stops_before_anything_is_embedded(folders: dict[
     assert not (tmp_path / "run" / "pyramid.zarr").exists()
     run = quick_compare(datasets, tmp_path / "run", allow_missing=True, **FAST)
     assert (run.record.datasets["listed"].read, run.record.datasets["listed"].rejected) == (10, 20)
+
+
+def test_a_name_without_end_does_not_fill_the_line(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("path\n" + "f" * 3000 + ".jpg\n")
+    source, listing = open_source("real", f"{tmp_path}/list.csv"), Listing()
+    with Silent().task("", 0, "") as task:
+        list(listing.over(source.entries(listing.notes), task))
+    assert len(listing.describe(source)) < 1000
 
 
 def test_nothing_readable_stops_and_says_why(folders: dict[str, str], tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import re
 
 from gapscope.errors import SourceError
 from gapscope.sources.files import open_container
-from gapscope.sources.folder import is_aside, utf8_safe
+from gapscope.sources.folder import is_aside, note_aside, utf8_safe
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.signatures import HEAD_BYTES, misnamed
@@ -30,10 +30,11 @@ def pass_over_aside(archive: str, name: str, notes: ListingNotes | None) -> bool
         >>> [pass_over_aside("a.zip", name, None) for name in ("./a.png", "__MACOSX/._a.png", "b/.cache/a.png")]
         [False, True, True]
     """
-    if not is_aside(name.replace("\\", "/")):
+    path = name.replace("\\", "/")
+    if not is_aside(path):
         return False
     if notes is not None:
-        notes.pass_over("images in hidden folders and the like", f"{archive}{MEMBER_SEPARATOR}{utf8_safe(name)}")
+        note_aside(path, f"{archive}{MEMBER_SEPARATOR}{utf8_safe(name)}", notes)
     return True
 
 
@@ -50,20 +51,22 @@ def shard_of(uri: str, shards: tuple[str, ...]) -> str:
 
 
 def check_first(shards: tuple[str, ...], *suffixes: str) -> None:
-    """Check that the first of the archives is what its name says, as far as it can be opened.
+    """Check that the first of several archives is what its name says, as far as it can be opened, or that the only is.
 
     Args:
         shards: the archives.
         suffixes: the ends of the names of archives of this kind.
 
     Raises:
-        SourceError: it is something else.
+        SourceError: it is something else, or the only one cannot be opened.
     """
     try:
         with open_container(shards[0]) as file:
             head = file.read(HEAD_BYTES)
-    # One that is missing is a row, like any other of the archives.
     except (SourceError, OSError):
+        if len(shards) == 1:
+            raise
+        # One of several that is missing is a row.
         return
     if (why := misnamed(head, *suffixes)) is not None:
         raise SourceError(f"{shards[0]}: {why}")

@@ -4,6 +4,7 @@ import io
 import math
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from gapscope.sources.signatures import HEAD_BYTES, misnamed
 _HEADER_READERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 _MAX_HEADER_BYTES = 2**16
 _WINDOW_BYTES = 8 * 2**20
+_SHOWN_ARRAYS = 10
 _MAX_DEFLATION = 1040
 """Deflated data cannot unpack to more than 1032 times its size, and a header."""
 
@@ -133,7 +135,8 @@ def open_archived(path: str, name: str, *, as_images: bool) -> NumpyRows:
     """
     member = next((member for other, member in _array_members(path) if other == name.removesuffix(".npy")), None)
     if member is None:
-        raise SourceError(f"{path}: there is no array {name}")
+        names = ", ".join(other for other, _ in islice(_array_members(path), _SHOWN_ARRAYS)) or "none"
+        raise SourceError(f"{path}: there is no array {name}; there are {names}")
     windowed = member.compression == DEFLATED
     try:
         return NumpyRows(f"{path}::{name}", _reader(path, member), member.size, as_images=as_images, windowed=windowed)

@@ -145,6 +145,9 @@ def _parse(location: str) -> Any:
             return json.load(file)
         except MemoryError as error:
             raise SourceError(f"{location}: needs more memory than there is; split it into several files") from error
+        except json.JSONDecodeError as error:
+            lines = "; if it has an object per line, rename it to end in .jsonl" if error.msg == "Extra data" else ""
+            raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)}){lines}") from error
         except (ValueError, RecursionError, OSError) as error:
             raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)})") from error
 

@@ -1,10 +1,12 @@
 """The files that an annotation file's names mean: the folder that they are in, and the file of each name."""
 
 import os
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
+from typing import Literal
 from urllib.parse import unquote
 
 from gapscope.sources.coco.annotation_file import shown
@@ -46,14 +48,16 @@ class ImageFiles:
         if self._owners[end] > 1:
             return replace(entry, error=f"{entry.error}; {end} may be meant, but another image's name ends alike")
         self._guesses += 1
-        self._example = self._example or f"{shown(end)} for {shown(name)}"
+        same = unicodedata.normalize("NFC", end) == unicodedata.normalize("NFC", name)
+        accents = ", whose accents are encoded in another way" if same else ""
+        self._example = self._example or f"{shown(end)} for {shown(name)}{accents}"
         return file_entry(f"{self._folder}/{end}")
 
     def tell(self, notes: ListingNotes) -> None:
         """Add to the notes of a listing which names were not taken as they stand."""
         if self._guesses:
             notes.guess(
-                f"names that do not exist as they stand mean the file with the same end, such as {self._example} "
+                f"names that do not exist as they stand are found by their end, such as {self._example} "
                 f"({self._guesses:,} in all)"
             )
 
@@ -147,7 +151,11 @@ def _ends(name: str) -> list[str]:
         ['images/a%20b.jpg', 'a%20b.jpg', 'images/a b.jpg', 'a b.jpg']
     """
     ends = []
-    for spelling in dict.fromkeys((name, unquote(name))):
+    spellings = (name, unquote(name))
+    # The same accents in another encoding of Unicode.
+    forms: tuple[Literal["NFC", "NFD"], ...] = () if spellings[1].isascii() else ("NFC", "NFD")
+    others = (unicodedata.normalize(form, spelling) for form in forms for spelling in spellings)
+    for spelling in dict.fromkeys((*spellings, *others)):
         # Label Studio serves local files as /data/local-files/?d=PATH.
         path = spelling.rpartition("?d=")[2]
         parts: list[str] = []

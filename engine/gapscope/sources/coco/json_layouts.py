@@ -56,6 +56,8 @@ def _of_list(content: list[Any]) -> str:
         return f"it is Labelbox's own; {_AS_COCO}"
     if _holds(content, {"name", "labels"}):
         return f"it is Scalabel's, as BDD100K has it; {_AS_COCO}"
+    if content and isinstance(content[0], dict):
+        return "it is a list of objects; if each names an image, give them as a .jsonl file, one per line"
     return ""
 
 

@@ -61,10 +61,10 @@ def known_by_name(columns: Collection[str]) -> list[str]:
         >>> known_by_name(["city", "Image Path", "url"])
         ['url', 'Image Path']
     """
-    by_name: dict[str, str] = {}
+    by_name: dict[str, list[str]] = {}
     for column in columns:
-        by_name.setdefault(_plain(column), column)
-    return [by_name[name] for name in _PATH_COLUMNS if name in by_name]
+        by_name.setdefault(_plain(column), []).append(column)
+    return [column for name in _PATH_COLUMNS for column in by_name.get(name, ())]
 
 
 def _plain(name: str) -> str:
@@ -115,6 +115,7 @@ def choose_column(
     location: str,
     name: str,
     is_file: Callable[[str], bool] = lambda _: False,
+    nested: Sequence[str] = (),
 ) -> tuple[str, list[str]]:
     """Return the column that holds the images' paths, and what a user should be told about the choice.
 
@@ -124,22 +125,23 @@ def choose_column(
         location: what the user gave, for error messages.
         name: the name of the list, likewise.
         is_file: tells whether a name is that of a file.
+        nested: columns of lists or objects, in which the paths may be as well.
 
     Raises:
         SourceError: there is no such column, or several may be it.
 
     Example:
         >>> choose_column({"id": ["1"], "photo": ["a.jpg"]}, None, "list.csv", "list.csv")
-        ('photo', ['column photo is taken, the only one whose values look like paths of images'])
+        ('photo', ['photo is the only column that seems to hold paths of images'])
     """
-    if not values:
+    if not values and not nested:
         raise SourceError(f"{location}: the list is empty")
     if given is not None:
         same = [column for column in values if column == given] or [
             column for column in values if _plain(column) == _plain(given)
         ]
         if len(same) != 1:
-            raise _unnamed(values, location, name)
+            raise _unnamed(values, nested, location, name)
         return same[0], []
     named = known_by_name(values)
     images = [column for column in values if _share(looks_like_image, values[column]) >= _SHARE_OF_PATHS]
@@ -157,21 +159,20 @@ def choose_column(
             f"{location}: the values of {len(likely)} columns look like paths of images: {shown}; name one, "
             f"such as {name}::{likely[0]}"
         )
-    only = "the only one whose values look like paths of images"
+    only = f"{likely[0]} is the only column that seems to hold paths of images" if likely else ""
     if likely and not named:
-        return likely[0], [f"column {likely[0]} is taken, {only}"] if len(values) > 1 else []
+        return likely[0], [only] if len(values) > 1 else []
     if likely and _filled(values[named[0]]):
-        other = f"those of {named[0]} do not ({_example(values[named[0]])})"
-        return likely[0], [f"column {likely[0]} is taken, {only}; {other}"]
+        return likely[0], [f"{only}, and {named[0]} does not ({_example(values[named[0]])})"]
     if named:
         return named[0], []
-    if len(values) == 1:
+    if len(values) == 1 and not nested:
         return next(iter(values)), []
-    raise _unnamed(values, location, name)
+    raise _unnamed(values, nested, location, name)
 
 
-def _unnamed(values: Mapping[str, Any], location: str, name: str) -> SourceError:
-    columns = list(values)
+def _unnamed(values: Mapping[str, Any], nested: Sequence[str], location: str, name: str) -> SourceError:
+    columns = [*values, *(f"{column} (lists or objects, which are not read)" for column in nested[:_SHOWN])]
     more = f" and {len(columns) - _SHOWN:,} more" if len(columns) > _SHOWN else ""
     return SourceError(
         f"{location}: name the column that holds the images' paths, such as {name}::COLUMN; "

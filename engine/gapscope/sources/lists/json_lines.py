@@ -36,7 +36,7 @@ class JsonLines:
         if not self.left_out:
             return self.text.guesses
         names = ", ".join(self.left_out[:_SHOWN]) + (", ..." if len(self.left_out) > _SHOWN else "")
-        return (*self.text.guesses, f"what the list's objects hold as lists or objects is left out: {names}")
+        return (*self.text.guesses, f"keys with lists or objects behind them are left out: {names}")
 
     def rows(self, notes: ListingNotes) -> Iterator[Cells | BadRow]:
         """Yield the rows in their order. Empty lines are none.
@@ -93,7 +93,9 @@ def _objects(text: ListText) -> Iterator[dict[str, Any] | BadRow]:
             value = json.loads(line)
         # A hostile line nests lists until Python gives up.
         except (ValueError, RecursionError) as error:
-            yield BadRow(number, f"line {number:,} of the list is no JSON: {one_line(error)}")
+            yield BadRow(
+                number, f"line {number:,} of the list is no JSON: {getattr(error, 'msg', '') or one_line(error)}"
+            )
             continue
         if isinstance(value, dict):
             yield value

@@ -13,17 +13,22 @@ from gapscope.sources.lists.text import ListText
 from gapscope.sources.notes import ListingNotes
 
 _SEPARATOR = r"(?:[ \t]*[,;|\t][ \t]*|[ \t]+)"
-_SEPARATORS = frozenset(" \t,;|")
+_SEPARATORS = " \t,;|"
 _SUFFIX = "|".join(re.escape(suffix[1:]) for suffix in sorted(IMAGE_SUFFIXES))
 _AFTER_SUFFIX = re.compile(rf"\.(?:{_SUFFIX})(?:\?[^\s,;|]*)?(?P<separator>{_SEPARATOR})", re.IGNORECASE)
 _FIRST_WORD = re.compile(rf"(?P<word>\S+?)(?P<separator>{_SEPARATOR})")
+_WORD = re.compile(r"[^\s,;|]+")
 _IN_QUOTES = re.compile(rf"""(?P<quote>["'])(?P<path>.+?)(?P=quote)(?:{_SEPARATOR}(?P<label>.*))?""")
 
-PathIs = Literal["the line", "to the suffix", "to the last suffix", "the first word", "behind the first word"]
-"""Which part of a line the path is; a suffix is that of an image. The rest is the label."""
+PathIs = Literal["the line", "to the suffix", "to the last suffix", "the first word", "behind the first word", "a word"]
+"""Which part of a line the path is; a suffix is that of an image. The rest is the label.
+
+"a word" is one with such a suffix, with labels before it and perhaps behind it.
+"""
 
 _PARTS: tuple[PathIs, ...] = get_args(PathIs)
 
+_LABELS = {"behind the first word": "a label stands before", "a word": "labels stand around"}
 
 _TRIED = 32
 
@@ -56,8 +61,7 @@ class Lines:
         if self.quotes:
             told.append("quotes around names are taken off")
         if self.path_is != "the line":
-            stands = "stands before" if self.path_is == "behind the first word" else "follows"
-            told.append(f"a label {stands} the path in the list's lines")
+            told.append(f"{_LABELS.get(self.path_is, 'a label follows')} the path in the list's lines")
         if self.header:
             told.append("the list's first line names columns, and no image")
         return tuple(told)
@@ -76,7 +80,7 @@ class Lines:
                 continue
             elif text[0] == "#":
                 if looks_like_image(text):
-                    notes.pass_over("names behind a #", text)
+                    notes.pass_over("images behind a #", text)
             elif header:
                 header = False
             elif self.path_is == "the line" and not self.quotes:
@@ -88,7 +92,7 @@ class Lines:
         """Yield a line with other parts of it as its path."""
         del column
         path, _, line = cells
-        if _SEPARATORS.isdisjoint(line):
+        if not any(separator in line for separator in _SEPARATORS):
             return
         tried = {path}
         for quotes, path_is in product((False, True) if line[0] in "\"'" else (False,), _PARTS):
@@ -110,6 +114,8 @@ def read_line(line: str, path_is: PathIs, *, quotes: bool) -> tuple[str, str]:
     Example:
         >>> read_line("a b.jpg 3", "to the suffix", quotes=False), read_line('"a b.jpg",3', "the line", quotes=True)
         (('a b.jpg', '3'), ('a b.jpg', '3'))
+        >>> read_line("17 cat a.jpg 3", "a word", quotes=False)
+        ('a.jpg', '17 cat 3')
     """
     if quotes and (match := _IN_QUOTES.fullmatch(line)):
         label = match["label"] or ""
@@ -124,6 +130,11 @@ def read_line(line: str, path_is: PathIs, *, quotes: bool) -> tuple[str, str]:
             *_, cut = [None, *_AFTER_SUFFIX.finditer(line)]
         case "the first word" | "behind the first word":
             cut = _FIRST_WORD.match(line)
+        case "a word":
+            word = next((word for word in _WORD.finditer(line) if looks_like_image(word[0])), None)
+            around = (line[: word.start()], line[word.end() :]) if word else ()
+            labels = " ".join(filter(None, (label.strip(_SEPARATORS) for label in around)))
+            return (word[0], labels) if word else (line, "")
     if cut is None:
         return line, ""
     before, behind = line[: cut.start("separator")], line[cut.end() :]

@@ -12,7 +12,7 @@ from gapscope.sources.entry import Entry, Kind, Value
 from gapscope.sources.files import modified_ns, read_file
 from gapscope.sources.folder import check_file_unchanged
 from gapscope.sources.lists.columns import MAX_COLUMNS, choose_column, known_by_name, looks_like_path
-from gapscope.sources.lists.json_lines import find_json_lines, is_json_object
+from gapscope.sources.lists.json_lines import JsonLines, find_json_lines, is_json_object
 from gapscope.sources.lists.lines import Lines, find_lines
 from gapscope.sources.lists.named_file import NOT_FOUND, Names, find_base, places
 from gapscope.sources.lists.parquet_table import ParquetTable
@@ -21,7 +21,7 @@ from gapscope.sources.lists.table import Table, find_table, first_values
 from gapscope.sources.lists.text import NOT_UTF_8, ListText, find_text, readable
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.parquet.file import parquet_kinds
+from gapscope.sources.parquet.file import kinds_of, parquet_schema
 from gapscope.urls import is_url
 
 _FIRST_ROWS = 32
@@ -179,7 +179,8 @@ def open_list(path: str, column: str | None, location: str) -> ListFile:
             raise SourceError(f"{location}: a text file has no columns; one path per line")
         chosen, told = "path", list[str]()
     else:
-        chosen, told = choose_column(values, column, location, os.path.basename(path), _is_file(near))
+        nested = writing.left_out if isinstance(writing, JsonLines | ParquetTable) else ()
+        chosen, told = choose_column(values, column, location, os.path.basename(path), _is_file(near), nested)
     names, told_of_names = find_base([_text(value) for value in values[chosen]], folder)
     return ListFile(
         path,
@@ -208,8 +209,9 @@ def _settle(
     del changed_ns
     writing: Writing
     if path.endswith(".parquet"):
-        kinds = parquet_kinds(path)
-        writing = ParquetTable(path, tuple(kinds))
+        schema = parquet_schema(path)
+        kinds = kinds_of(schema)
+        writing = ParquetTable(path, tuple(kinds), tuple(name for name in schema.names if name not in kinds))
     else:
         text = find_text(path)
         head = text.head()

@@ -26,7 +26,7 @@ _QUOTED = re.compile(r"""(["'])(.*)\1""", re.DOTALL)
 
 _QUOTES = "quotes around names are taken off"
 _SLASHES = "backslashes in names are read as /"
-_ACCENTS = "names are found whose accents are encoded in another way in the files' names (Unicode NFC and NFD)"
+_ACCENTS = "names match files whose accents are encoded in the other way (Unicode NFC or NFD)"
 _BELOW = "absolute names that do not exist are found below the place where relative ones start"
 _PERCENT = "percent signs in file:// URLs are taken as they stand"
 

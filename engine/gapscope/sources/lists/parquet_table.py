@@ -15,10 +15,12 @@ class ParquetTable:
     Attributes:
         path: path or URL of the file.
         columns: its columns of text and numbers.
+        left_out: its other columns.
     """
 
     path: str
     columns: tuple[str, ...]
+    left_out: tuple[str, ...]
 
     @property
     def guesses(self) -> tuple[str, ...]:

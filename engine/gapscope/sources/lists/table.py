@@ -111,8 +111,8 @@ def find_table(text: ListText, head: Sequence[str], delimiter: str, is_file: Cal
         return Table(text, best, (), first, tuple(guesses))
     if _is_image(rows, is_file):
         columns = tuple(f"column_{number}" for number in range(1, mode(map(len, rows)) + 1))
-        named = columns[0] if len(columns) == 1 else f"{columns[0]} to {columns[-1]}"
-        guesses.append(f"the list's first row is an image and names no columns, so they are called {named}")
+        called = f", so they are called {columns[0]} to {columns[-1]}" if len(columns) > 1 else ""
+        guesses.append(f"the list's first row is an image and names no columns{called}")
     else:
         columns, told = _header_columns(rows)
         guesses += told
@@ -128,8 +128,9 @@ def _is_comment(line: str) -> bool:
 def _header_columns(rows: list[list[str]]) -> tuple[tuple[str, ...], list[str]]:
     """Return the columns that the first row of a table names, and what a user should be told about them."""
     header, *images = rows
-    # R names no column for the names of its rows.
-    if images and all(len(row) == len(header) + 1 and row[-1] for row in images):
+    # R names no column for the names of its rows. Where the first column holds the paths, something else is amiss.
+    shifted = images and all(len(row) == len(header) + 1 and row[-1] for row in images)
+    if shifted and not (known_by_name(header[:1]) and looks_like_image(images[0][0])):
         header = ["", *header]
     empty = {index for index in range(len(header)) if not any(row[index].strip() for row in images if index < len(row))}
     names = [readable(name) for name in header]

@@ -11,6 +11,7 @@ from itertools import islice
 
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.files import open_container
+from gapscope.sources.signatures import HEAD_BYTES, misnamed
 
 MAX_LINE_CHARS = 2**20
 """Longest line. A line of metadata may hold the outlines of many objects; a hostile one has no end."""
@@ -113,7 +114,10 @@ def find_text(path: str) -> ListText:
             raise SourceError(f"{path}: cannot be read ({one_line(error)})") from error
     if head.startswith(_ZIP):
         raise SourceError(f"{path}: a zip archive or a workbook, and no text; save the list as CSV")
-    return ListText(path, packed, _encoding(head))
+    encoding = _encoding(head)
+    if encoding == _UTF_8 and b"\0" in head and (why := misnamed(head[:HEAD_BYTES])):
+        raise SourceError(f"{path}: no text: {why}")
+    return ListText(path, packed, encoding)
 
 
 def _encoding(head: bytes) -> str:

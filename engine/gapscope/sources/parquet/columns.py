@@ -108,11 +108,7 @@ def find_image_column(path: str, wanted: str | None, location: str) -> ImageColu
                     "names one of paths"
                 )
             return None
-        others = tuple(
-            one.name
-            for one in candidates
-            if one.name != chosen.name and one.content == "images" and one.named != "other"
-        )
+        others = tuple(one.name for one in candidates if one.name != chosen.name and one.content == "images")
         short = {name: kind for name, kind in kinds.items() if name != chosen.name and not _is_long(file, name, kind)}
         return ImageColumn(chosen.name, others, short)
 

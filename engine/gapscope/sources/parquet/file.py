@@ -74,15 +74,6 @@ def parquet_schema(path: str) -> "pa.Schema":
         return file.schema_arrow
 
 
-def parquet_kinds(path: str) -> Mapping[str, Kind]:
-    """Return the columns of a Parquet file that hold numbers or text, with their types.
-
-    Raises:
-        SourceError: the file cannot be read as Parquet.
-    """
-    return kinds_of(parquet_schema(path))
-
-
 def kinds_of(schema: "pa.Schema") -> Mapping[str, Kind]:
     """Return the columns of a schema that hold numbers or text, with their types."""
     import pyarrow as pa

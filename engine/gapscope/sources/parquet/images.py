@@ -74,9 +74,7 @@ class ParquetImages:
         if self.folder is not None:
             note_containers(".parquet", len(self.files), notes)
         if self.others and notes is not None:
-            verb = "holds" if len(self.others) == 1 else "hold"
-            names = f"column{'s' if len(self.others) > 1 else ''} {', '.join(self.others)}"
-            notes.guess(f"{names} {verb} images too, and FILE::COLUMN names one")
+            notes.pass_over("other columns of images", f"::{self.others[0]}", len(self.others))
         for path in self.files:
             try:
                 yield from self._entries_of(path, notes)
@@ -141,6 +139,9 @@ class ParquetImages:
             return bytes(data)
         if isinstance(name, str) and name and not os.path.isabs(name) and ".." not in name.split("/"):
             return read_file(f"{path.rpartition('/')[0]}/{name}")
+        if name:
+            why = "the row holds no bytes, and its path leads out of the table's folder"
+            raise Rejected("bad-name", f"{why}: {name}; give a list of the paths instead")
         raise Rejected("missing", "the row holds no image")
 
 
