@@ -74,6 +74,7 @@ def test_a_plan_is_printed_and_leaves_nothing(two_folders: tuple[Path, Path], tm
     assert "real 75, synthetic 60" in invocation.stdout
     for words in ("listing", "embedding", "neighbors", "layout", "report", "slowest", "cost", "measured on"):
         assert words in invocation.stdout
+    assert "rejected" not in invocation.output
     assert list(tmp_path.glob("gapscope-*")) == []
 
 
