@@ -20,6 +20,7 @@ SAMPLE_VALUES = 4096
 
 _QUANTILES = (0.001, 0.999)
 _BITS = (8, 10, 12, 14, 16)
+_ENDS_AT_14_BITS = (15_600, 2**14 - 1)
 _OVERSHOOT = 0.1
 """What resampling may add to a range on either side, as a fraction of it."""
 
@@ -96,7 +97,7 @@ def _settle(kind: str, samples: Sequence[ValueSample]) -> ValueRange:
             return ValueRange(kind, black, white, "as the files' own tags say")
     if kind == "float":
         return _float_range(kind, low, high, values)
-    if kind == COLOR_KIND and high >= 2**12:
+    if kind == COLOR_KIND and high >= 2**12 and not _ENDS_AT_14_BITS[0] <= high <= _ENDS_AT_14_BITS[1]:
         return ValueRange(kind, 0.0, 65535.0, "as is usual for 16-bit color")
     return _bits(kind, low, high) or _data_range(kind, low, high)
 

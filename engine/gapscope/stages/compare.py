@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Literal
 
 import numpy as np
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.appearance import STATS, odd_looks
@@ -133,7 +135,7 @@ def _dataset_metrics(run: RunStore) -> dict[str, DatasetMetrics]:
             "statuses": dict(sorted(Counter(rows_rejected(run, name)["status"].to_pylist()).items())),
             "listing": dataset.listing,
             "value_ranges": [_value_range(each) for each in dataset.value_ranges or ()],
-            "warnings": [*_odd_looks(run, name), *_damaged(run, name)],
+            "warnings": [*_odd_looks(run, name), *_damaged(run, name), *_without_range(run, name)],
         }
         for name, dataset in run.record.datasets.items()
     }
@@ -175,10 +177,23 @@ def _damaged(run: RunStore, dataset: str) -> list[DatasetWarning]:
     """Return how many of a dataset's JPEGs are damaged inside, whether they were kept or not."""
     table = read_index(run, dataset, ["status", "damage"])
     rows = np.flatnonzero(pc.or_(pc.equal(table["status"], "damaged"), pc.is_valid(table["damage"])).to_numpy())
+    fate = "kept and marked" if run.record.config.embed.keep_damaged else "left out"
+    return _about_rows(run, dataset, rows, "damaged", f"are damaged inside and {fate}")
+
+
+def _without_range(run: RunStore, dataset: str) -> list[DatasetWarning]:
+    """Return how many of a dataset's images are left out because nobody knows which of their values is black."""
+    rows = np.flatnonzero(pc.equal(read_index(run, dataset, ["status"])["status"], "no-range").to_numpy())
+    what = "have values of a kind that was not in the sample, and are left out: give a value range by hand"
+    return _about_rows(run, dataset, rows, "no-range", what)
+
+
+def _about_rows(
+    run: RunStore, dataset: str, rows: NDArray[np.int64], what: Literal["damaged", "no-range"], words: str
+) -> list[DatasetWarning]:
     if not len(rows):
         return []
-    example = read_entries(run, dataset, rows[:1])[0].uri
-    fate = "kept and marked" if run.record.config.embed.keep_damaged else "left out"
-    sentence = f"{len(rows):,} of {len(table):,} images of {dataset} are damaged inside and {fate}, such as {example}"
-    share = len(rows) / len(table)
-    return [{"what": "damaged", "images": len(rows), "share": share, "example": example, "sentence": sentence}]
+    example, listed = read_entries(run, dataset, rows[:1])[0].uri, run.record.datasets[dataset].listed
+    sentence = f"{len(rows):,} of {listed:,} images of {dataset} {words}, such as {example}"
+    share = len(rows) / listed
+    return [{"what": what, "images": len(rows), "share": share, "example": example, "sentence": sentence}]

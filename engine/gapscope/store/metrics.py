@@ -243,11 +243,12 @@ class ValueRangeMetrics(TypedDict):
 class DatasetWarning(TypedDict):
     """What to look at before the numbers of a dataset are trusted.
 
-    `what` is `one-color`, `black` or `alike`, of many pictures that come out so, or `damaged`, of JPEGs that are
-    damaged inside. `images` is how many there are, `share` of all, `example` the uri of one, and `sentence` says it.
+    `what` is `one-color`, `black` or `alike`, of many pictures that come out so, `damaged`, of JPEGs that are damaged
+    inside, or `no-range`, of images whose values are of a kind that the sample lacked. `images` is how many there are,
+    `share` of all, `example` the uri of one, and `sentence` says it in words.
     """
 
-    what: Literal["one-color", "black", "alike", "damaged"]
+    what: Literal["one-color", "black", "alike", "damaged", "no-range"]
     images: int
     share: float
     example: str

@@ -108,6 +108,18 @@ def test_new_images_are_read_by_the_range_of_the_old(tmp_path: Path) -> None:
     assert second.index("camera")["mean_red"].tail(8).min() == 255
 
 
+def test_images_of_a_kind_that_the_sample_lacked_are_told(
+    folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_plain(tmp_path / "mixed", 20, 3)
+    Image.fromarray(np.full((30, 40), 900, np.uint16)).save(folder / "rare.png")
+    monkeypatch.setattr("gapscope.stages.look._look", lambda *_: [])
+    run = quick_compare({"plain": folders["plain"], "mixed": str(folder)}, tmp_path / "run", **FAST)
+    (warning,) = run.metrics["datasets"]["mixed"]["warnings"]
+    assert (warning["what"], warning["images"]) == ("no-range", 1)
+    assert "give a value range by hand" in warning["sentence"]
+
+
 def test_a_range_by_hand(folders: dict[str, str], tmp_path: Path) -> None:
     run = quick_compare(folders, tmp_path / "run", value_range={"camera": (0, 4095)}, **FAST)
     assert run.record.datasets["camera"].value_ranges == (ValueRange("", 0, 4095, "by `value_range`"),)
