@@ -126,7 +126,7 @@ def write_image_files(folder: Path) -> dict[str, str]:
         (folder / name).write_bytes(data)
     large = encode_image(gradient_image(400, 300), "JPEG", quality=95)
     broken: dict[str, tuple[str, Callable[[Path], object]]] = {
-        "cut.jpg": ("broken", lambda path: path.write_bytes(large[: len(large) // 2])),
+        "cut.jpg": ("damaged", lambda path: path.write_bytes(large[: len(large) // 2])),
         "cut.png": ("broken", lambda path: path.write_bytes(readable["plain.png"][:-40])),
         "empty.png": ("empty", lambda path: path.touch()),
         "words.png": ("not-an-image", lambda path: path.write_text("no image at all")),

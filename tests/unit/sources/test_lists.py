@@ -175,6 +175,7 @@ def test_a_name_without_a_suffix_and_one_with_two_have_labels(data: Path) -> Non
     listing = list_images(data / "words.txt")
     assert listing.labels == [3.0, 4.0]
     assert listing.entries[1].uri == f"{data}/cat/1005649#2"
+    assert f"named again is another row, such as {data}/cat/1005649" in listing.told
     (data / "two.txt").write_text("cat/a.jpg copy.jpg 3\ncat/b.jpg 4\n")
     listing = list_images(data / "two.txt")
     assert all_found(listing, data, ["cat/a.jpg copy.jpg", "cat/b.jpg"])
@@ -328,6 +329,7 @@ def test_columns_of_one_name_are_kept_apart(data: Path) -> None:
         ("file,folder", "{},/data", "file", ""),
         ("path,filename", "/data,{}", "filename", ""),
         ("Path,path", "{},b.jpg", "Path", "column path holds paths as well"),
+        ("image_path,img_path", "gone.jpg,{}", "img_path", "column image_path holds paths as well"),
     ],
 )
 def test_values_decide_where_names_do_not(data: Path, header: str, row: str, column: str, told: str) -> None:

@@ -143,13 +143,20 @@ def choose_column(
         if len(same) != 1:
             raise _unnamed(values, nested, location, name)
         return same[0], []
+
+    def names_files(column: str) -> bool:
+        return any(is_file(str(value)) for value in _filled(values[column])[:_TRIED])
+
     named = known_by_name(values)
     images = [column for column in values if _share(looks_like_image, values[column]) >= _SHARE_OF_PATHS]
     paths = [column for column in values if _share(looks_like_path, values[column]) >= _SHARE_OF_PATHS]
     for looks in (looks_like_image, looks_like_path):
         if fit := [column for column in named if _share(looks, values[column]) > 0]:
-            return fit[0], [f"column {other} holds paths as well, and {fit[0]} is taken" for other in fit[1:]]
-    if fit := [column for column in named if any(is_file(str(value)) for value in _filled(values[column])[:_TRIED])]:
+            chosen = next(filter(names_files, fit), fit[0]) if len(fit) > 1 else fit[0]
+            return chosen, [
+                f"column {other} holds paths as well, and {chosen} is taken" for other in fit if other != chosen
+            ]
+    if fit := list(filter(names_files, named)):
         return fit[0], []
     # A column that is named for paths and holds none gives way to one that does.
     likely = images or paths

@@ -78,7 +78,7 @@ class ListFile:
         notes = ListingNotes() if notes is None else notes
         for sentence in self.guesses:
             notes.guess(sentence)
-        counter = NameCounter()
+        counter, repeated = NameCounter(), False
         position = {name: index for index, name in enumerate(self.writing.columns)}
         column = 0 if self.column is None else position[self.column]
         columns = [(name, position[name], kind) for name, kind in self.columns.items()]
@@ -93,6 +93,9 @@ class ListFile:
             if count == 1 and not values:
                 yield entry
                 continue
+            if count > 1 and not repeated:
+                repeated = True
+                notes.guess(f"an image that is named again is another row, such as {entry.uri}")
             uri = entry.uri if count == 1 else f"{entry.uri}#{count}"
             offset = count if count > 1 else -1
             yield Entry(uri, entry.bytes, entry.mtime_ns, entry.status, entry.error, offset, values=values)
