@@ -29,7 +29,7 @@ def containers_in(folder: str) -> tuple[str, list[str]] | None:
     for path in _files(folder, frozenset()):
         if has_image_suffix(path):
             return None
-        suffix = os.path.splitext(path)[1]
+        suffix = os.path.splitext(path)[1].lower()
         if suffix in found:
             found[suffix].append(path)
         elif suffix == ".arrow":

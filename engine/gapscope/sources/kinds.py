@@ -94,10 +94,10 @@ def _open(location: str, *, objects: bool) -> Source:
         return _open_folder(replace(parsed, path=resolved, part=None))
     if _is_folder(path) and not path.endswith(".zarr"):
         return _open_folder(parsed)
-    if path.endswith(_COMPRESSED):
+    if path.lower().endswith(_COMPRESSED):
         raise SourceError(f"{named}: images cannot be picked out of a compressed archive; unpack it to a .tar")
     for suffix, open_kind in _OPEN_BY_SUFFIX.items():
-        if path.rstrip("/").endswith(suffix):
+        if path.rstrip("/").lower().endswith(suffix):
             return open_kind(parsed)
     if has_magic(path):
         return _open_pattern(parsed)

@@ -1,8 +1,10 @@
 """Every kind of source: what it lists, and that each entry opens the image that it names."""
 
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -31,6 +33,21 @@ def test_a_glob_takes_what_it_matches_whatever_its_ending(folder: Path, picture:
     assert names(open_and_list(folder / "**" / "e.data")[1]) == ["e.data"]
     with pytest.raises(SourceError, match="there is no folder"):
         open_source("real", str(folder / "nowhere" / "*.png"))
+
+
+def test_suffixes_in_capitals_are_those_in_small_letters(folder: Path, picture: Picture) -> None:
+    (folder / "LIST.CSV").write_text("path\na.png\nb.png\n")
+    (folder / "SPLIT.TXT").write_text("a.png 1\nb.png 2\n")
+    np.save(folder / "a.npy", np.zeros((2, 4, 4, 3), np.uint8))
+    (folder / "a.npy").rename(folder / "A.NPY")
+    pq.write_table(pa.table({"image": [picture(1), picture(2)]}), folder / "T.PARQUET")
+    with zipfile.ZipFile(folder / "Z.ZIP", "w") as archive:
+        archive.writestr("a.png", picture(1))
+        archive.writestr("b.png", picture(2))
+    for name in ("LIST.CSV", "SPLIT.TXT", "A.NPY", "T.PARQUET", "Z.ZIP"):
+        source, entries = open_and_list(folder / name)
+        assert [entry.status for entry in entries] == ["listed", "listed"]
+        assert all(contents(source, entries))
 
 
 def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path: Path, picture: Picture) -> None:

@@ -90,9 +90,9 @@ def open_array(path: str, member: str, location: str, *, as_images: bool) -> Arr
     Raises:
         SourceError: it cannot be read, holds no array of images, or several.
     """
-    if path.endswith(".npz"):
+    if path.lower().endswith(".npz"):
         member = member.removesuffix(".npy") or _find(path, archived_arrays(path, as_images=as_images))
-    elif not path.endswith(".npy"):
+    elif not path.lower().endswith(".npy"):
         # A store may be one array, and a group may have one.
         member = _find(path, stored_arrays(path, member, as_images=as_images))
     elif member:
@@ -144,8 +144,8 @@ def _changed_ns(path: str) -> int:
 def _open_rows(path: str, member: str, mtime_ns: int, as_images: bool) -> NumpyRows | ZarrRows:
     # The time is part of the key: a file that has changed is another.
     del mtime_ns
-    if path.endswith(".npy"):
+    if path.lower().endswith(".npy"):
         return open_numpy(path, as_images=as_images)
-    if path.endswith(".npz"):
+    if path.lower().endswith(".npz"):
         return open_archived(path, member, as_images=as_images)
     return ZarrRows(path, member, as_images=as_images)

@@ -211,14 +211,14 @@ def _settle(
     """
     del changed_ns
     writing: Writing
-    if path.endswith(".parquet"):
+    if path.lower().endswith(".parquet"):
         schema = parquet_schema(path)
         kinds = kinds_of(schema)
         writing = ParquetTable(path, tuple(kinds), tuple(name for name in schema.names if name not in kinds))
     else:
         text = find_text(path)
         head = text.head()
-        suffix = os.path.splitext(path.removesuffix(".gz"))[1]
+        suffix = os.path.splitext(path.lower().removesuffix(".gz"))[1]
         if suffix in (".jsonl", ".ndjson") or is_json_object(next(iter(head), "")):
             writing, kinds = find_json_lines(text)
         else:
