@@ -105,9 +105,10 @@ class Run:
     def index(self, dataset: str) -> pd.DataFrame:
         """Return one row per listed image: what its source says of it, and what became of it.
 
-        Columns: row, uri, bytes (as listed; -1 where the source does not know), mtime_ns, offset, box, encoded_bytes
-        (as read), format, width, height, jpeg_quality, mean_red and so on to std_blue, status, error, and `meta.NAME`
-        for every column that the source has.
+        Columns: row, uri, bytes (as listed; -1 where the source does not know), mtime_ns, offset, box (left, top, width
+        and height, and the size of the image that they were measured in), encoded_bytes (as read), format, width,
+        height, jpeg_quality, mean_red and so on to std_blue, sharpness, damage (of JPEGs that were kept although they
+        are damaged inside), status, error, and `meta.NAME` for every column that the source has.
 
         Example:
             >>> import gapscope
