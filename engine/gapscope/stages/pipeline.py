@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
-from os import PathLike, fspath
+from os import PathLike, fsdecode, fspath
 from pathlib import Path
 
 from gapscope.cluster import check_cluster, lazy_cluster
@@ -40,6 +40,7 @@ from gapscope.settings import (
     check_dataset_name,
 )
 from gapscope.sources import Source, open_source
+from gapscope.sources.files import path_bytes
 from gapscope.sources.source import AS_IMAGES
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
@@ -307,7 +308,7 @@ def _run_folder(out: str | PathLike[str], sources: Mapping[str, Source]) -> Loca
         if (
             source.folder is not None
             and not is_remote(folder)
-            and folder.resolve().is_relative_to(Path(source.folder).resolve())
+            and folder.resolve().is_relative_to(Path(fsdecode(path_bytes(source.folder))).resolve())
         ):
             raise OptionError(
                 f"lies inside dataset {name}, whose images it would add to: choose another",

@@ -72,6 +72,7 @@ class StoppedError(Exception):
     """Stops a run where a kill would."""
 
 
+@pytest.mark.slow
 def test_a_run_that_goes_on_has_the_range_that_it_was_begun_with(
     folders: dict[str, str], deep: gapscope.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -95,6 +96,7 @@ def test_every_worker_reads_by_the_same_range(folders: dict[str, str], deep: gap
     assert {name for name in ours if ours[name] != theirs.get(name)} == set()
 
 
+@pytest.mark.slow
 def test_new_images_are_read_by_the_range_of_the_old(tmp_path: Path) -> None:
     folders = {
         "camera": str(write_deep(tmp_path / "camera", 12, 1)),
@@ -108,6 +110,7 @@ def test_new_images_are_read_by_the_range_of_the_old(tmp_path: Path) -> None:
     assert second.index("camera")["mean_red"].tail(8).min() == 255
 
 
+@pytest.mark.slow
 def test_images_of_a_kind_that_the_sample_lacked_are_told(
     folders: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,19 +205,28 @@ def test_odd_pictures_are_told_after_the_first_block_and_in_the_end(folders: dic
     assert warning["sentence"] in json.loads(json.dumps(facts))
 
 
-def test_damaged_files_are_counted_and_kept_on_demand(folders: dict[str, str], tmp_path: Path) -> None:
-    photos = tmp_path / "photos"
-    photos.mkdir()
+def write_damaged(folder: Path) -> Path:
+    """Write 20 photographs, six of which are damaged inside."""
+    folder.mkdir()
     for number, each in enumerate(pictures(20, 5)):
-        Image.fromarray(each).resize((160, 120)).save(photos / f"{number:02d}.jpg", quality=92)
+        Image.fromarray(each).resize((160, 120)).save(folder / f"{number:02d}.jpg", quality=92)
     for number in range(6):
-        data = (photos / f"{number:02d}.jpg").read_bytes()
-        (photos / f"{number:02d}.jpg").write_bytes(data[: len(data) * 2 // 3] + b"\xff\xd9")
-    datasets = {"plain": folders["plain"], "photos": str(photos)}
+        data = (folder / f"{number:02d}.jpg").read_bytes()
+        (folder / f"{number:02d}.jpg").write_bytes(data[: len(data) * 2 // 3] + b"\xff\xd9")
+    return folder
+
+
+def test_damaged_files_are_left_out_and_counted(folders: dict[str, str], tmp_path: Path) -> None:
+    datasets = {"plain": folders["plain"], "photos": str(write_damaged(tmp_path / "photos"))}
     run = quick_compare(datasets, tmp_path / "run", **FAST)
     assert run.metrics["datasets"]["photos"]["statuses"] == {"damaged": 6}
     (warning,) = run.metrics["datasets"]["photos"]["warnings"]
     assert "6 of 20 images of photos are damaged inside and left out" in warning["sentence"]
+
+
+@pytest.mark.slow
+def test_damaged_files_are_kept_and_marked_on_demand(folders: dict[str, str], tmp_path: Path) -> None:
+    datasets = {"plain": folders["plain"], "photos": str(write_damaged(tmp_path / "photos"))}
     kept = quick_compare(datasets, tmp_path / "kept", keep_damaged=True, **FAST)
     index = kept.index("photos")
     assert (index["status"] == "ok").all()
