@@ -5,7 +5,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from gapscope.stages.neighbors import find_neighbors, fit_scalers
 from gapscope.store.image_stats import merge_image_stats, write_image_stats
 from gapscope.store.index import index_path, write_index
 from gapscope.store.pyramid import create_pyramid, write_embeddings
-from gapscope.store.run_record import EmbedConfig, RunRecord
+from gapscope.store.run_record import RunRecord
 from gapscope.store.run_store import RunStore
 
 _BLOCK_ROWS = 32
@@ -118,8 +118,6 @@ def _embed_sample(
     record = RunRecord.of_embeddings(
         {name: len(entries) for name, entries in sample.items()}, lengths, block_rows=_BLOCK_ROWS
     )
-    # Images are decoded as the record says.
-    record.config = replace(record.config, embed=EmbedConfig.of(settings))
     run = RunStore(folder, record)
     blocks, index_bytes = [], 0
     for name, entries in sample.items():

@@ -75,7 +75,7 @@ class Block:
     @cached_property
     def preprocess(self) -> Preprocess:
         """How an image of the block becomes the square that the network sees."""
-        return self.run.record.preprocess(self.dataset)
+        return replace(self.settings.preprocess, value_ranges=self.run.record.preprocess(self.dataset).value_ranges)
 
 
 @dataclass(frozen=True)
