@@ -80,10 +80,10 @@ def check_dataset_name(name: str) -> str:
 
 @dataclass(frozen=True)
 class ValueRange:
-    """Which numbers of images with other than 8 bits are black and white.
+    """Which values of images with other than 8 bits are black and white.
 
     Attributes:
-        kind: the kind of numbers, such as `uint16` or `float`; empty for every kind.
+        kind: the kind of values, such as `uint16` or `float`; empty for every kind.
         low: becomes black.
         high: becomes white.
         basis: why, as it follows the range in a sentence.
@@ -107,7 +107,7 @@ def parse_value_range(text: str | tuple[float, float]) -> ValueRange | None:
 
     Example:
         >>> parse_value_range("0:4095")
-        ValueRange(kind='', low=0.0, high=4095.0, basis='by `value_range`')
+        ValueRange(kind='', low=0.0, high=4095.0, basis='as given by hand')
     """
     if text == "auto":
         return None
@@ -115,13 +115,13 @@ def parse_value_range(text: str | tuple[float, float]) -> ValueRange | None:
         low, high = (float(end) for end in (text.split(":") if isinstance(text, str) else text))
     except (TypeError, ValueError):
         raise OptionError(
-            "give LOW:HIGH, the numbers that are black and white, such as 0:4095; or auto",
+            "give LOW:HIGH, the values that are black and white, such as 0:4095; or auto",
             argument="value_range",
             value=text,
         ) from None
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise OptionError("the first number must be below the second", argument="value_range", value=text)
-    return ValueRange("", low, high, "by `value_range`")
+    return ValueRange("", low, high, "as given by hand")
 
 
 class _Checked:
@@ -191,8 +191,8 @@ class ModelSettings(_Checked):
     value_range: Annotated[
         ValueRangeOption,
         Help(
-            "Of images with other than 8 bits: the numbers that are black and white, as LOW:HIGH, such as 0:4095; or "
-            "auto, to settle it once per dataset from the files' tags or their numbers. NAME=... is for one dataset."
+            "Of images with other than 8 bits: the values that are black and white, as LOW:HIGH, such as 0:4095; or "
+            "auto, to settle it once per dataset from the files' tags or their values. NAME=... is for one dataset."
         ),
     ] = "auto"
 
@@ -203,7 +203,7 @@ class Preprocess(_Checked):
 
     Attributes:
         size: side of the square, in pixels.
-        value_ranges: of the image's dataset, for numbers with other than 8 bits; None where no dataset is
+        value_ranges: of the image's dataset, for values with other than 8 bits; None where no dataset is
             known.
     """
 

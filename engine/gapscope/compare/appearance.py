@@ -4,15 +4,15 @@ A wrong range of values, an alpha channel or a renderer that failed make such pi
 others, and nothing but a look at them tells.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 Look = Literal["one-color", "black", "alike"]
-"""How pictures look, for which many of them are odd."""
+"""A look that is odd where many pictures of a dataset share it."""
 
 STATS = ("mean_red", "mean_green", "mean_blue", "std_red", "std_green", "std_blue", "sharpness")
 """The columns of an index that tell how a picture looks."""
@@ -75,20 +75,23 @@ def odd_looks(stats: NDArray[np.floating]) -> list[OddLook]:
         >>> [(odd.look, len(odd.rows)) for odd in odd_looks(stats)]
         [('one-color', 40)]
     """
-    means, stds, sharpness = stats[:, :3], stats[:, 3:6], stats[:, 6]
-    looks: tuple[tuple[Look, Callable[[NDArray[np.bool_]], NDArray[np.bool_]]], ...] = (
-        ("one-color", lambda left: stds.max(axis=1) <= _ONE_COLOR_STD),
-        ("black", lambda left: means.max(axis=1) <= _BLACK_MEAN),
-        ("alike", lambda left: _alike(stats[:, :6], sharpness, left)),
-    )
     left = np.ones(len(stats), bool)
     found = []
-    for look, which in looks:
-        odd = which(left) & left
+    for look in get_args(Look):
+        odd = _looks(stats, look, left) & left
         if odd.sum() >= max(_LEAST, _LEAST_SHARE[look] * len(stats)):
             found.append(OddLook(look, np.flatnonzero(odd), len(stats)))
             left &= ~odd
     return found
+
+
+def _looks(stats: NDArray[np.floating], look: Look, left: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which pictures look so; those that are `left` decide what they are alike to."""
+    if look == "alike":
+        return _alike(stats[:, :6], stats[:, 6], left)
+    columns, most = (slice(3, 6), _ONE_COLOR_STD) if look == "one-color" else (slice(3), _BLACK_MEAN)
+    odd: NDArray[np.bool_] = stats[:, columns].max(axis=1) <= most
+    return odd
 
 
 def _alike(colors: NDArray[np.floating], sharpness: NDArray[np.floating], left: NDArray[np.bool_]) -> NDArray[np.bool_]:

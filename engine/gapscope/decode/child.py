@@ -69,13 +69,13 @@ class DecodeResponse(TypedDict):
 
 
 class LookResponse(TypedDict):
-    """What an image's numbers are: their kind, and how many of them are in the memory file, as float64.
+    """What an image's values are: their kind, and the `count` of them in the memory file, as float64.
 
     The kind is empty for 8 bits. `declared` is black and white by the file's tags.
     """
 
     kind: str
-    numbers: int
+    count: int
     declared: list[float] | None
 
 
@@ -146,10 +146,10 @@ def _target(fields: TargetFields) -> Target:
 
 def _look(sample: ValueSample | None, memory: int) -> LookResponse:
     if sample is None:
-        return {"kind": "", "numbers": 0, "declared": None}
+        return {"kind": "", "count": 0, "declared": None}
     write_all(memory, sample.values.data.cast("B"))
     declared = None if sample.declared is None else list(sample.declared)
-    return {"kind": sample.kind, "numbers": len(sample.values), "declared": declared}
+    return {"kind": sample.kind, "count": len(sample.values), "declared": declared}
 
 
 # Every image of a run has the same limit.

@@ -88,7 +88,7 @@ def thumbnail_in_subprocess(
 
 
 def look_in_subprocess(data: bytes, preprocess: Preprocess) -> ValueSample | None:
-    """Return some numbers of an image with other than 8 bits; None if it has 8.
+    """Return some values of an image with other than 8 bits; None if it has 8.
 
     Raises:
         Rejected: as `decode_in_subprocess`, as far as the header tells.
@@ -129,7 +129,7 @@ class _DecoderPool:
             response = process.call(data, request)
             if not response["kind"]:
                 return None
-            values = np.frombuffer(process.read(8 * int(response["numbers"])), np.float64)
+            values = np.frombuffer(process.read(8 * int(response["count"])), np.float64)
             black_and_white = response["declared"]
             declared = None if black_and_white is None else (float(black_and_white[0]), float(black_and_white[1]))
             return ValueSample(str(response["kind"]), values, declared)

@@ -8,7 +8,7 @@ from PIL import Image, ImageCms
 
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _NEARLY_WHITE = 240
-"""An image in which no number is smaller shows nothing to the eye."""
+"""An image in which no value is smaller shows nothing to the eye."""
 
 _SRGB = ImageCms.createProfile("sRGB")
 

@@ -1,7 +1,7 @@
-"""Images whose numbers are not bytes: 16-bit gray and color, 32-bit integers and floats, from files and arrays.
+"""Images whose values are not bytes: 16-bit gray and color, 32-bit integers and floats, from files and arrays.
 
-Which number is black and which is white is settled once per dataset, in `gapscope.decode.value_range`. Here these
-numbers are read at their full depth, and brought to 8 bits by a range.
+Which value is black and which is white is settled once per dataset, in `gapscope.decode.value_range`. Here these
+values are read at their full depth, and brought to 8 bits by a range.
 """
 
 import io
@@ -47,15 +47,15 @@ _FULL_16 = 65535
 
 @dataclass(frozen=True)
 class DeepPixels:
-    """The numbers of an image at their full depth.
+    """The values of an image at their full depth.
 
     Attributes:
-        kind: what the numbers are, such as `uint16`; images of one kind share a range.
+        kind: what the values are, such as `uint16`; images of one kind share a range.
         values: (height, width) or (height, width, 1 to 4); two and four channels end with an alpha channel.
         declared: black and white by the file's own tags; None where they say nothing.
-        white_is_zero: whether the file says that its smallest number is white.
+        white_is_zero: whether the file says that its smallest value is white.
         transparent: (height, width), where a color stands for transparency; None if none does.
-        alpha_full: the number that is opaque in an alpha channel; None where the range says so.
+        alpha_full: the value that is opaque in an alpha channel; None where the range says so.
     """
 
     kind: str
@@ -77,13 +77,13 @@ class DeepPixels:
 
     @property
     def color_values(self) -> NDArray[Any]:
-        """The numbers without those of an alpha channel."""
+        """The values without those of an alpha channel."""
         channels = self.values.shape[2] if self.values.ndim == 3 else 1
         return self.values[..., : channels - 1] if channels in (2, 4) else self.values
 
 
 def deep_kind(image: Image.Image) -> str | None:
-    """Return the kind of an image's numbers by its header alone; None for bytes.
+    """Return the kind of an image's values by its header alone; None for bytes.
 
     Example:
         >>> deep_kind(Image.new("I;16", (4, 4))), deep_kind(Image.new("RGB", (4, 4)))
@@ -101,7 +101,7 @@ def deep_kind(image: Image.Image) -> str | None:
 
 
 def _ppm_maximum(image: Image.Image) -> int:
-    """Return the number that a binary PGM or PPM calls white; 0 where Pillow need not scale by it."""
+    """Return the value that a binary PGM or PPM calls white; 0 where Pillow need not scale by it."""
     tiles: list[Any] = getattr(image, "tile", [])
     return int(tiles[0][3][-1]) if tiles and tiles[0][0] == "ppm" else 0
 
@@ -117,7 +117,7 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def read_deep(image: Image.Image, data: bytes, kind: str) -> DeepPixels:
-    """Return the numbers of an image, of which only the header has been read.
+    """Return the values of an image, of which only the header has been read.
 
     Args:
         image: as Pillow opened it.
@@ -166,7 +166,7 @@ def _ppm_color(image: Any, data: bytes) -> NDArray[np.uint16]:
 
 
 def _unpacked(image: Any, raw_mode: str) -> NDArray[np.uint8]:
-    # As if it were not premultiplied: dividing what is only half of a number would be wrong.
+    # As if it were not premultiplied: dividing what is only half of a value would be wrong.
     raw_mode = raw_mode.replace("RGBa", "RGBA")
     image.tile = [
         tile._replace(args=(raw_mode, *tile.args[1:]) if isinstance(tile.args, tuple) else raw_mode)
@@ -229,7 +229,7 @@ def _jpeg_2000_bits(data: bytes) -> int:
 
 
 def turns_white_black(image: Image.Image, data: bytes) -> bool:
-    """Tell whether Pillow would round the largest numbers of an image up to 256, which it writes as 0.
+    """Tell whether Pillow would round the largest values of an image up to 256, which it writes as 0.
 
     It does with colors of more than 8 bits in JPEG 2000.
     """

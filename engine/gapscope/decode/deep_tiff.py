@@ -1,6 +1,6 @@
-"""What Pillow lacks for TIFFs of more than 8 bits per channel: byte orders, separate planes and a few kinds of numbers.
+"""What Pillow lacks for TIFFs of more than 8 bits per channel: byte orders, separate planes and a few types.
 
-Pillow would take swapped bytes or half of a number for a picture.
+Pillow would take swapped bytes or half of a value for a picture.
 """
 
 import struct
@@ -18,7 +18,7 @@ _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _SEPARATE, _SIGNED, _PREMULTIPLIED = 2, 2, 1
 _LONG = 4
 
-# These kinds of numbers Pillow can unpack, but it does not know them in a TIFF.
+# These kinds of values Pillow can unpack, but it does not know them in a TIFF.
 for _key, _modes in {
     (b"MM", _WHITE_IS_ZERO, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
     (b"MM", _BLACK_IS_ZERO, (1,), 1, (32,), ()): ("I", "I;32B"),
@@ -41,7 +41,7 @@ def tags_of(image: Image.Image) -> Mapping[int, Any]:
 
 
 def integer_kind(image: Image.Image) -> str:
-    """Return what the numbers of an image in mode `I` are, such as `int16`."""
+    """Return what the values of an image in mode `I` are, such as `int16`."""
     tags = tags_of(image)
     bits = tags.get(BITS_PER_SAMPLE, (32,))[0]
     signed = not tags or tags.get(_SAMPLE_FORMAT, (1,))[0] == _SIGNED
@@ -49,7 +49,7 @@ def integer_kind(image: Image.Image) -> str:
 
 
 def unpack_natively(image: Image.Image) -> None:
-    """Have the numbers of a compressed TIFF unpacked in the machine's byte order, in which libtiff returns them."""
+    """Have the values of a compressed TIFF unpacked in the machine's byte order, in which libtiff returns them."""
     tiles: list[Any] = getattr(image, "tile", [])
     if [tile[0] for tile in tiles] == ["libtiff"]:
         raw_mode, *others = tiles[0].args

@@ -20,7 +20,7 @@ _CHANNELS = (1, 3, 4)
 def open_numpy(data: bytes) -> Image.Image | DeepPixels:
     """Return the image in a `.npy` file of shape (height, width) or (height, width, 1, 3 or 4).
 
-    Booleans are black and white, and bytes are what they are in any image. All other numbers need a range.
+    Booleans are black and white, and bytes are what they are in any image. All other values need a range.
 
     Raises:
         Rejected: the array has another shape or dtype.

@@ -117,7 +117,7 @@ def shrink_on_load(data: bytes, target: Target, box: Box | None = None) -> Shrun
 
 
 def look_at(data: bytes, target: Target) -> ValueSample | None:
-    """Return some of an image's numbers; None, after reading the header alone, if they have 8 bits.
+    """Return some of an image's values; None, after reading the header alone, if they have 8 bits.
 
     Raises:
         Rejected: as `shrink_on_load`, as far as the header tells.
@@ -160,7 +160,7 @@ def _decode(data: bytes, target: Target, box: Box | None) -> ShrunkImage:
         array = open_numpy(data)
         _check_size(array.width, array.height, target)
         image = array if isinstance(array, Image.Image) else _by_range(array, target)
-        return _shrink(_Loaded(lambda: image, FORMAT), len(data), target, box)
+        return _shrink(_Loaded(lambda: image, FORMAT, image.size), len(data), target, box)
     with Image.open(io.BytesIO(data), formats=formats_for(data)) as opened:
         _check_size(opened.width, opened.height, target)
         return _shrink(_load(opened, data, target, box), len(data), target, box)
@@ -173,7 +173,7 @@ class _Loaded:
     Attributes:
         image: makes the image as it is stored; its own EXIF data turns it upright.
         format: Pillow's name of the file's format.
-        size: width and height that the file says; None for those of `image`.
+        size: width and height of the file's own pixels, which `image` may have fewer of.
         jpeg_quality: as in `ShrunkImage`.
         damage: as in `ShrunkImage`.
         turned: EXIF orientation by which Pillow has turned it already.
@@ -183,7 +183,7 @@ class _Loaded:
 
     image: Callable[[], Image.Image]
     format: str
-    size: tuple[int, int] | None = None
+    size: tuple[int, int]
     jpeg_quality: int | None = None
     damage: str = ""
     turned: int = 1
@@ -191,14 +191,14 @@ class _Loaded:
 
 
 def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> ShrunkImage:
-    if loaded.pixels is not None and loaded.size is not None and box is None:
+    if loaded.pixels is not None and box is None:
         square = _central_square(loaded.pixels) if target.fit == "crop" else loaded.pixels
         if _factors((square.shape[1], square.shape[0]), target) == (1, 1):
             thumbnail = _thumbnail(loaded.image(), target) if target.thumbnail else None
             facts = (*loaded.size, loaded.jpeg_quality, thumbnail, loaded.damage)
             return ShrunkImage(square, length, loaded.format, *facts)
     image = loaded.image()
-    width, height = loaded.size or image.size
+    width, height = loaded.size
     orientation = _orientation(image)
     turned = orientation if orientation > 1 else loaded.turned
     if orientation > 1:
@@ -295,7 +295,7 @@ def _orientation(image: Image.Image) -> int:
 
 def _reduction(size: tuple[int, int], target: Target, box: Box | None) -> int:
     """Return by which of libjpeg's factors an image can be decoded smaller."""
-    # A box may lie across: its longer side is compared with the longer side of the target then, as it must be.
+    # The sides of a box may be those of the upright or of the stored image: swapping both changes nothing here.
     part = size if box is None else (max(int(box[2]), 1), max(int(box[3]), 1))
     least = _min_size(part, target)
     scale = max(least[0] / max(part[0], 1), least[1] / max(part[1], 1))

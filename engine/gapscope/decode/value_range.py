@@ -1,7 +1,7 @@
-"""Settling which number is black and which is white, once for all images of a dataset.
+"""Settling which value is black and which is white, once for all images of a dataset.
 
-Files that use 10, 12 or 14 of 16 bits, floats, and the numbers of thermal cameras and scanners do not say by their type
-what their numbers mean. The files' own tags decide where they say something, and otherwise a sample of their numbers:
+Files that use 10, 12 or 14 of 16 bits, floats, and the values of thermal cameras and scanners do not say by their type
+what their values mean. The files' own tags decide where they say something, and otherwise a sample of their values:
 its 0.1% and 99.9% quantiles, so that single pixels decide nothing.
 """
 
@@ -16,21 +16,23 @@ from gapscope.decode.deep import COLOR_KIND, DeepPixels
 from gapscope.settings import ValueRange
 
 SAMPLE_VALUES = 4096
-"""Numbers that are taken of one image."""
+"""Values that are taken of one image."""
 
 _QUANTILES = (0.001, 0.999)
 _BITS = (8, 10, 12, 14, 16)
 _ENDS_AT_14_BITS = (15_600, 2**14 - 1)
+"""Where the largest values of 14-bit color lie: so near the end of 14 bits by chance is unlikely."""
+
 _OVERSHOOT = 0.1
 """What resampling may add to a range on either side, as a fraction of it."""
 
 _TENSOR = 16.0
-"""Numbers of both signs that stay below this look like those that a network is given: mean 0 and variance 1."""
+"""Values of both signs that stay below this look like those that a network is given: mean 0 and variance 1."""
 
 
 @dataclass(frozen=True)
 class ValueSample:
-    """Some numbers of one image.
+    """Some values of one image.
 
     Attributes:
         kind: as `DeepPixels`.
@@ -44,11 +46,11 @@ class ValueSample:
 
 
 class UnclearRangeError(ValueError):
-    """The numbers of a dataset do not say which is black and which is white; the message says why."""
+    """The values of a dataset do not say which is black and which is white; the message says why."""
 
 
 def sample_values(pixels: DeepPixels) -> ValueSample:
-    """Return evenly spread numbers of an image.
+    """Return evenly spread values of an image.
 
     Example:
         >>> sample_values(DeepPixels("uint16", np.full((64, 64), 300, np.uint16))).values[:2]
@@ -65,10 +67,10 @@ def sample_values(pixels: DeepPixels) -> ValueSample:
 
 
 def settle_ranges(samples: Iterable[ValueSample]) -> tuple[ValueRange, ...]:
-    """Return a range for every kind of numbers among samples of a dataset's images.
+    """Return a range for every kind of values among samples of a dataset's images.
 
     Raises:
-        UnclearRangeError: the numbers of a kind can mean several things, or are no picture.
+        UnclearRangeError: the values of a kind can mean several things, or are no picture.
 
     Example:
         >>> camera = ValueSample("uint16", np.linspace(70, 3900, 1000))
@@ -103,7 +105,7 @@ def _settle(kind: str, samples: Sequence[ValueSample]) -> ValueRange:
 
 
 def _bits(kind: str, low: float, high: float) -> ValueRange | None:
-    """Return the range of a number of bits that numbers use the upper half of, starting in the lowest eighth."""
+    """Return the range of the bits that values use: they reach its upper half and begin in its lowest eighth."""
     for bits in _BITS:
         white = 2.0**bits - 1
         if 0 <= low < white / 8 and white / 2 < high <= white:
@@ -112,7 +114,7 @@ def _bits(kind: str, low: float, high: float) -> ValueRange | None:
 
 
 def _data_range(kind: str, low: float, high: float) -> ValueRange:
-    """Return the range of the numbers, rounded outwards so that two datasets of one camera get the same."""
+    """Return the range of the values, rounded outwards so that two datasets of one camera get the same."""
     span = high - low
     if span <= 0:
         span = max(abs(high), 1.0)
@@ -157,7 +159,7 @@ def usual_range(pixels: DeepPixels) -> ValueRange:
 
 
 def range_of(kind: str, ranges: Sequence[ValueRange]) -> ValueRange | None:
-    """Return the range for numbers of a kind; None if none is settled.
+    """Return the range for values of a kind; None if none is settled.
 
     Example:
         >>> range_of("float", [ValueRange("", -20, 60)])

@@ -137,10 +137,7 @@ def _group_notes(run: RunStore, metrics: Metrics) -> list[str]:
             sentences = [text.replace(_IN_PYTHON, "--group none"), *([repeats] if repeats else [])]
             notes.append(f"{'. '.join(sentences)}.")
     for name in run.datasets:
-        notes += [
-            f"{name}: {describe_value_range(each).replace('`value_range`', '--value-range')}."
-            for each in run.record.datasets[name].value_ranges or ()
-        ]
+        notes += [f"{name}: {describe_value_range(each)}." for each in run.record.datasets[name].value_ranges or ()]
     for pair in run.pairs:
         is_first = run.datasets.index(pair.query) < run.datasets.index(pair.reference)
         if is_first and pair.name in run.record.shared_groups:

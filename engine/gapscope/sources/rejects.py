@@ -15,7 +15,7 @@ Status = Literal[
     "not-an-image",  # no decoder recognizes the bytes
     "broken",  # a decoder recognizes the bytes and fails: truncated or corrupt
     "damaged",  # a decoder warns, and makes up what is missing; kept and marked with `keep_damaged`
-    "no-range",  # its numbers are not of 8 bits, and it is not settled which of them are black and white
+    "no-range",  # its values are not of 8 bits, and it is not settled which of them are black and white
     "too-large",  # more pixels, bytes or memory for decoding than allowed
     "bad-box",  # the box of an object is empty or lies outside its image
     "crashed",  # the decoder crashed its process, or did not finish

@@ -75,7 +75,7 @@ class Block:
     @cached_property
     def preprocess(self) -> Preprocess:
         """How an image of the block becomes the square that the network sees."""
-        return replace(self.settings.preprocess, value_ranges=self.run.record.preprocess(self.dataset).value_ranges)
+        return self.run.record.with_ranges(self.settings.preprocess, self.dataset)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import asdict
+from typing import Literal, cast
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.appearance import STATS, odd_looks
@@ -17,13 +18,13 @@ from gapscope.compare.limits import ListingLimit, listing_limit
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress
-from gapscope.settings import CompareSettings, EmbedSettings, ValueRange
+from gapscope.settings import CompareSettings, EmbedSettings
 from gapscope.stages.compare_level import compare_level
 from gapscope.stages.kinds import find_kinds
 from gapscope.store import checksums, gaps, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
-from gapscope.store.index import read_entries, read_index, read_source_metadata, rows_read, rows_rejected
+from gapscope.store.index import read_entries, read_index, read_source_metadata, rows_rejected
 from gapscope.store.location import relative_name
 from gapscope.store.manifests import write_across_levels
 from gapscope.store.metrics import (
@@ -33,6 +34,7 @@ from gapscope.store.metrics import (
     LevelMetrics,
     LimitMetrics,
     ValueRangeMetrics,
+    WarningKind,
     write_metrics,
 )
 from gapscope.store.run_store import RunStore
@@ -134,66 +136,47 @@ def _dataset_metrics(run: RunStore) -> dict[str, DatasetMetrics]:
             "group_rule": dataset.groups.rule if dataset.groups is not None else "none",
             "statuses": dict(sorted(Counter(rows_rejected(run, name)["status"].to_pylist()).items())),
             "listing": dataset.listing,
-            "value_ranges": [_value_range(each) for each in dataset.value_ranges or ()],
-            "warnings": [*_odd_looks(run, name), *_damaged(run, name), *_without_range(run, name)],
+            "value_ranges": [cast("ValueRangeMetrics", asdict(each)) for each in dataset.value_ranges or ()],
+            "warnings": _warnings(run, name),
         }
         for name, dataset in run.record.datasets.items()
     }
 
 
-def _value_range(value_range: ValueRange) -> ValueRangeMetrics:
-    return {
-        "kind": value_range.kind,
-        "low": value_range.low,
-        "high": value_range.high,
-        "basis": value_range.basis.replace("`value_range`", "hand"),
-    }
-
-
-def _odd_looks(run: RunStore, dataset: str) -> list[DatasetWarning]:
-    """Return in which ways many of a dataset's pictures look odd."""
-    rows = rows_read(run, dataset)
-    table = read_index(run, dataset, list(STATS))
-    # Of embeddings that do not come from images nothing of this is known.
-    if table[STATS[0]].null_count == len(table):
-        return []
-    stats = np.stack([table[name].to_numpy()[rows] for name in STATS], axis=1)
+def _warnings(run: RunStore, dataset: str) -> list[DatasetWarning]:
+    """Return what to look at in a dataset: pictures that look odd, damaged files, and images without a range."""
+    table = read_index(run, dataset, ["status", "damage", *STATS])
+    status = table["status"]
     warnings: list[DatasetWarning] = []
-    for odd in odd_looks(stats):
-        example = read_entries(run, dataset, rows[odd.rows[:1]])[0].uri
-        warnings.append(
-            {
-                "what": odd.look,
-                "images": len(odd.rows),
-                "share": len(odd.rows) / odd.pictures,
-                "example": example,
-                "sentence": odd.describe(dataset, example),
-            }
-        )
+    # Of embeddings that do not come from images nothing is known.
+    if table[STATS[0]].null_count < len(table):
+        read = np.flatnonzero(pc.equal(status, "ok").to_numpy())
+        stats = np.stack([table[name].to_numpy()[read] for name in STATS], axis=1)
+        for odd in odd_looks(stats):
+            example = read_entries(run, dataset, read[odd.rows[:1]])[0].uri
+            sentence = odd.describe(dataset, example)
+            warnings.append(_warning(odd.look, len(odd.rows), odd.pictures, example, sentence))
+    fate = "kept and marked" if run.record.config.embed.keep_damaged else "left out"
+    left_out: tuple[tuple[Literal["damaged", "no-range"], pa.ChunkedArray, str], ...] = (
+        (
+            "damaged",
+            pc.or_(pc.equal(status, "damaged"), pc.is_valid(table["damage"])),
+            f"are damaged inside and {fate}",
+        ),
+        (
+            "no-range",
+            pc.equal(status, "no-range"),
+            "have values of a kind that was not in the sample, and are left out: give a value range by hand",
+        ),
+    )
+    for what, are_so, words in left_out:
+        rows = np.flatnonzero(are_so.to_numpy())
+        if len(rows):
+            example = read_entries(run, dataset, rows[:1])[0].uri
+            sentence = f"{len(rows):,} of {len(table):,} images of {dataset} {words}, such as {example}"
+            warnings.append(_warning(what, len(rows), len(table), example, sentence))
     return warnings
 
 
-def _damaged(run: RunStore, dataset: str) -> list[DatasetWarning]:
-    """Return how many of a dataset's JPEGs are damaged inside, whether they were kept or not."""
-    table = read_index(run, dataset, ["status", "damage"])
-    rows = np.flatnonzero(pc.or_(pc.equal(table["status"], "damaged"), pc.is_valid(table["damage"])).to_numpy())
-    fate = "kept and marked" if run.record.config.embed.keep_damaged else "left out"
-    return _about_rows(run, dataset, rows, "damaged", f"are damaged inside and {fate}")
-
-
-def _without_range(run: RunStore, dataset: str) -> list[DatasetWarning]:
-    """Return how many of a dataset's images are left out because nobody knows which of their values is black."""
-    rows = np.flatnonzero(pc.equal(read_index(run, dataset, ["status"])["status"], "no-range").to_numpy())
-    what = "have values of a kind that was not in the sample, and are left out: give a value range by hand"
-    return _about_rows(run, dataset, rows, "no-range", what)
-
-
-def _about_rows(
-    run: RunStore, dataset: str, rows: NDArray[np.int64], what: Literal["damaged", "no-range"], words: str
-) -> list[DatasetWarning]:
-    if not len(rows):
-        return []
-    example, listed = read_entries(run, dataset, rows[:1])[0].uri, run.record.datasets[dataset].listed
-    sentence = f"{len(rows):,} of {listed:,} images of {dataset} {words}, such as {example}"
-    share = len(rows) / listed
-    return [{"what": what, "images": len(rows), "share": share, "example": example, "sentence": sentence}]
+def _warning(what: WarningKind, images: int, of: int, example: str, sentence: str) -> DatasetWarning:
+    return {"what": what, "images": images, "share": images / of, "example": example, "sentence": sentence}

@@ -1,4 +1,4 @@
-"""The stage that looks at a sample of every dataset: can it be read, and which of its numbers are black and white?
+"""The stage that looks at a sample of every dataset: can it be read, and which of its values are black and white?
 
 It comes before the first image is embedded, so that what is plainly wrong is said within seconds.
 """
@@ -64,7 +64,7 @@ def look_at_samples(
         allow_missing: whether to go on where no image of a sample can be read.
 
     Raises:
-        SourceError: not one image of a sample can be read, or a dataset's numbers do not say which is black.
+        SourceError: not one image of a sample can be read, or a dataset's values do not say which is black.
     """
     for name, source in sources.items():
         dataset = run.record.datasets[name]
@@ -128,6 +128,6 @@ def _settle(
         return (*settled, *settle_ranges(sample for sample in samples if sample.kind not in known))
     except UnclearRangeError as error:
         raise SourceError(
-            f"dataset {name}: {error}; give pictures, or name the numbers that are black and white: "
+            f"dataset {name}: {error}; give pictures, or name the values that are black and white: "
             f"`value_range='{name}=LOW:HIGH'`"
         ) from error

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,7 +46,7 @@ def decode_rows(
         device: decodes.
         preprocess: size and fit of the square.
     """
-    of_dataset = replace(preprocess, value_ranges=run.record.preprocess(dataset).value_ranges)
+    preprocess = run.record.with_ranges(preprocess, dataset)
     try:
         source = run.open_source(dataset)
     except (UserError, OSError) as error:
@@ -54,7 +54,7 @@ def decode_rows(
 
     def decode(entry: Entry) -> Pixels | str:
         try:
-            return device.decode(source.read(entry), of_dataset, entry.box).pixels
+            return device.decode(source.read(entry), preprocess, entry.box).pixels
         except (Rejected, UserError, OSError) as error:
             return one_line(error)
 

@@ -151,8 +151,8 @@ def compare(
         keep_damaged: Keep and mark JPEGs that are damaged inside, of which a decoder makes up parts, instead of
             rejecting them.
         objects: Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
-        value_range: Of images with other than 8 bits: the numbers that are black and white, as LOW:HIGH, such as
-            0:4095; or auto, to settle it once per dataset from the files' tags or their numbers. NAME=... is for one
+        value_range: Of images with other than 8 bits: the values that are black and white, as LOW:HIGH, such as
+            0:4095; or auto, to settle it once per dataset from the files' tags or their values. NAME=... is for one
             dataset. In Python that is a dict of datasets.
         pool: How a level's map becomes a vector: mean, max, gem (generalized mean), or grid (2 x 2 means, which keep
             what is where).

@@ -8,7 +8,7 @@ levels.json          the names of the levels that are whole; written last
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from typing import Any, cast
 
@@ -98,7 +98,7 @@ def find_cached(cache: Location, run: RunStore, dataset: str, settings: EmbedSet
         "device": device,
         "model": settings.model,
         "weights": settings.weights_sha256,
-        "frame": asdict(replace(settings.preprocess, value_ranges=run.record.preprocess(dataset).value_ranges)),
+        "frame": asdict(run.record.with_ranges(settings.preprocess, dataset)),
         "pool": settings.pool,
         "precision": settings.precision,
         "speedups": settings.speedups,

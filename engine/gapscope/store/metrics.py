@@ -240,6 +240,9 @@ class ValueRangeMetrics(TypedDict):
     basis: str
 
 
+WarningKind = Literal["one-color", "black", "alike", "damaged", "no-range"]
+
+
 class DatasetWarning(TypedDict):
     """What to look at before the numbers of a dataset are trusted.
 
@@ -248,7 +251,7 @@ class DatasetWarning(TypedDict):
     `share` of all, `example` the uri of one, and `sentence` says it in words.
     """
 
-    what: Literal["one-color", "black", "alike", "damaged", "no-range"]
+    what: WarningKind
     images: int
     share: float
     example: str

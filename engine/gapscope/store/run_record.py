@@ -308,8 +308,12 @@ class RunRecord:
 
     def preprocess(self, dataset: str) -> Preprocess:
         """Return how an image of a dataset becomes the square that the network sees."""
+        return self.with_ranges(self.config.embed.preprocess, dataset)
+
+    def with_ranges(self, preprocess: Preprocess, dataset: str) -> Preprocess:
+        """Return a way to decode images, such as that of another network, with the value ranges of a dataset."""
         own = self.datasets.get(dataset)
-        return replace(self.config.embed.preprocess, value_ranges=None if own is None else own.value_ranges)
+        return replace(preprocess, value_ranges=None if own is None else own.value_ranges)
 
     @property
     def levels(self) -> tuple[str, ...]:

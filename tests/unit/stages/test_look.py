@@ -125,7 +125,7 @@ def test_images_of_a_kind_that_the_sample_lacked_are_told(
 
 def test_a_range_by_hand(folders: dict[str, str], tmp_path: Path) -> None:
     run = quick_compare(folders, tmp_path / "run", value_range={"camera": (0, 4095)}, **FAST)
-    assert run.record.datasets["camera"].value_ranges == (ValueRange("", 0, 4095, "by `value_range`"),)
+    assert run.record.datasets["camera"].value_ranges == (ValueRange("", 0, 4095, "as given by hand"),)
     assert run.record.config.value_range == {"camera": "0:4095"}
     assert run.index("camera")["mean_red"].max() < 70
     with pytest.raises(RunError, match=r"value_range.camera was 0:4095"):
