@@ -14,7 +14,7 @@ from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import leave_at_once, reported_errors
 from gapscope_cli.export import export
-from gapscope_cli.options import METAVARS, Command, with_options
+from gapscope_cli.options import OF_ONE_DATASET, Command, with_options
 from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.report import report
@@ -87,8 +87,7 @@ def compare(
         import gapscope
 
         sources = parse_datasets(datasets)
-        for option in ("group", "value_range"):
-            metavar = METAVARS[option].removeprefix("[NAME=]")
+        for option, metavar in OF_ONE_DATASET.items():
             options[option] = parse_named(option, options[option], sources, metavar)
         run = gapscope.compare(sources, progress=progress, **options)
     print_summary(run)

@@ -12,6 +12,9 @@ from typer.core import TyperCommand
 from gapscope.settings import OPTION_GROUPS, OPTIONS, Option
 from gapscope_cli.errors import flag, print_error
 
+OF_ONE_DATASET = {"group": "RULE", "value_range": "LOW:HIGH"}
+"""Options that `NAME=...` sets for one dataset, with what stands for their value."""
+
 METAVARS = {
     "out": "RUN",
     "weights": "FILE",
@@ -22,15 +25,13 @@ METAVARS = {
     "cluster": "WHERE",
     "cache": "DIR",
     "reference": "NAME",
-    "group": "[NAME=]RULE",
-    "value_range": "[NAME=]LOW:HIGH",
     "max_outliers": "N",
     "max_points": "N",
     "landmarks": "IMAGES",
     "gpus": "N",
     "price_per_gpu_hour": "X",
     "sample": "N",
-}
+} | {name: f"[NAME=]{value}" for name, value in OF_ONE_DATASET.items()}
 """What stands for a value that is not one of a few words."""
 
 # Types that the command line writes otherwise than Python does.
@@ -40,9 +41,7 @@ _TYPES: dict[str, Any] = {
     "levels": str | None,
     "speedups": str,
     "cache": str | None,
-    "group": list[str],
-    "value_range": list[str],
-}
+} | dict.fromkeys(OF_ONE_DATASET, list[str])
 _GROUP_OF = {name: title for title, group in OPTION_GROUPS.items() for name in group}
 
 
@@ -85,7 +84,7 @@ def _parameter(option: Option) -> inspect.Parameter:
     default = option.default
     if isinstance(default, tuple):
         default = ",".join(default)
-    if option.name in ("group", "value_range"):
+    if option.name in OF_ONE_DATASET:
         default = [default]
     info = typer.Option(
         flag(option.name),

@@ -21,6 +21,7 @@ def print_summary(run: "Run") -> None:
     """Print the kinds, then per ordered pair the outliers by level, warnings, and the report page's path."""
     from gapscope.compare.headline import describe_duplicates, describe_repeats
     from gapscope.store.datasets import all_pairs
+    from gapscope.store.metrics import warning_sentences
 
     _print_kinds(run)
     metrics = run.metrics
@@ -43,12 +44,8 @@ def print_summary(run: "Run") -> None:
         counts = metrics["duplicates"]["pairs"].get(pair.name)
         if counts is not None and (sentence := describe_duplicates(run.record, pair, counts)) is not None:
             typer.echo(sentence)
-    for dataset in metrics["datasets"].values():
-        for warning in dataset["warnings"]:
-            typer.echo(f"warning: {plain_line(warning['sentence'])}")
-    for confounder in metrics["confounders"].values():
-        if confounder["warning"]:
-            typer.echo(f"warning: {confounder['warning']}")
+    for sentence in warning_sentences(metrics):
+        typer.echo(f"warning: {plain_line(sentence)}")
     max_outliers = run.record.config.compare.max_outliers
     capped = "" if max_outliers is None else f" (the {max_outliers:,} surest of each list)"
     typer.echo(f"\nkinds      {run.path / 'gaps.csv'}")

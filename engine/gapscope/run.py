@@ -79,7 +79,7 @@ class Run:
 
     @property
     def preprocess(self) -> Preprocess:
-        """How an image became the square that the network saw, but for the ranges of each dataset's numbers."""
+        """How an image became the square that the network saw, but for the ranges of each dataset's values."""
         return self.record.config.embed.preprocess
 
     @property

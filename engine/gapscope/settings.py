@@ -203,8 +203,7 @@ class Preprocess(_Checked):
 
     Attributes:
         size: side of the square, in pixels.
-        value_ranges: of the image's dataset, for values with other than 8 bits; None where no dataset is
-            known.
+        value_ranges: of the image's dataset, for values of other than 8 bits; None where no dataset is known.
     """
 
     size: Annotated[int, _SIZE]

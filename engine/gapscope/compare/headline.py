@@ -222,7 +222,7 @@ _KINDS = {
     "float": "floats",
     "uint16": "16-bit grays",
     "uint16 color": "16-bit colors",
-    "": "images with more bits than 8",
+    "": "values of other than 8 bits",
 }
 
 
@@ -233,6 +233,6 @@ def describe_value_range(value_range: ValueRange) -> str:
         >>> describe_value_range(ValueRange("uint16", 0, 4095, "as the values use 12 bits"))
         'of its 16-bit grays, 0 is taken as black and 4,095 as white, as the values use 12 bits'
     """
-    kind = _KINDS.get(value_range.kind, value_range.kind)
+    kind = _KINDS.get(value_range.kind, f"{value_range.kind} values")
     low, high = (f"{end:,.0f}" if end == round(end) else f"{end:g}" for end in (value_range.low, value_range.high))
     return f"of its {kind}, {low} is taken as black and {high} as white, {value_range.basis}"

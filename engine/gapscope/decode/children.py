@@ -2,12 +2,14 @@
 
 import atexit
 import json
+import math
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.decode.child import READY, DecodeRequest, TargetFields, write_all
+from gapscope.decode.deep import KINDS
 from gapscope.decode.picture import Picture, make_picture, make_target, make_thumbnail
 from gapscope.decode.shrink import ShrunkImage, Target
 from gapscope.decode.value_range import ValueSample
@@ -115,24 +118,20 @@ class _DecoderPool:
             self._idle.put(process)
 
     def shrink(self, data: bytes, target: Target, box: Box | None) -> ShrunkImage:
-        process = self._idle.get()
-        try:
-            request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": box, "look": False}
+        request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": box, "look": False}
+        with self._borrowed() as process:
             return _parse_response(process.call(data, request), process, len(data))
-        finally:
-            self._idle.put(process)
 
     def look(self, data: bytes, target: Target) -> ValueSample | None:
+        request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": None, "look": True}
+        with self._borrowed() as process:
+            return _parse_look(process.call(data, request), process)
+
+    @contextmanager
+    def _borrowed(self) -> Iterator["DecoderProcess"]:
         process = self._idle.get()
         try:
-            request: DecodeRequest = {"target": _fields(target), "bytes": len(data), "box": None, "look": True}
-            response = process.call(data, request)
-            if not response["kind"]:
-                return None
-            values = np.frombuffer(process.read(8 * int(response["count"])), np.float64)
-            black_and_white = response["declared"]
-            declared = None if black_and_white is None else (float(black_and_white[0]), float(black_and_white[1]))
-            return ValueSample(str(response["kind"]), values, declared)
+            yield process
         finally:
             self._idle.put(process)
 
@@ -150,7 +149,7 @@ class DecoderProcess:
         needs: the packages that it needs, for the message when it does not start.
     """
 
-    def __init__(self, boot: str, needs: str = "Pillow and NumPy") -> None:
+    def __init__(self, boot: str, needs: str = "Pillow, NumPy and simplejpeg") -> None:
         self._boot = boot
         self._needs = needs
         self._process: subprocess.Popen[bytes] | None = None
@@ -254,6 +253,19 @@ def _parse_response(response: Response, process: DecoderProcess, length: int) ->
         None if thumbnail_shape is None else pixels[n_bytes:].reshape(thumbnail_shape),
         str(response["damage"]),
     )
+
+
+def _parse_look(response: Response, process: DecoderProcess) -> ValueSample | None:
+    kind = str(response["kind"])
+    if not kind:
+        return None
+    if kind not in KINDS:
+        raise Rejected("broken", "the decoder's response is not an image")
+    values = np.frombuffer(process.read(8 * int(response["count"])), np.float64)
+    if response["declared"] is None:
+        return ValueSample(kind, values)
+    black, white = (float(end) for end in response["declared"])
+    return ValueSample(kind, values, (black, white) if black < white < math.inf else None)
 
 
 def _n_bytes(shape: Sequence[int]) -> int:

@@ -32,6 +32,9 @@ _GRAY_KINDS = {"I;16": "uint16", "I;16B": "uint16", "I;16L": "uint16", "I;16N": 
 COLOR_KIND = "uint16 color"
 """The kind of 16-bit files in color or with an alpha channel, whose range is seldom that of gray sensors."""
 
+KINDS = frozenset({"float", COLOR_KIND, *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))})
+"""Every kind of values."""
+
 # Pillow keeps the high byte of 16-bit color. Unpacking in the other byte order keeps the low byte.
 _LOW_BYTES = {
     f"{channels};16{order}": f"{channels};16{other}"
@@ -41,6 +44,7 @@ _LOW_BYTES = {
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _PNG_RGBA = 6
 _PNG_GRAY_ALPHA = "LA;16B"
+_DEEP_RAW_MODES = frozenset({*_LOW_BYTES, _PNG_GRAY_ALPHA})
 _STRIP_VALUES = 2**20
 _FULL_16 = 65535
 
@@ -55,7 +59,6 @@ class DeepPixels:
         declared: black and white by the file's own tags; None where they say nothing.
         white_is_zero: whether the file says that its smallest value is white.
         transparent: (height, width), where a color stands for transparency; None if none does.
-        alpha_full: the value that is opaque in an alpha channel; None where the range says so.
     """
 
     kind: str
@@ -63,7 +66,6 @@ class DeepPixels:
     declared: tuple[float, float] | None = None
     white_is_zero: bool = False
     transparent: NDArray[np.bool_] | None = None
-    alpha_full: float | None = None
 
     @property
     def width(self) -> int:
@@ -76,10 +78,14 @@ class DeepPixels:
         return int(self.values.shape[0])
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether the last channel is an alpha channel."""
+        return self.values.ndim == 3 and self.values.shape[2] in (2, 4)
+
+    @property
     def color_values(self) -> NDArray[Any]:
         """The values without those of an alpha channel."""
-        channels = self.values.shape[2] if self.values.ndim == 3 else 1
-        return self.values[..., : channels - 1] if channels in (2, 4) else self.values
+        return self.values[..., :-1] if self.has_alpha else self.values
 
 
 def deep_kind(image: Image.Image) -> str | None:
@@ -94,16 +100,22 @@ def deep_kind(image: Image.Image) -> str | None:
     if image.mode == "I":
         return integer_kind(image)
     if image.format == "PPM":
-        return COLOR_KIND if image.mode == "RGB" and _ppm_maximum(image) > 255 else None
+        is_binary = image.mode == "RGB" and _codec(image) == "ppm"
+        return COLOR_KIND if is_binary and _ppm_maximum(image) > 255 else None
     if image.format not in ("PNG", "TIFF"):
         return None
-    return COLOR_KIND if has_deep_planes(image) or _raw_mode(image) in {*_LOW_BYTES, _PNG_GRAY_ALPHA} else None
+    return COLOR_KIND if has_deep_planes(image) or _raw_mode(image) in _DEEP_RAW_MODES else None
 
 
-def _ppm_maximum(image: Image.Image) -> int:
-    """Return the value that a binary PGM or PPM calls white; 0 where Pillow need not scale by it."""
+def _codec(image: Image.Image) -> str:
+    """Return Pillow's name of what decodes the pixels; empty if it is unknown."""
     tiles: list[Any] = getattr(image, "tile", [])
-    return int(tiles[0][3][-1]) if tiles and tiles[0][0] == "ppm" else 0
+    return str(tiles[0][0]) if tiles else ""
+
+
+def _ppm_maximum(image: Any) -> int:
+    """Return the value that a PGM or PPM calls white; 0 where Pillow need not scale by it."""
+    return 0 if _codec(image) in ("", "raw") else int(image.tile[0][3][-1])
 
 
 def _raw_mode(image: Image.Image) -> str:
@@ -145,7 +157,7 @@ def read_deep(image: Image.Image, data: bytes, kind: str) -> DeepPixels:
     hidden = None
     if isinstance(transparency, tuple) and len(transparency) == color.shape[2]:
         hidden = (color == np.array(transparency, np.uint16)).all(axis=2)
-    return DeepPixels(kind, color, declared, transparent=hidden, alpha_full=_FULL_16)
+    return DeepPixels(kind, color, declared, transparent=hidden)
 
 
 def _color(image: Image.Image, data: bytes) -> NDArray[np.uint16]:
@@ -204,23 +216,17 @@ def _gray_alpha(data: bytes) -> NDArray[np.uint16]:
 
 def _declared(image: Image.Image, data: bytes) -> tuple[float, float] | None:
     """Return black and white by what a file says of itself (TIFF 6.0; PNG 11.3.2.5, sBIT)."""
-    if image.format in ("PPM", "JPEG2000"):
-        # Pillow scales these by the maximum that the file says, to the whole of 16 bits.
-        return (0.0, _FULL_16) if _says_its_maximum(image, data) else None
+    # Pillow scales these two by their own maximum to 16 bits. One of 16 bits says nothing: any writer fills it in.
+    if image.format == "PPM":
+        return (0.0, _FULL_16) if _ppm_maximum(image) not in (0, _FULL_16) else None
+    if image.format == "JPEG2000":
+        return (0.0, _FULL_16) if _jpeg_2000_bits(data) < 16 else None
     if image.format == "TIFF":
         return _declared_by_tiff(tags_of(image))
     if image.format == "PNG":
         bits = _significant_bits(data)
         return None if bits is None or bits >= 16 else (0.0, 2.0**bits - 1)
     return None
-
-
-def _says_its_maximum(image: Image.Image, data: bytes) -> bool:
-    """Tell whether a PGM or JPEG 2000 names a maximum below that of 16 bits, which any writer fills in."""
-    if image.format == "PPM":
-        tiles: list[Any] = getattr(image, "tile", [])
-        return bool(tiles) and tiles[0][0] != "raw" and tiles[0][3][-1] != _FULL_16
-    return _jpeg_2000_bits(data) < 16
 
 
 def _jpeg_2000_bits(data: bytes) -> int:
@@ -281,15 +287,14 @@ def to_8_bits(pixels: DeepPixels, value_range: ValueRange) -> Image.Image:
     low, high = value_range.low, value_range.high
     values = pixels.values[..., 0] if pixels.values.ndim == 3 and pixels.values.shape[2] == 1 else pixels.values
     bytes_ = _scaled(values, low, high)
-    has_alpha = values.ndim == 3 and values.shape[2] in (2, 4)
-    if has_alpha and pixels.alpha_full is not None:
-        # An alpha channel may be written with as many bits as the colors.
-        full = pixels.alpha_full if values[..., -1].max(initial=0) > high else high
+    if pixels.has_alpha and pixels.kind == COLOR_KIND:
+        # The alpha channel of a file spans 16 bits, or is written with as many bits as the colors.
+        full = _FULL_16 if values[..., -1].max(initial=0) > high else high
         bytes_[..., -1] = _scaled(values[..., -1], 0.0, full)
     if pixels.white_is_zero:
         bytes_ = 255 - bytes_
     image = Image.fromarray(bytes_)
-    if pixels.transparent is not None and not has_alpha:
+    if pixels.transparent is not None and not pixels.has_alpha:
         image = image.convert("RGB")
         image.putalpha(Image.fromarray(np.where(pixels.transparent, np.uint8(0), np.uint8(255))))
     return image

@@ -195,8 +195,9 @@ def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> Sh
         square = _central_square(loaded.pixels) if target.fit == "crop" else loaded.pixels
         if _factors((square.shape[1], square.shape[0]), target) == (1, 1):
             thumbnail = _thumbnail(loaded.image(), target) if target.thumbnail else None
-            facts = (*loaded.size, loaded.jpeg_quality, thumbnail, loaded.damage)
-            return ShrunkImage(square, length, loaded.format, *facts)
+            return ShrunkImage(
+                square, length, loaded.format, *loaded.size, loaded.jpeg_quality, thumbnail, loaded.damage
+            )
     image = loaded.image()
     width, height = loaded.size
     orientation = _orientation(image)
@@ -208,7 +209,7 @@ def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> Sh
     image = flatten(image)
     part = image
     if box is not None:
-        upright = _upright_box(Box(*box), (width, height), turned)
+        upright = _upright_box(box, (width, height), turned)
         part = image.crop(_edges(upright, (image.width / width, image.height / height), image.size))
         left, top, right, bottom = _edges(upright, (1.0, 1.0), (width, height))
         width, height = right - left, bottom - top
@@ -296,7 +297,7 @@ def _orientation(image: Image.Image) -> int:
 def _reduction(size: tuple[int, int], target: Target, box: Box | None) -> int:
     """Return by which of libjpeg's factors an image can be decoded smaller."""
     # The sides of a box may be those of the upright or of the stored image: swapping both changes nothing here.
-    part = size if box is None else (max(int(box[2]), 1), max(int(box[3]), 1))
+    part = size if box is None else (max(int(box.width), 1), max(int(box.height), 1))
     least = _min_size(part, target)
     scale = max(least[0] / max(part[0], 1), least[1] / max(part[1], 1))
     return max((each for each in (1, 2, 4, 8) if each * scale <= 1), default=1)
@@ -380,7 +381,7 @@ def _central_square(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _edges(box: Box, scale: tuple[float, float], size: tuple[int, int]) -> tuple[int, int, int, int]:
     """Return left, top, right and bottom of a box in an image of `size` that was scaled by `scale`."""
-    left, top, width, height = box[:4]
+    left, top, width, height, *_ = box
     edges = (
         max(0, math.floor(left * scale[0])),
         max(0, math.floor(top * scale[1])),

@@ -98,7 +98,7 @@ def _settle(kind: str, samples: Sequence[ValueSample]) -> ValueRange:
         if black <= low and high <= white:
             return ValueRange(kind, black, white, "as the files' own tags say")
     if kind == "float":
-        return _float_range(kind, low, high, values)
+        return _float_range(low, high, values)
     if kind == COLOR_KIND and high >= 2**12 and not _ENDS_AT_14_BITS[0] <= high <= _ENDS_AT_14_BITS[1]:
         return ValueRange(kind, 0.0, 65535.0, "as is usual for 16-bit color")
     return _bits(kind, low, high) or _data_range(kind, low, high)
@@ -125,7 +125,8 @@ def _data_range(kind: str, low: float, high: float) -> ValueRange:
     return ValueRange(kind, black, white if white > black else black + step, "as nearly all values lie there")
 
 
-def _float_range(kind: str, low: float, high: float, values: NDArray[np.float64]) -> ValueRange:
+def _float_range(low: float, high: float, values: NDArray[np.float64]) -> ValueRange:
+    kind = "float"
     if low >= -_OVERSHOOT and high <= 1 + _OVERSHOOT:
         return ValueRange(kind, 0.0, 1.0, "as nearly all values lie there")
     if -1 - _OVERSHOOT <= low <= -0.5 and high <= 1 + _OVERSHOOT:
@@ -151,11 +152,10 @@ def usual_range(pixels: DeepPixels) -> ValueRange:
         ValueRange(kind='uint16', low=0.0, high=65535.0, basis='')
     """
     values = pixels.color_values
-    if values.dtype != np.uint16:
-        finite = values[np.isfinite(values)]
-        most = float(finite.max(initial=0))
-        return ValueRange(pixels.kind, 0.0, next((full for full in (1.0, 255.0) if most <= full), 65535.0))
-    return ValueRange(pixels.kind, 0.0, float(np.iinfo(values.dtype).max))
+    if values.dtype == np.uint16:
+        return ValueRange(pixels.kind, 0.0, 65535.0)
+    most = float(values[np.isfinite(values)].max(initial=0))
+    return ValueRange(pixels.kind, 0.0, next((full for full in (1.0, 255.0) if most <= full), 65535.0))
 
 
 def range_of(kind: str, ranges: Sequence[ValueRange]) -> ValueRange | None:

@@ -18,7 +18,7 @@ from gapscope.store.update import update_index
 _BLOCKS = 64
 _MIN_BLOCK_ROWS = 32
 SAMPLE = 32
-"""Images of each suffix that are kept of a listing to be looked at, up to twice as many."""
+"""Of each suffix, so many images to twice as many are kept to be looked at; all where there are fewer."""
 
 _MAX_SUFFIX = 6
 _SHOWN_SUFFIXES = 5
@@ -129,7 +129,7 @@ class Listing:
         """Return in one line what was taken, what was passed over and what was taken for granted."""
         unit = "object" if source.objects else "image"
         suffixes = sorted(
-            ((each.added, suffix) for suffix, each in self._by_suffix.items() if suffix and each.added),
+            ((each.added, suffix) for suffix, each in self._by_suffix.items() if suffix),
             key=lambda item: (-item[0], item[1]),
         )
         shown = [f"{suffix} {count:,}" for count, suffix in suffixes[:_SHOWN_SUFFIXES]]
@@ -197,7 +197,7 @@ def list_datasets(
 
 
 def check_enough(listings: Mapping[str, Listing], sources: Mapping[str, Source], *, allow_missing: bool) -> None:
-    """Check that the larger part of every dataset can be read, as far as listing it tells.
+    """Check that at least half of every dataset can be read, as far as listing it tells.
 
     Raises:
         SourceError: nothing of a dataset can be read, or less than half of it and `allow_missing` is not set.

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from gapscope.compare.headline import describe_value_range
 from gapscope.decode.children import look_in_subprocess
-from gapscope.decode.value_range import UnclearRangeError, ValueSample, settle_ranges
+from gapscope.decode.value_range import UnclearRangeError, ValueSample, range_of, settle_ranges
 from gapscope.errors import OptionError, SourceError
 from gapscope.progress import Progress
 from gapscope.settings import Preprocess, ValueRange, ValueRangeOption, parse_value_range
@@ -87,8 +87,8 @@ def _new_images(run: RunStore, dataset: str) -> list[Entry]:
     """Return some of the images that are not embedded yet, evenly spread."""
     status = read_index(run, dataset, ["status"])["status"]
     rows = np.flatnonzero(pc.equal(status, "listed").to_numpy())
-    spread = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(int))] if len(rows) else rows
-    return read_entries(run, dataset, spread)
+    spread = np.linspace(0, len(rows) - 1, min(len(rows), SAMPLE)).astype(int)
+    return read_entries(run, dataset, rows[np.unique(spread)])
 
 
 def _look(source: Source, entries: Sequence[Entry], preprocess: Preprocess) -> list[ValueSample | Rejected | None]:
@@ -105,7 +105,7 @@ def _look(source: Source, entries: Sequence[Entry], preprocess: Preprocess) -> l
 def _unreadable(name: str, listing: Listing, rejected: Sequence[Rejected]) -> str:
     sample = listing.sample
     status = Counter(each.status for each in rejected).most_common(1)[0][0]
-    number = next(number for number, each in enumerate(rejected) if each.status == status)
+    entry, example = next((entry, each) for entry, each in zip(sample, rejected, strict=True) if each.status == status)
     remedies = {
         "not-an-image": "gapscope reads what Pillow reads, and HEIC: convert others to PNG or TIFF",
         "too-large": "raise `max_pixels`",
@@ -113,7 +113,7 @@ def _unreadable(name: str, listing: Listing, rejected: Sequence[Rejected]) -> st
     tried = "" if len(sample) == listing.count else f"the {len(sample):,} that were tried of "
     return (
         f"dataset {name}: none of {tried}its {listing.count:,} images can be read; most are {status} "
-        f"({sample[number].uri}: {rejected[number].error}); {remedies.get(status, 'check the files')}, or go on all "
+        f"({entry.uri}: {example.error}); {remedies.get(status, 'check the files')}, or go on all "
         "the same: `allow_missing=True`"
     )
 
@@ -123,9 +123,8 @@ def _settle(
 ) -> tuple[ValueRange, ...]:
     if given is not None:
         return (given,)
-    known = {each.kind for each in settled}
     try:
-        return (*settled, *settle_ranges(sample for sample in samples if sample.kind not in known))
+        return (*settled, *settle_ranges(sample for sample in samples if range_of(sample.kind, settled) is None))
     except UnclearRangeError as error:
         raise SourceError(
             f"dataset {name}: {error}; give pictures, or name the values that are black and white: "

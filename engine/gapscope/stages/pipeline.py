@@ -60,7 +60,7 @@ from gapscope.stages.resolve import resolve_embed_settings
 from gapscope.store.location import Location, is_remote, resolve_location
 from gapscope.store.lock import run_lock
 from gapscope.store.membership import change_datasets
-from gapscope.store.metrics import read_metrics
+from gapscope.store.metrics import read_metrics, warning_sentences
 from gapscope.store.run_log import RunLog
 from gapscope.store.run_record import (
     NAME,
@@ -153,7 +153,7 @@ def compare(
         objects: Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
         value_range: Of images with other than 8 bits: the values that are black and white, as LOW:HIGH, such as
             0:4095; or auto, to settle it once per dataset from the files' tags or their values. NAME=... is for one
-            dataset. In Python that is a dict of datasets.
+            dataset. In Python that may be a dict of datasets, too.
         pool: How a level's map becomes a vector: mean, max, gem (generalized mean), or grid (2 x 2 means, which keep
             what is where).
         precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling
@@ -284,13 +284,8 @@ def compare(
 
 
 def _log_warnings(run: RunStore) -> None:
-    metrics = read_metrics(run)
-    for dataset in metrics["datasets"].values():
-        for warning in dataset["warnings"]:
-            _LOGGER.warning("%s", warning["sentence"])
-    for confounder in metrics["confounders"].values():
-        if confounder["warning"]:
-            _LOGGER.warning("%s", confounder["warning"])
+    for sentence in warning_sentences(read_metrics(run)):
+        _LOGGER.warning("%s", sentence)
 
 
 def _keep_times(record: RunRecord, times: Mapping[str, Timing]) -> None:
@@ -392,7 +387,7 @@ def _record(
             datasets={name: source.location for name, source in sources.items()},
             objects=objects,
             group=rules.describe(),
-            value_range={name: f"{each.low:g}:{each.high:g}" for name, each in ranges.items()},
+            value_range={name: f"{each.low:.15g}:{each.high:.15g}" for name, each in ranges.items()},
             embed=EmbedConfig.of(embed),
             neighbors=neighbors,
             layout=layout,

@@ -91,6 +91,10 @@ class Cached:
 
 def find_cached(cache: Location, run: RunStore, dataset: str, settings: EmbedSettings, device: str) -> Cached:
     """Return a dataset, as the run has listed it, in a cache."""
+    frame = asdict(run.record.with_ranges(settings.preprocess, dataset))
+    for value_range in frame["value_ranges"] or ():
+        # Why it is black or white changes no pixel.
+        del value_range["basis"]
     key = {
         "format": _FORMAT,
         # How an image is decoded and shrunk, and what a level is, may change between versions.
@@ -98,7 +102,7 @@ def find_cached(cache: Location, run: RunStore, dataset: str, settings: EmbedSet
         "device": device,
         "model": settings.model,
         "weights": settings.weights_sha256,
-        "frame": asdict(run.record.with_ranges(settings.preprocess, dataset)),
+        "frame": frame,
         "pool": settings.pool,
         "precision": settings.precision,
         "speedups": settings.speedups,

@@ -23,7 +23,7 @@ def change_datasets(
         run: the run, whose record is changed and written.
         wanted: source by name.
         group: per dataset, how its groups are found.
-        value_range: of the datasets that have one by hand, the range of their numbers.
+        value_range: `LOW:HIGH`, of the datasets that have a range by hand.
     """
     record = run.record
     existing = record.config.datasets

@@ -248,7 +248,8 @@ class DatasetWarning(TypedDict):
 
     `what` is `one-color`, `black` or `alike`, of many pictures that come out so, `damaged`, of JPEGs that are damaged
     inside, or `no-range`, of images whose values are of a kind that the sample lacked. `images` is how many there are,
-    `share` of all, `example` the uri of one, and `sentence` says it in words.
+    `share` how many that is of all that were read (for `damaged` and `no-range`, of all that were listed), `example`
+    the uri of one, and `sentence` says it in words.
     """
 
     what: WarningKind
@@ -292,6 +293,12 @@ class Metrics(TypedDict):
     duplicates: DuplicateMetrics
     across_levels: dict[str, AcrossLevelsCounts]
     levels: dict[str, LevelMetrics]
+
+
+def warning_sentences(metrics: Metrics) -> list[str]:
+    """Return every warning of a run: of its datasets, then of pairs whose files differ."""
+    of_datasets = [warning["sentence"] for each in metrics["datasets"].values() for warning in each["warnings"]]
+    return of_datasets + [each["warning"] for each in metrics["confounders"].values() if each["warning"]]
 
 
 def write_metrics(run: Location, metrics: Metrics) -> None:

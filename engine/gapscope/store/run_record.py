@@ -78,7 +78,7 @@ class EmbedConfig:
 
     @property
     def preprocess(self) -> Preprocess:
-        """How an image becomes the square that the network sees, but for the ranges of each dataset's numbers."""
+        """How an image becomes the square that the network sees, but for the ranges of each dataset's values."""
         return Preprocess(size=self.size, fit=self.fit, max_pixels=self.max_pixels, keep_damaged=self.keep_damaged)
 
 
@@ -172,7 +172,7 @@ class DatasetRecord:
         listed: rows of its index.
         digest: digest of the listing, by which a changed source is noticed.
         listing: in words, what was taken, what was passed over and what was taken for granted.
-        value_ranges: which numbers are black and white, of images with other than 8 bits; None until that is settled.
+        value_ranges: which values are black and white, of images with other than 8 bits; None until that is settled.
         read: images that were embedded; None until all were tried.
         rejected: images that could not be; None likewise.
         groups: which images belong together; None until that is known.
@@ -520,14 +520,11 @@ def _check_same(run: Location, existing: dict[str, Any], wanted: RunConfig) -> N
     # As run.json would have it: with lists, and no tuples.
     if differences := _differences(existing, json.loads(msgspec.json.encode(wanted))):
         names = set(existing["datasets"]) ^ set(wanted.datasets)
-        of_names = tuple(f"{what}.{name} " for what in ("datasets", "group", "value_range") for name in names)
+        # A dataset that is added or dropped has a rule for its groups, and perhaps a range, too.
+        implied = tuple(f"{what}.{name} " for what in ("group", "value_range") for name in names)
+        differences = [text for text in differences if not text.startswith(implied)]
+        of_names = tuple(f"datasets.{name} " for name in names)
         others = [text for text in differences if not text.startswith(of_names)]
-        # A dataset that is named has a rule for its groups too.
-        differences = [
-            text
-            for text in differences
-            if not (text.startswith(("group.", "value_range.")) and text.startswith(of_names))
-        ]
         more = ", or `update=True` to add and drop datasets" if names and not others else ""
         raise RunError(f"{run} holds a different run: {'; '.join(differences)}. Use another `out`{more}")
 

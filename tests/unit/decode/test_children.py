@@ -115,7 +115,8 @@ def test_a_decoder_that_does_not_start_is_reported(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(children, "_BOOT", "import no_such_module_{memory}")
     with pytest.raises(
         GapscopeError,
-        match="needs Pillow and NumPy, does not start: ModuleNotFoundError: No module named 'no_such_module_",
+        match="needs Pillow, NumPy and simplejpeg, does not start: "
+        "ModuleNotFoundError: No module named 'no_such_module_",
     ):
         _DecoderPool(1).shrink(b"words", make_target(PREPROCESS), None)
 

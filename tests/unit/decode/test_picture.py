@@ -199,7 +199,7 @@ def test_other_numpy_files_are_no_images(values: NDArray[Any]) -> None:
 
 @pytest.mark.parametrize("fit", get_args(Fit))
 @pytest.mark.parametrize("kind", ["JPEG", "PNG"])
-@pytest.mark.parametrize("box", [None, (300.0, 200.0, 1000.0, 900.0)])
+@pytest.mark.parametrize("box", [None, Box(300.0, 200.0, 1000.0, 900.0)])
 def test_large_images_are_shrunk_without_being_changed(fit: Fit, kind: str, box: Any) -> None:
     image = photograph("coffee.png").resize((1900, 1267), Image.Resampling.BICUBIC)
     data = encoded(image, kind, quality=95)
