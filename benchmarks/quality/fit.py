@@ -23,12 +23,12 @@ from PIL import Image
 
 from gapscope.decode.fit import fit_to_square
 from gapscope.settings import Fit
-from gapscope.sources import open_source
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness import argument_parser, write_result
 from networks import bundled_pyramid
+from quality.photographs import choose_photographs, standardized
 
 _SIZE, _BATCH, _K = 224, 32, 5
 
@@ -39,10 +39,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a sub-folder of photographs per class")
     parser.add_argument("--images", type=int, default=800, help="photographs, chosen at random (default: 800)")
     options = parser.parse_args()
-    paths = [Path(entry.uri) for entry in open_source("photographs", str(options.folder)).entries()]
-    chosen = sorted(np.random.default_rng(0).permutation(len(paths))[: options.images])
-    images = [Image.open(paths[index]).convert("RGB") for index in chosen]
-    labels = np.array([paths[index].parent.name for index in chosen])
+    paths, labels = choose_photographs(options.folder, options.images)
+    images = [Image.open(path).convert("RGB") for path in paths]
     cropped = np.arange(len(images)) % 2 == 1
     inputs = [crop_to_4_3(image) if crop else image for image, crop in zip(images, cropped, strict=True)]
     accuracies = {fit: measure_fit(inputs, fit, cropped, labels) for fit in get_args(Fit)}
@@ -82,8 +80,7 @@ def measure_fit(
     other_frame = cropped[:, None] != cropped[None]
     accuracies = {}
     for level, values in ((level, np.concatenate(part)) for level, part in parts.items()):
-        standardized = (values - values.mean(axis=0)) / values.std(axis=0)
-        unit = standardized / np.linalg.norm(standardized, axis=1, keepdims=True)
+        unit = standardized(values)
         similarity = unit @ unit.T
         np.fill_diagonal(similarity, -np.inf)
         accuracies[level] = {

@@ -28,6 +28,21 @@ def read_photographs(folder: Path) -> tuple[NDArray[np.uint8], NDArray[Any]]:
     return pixels, np.array([Path(entry.uri).relative_to(folder.absolute()).parts[0] for entry in entries])
 
 
+def choose_photographs(folder: Path, count: int) -> tuple[list[Path], NDArray[Any]]:
+    """Return the paths of so many photographs, chosen at random, and their classes: the names of their folders."""
+    paths = [Path(entry.uri) for entry in open_source("photographs", str(folder)).entries()]
+    chosen = [paths[index] for index in sorted(np.random.default_rng(0).permutation(len(paths))[:count])]
+    return chosen, np.array([path.parent.name for path in chosen])
+
+
+def standardized(values: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Return unit vectors of embeddings with mean 0 and standard deviation 1 in every dimension."""
+    wide = values.astype(np.float32)
+    wide = (wide - wide.mean(axis=0)) / np.maximum(wide.std(axis=0), 1e-6)
+    unit: NDArray[np.float32] = wide / np.linalg.norm(wide, axis=1, keepdims=True)
+    return unit
+
+
 def embed_photographs(
     folder: Path, cache: Path | None, make_pyramid: Callable[[], Pyramid]
 ) -> tuple[dict[str, NDArray[np.float16]], NDArray[Any]]:

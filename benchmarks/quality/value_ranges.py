@@ -28,18 +28,15 @@ from gapscope.decode.picture import decode
 from gapscope.decode.shrink import Target, look_at
 from gapscope.decode.value_range import settle_ranges
 from gapscope.settings import Preprocess
-from gapscope.sources import open_source
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from harness import argument_parser, write_result
 from networks import bundled_pyramid
 from quality.fit import knn_accuracy
-from quality.photographs import SIZE, embed
+from quality.photographs import SIZE, choose_photographs, embed, standardized
 
 _SAMPLE = 32
-
-Numbers = NDArray[Any]
 
 
 def main() -> None:
@@ -48,10 +45,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="a sub-folder of photographs per class")
     parser.add_argument("--images", type=int, default=300, help="photographs, chosen at random (default: 300)")
     options = parser.parse_args()
-    paths = [Path(entry.uri) for entry in open_source("photographs", str(options.folder)).entries()]
-    chosen = sorted(np.random.default_rng(0).permutation(len(paths))[: options.images])
-    grays = [np.asarray(Image.open(paths[index]).convert("L")) for index in chosen]
-    labels = np.array([paths[index].parent.name for index in chosen])
+    paths, labels = choose_photographs(options.folder, options.images)
+    grays = [np.asarray(Image.open(path).convert("L")) for path in paths]
     pyramid = bundled_pyramid(SIZE)
     result: dict[str, Any] = {"images": len(grays), "ways": {}}
     twins: dict[str, NDArray[np.float32]] = {}
@@ -84,27 +79,19 @@ def settled(files: list[bytes]) -> tuple[Preprocess, str]:
     return replace(Preprocess(size=SIZE), value_ranges=ranges), words or "8 bits"
 
 
-def standardized(values: NDArray[np.float16]) -> NDArray[np.float32]:
-    """Return unit vectors of standardized embeddings."""
-    wide = values.astype(np.float32)
-    wide = (wide - wide.mean(axis=0)) / np.maximum(wide.std(axis=0), 1e-6)
-    unit: NDArray[np.float32] = wide / np.linalg.norm(wide, axis=1, keepdims=True)
-    return unit
-
-
-def _image(values: Numbers, kind: str = "TIFF") -> bytes:
+def _image(values: NDArray[Any], kind: str = "TIFF") -> bytes:
     file = io.BytesIO()
     Image.fromarray(values).save(file, kind)
     return file.getvalue()
 
 
-def _array(values: Numbers) -> bytes:
+def _array(values: NDArray[Any]) -> bytes:
     file = io.BytesIO()
     np.save(file, values)
     return file.getvalue()
 
 
-def _with_infinity(values: Numbers) -> Numbers:
+def _with_infinity(values: NDArray[Any]) -> NDArray[Any]:
     values[0, 0] = np.inf
     return values
 

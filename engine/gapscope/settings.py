@@ -87,12 +87,20 @@ class ValueRange:
         low: becomes black.
         high: becomes white.
         basis: why, as it follows the range in a sentence.
+
+    Example:
+        >>> str(ValueRange("uint32", 0.0, 16777217.0))
+        '0:16777217'
     """
 
     kind: str
     low: float
     high: float
     basis: str = ""
+
+    def __str__(self) -> str:
+        """Return `LOW:HIGH`, as the option takes it; different ranges are different texts."""
+        return f"{self.low:.15g}:{self.high:.15g}"
 
 
 ValueRangeOption = str | tuple[float, float] | Mapping[str, str | tuple[float, float]]

@@ -387,7 +387,7 @@ def _record(
             datasets={name: source.location for name, source in sources.items()},
             objects=objects,
             group=rules.describe(),
-            value_range={name: f"{each.low:.15g}:{each.high:.15g}" for name, each in ranges.items()},
+            value_range={name: str(each) for name, each in ranges.items()},
             embed=EmbedConfig.of(embed),
             neighbors=neighbors,
             layout=layout,

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -164,3 +165,24 @@ def test_odd_and_hostile_files_are_decoded_or_rejected_in_silence(capfd: pytest.
     assert set(statuses.values()) <= set(STATUSES)
     assert sum(status == "ok" for status in statuses.values()) >= 0.75 * len(statuses)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"kind": "int99", "count": 1, "declared": None},
+        {"kind": "uint16", "count": 10**9, "declared": None},
+        {"kind": "uint16", "count": -1, "declared": None},
+    ],
+    ids=["a kind that there is not", "more values than were written", "fewer than none"],
+)
+def test_what_a_decoder_says_of_values_is_checked(answer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    escaped = repr(answer).replace("{", "{{").replace("}", "}}")
+    boot = children._BOOT.replace("serve({memory})", f"serve({{memory}}, lambda *_: {escaped})")
+    monkeypatch.setattr(children, "_BOOT", boot)
+    decoders = _DecoderPool(1)
+    try:
+        with pytest.raises(Rejected, match="the decoder's response is"):
+            decoders.look(photograph(1), make_target(PREPROCESS))
+    finally:
+        decoders.close()
