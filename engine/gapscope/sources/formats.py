@@ -24,10 +24,11 @@ def has_image_suffix(name: str) -> bool:
     """Return whether a file's name ends in one of `IMAGE_SUFFIXES`, in lower or upper case.
 
     Example:
-        >>> has_image_suffix("drive/0001.PNG"), has_image_suffix("notes.txt")
-        (True, False)
+        >>> [has_image_suffix(name) for name in ("drive/0001.PNG", ".jpg", "notes.txt", "png")]
+        [True, True, False, False]
     """
-    return "." + name.rpartition(".")[2].lower() in IMAGE_SUFFIXES
+    _, dot, end = name.rpartition(".")
+    return dot + end.lower() in IMAGE_SUFFIXES
 
 
 def formats_for(data: bytes) -> tuple[str, ...]:

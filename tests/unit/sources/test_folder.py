@@ -18,11 +18,16 @@ def names(folder: Path) -> list[str]:
     return [os.path.relpath(entry.uri, folder) for entry in Folder(str(folder)).entries()]
 
 
+def fill(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+
+
 def test_lists_images_of_all_sub_folders_sorted_and_passes_over_the_rest(tmp_path: Path) -> None:
-    for name in ("b/2.JPG", "a/10.png", "a/9.jpeg", "a/notes.txt", "c.webp", "mask", ".hidden.png"):
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"x")
-    assert names(tmp_path) == [".hidden.png", "a/10.png", "a/9.jpeg", "b/2.JPG", "c.webp"]
+    fill(tmp_path, "b/2.JPG", "a/10.png", "a/9.jpeg", "a/notes.txt", "c.webp", "mask", ".hidden.png")
+    fill(tmp_path, "jpg", "png/d.png")
+    assert names(tmp_path) == [".hidden.png", "a/10.png", "a/9.jpeg", "b/2.JPG", "c.webp", "png/d.png"]
 
 
 BESIDE = (
@@ -33,12 +38,6 @@ BESIDE = (
     "__MACOSX/a/._1.jpg",
     "a/._1.jpg",
 )
-
-
-def fill(folder: Path, *names: str) -> None:
-    for name in names:
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(b"x")
 
 
 def test_what_systems_and_programs_leave_beside_images_is_passed_over_and_counted(tmp_path: Path) -> None:

@@ -324,6 +324,7 @@ def test_columns_of_one_name_are_kept_apart(data: Path) -> None:
         ("id,where,tag", "7,{},x", "where", "where is the only column that seems to hold paths"),
         ("image,where", "17,{}", "where", "and image does not (17)"),
         ("id,file,place", "1,a cat,{}", "place", "and file does not (a cat)"),
+        ("format,where", "jpg,{}", "where", "where is the only column that seems to hold paths"),
         ("path,file_name", "{},b.jpg", "path", "file_name holds paths as well"),
         ("a", "{}", "a", ""),
         ("file,folder", "{},/data", "file", ""),
