@@ -13,6 +13,7 @@ from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import base_folder
 from gapscope.sources.rejects import Rejected, rejected_from_os_error
+from gapscope.sources.source import without_prefix
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Folder:
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"in {self.location}"
+        return f"in {without_prefix(self.location)}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of the folder.

@@ -13,7 +13,7 @@ from gapscope.sources.folder import is_aside, names_aside, note_aside
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import glob_to_regex
-from gapscope.sources.source import AS_IMAGES
+from gapscope.sources.source import without_prefix
 from gapscope.urls import remote
 
 
@@ -47,7 +47,7 @@ class RemoteFolder:
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"in {self.location}"
+        return f"in {without_prefix(self.location)}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of the folder.
@@ -55,6 +55,7 @@ class RemoteFolder:
         Raises:
             SourceError: the folder cannot be listed.
         """
+        notes = notes or ListingNotes()
         fs, path = remote(self.root)
         try:
             files: dict[str, dict[str, Any]] = fs.find(path, detail=True)
@@ -64,12 +65,11 @@ class RemoteFolder:
         # The exceptions of a remote file system depend on the package that implements it.
         except Exception as error:
             raise SourceError(f"{self.root} cannot be listed: {one_line(error)}") from error
-        # A file system accepts a name in several spellings and returns it in one: the pattern has to use that one.
-        named = self.location.removeprefix(AS_IMAGES)
-        glob = remote(named)[1] if named != self.root else None
-        pattern = re.compile(glob_to_regex(glob)) if glob else None
-        notes = notes or ListingNotes()
-        takes_all = named != self.root and names_aside(named)
+        named = without_prefix(self.location)
+        pattern, takes_all = None, False
+        if named != self.root:
+            # A file system accepts a name in several spellings and returns it in one: the pattern has to use that one.
+            pattern, takes_all = re.compile(glob_to_regex(remote(named)[1])), names_aside(named)
         for name in sorted(files):
             url = str(fs.unstrip_protocol(name))
             matches = pattern.match(name) if pattern else has_image_suffix(url)

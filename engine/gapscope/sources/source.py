@@ -10,6 +10,16 @@ AS_IMAGES = "images:"
 """Before a location, says that it holds images, where an array might hold vectors; part of the source's location."""
 
 
+def without_prefix(location: str) -> str:
+    """Return a location as a user should read it, without `AS_IMAGES` before it.
+
+    Example:
+        >>> without_prefix("images:/data/photos"), without_prefix("/data/photos")
+        ('/data/photos', '/data/photos')
+    """
+    return location.removeprefix(AS_IMAGES)
+
+
 class Source(Protocol):
     """A set of images that can be listed and read. Small and picklable: every worker gets a copy."""
 

@@ -9,6 +9,7 @@ from gapscope.sources import Entry, Source
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Status
+from gapscope.sources.source import without_prefix
 from gapscope.store.changes import find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listing_digest, write_index
 from gapscope.store.run_record import DatasetRecord
@@ -39,16 +40,17 @@ def check_not_empty(name: str, source: Source) -> None:
         raise SourceError(f"dataset {name}: {error}") from error
     if first is None:
         passed_over = f"; {notes.describe()}" if notes.describe() else ""
-        if source.location == source.folder:
+        location = without_prefix(source.location)
+        if location == source.folder:
             others = (
                 f"; convert images of other formats; '{source.folder}/**' takes files whatever their names; a list, "
                 "table or array is given by its own name"
             )
             raise SourceError(
-                f"dataset {name}: no file in {source.location} has an image's name (.jpg, .png, ...){passed_over}"
+                f"dataset {name}: no file in {location} has an image's name (.jpg, .png, ...){passed_over}"
                 f"{others if notes.suffixes else ''}"
             )
-        raise SourceError(f"dataset {name}: there are no images in {source.location}{passed_over}")
+        raise SourceError(f"dataset {name}: there are no images in {location}{passed_over}")
 
 
 @dataclass
@@ -223,8 +225,8 @@ def _remedy(listing: Listing, source: Source) -> str:
     status = max(listing.rejected, key=lambda each: listing.rejected[each][0])
     if status == "missing" and source.folder is None:
         return (
-            f"check that the names in {source.location} are right and that the files are there; relative names start "
-            "at its folder"
+            f"check that the names in {without_prefix(source.location)} are right and that the files are there; "
+            "relative names start at its folder"
         )
     return {
         "missing": "check that what the names lead to is there",

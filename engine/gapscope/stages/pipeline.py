@@ -41,7 +41,7 @@ from gapscope.settings import (
 )
 from gapscope.sources import Source, open_source
 from gapscope.sources.files import path_bytes
-from gapscope.sources.source import AS_IMAGES
+from gapscope.sources.source import without_prefix
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_listed_groups
@@ -355,9 +355,7 @@ def _within_reach(sources: Mapping[str, Source], locations: Sequence[str | PathL
         OptionError: something lies there, and `cluster` names other processes, which cannot read it.
     """
     in_memory = [
-        f"dataset {name}"
-        for name, source in sources.items()
-        if source.location.removeprefix(AS_IMAGES).startswith("memory://")
+        f"dataset {name}" for name, source in sources.items() if without_prefix(source.location).startswith("memory://")
     ]
     in_memory += [str(location) for location in locations if str(location).startswith("memory://")]
     if not in_memory:

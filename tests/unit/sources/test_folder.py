@@ -127,7 +127,11 @@ def test_a_missing_folder_and_a_file_are_refused_by_name(tmp_path: Path, make: o
         open_source("real", str(tmp_path / "missing"))
 
 
-def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", ["", "images:"])
+def test_an_empty_folder_is_refused(tmp_path: Path, prefix: str) -> None:
     (tmp_path / "notes.txt").touch()
-    with pytest.raises(SourceError, match=rf"dataset real: .*\.txt files \(1\).*'{tmp_path}/\*\*' takes"):
-        check_not_empty("real", open_source("real", str(tmp_path)))
+    source = open_source("real", f"{prefix}{tmp_path}")
+    with pytest.raises(SourceError, match=rf"no file in {tmp_path} has .*\.txt files \(1\).*'{tmp_path}/\*\*' takes"):
+        check_not_empty("real", source)
+    assert source.origin == f"in {tmp_path}"
+    assert source.location == f"{prefix}{tmp_path}"

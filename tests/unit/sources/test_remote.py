@@ -164,6 +164,7 @@ def test_a_server_that_is_not_there_is_told_from_an_empty_folder(web: str, tmp_p
     for location, message in (
         ("http://127.0.0.1:9/photos", "dataset real: .* cannot be listed"),
         (f"{web}/notes/", "dataset real: there are no images in"),
+        (f"images:{web}/notes/", f"dataset real: there are no images in {web}/notes/; passed over: "),
     ):
         with pytest.raises(SourceError, match=message):
             check_not_empty("real", open_source("real", location))
