@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 
 from gapscope.errors import SourceError
-from gapscope.sources.files import path_bytes
-from gapscope.sources.folder import is_aside
+from gapscope.sources.files import path_bytes, path_text
+from gapscope.sources.folder import is_aside, is_aside_folder, is_folder
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 
@@ -63,7 +63,7 @@ def _counted(number: int, noun: str) -> str:
 
 
 def _files(folder: str, ancestors: frozenset[tuple[int, int]]) -> Iterator[str]:
-    """Yield the files below a folder, its own first; hidden ones are left out, and links are followed."""
+    """Yield the files below a folder that `Folder` does not pass over, its own first; links are followed."""
     subfolders = list[str]()
     try:
         status = os.stat(path_bytes(folder))
@@ -71,12 +71,12 @@ def _files(folder: str, ancestors: frozenset[tuple[int, int]]) -> Iterator[str]:
             return
         with os.scandir(path_bytes(folder)) as items:
             for item in items:
-                name = item.name.decode("utf-8", errors="surrogateescape")
-                if not item.is_dir():
-                    if not name.startswith("."):
-                        yield os.path.join(folder, name)
-                elif not is_aside(f"{name}/"):
-                    subfolders.append(os.path.join(folder, name))
+                name = path_text(item.name)
+                if is_folder(item):
+                    if not is_aside_folder(name):
+                        subfolders.append(os.path.join(folder, name))
+                elif not is_aside(name):
+                    yield os.path.join(folder, name)
     # What cannot be listed is told by the source that lists the folder.
     except OSError:
         return

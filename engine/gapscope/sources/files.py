@@ -36,6 +36,18 @@ def path_bytes(path: str) -> bytes:
     return path.encode("utf-8", errors="surrogateescape")
 
 
+def path_text(path: bytes) -> str:
+    r"""Return a path from the system as text, from which `path_bytes` gives it back.
+
+    Example:
+        >>> path_text(b"caf\xc3\xa9.png")
+        'café.png'
+        >>> path_bytes(path_text(b"caf\xe9.png"))
+        b'caf\xe9.png'
+    """
+    return path.decode("utf-8", errors="surrogateescape")
+
+
 def open_container(location: str) -> IO[bytes]:
     """Open a file that holds or lists many images, for reading at any position.
 
@@ -52,8 +64,14 @@ def open_container(location: str) -> IO[bytes]:
         raise
     # The exceptions of a remote file system depend on the package that implements it.
     except Exception as error:
-        reason = "there is no such file" if isinstance(error, FileNotFoundError) else one_line(error)
-        raise SourceError(f"{location}: {reason}") from error
+        raise SourceError(f"{location}: {_why_not_opened(error)}") from error
+
+
+def _why_not_opened(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno:
+        return rejected_from_os_error(error).error
+    # File systems behind URLs raise it without a number.
+    return "there is no such file" if isinstance(error, FileNotFoundError) else one_line(error)
 
 
 def size_of(file: IO[bytes]) -> int:
@@ -72,6 +90,19 @@ def size_of(file: IO[bytes]) -> int:
 def modified_ns(location: str) -> int:
     """Return when a local file was last changed, in nanoseconds since 1970; 0 for a URL."""
     return 0 if is_url(location) else os.stat(path_bytes(location)).st_mtime_ns
+
+
+def modified_ns_if_there(location: str) -> int:
+    """Return `modified_ns` of a file that is going to be opened; 0 if it cannot be told, for opening it says why.
+
+    Example:
+        >>> modified_ns_if_there("no such file")
+        0
+    """
+    try:
+        return modified_ns(location)
+    except OSError:
+        return 0
 
 
 def check_container_unchanged(location: str, listed_ns: int) -> None:

@@ -5,10 +5,11 @@ import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 
 from gapscope.errors import one_line
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import path_bytes, read_file
+from gapscope.sources.files import path_bytes, path_text, read_file
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import base_folder
@@ -57,12 +58,14 @@ class Folder:
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of the folder.
 
-        Whatever has the name of an image and is not a readable file is an entry too, with the reason. Hidden files and
-        folders, and those of thumbnails, are passed over unless a pattern names them.
+        Whatever has the name of an image and is not a readable file is an entry too, with the reason. Images in hidden
+        folders, in folders that programs keep beside images, and in files named ._* are passed over, unless a pattern
+        names such a folder or file.
         """
+        notes = notes or ListingNotes()
         matches = re.compile(self.matches).match if self.matches else None
         takes_all = self.matches is not None and names_aside(self.location)
-        walk = _Walk(matches, takes_all, notes or ListingNotes())
+        walk = _Walk(matches, takes_all, notes)
         yield from walk.below(path_bytes(self.root), ancestors=frozenset())
 
     def read(self, entry: Entry) -> bytes:
@@ -76,23 +79,23 @@ class Folder:
 
 
 _MAX_COUNTED = 20_000
-"""Names that are read at most to count the images in a folder that is passed over: a backup may lie there."""
+"""Once so many names of a folder that is passed over are read, no further subfolder is: a backup may lie there."""
 
-ASIDE = ("@eadir", "__macosx", "$recycle.bin", "lost+found")
+_ASIDE = ("@eadir", "__macosx", "$recycle.bin", "lost+found")
 """Folders, in lower case, in which systems and programs keep copies and thumbnails beside the images themselves."""
 
 
 def is_aside(path: str) -> bool:
     """Tell whether a path below a dataset's folder leads to what lies beside the images and is none of them.
 
-    That is whatever is in a hidden folder or one of `ASIDE`, and files named ._*, which macOS writes beside others.
+    That is whatever is in a hidden folder or one of `_ASIDE`, and files named ._*, which macOS writes beside others.
 
     Example:
         >>> [is_aside(path) for path in ("a/.cache/1.jpg", "a/._1.jpg", "@eaDir/1.jpg", "a/.1.jpg", "a/1.jpg")]
         [True, True, True, False, False]
     """
     *folders, name = path.split("/")
-    return name.startswith("._") or any(_is_aside(folder) for folder in folders)
+    return name.startswith("._") or any(map(is_aside_folder, folders))
 
 
 def note_aside(path: str, name: str, notes: ListingNotes) -> None:
@@ -109,7 +112,7 @@ def note_aside(path: str, name: str, notes: ListingNotes) -> None:
         >>> print(notes.describe())
         passed over: images in folders named @eaDir (1, such as a.zip::a/@eaDir/1.jpg)
     """
-    folder = next(filter(_is_aside, path.split("/")[:-1]), "")
+    folder = next(filter(is_aside_folder, path.split("/")[:-1]), "")
     notes.pass_over(_what_lies_in(folder) if folder else _BESIDE_FILES, name)
 
 
@@ -120,8 +123,14 @@ def _what_lies_in(folder: str) -> str:
     return "images in hidden folders" if folder.startswith(".") else f"images in folders named {folder}"
 
 
-def _is_aside(folder: str) -> bool:
-    return (folder.startswith(".") and folder not in (".", "..")) or folder.lower() in ASIDE
+def is_aside_folder(name: str) -> bool:
+    """Tell whether a folder of this name is hidden, or one in which programs keep copies beside the images.
+
+    Example:
+        >>> [is_aside_folder(name) for name in (".cache", "@eaDir", "..", "photos")]
+        [True, True, False, False]
+    """
+    return (name.startswith(".") and name not in (".", "..")) or name.lower() in _ASIDE
 
 
 def check_file_unchanged(entry: Entry) -> None:
@@ -146,7 +155,7 @@ class _Walk:
 
     Attributes:
         matches: tells whether a path is to be listed; None for all names with an image's suffix.
-        takes_all: whether hidden folders and files are listed too.
+        takes_all: whether what `is_aside` holds for is listed too.
         notes: takes what is passed over.
     """
 
@@ -158,43 +167,40 @@ class _Walk:
         try:
             status = os.stat(folder)
             with os.scandir(folder) as scan:
-                members = sorted(scan, key=_name_of)
+                members = sorted(scan, key=attrgetter("name"))
         except OSError as error:
             rejected = rejected_from_os_error(error)
             reason = f"the folder cannot be listed: {rejected.error}"
-            yield Entry(utf8_safe(_as_text(folder)), status=rejected.status, error=reason)
+            yield Entry(utf8_safe(path_text(folder)), status=rejected.status, error=reason)
             return
         key = (status.st_dev, status.st_ino)
         if key in ancestors:
             return
         ancestors |= {key}
         for member in members:
-            name = _as_text(member.name)
-            path = _as_text(member.path)
-            listed = has_image_suffix(name) if self.matches is None else self.matches(path) is not None
-            is_folder = _is_folder(member)
-            if not self.takes_all and (_is_aside(name) if is_folder else name.startswith("._")):
-                self._pass_over(member, name)
-            elif is_folder:
-                if listed and self.matches is None:
+            name, path = path_text(member.name), path_text(member.path)
+            if is_folder(member):
+                if not self.takes_all and is_aside_folder(name):
+                    self._pass_over_folder(member, name)
+                    continue
+                if self.matches is None and has_image_suffix(name):
                     yield Entry(utf8_safe(path), status="not-a-file", error="a directory has the name of an image")
                 yield from self.below(member.path, ancestors)
-            elif listed:
+            elif not self.takes_all and name.startswith("._"):
+                if has_image_suffix(name):
+                    self.notes.pass_over(_BESIDE_FILES, utf8_safe(path))
+            elif has_image_suffix(name) if self.matches is None else self.matches(path):
                 yield file_entry(path)
             elif self.matches is None:
                 self.notes.pass_over_file(name)
 
-    def _pass_over(self, member: "os.DirEntry[bytes]", name: str) -> None:
-        """Count the image, or the images in a folder, that are passed over."""
-        if _is_folder(member):
-            what = _what_lies_in(name)
-            # What a link leads to may be anything, and is counted elsewhere if it belongs here.
-            count, example = (0, b"") if member.is_symlink() else _count_images(member.path)
-        else:
-            what = _BESIDE_FILES
-            count, example = int(has_image_suffix(name)), member.path
+    def _pass_over_folder(self, folder: "os.DirEntry[bytes]", name: str) -> None:
+        # What a link leads to may be anything, and is counted elsewhere if it belongs here.
+        if folder.is_symlink():
+            return
+        count, example = _count_images(folder.path)
         if count:
-            self.notes.pass_over(what, utf8_safe(_as_text(example)), count)
+            self.notes.pass_over(_what_lies_in(name), utf8_safe(path_text(example)), count)
 
 
 def _count_images(folder: bytes) -> tuple[int, bytes]:
@@ -203,7 +209,7 @@ def _count_images(folder: bytes) -> tuple[int, bytes]:
     for path, folders, files in os.walk(folder):
         folders.sort()
         for name in sorted(files):
-            if has_image_suffix(_as_text(name)):
+            if has_image_suffix(path_text(name)):
                 count, example = count + 1, example or os.path.join(path, name)
         left -= len(files) + len(folders)
         if left < 0:
@@ -211,11 +217,14 @@ def _count_images(folder: bytes) -> tuple[int, bytes]:
     return count, example
 
 
-def _name_of(member: "os.DirEntry[bytes]") -> bytes:
-    return member.name
+def is_folder(member: "os.DirEntry[bytes]") -> bool:
+    """Tell whether a member of a folder is a folder itself, or a link to one; a link that leads nowhere is none.
 
-
-def _is_folder(member: "os.DirEntry[bytes]") -> bool:
+    Example:
+        >>> with os.scandir(b"photos") as members:
+        ...     any(map(is_folder, members))
+        False
+    """
     try:
         return member.is_dir()
     except OSError:
@@ -223,17 +232,13 @@ def _is_folder(member: "os.DirEntry[bytes]") -> bool:
 
 
 def names_aside(pattern: str) -> bool:
-    """Tell whether a pattern itself names hidden folders or files, so that they are wanted.
+    """Tell whether a pattern itself names a folder or file that `is_aside` holds for, so that all such are wanted.
 
     Example:
         >>> names_aside("/home/.data/*.jpg"), names_aside("photos/*/.cache/*.jpg")
         (False, True)
     """
     return is_aside(pattern.removeprefix(base_folder(pattern)).strip("/"))
-
-
-def _as_text(path: bytes) -> str:
-    return path.decode("utf-8", errors="surrogateescape")
 
 
 def file_entry(path: str) -> Entry:
@@ -243,7 +248,7 @@ def file_entry(path: str) -> Entry:
     except OSError as error:
         rejected = rejected_from_os_error(error)
         return Entry(utf8_safe(path), status=rejected.status, error=rejected.error)
-    except (UnicodeEncodeError, ValueError) as error:
+    except ValueError as error:
         return Entry(utf8_safe(path), status="bad-name", error=f"no file can have this name: {one_line(error)}")
     if stat.S_ISDIR(status.st_mode):
         return Entry(utf8_safe(path), status="not-a-file", error="a directory has the name of an image")

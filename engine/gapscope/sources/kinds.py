@@ -104,7 +104,7 @@ def _open(location: str, *, objects: bool) -> Source:
     if is_url(path):
         remote(path)
         return RemoteFolder(path, parsed.location)
-    if os.path.exists(_as_bytes(path)) and not _is_folder(path):
+    if os.path.exists(_as_bytes(path)):
         raise SourceError(f"{named} {_what_else(path)}")
     raise SourceError(f"there is no folder {named}")
 

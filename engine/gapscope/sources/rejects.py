@@ -53,7 +53,7 @@ _STATUS_BY_ERRNO: dict[int, tuple[Status, str]] = {
     errno.ELOOP: ("missing", "a symbolic link leads back to itself"),
     errno.EACCES: ("no-permission", "permission to read the file is denied"),
     errno.EPERM: ("no-permission", "permission to read the file is denied"),
-    errno.EISDIR: ("not-a-file", "a directory has the name of an image"),
+    errno.EISDIR: ("not-a-file", "it is a directory"),
 }
 
 

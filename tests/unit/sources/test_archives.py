@@ -427,6 +427,17 @@ def test_a_folder_of_containers_is_opened_as_those(tmp_path: Path, picture: Pict
     assert names(open_and_list(root)[1]) == ["photo.JPG"]
 
 
+def test_a_folder_holds_images_or_archives_by_what_a_folder_lists(tmp_path: Path, picture: Picture) -> None:
+    (tmp_path / "circle").symlink_to("circle")
+    (tmp_path / "deep").mkdir()
+    write_tar(tmp_path / "deep" / "a.tar", {"a.png": picture(1)})
+    assert names(open_and_list(tmp_path)[1]) == ["a.tar::a.png"]
+    (tmp_path / "._1.jpg").write_bytes(picture(2))
+    assert names(open_and_list(tmp_path)[1]) == ["a.tar::a.png"]
+    (tmp_path / ".1.jpg").write_bytes(picture(2))
+    assert names(open_and_list(tmp_path)[1]) == [".1.jpg"]
+
+
 def test_a_folder_of_several_kinds_is_refused_with_what_it_holds(tmp_path: Path, picture: Picture) -> None:
     write_table(tmp_path / "x.parquet", [picture(1)])
     for name in ("a.tar", "b.tar"):
