@@ -63,7 +63,7 @@ def _path_of(url: str) -> str:
     """Return the path of a `file://` URL."""
     host = "file://localhost"
     path = url.removeprefix(host) if url.startswith(f"{host}/") else url.removeprefix("file://")
-    return path if "%" not in path or os.path.exists(path) else unquote(path)
+    return path if "%" not in path or os.path.exists(path) else unquote(path, errors="surrogateescape")
 
 
 def remote(url: str) -> tuple["AbstractFileSystem", str]:

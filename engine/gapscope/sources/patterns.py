@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from itertools import product
 
+from gapscope.sources.files import path_bytes, path_text
 from gapscope.urls import is_url, remote
 
 _RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -88,6 +89,11 @@ def _glob(pattern: str) -> list[str]:
     from glob import glob
 
     if not is_url(pattern):
-        return [pattern] if os.path.exists(pattern) else sorted(glob(pattern, recursive=True))
+        try:
+            local = path_bytes(pattern)
+        # A lone surrogate, which no file's name can have.
+        except UnicodeEncodeError:
+            return []
+        return [pattern] if os.path.exists(local) else sorted(map(path_text, glob(local, recursive=True)))
     fs, path = remote(pattern)
     return sorted(str(fs.unstrip_protocol(name)) for name in fs.glob(path))

@@ -1,4 +1,5 @@
 import ast
+import json
 import os
 import pickle
 import subprocess
@@ -74,8 +75,12 @@ def test_names_are_utf_8_under_any_locale(tmp_path: Path) -> None:
     )
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
     (tmp_path / "list.txt").write_text("café/é.jpg\ncafé/日本.jpg\n", encoding="utf-8")
-    for location in (tmp_path / "café", tmp_path / "list.txt"):
-        command = [sys.executable, "-c", code, str(location)]
+    # One is found as it stands, the other by its end.
+    images = [{"file_name": "é.jpg"}, {"file_name": "/elsewhere/日本.jpg"}]
+    (tmp_path / "café" / "coco.json").write_text(json.dumps({"images": images}))
+    (tmp_path / "café" / "list.txt").write_text("é.jpg\n日本.jpg\n", encoding="utf-8")
+    for location in ("café", "list.txt", "café/coco.json", "café/*.txt", "café/*.jpg"):
+        command = [sys.executable, "-c", code, str(tmp_path / location)]
         output = subprocess.run(command, env=environment, capture_output=True, check=True, text=True).stdout
         rows = [ast.literal_eval(line) for line in output.splitlines()]
         assert rows == [(f"{tmp_path}/café/{name}", "listed", b"x") for name in ("é.jpg", "日本.jpg")]
@@ -125,6 +130,14 @@ def test_a_missing_folder_and_a_file_are_refused_by_name(tmp_path: Path, make: o
     make(tmp_path / "missing")
     with pytest.raises(SourceError, match=r"dataset real: .*missing"):
         open_source("real", str(tmp_path / "missing"))
+
+
+def test_a_url_of_a_folder_whose_name_is_not_utf_8_leads_there(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+    fill(folder, "1.jpg")
+    (entry,) = open_source("real", f"file://{tmp_path}/caf%E9").entries()
+    assert entry.uri == f"{tmp_path}/caf\\xe9/1.jpg"
+    assert entry.status == "bad-name"
 
 
 @pytest.mark.parametrize("prefix", ["", "images:"])

@@ -13,7 +13,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.coco.json_layouts import other_layout
-from gapscope.sources.files import open_container
+from gapscope.sources.files import open_container, path_bytes
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.notes import ListingNotes
 from gapscope.urls import is_url
@@ -84,7 +84,7 @@ def read_annotations(location: str) -> CocoFile:
         SourceError: the file cannot be read, is not a COCO annotation file, or gives two images one id.
     """
     try:
-        status = None if is_url(location) else os.stat(location)
+        status = None if is_url(location) else os.stat(path_bytes(location))
     except (OSError, ValueError):
         status = None
     return _read(location, status and (status.st_mtime_ns, status.st_size))

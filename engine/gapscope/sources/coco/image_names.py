@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from gapscope.sources.coco.annotation_file import shown
 from gapscope.sources.entry import Entry
+from gapscope.sources.files import path_bytes
 from gapscope.sources.folder import file_entry, utf8_safe
 from gapscope.sources.notes import ListingNotes
 from gapscope.urls import is_url, remote
@@ -87,7 +88,10 @@ def find_folder(annotations: str, names: Sequence[str]) -> tuple[str, str]:
         looks = ((folder, name) for name in tried for folder in folders if not _problem(folder, name))
         return next((folder for folder, name in looks if _exists_remotely(f"{folder}/{name}")), ""), ""
     ends = {folder: [_meant(folder, name) for name in tried] for folder in folders}
-    files = {folder: [end and os.path.realpath(f"{folder}/{end}") for end in own] for folder, own in ends.items()}
+    files = {
+        folder: [os.path.realpath(path_bytes(f"{folder}/{end}")) if end else b"" for end in own]
+        for folder, own in ends.items()
+    }
 
     def rank(folder: str) -> tuple[int, int]:
         return sum(map(bool, ends[folder])), sum(map(str.__eq__, ends[folder], tried))
@@ -140,7 +144,15 @@ def _problem(folder: str, name: str) -> str:
 
 def _meant(folder: str, name: str) -> str:
     """Return the longest end of a name that is a file in a local folder; empty if none is."""
-    return next((end for end in _ends(name) if os.path.isfile(f"{folder}/{end}")), "")
+    return next((end for end in _ends(name) if _is_file(f"{folder}/{end}")), "")
+
+
+def _is_file(path: str) -> bool:
+    try:
+        return os.path.isfile(path_bytes(path))
+    # A lone surrogate that JSON can contain, but no file name.
+    except UnicodeEncodeError:
+        return False
 
 
 def _ends(name: str) -> list[str]:
