@@ -58,7 +58,8 @@ class ListingNotes:
         """Count a file that has no image's name, by its suffix."""
         base = name.rpartition("/")[2]
         _, dot, end = base.rpartition(".")
-        suffix = f".{end.lower()}" if dot and len(end) <= 8 else ""
+        # Bytes that are not UTF-8 could not be stored in the run.
+        suffix = f".{end.lower()}" if dot and len(end) <= 8 and end.isprintable() else ""
         self.suffixes[suffix] = self.suffixes.get(suffix, 0) + 1
 
     def guess(self, sentence: str) -> None:

@@ -148,3 +148,10 @@ def test_an_empty_folder_is_refused(tmp_path: Path, prefix: str) -> None:
         check_not_empty("real", source)
     assert source.origin == f"in {tmp_path}"
     assert source.location == f"{prefix}{tmp_path}"
+
+
+def test_a_suffix_that_is_not_utf_8_can_be_stored(tmp_path: Path) -> None:
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/a.\xff")).touch()
+    notes = ListingNotes()
+    assert not list(Folder(str(tmp_path)).entries(notes))
+    assert notes.describe() == "passed over: files without a suffix (1)"
