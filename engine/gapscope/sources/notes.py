@@ -67,6 +67,24 @@ class ListingNotes:
         if sentence not in self.guesses:
             self.guesses.append(sentence)
 
+    def add(self, other: "ListingNotes") -> None:
+        """Take over everything that another listing, or a part of this one, noticed.
+
+        Example:
+            >>> notes, other = ListingNotes(), ListingNotes()
+            >>> notes.pass_over_file("1.exr")
+            >>> other.pass_over_file("2.exr")
+            >>> notes.add(other)
+            >>> notes.describe()
+            'passed over: .exr files (2)'
+        """
+        for what, passed in other.passed_over.items():
+            self.pass_over(what, passed.example, passed.count)
+        for suffix, count in other.suffixes.items():
+            self.suffixes[suffix] = self.suffixes.get(suffix, 0) + count
+        for sentence in other.guesses:
+            self.guess(sentence)
+
     def describe(self) -> str:
         """Return all of it as one line; empty if there is nothing to say."""
         parts = [

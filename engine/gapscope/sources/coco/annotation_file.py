@@ -69,13 +69,6 @@ class CocoFile:
             grouped.setdefault(annotation["image_id"], []).append(annotation)
         return grouped
 
-    def tell(self, notes: ListingNotes) -> None:
-        """Add what was noticed in the file to the notes of a listing."""
-        for what, passed in self.notes.passed_over.items():
-            notes.pass_over(what, passed.example, passed.count)
-        for sentence in self.notes.guesses:
-            notes.guess(sentence)
-
 
 def read_annotations(location: str) -> CocoFile:
     """Return the content of an annotation file.
@@ -230,7 +223,7 @@ def _without_copies(annotations: list[CocoAnnotation], twice: set[Any], notes: L
 
 
 def _same_file(name: str, other: str) -> bool:
-    return name == other or _as_path(name) == _as_path(other)
+    return _as_path(name) == _as_path(other)
 
 
 def _as_path(name: str) -> str:

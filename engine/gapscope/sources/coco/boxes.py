@@ -10,6 +10,8 @@ _MAX_SIDE = 2**31
 _MAX_SHIFT = 60
 """No run of a mask needs more bits."""
 
+_BAD_BOX = "the annotation's box is empty or not four numbers"
+
 
 class Edges(NamedTuple):
     """The edges of an object, in pixels."""
@@ -55,20 +57,21 @@ def given_edges(bbox: Any) -> Edges | None:
             return Edges(left, top, left + width, top + height)
     if bbox is None or (isinstance(bbox, list) and not any(values[2:])):
         return None
-    raise Rejected("bad-box", "the annotation's box is empty or not four numbers")
+    raise Rejected("bad-box", _BAD_BOX)
 
 
 def segmentation_edges(segmentation: Any, image_size: tuple[float, float]) -> Edges:
-    """Return the edges of an object's polygons, or of its masks as COCO encodes runs of pixels.
+    """Return the edges of an object without a `bbox`: of its polygons, or of its masks as COCO encodes runs of pixels.
 
     A mask costs time by its number of runs, however large it is.
 
     Args:
-        segmentation: a list of polygons, each a list of x and y in turn, or a mask, with `size` and `counts`.
-        image_size: width and height of the image, 0 where they are not known; a mask must have them too.
+        segmentation: a polygon, which is a list of x and y in turn, a mask, which has `size` and `counts`, or a list of
+            these.
+        image_size: width and height of the image, 0 where they are not known; a mask must have the same.
 
     Raises:
-        Rejected: there is no segmentation, it is empty, or it is broken.
+        Rejected: there is no segmentation either, it has no area, or it is broken.
 
     Example:
         >>> segmentation_edges([[10, 20, 110, 20, 60, 100]], (0, 0))
@@ -76,6 +79,8 @@ def segmentation_edges(segmentation: Any, image_size: tuple[float, float]) -> Ed
         >>> segmentation_edges({"size": [4, 5], "counts": [5, 2, 13]}, (5, 4))
         Edges(left=1, top=1, right=2, bottom=3)
     """
+    if not segmentation:
+        raise Rejected("bad-box", _BAD_BOX)
     # Some tools leave out the list around a single polygon.
     nested = isinstance(segmentation, list) and any(isinstance(part, list | dict) for part in segmentation)
     parts: list[Any] = segmentation if nested else [segmentation]

@@ -68,9 +68,9 @@ class Coco:
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images in the order of the file, or the objects by image and then by id."""
-        notes = ListingNotes() if notes is None else notes
+        notes = notes or ListingNotes()
         content = read_annotations(self.annotations)
-        content.tell(notes)
+        notes.add(content.notes)
         if self.rival:
             notes.guess(f"{self.rival} has files of the same names, which are not taken")
         files = self._files(content)
@@ -241,10 +241,7 @@ class _Objects:
         edges = given_edges(annotation.get("bbox"))
         if edges is not None:
             return edges
-        segmentation = annotation.get("segmentation")
-        if not segmentation:
-            raise Rejected("bad-box", "the annotation's box is empty or not four numbers")
-        edges = segmentation_edges(segmentation, image_size)
+        edges = segmentation_edges(annotation.get("segmentation"), image_size)
         self._from_segmentation += 1
         return edges
 
