@@ -348,6 +348,42 @@ def test_what_lies_beside_the_images_of_an_archive_is_passed_over(tmp_path: Path
 
 
 @pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_a_zero_byte_in_a_member_s_name_is_a_rejected_row(tmp_path: Path, picture: Picture, kind: str) -> None:
+    names_of = {"a_b.png": "a\0b.png", "_.png": "\0.png", "__MACOSX/c_.png": "__MACOSX/c\0.png"}
+    if kind == "tar":
+        with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as archive:
+            for name in (*names_of.values(), "a\\x00b.png"):
+                info = tarfile.TarInfo(name)
+                info.size, info.pax_headers = len(picture(1)), {"path": name}
+                archive.addfile(info, io.BytesIO(picture(1)))
+    else:
+        write_zip(tmp_path / "a.zip", dict.fromkeys((*names_of, "a\\x00b.png"), picture(1)))
+        data = (tmp_path / "a.zip").read_bytes()
+        for written, name in names_of.items():
+            data = data.replace(written.encode(), name.encode())
+        (tmp_path / "a.zip").write_bytes(data)
+    source, entries = open_and_list(tmp_path / f"a.{kind}")
+    assert [entry.status for entry in entries[:2]] == ["bad-name"] * 2
+    assert {entry.error for entry in entries[:2]} == {"the member's name contains a zero byte"}
+    assert [entry.uri.partition("::")[2] for entry in entries[:2]] == ["a\\x00b.png", "\\x00.png"]
+    assert "\0" not in told(source)
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
+def test_an_archive_that_opens_and_cannot_be_read_says_why(tmp_path: Path, picture: Picture, kind: str) -> None:
+    pack(kind, tmp_path / f"a.{kind}", {"a.png": picture(1)})
+    # Nothing is at address 0.
+    (tmp_path / f"b.{kind}").symlink_to("/proc/self/mem")
+    (tmp_path / f"c.{kind}").mkdir()
+    entries = open_and_list(f"{tmp_path}/{{a,b,c}}.{kind}")[1]
+    assert [entry.status for entry in entries] == ["listed", "unreadable", "missing"]
+    assert entries[1].error.startswith("reading failed: ")
+    assert entries[2].error == "it is a directory"
+    with pytest.raises(SourceError, match=f"b.{kind}: reading failed"):
+        open_source("real", f"{tmp_path}/b.{kind}")
+
+
+@pytest.mark.parametrize("kind", ["tar", "zip"])
 def test_an_archive_is_there_and_is_taken_as_a_whole(tmp_path: Path, picture: Picture, kind: str) -> None:
     with pytest.raises(SourceError, match=f"a.{kind}: there is no such file"):
         open_source("real", f"{tmp_path}/a.{kind}")

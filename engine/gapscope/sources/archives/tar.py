@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.archives.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
+from gapscope.sources.archives.members import (
+    MEMBER_SEPARATOR,
+    check_first,
+    member_uri,
+    name_problem,
+    pass_over_aside,
+    shard_of,
+    unopened,
+)
 from gapscope.sources.containers import note_containers
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import open_container, read_part, size_of
-from gapscope.sources.folder import utf8_safe
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.signatures import HEAD_BYTES, misnamed
-from gapscope.sources.source import AS_IMAGES
+from gapscope.sources.source import without_prefix
 
 _BLOCK_BYTES = 512
 # A genuine header never needs more, but a hostile one can claim to.
@@ -50,7 +57,7 @@ class Tar:
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"in {self.location.removeprefix(AS_IMAGES)}"
+        return f"in {without_prefix(self.location)}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of every archive.
@@ -113,8 +120,8 @@ def _shard_entries(shard: str, notes: ListingNotes | None) -> Iterator[Entry]:
                 return
             file.seek(0)
             yield from _member_entries(shard, file, size, notes)
-    except SourceError as error:
-        yield Entry(shard, status="missing", error=one_line(error).removeprefix(f"{shard}: "))
+    except (SourceError, OSError) as error:
+        yield unopened(shard, error)
 
 
 def _member_entries(shard: str, file: IO[bytes], size: int, notes: ListingNotes | None) -> Iterator[Entry]:
@@ -130,7 +137,8 @@ def _member_entries(shard: str, file: IO[bytes], size: int, notes: ListingNotes 
                     if notes is not None and not member.isdir():
                         notes.pass_over_file(member.name)
                 elif not pass_over_aside(shard, member.name, notes):
-                    yield _entry(shard, member, size, counter.add(member.name))
+                    uri = member_uri(shard, member.name)
+                    yield _entry(uri, member, size, counter.add(uri))
         if end <= size and not _ends_properly(file, end, size):
             yield _damage_entry(shard, end)
     # On a damaged header, tarfile's arithmetic raises more than TarError.
@@ -157,13 +165,10 @@ def _ends_properly(file: IO[bytes], end: int, size: int) -> bool:
     return not file.read(_BLOCK_BYTES).strip(b"\0")
 
 
-def _entry(shard: str, member: tarfile.TarInfo, size: int, count: int) -> Entry:
-    name = utf8_safe(member.name)
-    uri = shard + MEMBER_SEPARATOR + name + (f"#{count}" if count > 1 else "")
-    if leads_out(member.name):
-        return Entry(uri, status="bad-name", error="the member's name leads out of the archive")
-    if name != member.name:
-        return Entry(uri, status="bad-name", error="the member's name is not UTF-8")
+def _entry(uri: str, member: tarfile.TarInfo, size: int, count: int) -> Entry:
+    uri += f"#{count}" if count > 1 else ""
+    if problem := name_problem(member.name):
+        return Entry(uri, status="bad-name", error=problem)
     if not member.isreg() or member.issparse():
         return Entry(uri, status="not-a-file", error="a link, folder or device in the archive has the name of an image")
     if member.offset_data + member.size > size:

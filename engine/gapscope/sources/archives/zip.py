@@ -7,7 +7,15 @@ from functools import lru_cache
 from typing import IO
 
 from gapscope.errors import SourceError, one_line
-from gapscope.sources.archives.members import MEMBER_SEPARATOR, check_first, leads_out, pass_over_aside, shard_of
+from gapscope.sources.archives.members import (
+    MEMBER_SEPARATOR,
+    check_first,
+    member_uri,
+    name_problem,
+    pass_over_aside,
+    shard_of,
+    unopened,
+)
 from gapscope.sources.archives.zip_file import (
     BZIP2,
     DEFLATED,
@@ -30,13 +38,12 @@ from gapscope.sources.files import (
     open_container,
     size_of,
 )
-from gapscope.sources.folder import utf8_safe
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.signatures import HEAD_BYTES, misnamed
-from gapscope.sources.source import AS_IMAGES
+from gapscope.sources.source import without_prefix
 
 _SUFFIXES = (".zip", ".npz")
 
@@ -68,7 +75,7 @@ class Zip:
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        return f"in {self.location.removeprefix(AS_IMAGES)}"
+        return f"in {without_prefix(self.location)}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the images of every archive.
@@ -120,10 +127,8 @@ def _shard_entries(shard: str, notes: ListingNotes | None) -> Iterator[Entry]:
         mtime_ns = modified_ns(shard)
         with open_container(shard) as file:
             yield from _member_entries(shard, file, mtime_ns, notes)
-    except FileNotFoundError:
-        yield Entry(shard, status="missing", error="there is no such file")
     except (SourceError, OSError) as error:
-        yield Entry(shard, status="missing", error=one_line(error).removeprefix(f"{shard}: "))
+        yield unopened(shard, error)
 
 
 def _member_entries(shard: str, file: IO[bytes], mtime_ns: int, notes: ListingNotes | None) -> Iterator[Entry]:
@@ -135,11 +140,11 @@ def _member_entries(shard: str, file: IO[bytes], mtime_ns: int, notes: ListingNo
         for member in members_of(file, contents):
             n_members += 1
             name = member.name.rstrip("/")
-            uri = shard + MEMBER_SEPARATOR + utf8_safe(name).replace("\0", "\\x00")
             if not has_image_suffix(name):
                 if notes is not None and name == member.name:
                     notes.pass_over_file(name)
             elif not pass_over_aside(shard, name, notes):
+                uri = member_uri(shard, name)
                 yield _entry(uri, member, contents, mtime_ns, counter.add(uri))
         if n_members % 2**16 != contents.members % 2**16:
             raise DamagedZipError(f"its table of contents lists {n_members:,} of {contents.members:,} members")
@@ -151,12 +156,8 @@ def _member_entries(shard: str, file: IO[bytes], mtime_ns: int, notes: ListingNo
 def _entry(uri: str, member: Member, contents: Contents, mtime_ns: int, count: int) -> Entry:
     if count > 1:
         return Entry(f"{uri}#{count}", status="bad-name", error="an earlier member of the archive has the same name")
-    if leads_out(member.name):
-        return Entry(uri, status="bad-name", error="the member's name leads out of the archive")
-    if "\0" in member.name:
-        return Entry(uri, status="bad-name", error="the member's name contains a zero byte")
-    if utf8_safe(member.name) != member.name:
-        return Entry(uri, status="bad-name", error="the member's name is not UTF-8")
+    if problem := name_problem(member.name):
+        return Entry(uri, status="bad-name", error=problem)
     if member.name.endswith("/") or stat.S_IFMT(member.mode) not in (0, stat.S_IFREG):
         return Entry(uri, status="not-a-file", error="a link, folder or device in the archive has the name of an image")
     if member.encrypted:
