@@ -210,6 +210,19 @@ def test_arrays_of_an_archive_are_read_by_rows(tmp_path: Path, packed: bool) -> 
             np.testing.assert_array_equal(list(read), values[list(rows)])
 
 
+def test_an_array_whose_own_name_ends_as_its_file_does_can_be_named(tmp_path: Path) -> None:
+    values = {"x.npy": numbered((5, 20, 30)), "x": numbered((6, 20, 30)), "y.npy": numbered((7, 20, 30))}
+    save(tmp_path / "a.npz", values)
+    for given, name in (("x.npy", "x.npy"), ("x", "x"), ("x.npy.npy", "x.npy"), ("y.npy", "y.npy")):
+        source, entries = open_and_list(f"{tmp_path}/a.npz::{given}")
+        assert entries[0].uri == f"{tmp_path}/a.npz::{name}#0"
+        np.testing.assert_array_equal(arrays(source, entries), values[name])
+    with pytest.raises(SourceError, match=r"there is no array y; there are x\.npy, x, y\.npy"):
+        open_source("real", f"{tmp_path}/a.npz::y")
+    save(tmp_path / "b.npz", {"y.npy": values["y.npy"]})
+    assert len(open_and_list(tmp_path / "b.npz")[1]) == 7
+
+
 def test_a_large_packed_array_takes_little_memory(tmp_path: Path) -> None:
     head = {"descr": "|u1", "fortran_order": False, "shape": (120, 1000, 1000)}
     with (

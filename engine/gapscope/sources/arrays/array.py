@@ -9,10 +9,10 @@ import numpy as np
 
 from gapscope.errors import SourceError
 from gapscope.sources.arrays.layout import FoundArray
-from gapscope.sources.arrays.numpy_rows import NumpyRows, archived_arrays, open_archived, open_numpy
+from gapscope.sources.arrays.numpy_rows import NumpyRows, archived_arrays, archived_name, open_archived, open_numpy
 from gapscope.sources.arrays.zarr_rows import ZarrRows, stored_arrays
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import MAX_IMAGE_BYTES, check_container_unchanged, modified_ns
+from gapscope.sources.files import MAX_IMAGE_BYTES, check_container_unchanged, modified_ns_if_there
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 
@@ -61,7 +61,7 @@ class Array:
         """Yield an entry per image of the array."""
         if notes is not None and self.guess:
             notes.guess(self.guess)
-        mtime_ns = _changed_ns(self.path)
+        mtime_ns = modified_ns_if_there(self.path)
         rows = _open_rows(self.path, self.member, mtime_ns, self.as_images)
         where = f"{self.path}::{self.member}" if self.member else self.path
         for row in range(rows.layout.rows):
@@ -91,13 +91,13 @@ def open_array(path: str, member: str, location: str, *, as_images: bool) -> Arr
         SourceError: it cannot be read, holds no array of images, or several.
     """
     if path.lower().endswith(".npz"):
-        member = member.removesuffix(".npy") or _find(path, archived_arrays(path, as_images=as_images))
+        member = archived_name(path, member) if member else _find(path, archived_arrays(path, as_images=as_images))
     elif not path.lower().endswith(".npy"):
         # A store may be one array, and a group may have one.
         member = _find(path, stored_arrays(path, member, as_images=as_images))
     elif member:
         raise SourceError(f"{location}: a .npy file holds one array, so that nothing can follow ::")
-    rows = _open_rows(path, member, _changed_ns(path), as_images)
+    rows = _open_rows(path, member, modified_ns_if_there(path), as_images)
     return Array(path, member, location, as_images, rows.layout.guess)
 
 
@@ -130,14 +130,6 @@ def _find(path: str, arrays: Iterable[FoundArray]) -> str:
 def _joined(path: str, arrays: Sequence[FoundArray]) -> str:
     shown = [f"{path.rpartition('/')[2]}::{found.name} {found.described}" for found in arrays[:_SHOWN_ARRAYS]]
     return ", ".join([*shown, "..."] if len(arrays) > _SHOWN_ARRAYS else shown)
-
-
-def _changed_ns(path: str) -> int:
-    try:
-        return modified_ns(path)
-    # What is missing fails when it is opened, with the reason.
-    except OSError:
-        return 0
 
 
 @lru_cache(maxsize=8)

@@ -127,21 +127,45 @@ def archived_arrays(path: str, *, as_images: bool) -> Iterator[FoundArray]:
             yield find_layout(name, header.shape, header.dtype, None, as_images=as_images)
 
 
+def archived_name(path: str, given: str) -> str:
+    """Return the name of an array of a `.npz` archive.
+
+    Args:
+        path: path or URL of the archive.
+        given: the name, or that of the array's file in the archive, which has `.npy` behind it.
+
+    Raises:
+        SourceError: there is no such array, or the archive cannot be read.
+    """
+    return _named_member(path, given)[0]
+
+
 def open_archived(path: str, name: str, *, as_images: bool) -> NumpyRows:
     """Return the images of one array of a `.npz` archive.
 
     Raises:
         SourceError: there is no such array, it cannot be read, or it holds no images.
     """
-    member = next((member for other, member in _array_members(path) if other == name.removesuffix(".npy")), None)
-    if member is None:
-        names = ", ".join(other for other, _ in islice(_array_members(path), _SHOWN_ARRAYS)) or "none"
-        raise SourceError(f"{path}: there is no array {name}; there are {names}")
+    _, member = _named_member(path, name)
     windowed = member.compression == DEFLATED
     try:
         return NumpyRows(f"{path}::{name}", _reader(path, member), member.size, as_images=as_images, windowed=windowed)
     except Rejected as error:
         raise SourceError(f"{path}::{name}: {one_line(error)}") from error
+
+
+def _named_member(path: str, name: str) -> tuple[str, Member]:
+    by_file = None
+    for own, member in _array_members(path):
+        # An array whose own name ends in .npy comes before another whose file is called so.
+        if own == name:
+            return own, member
+        if by_file is None and f"{own}.npy" == name:
+            by_file = own, member
+    if by_file is None:
+        names = ", ".join(own for own, _ in islice(_array_members(path), _SHOWN_ARRAYS)) or "none"
+        raise SourceError(f"{path}: there is no array {name}; there are {names}")
+    return by_file
 
 
 def _array_members(path: str) -> Iterator[tuple[str, Member]]:

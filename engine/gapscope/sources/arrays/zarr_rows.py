@@ -129,7 +129,7 @@ def _arrays_below(
     resolutions = _resolutions(attributes)
     if resolutions is not None:
         full, below = f"{name}/{resolutions[0]}".lstrip("/"), node[resolutions[0]]
-        yield from _arrays_below(below, full, _axes(_multiscale(attributes) or {}), 0)
+        yield from _arrays_below(below, full, _axes(_multiscale(attributes)), 0)
     elif depth:
         for key, member in sorted(node.members(max_depth=0), key=lambda member: member[0]):
             yield from _arrays_below(member, f"{name}/{key}".lstrip("/"), None, depth - 1)
@@ -149,21 +149,21 @@ def _ome_axes(path: str, name: str) -> list[str] | None:
         except Exception:  # noqa: BLE001
             attributes = {}
         if "/".join(parts[n_parts:]) in (_resolutions(attributes) or ()):
-            return _axes(_multiscale(attributes) or {})
+            return _axes(_multiscale(attributes))
     return None
 
 
-def _multiscale(attributes: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """Return the first multiscale image of a group's attributes, as versions 0.4 and 0.5 of OME-Zarr store them."""
+def _multiscale(attributes: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the first multiscale image of a group's attributes, as OME-Zarr 0.4 and 0.5 store it; empty if none."""
     ome = attributes.get("ome", attributes)
     multiscales = ome.get("multiscales") if isinstance(ome, dict) else None
     first = multiscales[0] if isinstance(multiscales, list) and multiscales else None
-    return first if isinstance(first, dict) else None
+    return first if isinstance(first, dict) else {}
 
 
 def _resolutions(attributes: Mapping[str, Any]) -> list[str] | None:
     """Return the paths of the arrays of a group's first multiscale image, the full resolution first; None if none."""
-    datasets = (_multiscale(attributes) or {}).get("datasets")
+    datasets = _multiscale(attributes).get("datasets")
     paths = [one.get("path") for one in datasets if isinstance(one, dict)] if isinstance(datasets, list) else []
     return [path.strip("/") for path in paths if isinstance(path, str) and path.strip("/")] or None
 
