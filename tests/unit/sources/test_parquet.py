@@ -224,6 +224,8 @@ def test_files_that_lack_the_column_are_a_rejected_row_each(tmp_path: Path, pict
     # A column that has another type in a file would not fit the index.
     assert [entry.values for entry in entries[4:6]] == [{}, {}]
     assert "columns that a file lacks or has in another type" in told(source)
+    entries = open_and_list(f"{tmp_path}/{{0,none}}.parquet")[1]
+    assert [(entry.status, entry.error) for entry in entries[2:]] == [("missing", "there is no such file")]
 
 
 def test_text_that_is_no_image_is_rejected_and_long_text_is_no_metadata(tmp_path: Path, picture: Picture) -> None:

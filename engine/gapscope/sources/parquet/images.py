@@ -14,7 +14,7 @@ from typing import Any
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.containers import note_containers
 from gapscope.sources.entry import Entry, Kind, Value
-from gapscope.sources.files import check_container_unchanged, modified_ns, open_container, read_file
+from gapscope.sources.files import check_container_unchanged, modified_ns_if_there, open_container, read_file
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.parquet.columns import cell_form, decode_base64, find_image_column, is_list
 from gapscope.sources.parquet.file import (
@@ -27,7 +27,7 @@ from gapscope.sources.parquet.file import (
     parquet_schema,
 )
 from gapscope.sources.rejects import Rejected
-from gapscope.sources.source import AS_IMAGES, Source
+from gapscope.sources.source import Source, without_prefix
 
 _BATCH_ROWS, _MIN_BATCH_ROWS, _BATCH_BYTES = 32, 4, 8 * 2**20
 _CACHED_BATCHES = 8
@@ -63,7 +63,7 @@ class ParquetImages:
     @property
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
-        table = self.location.removeprefix(AS_IMAGES).removesuffix(f"::{self.column}")
+        table = without_prefix(self.location).removesuffix(f"::{self.column}")
         return f"from column {self.column} of {table}"
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
@@ -78,11 +78,11 @@ class ParquetImages:
         for path in self.files:
             try:
                 yield from self._entries_of(path, notes)
-            except (SourceError, OSError) as error:
+            except SourceError as error:
                 yield Entry(path, status="missing", error=one_line(error).removeprefix(f"{path}: "))
 
     def _entries_of(self, path: str, notes: ListingNotes | None) -> Iterator[Entry]:
-        row, mtime_ns = 0, modified_ns(path)
+        row, mtime_ns = 0, modified_ns_if_there(path)
         try:
             schema = parquet_schema(path)
             if self.column not in schema.names or cell_form(schema.field(self.column).type) is None:
