@@ -22,7 +22,7 @@ MAX_COLUMNS = 4096
 """Most columns of a list. Every row has a value of each, and thousands of rows are held in memory at a time."""
 
 _SHARE_OF_PATHS = 0.8
-"""Of a column's values must look like paths if nothing in its name says that it holds them."""
+"""So large a share of a column's values must look like paths if its name does not say that it holds them."""
 
 _SHOWN = 20
 _TRIED = 4

@@ -9,7 +9,7 @@ from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.entry import Entry, Kind, Value
-from gapscope.sources.files import modified_ns, read_file
+from gapscope.sources.files import modified_ns_if_there, read_file
 from gapscope.sources.folder import check_file_unchanged
 from gapscope.sources.lists.columns import MAX_COLUMNS, choose_column, known_by_name, looks_like_path
 from gapscope.sources.lists.json_lines import JsonLines, find_json_lines, is_json_object
@@ -75,7 +75,7 @@ class ListFile:
         An image that the list names twice gives two entries; the uri of the second ends in `#2`. To recognize it,
         8 bytes per row are kept in memory, and nothing else.
         """
-        notes = ListingNotes() if notes is None else notes
+        notes = notes or ListingNotes()
         for sentence in self.guesses:
             notes.guess(sentence)
         counter, repeated = NameCounter(), False
@@ -169,14 +169,8 @@ def open_list(path: str, column: str | None, location: str) -> ListFile:
     Raises:
         SourceError: the list cannot be read, has no such column, or leaves open which column holds the paths.
     """
-    folder = path.rpartition("/")[0]
-    near = tuple(places(folder))
-    try:
-        changed_ns = modified_ns(path)
-    # Opening it says what is wrong.
-    except OSError:
-        changed_ns = 0
-    writing, kinds, values = _settle(path, changed_ns, near)
+    near = places(path.rpartition("/")[0])
+    writing, kinds, values = _settle(path, modified_ns_if_there(path), near)
     if isinstance(writing, Lines):
         if column is not None:
             raise SourceError(f"{location}: a text file has no columns; one path per line")
@@ -184,7 +178,7 @@ def open_list(path: str, column: str | None, location: str) -> ListFile:
     else:
         nested = writing.left_out if isinstance(writing, JsonLines | ParquetTable) else ()
         chosen, told = choose_column(values, column, location, os.path.basename(path), _is_file(near), nested)
-    names, told_of_names = find_base([_text(value) for value in values[chosen]], folder)
+    names, told_of_names = find_base([_text(value) for value in values[chosen]], near)
     return ListFile(
         path,
         None if isinstance(writing, Lines) else chosen,
@@ -203,13 +197,13 @@ def _is_file(near: Sequence[Names]) -> Callable[[str], bool]:
 # A process opens a source several times, and the columns stay the same.
 @lru_cache(maxsize=16)
 def _settle(
-    path: str, changed_ns: int, near: tuple[Names, ...]
+    path: str, mtime_ns: int, near: tuple[Names, ...]
 ) -> tuple[Writing, Mapping[str, Kind], Mapping[str, Sequence[Any]]]:
     """Return how a list is written, and the kinds and first values of its columns.
 
     Finding the columns of text whose values are all numbers takes a pass over them.
     """
-    del changed_ns
+    del mtime_ns
     writing: Writing
     if path.lower().endswith(".parquet"):
         schema = parquet_schema(path)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
 from gapscope.sources.entry import Entry
+from gapscope.sources.files import path_bytes, path_text
 from gapscope.sources.folder import file_entry
 from gapscope.sources.lists.text import NOT_UTF_8, readable
 from gapscope.urls import is_url
@@ -123,7 +124,7 @@ class Names:
             user, slash, rest = name.partition("/")
             # As bytes, because the locale may be unable to encode the path. Python looks up no other users.
             if user.isascii():
-                name = f"{_decoded(os.path.expanduser(user.encode()))}{slash}{rest}"
+                name = f"{path_text(os.path.expanduser(user.encode()))}{slash}{rest}"
         return os.path.normpath(name if name[0] == "/" else f"{self.base}/{name}")
 
 
@@ -143,7 +144,7 @@ def _refuse(name: str, max_chars: int) -> Entry | None:
         return Entry(readable(name).replace("\0", "\\x00"), status="bad-name", error=error)
     if not name.isascii():
         try:
-            name.encode("utf-8", "surrogateescape")
+            path_bytes(name)
         # A lone surrogate that JSON can contain, but no file name.
         except UnicodeEncodeError:
             return Entry(readable(name), status="bad-name", error="the image's name is not UTF-8")
@@ -177,7 +178,7 @@ def _with_other_accents(path: str) -> str | None:
     return found
 
 
-def places(folder: str) -> list[Names]:
+def places(folder: str) -> tuple[Names, ...]:
     """Return where relative names of a list may start: in the list's folder, or else in the working directory.
 
     Args:
@@ -185,29 +186,26 @@ def places(folder: str) -> list[Names]:
     """
     beside = Names(folder)
     if is_url(folder):
-        return [beside]
+        return (beside,)
     try:
-        here = Names(_decoded(os.getcwdb()).rstrip("/"))
+        here = Names(path_text(os.getcwdb()).rstrip("/"))
     # It was removed.
     except FileNotFoundError:
-        return [beside]
-    return [beside] if here == beside else [beside, here]
+        return (beside,)
+    return (beside,) if here == beside else (beside, here)
 
 
-def find_base(names: Sequence[str], folder: str) -> tuple[Names, list[str]]:
+def find_base(names: Sequence[str], near: Sequence[Names]) -> tuple[Names, list[str]]:
     """Return how the names of a list are understood, and what a user should be told about it.
 
     Args:
         names: the first names of the list.
-        folder: the path or URL of the folder with the list.
+        near: where relative ones may start, as `places` returns it.
     """
     relative = [name for name in map(str.strip, names) if not is_url(name) and not _ABSOLUTE.match(name)]
-    beside, *others = places(folder)
-    found = beside
-    if others:
-        found = next((place for place in (beside, *others) if any(map(place.finds, relative))), beside)
+    found = next((place for place in near if any(map(place.finds, relative))), near[0])
     told = []
-    if found != beside:
+    if found != near[0]:
         told.append(
             f"relative names start at the working directory, {readable(found.base) or '/'}, and not at the list"
         )
@@ -224,7 +222,3 @@ def _has_backslashes(names: Sequence[str], found: Names) -> bool:
     if is_url(found.base):
         return True
     return not any(entry.status not in NOT_FOUND and not told for entry, told in map(found.find, separated))
-
-
-def _decoded(path: bytes) -> str:
-    return path.decode("utf-8", "surrogateescape")
