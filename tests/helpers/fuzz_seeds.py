@@ -185,7 +185,7 @@ OME_ZARR_SEED: dict[str, Any] = {
         "ome": {
             "version": "0.5",
             "multiscales": [
-                {"axes": [{"name": "z"}, {"name": "y"}, {"name": "x"}, {"name": "c"}], "datasets": [{"path": "0"}]}
+                {"axes": [{"name": "t"}, {"name": "c"}, {"name": "y"}, {"name": "x"}], "datasets": [{"path": "0"}]}
             ],
         }
     },

@@ -135,14 +135,22 @@ def test_numpy_archives(inside: Path, data: bytes) -> None:
     drain_bytes(inside, ".npz", data)
 
 
-@fuzz_settings(60)
-@given(metadata=mutated_json(OME_ZARR_SEED))
-def test_ome_zarr(inside: Path, metadata: Any) -> None:
+def write_ome_zarr(inside: Path, metadata: Any) -> str:
     store = inside / f"{next(NUMBERS)}.zarr"
     (store / "0" / "c").mkdir(parents=True)
     (store / "zarr.json").write_text(json.dumps(metadata))
     (store / "0" / "zarr.json").write_text(json.dumps(ZARR_SEED))
-    drain(str(store))
+    return str(store)
+
+
+def test_the_seed_of_ome_zarr_is_valid(inside: Path) -> None:
+    assert len(list(open_source("odd", write_ome_zarr(inside, OME_ZARR_SEED)).entries())) == ZARR_SEED["shape"][0]
+
+
+@fuzz_settings(60)
+@given(metadata=mutated_json(OME_ZARR_SEED))
+def test_ome_zarr(inside: Path, metadata: Any) -> None:
+    drain(write_ome_zarr(inside, metadata))
 
 
 @fuzz_settings(120)

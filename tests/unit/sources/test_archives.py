@@ -114,10 +114,12 @@ def test_no_archive_breaks_the_listing(
     for at, piece in noise:
         data[at : at + len(piece)] = piece
     (folder / "a.tar").write_bytes(data)
-    source, entries = open_and_list(folder / "a.tar")
-    for entry in entries:
-        if entry.status == "listed":
-            assert len(source.read(entry)) == entry.bytes
+    # The first bytes may come to be those of another kind of file.
+    with suppress(SourceError):
+        source, entries = open_and_list(folder / "a.tar")
+        for entry in entries:
+            if entry.status == "listed":
+                assert len(source.read(entry)) == entry.bytes
 
 
 def test_a_header_that_claims_to_be_huge_is_not_believed(tmp_path: Path, picture: Picture) -> None:
