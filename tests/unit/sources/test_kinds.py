@@ -84,8 +84,8 @@ def test_a_table_brings_its_other_columns_along(folder: Path, picture: Picture) 
         {"id": 3.0, "city": "Ulm", "speed": 4.0},
     ]
     source, entries = open_and_list(f"{folder}/list.parquet::image_path")
-    assert source.columns == {"speed": "number", "on": "number"}
-    assert [entry.values for entry in entries] == [{"speed": 1.0, "on": 1.0}, {"speed": None, "on": 0.0}]
+    assert source.columns == {"speed": "number", "on": "text"}
+    assert [entry.values for entry in entries] == [{"speed": 1.0, "on": "true"}, {"speed": None, "on": "false"}]
     assert contents(source, entries) == [picture(1), picture(0)]
 
 

@@ -424,8 +424,8 @@ def test_json_lines_are_rows(data: Path, suffix: str) -> None:
     listing = list_images(path)
     assert [entry.status for entry in listing.entries] == ["listed"] * 3 + ["missing"] * 5 + ["bad-name"]
     assert all_found(Listing(listing.source, listing.entries[:3], ""), data)
-    assert listing.source.columns == {"n": "number", "text": "text", "ok": "number", "late": "text", "mixed": "text"}
-    first = {"n": 1.0, "text": "a\nb", "ok": 1.0, "late": None, "mixed": None}
+    assert listing.source.columns == {"n": "number", "text": "text", "ok": "text", "late": "text", "mixed": "text"}
+    first = {"n": 1.0, "text": "a\nb", "ok": "true", "late": None, "mixed": None}
     assert listing.entries[0].values == first
     assert listing.entries[2].values["mixed"] == "1"
     assert listing.entries[4].uri == f"{path}#5"

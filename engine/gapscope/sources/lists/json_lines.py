@@ -121,6 +121,8 @@ def _scalar(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
     if isinstance(value, int):
         return abs(value) < _LARGEST_NUMBER
     return isinstance(value, float)

@@ -126,6 +126,8 @@ class ListFile:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return value if isinstance(value, str) else "" if value is None else str(value)
 
 

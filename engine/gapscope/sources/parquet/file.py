@@ -75,13 +75,13 @@ def parquet_schema(path: str) -> "pa.Schema":
 
 
 def kinds_of(schema: "pa.Schema") -> Mapping[str, Kind]:
-    """Return the columns of a schema that hold numbers or text, with their types."""
+    """Return the columns of a schema that hold numbers or text, with their types; truth values are text."""
     import pyarrow as pa
 
     kinds: dict[str, Kind] = {}
     for field in schema:
         of_values = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        if pa.types.is_integer(of_values) or pa.types.is_floating(of_values) or pa.types.is_boolean(of_values):
+        if pa.types.is_integer(of_values) or pa.types.is_floating(of_values):
             kinds[field.name] = "number"
         elif not pa.types.is_nested(of_values) and not is_binary(of_values):
             kinds[field.name] = "text"

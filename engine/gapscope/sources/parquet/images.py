@@ -183,6 +183,8 @@ def _list_entries(
 def _value(value: Any) -> Value:
     if value is None or isinstance(value, str):
         return value
+    if isinstance(value, bool):
+        return str(value).lower()
     return float(value) if isinstance(value, int | float) else str(value)
 
 
