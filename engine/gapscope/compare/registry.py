@@ -153,7 +153,7 @@ METRICS = {
         Metric(
             name="reference_neighbors_expected",
             label="expected if alike",
-            help="What that share would be if the two datasets did not differ",
+            help="Share of the reference among the 30 nearest that is expected if the two datasets do not differ",
             format="percent",
             better="neither",
             source="n_B / (n_A + n_B - 1)",

@@ -8,7 +8,7 @@ from metrics_table import PAGE, metrics_table
 from typer.testing import CliRunner
 from vector_run import compare_vectors
 
-from gapscope.compare.registry import METRICS
+from gapscope.compare.registry import METRICS, format_share
 from gapscope.run import Run
 from gapscope_cli.main import app
 from gapscope_cli.summary import print_summary
@@ -49,3 +49,11 @@ def test_console_and_diff_show_the_registrys_labels(
     assert result.exit_code == 0, result.output
     assert "<share_outside> " in result.stdout
     assert "<kid> " in result.stdout
+
+
+def test_shares_are_whole_percents_and_what_is_not_quite_none_or_all_says_so() -> None:
+    # As in engine/page/test/format.test.ts, which holds what the page writes.
+    shares = (0, 0.001, 0.00499, 0.005, 0.00501, 0.125, 0.135, 0.5, 0.9949, 0.995, 0.999, 1)
+    assert [format_share(share) for share in shares] == [
+        "0%", "<1%", "<1%", "0%", "1%", "12%", "14%", "50%", "99%", ">99%", ">99%", "100%"
+    ]  # fmt: skip
