@@ -16,17 +16,18 @@ def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     single_file: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the page as one HTML file as well, for mailing.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="Write the page as one HTML file as well, for mailing; it holds no absolute paths.",
+            show_default=False,
+        ),
     ] = None,
     **options: Any,
 ) -> None:
     """Write the report page of a finished run again."""
     with reported_errors(reading=run), shown_progress() as progress:
-        from gapscope.report.single_file import write_single_file
         from gapscope.stages.report import rewrite_report
 
-        page = rewrite_report(run, progress, ReportSettings(**options))
-        if single_file is not None:
-            size = write_single_file(page.parent, single_file.expanduser().absolute())
-            progress.note(f"{single_file}: {size / 1e6:.1f} MB")
+        out = None if single_file is None else single_file.expanduser().absolute()
+        page = rewrite_report(run, progress, ReportSettings(**options), out)
     typer.echo(page if single_file is None else single_file)

@@ -248,7 +248,7 @@ def _confounders() -> ConfounderMetrics:
         "warning": "the files alone tell the datasets apart: <i>JPEG</i> on one side, PNG on the other",
         "facts": [
             {"name": "file format", "effect": 0.97, "query": "100% JPEG", "reference": "100% <b>PNG</b>"},
-            {"name": "width", "effect": 0.51, "query": 640, "reference": 512.0},
+            {"name": "megapixels", "effect": 0.51, "query": 0.64, "reference": 0.512},
         ],
     }
 

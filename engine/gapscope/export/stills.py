@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.lines import Line2D
 
 _EYE, _CENTER = np.array([0.98, 0.98, 0.54]), np.array([0.0, 0.0, -0.03])
-"""The initial camera of the report's map (map.js), in units of the cube that encloses the map."""
+"""The initial camera of the report's map, in units of the cube that encloses the map."""
 
 _MAX_VECTOR_POINTS = 4000
 """More points than this are one embedded picture in the SVG, since viewers choke on that many shapes."""

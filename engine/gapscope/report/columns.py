@@ -1,14 +1,18 @@
-"""What is known of the images besides their coordinates, to color the map by."""
+"""What is known of the images besides their coordinates: columns of the user's own, and facts about the files."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gapscope.report.names import Names
 from gapscope.report.points import PointIndex
 from gapscope.report.script import packed
 from gapscope.report.selection import Selection
@@ -18,15 +22,22 @@ from gapscope.store.run_store import RunStore
 MAX_CATEGORIES = 1000
 """Texts that are told apart; the rarer ones are all `other`."""
 
-_NONE, _RARE = 65535, 65534
+_MISSING, _OTHER = 65535, 65534
 _UNKNOWN_SIZE = -1
-_READ = {
-    "format": "file format",
-    "bytes": "file size in bytes",
-    "width": "width in pixels",
-    "height": "height in pixels",
-    "jpeg_quality": "JPEG quality",
+_FACTS = {
+    "format": ("file format", ""),
+    "bytes": ("file size", "bytes"),
+    "width": ("width", "pixels"),
+    "height": ("height", "pixels"),
+    "jpeg_quality": ("JPEG quality", ""),
 }
+_LARGEST = float(np.finfo(np.float32).max)
+_COMMON_SHARE = 0.25
+_REST_SHARE = 0.02
+_DATE = re.compile(
+    r"(\d{4})[-:/](\d\d)[-:/](\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
+)
+"""ISO 8601, as databases and Arrow write it, and EXIF's colons between year, month and day."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +45,34 @@ class Column:
     """One value for each image on the page.
 
     Attributes:
-        head: name and kind; the ends of a number's range without its outermost 2%; a text's values, the frequent ones
-            first.
-        values: (n,) float32 numbers, NaN where there is none; or uint16 numbers into the texts, or `_NONE` or `_RARE`.
+        head: `name`, which no other column has, `kind`, `unit` and `missing`, the number of images without a value. Of
+            kind `number` also `min` and `max`; `low` and `high`, between which all but far-out values lie; and
+            `integer`, whether all values are whole. The unit `date` means seconds since 1970, UTC. Of kind `text` also
+            `texts`, the frequent ones first, their `counts`, and `other`, the number of images with a rarer text.
+        values: (n,) float32 numbers, float64 for dates, NaN where there is none; or uint16 numbers into the texts, or
+            `_MISSING` or `_OTHER`.
     """
 
     head: dict[str, object]
     values: str
 
 
-def read_columns(run: RunStore, index: PointIndex, selection: Selection) -> list[Column]:
-    """Return the columns that the datasets' sources have, and facts about the files, in which the images differ."""
+def read_columns(run: RunStore, index: PointIndex, selection: Selection, names: Names) -> list[Column]:
+    """Return the columns that the datasets' sources have, and facts about the files, in which the images differ.
+
+    A text column that holds nothing but dates is one of dates, and one of truth values has the texts true and false.
+
+    Args:
+        run: the run.
+        index: all images that have coordinates.
+        selection: the images on the page.
+        names: how the page writes places, which texts may hold.
+    """
     tables = [_rows(run, index, selection, number) for number in range(len(index.datasets))]
-    columns = [_column(title, _joined(name, tables, index, selection)) for name, title in _names(tables)]
+    columns = [
+        _column(title, unit, _joined(name, tables, index, selection), names)
+        for name, title, unit in _titles(tables, names)
+    ]
     return [column for column in columns if column is not None]
 
 
@@ -55,11 +81,17 @@ def _rows(run: RunStore, index: PointIndex, selection: Selection, dataset: int) 
     return take_rows(run, index.datasets[dataset], rows)
 
 
-def _names(tables: list[pa.Table]) -> Iterator[tuple[str, str]]:
+def _titles(tables: list[pa.Table], names: Names) -> Iterator[tuple[str, str, str]]:
+    """Yield the name of each column in the index, its name on the page, and its unit."""
     own = dict.fromkeys(name for table in tables for name in table.column_names if name.startswith(PREFIX))
-    for name in own:
-        yield name, name.removeprefix(PREFIX)
-    yield from _READ.items()
+    titles = {name: (names.text(name.removeprefix(PREFIX)) or "(no name)", "") for name in own} | _FACTS
+    taken: set[str] = set()
+    for name, (own_title, unit) in titles.items():
+        # The user's own column of a fact's name may mean something else.
+        suffix = " (file)" if name in _FACTS else " (2)"
+        title = next(text for at in count() if (text := own_title + at * suffix) not in taken)
+        taken.add(title)
+        yield name, title, unit
 
 
 def _joined(name: str, tables: list[pa.Table], index: PointIndex, selection: Selection) -> list[Any]:
@@ -67,36 +99,119 @@ def _joined(name: str, tables: list[pa.Table], index: PointIndex, selection: Sel
     values = np.full(len(selection.image), None, dtype=object)
     for number, table in enumerate(tables):
         if name in table.column_names:
-            values[index.dataset[selection.image] == number] = table[name].to_pylist()
+            own = np.empty(len(table), dtype=object)
+            own[:] = table[name].to_pylist()
+            values[index.dataset[selection.image] == number] = own
     if name == "bytes":
         values[values == _UNKNOWN_SIZE] = None
     return list(values)
 
 
-def _column(title: str, values: list[Any]) -> Column | None:
-    if any(isinstance(value, str) for value in values):
-        return _texts(title, values)
-    return _numbers(title, np.array(values, dtype=np.float64))
+def _column(title: str, unit: str, values: Sequence[Any], names: Names) -> Column | None:
+    known = [value for value in values if value is not None]
+    if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
+        return _numbers(title, unit, np.array(values, dtype=np.float64))
+    texts = [None if value is None else _text(value) for value in values]
+    if (seconds := _dates(texts)) is not None:
+        return _numbers(title, "date", seconds)
+    return _texts(title, texts, names)
 
 
-def _numbers(title: str, numbers: NDArray[np.float64]) -> Column | None:
+def _text(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        # One dataset may have numbers where another has texts.
+        return str(int(value))
+    text = str(value)
+    return text.lower() if text.lower() in ("true", "false") else text
+
+
+def _numbers(title: str, unit: str, numbers: NDArray[np.float64]) -> Column | None:
+    numbers = np.where(np.isfinite(numbers), numbers.clip(-_LARGEST, _LARGEST), np.nan)
     known = numbers[np.isfinite(numbers)]
     if not len(known) or known.min() == known.max():
         return None
-    low, high = np.quantile(known, [0.02, 0.98])
-    if low == high:
-        low, high = known.min(), known.max()
-    head = {"name": title, "kind": "number", "low": float(low), "high": float(high)}
-    return Column(head, packed(np.where(np.isfinite(numbers), numbers, np.nan).astype(np.float32)))
+    low, high = _robust_ends(known)
+    head = {
+        "name": title,
+        "kind": "number",
+        "unit": unit,
+        "low": low,
+        "high": high,
+        "min": float(known.min()),
+        "max": float(known.max()),
+        "integer": bool((known == np.rint(known)).all()),
+        "missing": len(numbers) - len(known),
+    }
+    # As float32, the times of this century would be multiples of 128 seconds.
+    return Column(head, packed(numbers if unit == "date" else numbers.astype(np.float32)))
 
 
-def _texts(title: str, values: list[Any]) -> Column | None:
-    texts = [None if value is None else str(value) for value in values]
-    counts = Counter(text for text in texts if text is not None)
+def _robust_ends(known: NDArray[np.float64]) -> tuple[float, float]:
+    """Return values between which a scale shows most of what varies.
+
+    A value that a quarter of the images share is within it, such as 0 where a column is hardly ever more; then one that
+    a quarter of the other images share, and so on. Of all other values those within Tukey's outer fences are (1977:
+    three times the interquartile range beyond the quartiles), so that one value of a million flattens nothing, while a
+    skewed distribution keeps most of its tail. Where less than 2% differ from two or more common values, these alone
+    make the scale.
+
+    Example:
+        >>> _robust_ends(np.array([0.0] * 97 + [2.0, 3.0, 9.0]))
+        (0.0, 9.0)
+        >>> _robust_ends(np.append(np.arange(50.0), 1e6))
+        (0.0, 49.0)
+    """
+    values, counts = np.unique(known, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    few = _REST_SHARE * len(known)
+    left, n_common = len(known), 0
+    for images in counts[order].tolist():
+        if images < max(few, _COMMON_SHARE * left):
+            break
+        left, n_common = left - images, n_common + 1
+    shown, rest = values[order[:n_common]], values[order[n_common:]]
+    if len(rest) and (n_common < 2 or left >= few):
+        first, third = np.quantile(np.repeat(rest, counts[order[n_common:]]), [0.25, 0.75])
+        reach = 3 * (third - first)
+        shown = np.concatenate([shown, rest[(rest >= first - reach) & (rest <= third + reach)]])
+    return float(shown.min()), float(shown.max())
+
+
+def _dates(texts: Sequence[str | None]) -> NDArray[np.float64] | None:
+    """Return dates in seconds since 1970, NaN for None; None where any text is no date. Without a zone it is UTC."""
+    seconds = np.full(len(texts), np.nan)
+    for place, text in enumerate(texts):
+        if text is None:
+            continue
+        match = _DATE.fullmatch(text.strip())
+        if match is None:
+            return None
+        year, month, day, time, zone = match.groups()
+        zone = "+00:00" if zone in (None, "Z", "UTC") else zone
+        try:
+            date = datetime.fromisoformat(f"{year}-{month}-{day}T{time or '00:00'}{zone}")
+        except ValueError:
+            return None
+        seconds[place] = (date - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
+    return seconds
+
+
+def _texts(title: str, texts: Sequence[str | None], names: Names) -> Column | None:
+    written = {text: names.value(text) for text in set(texts) if text is not None}
+    counts = Counter(written[text] for text in texts if text is not None)
     # In the order of the texts where they are equally frequent, so that a page made again is the same.
     order = sorted(counts, key=lambda text: (-counts[text], text))[:MAX_CATEGORIES]
     if len(counts) < 2 or counts[order[0]] == 1:
         return None
-    codes: dict[str | None, int] = {None: _NONE} | {text: number for number, text in enumerate(order)}
-    numbers = np.array([codes.get(text, _RARE) for text in texts], np.uint16)
-    return Column({"name": title, "kind": "text", "texts": order}, packed(numbers))
+    codes = {text: number for number, text in enumerate(order)}
+    numbers = np.array([_MISSING if text is None else codes.get(written[text], _OTHER) for text in texts], np.uint16)
+    head = {
+        "name": title,
+        "kind": "text",
+        "unit": "",
+        "texts": order,
+        "counts": [counts[text] for text in order],
+        "missing": int((numbers == _MISSING).sum()),
+        "other": int((numbers == _OTHER).sum()),
+    }
+    return Column(head, packed(numbers))

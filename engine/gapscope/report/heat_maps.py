@@ -8,6 +8,7 @@ import numpy as np
 
 from gapscope.heat_maps.opening import opening_level
 from gapscope.report.kinds import PageKinds
+from gapscope.report.names import Names
 from gapscope.report.points import PointIndex
 from gapscope.report.script import packed
 from gapscope.report.selection import Selection
@@ -32,7 +33,7 @@ class PageHeatMaps:
 
 
 def read_page_heat_maps(
-    run: RunStore, which: HeatMaps, index: PointIndex, kinds: PageKinds, selection: Selection
+    run: RunStore, which: HeatMaps, index: PointIndex, kinds: PageKinds, selection: Selection, names: Names
 ) -> PageHeatMaps:
     """Read the heat maps of the images on the page."""
     if which == "off":
@@ -44,7 +45,7 @@ def read_page_heat_maps(
         of_kinds = {key for gap in kinds.gaps["kinds"] for key in _keys(gap)}
         by_image = {key: rows for key, rows in by_image.items() if key in of_kinds}
     mapped = {key: rows for key, rows in by_image.items() if rows[0]["reason"] is None}
-    reasons = {key: rows[0]["reason"] for key, rows in by_image.items() if rows[0]["reason"] is not None}
+    reasons = {key: names.text(rows[0]["reason"]) for key, rows in by_image.items() if rows[0]["reason"] is not None}
     levels = [level for level in run.levels if any(row["level"] == level for rows in mapped.values() for row in rows)]
     numbers = [run.levels.index(level) for level in levels]
     page_numbers = selection.page_numbers(len(index))

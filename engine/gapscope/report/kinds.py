@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gapscope.compare.registry import format_share
 from gapscope.kinds.sentences import levels_of, name_of, none_sentences, sureness
+from gapscope.report.names import Names
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
 from gapscope.store.datasets import Pair
@@ -69,7 +70,7 @@ def _positions(gap: Gap, index: PointIndex) -> NDArray[np.int64]:
 
 
 def kinds_data(
-    run: RunStore, metrics: Metrics, kinds: PageKinds, index: PointIndex, selection: Selection
+    run: RunStore, metrics: Metrics, kinds: PageKinds, index: PointIndex, selection: Selection, names: Names
 ) -> dict[str, object]:
     """Return what the page needs of the kinds, as JSON values."""
     page_numbers = selection.page_numbers(len(index))
@@ -77,7 +78,7 @@ def kinds_data(
     numbers = {gap["id"]: number for number, gap in enumerate(gaps["kinds"])}
     return {
         "kinds": [
-            _card(run, gap, page_numbers[positions], numbers)
+            _card(run, gap, page_numbers[positions], numbers, names)
             for gap, positions in zip(gaps["kinds"], kinds.pictures, strict=True)
         ],
         "looks": [_look(run, gaps["looks"], pair) for pair in run.pairs],
@@ -91,7 +92,9 @@ def _look(run: RunStore, looks: Sequence[Mapping[str, object]], pair: Pair) -> o
     return next(own, None)
 
 
-def _card(run: RunStore, gap: Gap, pictures: NDArray[np.int32], numbers: Mapping[str, int]) -> dict[str, object]:
+def _card(
+    run: RunStore, gap: Gap, pictures: NDArray[np.int32], numbers: Mapping[str, int], names: Names
+) -> dict[str, object]:
     pair = Pair(gap["query"], gap["reference"])
     levels = list(run.levels)
     readings = run.record.config.compare.listed_readings
@@ -103,7 +106,8 @@ def _card(run: RunStore, gap: Gap, pictures: NDArray[np.int32], numbers: Mapping
         "pair": run.pairs.index(pair),
         "sort": gap["sort"],
         "title": gap["title"],
-        "name": name_of(gap),
+        # A column may hold paths.
+        "name": names.value(name_of(gap)),
         "isNamed": bool(gap["name"]) and gap["name_share"] is None,
         "count": run.record.describe_count(gap["query"], gap["images"], gap["groups"]),
         "share": format_share(gap["share"]),

@@ -1,17 +1,17 @@
 """The page, its data and the libraries that it needs, all in one folder."""
 
-import re
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from plotly.offline import get_plotlyjs
 
 from gapscope.report.columns import read_columns
 from gapscope.report.heat_maps import PageHeatMaps
 from gapscope.report.kinds import PageKinds, kinds_data
+from gapscope.report.likeness import Likeness
 from gapscope.report.lists import NEAREST, OneSidedCluster, OutlierList, Ranking
+from gapscope.report.names import Names, common_folder
 from gapscope.report.neighbor_lists import NeighborLists, read_neighbor_lists
 from gapscope.report.opening import openings
 from gapscope.report.page_data import page_data
@@ -26,22 +26,7 @@ from gapscope.store.index import take_rows
 from gapscope.store.metrics import Metrics
 from gapscope.store.run_store import RunStore
 
-ASSETS = (
-    "page.css",
-    "data.js",
-    "shared.js",
-    "colors.js",
-    "map.js",
-    "cards.js",
-    "charts.js",
-    "sections.js",
-    "heat.js",
-    "kinds.js",
-    "lead.js",
-    "find.js",
-    "select.js",
-    "page.js",
-)
+ASSETS = ("index.html", "start.js", "page.js", "page.css", "LICENSES.txt")
 """Files that are the same in every report."""
 
 
@@ -56,6 +41,8 @@ def write_page(
     heat_maps: PageHeatMaps,
     selection: Selection,
     tiles: Tiles,
+    likeness: Likeness,
+    names: Names,
     folder: Path,
 ) -> None:
     """Write index.html and everything it loads, except the tiles, into `folder`.
@@ -71,6 +58,8 @@ def write_page(
         heat_maps: where in images that is.
         selection: the images on the page.
         tiles: their thumbnails.
+        likeness: vectors that find what is like an image.
+        names: how images and places are written.
         folder: an existing folder.
     """
     for name, text in own_files().items():
@@ -80,15 +69,19 @@ def write_page(
     def write_data(name: str, value: object) -> None:
         _write(folder / "data" / f"{name}.js", script(name, value))
 
-    columns = read_columns(run, index, selection)
+    columns = read_columns(run, index, selection, names)
     opening = openings(run, metrics, index, outlier_lists, rankings, selection)
-    facts = page_data(run, metrics, index, one_sided, selection, tiles, columns, opening)
-    write_data("facts", {**facts, **kinds_data(run, metrics, kinds, index, selection), "heatMaps": heat_maps.facts})
+    facts = page_data(run, metrics, index, one_sided, selection, tiles, columns, opening, names)
+    kinds_facts = kinds_data(run, metrics, kinds, index, selection, names)
+    write_data("facts", {**facts, **kinds_facts, "heatMaps": heat_maps.facts, "like": bool(likeness)})
     if heat_maps.data is not None:
         write_data("heat-maps", heat_maps.data)
     for number, column in enumerate(columns):
         write_data(f"column-{number}", column.values)
-    write_data("images", {**_images(run, index, selection, tiles), "kind": packed(kinds.kind[selection.image])})
+    kind, listed = packed(kinds.kind[selection.image]), _listed(run, outlier_lists, index, selection)
+    write_data("images", {**_images(run, index, selection, tiles, names), "kind": kind, "listed": listed})
+    for (level, reading), vectors in likeness.items():
+        write_data(f"like-{run.levels.index(level)}-{reading}", vectors.data)
     for number, level in enumerate(run.levels):
         readings: dict[Reading, dict[str, object]] = {}
         for reading in run.record.config.compare.listed_readings:
@@ -103,48 +96,36 @@ def write_page(
 def own_files() -> dict[str, str]:
     """Return the page and what it loads beside its data, by name: the same in every report of this gapscope."""
     assets = files("gapscope.report") / "assets"
-    plotly = get_plotlyjs()
-    page = (assets / "page.html").read_text(encoding="utf-8")
-    return {
-        **{name: (assets / name).read_text(encoding="utf-8") for name in ASSETS},
-        "index.html": page.replace("<!-- stand-ins -->", _stand_ins(plotly)),
-        "plotly.min.js": plotly,
-    }
+    return {name: (assets / _source(name)).read_text(encoding="utf-8") for name in ASSETS}
+
+
+def _source(name: str) -> str:
+    return "page.html" if name == "index.html" else name
 
 
 def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8", newline="\n")
 
 
-def _stand_ins(plotly: str) -> str:
-    """Return elements in whose place Plotly would put styles of maps that the page has none of.
-
-    They would be the only inline styles with any content; the page's policy allows empty ones alone.
-    """
-    return "".join(f'<meta id="{name}" content="">' for name in dict.fromkeys(_STYLE.findall(plotly)))
-
-
-_STYLE = re.compile(r'getElementById\("([0-9a-f]{64})"\)')
-
-
-def _images(run: RunStore, index: PointIndex, selection: Selection, tiles: Tiles) -> dict[str, object]:
+def _images(run: RunStore, index: PointIndex, selection: Selection, tiles: Tiles, names: Names) -> dict[str, object]:
     dataset, row = index.dataset[selection.image], index.row[selection.image]
     uris = np.empty(len(dataset), dtype=object)
     for number, name in enumerate(index.datasets):
-        uris[dataset == number] = take_rows(run, name, row[dataset == number], ["uri"])["uri"].to_pylist()
-    prefixes = [_common_folder(list(uris[dataset == number])) for number in range(len(index.datasets))]
+        own = take_rows(run, name, row[dataset == number], ["uri"])["uri"].to_pylist()
+        uris[dataset == number] = [names.image(name, uri) for uri in own]
+    prefixes = [common_folder(uris[dataset == number]) for number in range(len(index.datasets))]
     return {
         "dataset": packed(dataset.astype(np.uint16)),
         "row": packed(row.astype(np.uint32)),
         "drawn": packed(selection.drawn.astype(np.uint8)),
         "sizes": packed(tiles.sizes),
-        **_groups(run, index, selection),
+        **_groups(run, index, selection, names),
         "prefixes": prefixes,
         "names": [uri[len(prefixes[number]) :] for uri, number in zip(uris, dataset, strict=True)],
     }
 
 
-def _groups(run: RunStore, index: PointIndex, selection: Selection) -> dict[str, object]:
+def _groups(run: RunStore, index: PointIndex, selection: Selection, names: Names) -> dict[str, object]:
     """Return the group of every image on the page, as a number into a list of names and sizes; -1 for none."""
     if index.group is None:
         return {"group": None, "groups": []}
@@ -156,16 +137,24 @@ def _groups(run: RunStore, index: PointIndex, selection: Selection) -> dict[str,
     for name, own in groups.items():
         numbers_of_own = known[(known >= slices[name].start) & (known < slices[name].stop)] - slices[name].start
         if own.names is not None:
-            listed += [[str(own.names[number]), int(own.lengths[number])] for number in numbers_of_own.tolist()]
+            listed += [
+                [names.image(name, str(own.names[number])), int(own.lengths[number])]
+                for number in numbers_of_own.tolist()
+            ]
     on_page = np.where(numbers >= 0, np.searchsorted(known, numbers), -1)
     return {"group": packed(on_page.astype(np.int32)), "groups": listed}
 
 
-def _common_folder(uris: list[str]) -> str:
-    # What the first and the last in order have in common, all between them have too.
-    first, last = min(uris, default=""), max(uris, default="")
-    differing = (position for position, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
-    return first[: first.rfind("/", 0, next(differing, min(len(first), len(last)))) + 1]
+def _listed(run: RunStore, outlier_lists: list[OutlierList], index: PointIndex, selection: Selection) -> dict[str, str]:
+    """Return per reading a number for each image, whose bit L says whether level L lists it against any dataset.
+
+    Models have a level per stride, so fewer than ten; bit 31 would stand for all that come after it.
+    """
+    bits = {reading: np.zeros(len(index), np.uint32) for reading in run.record.config.compare.listed_readings}
+    for outliers in outlier_lists:
+        level = min(run.levels.index(outliers.level), 31)
+        bits[outliers.reading][outliers.image] |= np.uint32(1 << level)
+    return {reading: packed(own[selection.image]) for reading, own in bits.items()}
 
 
 def _level(run: RunStore, level: str, index: PointIndex, selection: Selection) -> dict[str, object]:

@@ -1,6 +1,8 @@
 """What the page shows in words and tables: datasets, numbers, rejected images, and the provenance of the run."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import version
 
 import msgspec
 import numpy as np
@@ -11,20 +13,19 @@ from gapscope.compare.style_aside import MIN_CONTENT
 from gapscope.report.columns import Column
 from gapscope.report.kinds import level_words
 from gapscope.report.lists import OneSidedCluster
+from gapscope.report.names import MAX_REJECTS, Names
 from gapscope.report.neighbor_lists import score_k
 from gapscope.report.numbers import charts, histograms, numbers_table
 from gapscope.report.opening import Opening
-from gapscope.report.palette import DARK, LIGHT
+from gapscope.report.palette import CATEGORIES_DARK, CATEGORIES_LIGHT, DARK, LIGHT
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
 from gapscope.report.tiles import Tiles
+from gapscope.report.words import WORDS
 from gapscope.store.index import rows_rejected
 from gapscope.store.metrics import ConfounderMetrics, Metrics
 from gapscope.store.run_record import Timing
 from gapscope.store.run_store import RunStore
-
-MAX_REJECTS = 200
-"""Rejected images that the page names; the index in the run has them all."""
 
 
 def page_data(
@@ -36,6 +37,7 @@ def page_data(
     tiles: Tiles,
     columns: list[Column],
     opening: list[Opening],
+    names: Names,
 ) -> dict[str, object]:
     """Return all of the page's data that is not one value per image, as JSON values."""
     compared = run.record.config.compare.readings_compared
@@ -71,6 +73,11 @@ def page_data(
         "outliers": selection.outliers,
         "outliersDrawn": selection.outliers_drawn,
         "palette": {"light": LIGHT, "dark": DARK},
+        "categories": {"light": CATEGORIES_LIGHT, "dark": CATEGORIES_DARK},
+        "words": [asdict(word) for word in WORDS],
+        "created": run.record.created,
+        "version": version("gapscope"),
+        "paths": names.full,
         "fdr": run.record.config.compare.fdr,
         "sheets": [[sheet.name, sheet.start, sheet.stop, sheet.side, sheet.across] for sheet in tiles.sheets],
         "tiles": {"images": tiles.images, "bytes": tiles.bytes, "wanted": tiles.wanted},
@@ -87,16 +94,20 @@ def page_data(
             _headline(metrics["headlines"][pair.name], own) for pair, own in zip(run.pairs, opening, strict=True)
         ],
         "limits": [metrics["limits"][pair.name]["message"] for pair in run.pairs],
-        "groupNotes": _group_notes(run, metrics),
-        "warnings": [warning["sentence"] for name in run.datasets for warning in metrics["datasets"][name]["warnings"]],
+        "groupNotes": [names.text(note) for note in _group_notes(run, metrics)],
+        "warnings": [
+            names.text(warning["sentence"])
+            for name in run.datasets
+            for warning in metrics["datasets"][name]["warnings"]
+        ],
         "confounders": [_confounders(metrics["confounders"].get(pair.name)) for pair in run.pairs],
         "clusters": [
             _clusters(metrics["levels"][level]["clusters"]["count"], clusters, page_numbers)
             for level, clusters in zip(run.levels, one_sided, strict=True)
         ],
         "layouts": [_layout(metrics, level) for level in run.levels],
-        "rejects": _rejects(run, metrics),
-        "provenance": _provenance(run),
+        "rejects": _rejects(run, metrics, names),
+        "provenance": _provenance(run, names),
     }
 
 
@@ -145,13 +156,30 @@ def _group_notes(run: RunStore, metrics: Metrics) -> list[str]:
     return notes
 
 
+_PROPERTIES = {
+    "format": ("file format", ""),
+    "megapixels": ("image size", "megapixels"),
+    "aspect": ("width / height", ""),
+    "bytes_per_pixel": ("file size", "bytes per pixel"),
+    "jpeg_quality": ("JPEG quality", ""),
+    "brightness": ("brightness", "of 255"),
+    "contrast": ("contrast", "of 255"),
+    "color": ("color", "of 255"),
+    "sharpness": ("sharpness", ""),
+}
+
+
 def _confounders(confounders: ConfounderMetrics | None) -> dict[str, object] | None:
-    """Return how well the files alone tell a pair's datasets apart, a warning or None, and rows of what differs."""
+    """Return how well the files alone tell a pair's datasets apart, a warning or None, and rows of what differs.
+
+    A row is a property, its effect, its value on either side, and their unit.
+    """
     if confounders is None:
         return None
-    rows = [
-        [fact["name"], fact["effect"], _text(fact["query"]), _text(fact["reference"])] for fact in confounders["facts"]
-    ]
+    rows = []
+    for fact in confounders["facts"]:
+        title, unit = _PROPERTIES.get(fact["name"], (fact["name"], ""))
+        rows.append([title, fact["effect"], _text(fact["query"]), _text(fact["reference"]), unit])
     return {"auc": confounders["auc"], "warning": confounders["warning"], "rows": rows}
 
 
@@ -170,37 +198,41 @@ def _layout(metrics: Metrics, level: str) -> dict[str, float]:
     return {name: value for name, value in numbers.items() if value is not None}
 
 
-def _rejects(run: RunStore, metrics: Metrics) -> dict[str, object]:
+def _rejects(run: RunStore, metrics: Metrics, names: Names) -> dict[str, object]:
     counts: list[list[object]] = []
     rows: list[list[object]] = []
     for number, name in enumerate(run.datasets):
         counts += [[number, status, count] for status, count in metrics["datasets"][name]["statuses"].items()]
         if len(rows) < MAX_REJECTS:
             rejected = rows_rejected(run, name).slice(0, MAX_REJECTS - len(rows)).to_pylist()
-            rows += [[number, row["uri"], row["status"], row["error"] or ""] for row in rejected]
+            rows += [
+                [number, names.image(name, row["uri"]), row["status"], names.text(row["error"] or "")]
+                for row in rejected
+            ]
     return {"counts": counts, "rows": rows}
 
 
-def _provenance(run: RunStore) -> list[list[object]]:
+def _provenance(run: RunStore, names: Names) -> list[list[object]]:
     """Return groups of a title and lines, each a label and a text."""
     record = run.record
     config = record.config
-    return [
-        ["Run", [["folder", run.path.name], ["created", record.created], ["device", record.device]]],
-        [
+    groups: list[tuple[str, list[list[str]]]] = [
+        ("Run", [["folder", run.path.name], ["created", record.created], ["device", record.device]]),
+        (
             "Datasets",
             [
                 *([name, record.datasets[name].listing or source] for name, source in config.datasets.items()),
                 ["objects", str(config.objects)],
             ],
-        ],
-        ["embed", _lines(msgspec.to_builtins(config.embed))],
-        ["layout", _lines(msgspec.to_builtins(config.layout))],
-        ["compare", _lines(msgspec.to_builtins(config.neighbors) | msgspec.to_builtins(config.compare))],
-        ["model", _lines(msgspec.to_builtins(record.model))],
-        ["versions", _lines(record.versions)],
-        ["times", [[title, _time(timing)] for title, timing in record.times.items()]],
+        ),
+        ("embed", _lines(msgspec.to_builtins(config.embed))),
+        ("layout", _lines(msgspec.to_builtins(config.layout))),
+        ("compare", _lines(msgspec.to_builtins(config.neighbors) | msgspec.to_builtins(config.compare))),
+        ("model", _lines(msgspec.to_builtins(record.model))),
+        ("versions", _lines(record.versions)),
+        ("times", [[title, _time(timing)] for title, timing in record.times.items()]),
     ]
+    return [[title, [[label, names.text(text)] for label, text in lines]] for title, lines in groups]
 
 
 def _time(timing: Timing) -> str:

@@ -1,13 +1,19 @@
 """The stage that writes the report, from a run to RUN/report/index.html."""
 
+import tempfile
+from pathlib import Path
+
 from gapscope.device import Device
 from gapscope.progress import Progress
 from gapscope.report.heat_maps import read_page_heat_maps
 from gapscope.report.kinds import read_page_kinds
+from gapscope.report.likeness import read_likeness
 from gapscope.report.lists import read_one_sided_clusters, read_outlier_lists, read_rankings
+from gapscope.report.names import Names, read_relative_names
 from gapscope.report.page import write_page
 from gapscope.report.points import read_point_index
 from gapscope.report.selection import select_images
+from gapscope.report.single_file import write_single_file
 from gapscope.report.tiles import write_tiles
 from gapscope.run import open_run
 from gapscope.settings import EmbedSettings, ReportSettings
@@ -27,6 +33,7 @@ def write_report(
     settings: ReportSettings | None = None,
     embed: EmbedSettings | None = None,
     device: Device | None = None,
+    single_file: Path | None = None,
 ) -> Location:
     """Write the run's report, in place of an older one, and return the path of its page.
 
@@ -38,9 +45,10 @@ def write_report(
         settings: of the page.
         embed: the run's network, for heat maps; as run.json has it by default.
         device: where that network computes; the GPU by default where there is one.
+        single_file: where to write the page as one file as well, which names no paths, users, hosts or buckets.
 
     Raises:
-        OSError: the run's folder cannot be written.
+        OSError: the run's folder or the single file cannot be written.
     """
     settings = settings or ReportSettings()
     metrics = read_metrics(run)
@@ -57,22 +65,57 @@ def write_report(
         selection = select_images(index, outlier_lists, clusters, rankings, kinds.shown, max_drawn=settings.max_points)
         # 3. Their thumbnails.
         tiles = write_tiles(run, index, selection, settings.thumbnails, folder, progress)
-        # 4. The page and its data.
-        heat_maps = read_page_heat_maps(run, settings.heat_maps, index, kinds, selection)
-        write_page(run, metrics, index, outlier_lists, rankings, one_sided, kinds, heat_maps, selection, tiles, folder)
+        # 4. Vectors that find what is like an image.
+        likeness = read_likeness(run, index, selection, progress)
+
+        # 5. The page and its data.
+        def write(names: Names, into: Path) -> None:
+            heat_maps = read_page_heat_maps(run, settings.heat_maps, index, kinds, selection, names)
+            write_page(
+                run,
+                metrics,
+                index,
+                outlier_lists,
+                rankings,
+                one_sided,
+                kinds,
+                heat_maps,
+                selection,
+                tiles,
+                likeness,
+                names,
+                into,
+            )
+
+        write(Names(), folder)
         files = [path for path in folder.rglob("*") if path.is_file()]
         write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
+        # 6. The same for mailing.
+        if single_file is not None:
+            with tempfile.TemporaryDirectory(prefix="gapscope-") as mailed:
+                write(read_relative_names(run, index, selection), Path(mailed))
+                (Path(mailed) / "tiles").symlink_to(folder / "tiles")
+                size = write_single_file(Path(mailed), single_file)
+            progress.note(f"{single_file}: {size / 1e6:.1f} MB")
     return run.path / "report" / "index.html"
 
 
-def rewrite_report(path: LocationLike, progress: Progress, settings: ReportSettings | None = None) -> Location:
+def rewrite_report(
+    path: LocationLike, progress: Progress, settings: ReportSettings | None = None, single_file: Path | None = None
+) -> Location:
     """Open a finished run and write its report again, while no other command works on it.
+
+    Args:
+        path: folder or URL of the run.
+        progress: shows the work.
+        settings: of the page.
+        single_file: as of `write_report`.
 
     Raises:
         RunError: there is no such run, or it is in use.
         DamageError: its files are not whole.
-        OSError: the run's folder cannot be written.
+        OSError: the run's folder or the single file cannot be written.
     """
     run = open_run(path).store
     with run_lock(run.path, "gapscope report", progress), diagnose_damage(run.path):
-        return write_report(run, progress, settings)
+        return write_report(run, progress, settings, single_file=single_file)

@@ -8,7 +8,6 @@ from gapscope.errors import DamageError
 from gapscope.report.lists import read_outlier_lists, read_rankings
 from gapscope.report.numbers import charts, numbers_table
 from gapscope.report.opening import Opening, openings
-from gapscope.report.page import _common_folder
 from gapscope.report.points import read_point_index, read_points, rows_of_uris
 from gapscope.report.selection import read_plotted_points, select_images
 from gapscope.settings import Reading, Readings
@@ -113,22 +112,6 @@ def test_metrics_that_are_no_numbers_are_damage(tmp_path: Path, damage: str) -> 
     path.write_text(path.read_text().replace('"coverage": 0.5', f'"coverage"{damage}'))
     with pytest.raises(DamageError, match=r"metrics\.json is damaged.*gapscope verify"):
         read_metrics(run)
-
-
-@pytest.mark.parametrize(
-    ("uris", "folder"),
-    [
-        ([], ""),
-        (["/a/b/1.png"], "/a/b/"),
-        (["/a/b/1.png", "/a/b/2.png"], "/a/b/"),
-        (["/a/b1/x.png", "/a/b2/x.png"], "/a/"),
-        (["/a/b.png", "/a/b.png.d/c.png"], "/a/"),
-        (["x.png", "y.png"], ""),
-        (["/x.png", "s3://y.png"], ""),
-    ],
-)
-def test_file_names_are_shown_without_the_folder_they_share(uris: list[str], folder: str) -> None:
-    assert _common_folder(uris) == folder
 
 
 def test_images_without_a_place_on_some_level_are_left_out_of_all(tmp_path: Path) -> None:

