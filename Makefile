@@ -12,15 +12,21 @@ READY := .venv/.ready
 TOOLS := .venv-tools/bin
 TOOLS_READY := .venv-tools/.ready
 LOCKED := requirements/locked.txt
+# The page's sources are TypeScript; what a browser runs is built from them and kept in the repository.
+PAGE := engine/page
+PAGE_READY := $(PAGE)/node_modules/.ready
+# Node and npm come from .venv too.
+NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix $(PAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench test test-slow lint format wheel lock audit licenses sbom clean
+.PHONY: help demo bench page test test-slow lint format wheel lock audit licenses sbom clean
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    make lint, and the tests but those that take long"
 	@echo "make test-slow  the tests that take long, and the examples in docstrings"
-	@echo "make lint    ruff, import-linter and mypy alone"
+	@echo "make lint    ruff, import-linter, mypy, and for the page eslint, tsc and its unit tests"
+	@echo "make page    build the report's page from $(PAGE) into engine/gapscope/report/assets"
 	@echo "make format  let ruff mend and format the code"
 	@echo "make bench   gapscope against its peers on the same images, into benchmarks/results/peers.json and .html"
 	@echo "make wheel   build the source distribution, and from it the wheel, into dist/"
@@ -44,7 +50,14 @@ test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
 	$(BIN)/python -m pytest -p doctest_runs --doctest-modules engine/gapscope
 
-lint: $(READY)
+page: $(PAGE_READY)
+	$(NPM) run build
+
+lint: $(READY) $(PAGE_READY)
+	$(NPM) run --silent check
+	$(NPM) run --silent lint
+	$(NPM) run --silent fresh
+	$(NPM) run --silent test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/lint-imports --no-cache
@@ -76,7 +89,7 @@ sbom: $(TOOLS_READY)
 		--output-file dist/gapscope.cdx.json
 
 clean:
-	rm -rf .venv .venv-tools dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tools $(PAGE)/node_modules $(PAGE)/build dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find engine cli tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
@@ -89,6 +102,10 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv, once: some minutes, and 7 GB of disk, mostly for torch and the CUDA libraries that it brings."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev,demo]"
+	@touch $@
+
+$(PAGE_READY): $(PAGE)/package-lock.json $(READY)
+	$(NPM) ci --silent
 	@touch $@
 
 $(TOOLS_READY): requirements/tools.txt

@@ -1,0 +1,1 @@
+"use strict";(()=>{var r="gapscope-theme",a=()=>{try{let e=localStorage.getItem(r);return e==="light"||e==="dark"?e:null}catch{return null}},c=()=>matchMedia("(prefers-color-scheme: dark)");var s=e=>{document.documentElement.dataset.theme=e};var t=()=>s(a()??(c().matches?"dark":"light"));var o=new Map;window.gapscope={receive:(e,n)=>o.set(e,n),received:o};t();})();
