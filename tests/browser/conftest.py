@@ -11,7 +11,7 @@ from gapscope.progress import Silent
 from gapscope.stages.report import write_report
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, BrowserType, Dialog, Page
+    from playwright.sync_api import Browser, BrowserContext, BrowserType, ConsoleMessage, Dialog, Page
 
 # Software rendering gives WebGL where there is no GPU; the sandbox wants rights that containers do not have.
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
@@ -121,31 +121,98 @@ def browser(launch: Callable[..., "Browser"]) -> "Browser":
     return launch()
 
 
+# A link that says nothing shows the page as it opens.
+_AGAIN = """() => new Promise((done) => {
+  addEventListener("hashchange", () => setTimeout(done), { once: true });
+  location.hash = `again=${performance.now()}`;
+  scrollTo(0, 0);
+})"""
+_IS_LOADED = """() => {
+  const { level, levelNumber, reading } = gapscope.state;
+  return level.value?.number === levelNumber.value && level.value.reading === reading.value;
+}"""
+
+
+class _Watched:
+    """A window of the browser, and what went wrong in it."""
+
+    def __init__(self, context: "BrowserContext") -> None:
+        self.page: Page = context.new_page()
+        self.errors: list[str] = []
+        self.requests: list[str] = []
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.on("console", self._note)
+        self.page.on("dialog", self._refuse)
+        self.page.on("request", lambda request: self.requests.append(request.url))
+
+    def _note(self, message: "ConsoleMessage") -> None:
+        if message.type == "error":
+            self.errors.append(message.text)
+
+    def _refuse(self, dialog: "Dialog") -> None:
+        self.errors.append(dialog.message)
+        dialog.dismiss()
+
+    def open(self, path: Path) -> "Page":
+        self.page.goto(path.as_uri())
+        self.page.wait_for_selector("body[data-level]", timeout=60_000)
+        return self.page
+
+    def check(self) -> None:
+        assert self.errors == []
+        assert [url for url in self.requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
 @pytest.fixture
 def visit(browser: "Browser") -> Iterator[Callable[..., "Page"]]:
     """Open a report and wait until it is drawn; the test fails if the page errs or asks for anything from outside."""
     contexts: list[BrowserContext] = []
-    errors: list[str] = []
-    requests: list[str] = []
+    watched: list[_Watched] = []
 
-    def refuse(dialog: "Dialog") -> None:
-        errors.append(dialog.message)
-        dialog.dismiss()
-
-    def opened(path: Path, *, width: int = 1280, height: int = 900, scheme: Any = "light", on: Any = None) -> "Page":
-        context = (on or browser).new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
-        contexts.append(context)
-        page: Page = context.new_page()
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-        page.on("dialog", refuse)
-        page.on("request", lambda request: requests.append(request.url))
-        page.goto(path.as_uri())
-        page.wait_for_selector("body[data-level]", timeout=60_000)
-        return page
+    def opened(
+        path: Path, *, width: int = 1280, height: int = 900, scheme: Any = "light", motion: Any = None, on: Any = None
+    ) -> "Page":
+        size: Any = {"width": width, "height": height}
+        contexts.append((on or browser).new_context(viewport=size, color_scheme=scheme, reduced_motion=motion))
+        watched.append(_Watched(contexts[-1]))
+        return watched[-1].open(path)
 
     yield opened
     for context in contexts:
         context.close()
-    assert errors == []
-    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+    for own in watched:
+        own.check()
+
+
+@pytest.fixture(scope="session")
+def _shared(browser: "Browser") -> Iterator[dict[Path, _Watched]]:
+    shared: dict[Path, _Watched] = {}
+    yield shared
+    for own in shared.values():
+        own.page.context.close()
+
+
+@pytest.fixture
+def revisit(browser: "Browser", _shared: dict[Path, _Watched]) -> Iterator[Callable[[Path], "Page"]]:
+    """Show a report that another test may have opened, as it opens: opening one takes seconds where a CPU draws.
+
+    Nothing moves on it by itself. What no link holds stays as the other test left it, such as the order of the grid.
+    """
+    used: list[_Watched] = []
+
+    def shown(path: Path) -> "Page":
+        if path in _shared:
+            used.append(_shared[path])
+            page = used[-1].page
+            page.evaluate(_AGAIN)
+            page.wait_for_function(_IS_LOADED)
+            page.mouse.move(0, 0)
+            return page
+        size: Any = {"width": 1280, "height": 900}
+        _shared[path] = _Watched(browser.new_context(viewport=size, reduced_motion="reduce"))
+        used.append(_shared[path])
+        return used[-1].open(path)
+
+    yield shown
+    for own in used:
+        own.check()

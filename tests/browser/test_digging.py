@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import page_map
 import pytest
 from PIL import Image
 
@@ -20,31 +21,6 @@ if TYPE_CHECKING:
 
 Visit = Callable[..., "Page"]
 Color = Callable[[int, int], tuple[int, int, int]]
-
-_RINGS = "document.getElementById('map')._fullData.slice(2).map((trace) => trace.x.length)"
-
-
-@pytest.fixture(scope="module")
-def opened(browser: "Browser", measured_page: Path) -> Iterator["Page"]:
-    """One page for all tests that leave it as they found it; opening one takes seconds where a CPU draws."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1300})
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-    page.goto(measured_page.as_uri())
-    page.wait_for_selector("body[data-level]", timeout=60_000)
-    yield page
-    page.close()
-    assert errors == []
-
-
-@pytest.fixture
-def measured(opened: "Page") -> "Page":
-    opened.evaluate("gapscope.update({ level: 0, reading: 'as-is', pinned: null, color: -1, selected: new Set() })")
-    opened.wait_for_selector("body[data-level='0']")
-    opened.fill("#find", "")
-    opened.locator("#find").blur()
-    return opened
 
 
 def middle(page: "Page", selector: str) -> tuple[float, ...]:
@@ -60,23 +36,27 @@ def saved(page: "Page") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
-def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
-    page = measured
+def test_how_sure_the_numbers_are_is_on_the_page(revisit: Visit, measured_page: Path) -> None:
+    page = revisit(measured_page)
     assert page.locator(".lead-card .sentence").count() == 2
     warning = page.inner_text("#confounder-warning")
     assert "<i>JPEG</i> on one side" in warning
     assert warning.count("Look at the files first") == 1
     assert "100% <b>PNG</b>" in page.inner_text("#confounders")
     assert page.locator("main i, main b").count() == 0
-    charts = page.locator("#charts svg").evaluate_all("all => all.map((svg) => svg.getAttribute('aria-label'))")
-    assert any(chart.startswith("Histogram") for chart in charts)
-    frechet = next(chart for chart in charts if chart.startswith("Fréchet"))
-    assert "P2 real: 0.4 (0.35 to 0.75), beyond noise" in frechet
-    assert [chart.split(" by level")[0] for chart in charts[1:6]] == [
-        "Outlier share", "Share not like the reference", "Gap", "Kernel distance (KID)", "Neighbor test"
+    charts = page.locator("[data-chart]").evaluate_all("all => all.map((chart) => chart.dataset.chart)")
+    assert charts[:8] == [
+        "listed-of-shown", "outlier-scores", "outside-scores", "outlier_share", "share_outside", "gap",
+        "kid", "two_sample"
     ]  # fmt: skip
-    assert len(charts) == 12
-    page.keyboard.press("ArrowRight")
+    frechet = page.locator("[data-chart=frechet]")
+    assert frechet.locator(".stop").first.get_attribute("aria-label") == (
+        "Fréchet distance, P2: 0.4 (0.35 to 0.75), beyond noise"
+    )
+    # A chart is read by pointing at it, and a click on it shows a level.
+    frechet.locator(".stop").nth(2).hover()
+    assert frechet.locator(".readout").inner_text().split()[0] == "P4"
+    frechet.locator(".stop").nth(1).click()
     page.wait_for_selector("body[data-level='1']")
     assert "0.91 of 1" in page.inner_text("#map-note")
     assert "beyond noise" in page.inner_text("#charts")
@@ -85,14 +65,16 @@ def test_how_sure_the_numbers_are_is_on_the_page(measured: "Page") -> None:
     assert page.locator(".cluster .neighbor").first.get_attribute("title") == "23.png"
 
 
-def test_an_image_is_found_by_a_part_of_its_name(measured: "Page", color: Color) -> None:
-    page = measured
+def test_an_image_is_found_by_a_part_of_its_name(revisit: Visit, measured_page: Path, color: Color) -> None:
+    page = revisit(measured_page)
     page.fill("#find", "no such name")
-    assert "No image on this page" in page.inner_text("#matches")
+    page.locator("#matches").get_by_text("No image on this page").wait_for()
     page.fill("#find", "17.p")
+    page.wait_for_selector("#matches .match")
     assert page.locator("#matches .match").count() == 2
     page.wait_for_timeout(200)
-    dataset = page.evaluate("gapscope.image.dataset[Number(document.querySelector('.match .thumbnail').dataset.image)]")
+    found = "Number(document.querySelector('.match .thumbnail').dataset.image)"
+    dataset = page.evaluate(f"gapscope.images.dataset[{found}]")
     assert np.abs(np.subtract(middle(page, ".match .thumbnail"), color(dataset, 17))).max() < 12
     page.keyboard.press("ArrowDown")
     page.keyboard.press("ArrowDown")
@@ -100,15 +82,24 @@ def test_an_image_is_found_by_a_part_of_its_name(measured: "Page", color: Color)
     page.wait_for_selector("#pinned.filled")
     assert "17.png" in page.inner_text("#pinned")
     assert page.locator("#matches").is_hidden()
-    assert page.evaluate(_RINGS)[2] == 1
+    assert len(page_map.marked(page, "pinned")) == 1
     page.focus("#find")
     page.keyboard.press("Escape")
     assert page.locator("#matches").is_hidden()
     assert page.locator("#pinned.filled").count() == 1
+    # All that are found are selected at once; texts are searched as names are.
+    page.fill("#find", "fog")
+    page.get_by_role("button", name="Select all 6").click()
+    page.locator("#selected").get_by_text("6 images selected").wait_for()
+    assert page.inner_text("#grid-what") == 'Selected: search "fog"'
+    assert page.locator("#grid .item-name").count() == 6
+    # The only one of them that is listed comes first.
+    assert page.locator("#grid .item-name").first.inner_text() == "02.png"
+    page.fill("#find", "")
 
 
-def test_what_is_selected_stays_and_is_saved_as_a_list(measured: "Page") -> None:
-    page = measured
+def test_what_is_selected_stays_and_is_saved_as_a_list(revisit: Visit, measured_page: Path) -> None:
+    page = revisit(measured_page)
     page.click("#select-area")
     box = page.locator("#area").bounding_box()
     assert box is not None
@@ -116,48 +107,44 @@ def test_what_is_selected_stays_and_is_saved_as_a_list(measured: "Page") -> None
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] - 2, box["y"] + box["height"] - 2, steps=3)
     page.mouse.up()
-    page.wait_for_selector("#selection:not([hidden])")
-    assert "48 images selected" in page.inner_text("#selection")
+    page.locator("#selected").get_by_text("48 images selected").wait_for()
     rows = saved(page)
     assert {(row["dataset"], int(row["row"])) for row in rows} == {
         (name, row) for name in ("real", "synthetic") for row in range(24)
     }
     assert all(Path(row["uri"]).name == f"{int(row['row']):02d}.png" for row in rows)
+    assert {row["weather"] for row in rows if row["dataset"] == "real"} == {
+        "sun", "fog", "", "<img src=x onerror=window.hit=1>"
+    }  # fmt: skip
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("body[data-level='1']")
-    assert page.evaluate(_RINGS)[3] == 48
+    assert len(page_map.marked(page, "selected")) == 48
     page.click("#clear-selection")
-    page.locator(".cluster").first.get_by_text("Select", exact=True).click()
+    page.locator(".cluster").first.get_by_role("button", name="Select cluster 0").click()
+    page.locator("#selected").get_by_text("24 images selected").wait_for()
     assert {row["dataset"] for row in saved(page)} == {"real"}
     page.click("#clear-selection")
-    page.click("#select-list")
+    # In the grid: all that it lists, one less, and none.
+    page.click("#select-all")
+    page.locator("#selected").get_by_text("5 images selected").wait_for()
     assert len(saved(page)) == 5
     page.locator(".item").first.click()
-    page.locator("#pinned").get_by_text("Selected").click()
-    assert "4 images selected" in page.inner_text("#selection")
+    page.locator("#pinned").get_by_role("button", name="Selected").click()
+    page.locator("#selected").get_by_text("4 images selected").wait_for()
+    page.locator(".item .tick input").first.check()
+    page.locator("#selected").get_by_text("5 images selected").wait_for()
 
 
 @pytest.mark.slow
 def test_hostile_names_come_out_of_a_list_as_they_are(visit: Visit, hostile_page: Path) -> None:
     page = visit(hostile_page)
-    page.evaluate("gapscope.update({ reading: 'as-is' })")
+    page.evaluate("gapscope.state.show({ reading: 'as-is' })")
     page.wait_for_selector("body[data-reading='as-is']")
     page.select_option("#pair", label="real vs synthetic")
-    page.click("#select-list")
+    page.click("#select-all")
     images = hostile_page.parents[2] / "images" / "real"
     expected = {str(path) for path in images.rglob("*.png")}
     assert {row["uri"] for row in saved(page)} == expected
-
-
-def test_the_map_is_colored_by_score_and_by_cluster(measured: "Page") -> None:
-    page = measured
-    colors = "[...new Set(document.getElementById('map').data.flatMap(({ marker }) => [].concat(marker.color)))].length"
-    page.select_option("#color", label="outlier score")
-    page.wait_for_selector("#color-key .ramp")
-    assert page.evaluate(colors) > 10
-    page.select_option("#color", label="cluster")
-    page.wait_for_function("document.querySelector('#color-key').innerText.includes('2 clusters')")
-    assert page.evaluate(colors) <= 5
 
 
 @pytest.mark.slow
@@ -172,7 +159,7 @@ def test_the_page_in_one_file_shows_the_same(visit: Visit, hostile_page: Path, t
     assert page.evaluate("window.hit") is None
     page.wait_for_timeout(300)
     image = "Number(document.querySelector('#pinned .thumbnail').dataset.image)"
-    dataset, row = page.evaluate(f"[gapscope.image.dataset[{image}], gapscope.image.row[{image}]]")
+    dataset, row = page.evaluate(f"[gapscope.images.dataset[{image}], gapscope.images.row[{image}]]")
     assert np.abs(np.subtract(middle(page, "#pinned .thumbnail"), color(dataset, row))).max() < 12
 
 
@@ -210,7 +197,12 @@ def test_nothing_moves_for_those_who_do_not_want_it(browser: "Browser", measured
     page.goto(measured_page.as_uri())
     page.wait_for_selector("body[data-level]", timeout=60_000)
     assert page.evaluate("getComputedStyle(document.querySelector('.bar'), '::after').transitionDuration") == "0s"
-    page.evaluate("document.querySelector('.item').click()")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_selector("body[data-level='1']")
+    places = page_map.places(page)
+    page.wait_for_timeout(200)
+    assert page_map.places(page) == pytest.approx(places)
+    page.evaluate("document.querySelector('.lead-card .neighbor').click()")
     page.wait_for_selector("#pinned.filled")
     assert page.evaluate("Math.abs(document.querySelector('.stage').getBoundingClientRect().top)") < 40
     page.close()

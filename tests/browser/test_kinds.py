@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import fake_run
 import numpy as np
+import page_map
 import pytest
 
 from gapscope.progress import Silent
@@ -32,9 +33,9 @@ def top(page: "Page", selector: str) -> float:
 
 @pytest.mark.parametrize("width", [1440, 390])
 def test_the_first_screen_has_a_kind_with_its_pictures_before_any_number(
-    visit: Visit, kinds_page: Path, width: int
+    revisit: Visit, kinds_page: Path, width: int
 ) -> None:
-    page = visit(kinds_page)
+    page = revisit(kinds_page)
     page.set_viewport_size({"width": width, "height": 900})
     assert top(page, ".kind-pictures .thumbnail") < 700
     assert top(page, ".kind-card") < top(page, "#lead-pairs") < top(page, "#levels") < top(page, "#map")
@@ -45,16 +46,14 @@ def test_the_first_screen_has_a_kind_with_its_pictures_before_any_number(
     assert "looks like: espresso (0.8)" in second.inner_text()
     assert "P2 only · a suggestion" in second.inner_text()
     assert "what real-vs-synthetic says." in page.locator(".kind-column").first.inner_text()
-
-
-def test_a_user_s_name_is_text_and_nothing_more(visit: Visit, kinds_page: Path) -> None:
-    page = visit(kinds_page)
+    # A user's name is text and nothing more.
     assert page.locator(".kind-name").first.inner_text() == fake_run.KIND_NAMES[0]
     assert page.evaluate("window.hit") is None
+    page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_a_picture_stands_beside_its_counterpart_and_pins_it(visit: Visit, kinds_page: Path) -> None:
-    page = visit(kinds_page)
+def test_a_picture_stands_beside_its_counterpart_and_pins_it(revisit: Visit, kinds_page: Path) -> None:
+    page = revisit(kinds_page)
     card = page.locator(".kind-card").first
     own, counterparts = card.locator(".kind-pictures").all()
     assert own.locator(".thumbnail").count() == counterparts.locator(".thumbnail").count() == 5
@@ -64,42 +63,50 @@ def test_a_picture_stands_beside_its_counterpart_and_pins_it(visit: Visit, kinds
     assert "00.png" in page.inner_text("#pinned")
 
 
-def test_a_card_selects_its_kind_on_the_map_in_the_gallery_and_in_the_charts(visit: Visit, kinds_page: Path) -> None:
-    page = visit(kinds_page)
+def test_a_card_selects_its_kind_on_the_map_in_the_grid_and_in_the_charts(revisit: Visit, kinds_page: Path) -> None:
+    page = revisit(kinds_page)
     page.locator(".kind-head").nth(1).press("Enter")
-    page.wait_for_selector("#selection:not([hidden])")
-    assert "5 images selected" in page.inner_text("#selection")
-    title = " ".join(page.inner_text("#gallery-title").split())
+    page.locator("#selected").get_by_text("5 images selected").wait_for()
+    assert len(page_map.marked(page, "selected")) == 5
+    page.locator("#grid-what", has_text="K2").wait_for()
+    title = " ".join(page.inner_text("#grid-what").split())
     assert title.startswith("K2, looks like: espresso (0.8): synthetic against real")
-    assert page.locator("#gallery-items .item").count() == 5
+    assert page.locator("#grid .item").count() == 5
     assert "K2: listed" in page.inner_text("#charts")
     assert page.locator(".kind-card.shown").get_attribute("data-kind") == "K2"
     assert page.locator(".kind-head").nth(1).get_attribute("aria-pressed") == "true"
     assert page.evaluate("document.activeElement.dataset.kindHead") == "K2"
 
     page.locator(".kind-head").nth(1).press("Enter")
-    page.wait_for_selector("#selection", state="hidden")
-    assert "Worst outliers of" in page.inner_text("#gallery-title")
+    page.locator("#selected").get_by_text("Nothing is selected").wait_for()
+    assert "Worst outliers of" in " ".join(page.inner_text("#grid-what").split())
     assert "K2" not in page.inner_text("#charts")
+    assert page_map.marked(page, "dimmed") == set()
 
 
-def test_another_pair_leaves_the_kind(visit: Visit, kinds_page: Path) -> None:
-    page = visit(kinds_page)
-    page.locator(".kind-head").first.click()
-    page.wait_for_selector(".kind-card.shown")
-    page.select_option("#pair", label="synthetic vs real")
-    page.wait_for_selector(".kind-card.shown", state="detached")
-    assert "Worst outliers of" in page.inner_text("#gallery-title")
+def test_a_kind_filters_and_colors_too(revisit: Visit, kinds_page: Path) -> None:
+    page = revisit(kinds_page)
+    page.select_option("#color", label="kind")
+    page.wait_for_selector("#color-key .key-entry")
+    assert page.locator("#color-key .key-entry bdi").all_inner_texts() == [
+        "K1 <img src=x onerror=window.hit=1>", "K2 looks like: espresso (0.8)", "of no kind"
+    ]  # fmt: skip
+    page.click("#open-filters")
+    page.locator(".filter-card", has_text="K2").get_by_role("checkbox", name="looks like").check()
+    page.wait_for_selector(".filter-chip")
+    assert len(page_map.drawn(page)) == 5
+    page.click("#clear-filters")
+    page.click("#open-filters")
 
 
-def test_without_a_kind_the_first_screen_says_what_that_means(visit: Visit, plain_page: Path) -> None:
-    page = visit(plain_page)
+def test_without_a_kind_the_first_screen_says_what_that_means(revisit: Visit, plain_page: Path) -> None:
+    page = revisit(plain_page)
     assert page.locator(".kind-card.none").count() == 2
     assert "A gap of 1 image or more of one kind would have been listed" in page.inner_text("#kinds")
 
 
-def test_levels_have_a_word_and_a_patch_at_true_size(visit: Visit, kinds_page: Path) -> None:
-    page = visit(kinds_page)
+def test_levels_have_a_word_and_a_patch_at_true_size(revisit: Visit, kinds_page: Path) -> None:
+    page = revisit(kinds_page)
     assert page.locator(".level-word").all_inner_texts() == ["texture", "pattern", "parts"]
     sizes = [patch.bounding_box() for patch in page.locator(".patch").all()]
     assert [size and (size["width"], size["height"]) for size in sizes] == [(16, 16), (32, 32), (64, 64)]
@@ -133,8 +140,8 @@ def heat_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(str(write_report(run.store, Silent())))
 
 
-def test_a_switch_shows_where_in_the_pictures_a_kind_is_unlike(visit: Visit, heat_page: Path) -> None:
-    page = visit(heat_page)
+def test_a_switch_shows_where_in_the_pictures_a_kind_is_unlike(revisit: Visit, heat_page: Path) -> None:
+    page = revisit(heat_page)
     card, other = page.locator(".kind-card").all()
     assert card.locator("canvas").count() == 0
     assert "No heat maps: the vectors are not of a network" in other.inner_text()
@@ -159,11 +166,11 @@ def test_a_switch_shows_where_in_the_pictures_a_kind_is_unlike(visit: Visit, hea
     assert card.locator("canvas").count() == 0
 
 
-def test_the_pinned_image_has_the_same_switch(visit: Visit, heat_page: Path) -> None:
-    page = visit(heat_page)
+def test_the_pinned_image_has_the_same_switch(revisit: Visit, heat_page: Path) -> None:
+    page = revisit(heat_page)
     page.locator(".kind-pictures button").first.click()
     page.locator("#pinned").get_by_role("button", name="Where?").click()
     page.wait_for_selector("#pinned canvas")
-    page.locator("#pinned .strip button, #pinned .neighbor").first.click()
+    page.locator("#pinned .neighbor").first.click()
     page.wait_for_function("!document.querySelector('#pinned canvas')")
     assert "No heat map: " in page.locator("#pinned").inner_text()

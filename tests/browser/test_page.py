@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import page_map
 import pytest
 from PIL import Image
 
@@ -11,41 +12,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 Visit = Callable[..., "Page"]
+Color = Callable[[int, int], tuple[int, int, int]]
 
-_EYE = "Object.values(document.getElementById('map')._fullLayout.scene._scene.getCamera().eye)"
-
+_CAMERA = "(({ azimuth, elevation, distance }) => [azimuth, elevation, distance])(gapscope.map().camera)"
 _FRAMES = """async () => {
   for (let frame = 0; frame < 15; frame += 1) await new Promise(requestAnimationFrame);
 }"""
-
-# Where each drawn image's point is on the screen, by the map's own matrices; hidden behind others or not.
-_POINTS = """() => {
-  const element = document.getElementById("map");
-  const scene = element._fullLayout.scene._scene;
-  const { model, view, projection } = scene.glplot.cameraParams;
-  const scale = scene.dataScale;
-  const times = (m, v) => [0, 1, 2, 3].map((row) => (
-    m[row] * v[0] + m[4 + row] * v[1] + m[8 + row] * v[2] + m[12 + row] * v[3]));
-  const box = element.querySelector("canvas").getBoundingClientRect();
-  const level = gapscope.state.level;
-  return gapscope.loadLevel(level).then(({ points }) => Array.from(gapscope.image.drawn, (_, image) => {
-    const place = [0, 1, 2].map((axis) => points[3 * image + axis] * scale[axis]);
-    const [x, y, , w] = times(projection, times(view, times(model, [...place, 1])));
-    return [box.left + (x / w + 1) / 2 * box.width, box.top + (1 - y / w) / 2 * box.height];
-  }));
-}"""
-
-
-def loneliest(page: "Page") -> tuple[int, float, float]:
-    """Number and place on the screen of the point on the map that is farthest from all others."""
-    points, box = np.array(page.evaluate(_POINTS)), page.locator("#map").bounding_box()
-    assert box is not None
-    apart = np.linalg.norm(points[:, None] - points[None], axis=2) + 1e9 * np.eye(len(points))
-    # A map that is narrower than high cuts off points at its sides.
-    low = np.array([box["x"], box["y"]]) + 10
-    inside = ((points > low) & (points < low + np.array([box["width"], box["height"]]) - 20)).all(axis=1)
-    image = int(np.where(inside, apart.min(axis=1), -1).argmax())
-    return image, float(points[image][0]), float(points[image][1])
 
 
 def scroll_to_map(page: "Page") -> None:
@@ -63,7 +35,7 @@ def drag(page: "Page", right: int, down: int) -> None:
     page.mouse.up()
     # The map glides to a stop; counted in frames, since a slow machine draws few of them a second.
     before = None
-    while before != (before := page.evaluate(_EYE)):
+    while before != (before := page.evaluate(_CAMERA)):
         page.evaluate(_FRAMES)
 
 
@@ -76,10 +48,10 @@ def seen(page: "Page", selector: str) -> tuple[float, ...]:
     return tuple(middle.mean(axis=(0, 1)))
 
 
-def test_the_page_says_what_it_shows(visit: Visit, plain_page: Path) -> None:
-    page = visit(plain_page)
+def test_the_page_says_what_it_shows(revisit: Visit, plain_page: Path) -> None:
+    page = revisit(plain_page)
     assert page.title() == "real vs synthetic · gapscope"
-    assert page.locator("#verdict").is_hidden()
+    assert page.locator("#notices").inner_text() == ""
     assert page.locator(".lead-card").count() == 2
     card = page.locator(".lead-card").first.inner_text()
     assert card.split()[:5] == ["real", "images", "that", "synthetic", "lacks"]
@@ -91,28 +63,33 @@ def test_the_page_says_what_it_shows(visit: Visit, plain_page: Path) -> None:
     assert page.locator(".lead-card").first.locator(".pictures .thumbnail").count() == 5
     assert "5 of 24 real images (21%) are outliers" in page.inner_text("#pairs")
     assert "all 48 images" in page.inner_text("#map-note")
-    assert page.locator("#gallery-items li").count() == 5
+    assert page.locator("#grid .item").count() == 5
     assert "bad.png" in page.inner_text("#rejects")
-    assert "reference among neighbors" in page.inner_text("#numbers")
-    assert page.locator("#map canvas").count() == 1
+    numbers = page.locator("#numbers th").evaluate_all("all => all.map(({ textContent }) => textContent)")
+    assert any("reference among neighbors" in text for text in numbers)
+    page.wait_for_function("gapscope.map().pointsDrawn === 48")
+    assert {image: point.shape for image, point in page_map.drawn(page).items()} == dict(
+        enumerate(page.evaluate("[...gapscope.images.dataset]"))
+    )
 
 
 @pytest.mark.slow
 def test_switching_the_level_keeps_the_camera(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
-    start = page.evaluate(_EYE)
+    start = page.evaluate(_CAMERA)
     drag(page, 90, 30)
-    turned = page.evaluate(_EYE)
-    assert turned != pytest.approx(start, abs=0.05)
+    turned = page.evaluate(_CAMERA)
+    assert turned != pytest.approx(start, abs=0.5)
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("body[data-level='1']")
     assert page.inner_text("#pairs-title") == "At P3, as it is"
-    assert page.evaluate(_EYE) == pytest.approx(turned)
+    # The address holds the camera with a few digits only.
+    assert page.evaluate(_CAMERA) == pytest.approx(turned, abs=0.1)
     page.locator(".level").nth(2).click()
     page.wait_for_selector("body[data-level='2']")
-    assert page.evaluate(_EYE) == pytest.approx(turned)
+    assert page.evaluate(_CAMERA) == pytest.approx(turned, abs=0.1)
     page.click("#reset")
-    assert page.evaluate(_EYE) == pytest.approx(start)
+    assert page.evaluate(_CAMERA) == pytest.approx(start)
 
 
 @pytest.mark.slow
@@ -124,55 +101,52 @@ def test_arrow_keys_leave_a_select_alone(visit: Visit, plain_page: Path) -> None
 
 
 @pytest.mark.parametrize("level", [0, *(pytest.param(level, marks=pytest.mark.slow) for level in (1, 2))])
-def test_hovering_shows_the_image_of_the_point(
-    visit: Visit, plain_page: Path, color: Callable[[int, int], tuple[int, int, int]], level: int
-) -> None:
-    page = visit(plain_page)
+def test_hovering_shows_the_image_of_the_point(revisit: Visit, plain_page: Path, color: Color, level: int) -> None:
+    page = revisit(plain_page)
     page.locator(".level").nth(level).click()
     page.wait_for_selector(f"body[data-level='{level}']")
-    page.locator(".stage").scroll_into_view_if_needed()
-    page.evaluate("document.querySelector('.stage').scrollIntoView()")
-    image, x, y = loneliest(page)
+    scroll_to_map(page)
+    image, x, y = page_map.loneliest(page)
     page.mouse.move(x - 40, y)
     page.mouse.move(x, y, steps=4)
-    page.wait_for_selector("#hover:not([hidden])")
-    name, dataset = page.evaluate(f"[gapscope.image.name({image}), gapscope.image.dataset[{image}]]")
+    page.wait_for_selector("#hover")
+    name, dataset = page.evaluate(f"[gapscope.images.name({image}), gapscope.images.dataset[{image}]]")
     assert name in page.inner_text("#hover")
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(100)
     assert np.abs(np.subtract(seen(page, "#hover .thumbnail"), color(dataset, int(name[:2])))).max() < 12
 
+    before = page_map.places(page)
     page.mouse.down()
     page.mouse.up()
-    page.wait_for_selector("#pinned.filled")
+    page.wait_for_selector("#pinned.filled .neighbor")
     assert name in page.inner_text("#pinned")
     assert page.locator("#pinned .neighbor").count() == 5
+    assert page_map.marked(page, "pinned") == {image}
+    # The map stays where it is, so that the next point is where it was seen.
+    assert page_map.places(page) == pytest.approx(before)
 
     # With Shift, a click selects instead, and a second one takes it back.
-    box = page.locator("#map").bounding_box()
-    assert box is not None
-    beside = box["x"] + 5, box["y"] + 5
     page.keyboard.down("Shift")
-    image = loneliest(page)[0]
-    for state in ("visible", "hidden"):
-        # What is pinned stands beside the map, which has moved for it.
-        page.mouse.move(*beside)
-        page.wait_for_selector("#hover", state="hidden")
-        x, y = page.evaluate(_POINTS)[image]
+    for chosen, text in (({image}, "1 image selected"), (set(), "Nothing is selected")):
+        page.mouse.move(x - 40, y)
+        page.wait_for_selector("#hover", state="detached")
         page.mouse.move(x, y, steps=4)
-        page.wait_for_selector(f"#hover[data-image='{image}']:not([hidden])")
+        page.wait_for_selector(f"#hover[data-image='{image}']")
         page.mouse.down()
         page.mouse.up()
-        page.wait_for_selector("#selection", state=state)
+        page.locator("#selected").get_by_text(text).wait_for()
+        assert page_map.marked(page, "selected") == chosen
+    page.keyboard.up("Shift")
 
 
 @pytest.mark.slow
 def test_turning_the_map_from_a_point_pins_nothing(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page, height=1300)
     scroll_to_map(page)
-    _, x, y = loneliest(page)
+    _, x, y = page_map.loneliest(page)
     page.mouse.move(x - 40, y)
     page.mouse.move(x, y, steps=4)
-    page.wait_for_selector("#hover:not([hidden])")
+    page.wait_for_selector("#hover")
     page.mouse.down()
     page.mouse.move(x + 60, y, steps=4)
     page.mouse.up()
@@ -180,45 +154,65 @@ def test_turning_the_map_from_a_point_pins_nothing(visit: Visit, plain_page: Pat
 
 
 @pytest.mark.slow
-def test_every_gallery_picture_is_its_own_image(
-    visit: Visit, plain_page: Path, color: Callable[[int, int], tuple[int, int, int]]
-) -> None:
-    page = visit(plain_page, height=2600)
+def test_every_picture_of_the_grid_is_its_own_image(visit: Visit, plain_page: Path, color: Color) -> None:
+    page = visit(plain_page, height=1300)
+    page.locator("#grid").scroll_into_view_if_needed()
     page.wait_for_timeout(500)
     for dataset, pair in enumerate(["real vs synthetic", "synthetic vs real"]):
         page.select_option("#pair", label=pair)
         page.wait_for_timeout(300)
-        for at, item in enumerate(page.locator("#gallery-items li").all()):
-            row = int(item.locator(".file").inner_text()[:2])
-            picture = f"#gallery-items li:nth-child({at + 1}) .thumbnail"
-            assert np.abs(np.subtract(seen(page, picture), color(dataset, row))).max() < 12
+        images = page.locator("#grid .item").evaluate_all("all => all.map(({ dataset }) => dataset.item)")
+        assert len(images) == 5
+        for image in images:
+            item = f".item[data-item='{image}']"
+            row = int(page.inner_text(f"{item} .item-name")[:2])
+            assert np.abs(np.subtract(seen(page, f"{item} .thumbnail"), color(dataset, row))).max() < 12
 
 
-def test_a_pinned_outlier_stands_beside_its_nearest(visit: Visit, plain_page: Path) -> None:
-    page = visit(plain_page)
+def test_a_pinned_outlier_stands_beside_its_nearest(revisit: Visit, plain_page: Path) -> None:
+    page = revisit(plain_page)
     page.locator(".item").first.click()
-    page.wait_for_selector("#pinned.filled")
+    page.wait_for_selector("#pinned.filled .neighbor")
     assert "rank 1" in page.inner_text("#pinned")
     neighbors = page.locator("#pinned .neighbor .thumbnail")
     assert neighbors.count() == 5
     found = [int(neighbors.nth(at).get_attribute("data-image") or -1) for at in range(5)]
-    assert page.evaluate("numbers => numbers.map((image) => gapscope.image.dataset[image])", found) == [1] * 5
+    assert page.evaluate("numbers => numbers.map((image) => gapscope.images.dataset[image])", found) == [1] * 5
+    assert page_map.marked(page, "neighbor") == set(found)
+    assert page.locator(".item").first.get_attribute("aria-current") == "true"
     page.keyboard.press("Escape")
     page.wait_for_selector("#pinned:not(.filled)")
+    assert page_map.marked(page, "neighbor") == set()
 
 
-def test_legend_entries_switch_what_is_drawn(visit: Visit, plain_page: Path) -> None:
-    page = visit(plain_page)
-    points = "document.getElementById('map')._fullData.slice(0, 2).map((trace) => trace.x.length)"
-    assert page.evaluate(points) == [38, 10]
+def test_legend_entries_switch_what_is_shown(revisit: Visit, plain_page: Path) -> None:
+    page = revisit(plain_page)
+
+    def counts() -> list[int]:
+        points = page_map.drawn(page)
+        own = page.evaluate("[...gapscope.images.dataset]")
+        return [sum(own[image] == dataset for image in points) for dataset in (0, 1)]
+
+    assert counts() == [24, 24]
+    assert len(page_map.marked(page, "outlier")) == 10
     page.locator(".toggle").nth(1).click()
-    page.wait_for_function(f"({points})[1] === 5")
+    page.wait_for_selector(".filter-chip")
+    assert counts() == [19, 24]
+    # What is off the map is in no other place either.
+    assert page.locator("#grid .item").count() == 0
+    assert "None of the 5 images passes the filters" in page.inner_text("#grid")
+    assert "43 of 48 images" in page.inner_text("#filter-counts")
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("body[data-level='1']")
-    assert page.evaluate(points) == [38, 5]
+    assert counts() == [19, 24]
     assert page.locator(".toggle").nth(1).get_attribute("aria-pressed") == "false"
     page.locator(".toggle").nth(0).click()
-    page.wait_for_function(f"({points})[0] === 19")
+    page.locator("#filter-counts").get_by_text("24 of 48 images").wait_for()
+    assert counts() == [0, 24]
+    page.click("#clear-filters")
+    page.wait_for_selector(".filter-chip", state="detached")
+    assert counts() == [24, 24]
+    assert page.locator(".toggle[aria-pressed='false']").count() == 0
 
 
 @pytest.mark.slow
@@ -230,15 +224,22 @@ def test_hostile_file_names_are_only_text(visit: Visit, hostile_page: Path) -> N
         picture.click()
     page.locator(".reading").first.click()
     page.wait_for_selector("body[data-reading='as-is']")
+    page.wait_for_selector(".item >> nth=9")
     for item in page.locator(".item").all():
         item.click()
     page.select_option("#color", label="weather")
+    page.click("#open-filters")
+    page.wait_for_selector(".filter-card[aria-label=weather] .filter-row")
+    page.select_option("#sort", label="weather")
     page.fill("#find", "png")
     page.wait_for_selector("#matches .match")
-    page.click("#select-list")
+    page.keyboard.press("Escape")
+    page.click("#select-all")
+    page.click(".key-entry >> nth=0")
+    page.locator(".segment", has_text="All shown").click()
     page.wait_for_timeout(300)
     assert page.evaluate("window.hit") is None
-    texts = page.locator("#gallery-items .file").all_text_contents()
+    texts = page.locator("#grid .item-name").all_text_contents()
     expected = {
         "<img src=x onerror=window.hit=1>.png",
         "<script>window.hit=1<!-- .png",
@@ -251,29 +252,36 @@ def test_hostile_file_names_are_only_text(visit: Visit, hostile_page: Path) -> N
     assert "<b>bad</b>.png" in page.inner_text("#rejects")
 
 
-def test_the_map_is_colored_by_what_is_known_of_the_images(visit: Visit, plain_page: Path) -> None:
-    page = visit(plain_page)
-    colors = "[...new Set(document.getElementById('map').data.flatMap(({ marker }) => [].concat(marker.color)))].length"
-    assert page.evaluate(colors) <= 4
+def test_the_map_is_colored_by_what_is_known_of_the_images(revisit: Visit, plain_page: Path) -> None:
+    page = revisit(plain_page)
+    by_dataset, shapes = page_map.colors(page), [point.shape for point in page_map.drawn(page).values()]
     page.select_option("#color", label="speed")
     page.wait_for_selector("#color-key .ramp")
-    assert page.evaluate(colors) > 10
-    assert "not known" in page.inner_text("#color-key")
+    assert len(set(page_map.colors(page))) > 10
+    assert "missing" in page.inner_text("#color-key")
+    # Shape and ring say what the color said.
+    assert [point.shape for point in page_map.drawn(page).values()] == shapes
+    assert len(page_map.marked(page, "outlier")) == 10
     page.select_option("#color", label="weather")
-    # The ramp's key has a tag too, for what is not known.
     page.wait_for_selector("#color-key .ramp", state="detached")
-    assert page.locator("#color-key bdi").all_text_contents() == [
-        "<img src=x onerror=window.hit=1>", "fog", "sun", "not known"
+    assert page.locator("#color-key .key-entry bdi").all_text_contents() == [
+        "<img src=x onerror=window.hit=1>", "fog", "sun", "missing"
     ]  # fmt: skip
     page.locator(".item").first.click()
     page.wait_for_selector("#pinned.filled")
-    assert "weather: " in page.inner_text("#pinned")
+    page.locator("#pinned .columns dd", has_text="sun").wait_for()
     assert page.evaluate("window.hit") is None
+    # An entry of the key selects its images.
+    page.locator("#color-key .key-entry", has_text="fog").click()
+    page.locator("#selected").get_by_text("6 images selected").wait_for()
     page.keyboard.press("ArrowRight")
-    page.wait_for_selector("#color-key .tag")
+    page.wait_for_selector("body[data-level='1']")
+    assert page.locator("#color-key .key-entry").count() == 4
+    page.evaluate("gapscope.state.show({ level: 0 }), gapscope.state.clearSelection(), gapscope.state.pin(null)")
+    page.wait_for_selector("body[data-level='0']")
     page.select_option("#color", label="dataset")
-    page.wait_for_selector("#color-key", state="hidden")
-    assert page.evaluate(colors) <= 4
+    page.wait_for_selector("#color-key", state="detached")
+    assert page_map.colors(page) == by_dataset
 
 
 def test_the_page_may_neither_fetch_nor_run_what_is_injected(browser: "Browser", plain_page: Path) -> None:
@@ -326,7 +334,6 @@ def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str)
         ".level-name",
         ".pair .quiet",
         "#map-note",
-        ".kind",
         "#theme",
         "thead th",
     )
@@ -334,6 +341,11 @@ def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str)
         *texts,
         ".level-row .number",
         "#levels-note",
+        "#chosen",
+        ".filter-line",
+        ".item-about",
+        ".word",
+        "#selected .quiet",
         "#confounder-warning",
         "#confounder-warning a",
         "#confounders",
@@ -358,7 +370,7 @@ def test_nothing_is_wider_than_the_window(visit: Visit, request: pytest.FixtureR
         page.wait_for_timeout(200)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         beside: list[Any] = page.evaluate("""() => [...document.querySelectorAll("main *")]
-          .filter((element) => !element.closest(".scroller, .visually-hidden, #map"))
+          .filter((element) => !element.closest(".scroller, .visually-hidden, .item bdi"))
           .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
           .map((element) => element.outerHTML.slice(0, 90))""")
         assert beside == []
@@ -369,41 +381,55 @@ def test_without_webgl_the_rest_of_the_page_works(
     visit: Visit, launch: Callable[..., "Browser"], plain_page: Path
 ) -> None:
     page = visit(plain_page, on=launch("--disable-3d-apis"))
-    assert "no WebGL" in page.inner_text("#map-message")
+    assert "WebGL" in page.inner_text("#map-message")
+    assert page.locator("#lasso, #save").count() == 0
     page.keyboard.press("ArrowRight")
     page.wait_for_selector("body[data-level='1']")
     page.locator(".item").first.click()
-    page.wait_for_selector("#pinned.filled")
-    page.locator(".toggle").first.click()
+    page.wait_for_selector("#pinned.filled .neighbor")
     assert page.locator("#pinned .neighbor").count() == 5
+    page.locator(".toggle").first.click()
+    page.wait_for_selector(".filter-chip")
+    page.locator("[data-chart=outlier-scores] .stop:not([aria-label*=': 0 images'])").first.click()
+    page.wait_for_selector("#clear-selection")
 
 
 @pytest.mark.slow
 def test_everything_can_be_reached_with_the_keyboard(visit: Visit, plain_page: Path) -> None:
     page = visit(plain_page)
+    page.evaluate("document.getElementById('open-filters').click()")
     reached = set()
-    for _ in range(40):
+    for _ in range(130):
         page.keyboard.press("Tab")
-        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
-    assert {"skip", "theme", "toggle", "color", "find", "select-area", "reset", "save", "pair", "item"} <= reached
-    assert {"figure", "neighbor", "visually-hidden"} <= reached
-    assert (
-        page.evaluate("""() => [...document.querySelectorAll("button, input, select, [role=img]")]
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.getAttribute('class')"))
+    ids = {"theme", "copy-link", "open-filters", "map", "color", "find", "lasso", "reset", "save", "sort", "pair"}
+    assert ids <= reached
+    assert {"skip", "figure", "neighbor", "visually-hidden", "toggle", "word", "pair-head", "item"} <= reached
+    nameless = """() => [...document.querySelectorAll("button, input, select, [role=img], [role=button]")]
       .filter((element) => !element.hidden)
       .filter((element) => !element.getAttribute("aria-label") && !element.textContent.trim())
       .filter((element) => !element.labels?.length)
-      .map((element) => element.outerHTML)""")
-        == []
-    )
+      .map((element) => element.outerHTML)"""
+    assert page.evaluate(nameless) == []
 
 
 @pytest.mark.slow
 def test_eight_datasets_can_be_told_apart_and_chosen(visit: Visit, many_page: Path) -> None:
     page = visit(many_page)
-    colors = page.evaluate("gapscope.data.datasets.map((_, dataset) => gapscope.color(dataset))")
+    colors = page.evaluate(
+        "[...Array(8).keys()].map((dataset) => "
+        "getComputedStyle(document.documentElement).getPropertyValue(`--dataset-${dataset}`))"
+    )
     assert len(set(colors)) == 8
-    assert page.locator(".pair").count() == 56
+    assert len({point.shape for point in page_map.drawn(page).values()}) == 8
+    rows = page.locator("#pairs-table tbody tr")
+    assert rows.count() == 56
     page.select_option("#reference", label="real")
     page.wait_for_function("document.querySelectorAll('.toggle')[1].innerText.includes('0')")
-    page.locator(".pair").nth(9).click()
-    assert page.locator(".pair").nth(9).get_attribute("aria-pressed") == "true"
+    rows.nth(9).click()
+    row = page.locator("#pairs-table tr.current")
+    assert row.get_attribute("data-pair") == rows.nth(9).get_attribute("data-pair")
+    names = page.evaluate(
+        "gapscope.facts.pairs[gapscope.state.pair.value].map((at) => gapscope.facts.datasets[at].name)"
+    )
+    assert all(name in page.inner_text("#grid-what") for name in names)
