@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).parent
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 PICTURES: dict[str, dict[str, Any]] = {
-    "report.png": {"size": (1440, 1400), "scheme": "light", "at": "main", "pin": False},
-    "report-dark.png": {"size": (1440, 900), "scheme": "dark", "at": "#numbers-title", "pin": False},
-    "report-phone.png": {"size": (390, 844), "scheme": "light", "at": "main", "pin": False},
-    "heat-maps.png": {"size": (1100, 560), "scheme": "light", "at": ".kind-column", "pin": False, "heat": 2},
+    "report.png": {"size": (1440, 1400), "scheme": "light", "at": "main"},
+    "report-dark.png": {"size": (1440, 900), "scheme": "dark", "at": "#numbers-title"},
+    "report-phone.png": {"size": (390, 844), "scheme": "light", "at": "main"},
+    "heat-maps.png": {"size": (1100, 560), "scheme": "light", "at": ".kind-column", "heat": 2},
 }
 
 
@@ -38,9 +38,7 @@ def main() -> None:
         browser.close()
 
 
-def take(
-    browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, at: str, pin: bool, heat: int = 0
-) -> bytes:
+def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, at: str, heat: int = 0) -> bytes:
     """Return what the window shows of the page.
 
     Args:
@@ -49,16 +47,12 @@ def take(
         size: of the window.
         scheme: light or dark.
         at: selects what is at the top of the window.
-        pin: whether the worst outlier is pinned.
         heat: how many columns of kinds show heat maps on their first card.
     """
     width, height = size
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
     page.goto(path.as_uri())
     page.wait_for_selector("body[data-level]", timeout=60_000)
-    if pin:
-        page.evaluate("document.querySelector('.item').click()")
-        page.wait_for_selector("#pinned.filled")
     for number in range(heat):
         page.locator(".kind-column").nth(number).get_by_role("button", name="Where?").first.click()
         page.wait_for_timeout(500)
