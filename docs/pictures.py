@@ -19,8 +19,16 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 FLAGS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+# A kind is selected, and its most typical picture is pinned.
+WORK = """() => {
+  const kind = gapscope.facts.kinds.findIndex(({ sort }) => sort === "absent");
+  gapscope.state.selectKind(kind);
+  gapscope.state.pin(gapscope.facts.kinds[kind].pictures[0][0]);
+  document.querySelector(".stage").style.height = "800px";
+}"""
 PICTURES: dict[str, dict[str, Any]] = {
     "report.png": {"size": (1440, 1400), "scheme": "light", "at": "main"},
+    "report-work.png": {"size": (1440, 1400), "scheme": "light", "at": ".stage", "then": WORK},
     "report-dark.png": {"size": (1440, 900), "scheme": "dark", "at": "#numbers-title"},
     "report-phone.png": {"size": (390, 844), "scheme": "light", "at": "main"},
     "heat-maps.png": {"size": (1100, 560), "scheme": "light", "at": ".kind-column", "heat": 2},
@@ -38,7 +46,16 @@ def main() -> None:
         browser.close()
 
 
-def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, at: str, heat: int = 0) -> bytes:
+def take(
+    browser: "Browser",
+    path: Path,
+    *,
+    size: tuple[int, int],
+    scheme: Any,
+    at: str,
+    heat: int = 0,
+    then: str = "",
+) -> bytes:
     """Return what the window shows of the page.
 
     Args:
@@ -48,6 +65,7 @@ def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, 
         scheme: light or dark.
         at: selects what is at the top of the window.
         heat: how many columns of kinds show heat maps on their first card.
+        then: a function that the page runs first.
     """
     width, height = size
     page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme, reduced_motion="reduce")
@@ -56,6 +74,9 @@ def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, 
     for number in range(heat):
         page.locator(".kind-column").nth(number).get_by_role("button", name="Where?").first.click()
         page.wait_for_timeout(500)
+    if then:
+        page.evaluate(then)
+        page.wait_for_timeout(1000)
     page.evaluate(f"document.querySelector('{at}').scrollIntoView()")
     page.wait_for_timeout(1000)
     picture = page.screenshot()
@@ -64,9 +85,10 @@ def take(browser: "Browser", path: Path, *, size: tuple[int, int], scheme: Any, 
 
 
 def write(path: Path, picture: bytes) -> None:
-    """Write a PNG of 256 colors, which keeps a page's picture small."""
+    """Write a PNG of 256 colors, which keeps a page's picture small; small marks keep theirs."""
     with Image.open(io.BytesIO(picture)) as image:
-        image.convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(path, optimize=True)
+        colors = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE, 1, dither=Image.Dither.FLOYDSTEINBERG)
+        colors.save(path, optimize=True)
 
 
 if __name__ == "__main__":
