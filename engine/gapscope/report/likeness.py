@@ -85,7 +85,7 @@ def read_likeness(run: RunStore, index: PointIndex, selection: Selection, progre
     readings = run.record.config.compare.listed_readings
     made: dict[tuple[str, Reading], LikenessVectors] = {}
     with (
-        progress.task("more like this", len(run.levels) * len(readings) * len(images), "image") as task,
+        progress.task("likeness", len(run.levels) * len(readings) * len(images), "image") as task,
         # Many small products: on a busy machine, threads of one would wait for each other most of the time.
         threadpool_limits(1, user_api="blas"),
         ThreadPoolExecutor(len(readings)) as threads,
