@@ -6,13 +6,14 @@ await makePage();
 const { applyLink, linkNotes, linkText } = await import("../src/state/link.ts");
 const { giveColor, givenColors } = await import("../src/state/coloring.ts");
 const { filters } = await import("../src/state/filters.ts");
+const { sortAsText, sortText } = await import("../src/state/grid.ts");
 const state = await import("../src/state/state.ts");
 state.openState();
 
 const everything = (): unknown => [
   state.levelNumber.value, state.reading.value, state.pair.value, state.reference.value, state.colorBy.value, state.camera.value,
   state.pinned.value, [...state.selection.value.images].sort((a, b) => a - b), state.selection.value.label,
-  state.selection.value.kind, state.scope.value, filters.value,
+  state.selection.value.kind, state.scope.value, filters.value, sortText.value,
 ];
 
 test("a page as it opens has no fragment", () => {
@@ -28,6 +29,7 @@ test("every state comes back from its link", () => {
   state.pin(7);
   state.select([3, 5, 8, 39], 'search "100% & #"');
   state.scope.value = "all";
+  sortAsText("-column:speed");
   filters.value = {
     hidden: new Set([1, 2]), maxQ: 0.05, maxRank: 100, levels: new Set([1]), kinds: new Set([0, -1]),
     columns: new Map([
@@ -76,7 +78,7 @@ test("what is not on the page is told, and the rest is shown", () => {
 });
 
 test("a broken or hostile link does no harm", () => {
-  for (const text of ["select=1.%00%00&pin=x", "where={", "select=9.AA~~", "where=[]", "color=column:__proto__", "pair=-1&hide=a.b&q=x&level=%F0"]) {
+  for (const text of ["select=1.%00%00&pin=x", "where={", "select=9.AA~~", "where=[]", "color=column:__proto__", "sort=-column:constructor", "pair=-1&hide=a.b&q=x&level=%F0"]) {
     applyLink(text);
     assert.ok(linkNotes.value.length <= 2);
   }

@@ -36,6 +36,24 @@ export const turnSort = (): void => {
   isTurned.value = !isTurned.value;
 };
 
+const SORTS: readonly string[] = ["rank", "score", "nearest", "name", "dataset"];
+const isSort = (text: string): text is Sort => (
+  SORTS.includes(text) || (text.startsWith("column:") && columnNumber(text.slice("column:".length)) >= 0));
+
+/** The sort that was chosen, as a link holds it, with a minus where it is turned; empty where none was. */
+export const sortText = computed((): string => {
+  const chosen = chosenSort.value === "likeness" ? null : chosenSort.value;
+  return `${isTurned.value ? "-" : ""}${chosen ?? ""}`;
+});
+
+/** Sorts as `sortText` says; what is no sort, as if none was chosen. */
+export const sortAsText = (text: string): void => batch(() => {
+  const chosen = text.replace(/^-/, "");
+  chosenSort.value = null;
+  if (isSort(chosen)) sortBy(chosen);
+  isTurned.value = text.startsWith("-");
+});
+
 export const SIZES = { small: 84, medium: 132, large: 224 } as const;
 export type Size = keyof typeof SIZES;
 export const size = signal<Size>("medium");

@@ -10,6 +10,7 @@ import { formatImages } from "../format.ts";
 import { giveColor, givenColors, takeColors } from "./coloring.ts";
 import type { ColumnFilter, Filters } from "./filters.ts";
 import { NO_FILTERS, filters } from "./filters.ts";
+import { sortAsText, sortText } from "./grid.ts";
 import * as state from "./state.ts";
 
 /** Longer fragments are cut off by some programs that carry links. */
@@ -153,6 +154,7 @@ export const linkText = computed((): string => {
       set("as", label, false);
     }
   }
+  set("sort", sortText.value, sortText.value === "");
   set("show", state.scope.value, state.scope.value === (chosen.size ? "selected" : "listed"));
   return link.toString();
 });
@@ -248,6 +250,7 @@ const apply = (link: URLSearchParams): string[] => {
     state.select(chosen, link.get("as") ?? "link");
     notes.push(...own);
   }
+  sortAsText(link.get("sort") ?? "");
   const scope = link.get("show");
   if (scope === "listed" || scope === "selected" || scope === "all") state.scope.value = scope;
   return notes;
