@@ -8,6 +8,7 @@
 import * as twgl from "twgl.js";
 import type { Camera, Projection } from "./camera.ts";
 import { DEFAULT_CAMERA, project } from "./camera.ts";
+import { VERTICES_OF_FACE, gridLines, intoCube } from "./cube.ts";
 import { densityAround } from "./density.ts";
 import { backToFront } from "./order.ts";
 import type { Place } from "./polygon.ts";
@@ -91,22 +92,10 @@ const LEAST_SHARE = 0.25;
 const MANY_RINGS = 4000;
 /** After so many milliseconds without a move, all images are drawn. */
 const REST = 160;
-const GRID_STEPS = 6;
 
 const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value));
 const ease = (t: number): number => (t < 0.5 ? 4 * t ** 3 : 1 - (2 - 2 * t) ** 3 / 2);
 const inkOf = (hex: string): number[] => rgbOf(hex).map((value) => value / 255);
-
-// Moves and scales positions into the cube of side 1 around the origin, with a little air.
-const intoCube = (points: Float32Array): Float32Array<ArrayBuffer> => {
-  const [low, high] = [[Infinity, Infinity, Infinity], [-Infinity, -Infinity, -Infinity]];
-  for (let at = 0; at < points.length; at++) {
-    low[at % 3] = Math.min(low[at % 3], points[at]);
-    high[at % 3] = Math.max(high[at % 3], points[at]);
-  }
-  const side = 1.06 * Math.max(...high.map((value, axis) => value - low[axis]), 1e-6);
-  return Float32Array.from(points, (value, at) => (value - (low[at % 3] + high[at % 3]) / 2) / side);
-};
 
 // The images that are drawn, in the page's order, which mixes the datasets; those with a ring first, unless they are many.
 const drawnOf = (state: Uint8Array): Uint32Array<ArrayBuffer> => {
@@ -118,35 +107,6 @@ const drawnOf = (state: Uint8Array): Uint32Array<ArrayBuffer> => {
   sorted.set(drawn.filter((image) => !(state[image] & MARKED)), marked.length);
   return sorted;
 };
-
-// Lines of all six faces of the cube, a face after the other: along each axis the lower one, then the upper one.
-const gridLines = (): { start: number[]; end: number[]; corner: number[] } => {
-  const lines = { start: [] as number[], end: [] as number[], corner: [] as number[] };
-  const add = (start: number[], end: number[]): void => {
-    for (const corner of [[0, -1], [1, -1], [1, 1], [0, -1], [1, 1], [0, 1]]) {
-      lines.start.push(...start);
-      lines.end.push(...end);
-      lines.corner.push(...corner);
-    }
-  };
-  for (const axis of [0, 1, 2]) {
-    for (const side of [-0.5, 0.5]) {
-      const [a, b] = [(axis + 1) % 3, (axis + 2) % 3];
-      const at = (first: number, second: number): number[] => {
-        const place = [side, side, side];
-        [place[a], place[b]] = [first, second];
-        return place;
-      };
-      for (let step = 0; step <= GRID_STEPS; step++) {
-        const along = step / GRID_STEPS - 0.5;
-        add(at(along, -0.5), at(along, 0.5));
-        add(at(-0.5, along), at(0.5, along));
-      }
-    }
-  }
-  return lines;
-};
-const VERTICES_OF_FACE = 2 * (GRID_STEPS + 1) * 6;
 
 interface Drawing {
   readonly points: twgl.ProgramInfo;
