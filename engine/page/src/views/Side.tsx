@@ -103,7 +103,7 @@ const Pinned = (): JSX.Element => {
     >
       {isSheet ? <Handle sheet={box} /> : null}
       {image === null
-        ? <p class="hint quiet">Point at the map to see an image. Click a point to pin its image here, with the nearest images of the other dataset.</p>
+        ? <p class="hint quiet">Click a point of the map, or a picture below, to pin its image here, beside the nearest images of the other dataset.</p>
         : <PinnedCard image={image} />}
     </section>);
 };
