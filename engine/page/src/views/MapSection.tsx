@@ -181,7 +181,7 @@ const Note = (): JSX.Element => {
         ? `Drawn: all ${formatImages(facts.placed)}. The map's axes have no unit; nearby points are similar images.`
         : `Drawn: ${formatCount(facts.drawn)} of ${formatImages(facts.placed)}.${outliers} The others are a random sample, the same on every level.`}
       {reading.value === "style-aside" ? " The map is of the images as they are; style aside changes what is marked on it." : ""}
-      {" "}Where many images lie, points are deeper in color.
+      {" "}Where many images lie, points are stronger in color.
       {trustworthiness === undefined ? null : <> <Word id="trustworthiness">Trustworthiness</Word> of this map: {trustworthiness.toFixed(2)} of 1.</>}
       {recall === undefined ? null : <> <Word id="neighbor-recall">{formatPercent(recall)} of an image's nearest neighbors</Word> are also its nearest neighbors on the map.</>}
       {wanted ? ` Thumbnails: ${pictures === wanted ? "" : `${formatCount(pictures)} of `}${formatCount(wanted)}, ${(bytes / 1e6).toFixed(1)} MB.` : " Without thumbnails."}
