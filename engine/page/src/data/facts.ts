@@ -202,7 +202,7 @@ export const datasetName = (dataset: number): string => facts.datasets[dataset].
 export const columnNumber = (name: string): number => facts.columns.findIndex((column) => column.name === name);
 
 /** The pair the other way round; -1 for none. */
-const reversed = (pair: number): number => facts.pairs.findIndex(([query, reference]) => (
+export const reversed = (pair: number): number => facts.pairs.findIndex(([query, reference]) => (
   query === facts.pairs[pair][1] && reference === facts.pairs[pair][0]));
 
 /** A pair and the pair the other way round, in the page's order. */

@@ -1,6 +1,5 @@
 // What a level shows: places on the map, clusters, and per reading what is listed and how each image scores.
 import type { Reading } from "./facts.ts";
-import { facts } from "./facts.ts";
 import { images, indexInDataset } from "./images.ts";
 import { decodeArray, decodeFloat16, loadData } from "./load.ts";
 
@@ -133,12 +132,6 @@ const decodeReading = (data: ReadingData): Pick<Level, "lists" | "rankings" | "e
 
 /** An image's outlier score against the reference of a pair, which must be of the image's dataset. */
 export const scoreOf = (level: Level, pair: number, image: number): number => level.scores[pair][indexInDataset(image)];
-
-/** The images that a level lists, against one reference dataset or against any (-1). */
-export const listedImages = (level: Level, reference: number): Set<number> => {
-  const lists = level.lists.filter(({ pair }) => reference === -1 || facts.pairs[pair][1] === reference);
-  return new Set(lists.flatMap(({ entries }) => entries.map(({ image }) => image)));
-};
 
 /** The images of a cluster at a level. */
 export const clusterImages = (level: Level, cluster: number): number[] => {

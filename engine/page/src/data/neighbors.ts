@@ -1,6 +1,5 @@
 // The nearest images: those of the other datasets that the run has found, and those on the page that are like one.
 import type { Reading } from "./facts.ts";
-import { facts } from "./facts.ts";
 import { images, indexInDataset } from "./images.ts";
 import { decodeArray, loadData } from "./load.ts";
 
@@ -105,6 +104,3 @@ const decodeLikeness = ({ dims, values, scale, recall, metric }: LikeData): Like
     },
   };
 };
-
-/** Whether the page has vectors to look for images like one. */
-export const canFindLike = (): boolean => facts.like;

@@ -1,4 +1,5 @@
 // Turns, moves and zooms the map by mouse, touch and keyboard, and tells which image the pointer is at.
+import { isMotionReduced } from "../motion.ts";
 import type { Camera } from "./camera.ts";
 import { DEFAULT_CAMERA, lookAlong, pan, turn, zoom } from "./camera.ts";
 import type { Place } from "./polygon.ts";
@@ -83,7 +84,7 @@ export const controlMap = (canvas: HTMLCanvasElement, renderer: MapRenderer, act
     const begun = speed;
     speed = null;
     // A hand that rested before it let go wants the map to rest.
-    if (!begun || performance.now() - begun.at > 60 || matchMedia("(prefers-reduced-motion: reduce)").matches) return;
+    if (!begun || performance.now() - begun.at > 60 || isMotionReduced()) return;
     let { right, down } = begun;
     let before = performance.now();
     const step = (now: number): void => {

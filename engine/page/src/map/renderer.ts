@@ -54,8 +54,6 @@ export interface VisiblePoint {
 export interface MapEvents {
   /** The browser has taken the graphics memory away, or has given it back and the map is drawn again. */
   readonly onContext: (isThere: boolean) => void;
-  /** A picture was drawn: what is placed by `place` has moved. */
-  readonly onDraw: () => void;
 }
 
 interface Ring {
@@ -120,7 +118,6 @@ interface Drawing {
 
 export class MapRenderer {
   readonly #canvas: HTMLCanvasElement;
-  readonly #events: MapEvents;
   readonly #gl: WebGL2RenderingContext;
   readonly #sizes: ResizeObserver;
   readonly #lifetime = new AbortController();
@@ -160,7 +157,7 @@ export class MapRenderer {
   constructor(canvas: HTMLCanvasElement, events: MapEvents) {
     const gl = canvas.getContext("webgl2", { alpha: false, antialias: false, depth: false, preserveDrawingBuffer: false });
     if (!gl) throw new Error("This browser has no WebGL 2, which the 3-D map needs. Everything else on this page works without it.");
-    [this.#canvas, this.#events, this.#gl] = [canvas, events, gl];
+    [this.#canvas, this.#gl] = [canvas, gl];
     this.#start();
     const { signal } = this.#lifetime;
     canvas.addEventListener("webglcontextlost", (event) => {
@@ -463,7 +460,6 @@ export class MapRenderer {
     this.#render(null, this.#size.width, this.#size.height, this.#canvas.width / this.#size.width);
     if (this.#moved() < 1) this.#redraw(true);
     else this.#moveBegan = null;
-    this.#events.onDraw();
   }
 
   #render(into: WebGLFramebuffer | null, width: number, height: number, ratio: number): void {

@@ -1,7 +1,6 @@
 // The color of every image on the map, and what the colors mean. Shape and ring tell the dataset and what is listed,
 // whatever the color.
 import { computed, signal } from "@preact/signals";
-import { columnText } from "../data/columnText.ts";
 import { MISSING } from "../data/columns.ts";
 import type { ColumnHead, NumberColumn } from "../data/facts.ts";
 import { columnNumber, facts } from "../data/facts.ts";
@@ -230,9 +229,3 @@ export const keyTexts = computed((): KeyText[] => {
     ...(isThere((code) => code === key.missing.code) ? [{ color, text }] : []),
   ];
 });
-
-/** An image's value in the column called `name`, as text; null until the column is loaded. */
-export const valueText = (image: number, name: string): string | null => {
-  const values = columnValues.value.get(name);
-  return values ? columnText(values[image], facts.columns[columnNumber(name)]) : null;
-};

@@ -2,9 +2,10 @@
 import { computed, effect, signal } from "@preact/signals";
 import type { ColumnValues } from "../data/columns.ts";
 import { loadColumn } from "../data/columns.ts";
+import { columnText } from "../data/columnText.ts";
 import { columnNumber, facts } from "../data/facts.ts";
 import { images } from "../data/images.ts";
-import { colorBy, fail, level, listed, reading, reference } from "./state.ts";
+import { colorBy, entriesMarked, fail, listed, reading } from "./state.ts";
 
 /** Texts by their codes, `MISSING` and `OTHER` among them; or a range, both ends included, with missing values or not. */
 export type ColumnFilter =
@@ -67,15 +68,18 @@ export const wantColumn = (name: string): void => {
   }).catch(fail);
 };
 
+/** An image's value in the column called `name`, as text; null until the column is loaded. */
+export const valueText = (image: number, name: string): string | null => {
+  const values = columnValues.value.get(name);
+  return values ? columnText(values[image], facts.columns[columnNumber(name)]) : null;
+};
+
 /** The best rank and the smallest q of each listed image at the level, against `reference`. */
 const standing = computed(() => {
   const best = new Map<number, { rank: number; q: number }>();
-  for (const list of level.value?.lists ?? []) {
-    if (reference.value !== -1 && facts.pairs[list.pair][1] !== reference.value) continue;
-    for (const { image, rank, q } of list.entries) {
-      const before = best.get(image);
-      best.set(image, { rank: Math.min(rank, before?.rank ?? rank), q: Math.min(q, before?.q ?? q) });
-    }
+  for (const { image, rank, q } of entriesMarked.value) {
+    const before = best.get(image);
+    best.set(image, { rank: Math.min(rank, before?.rank ?? rank), q: Math.min(q, before?.q ?? q) });
   }
   return best;
 });

@@ -8,6 +8,7 @@ import { loadNeighbors } from "../data/neighbors.ts";
 import { columnValues, passing, wantColumn } from "./filters.ts";
 import { like } from "./like.ts";
 import { distanceAgainst, entryOf, judgingPairs, scoreAgainst } from "./standing.ts";
+import type { How } from "./state.ts";
 import { fail, level, levelNumber, pair, reading, scope, select, selection } from "./state.ts";
 
 /** `column:` and a column's name, or one of the others. */
@@ -224,12 +225,21 @@ export const hasStacks = computed(() => scope.value === "listed" && !isRanking.v
 
 // ---- the selection, from within the grid
 
-/** Selects images of the grid or takes them out of the selection; the grid stays at what it shows. */
-export const tick = (some: readonly number[], isTicked: boolean): void => batch(() => {
+// The grid stays at what it shows.
+const selectHere = (some: readonly number[], label: string, how: How): void => batch(() => {
   const before = scope.value;
-  select(some, "by hand", isTicked ? "add" : "remove");
+  select(some, label, how);
   scope.value = before;
 });
+
+/** Selects images of the grid or takes them out of the selection. */
+export const tick = (some: readonly number[], isTicked: boolean): void => selectHere(some, "by hand", isTicked ? "add" : "remove");
+
+/** Selects all images that the grid shows. */
+export const selectShown = (): void => {
+  const label = scope.value === "listed" ? `listed at ${facts.levels[levelNumber.value].name}` : "all shown";
+  selectHere(gridImages.value, label, "replace");
+};
 
 const listShown = computed(() => [levelNumber.value, reading.value, pair.value].join(" "));
 

@@ -4,8 +4,8 @@ import { batch, computed, effect, signal } from "@preact/signals";
 import type { Reading } from "../data/facts.ts";
 import { facts } from "../data/facts.ts";
 import { images, imagesWhere } from "../data/images.ts";
-import type { Level } from "../data/levels.ts";
-import { clusterImages, listedImages, loadLevel } from "../data/levels.ts";
+import type { Entry, Level } from "../data/levels.ts";
+import { clusterImages, loadLevel } from "../data/levels.ts";
 import type { Neighbors } from "../data/neighbors.ts";
 import { loadNeighbors } from "../data/neighbors.ts";
 import type { Theme } from "../theme.ts";
@@ -45,8 +45,12 @@ export const show = (change: { level?: number; pair?: number; reading?: Reading 
 /** The level that is shown, in the reading that is shown; null until it is loaded. */
 export const level = signal<Level | null>(null);
 
+/** The entries of the level's lists, against `reference`. */
+export const entriesMarked = computed((): Entry[] => (level.value?.lists ?? [])
+  .filter(({ pair: own }) => reference.value === -1 || facts.pairs[own][1] === reference.value).flatMap(({ entries }) => entries));
+
 /** What listed images there are at the level, against `reference`. */
-export const listed = computed(() => (level.value ? listedImages(level.value, reference.value) : new Set<number>()));
+export const listed = computed(() => new Set(entriesMarked.value.map(({ image }) => image)));
 
 // ---- one image
 
@@ -151,12 +155,20 @@ const loadLevelShown = (): void => {
   }).catch(fail);
 };
 
+/** Of which level `neighbors` are. */
+let neighborsOf: Level | null = null;
+
 const loadNeighborsShown = (): void => {
-  neighbors.value = null;
-  if (pinned.value === null || !level.value) return;
-  const { number, reading: own } = level.value;
-  loadNeighbors(number, own).then((loaded) => {
-    if (level.peek()?.number === number && level.peek()?.reading === own) neighbors.value = loaded;
+  const own = level.value;
+  if (neighborsOf !== own) {
+    neighborsOf = null;
+    neighbors.value = null;
+  }
+  if (pinned.value === null || !own || neighborsOf === own) return;
+  loadNeighbors(own.number, own.reading).then((loaded) => {
+    if (level.peek() !== own) return;
+    neighborsOf = own;
+    neighbors.value = loaded;
   }).catch(fail);
 };
 

@@ -1,13 +1,13 @@
 // Differences between the files rather than between what the images show.
 import type { JSX } from "preact";
-import { datasetName, facts } from "../data/facts.ts";
+import { datasetName, facts, reversed } from "../data/facts.ts";
 import { formatShort } from "../format.ts";
 import { Tag } from "./Picture.tsx";
 import { Word } from "./Word.tsx";
 
 /** The pairs whose files were compared; both ways round of a pair have the same, so only the first is one of them. */
 export const comparedFiles = (): number[] => facts.pairs.flatMap(([query, reference], pair) => {
-  const other = facts.pairs.findIndex(([q, r]) => q === reference && r === query);
+  const other = reversed(pair);
   const isSecond = query > reference && other >= 0 && facts.confounders[other] !== null;
   return facts.confounders[pair] && !isSecond ? [pair] : [];
 });

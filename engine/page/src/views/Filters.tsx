@@ -39,8 +39,8 @@ const columnsShown = (): ColumnHead[] => {
 const Cards = (): JSX.Element => (
   <>
     <p class="filter-how quiet">
-      A check filters: what is not checked is gone from map, grid and charts. A click on a bar selects its images, Shift adds them;
-      nothing else goes away. Bars are shares of each dataset, counted among what all other filters let pass.
+      Check a box to keep only its images on the map, in the grid and in the charts. Click a bar to select its images; with Shift, they
+      are added to the selection. Bars are shares of each dataset, counted among what all other filters let pass.
     </p>
     <div class="filter-grid">
       <div class="filter-stack">

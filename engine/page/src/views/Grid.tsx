@@ -1,14 +1,13 @@
 // The grid of pictures: what is listed, what is selected, or all that is shown.
-import { batch } from "@preact/signals";
 import type { JSX } from "preact";
 import { datasetName, facts } from "../data/facts.ts";
 import { formatCount, formatImages } from "../format.ts";
 import { saveList, saveTable } from "../saved.ts";
 import type { Size, Sort } from "../state/grid.ts";
-import { cells, gridImages, isDescending, isRanking, scopeCounts, scopeSize, SIZES, size, sort, sortBy, turnSort } from "../state/grid.ts";
+import { cells, gridImages, isDescending, isRanking, scopeCounts, scopeSize, selectShown, SIZES, size, sort, sortBy, turnSort } from "../state/grid.ts";
 import { like } from "../state/like.ts";
 import type { Scope } from "../state/state.ts";
-import { level, pair, scope, select, show } from "../state/state.ts";
+import { level, pair, scope, show } from "../state/state.ts";
 import { About } from "./grid/About.tsx";
 import { Counts } from "./grid/Counts.tsx";
 import { Pictures } from "./grid/Pictures.tsx";
@@ -91,15 +90,6 @@ const Caption = (): JSX.Element | null => {
   if (sort.value !== "rank" || !facts.pairs.length) return null;
   if (scope.value === "listed" && isRanking.value) return <><Word id="rank">Rank</Word> and <Word id="p">p</Word> under each.</>;
   return <><Word id="rank">Rank</Word> and <Word id="q">q</Word> under each.</>;
-};
-
-const selectShown = (): void => {
-  const what = scope.value === "listed" ? `listed at ${facts.levels[level.value!.number].name}` : "all shown";
-  batch(() => {
-    const before = scope.value;
-    select(gridImages.value, what);
-    scope.value = before;
-  });
 };
 
 // What is selected has the same buttons in its bar.

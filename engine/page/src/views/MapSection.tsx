@@ -11,6 +11,7 @@ import { controlMap } from "../map/controls.ts";
 import type { Place } from "../map/polygon.ts";
 import type { MapTheme } from "../map/renderer.ts";
 import { MapRenderer } from "../map/renderer.ts";
+import { isMotionReduced } from "../motion.ts";
 import { coloring } from "../state/coloring.ts";
 import { pointStates, pointsShown } from "../state/look.ts";
 import { camera, fail, level, levelNumber, pin, reading, select, selection, theme } from "../state/state.ts";
@@ -53,8 +54,7 @@ const follow = (own: MapRenderer): (() => void) => {
   const stops = [
     effect(() => {
       if (!level.value) return;
-      const isMoving = !isFirst && !matchMedia("(prefers-reduced-motion: reduce)").matches;
-      own.setPoints(level.value.points, isMoving);
+      own.setPoints(level.value.points, !isFirst && !isMotionReduced());
       isFirst = false;
     }),
     effect(() => {
@@ -77,7 +77,6 @@ const startMap = (canvas: HTMLCanvasElement): (() => void) => {
   try {
     own = new MapRenderer(canvas, {
       onContext: (isThere) => { message.value = isThere ? null : "The browser has released the 3-D map's graphics memory. Reload the page to see the map again."; },
-      onDraw: () => undefined,
     });
   } catch (error) {
     message.value = error instanceof Error ? error.message : String(error);

@@ -24,9 +24,9 @@ export const Swatch = ({ dataset, listed = false, color = `var(--dataset-${datas
 export const Tag = ({ dataset }: { dataset: number }): JSX.Element => (
   <span class="tag"><Swatch dataset={dataset} /><bdi>{datasetName(dataset)}</bdi></span>);
 
-const sheetOf = (image: number): Facts["sheets"][number] | undefined => (
+type Sheet = (typeof facts.sheets)[number];
+const sheetOf = (image: number): Sheet | undefined => (
   facts.sheets.find(([, start, stop]) => image >= start && image < stop));
-type Facts = typeof facts;
 
 export const altText = (image: number): string => `${images.name(image)}, ${datasetName(images.dataset[image])}`;
 

@@ -1,6 +1,7 @@
 // A picture that pins its image.
 import type { ComponentChildren, JSX } from "preact";
 import { images } from "../data/images.ts";
+import { scrollBehavior } from "../motion.ts";
 import { pin } from "../state/state.ts";
 import { Boxed } from "./Picture.tsx";
 
@@ -13,8 +14,7 @@ const showMap = (): void => {
   if (!stage || !isBesideMap()) return;
   const { top } = stage.getBoundingClientRect();
   if (top >= 0 && top < innerHeight / 3) return;
-  const isStill = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  stage.scrollIntoView({ behavior: isStill ? "auto" : "smooth", block: "start" });
+  stage.scrollIntoView({ behavior: scrollBehavior(), block: "start" });
 };
 
 interface PinButtonProps {

@@ -2,17 +2,17 @@
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { columnText } from "../data/columnText.ts";
 import { facts } from "../data/facts.ts";
-import { groupName, groupOf, images, rowUnits, unit } from "../data/images.ts";
+import { images } from "../data/images.ts";
 import type { Entry } from "../data/levels.ts";
 import { REASON_TEXTS } from "../data/levels.ts";
 import { formatCount, formatShort } from "../format.ts";
-import { columnValues, wantColumn } from "../state/filters.ts";
+import { valueText, wantColumn } from "../state/filters.ts";
 import { moreLike } from "../state/like.ts";
 import { tick } from "../state/grid.ts";
 import { entryOf, pairsByQ, scoreAgainst } from "../state/standing.ts";
 import { level, markKind, neighbors, pin, selection } from "../state/state.ts";
+import { GroupLine } from "./GroupLine.tsx";
 import { HeatOver, PinnedHeat } from "./heat.tsx";
 import { altText, Boxed, fullImage, Tag } from "./Picture.tsx";
 import { Word } from "./Word.tsx";
@@ -22,7 +22,7 @@ const PICTURE = 224;
 const MANY_VALUES = 1_000_000;
 
 /** How an outlier list has an image. */
-export const OutlierStatus = ({ entry }: { entry: Entry }): JSX.Element => (
+const OutlierStatus = ({ entry }: { entry: Entry }): JSX.Element => (
   <p class="status">
     <strong>Outlier</strong> against <Tag dataset={facts.pairs[entry.pair][1]} />
     <span class="quiet"> <Word id="rank">rank</Word> {formatCount(entry.rank)} · <Word id="q">q</Word> {formatShort(entry.q)} · {REASON_TEXTS[entry.reason]}</span>
@@ -80,16 +80,6 @@ const LargePicture = ({ image, pairs }: { image: number; pairs: readonly number[
     </>);
 };
 
-const GroupLine = ({ image }: { image: number }): JSX.Element | null => {
-  const group = groupOf(image);
-  if (group === null || group.images < 2) return null;
-  const dataset = images.dataset[image];
-  return (
-    <p class="quiet" title={group.name}>
-      One of {formatCount(group.images)} {rowUnits(dataset)} of the {unit(dataset, 1)} <bdi>{groupName(group)}</bdi>
-    </p>);
-};
-
 const KindLine = ({ image }: { image: number }): JSX.Element | null => {
   const number = images.kind[image];
   if (number < 0) return null;
@@ -120,14 +110,11 @@ const Columns = ({ image }: { image: number }): JSX.Element | null => {
     >
       <summary>Columns</summary>
       <dl>
-        {facts.columns.map((head) => {
-          const values = columnValues.value.get(head.name);
-          return (
-            <div key={head.name}>
-              <dt title={head.name}><bdi>{head.name}</bdi></dt>
-              <dd><bdi>{values ? columnText(values[image], head) : "…"}</bdi></dd>
-            </div>);
-        })}
+        {facts.columns.map(({ name }) => (
+          <div key={name}>
+            <dt title={name}><bdi>{name}</bdi></dt>
+            <dd><bdi>{valueText(image, name) ?? "…"}</bdi></dd>
+          </div>))}
       </dl>
     </details>);
 };

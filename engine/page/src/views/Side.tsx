@@ -5,6 +5,7 @@
 import { computed, signal } from "@preact/signals";
 import type { JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
+import { scrollBehavior } from "../motion.ts";
 import { pin, pinned } from "../state/state.ts";
 import { PairSummary } from "./PairSummary.tsx";
 import { altText } from "./Picture.tsx";
@@ -44,7 +45,7 @@ let tapped: number | null = null;
 const uncover = (sheet: HTMLElement): void => {
   const covered = tapped === null ? 0 : tapped - (sheet.getBoundingClientRect().top - 40);
   tapped = null;
-  if (covered > 0) scrollBy({ top: covered, behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
+  if (covered > 0) scrollBy({ top: covered, behavior: scrollBehavior() });
 };
 
 const Handle = ({ sheet }: { sheet: { current: HTMLElement | null } }): JSX.Element => {

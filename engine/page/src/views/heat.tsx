@@ -29,7 +29,7 @@ export interface Heat {
 }
 
 /** A heat map of some pictures; the hottest place of all has the strongest color. */
-export const heatOf = (maps: HeatMaps, own: readonly number[], pair: number, level: number): Heat => (
+const heatOf = (maps: HeatMaps, own: readonly number[], pair: number, level: number): Heat => (
   { pair, level, full: hottest(maps, own, pair, level) });
 
 interface HeatCanvasProps {

@@ -1,4 +1,5 @@
 // A picture of the map for a report or a slide: with a title, a legend, counts and the date, as PNG or SVG.
+import { shorten } from "../format.ts";
 
 export interface LegendEntry {
   /** SVG path of the mark, around (0, 0). */
@@ -40,8 +41,6 @@ export const svgElement = (tag: string, attributes: Record<string, string | numb
   return element;
 };
 
-const cut = (text: string, longest: number): string => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);
-
 // Entries one after the other, in as many lines as they need. Widths of letters are not known without drawing them.
 const flow = <T extends { text: string }>(entries: T[], draw: (entry: T, x: number, y: number) => void, top: number): number => {
   let [x, y] = [EDGE, top];
@@ -64,18 +63,18 @@ export const drawPicture = ({ title, subtitle, legend, key, notes, drawMap, aspe
     element.textContent = text;
     picture.append(element);
   };
-  write(cut(title, 70), EDGE, 52, { "font-size": 28, "font-weight": 650 });
-  write(cut(subtitle, LONGEST), EDGE, 82, { fill: colors.quiet, "font-size": 17 });
+  write(shorten(title, 70), EDGE, 52, { "font-size": 28, "font-weight": 650 });
+  write(shorten(subtitle, LONGEST), EDGE, 82, { fill: colors.quiet, "font-size": 17 });
   let y = flow(legend, (entry, x, top) => {
     const mark = svgElement("g", { transform: `translate(${x + 7} ${top - 5})` });
     const ring = entry.isListed ? { stroke: colors.ring, "stroke-width": 1.8 } : {};
     mark.append(svgElement("path", { d: entry.path, fill: entry.color, ...ring }));
     picture.append(mark);
-    write(cut(entry.text, 40), x + 22, top, {});
+    write(shorten(entry.text, 40), x + 22, top, {});
   }, 120);
   y = flow(key, (entry, x, top) => {
     picture.append(svgElement("rect", { x, y: top - 11, width: 13, height: 13, rx: 2, fill: entry.color }));
-    write(cut(entry.text, 40), x + 22, top, {});
+    write(shorten(entry.text, 40), x + 22, top, {});
   }, y + 4);
   const [width, top] = [WIDTH - 2 * EDGE, y];
   const height = Math.round(width / aspect);
@@ -84,7 +83,7 @@ export const drawPicture = ({ title, subtitle, legend, key, notes, drawMap, aspe
   picture.append(group);
   y = top + height + 30;
   for (const note of notes) {
-    write(cut(note, 150), EDGE, y, { fill: colors.quiet, "font-size": 14 });
+    write(shorten(note, 150), EDGE, y, { fill: colors.quiet, "font-size": 14 });
     y += LINE;
   }
   const whole = y + EDGE - LINE;

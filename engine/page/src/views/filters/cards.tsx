@@ -6,7 +6,7 @@ import { images } from "../../data/images.ts";
 import { READING_TEXTS, readingSuffix } from "../../data/numbers.ts";
 import { formatCount, formatShort, shorten } from "../../format.ts";
 import { filters, setFilters } from "../../state/filters.ts";
-import { level, levelNumber, listed, reading, reference } from "../../state/state.ts";
+import { entriesMarked, levelNumber, listed, reading, reference } from "../../state/state.ts";
 import { Tag } from "../Picture.tsx";
 import { Word } from "../Word.tsx";
 import { Card } from "./Card.tsx";
@@ -59,8 +59,7 @@ export const DatasetsCard = (): JSX.Element => (
 
 // The ends of what the lists say that the page marks.
 const ends = computed(() => {
-  const entries = (level.value?.lists ?? [])
-    .filter(({ pair }) => reference.value === -1 || facts.pairs[pair][1] === reference.value).flatMap((list) => list.entries);
+  const entries = entriesMarked.value;
   const smallest = entries.reduce((least, { q }) => (q > 0 ? Math.min(least, q) : least), 1);
   return { lists: entries.length, smallest, last: entries.reduce((most, { rank }) => Math.max(most, rank), 1) };
 });

@@ -1,12 +1,11 @@
 // A picture in the grid, with what the order says of it and a box that selects it.
 import { computed } from "@preact/signals";
 import type { JSX } from "preact";
-import { columnNumber, datasetName, facts } from "../../data/facts.ts";
+import { datasetName } from "../../data/facts.ts";
 import { groupName, groupOf, images, rowUnits, unit } from "../../data/images.ts";
 import { REASON_TEXTS } from "../../data/levels.ts";
-import { columnText } from "../../data/columnText.ts";
 import { formatCount, formatShort } from "../../format.ts";
-import { columnValues } from "../../state/filters.ts";
+import { valueText } from "../../state/filters.ts";
 import type { Cell } from "../../state/grid.ts";
 import { isRanking, nearShown, SIZES, size, sort, toggleGroup } from "../../state/grid.ts";
 import { like } from "../../state/like.ts";
@@ -48,9 +47,7 @@ const textsOf = ({ image, rank }: Cell): CellTexts => {
   if (own && by === "nearest") return { main: short(distanceAgainst(own, nearShown.value, judged, image)), more: rankText, about };
   if (by === "likeness") return { main: short(like.value?.distances.get(image) ?? NaN), more: rankText, about };
   if (by.startsWith("column:")) {
-    const column = by.slice("column:".length);
-    const [values, head] = [columnValues.value.get(column), facts.columns.at(columnNumber(column))];
-    return { main: values && head ? columnText(values[image], head) : "", more: "", about };
+    return { main: valueText(image, by.slice("column:".length)) ?? "", more: "", about };
   }
   const p = rankingP.value.get(image);
   const certainty = entry ? `q ${formatShort(entry.q)}` : isListed && p !== undefined ? `p ${formatShort(p)}` : "";
@@ -79,7 +76,6 @@ export const CellView = ({ cell, index, column, isActive, onTick, onPin }: CellV
   const { main, more, about } = textsOf(cell);
   const [name, dataset] = [images.name(image), datasetName(images.dataset[image])];
   const behindText = behind ? (isOpen ? "Show one" : `${formatCount(behind)} more of this ${unit(images.dataset[image], 1)}`) : "";
-  // Who speaks to the browser says what is seen, so the name begins with it.
   const click = (event: MouseEvent): void => {
     if (event.target instanceof Element && event.target.closest("label, button")) return;
     if (event.shiftKey || event.ctrlKey || event.metaKey) onTick(index, event.shiftKey || !isTicked, event.shiftKey);

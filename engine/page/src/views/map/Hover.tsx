@@ -4,10 +4,11 @@ import type { JSX } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { facts } from "../../data/facts.ts";
 import { images, pairsOfQuery } from "../../data/images.ts";
-import { scoreOf } from "../../data/levels.ts";
 import { formatCount, formatShort } from "../../format.ts";
-import { valueText } from "../../state/coloring.ts";
+import { valueText } from "../../state/filters.ts";
+import { scoreAgainst } from "../../state/standing.ts";
 import { colorBy, level } from "../../state/state.ts";
+import { GroupLine } from "../GroupLine.tsx";
 import { Boxed, Tag } from "../Picture.tsx";
 
 /** The image that the mouse is at, and where in the window. */
@@ -32,7 +33,7 @@ const Standings = ({ image }: { image: number }): JSX.Element => {
 const Scores = ({ image }: { image: number }): JSX.Element => (
   <>
     {pairsOfQuery(image).slice(0, MOST).map((pair) => {
-      const score = scoreOf(level.value!, pair, image);
+      const score = scoreAgainst(level.value!, pair, image);
       return Number.isFinite(score)
         ? <p key={pair} class="quiet">Outlier score against <Tag dataset={facts.pairs[pair][1]} />: {formatShort(score)}</p> : null;
     })}
@@ -57,6 +58,7 @@ export const Hover = (): JSX.Element | null => {
       <div class="about">
         <Tag dataset={images.dataset[own.image]} />
         <p class="file"><bdi>{images.name(own.image)}</bdi></p>
+        <GroupLine image={own.image} />
         {column === null ? null : <p class="quiet"><bdi>{column}</bdi>: <bdi>{valueText(own.image, column)}</bdi></p>}
         <Standings image={own.image} />
         <Scores image={own.image} />
