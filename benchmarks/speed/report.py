@@ -260,6 +260,10 @@ def make_run(folder: Path, rows: int) -> RunStore:
         "confounders": {},
         "duplicates": {"groups": 0, "images": 0, "repeats": {}, "pairs": {}},
         "across_levels": {},
+        "probes": {},
+        "boxes": {},
+        "causes": {},
+        "wanted": {},
         "levels": levels,
     }
     write_metrics(folder, metrics)
@@ -362,7 +366,8 @@ def make_reading(run: RunStore, level: str, pair: Pair, reading: Reading, random
         finish_neighbors(run, level, pair, {"method": "exact", "recall": 1.0, "sample": 0}, reading)
     outliers = random.choice(rows, round(OUTLIER_SHARE * rows), replace=False)
     write_manifest(run.path, level, pair, reading, manifest(pair.query, outliers, distances), pa.schema([]))
-    write_scores(run.path, level, pair, reading, np.arange(rows), distances[:, 4], np.linspace(0, 1, rows))
+    p = np.linspace(0, 1, rows)
+    write_scores(run.path, level, pair, reading, np.arange(rows), distances[:, 4], p, p <= 0.1, p.astype(np.float32))
     return len(outliers)
 
 

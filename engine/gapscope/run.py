@@ -268,7 +268,10 @@ class Run:
         return self._manifest(level, query, reference, reading)
 
     def scores(self, level: str, query: str, reference: str, reading: Reading = "as-is") -> pd.DataFrame:
-        """Return row, score and p of every query image: how far it is from the reference, and how sure that is.
+        """Return the scores of every query image: how far it is from the reference, and how sure that is.
+
+        `listed` is whether the outlier list may hold it, and `reference_neighbors` the share of the reference among its
+        nearest of both datasets.
 
         Raises:
             RunError: the run lists nothing in this reading.
@@ -278,7 +281,7 @@ class Run:
             >>> run = gapscope.open_run("runs/monday")
             >>> scores = run.scores("P5", "real", "synthetic", "style-aside")
             >>> scores.columns.tolist(), scores["score"].idxmax() >= 40  # Rows 40 to 59 are pictures of stripes.
-            (['row', 'score', 'p'], True)
+            (['row', 'score', 'p', 'listed', 'reference_neighbors'], True)
         """
         self._check("level", level, self.levels)
         pair = self._check_pair(query, reference, reading)

@@ -131,6 +131,10 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                 "pairs": {pair.name: {"exact": 0, "near": 0} for pair in run.pairs},
             },
             "across_levels": {},
+            "probes": {},
+            "boxes": {},
+            "causes": {},
+            "wanted": {},
             "levels": {
                 level: _write_level(run, level, number, spec, files, read_rows)
                 for number, level in enumerate(spec.levels)
@@ -440,7 +444,8 @@ def _write_reading(
     """Write what a reading lists, and the scores of all images."""
     write_manifest(run.path, level, pair, reading, manifest, pa.schema([]))
     write_kinds(run.path, level, pair, reading, [""], np.zeros(run.record.datasets[pair.query].listed, np.int64))
-    write_scores(run.path, level, pair, reading, rows, distances[rows, -1], np.linspace(0.001, 1, len(rows)))
+    p = np.linspace(0.001, 1, len(rows))
+    write_scores(run.path, level, pair, reading, rows, distances[rows, -1], p, p <= 0.1, p.astype(np.float32))
 
 
 def _pair_metrics(

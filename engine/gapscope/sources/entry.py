@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from gapscope.sources.annotations.annotation import ImageAnnotations
 from gapscope.sources.rejects import Status
 
 
@@ -54,6 +55,7 @@ class Entry:
             file itself.
         box: the part of the image that is the object; None for the whole image.
         values: the image's metadata, by the names in the source's `columns`.
+        annotations: the objects in the image, or the object that this row is; None if the source has no annotations.
 
     Example:
         >>> entry = Entry("/data/images.parquet#3", offset=3, values={"weather": "rain"})
@@ -69,3 +71,4 @@ class Entry:
     offset: int = -1
     box: Box | None = None
     values: Mapping[str, Value] = field(default_factory=dict)
+    annotations: ImageAnnotations | None = None

@@ -94,6 +94,10 @@ def compare_datasets(
             "confounders": _confounders(run, groups, levels),
             "duplicates": write_duplicates(run, metadata, groups),
             "across_levels": {pair.name: across.counts() for pair, across in across_levels.items()},
+            "probes": {},
+            "boxes": {},
+            "causes": {},
+            "wanted": {},
             "levels": levels,
         },
     )

@@ -253,7 +253,17 @@ def _write_tables(level: _Level, pair: Pair, scores: OutlierScores, metadata: _M
         level.clusters[query][rows],
     )
     write_manifest(run, level.name, pair, level.reading, table, metadata[query].schema)
-    write_scores(run, level.name, pair, level.reading, scores.rows, scores.score, scores.of_images(scores.p))
+    write_scores(
+        run,
+        level.name,
+        pair,
+        level.reading,
+        scores.rows,
+        scores.score,
+        scores.of_images(scores.p),
+        scores.of_images(scores.listed),
+        (scores.from_reference / np.float32(max(1, scores.k_local))).astype(np.float32),
+    )
     if scores.groups.counts_images:
         remove_groups_manifest(run, level.name, pair, level.reading)
     else:

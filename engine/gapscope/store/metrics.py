@@ -7,6 +7,9 @@ import msgspec
 
 from gapscope.errors import DamageError, one_line
 from gapscope.store.atomic import write_json
+from gapscope.store.box_metrics import PairBoxes
+from gapscope.store.cause_metrics import Cause, WantedColumn
+from gapscope.store.class_metrics import PairProbes
 from gapscope.store.location import Location
 from gapscope.store.run_store import RunStore
 
@@ -281,7 +284,8 @@ class Metrics(TypedDict):
     """The content of metrics.json; keys of all but `datasets`, `duplicates` and `levels` are names of pairs.
 
     `level_rankings` has the levels of a pair, the most telling first. `shared_groups` says of pairs how many groups
-    both datasets have.
+    both datasets have. Without classes `probes` is empty, without annotations `boxes`, and
+    without columns `causes` and `wanted`, which hold the strongest first.
     """
 
     datasets: dict[str, DatasetMetrics]
@@ -292,6 +296,10 @@ class Metrics(TypedDict):
     confounders: dict[str, ConfounderMetrics]
     duplicates: DuplicateMetrics
     across_levels: dict[str, AcrossLevelsCounts]
+    probes: dict[str, PairProbes]
+    boxes: dict[str, PairBoxes]
+    causes: dict[str, list[Cause]]
+    wanted: dict[str, list[WantedColumn]]
     levels: dict[str, LevelMetrics]
 
 

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
+from gapscope.sources.annotations.annotation import Edges
 from gapscope.sources.rejects import Rejected
 
 _MAX_SIDE = 2**31
@@ -11,15 +12,6 @@ _MAX_SHIFT = 60
 """No run of a mask needs more bits."""
 
 _BAD_BOX = "the annotation's box is empty or not four numbers"
-
-
-class Edges(NamedTuple):
-    """The edges of an object, in pixels."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
 
 
 def number(value: Any) -> float | None:

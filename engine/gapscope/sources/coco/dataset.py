@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gapscope.errors import SourceError
+from gapscope.sources.annotations.annotation import Edges
 from gapscope.sources.coco.annotation_file import (
     UNKNOWN_IMAGES,
     CocoAnnotation,
@@ -16,7 +17,7 @@ from gapscope.sources.coco.annotation_file import (
     shown,
     shown_id,
 )
-from gapscope.sources.coco.boxes import Edges, given_edges, number, segmentation_edges
+from gapscope.sources.coco.boxes import given_edges, number, segmentation_edges
 from gapscope.sources.coco.image_names import ImageFiles, find_folder
 from gapscope.sources.entry import Box, Entry, Kind
 from gapscope.sources.files import read_file

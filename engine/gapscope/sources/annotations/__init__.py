@@ -1,0 +1,1 @@
+"""Annotations: what datasets say of the objects in their images."""
