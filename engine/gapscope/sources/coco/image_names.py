@@ -1,6 +1,7 @@
 """The files that an annotation file's names mean: the folder that they are in, and the file of each name."""
 
 import os
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,9 @@ from gapscope.urls import is_url, remote
 _TRIED_NAMES = 20
 _MAX_DEPTH = 10
 """Folders of a name that are looked at, from its end."""
+
+_UPLOAD = re.compile(r"[0-9a-f]{8}-(.+)")
+"""The name of a file that was uploaded to Label Studio, which puts eight digits before it."""
 
 
 class ImageFiles:
@@ -178,4 +182,6 @@ def _ends(name: str) -> list[str]:
                 parts.append(part)
         parts = parts[-_MAX_DEPTH:]
         ends += ["/".join(parts[place:]) for place in range(len(parts))]
+        if parts and (upload := _UPLOAD.fullmatch(parts[-1])):
+            ends += ["/".join((*parts[place:-1], upload[1])) for place in range(len(parts))]
     return ends

@@ -49,11 +49,10 @@ def image(name: str, *shapes: str, more: str = "") -> str:
 
 def test_every_shape_that_is_an_object_is_read(tmp_path: Path, picture: Picture) -> None:
     images(picture, tmp_path / "images", "a.png", "b.png")
-    attribute = '<attribute name="color">red</attribute>'
+    car = '<box label="car" source="manual" occluded="1" xtl="2.50" ytl="4.00" xbr="10.25" ybr="9.00" z_order="0">'
     point = '<points label="1" occluded="0" outside="0" points="54.47,94.81"></points>'
     shapes = (
-        f'<box label="car" source="manual" occluded="1" xtl="2.50" ytl="4.00" xbr="10.25" ybr="9.00" z_order="0">'
-        f"{attribute}</box>",
+        f'{car}<attribute name="color">red</attribute></box>',
         '<box label="car" occluded="0" xtl="20.00" ytl="10.00" xbr="40.00" ybr="14.00" rotation="90.00" z_order="0"/>',
         '<polygon label="tree" occluded="0" points="5.00,5.00;25.00,5.00;15.00,30.50" z_order="1"></polygon>',
         '<ellipse label="sun" occluded="0" cx="40.00" cy="20.00" rx="10.00" ry="5.00" z_order="0"></ellipse>',
