@@ -96,14 +96,19 @@ def is_binary(arrow_type: "pa.DataType") -> bool:
     return any(getattr(pa.types, kind)(arrow_type) for kind in kinds)
 
 
-def parquet_rows(path: str, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+def parquet_rows(path: str, columns: Sequence[str], batch_rows: int = _BATCH_ROWS) -> Iterator[dict[str, Any]]:
     """Yield the rows of some columns as dicts, in constant memory.
+
+    Args:
+        path: path or URL of the file.
+        columns: names of columns, or paths in dots of fields in them.
+        batch_rows: how many rows are in memory at once; fewer where values are long.
 
     Raises:
         SourceError: the file cannot be read beyond the rows so far.
     """
     with open_parquet(path) as file:
-        for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns)):
+        for batch in file.iter_batches(batch_rows, columns=list(columns)):
             values = [_values(column) for column in batch.columns]
             yield from (dict(zip(batch.schema.names, row, strict=True)) for row in zip(*values, strict=True))
 
@@ -134,20 +139,26 @@ def list_lengths(path: str, column: str) -> Iterator[int]:
             yield from pc.fill_null(pc.list_value_length(batch.column(0)), 0).to_pylist()
 
 
-def claims_too_much(file: "pq.ParquetFile", path: str, column: str) -> bool:
+def claims_too_much(file: "pq.ParquetFile", path: str, column: str, allowed: int = 0) -> bool:
     """Tell whether a column of lists claims more items than the file has bytes.
 
     As with rows, a list of one repeated value may claim any number of items, and reading a row reads them all.
+
+    Args:
+        file: the file.
+        path: path or URL of it.
+        column: a column, or the path in dots of a field.
+        allowed: how many items are never too many.
     """
     metadata = file.metadata
     claimed = [
         metadata.row_group(group).column(index).num_values
         for index in range(metadata.num_columns)
-        if metadata.schema.column(index).path.startswith(f"{column}.")
+        if f"{metadata.schema.column(index).path}.".startswith(f"{column}.")
         for group in range(metadata.num_row_groups)
     ]
     with open_container(path) as container:
-        return min(claimed, default=0) < 0 or sum(claimed) > size_of(container)
+        return min(claimed, default=0) < 0 or sum(claimed) > max(allowed, size_of(container))
 
 
 def _values(column: "pa.Array") -> list[Any]:

@@ -1,0 +1,1 @@
+"""Columns of objects in Parquet, as the Hugging Face hub stores them."""
