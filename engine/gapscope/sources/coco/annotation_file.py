@@ -34,7 +34,10 @@ class CocoImage(TypedDict):
 
 
 class CocoAnnotation(TypedDict):
-    """An annotated object. The ids are numbers, text or None; the other values may be anything."""
+    """An annotated object, or the segments of an image: a list of objects with a `category_id`.
+
+    The ids are numbers, text or None; the other values may be anything.
+    """
 
     image_id: Any
     id: NotRequired[Any]
@@ -43,6 +46,7 @@ class CocoAnnotation(TypedDict):
     segmentation: NotRequired[Any]
     area: NotRequired[Any]
     iscrowd: NotRequired[Any]
+    segments_info: NotRequired[Any]
 
 
 @dataclass(frozen=True)
@@ -54,12 +58,14 @@ class CocoFile:
         annotations: of these images. `image_id` equals the id of the image, and `category_id` a key of `categories`,
             where that is what they mean.
         categories: the names of the categories, by id.
+        stuff: the ids of those that are no things, such as sky, as panoptic files tell.
         notes: what was passed over, and how ids were understood.
     """
 
     images: Sequence[CocoImage]
     annotations: Sequence[CocoAnnotation]
     categories: Mapping[Any, str]
+    stuff: frozenset[Any]
     notes: ListingNotes
 
     def by_image(self) -> dict[Any, list[CocoAnnotation]]:
@@ -119,17 +125,19 @@ def _read(location: str, _version: tuple[int, int] | None) -> CocoFile:
     listed = cast("list[CocoImage]", _rows(content, "images", "file_name", location))
     images, twice = _each_once(listed, location, notes)
     annotations = cast("list[CocoAnnotation]", _rows(content, "annotations", "image_id", location))
-    categories = _category_names(_rows(content, "categories", "name", location), notes)
+    category_rows = _rows(content, "categories", "name", location)
+    categories = _category_names(category_rows, notes)
+    stuff = frozenset(row.get("id") for row in category_rows if row.get("isthing") in (0, "0"))
     ids = {image["id"] for image in images if image.get("id") is not None}
     _match_ids(annotations, "image_id", ids, notes)
-    _match_ids(annotations, "category_id", categories.keys(), notes)
+    _match_ids([*annotations, *_segments(annotations, location)], "category_id", categories.keys(), notes)
     unknown = [annotation["image_id"] for annotation in annotations if annotation["image_id"] not in ids]
     if unknown:
         notes.pass_over(UNKNOWN_IMAGES, f"image_id {shown_id(unknown[0])}", len(unknown))
         annotations = [annotation for annotation in annotations if annotation["image_id"] in ids]
     if twice:
         annotations = _without_copies(annotations, twice, notes)
-    return CocoFile(images, annotations, categories, notes)
+    return CocoFile(images, annotations, categories, stuff, notes)
 
 
 def _parse(location: str) -> Any:
@@ -167,6 +175,14 @@ def _rows(content: dict[str, Any], name: str, key: str, location: str) -> list[d
                 if not _can_be_id(row.get(id_key)):
                     row[id_key] = None
     return rows
+
+
+def _segments(annotations: Sequence[CocoAnnotation], location: str) -> list[dict[str, Any]]:
+    """Return all segments of panoptic annotations."""
+    lists = [annotation.get("segments_info") or [] for annotation in annotations]
+    if not all(isinstance(own, list) for own in lists):
+        raise SourceError(f"{location}: not a COCO annotation file: a `segments_info` is not a list")
+    return _rows({"segments_info": [each for own in lists for each in own]}, "segments_info", "category_id", location)
 
 
 def _keys(row: dict[str, Any]) -> str:
@@ -245,7 +261,7 @@ def _category_names(categories: list[dict[str, Any]], notes: ListingNotes) -> di
     return names
 
 
-def _match_ids(annotations: list[CocoAnnotation], key: str, ids: Collection[Any], notes: ListingNotes) -> None:
+def _match_ids(annotations: Sequence[Any], key: str, ids: Collection[Any], notes: ListingNotes) -> None:
     """Give annotations the id that theirs means, where no id is exactly theirs but one reads as the same number."""
     rows = cast("list[dict[str, Any]]", annotations)
     values = {row.get(key) for row in rows}
