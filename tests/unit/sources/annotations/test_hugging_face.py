@@ -211,8 +211,9 @@ def test_other_columns_are_no_objects(tmp_path: Path, picture: Picture, columns:
 
 
 def test_metadata_that_lies_is_passed_over(tmp_path: Path, picture: Picture) -> None:
-    for features in ({"objects": 7}, {"objects": {"category": {"names": 3}}}, {"objects": {"category": [[[[]]]]}}):
-        path = write(tmp_path / "a.parquet", picture, {"objects": lists()}, features)
+    lies: tuple[Any, ...] = (7, {"category": {"names": 3}}, {"category": [[[[]]]]})
+    for objects_feature in lies:
+        path = write(tmp_path / "a.parquet", picture, {"objects": lists()}, {"objects": objects_feature})
         objects, _ = found(opened(path))
         assert [[name for name, _ in own] for own in objects] == [["0", "1"], [], ["1"]]
 

@@ -47,7 +47,7 @@ def region(own_id: str = "r", kind: str = "rectanglelabels", label: str | None =
     return {**sizes, "id": own_id, "type": kind, "to_name": "image", "from_name": "label", "value": {**value, **labels}}
 
 
-BOX = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
+BOX: Json = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
 BOX_EDGES = Edges(20, 20, 80, 60)
 
 
@@ -260,7 +260,7 @@ def test_broken_regions_are_objects_with_a_reason(tmp_path: Path, picture: Pictu
     regions = [region(f"r{number}", **value) for number, (value, _) in enumerate(BROKEN)]
     sizeless = {"id": "s", "type": "rectanglelabels", "value": BOX}
     huge = {**region("h", rle=[0, 255]), "original_width": 1e300, "original_height": 1e300}
-    odd = [
+    odd: list[Any] = [
         None,
         7,
         {"value": None},

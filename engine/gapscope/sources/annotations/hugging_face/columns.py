@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _BOX = ("bbox", "bboxes", "box", "boxes")
-_CATEGORY = ("category", "categories", "category_name", "class_name", "class_names", "label", "labels", "class")
-_CATEGORY += ("classes", "category_id", "category_ids", "class_id", "class_ids", "name", "names")
+_CATEGORY = (
+    *("category", "categories", "category_name", "class_name", "class_names", "label", "labels", "class", "classes"),
+    *("category_id", "category_ids", "class_id", "class_ids", "name", "names"),
+)
 _ID = ("id", "ids", "bbox_id", "object_id")
 _AREA = ("area", "areas")
 _CROWD = ("iscrowd", "is_crowd")

@@ -100,7 +100,7 @@ def open_hugging_face(table: ParquetImages) -> HuggingFace | None:
     if columns is None or is_list(schema.field(table.column).type):
         return None
     reader = HuggingFace(table, columns)
-    return replace(reader, objects=replace(columns, **_form(reader)))
+    return replace(reader, objects=_with_form(reader))
 
 
 class _Rows:
@@ -141,8 +141,8 @@ def _rows(path: str, columns: ObjectColumns) -> Iterator[dict[str, Any]]:
     yield from parquet_rows(path, leaves, _BATCH_ROWS)
 
 
-def _form(reader: HuggingFace) -> dict[str, bool]:
-    """Return which of `ObjectColumns.corners` and `fractions` hold, by whether the first boxes fit into their images.
+def _with_form(reader: HuggingFace) -> ObjectColumns:
+    """Return a reader's columns with the form of boxes, by whether the first ones fit into their images.
 
     Width and height are taken unless many boxes leave their images with them, and nearly none does with corners.
     """
@@ -156,22 +156,22 @@ def _form(reader: HuggingFace) -> dict[str, bool]:
                 sizes += [(annotations.width, annotations.height)] * len(own)
     except SourceError:
         # Listing tells it.
-        return {}
+        return columns
     if not boxes:
-        return {}
+        return columns
     four, size = np.array(boxes), np.array(sizes)
     if four.min() >= 0 and four.max() <= 1 and (four % 1).any():
-        return {"fractions": True}
+        return replace(columns, fractions=True)
     left, top, third, fourth = four.T
     # Few widths are larger than the left edge, and every right edge is.
     ordered = (third > left) & (fourth > top)
     if ordered.mean() < 1 - _MISFITS_OF_CORNERS:
-        return {}
+        return columns
     known = size.min(axis=1) > 0
     if not known.any():
-        return {}
+        return columns
     left, top, third, fourth = four[known].T
     width, height = size[known].T + _TOLERANCE
     beyond = (left + third > width) | (top + fourth > height)
     fits = (third <= width) & (fourth <= height)
-    return {"corners": bool(beyond.mean() > _MISFITS and fits.mean() >= 1 - _MISFITS_OF_CORNERS)}
+    return replace(columns, corners=bool(beyond.mean() > _MISFITS and fits.mean() >= 1 - _MISFITS_OF_CORNERS))

@@ -40,7 +40,7 @@ def brush_runs(rle: Any, width: int, height: int) -> RowRuns:
         raise ValueError("it is not a list of bytes")
     # Bytes of 48 and 49, which Python reads as digits.
     bits = (np.unpackbits(np.frombuffer(bytes(rle), np.uint8)) + 48).tobytes()
-    starts, ends = [], []
+    starts, ends = list[int](), list[int]()
     for start, end in _painted(bits, 4 * width * height):
         if ends and start <= ends[-1]:
             ends[-1] = end

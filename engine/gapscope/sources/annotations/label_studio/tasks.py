@@ -94,7 +94,9 @@ def _minimal(tasks: list[dict[str, Any]], notes: ListingNotes) -> Iterator[tuple
         row = _last(rows)
         lists = {key: _dicts(value) for key, value in row.items() if key not in _OWN_KEYS}
         # A shape's values are those of the region, and the size of its image is among them.
-        regions = [{**value, "value": value, "from_name": key} for key, own in lists.items() for value in own]
+        regions: list[Region] = [
+            {**value, "value": value, "from_name": key} for key, own in lists.items() for value in own
+        ]
         yield own_id, {key: value for key, value in row.items() if key not in _OWN_KEYS and not lists[key]}, regions
     _tell_several(sum(len(rows) > 1 for rows in by_task.values()), notes)
 
