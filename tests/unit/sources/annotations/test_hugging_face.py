@@ -152,6 +152,10 @@ def test_corners_are_told_from_width_and_height_by_what_fits(tmp_path: Path, pic
     objects, told = found(opened(path))
     assert objects[0][0][1] is None
     assert objects[5][0][1] == Edges(10, 5, 95, 75)
+    # Where no column has the sizes of images, their files have.
+    ordered = [[[2.0, 1.0, 7.0, 6.0], [5.0, 3.0, 8.0, 6.0]]] * 40
+    path = write(tmp_path / "sizes.parquet", picture, {"bbox": ordered})
+    assert found(opened(path))[0][39] == [(None, Edges(2, 1, 7, 6)), (None, Edges(5, 3, 8, 6))]
     # Boxes that reach beyond their images in either way are widths and heights.
     path = write(tmp_path / "beyond.parquet", picture, {"bbox": [[[50, 50, 500, 500]]] * 100, **sizes})
     assert "width and height" in found(opened(path))[1]

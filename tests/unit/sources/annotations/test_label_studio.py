@@ -280,9 +280,13 @@ def test_broken_regions_are_objects_with_a_reason(tmp_path: Path, picture: Pictu
     errors = {each.id: each.error for each in objects_of(entries[0])}
     for number, (_, expected) in enumerate(BROKEN):
         assert expected in errors[f"r{number}"]
-    path = write(tmp_path, [task(annotation(sizeless))])
+    # And where none does, what the file of the image says, if it can be read.
+    path = write(
+        tmp_path, [task(annotation(sizeless)), task(annotation(sizeless), image="s3://bucket/b.png", own_id=2)]
+    )
     entries, _ = read_images(opened(path))
-    assert "whose size it does not say" in objects_of(entries[0])[0].error
+    assert objects_of(entries[0])[0].edges == pytest.approx((0.8, 1.2, 3.2, 3.6))
+    assert "whose size it does not say" in objects_of(entries[1])[0].error
 
 
 @pytest.mark.parametrize(

@@ -1,19 +1,25 @@
 """Parquet files with a column of images and columns of the objects in them."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from io import BytesIO
 from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.hugging_face.columns import ObjectColumns, find_object_columns
+from gapscope.sources.annotations.image_size import size_from_head
 from gapscope.sources.entry import Entry
+from gapscope.sources.files import modified_ns_if_there
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.parquet.columns import is_list
 from gapscope.sources.parquet.file import claims_too_much, open_parquet, parquet_rows, parquet_schema
 from gapscope.sources.parquet.images import ParquetImages
+from gapscope.sources.rejects import Rejected
 
 _BATCH_ROWS = 1024
 _ALLOWED_ITEMS = 2**22
@@ -148,12 +154,14 @@ def _with_form(reader: HuggingFace) -> ObjectColumns:
     """
     columns, path = reader.objects, reader.table.files[0]
     boxes, sizes = list[_Box](), list[tuple[float, float]]()
+    rows = list[int]()
     try:
         for row, values in enumerate(islice(_rows(path, columns), _TRIED_ROWS)):
             if own := list(columns.boxes(values)):
                 annotations = columns.annotations(values, f"{path}#{row}", ListingNotes())
                 boxes += own
                 sizes += [(annotations.width, annotations.height)] * len(own)
+                rows += [row] * len(own)
     except SourceError:
         # Listing tells it.
         return columns
@@ -167,6 +175,8 @@ def _with_form(reader: HuggingFace) -> ObjectColumns:
     ordered = (third > left) & (fourth > top)
     if ordered.mean() < 1 - _MISFITS_OF_CORNERS:
         return columns
+    if not size.any():
+        size = _sizes_from_images(reader, np.array(rows))
     known = size.min(axis=1) > 0
     if not known.any():
         return columns
@@ -175,3 +185,19 @@ def _with_form(reader: HuggingFace) -> ObjectColumns:
     beyond = (left + third > width) | (top + fourth > height)
     fits = (third <= width) & (fourth <= height)
     return replace(columns, corners=bool(beyond.mean() > _MISFITS and fits.mean() >= 1 - _MISFITS_OF_CORNERS))
+
+
+def _sizes_from_images(reader: HuggingFace, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Return width and height of the images in some rows of the first file, one row perhaps several times.
+
+    Returns:
+        (number of rows, 2); 0 for images that cannot be read, and for all but a few evenly spread ones.
+    """
+    path = reader.table.files[0]
+    size = np.zeros((len(rows), 2))
+    different = np.unique(rows)
+    for row in different[:: -(-len(different) // _TRIED_SIZES)].tolist():
+        entry = Entry(f"{path}#{row}", mtime_ns=modified_ns_if_there(path), offset=row)
+        with suppress(Rejected):
+            size[rows == row] = size_from_head(BytesIO(reader.table.read(entry)))
+    return size

@@ -1,0 +1,89 @@
+"""One annotated dataset is the same dataset in every form."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from annotated import covered, objects_of, read_images
+from annotated_forms import FORMS, AnnotatedImage, as_hugging_face
+from PIL import Image, ImageDraw
+
+from gapscope.sources import open_source
+from gapscope.sources.annotations.annotation import Annotation, Outline
+from gapscope.sources.annotations.cvat.dataset import open_cvat
+from gapscope.sources.annotations.hugging_face.dataset import open_hugging_face
+from gapscope.sources.annotations.label_studio.dataset import open_label_studio
+from gapscope.sources.annotations.panoptic import open_panoptic
+from gapscope.sources.annotations.reader import AnnotationReader
+from gapscope.sources.annotations.shapes import polygon_edges
+from gapscope.sources.parquet.images import ParquetImages
+
+SIZE = (64, 48)
+POLYGONS = {
+    "square": (4.0, 5.0, 20.0, 5.0, 20.0, 21.0, 4.0, 21.0),
+    "triangle": (30.0, 8.0, 60.0, 12.0, 40.0, 40.0),
+    "kite": (8.0, 28.0, 16.0, 24.0, 24.0, 28.0, 16.0, 46.0),
+}
+
+
+def annotated_set() -> list[AnnotatedImage]:
+    """Eight images with none to three objects, each of a color of its own."""
+    images = []
+    for number in range(8):
+        picture = Image.new("RGB", SIZE, (30 * number, 90, 120))
+        names = [name for place, name in enumerate(POLYGONS) if number >> place & 1]
+        for name in names:
+            ImageDraw.Draw(picture).polygon(POLYGONS[name], fill=(200, 40 * len(name) % 256, number))
+        objects = (
+            Annotation("", name, polygon_edges(POLYGONS[name]), outline=Outline((POLYGONS[name],))) for name in names
+        )
+        images.append(AnnotatedImage(f"{number}.png", picture, tuple(objects)))
+    return images
+
+
+def opened(location: str) -> AnnotationReader:
+    if location.endswith(".xml"):
+        return open_cvat(location, None, location)
+    if "panoptic" in location:
+        return open_panoptic(location, None, location)
+    if location.endswith(".json"):
+        return open_label_studio(location, None, location)
+    table = open_source("real", location)
+    assert isinstance(table, ParquetImages)
+    reader = open_hugging_face(table)
+    assert reader is not None
+    return reader
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_holds_the_same_objects(tmp_path: Path, form: str) -> None:
+    images = annotated_set()
+    reader = opened(FORMS[form](images, tmp_path))
+    entries, _ = read_images(reader)
+    assert len(entries) == len(images)
+    for entry, image in zip(entries, images, strict=True):
+        assert entry.annotations is not None
+        found = objects_of(entry)
+        if found or not form.startswith("label-studio"):
+            assert (entry.annotations.width, entry.annotations.height) == SIZE
+        assert [each.category for each in found] == [each.category for each in image.objects]
+        for each, own in zip(found, image.objects, strict=True):
+            assert each.edges == pytest.approx(own.edges, abs=0.5)
+            if form == "hugging-face":
+                assert each.outline is None
+                continue
+            assert each.outline is not None
+            assert own.outline is not None
+            assert np.array_equal(covered(each.outline, *SIZE), covered(own.outline, *SIZE))
+
+
+def test_corners_are_read_as_sizes_are(tmp_path: Path) -> None:
+    images = annotated_set()
+    found = [
+        [
+            own.annotations and own.annotations.objects
+            for own in read_images(opened(as_hugging_face(images, folder, corners=is_corners)))[0]
+        ]
+        for folder, is_corners in ((tmp_path / "sizes", False), (tmp_path / "corners", True))
+    ]
+    assert found[0] == found[1]
