@@ -42,7 +42,7 @@ def as_cvat(images: Sequence[AnnotatedImage], folder: Path) -> str:
 
 def as_cvat_video(images: Sequence[AnnotatedImage], folder: Path) -> str:
     """Write CVAT's XML for video, with a frame per image, which all have one size."""
-    tracks = []
+    tracks = list[str]()
     for frame, image in enumerate(images):
         _save(image, folder / "images" / f"frame_{frame:06}.png")
         for each in image.objects:
