@@ -24,9 +24,11 @@ def xml_elements(location: str) -> Iterator[Element]:
         SourceError: the file cannot be read as XML from here on, or has a document type.
 
     Example:
-        >>> with open("cars.xml", "w") as file:
+        >>> from tempfile import NamedTemporaryFile
+        >>> with NamedTemporaryFile("w", suffix=".xml") as file:
         ...     _ = file.write('<annotations><image name="a.png"><box/></image><image name="b.png"/></annotations>')
-        >>> [element.get("name") for element in xml_elements("cars.xml")]
+        ...     file.flush()
+        ...     [element.get("name") for element in xml_elements(file.name)]
         [None, 'a.png', 'b.png']
     """
     with open_container(location) as file:

@@ -89,6 +89,24 @@ def read_annotations(location: str) -> CocoFile:
     return _read(location, status and (status.st_mtime_ns, status.st_size))
 
 
+def parse_json(location: str) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        SourceError: the file cannot be read as JSON.
+    """
+    with open_container(location) as file:
+        try:
+            return json.load(file)
+        except MemoryError as error:
+            raise SourceError(f"{location}: needs more memory than there is; split it into several files") from error
+        except json.JSONDecodeError as error:
+            lines = "; if it has an object per line, rename it to end in .jsonl" if error.msg == "Extra data" else ""
+            raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)}){lines}") from error
+        except (ValueError, RecursionError, OSError) as error:
+            raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)})") from error
+
+
 def shown(value: Any) -> str:
     r"""Return a value of a JSON file as one line for a message.
 
@@ -113,7 +131,7 @@ def shown_id(value: Any) -> str:
 # Opening and listing a dataset read the same file.
 @lru_cache(maxsize=2)
 def _read(location: str, _version: tuple[int, int] | None) -> CocoFile:
-    content = _parse(location)
+    content = parse_json(location)
     layout = other_layout(content)
     if layout:
         raise SourceError(f"{location}: not a COCO annotation file: {layout}")
@@ -138,19 +156,6 @@ def _read(location: str, _version: tuple[int, int] | None) -> CocoFile:
     if twice:
         annotations = _without_copies(annotations, twice, notes)
     return CocoFile(images, annotations, categories, stuff, notes)
-
-
-def _parse(location: str) -> Any:
-    with open_container(location) as file:
-        try:
-            return json.load(file)
-        except MemoryError as error:
-            raise SourceError(f"{location}: needs more memory than there is; split it into several files") from error
-        except json.JSONDecodeError as error:
-            lines = "; if it has an object per line, rename it to end in .jsonl" if error.msg == "Extra data" else ""
-            raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)}){lines}") from error
-        except (ValueError, RecursionError, OSError) as error:
-            raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)})") from error
 
 
 def _rows(content: dict[str, Any], name: str, key: str, location: str) -> list[dict[str, Any]]:

@@ -12,8 +12,7 @@ from gapscope.sources import open_source
 from gapscope.sources.annotations.annotation import Annotation, Outline
 from gapscope.sources.annotations.cvat.dataset import open_cvat
 from gapscope.sources.annotations.hugging_face.dataset import open_hugging_face
-from gapscope.sources.annotations.label_studio.dataset import open_label_studio
-from gapscope.sources.annotations.panoptic import open_panoptic
+from gapscope.sources.annotations.json_forms import open_json_form
 from gapscope.sources.annotations.reader import AnnotationReader
 from gapscope.sources.annotations.shapes import polygon_edges
 from gapscope.sources.parquet.images import ParquetImages
@@ -44,15 +43,15 @@ def annotated_set() -> list[AnnotatedImage]:
 def opened(location: str) -> AnnotationReader:
     if location.endswith(".xml"):
         return open_cvat(location, None, location)
-    if "panoptic" in location:
-        return open_panoptic(location, None, location)
     if location.endswith(".json"):
-        return open_label_studio(location, None, location)
+        reader = open_json_form(location, None, location)
+        assert reader is not None
+        return reader
     table = open_source("real", location)
     assert isinstance(table, ParquetImages)
-    reader = open_hugging_face(table)
-    assert reader is not None
-    return reader
+    of_table = open_hugging_face(table)
+    assert of_table is not None
+    return of_table
 
 
 @pytest.mark.parametrize("form", FORMS)

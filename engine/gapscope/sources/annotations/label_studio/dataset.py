@@ -11,7 +11,7 @@ from gapscope.sources.annotations.annotation import ImageAnnotations
 from gapscope.sources.annotations.image_size import size_from_head
 from gapscope.sources.annotations.label_studio.regions import image_size, objects_of
 from gapscope.sources.annotations.label_studio.tasks import TaskImage, is_label_studio, task_images
-from gapscope.sources.coco.annotation_file import _parse, shown
+from gapscope.sources.coco.annotation_file import parse_json, shown
 from gapscope.sources.coco.image_names import ImageFiles, find_folder
 from gapscope.sources.entry import Entry
 from gapscope.sources.files import path_bytes, read_file
@@ -126,24 +126,37 @@ def _size_of_file(entry: Entry) -> tuple[float, float]:
         return 0, 0
 
 
+def is_list_of_tasks(path: str) -> bool:
+    """Tell whether a JSON file is an export of Label Studio.
+
+    Raises:
+        SourceError: the file cannot be read as JSON.
+    """
+    return is_label_studio(_content(path))
+
+
 def read_tasks(path: str) -> list[Any]:
     """Return the tasks of an export of Label Studio, as JSON.
 
     Raises:
         SourceError: the file cannot be read, or is no such export.
     """
-    try:
-        status = None if is_url(path) else os.stat(path_bytes(path))
-    except (OSError, ValueError):
-        status = None
-    return _read(path, status and (status.st_mtime_ns, status.st_size))
-
-
-# Opening and listing a dataset read the same file.
-@lru_cache(maxsize=2)
-def _read(path: str, _version: tuple[int, int] | None) -> list[Any]:
-    content = _parse(path)
+    content = _content(path)
     if not is_label_studio(content):
         raise SourceError(f"{path}: not an export of Label Studio: it is not a list of tasks")
     tasks: list[Any] = content
     return tasks
+
+
+def _content(path: str) -> Any:
+    try:
+        status = None if is_url(path) else os.stat(path_bytes(path))
+    except (OSError, ValueError):
+        status = None
+    return _parsed(path, status and (status.st_mtime_ns, status.st_size))
+
+
+# Opening and listing a dataset read the same file.
+@lru_cache(maxsize=2)
+def _parsed(path: str, _version: tuple[int, int] | None) -> Any:
+    return parse_json(path)
