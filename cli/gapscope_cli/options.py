@@ -12,7 +12,7 @@ from typer.core import TyperCommand
 from gapscope.settings import OPTION_GROUPS, OPTIONS, Option
 from gapscope_cli.errors import flag, print_error
 
-OF_ONE_DATASET = {"group": "RULE", "value_range": "LOW:HIGH"}
+OF_ONE_DATASET = {"group": "RULE", "classes": "RULE", "value_range": "LOW:HIGH"}
 """Options that `NAME=...` sets for one dataset, with what stands for their value."""
 
 METAVARS = {

@@ -27,6 +27,7 @@ Reading = Literal["as-is", "style-aside"]
 """How datasets are compared: as they look, or each by its own mean and spread, without a uniform difference of look."""
 Readings = Literal["as-is", "style-aside", "both"]
 GroupSource = Literal["auto", "none", "folder", "tar", "column", "pattern"]
+ClassSource = Literal["auto", "none", "folder", "annotations", "column"]
 GroupValues = str | Collection[object]
 """How the groups of one dataset are found: in the words of `--group`, or one value per listed image."""
 
@@ -432,6 +433,56 @@ def _check_pattern(pattern: str, text: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ClassSettings(_Checked):
+    """Which class each image or object has. No embedding or list depends on it, so a run can be given others."""
+
+    classes: Annotated[
+        str | Mapping[str, str],
+        Help(
+            "Which class each image or object has: annotations (its category, or all that are annotated in the image), "
+            "column:NAME, folder (the last one of its path), none, or auto for the first of these that tells; a column "
+            "is then one called class, label or category. NAME=... is for one dataset."
+        ),
+    ] = "auto"
+
+
+@dataclass(frozen=True)
+class ClassRule:
+    """What tells which classes the images of a dataset have.
+
+    Attributes:
+        source: where the classes come from.
+        column: name of the column; empty otherwise.
+    """
+
+    source: ClassSource
+    column: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.source}:{self.column}" if self.column else self.source
+
+
+def parse_class_rule(text: str) -> ClassRule:
+    """Return the rule that an argument `classes` describes for one dataset.
+
+    Raises:
+        OptionError: it is none.
+
+    Example:
+        >>> parse_class_rule("folder"), parse_class_rule("species")
+        (ClassRule(source='folder', column=''), ClassRule(source='column', column='species'))
+    """
+    source, colon, column = text.partition(":")
+    if source == "column" and column:
+        return ClassRule("column", column)
+    if source in ("auto", "none", "folder", "annotations") and not colon:
+        return ClassRule(source)  # type: ignore[arg-type]
+    if not text or source == "column":
+        raise OptionError("give annotations, folder, column:NAME, none or auto", argument="classes", value=text)
+    return ClassRule("column", text)
+
+
+@dataclass(frozen=True, kw_only=True)
 class NeighborSettings(_Checked):
     """What counts as near, for outliers, measures and map alike."""
 
@@ -563,7 +614,7 @@ OPTION_GROUPS: dict[str, dict[str, Option]] = {
     "The run": options_of(RunSettings),
     "How images are embedded": options_of(ModelSettings, Preprocess, EmbedSettings),
     "Where it runs": options_of(ExecutionSettings),
-    "How datasets are compared": options_of(CompareSettings, GroupSettings, NeighborSettings),
+    "How datasets are compared": options_of(CompareSettings, GroupSettings, ClassSettings, NeighborSettings),
     "How the map is made": options_of(LayoutSettings),
     "What the report shows": options_of(ReportSettings),
 }

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from gapscope.compare.distances import Distance
 from gapscope.compare.interval import bootstrap_mean, rounded
 from gapscope.compare.outlier_scores import OutlierScores
-from gapscope.compare.outlier_tests import merged_order
+from gapscope.compare.pooled_graph import nearest_of_both
 from gapscope.compare.support import count_in_balls, expected_coverage
 from gapscope.compare.two_sample import expected_own_share, permutation_p
 from gapscope.neighbors.embedding_view import EmbeddingView
@@ -177,22 +177,9 @@ def two_sample_metric(
     centers = np.arange(sum(sizes))
     if len(centers) > _MAX_CENTERS:
         centers = np.sort(random.choice(centers, _MAX_CENTERS, replace=False))
-    neighbors = []
-    for side, (own, other) in enumerate((pair, pair.reversed)):
-        first_own, first_other = (0, sizes[0]) if side == 0 else (sizes[0], 0)
-        own_rows, other_rows = (scores[which].groups.representative_rows for which in (side, 1 - side))
-        chosen = centers[(centers >= first_own) & (centers < first_own + sizes[side])] - first_own
-        other_distances, other_indices = read_group_neighbor_rows(
-            run, level, Pair(own, other), own_rows[chosen], reading
-        )
-        own_distances, own_indices = read_group_neighbor_rows(run, level, Pair(own, own), own_rows[chosen], reading)
-        numbers = [
-            first_other + np.searchsorted(other_rows, other_indices),
-            first_own + np.searchsorted(own_rows, own_indices),
-        ]
-        order = merged_order(own_distances, other_distances)[:, :k]
-        neighbors.append(np.take_along_axis(np.concatenate(numbers, axis=1), order, axis=1))
-    p = permutation_p(centers, np.concatenate(neighbors), sizes, random)
+    groups = scores[0].groups, scores[1].groups
+    neighbors = nearest_of_both(run, level, pair, groups, centers, k, reading)
+    p = permutation_p(centers, neighbors, sizes, random)
     return {**_mean(shares, expected_own_share(*sizes)), "beyond_noise": p <= _SIGNIFICANT / len(run.levels), "p": p}
 
 

@@ -11,9 +11,11 @@ import pyarrow.compute as pc
 
 from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.appearance import STATS, odd_looks
+from gapscope.compare.class_table import class_table
 from gapscope.compare.confounders import confounders, file_properties
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
+from gapscope.compare.image_classes import describe_classes, read_image_classes
 from gapscope.compare.limits import ListingLimit, listing_limit
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
@@ -21,7 +23,7 @@ from gapscope.progress import Progress
 from gapscope.settings import CompareSettings, EmbedSettings
 from gapscope.stages.compare_level import compare_level
 from gapscope.stages.kinds import find_kinds
-from gapscope.store import checksums, gaps, metrics
+from gapscope.store import checksums, classes, gaps, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
 from gapscope.store.index import read_entries, read_index, read_source_metadata, rows_rejected
@@ -81,6 +83,7 @@ def compare_datasets(
             own_metadata = metadata[pair.query]
             table = across.table(own_metadata, settings.max_outliers)
             write_across_levels(run.path, pair, table, own_metadata.schema)
+    _write_classes(run, groups, progress)
     find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
     write_metrics(
@@ -104,8 +107,24 @@ def compare_datasets(
     tables = [path for folder in ("manifests", "scores") for path in (run.path / folder).iterdir()]
     checksums.write_checksums(
         run.path,
-        [*(relative_name(path, run.path) for path in tables), metrics.NAME, gaps.NAME, gaps.TABLE, "rejects.csv"],
+        [
+            *(relative_name(path, run.path) for path in tables),
+            metrics.NAME,
+            gaps.NAME,
+            gaps.TABLE,
+            classes.NAME,
+            classes.TABLE,
+            "rejects.csv",
+        ],
     )
+
+
+def _write_classes(run: RunStore, groups: Mapping[str, ImageGroups], progress: Progress) -> None:
+    of_images = read_image_classes(run, groups)
+    if (note := describe_classes(of_images)) is not None:
+        progress.note(note)
+    with progress.task("classes", len(run.pairs), "pair") as task:
+        classes.write_class_table(run.path, class_table(run, groups, of_images, task))
 
 
 def _limit(groups: Mapping[str, ImageGroups], pair: Pair, settings: CompareSettings) -> ListingLimit:

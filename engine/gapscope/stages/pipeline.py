@@ -16,6 +16,7 @@ from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import load_pyramid
 from gapscope.run import Run, open_run
 from gapscope.settings import (
+    ClassSettings,
     CompareSettings,
     DeviceName,
     EmbedSettings,
@@ -42,6 +43,7 @@ from gapscope.settings import (
 from gapscope.sources import Source, open_source
 from gapscope.sources.files import path_bytes
 from gapscope.sources.source import without_prefix
+from gapscope.stages.classes import check_annotated, check_class_rules
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_listed_groups
@@ -114,6 +116,7 @@ def compare(
     k: int = CompareSettings.k,
     fdr: float = CompareSettings.fdr,
     group: GroupValues | Mapping[str, GroupValues] = GroupSettings.group,
+    classes: str | Mapping[str, str] = ClassSettings.classes,
     metric: Metric = NeighborSettings.metric,
     n_neighbors: int = LayoutSettings.n_neighbors,
     min_dist: float = LayoutSettings.min_dist,
@@ -169,6 +172,10 @@ def compare(
             sample in a shard), column:NAME, pattern:REGEX (what its parentheses match in the uri), none, or auto: the
             objects of one image, and clips among consecutive images. NAME=... is for one dataset. In Python that is a
             dict of datasets, whose values may also be arrays of one value per listed image.
+        classes: Which class each image or object has: annotations (its category, or all that are annotated in the
+            image), column:NAME, folder (the last one of its path), none, or auto for the first of these that tells; a
+            column is then one called class, label or category. NAME=... is for one dataset. In Python that is a dict of
+            datasets. The same call with other classes gives the same run with these.
         metric: Distance between embeddings standardized per dimension: cosine, or euclidean, which also tells apart
             embeddings of one direction and different lengths.
         n_neighbors: Neighbors per image in UMAP's graph, the image itself included: more shows larger shapes.
@@ -240,6 +247,7 @@ def compare(
     sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
     _check_objects(sources, objects=objects)
     rules = GroupRules(group, sources)
+    class_rules = check_class_rules(classes, sources)
     ranges = given_ranges(value_range, sources)
     cluster = _within_reach(sources, [out, cache], cluster)
     for name, source in sources.items():
@@ -247,7 +255,7 @@ def compare(
     shown.note(f"{embed.model} at {embed.preprocess.size} pixels, {', '.join(embed.levels)}, on {on.describe()}")
 
     folder = _run_folder(out, sources)
-    wanted = _record(sources, embed, neighbors, layout, comparison, rules, ranges, objects=objects)
+    wanted = _record(sources, embed, neighbors, layout, comparison, rules, class_rules, ranges, objects=objects)
     check_empty(folder)
     with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
         if update:
@@ -258,6 +266,7 @@ def compare(
         listings = list_datasets(run, sources, shown, update=update)
         check_enough(listings, sources, allow_missing=allow_missing)
         write_listed_groups(run, rules, shown)
+        check_annotated(run)
         look_at_samples(run, sources, listings, ranges, shown, again=update, allow_missing=allow_missing)
         embed = resolve_run_precision(run.record, embed, pyramid, on)
         run.write_record()
@@ -326,7 +335,8 @@ def _change_datasets(folder: Location, wanted: RunConfig, progress: Progress) ->
     # Of a dataset that is added any range will do, and of one that is dropped none is asked for.
     ranges = {name: text for name, text in existing.value_range.items() if name not in wanted.datasets}
     ranges |= {name: text for name, text in wanted.value_range.items() if name in existing.datasets}
-    check_same_config(folder, replace(wanted, datasets=existing.datasets, group=group, value_range=ranges))
+    same = replace(wanted, datasets=existing.datasets, group=group, classes=existing.classes, value_range=ranges)
+    check_same_config(folder, same)
     for change in change_datasets(run, wanted.datasets, wanted.group, wanted.value_range):
         progress.note(change)
 
@@ -374,6 +384,7 @@ def _record(
     layout: LayoutSettings,
     comparison: CompareSettings,
     rules: GroupRules,
+    classes: Mapping[str, str],
     ranges: Mapping[str, ValueRange],
     *,
     objects: bool,
@@ -385,6 +396,7 @@ def _record(
             datasets={name: source.location for name, source in sources.items()},
             objects=objects,
             group=rules.describe(),
+            classes=dict(classes),
             value_range={name: str(each) for name, each in ranges.items()},
             embed=EmbedConfig.of(embed),
             neighbors=neighbors,

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gapscope.store import checksums, metrics
 from gapscope.store.arrays import array_attributes, is_done, member_names, read_array, write_array
+from gapscope.store.classes import remove_class_table
 from gapscope.store.gaps import remove_gaps
 from gapscope.store.heat_maps import remove_heat_maps
 from gapscope.store.location import remove_tree
@@ -100,6 +101,7 @@ def remove_results(run: RunStore, *, neighbors: bool = True) -> None:
         remove_tree(run.path / store)
         run.close(store)
     remove_gaps(run.path)
+    remove_class_table(run.path)
     remove_heat_maps(run.path)
     # Without a dataset's look is without the look that it has now; neighbors by another scaler are found again.
     run.record.style_scaler = {}

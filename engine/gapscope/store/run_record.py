@@ -91,6 +91,8 @@ class RunConfig:
         objects: whether the rows are the annotated objects, not whole images.
         group: per dataset, how its groups are found, in the words of `--group`; `values` and a digest for one value per
             image.
+        classes: per dataset, what its classes come from, in the words of `--classes`. Another rule does not make
+            another run.
         value_range: of the datasets that have one by hand, `LOW:HIGH`.
         embed: how images become embeddings.
         neighbors: how distances are measured.
@@ -101,6 +103,7 @@ class RunConfig:
     datasets: dict[str, str]
     objects: bool = False
     group: dict[str, str] = field(default_factory=dict)
+    classes: dict[str, str] = field(default_factory=dict)
     value_range: dict[str, str] = field(default_factory=dict)
     embed: EmbedConfig
     neighbors: NeighborSettings = field(default_factory=NeighborSettings)
@@ -468,6 +471,7 @@ def open_or_create(run: Location, record: RunRecord) -> RunRecord:
         is_open = not existing.scaler and existing.config.datasets == record.config.datasets
         if is_open:
             config["group"] = dict(record.config.group)
+        config["classes"] = dict(record.config.classes)
         if all(dataset.value_ranges is None for dataset in existing.datasets.values()):
             config["value_range"] = dict(record.config.value_range)
         _check_same(run, config, record.config)
