@@ -244,6 +244,7 @@ def make_run(folder: Path, rows: int) -> RunStore:
             "rejected": 0,
             "groups": rows,
             "group_rule": "none",
+            "class_rule": "none",
             "statuses": {},
             "listing": "",
             "value_ranges": [],

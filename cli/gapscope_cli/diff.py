@@ -23,21 +23,24 @@ def diff(
 ) -> None:
     """Say whether the gap between datasets closed from one run to another, beyond the error bars.
 
-    First come the kinds of image that are closed, smaller, larger or new, then the numbers level by level. Both runs
+    First come the kinds of image that are closed, smaller, larger or new, then the classes whose gap changed, then the
+    numbers level by level. Both runs
     must embed alike and name their datasets alike. As they are, both are measured by the scaler of RUN1. Where nothing
     changed, one diff in twenty says at most that any number did. Example: gapscope diff run-v1 run-v2
     """
     with reported_errors(reading=f"{before} or {after}"):
         from gapscope import open_run
         from gapscope.diff import describe_left_out, diff_runs, level_verdicts
+        from gapscope.diff_classes import describe_classes, diff_classes
         from gapscope.diff_kinds import describe_kinds, diff_kinds
 
         runs = open_run(before), open_run(after)
         kinds = diff_kinds(*runs)
+        classes = diff_classes(*runs)
         changes = diff_runs(*runs)
         if csv is not None:
             changes.to_csv(csv, index=False)
-    for line in describe_kinds(kinds):
+    for line in [*describe_kinds(kinds), *describe_classes(classes)]:
         typer.echo(plain_line(line))
     if (left_out := describe_left_out(*runs)) is not None:
         typer.echo(left_out)

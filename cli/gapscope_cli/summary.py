@@ -32,6 +32,7 @@ def print_summary(run: "Run") -> None:
     if len(run.datasets) > 2:
         for level in run.levels:
             _print_matrix(level, by_level[level]["matrix"])
+    _print_classes(run)
     typer.echo("")
     for pair in run.pairs:
         typer.echo(metrics["headlines"][pair.name])
@@ -49,6 +50,8 @@ def print_summary(run: "Run") -> None:
     max_outliers = run.record.config.compare.max_outliers
     capped = "" if max_outliers is None else f" (the {max_outliers:,} surest of each list)"
     typer.echo(f"\nkinds      {run.path / 'gaps.csv'}")
+    if any(own["class_rule"] != "none" for own in metrics["datasets"].values()):
+        typer.echo(f"classes    {run.path / 'classes.csv'}")
     typer.echo(f"manifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
 
 
@@ -80,6 +83,26 @@ def _print_kinds(run: "Run") -> None:
     _print_columns(rows)
     if (more := len(gaps["kinds"]) - _N_KINDS) > 0:
         typer.echo(f"  and {more:,} more in {run.path / 'gaps.csv'}")
+
+
+def _print_classes(run: "Run") -> None:
+    """Print, per ordered pair, what a probe learned of the reference, and the classes with the largest gaps."""
+    from gapscope.compare.class_table import worst_classes
+    from gapscope.compare.registry import format_share
+
+    lines = []
+    for pair in run.pairs:
+        probe = run.metrics["probes"].get(pair.name)
+        if probe is not None:
+            lines.append(f"{pair.query} by {pair.reference}: {probe['sentence']}")
+        if (worst := worst_classes(run.store, pair)) is not None:
+            level, rows = worst
+            shown = ", ".join(f"{plain_line(name)} {format_share(gap)}" for name, gap in rows)
+            lines.append(f"largest gaps of classes of {pair.query}, at {level}: {shown}")
+    if lines:
+        typer.echo("")
+    for line in lines:
+        typer.echo(line)
 
 
 def _short(name: str) -> str:

@@ -14,6 +14,7 @@ from gapscope.errors import OptionError, RunError
 from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_array
 from gapscope.settings import Preprocess, Reading, ReportSettings
 from gapscope.sources import Entry, Source
+from gapscope.store.classes import read_class_table
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import COLUMNS, Gaps, read_gaps, read_members
 from gapscope.store.groups import read_groups
@@ -286,6 +287,22 @@ class Run:
         self._check("level", level, self.levels)
         pair = self._check_pair(query, reference, reading)
         table: pd.DataFrame = read_scores(self.path, level, pair, reading).to_pandas()
+        return table
+
+    def classes(self) -> pd.DataFrame:
+        """Return the gap of every class: a row per ordered pair, reading, level and class; no rows without classes.
+
+        Columns: query, reference, reading, level, class, images and groups that have the class in the query,
+        reference_images and reference_groups, share_listed, gap with gap_low and gap_high (a 95% interval),
+        beyond_noise, and nearest_class with nearest_share, the class that most of its nearest in the reference have.
+
+        Example:
+            >>> import gapscope
+            >>> run = gapscope.open_run("runs/monday")
+            >>> run.classes().columns[:5].tolist()
+            ['query', 'reference', 'reading', 'level', 'class']
+        """
+        table: pd.DataFrame = read_class_table(self.store).to_pandas()
         return table
 
     def outliers_across_levels(self, query: str, reference: str) -> pd.DataFrame:

@@ -112,6 +112,7 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                     "rejected": dataset.rejected or 0,
                     "groups": dataset.read or 0,
                     "group_rule": "none",
+                    "class_rule": "none",
                     "statuses": {"not-an-image": dataset.rejected} if dataset.rejected else {},
                     "listing": "",
                     "value_ranges": [],

@@ -13,6 +13,7 @@ from gapscope.progress import Silent
 from gapscope.run import Run, open_run
 from gapscope.settings import CompareSettings, Metric, NeighborSettings
 from gapscope.sources import Entry, Value
+from gapscope.sources.entry import Kind
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.groups import record_groups
 from gapscope.stages.neighbors import find_group_neighbors, find_neighbors, find_style_aside_neighbors, fit_scalers
@@ -51,6 +52,7 @@ def compare_vectors(
     clusters: Mapping[str, NDArray[np.int32]] | None = None,
     broken: Mapping[str, int] | None = None,
     metadata: Mapping[str, list[Value]] | None = None,
+    columns: Mapping[str, Mapping[str, Sequence[Value]]] | None = None,
     metric: Metric = "cosine",
     group: Mapping[str, Sequence[object]] | None = None,
     **settings: Any,
@@ -63,6 +65,7 @@ def compare_vectors(
         clusters: dataset to (n,) cluster of each image, the same at every level; 0 by default.
         broken: dataset to a number of unreadable images, which are put before the others.
         metadata: dataset to the value of each image in its source's column `kind`.
+        columns: dataset to more columns of its source, each with the values of its images; of numbers or of texts.
         metric: distance between standardized embeddings.
         group: dataset to the group of each image; an image each by default.
         settings: arguments of `CompareSettings`.
@@ -85,17 +88,23 @@ def compare_vectors(
     points, labels = [], []
     for name, by_level in vectors.items():
         n_broken, n_images = broken.get(name, 0), len(by_level[levels[0]])
-        values = metadata.get(name, []) if metadata else []
+        own = dict(columns.get(name, {})) if columns else {}
+        if metadata and metadata.get(name):
+            own["kind"] = metadata[name]
+        kinds: dict[str, Kind] = {
+            key: "number" if all(isinstance(value, float | int | None) for value in values) else "text"
+            for key, values in own.items()
+        }
         entries = [
             Entry(
                 f"/{name}/{row}.png",
                 100,
                 0,
-                values={"kind": values[row - n_broken]} if values and row >= n_broken else {},
+                values={key: values[row - n_broken] for key, values in own.items()} if row >= n_broken else {},
             )
             for row in range(n_broken + n_images)
         ]
-        write_index(run, name, entries, {"kind": "text"} if values else None)
+        write_index(run, name, entries, kinds or None)
         unreadable: ImageStats = {"status": "broken", "error": "cut"}
         stats = [unreadable] * n_broken + [IMAGE_STATS] * n_images
         for block, start in enumerate(range(0, len(stats), GROUP_ROWS)):

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.stats import beta, t
 
@@ -14,9 +15,10 @@ from gapscope.compare.image_classes import ImageClasses
 from gapscope.compare.pooled_graph import nearest_of_both
 from gapscope.progress import Task
 from gapscope.settings import Reading
-from gapscope.store.classes import SCHEMA
+from gapscope.store.classes import SCHEMA, read_class_table
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
+from gapscope.store.metrics import LevelMetrics, read_metrics
 from gapscope.store.neighbors import read_nearest
 from gapscope.store.run_store import RunStore
 from gapscope.store.scores import read_scores
@@ -29,7 +31,11 @@ _DIGITS = 6
 
 
 def class_table(
-    run: RunStore, groups: Mapping[str, ImageGroups], classes: Mapping[str, ImageClasses], task: Task
+    run: RunStore,
+    groups: Mapping[str, ImageGroups],
+    classes: Mapping[str, ImageClasses],
+    levels: Mapping[str, LevelMetrics],
+    task: Task,
 ) -> pa.Table:
     """Return the gap of every class, with the columns of `gapscope.store.classes.SCHEMA`.
 
@@ -37,12 +43,13 @@ def class_table(
         run: the run, whose scores are written.
         groups: of every dataset.
         classes: of every dataset; nothing for a run without classes.
+        levels: the numbers of every level, which say where there is no list.
         task: is told of every pair that is done.
     """
     tables = [pa.table({name: [] for name in SCHEMA.names}, schema=SCHEMA)]
     for pair in run.pairs:
         if classes:
-            tables += _pair_tables(run, pair, groups, classes)
+            tables += _pair_tables(run, pair, groups, classes, levels)
         task.advance(1)
     return pa.concat_tables(tables)
 
@@ -74,7 +81,11 @@ class _Side:
 
 
 def _pair_tables(
-    run: RunStore, pair: Pair, groups: Mapping[str, ImageGroups], classes: Mapping[str, ImageClasses]
+    run: RunStore,
+    pair: Pair,
+    groups: Mapping[str, ImageGroups],
+    classes: Mapping[str, ImageClasses],
+    levels: Mapping[str, LevelMetrics],
 ) -> Iterator[pa.Table]:
     names = classes[pair.query].names
     query, reference = (_Side.of(classes[name], groups[name]) for name in pair)
@@ -90,7 +101,9 @@ def _pair_tables(
     ]
     reference_label = classes[pair.reference].single
     for (reading, level), beyond in zip(parts, noise, strict=True):
-        numbers = _numbers(run, level, pair, reading, groups, query, counts[1])
+        own_metrics = levels[level]["style_aside"].get(pair.name) if reading == "style-aside" else None
+        is_ranking = own_metrics is not None and own_metrics["basis"] == "ranking"
+        numbers = _numbers(run, level, pair, reading, groups, query, counts[1], is_ranking=is_ranking)
         nearest = _nearest(run, level, pair, reading, groups, query, reference_label, len(names))
         columns = [
             *([text] * len(kept) for text in (*pair, reading, level)),
@@ -136,52 +149,52 @@ def _numbers(
     groups: Mapping[str, ImageGroups],
     side: _Side,
     counts: NDArray[np.int64],
+    *,
+    is_ranking: bool,
 ) -> tuple[NDArray[np.float64], ...]:
     """Return, per class, the share of its groups that are listed, its gap, and the ends of the gap's interval."""
     own, others = groups[pair.query], len(groups[pair.reference])
     table = read_scores(run.path, level, pair, reading)
     listed = table["listed"].to_numpy()[own.representative]
-    expected = others / max(1, len(own) + others - 1)
-    of_image = table["reference_neighbors"].to_numpy().astype(np.float64) / max(expected, 1e-12)
     # Of a group the images that have the class are averaged.
     count = len(counts)
     keys = side.group * count + side.label
     place = np.searchsorted(keys, side.entry_group * count + side.entry_label)
-    present = np.bincount(place, of_image[side.images], len(keys)) / np.maximum(
-        1, np.bincount(place, minlength=len(keys))
-    )
+    of_entry = table["reference_neighbors"].to_numpy().astype(np.float64)[side.images]
+    present = np.bincount(place, of_entry, len(keys)) / np.maximum(1, np.bincount(place, minlength=len(keys)))
     n = np.where(counts > 0, counts, np.nan)
-    share = np.bincount(side.label, listed[side.group], count) / n
     mean = np.bincount(side.label, present, count) / n
     squares = np.bincount(side.label, (present - mean[side.label]) ** 2, count).astype(np.float64)
-    low, high = _interval(mean, squares, counts, 1 / max(expected, 1e-12), run.record.config.compare.k_local)
-    gap, gap_low, gap_high = (np.clip(1 - values, 0, 1) for values in (mean, high, low))
+    low, high = _interval(mean, squares, counts, run.record.config.compare.k_local)
+    expected = others / max(1, len(own) + others - 1)
+    gap, gap_low, gap_high = (np.clip(1 - values / max(expected, 1e-12), 0, 1) for values in (mean, high, low))
+    share = np.full(count, np.nan) if is_ranking else np.bincount(side.label, listed[side.group], count) / n
     return share, gap, gap_low, gap_high
 
 
 def _interval(
-    mean: NDArray[np.float64], squares: NDArray[np.float64], counts: NDArray[np.int64], largest: float, k: int
+    share: NDArray[np.float64], squares: NDArray[np.float64], counts: NDArray[np.int64], k: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the ends of 95% intervals of means over groups; NaN where there are fewer than eight.
+    """Return the ends of 95% intervals of classes' shares of the reference; NaN for fewer than eight groups.
 
-    Student's, and never narrower than the interval of Clopper and Pearson (1934) for as many draws as neighbors were
-    counted: where all groups agree that there is nothing, that is no proof that there is nothing.
+    Two things are uncertain, and the wider interval counts. Groups of a class differ: Student's interval of their mean.
+    And groups of a class share their neighbors, so that the number of the reference's among these is one draw: for n
+    groups of the query, the share says that there are b = n share / (1 - share) of the reference, and the interval is
+    that of Clopper and Pearson (1934) for b of n + b.
 
     Args:
-        mean: (c,) of values from 0 to `largest`.
+        share: (c,) mean share of the reference among the nearest of each class's groups, 0 to 1.
         squares: (c,) sums of squared differences from it.
-        counts: (c,) groups.
-        largest: the largest value.
+        counts: (c,) n.
         k: neighbors that were counted per group.
     """
     enough = counts >= MIN_GROUPS
     n = np.where(enough, counts, np.nan)
     error = np.sqrt(squares / np.maximum(n - 1, 1) / n) * t.ppf(_TAILS[1], n - 1)
-    draws, hits = n * k, np.clip(mean / largest, 0, 1) * n * k
-    low = np.where(hits > 0, beta.ppf(_TAILS[0], hits, draws - hits + 1), 0) * largest
-    high = np.where(hits < draws, beta.ppf(_TAILS[1], hits + 1, np.maximum(draws - hits, 1e-9)), 1) * largest
-    ends = np.minimum(mean - error, low), np.maximum(mean + error, high)
-    return np.where(enough, ends[0], np.nan), np.where(enough, ends[1], np.nan)
+    other = n * np.minimum(share / np.maximum(1 - share, 1e-12), k)
+    low = np.where(other > 0, beta.ppf(_TAILS[0], np.maximum(other, 1e-12), n + 1), 0)
+    high = beta.ppf(_TAILS[1], other + 1, n)
+    return np.minimum(share - error, low), np.maximum(share + error, high)
 
 
 def _nearest(
@@ -215,3 +228,27 @@ def _nearest(
         key = int(pairs[number])
         best[key // classes], share[key // classes] = key % classes, hits[number] / total[key // classes]
     return best, share
+
+
+_N_WORST = 5
+
+
+def worst_classes(run: RunStore, pair: Pair) -> tuple[str, list[tuple[str, float]]] | None:
+    """Return the classes of a pair with the largest gaps beyond noise, and the level, in the first listed reading.
+
+    The level is the one that tells most of the pair, by metrics.json. None where no class has a gap beyond noise there.
+    """
+    table = read_class_table(run)
+    level = read_metrics(run)["level_rankings"][pair.name][0]
+    reading = run.record.config.compare.listed_readings[0]
+    wanted = {
+        "query": pair.query,
+        "reference": pair.reference,
+        "level": level,
+        "reading": reading,
+        "beyond_noise": True,
+    }
+    for name, value in wanted.items():
+        table = table.filter(pc.equal(table[name], value))
+    rows = sorted(zip(table["class"].to_pylist(), table["gap"].to_pylist(), strict=True), key=lambda row: -row[1])
+    return (level, rows[:_N_WORST]) if rows else None

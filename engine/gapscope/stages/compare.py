@@ -15,7 +15,7 @@ from gapscope.compare.class_table import class_table
 from gapscope.compare.confounders import confounders, file_properties
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
-from gapscope.compare.image_classes import describe_classes, read_image_classes
+from gapscope.compare.image_classes import ImageClasses, describe_classes, read_image_classes
 from gapscope.compare.limits import ListingLimit, listing_limit
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
@@ -83,13 +83,14 @@ def compare_datasets(
             own_metadata = metadata[pair.query]
             table = across.table(own_metadata, settings.max_outliers)
             write_across_levels(run.path, pair, table, own_metadata.schema)
-    _write_classes(run, groups, progress)
+    of_images = read_image_classes(run, groups)
+    _write_classes(run, groups, of_images, levels, progress)
     find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
     write_metrics(
         run.path,
         {
-            "datasets": _dataset_metrics(run),
+            "datasets": _dataset_metrics(run, of_images),
             "headlines": {pair.name: headline(pair, levels, rankings[pair], run.record) for pair in run.pairs},
             "level_rankings": {pair.name: ranking for pair, ranking in rankings.items()},
             "limits": {pair.name: _limit_metrics(run, pair, limit, settings) for pair, limit in limits.items()},
@@ -119,12 +120,17 @@ def compare_datasets(
     )
 
 
-def _write_classes(run: RunStore, groups: Mapping[str, ImageGroups], progress: Progress) -> None:
-    of_images = read_image_classes(run, groups)
+def _write_classes(
+    run: RunStore,
+    groups: Mapping[str, ImageGroups],
+    of_images: Mapping[str, ImageClasses],
+    levels: Mapping[str, LevelMetrics],
+    progress: Progress,
+) -> None:
     if (note := describe_classes(of_images)) is not None:
         progress.note(note)
     with progress.task("classes", len(run.pairs), "pair") as task:
-        classes.write_class_table(run.path, class_table(run, groups, of_images, task))
+        classes.write_class_table(run.path, class_table(run, groups, of_images, levels, task))
 
 
 def _limit(groups: Mapping[str, ImageGroups], pair: Pair, settings: CompareSettings) -> ListingLimit:
@@ -149,7 +155,7 @@ def _confounders(
     }
 
 
-def _dataset_metrics(run: RunStore) -> dict[str, DatasetMetrics]:
+def _dataset_metrics(run: RunStore, classes: Mapping[str, ImageClasses]) -> dict[str, DatasetMetrics]:
     return {
         name: {
             "listed": dataset.listed,
@@ -159,6 +165,7 @@ def _dataset_metrics(run: RunStore) -> dict[str, DatasetMetrics]:
             "group_rule": dataset.groups.rule if dataset.groups is not None else "none",
             "statuses": dict(sorted(Counter(rows_rejected(run, name)["status"].to_pylist()).items())),
             "listing": dataset.listing,
+            "class_rule": str(classes[name].rule) if name in classes else "none",
             "value_ranges": [cast("ValueRangeMetrics", asdict(each)) for each in dataset.value_ranges or ()],
             "warnings": _warnings(run, name),
         }

@@ -265,7 +265,8 @@ class DatasetWarning(TypedDict):
 class DatasetMetrics(TypedDict):
     """How many images a dataset has, in how many groups, and how many were rejected for which status.
 
-    `group_rule` says where the groups come from; it is `none` where images count one by one. `listing` says in words
+    `group_rule` says where the groups come from; it is `none` where images count one by one. `class_rule` says
+    where the classes come from, likewise. `listing` says in words
     what was taken and passed over, and `value_ranges` which values of other than 8 bits are black and white.
     """
 
@@ -274,6 +275,7 @@ class DatasetMetrics(TypedDict):
     rejected: int
     groups: int
     group_rule: str
+    class_rule: str
     statuses: dict[str, int]
     listing: str
     value_ranges: list[ValueRangeMetrics]

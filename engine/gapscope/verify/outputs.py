@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from gapscope.settings import Reading
-from gapscope.store import checksums, gaps, heat_maps, metrics
+from gapscope.store import checksums, classes, gaps, heat_maps, metrics
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap, members_path, read_gaps
 from gapscope.store.index import read_index
@@ -72,6 +72,7 @@ def check_tables(run: RunStore) -> Check:
                     _check_table(check, run.path, path, None, {"": pair.query}, uris)
                 if level != ALL:
                     _check_scores(check, run, level, pair, reading)
+    _check_classes(check, run)
     _check_table(check, run.path, duplicates_path(run.path), None, {"": None, "copy_": None}, uris)
     return check
 
@@ -99,6 +100,26 @@ def _check_kinds(check: Check, run: RunStore, uris: Uris) -> list[Gap] | None:
             agrees = counted == {(gap["id"], gap["query"]): gap["images"] for gap in kinds}
             check.expect(agrees, where, f"has other numbers of images per kind than {gaps.NAME}", "comparison")
     return kinds
+
+
+def _check_classes(check: Check, run: RunStore) -> None:
+    """Check that the table of classes is there and speaks of the run's pairs and levels, and that the CSV agrees."""
+    with check.reading(classes.NAME, "comparison"):
+        # What reads it would call a run without it unfinished.
+        if not check.expect((run.path / classes.NAME).exists(), classes.NAME, "is missing", "comparison"):
+            return
+        table = classes.read_class_table(run)
+        check.count += 1
+        own = {*zip(*(table[name].to_pylist() for name in ("query", "reference", "level")), strict=True)}
+        known = {(*pair, level) for pair, level in product(run.pairs, run.levels)}
+        check.expect(own <= known, classes.NAME, "is of pairs or levels that the run does not have", "comparison")
+        with (
+            check.reading(classes.TABLE, "comparison"),
+            (run.path / classes.TABLE).open(encoding="utf-8", newline="") as file,
+        ):
+            written = [row["class"] for row in csv.DictReader(file)]
+            agrees = written == table["class"].to_pylist()
+            check.expect(agrees, classes.TABLE, f"has other classes than {classes.NAME}", "comparison")
 
 
 def check_heat_maps(run: RunStore) -> Check:
