@@ -4,6 +4,7 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from gapscope.compare.registry import format_share
@@ -48,7 +49,7 @@ def diff_classes(before: Run, after: Run) -> pd.DataFrame:
         Pair(query, reference) in pairs and not (reading == STYLE_ASIDE and _trimmed((before, after), level, query))
         for query, reference, reading, level in keys
     ]
-    both = both[kept].dropna(subset=["gap_before", "gap_after"])
+    both = both[np.array(kept, bool)].dropna(subset=["gap_before", "gap_after"])
     ends = [both[[f"{end}_{when}" for end in _ENDS]].to_numpy().tolist() for when in ("before", "after")]
     tested = {
         place: change_p(tuple(first), tuple(second))
