@@ -195,8 +195,22 @@ class ModelSettings(_Checked):
         _SIZE,
     ] = None
     objects: Annotated[
-        bool, Help("Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.")
+        bool,
+        Help(
+            "Of annotated datasets (COCO, YOLO, Pascal VOC, KITTI, CVAT, Label Studio, Hugging Face), compare the "
+            "objects, each cropped with a margin, instead of whole images."
+        ),
     ] = False
+    mask: Annotated[
+        bool,
+        Help(
+            "Of objects, replace what is outside of their polygons or masks by the dataset's mean color, so that "
+            "backgrounds are not compared."
+        ),
+    ] = False
+    min_side: Annotated[
+        int, Help("Leave out objects whose box has a side of fewer pixels than this."), Bounds(0, 2**31 - 1)
+    ] = 0
     value_range: Annotated[
         ValueRangeOption,
         Help(
@@ -213,6 +227,7 @@ class Preprocess(_Checked):
     Attributes:
         size: side of the square, in pixels.
         value_ranges: of the image's dataset, for values of other than 8 bits; None where no dataset is known.
+        background: sRGB color of what is outside of an object's outline; None to keep what is there.
     """
 
     size: Annotated[int, _SIZE]
@@ -234,6 +249,7 @@ class Preprocess(_Checked):
         ),
     ] = False
     value_ranges: tuple[ValueRange, ...] | None = None
+    background: tuple[int, int, int] | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -10,7 +10,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Literal, TypedDict
@@ -20,6 +20,7 @@ import numpy as np
 from gapscope.decode.shrink import Target, look_at, shrink_on_load
 from gapscope.decode.value_range import ValueSample
 from gapscope.settings import ValueRange
+from gapscope.sources.annotations.annotation import Outline
 from gapscope.sources.entry import Box
 from gapscope.sources.rejects import Rejected, Status
 
@@ -41,12 +42,13 @@ class TargetFields(TypedDict):
     thumbnail: int
     keep_damaged: bool
     value_ranges: list[dict[str, Any]] | None
+    background: list[int] | None
 
 
 class DecodeRequest(TypedDict):
     """Asks for one image, whose `bytes` bytes are at the start of the memory file.
 
-    The box arrives as a list, since JSON has no tuples. With `look`, the process only looks at the image, and answers
+    The box arrives as lists, since JSON has no tuples. With `look`, the process only looks at the image, and answers
     with a `LookResponse`.
     """
 
@@ -120,7 +122,7 @@ def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | LookRespons
         if request["look"]:
             return _look(look_at(data, target), memory)
         box = request["box"]
-        image = shrink_on_load(data, target, None if box is None else Box(*box))
+        image = shrink_on_load(data, target, None if box is None else _box(box))
     except Rejected as rejected:
         return {"status": rejected.status, "error": rejected.error}
     pixels, thumbnail = image.pixels, image.thumbnail
@@ -138,10 +140,20 @@ def _decode(request: DecodeRequest, memory: int) -> DecodeResponse | LookRespons
     }
 
 
+def _box(lists: Sequence[Any]) -> Box:
+    *numbers, outline = lists
+    return Box._make([*numbers, None if outline is None else Outline.of_lists(outline)])
+
+
 def _target(fields: TargetFields) -> Target:
-    ranges = fields["value_ranges"]
+    ranges, background = fields["value_ranges"], fields["background"]
     target = Target(fields["size"], fields["fit"], fields["max_pixels"], fields["thumbnail"], fields["keep_damaged"])
-    return target if ranges is None else replace(target, value_ranges=tuple(ValueRange(**each) for each in ranges))
+    if ranges is not None:
+        target = replace(target, value_ranges=tuple(ValueRange(**each) for each in ranges))
+    if background is not None:
+        red, green, blue = background
+        target = replace(target, background=(red, green, blue))
+    return target
 
 
 def _look(sample: ValueSample | None, memory: int) -> LookResponse:

@@ -77,6 +77,7 @@ def make_target(preprocess: Preprocess, thumbnail: int = 0) -> Target:
         thumbnail,
         preprocess.keep_damaged,
         preprocess.value_ranges,
+        preprocess.background,
     )
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, UnidentifiedImageError
 
 from gapscope.decode.color import flatten, is_srgb, to_srgb
+from gapscope.decode.cutout import draw_outline
 from gapscope.decode.deep import COLOR_KIND, DeepPixels, deep_kind, read_deep, to_8_bits, turns_white_black
 from gapscope.decode.jpeg import decode_jpeg, jpeg_damage, jpeg_quality
 from gapscope.decode.numpy_image import FORMAT, MAGIC, open_numpy
@@ -60,6 +61,7 @@ class Target:
         thumbnail: longest side in pixels of a thumbnail; 0 for none.
         keep_damaged: whether JPEGs that are damaged inside are decoded.
         value_ranges: as in `Preprocess`.
+        background: as in `Preprocess`.
     """
 
     size: int
@@ -68,6 +70,7 @@ class Target:
     thumbnail: int = 0
     keep_damaged: bool = False
     value_ranges: tuple[ValueRange, ...] | None = None
+    background: tuple[int, int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,13 @@ def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> Sh
     part = image
     if box is not None:
         upright = _upright_box(box, (width, height), turned)
-        part = image.crop(_edges(upright, (image.width / width, image.height / height), image.size))
+        scale = image.width / width, image.height / height
+        edges = _edges(upright, scale, image.size)
+        part = image.crop(edges)
+        if box.outline is not None and target.background is not None:
+            turn = _stored_turn(box, (width, height), turned)
+            inside = draw_outline(box.outline, edges, scale, _UPRIGHT.get(turn), (width, height))
+            part = Image.composite(to_srgb(part), Image.new("RGB", part.size, target.background), inside)
         left, top, right, bottom = _edges(upright, (1.0, 1.0), (width, height))
         width, height = right - left, bottom - top
     thumbnail = _thumbnail(part, target) if target.thumbnail else None
@@ -222,14 +231,22 @@ def _shrink(loaded: _Loaded, length: int, target: Target, box: Box | None) -> Sh
 
 def _upright_box(box: Box, size: tuple[int, int], orientation: int) -> Box:
     """Return a box in the upright image, also where it was measured in the image as it is stored."""
+    turn = _stored_turn(box, size, orientation)
+    if turn == 1:
+        return box
+    width, height = size
+    # Left and top of the stored image are top and left of the upright one, or bottom and right.
+    left = box.top if turn in (5, 8) else width - box.top - box.height
+    top = box.left if turn in (5, 6) else height - box.left - box.width
+    return Box(left, top, box.height, box.width)
+
+
+def _stored_turn(box: Box, size: tuple[int, int], orientation: int) -> int:
+    """Return the EXIF orientation by which what was measured in the stored image must be turned; 1 for none."""
     width, height = size
     measured_in = (box.image_width, box.image_height)
-    if orientation not in range(5, 9) or measured_in != (height, width) or measured_in == size:
-        return box
-    # Left and top of the stored image are top and left of the upright one, or bottom and right.
-    left = box.top if orientation in (5, 8) else width - box.top - box.height
-    top = box.left if orientation in (5, 6) else height - box.left - box.width
-    return Box(left, top, box.height, box.width)
+    turned = orientation in range(5, 9) and measured_in == (height, width) and measured_in != size
+    return orientation if turned else 1
 
 
 def _load(opened: ImageFile.ImageFile, data: bytes, target: Target, box: Box | None) -> _Loaded:

@@ -1,6 +1,6 @@
 """What a kind is called: the value of the user's own columns and folders that it has far more of than other images."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,8 +10,6 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from gapscope.sources import Source
-from gapscope.sources.coco.dataset import Coco
 from gapscope.store.groups import ImageGroups, ranges
 from gapscope.store.index import PREFIX
 
@@ -69,31 +67,37 @@ class Labels:
         return np.bincount(self.value[inside], minlength=len(self.values))
 
 
-def read_labels(metadata: pa.Table, groups: ImageGroups, source: Source | None) -> list[Labels]:
+def read_labels(
+    metadata: pa.Table, groups: ImageGroups, annotations: pa.Table | None, *, objects: bool
+) -> list[Labels]:
     """Return every respect in which a dataset's groups have labels: columns of text, folders, COCO categories.
 
     Args:
         metadata: uri and the source's columns of the dataset's images, by row.
         groups: of the dataset; a group has the labels of its representative.
-        source: the dataset's source, for its annotations; None where it is out of reach.
+        annotations: of the dataset, as `read_annotations` returns them; None if it has none.
+        objects: whether the images are annotated objects.
     """
     table = metadata.take(pa.array(groups.representative_rows))
     found = [
-        Labels.of(_source_of(name, source), table[name].combine_chunks().cast(pa.large_string()))
+        Labels.of(
+            _source_of(name, is_object=objects and annotations is not None),
+            table[name].combine_chunks().cast(pa.large_string()),
+        )
         for name in table.column_names
         if name.startswith(PREFIX) and not _is_number(table.schema.field(name).type)
     ]
     uris = table["uri"].combine_chunks().cast(pa.large_string())
     found += [Labels.of("folder", folders) for folders in _folders(uris)]
-    if isinstance(source, Coco) and not source.objects:
-        found.append(_categories(uris, source.categories()))
+    if annotations is not None and not objects:
+        found.append(_categories(groups, annotations))
     return [labels for labels in found if labels is not None]
 
 
-def _source_of(column: str, source: Source | None) -> str:
+def _source_of(column: str, *, is_object: bool) -> str:
     name = column.removeprefix(PREFIX)
-    # The one column of text that annotated objects have is not the user's.
-    return name if isinstance(source, Coco) else f"column {name}"
+    # What an object is annotated as is no column of the user's.
+    return name if is_object and name == "category" else f"column {name}"
 
 
 def _is_number(kind: pa.DataType) -> bool:
@@ -116,16 +120,19 @@ def _folders(uris: pa.Array) -> Iterator[pa.Array]:
             return
 
 
-def _categories(uris: pa.Array, categories: Mapping[str, Sequence[str]]) -> Labels | None:
-    names = sorted({name for own in categories.values() for name in own})
+def _categories(groups: ImageGroups, annotations: pa.Table) -> Labels | None:
+    """Return the categories that are annotated in the groups' representatives; crowds count."""
+    named = annotations.filter(pc.and_(pc.is_valid(annotations["category"]), pc.is_valid(annotations["row"])))
+    encoded = named["category"].combine_chunks().cast(pa.large_string()).dictionary_encode()
+    names = sorted(encoded.dictionary.to_pylist())
     if not 1 < len(names) <= _MAX_VALUES:
         return None
-    number = {name: place for place, name in enumerate(names)}
-    edges = [
-        (group, number[name]) for group, uri in enumerate(uris.to_pylist()) for name in set(categories.get(uri, ()))
-    ]
-    pairs = np.array(edges, np.int64).reshape(-1, 2)
-    return Labels("category", names, pairs[:, 0], pairs[:, 1])
+    number = np.array([names.index(name) for name in encoded.dictionary.to_pylist()], np.int64)
+    rows, row = groups.representative_rows, named["row"].to_numpy()
+    group = np.minimum(np.searchsorted(rows, row), len(rows) - 1)
+    own = rows[group] == row
+    keys = np.unique(group[own] * len(names) + number[encoded.indices.to_numpy()[own]])
+    return Labels("category", names, keys // len(names), keys % len(names))
 
 
 def name_kind(labels: Sequence[Labels], members: NDArray[np.int64], groups: int) -> Name | None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from gapscope.sources.annotations.annotation import ImageAnnotations
+from gapscope.sources.annotations.annotation import ImageAnnotations, Outline
 from gapscope.sources.rejects import Status
 
 
@@ -19,6 +19,8 @@ class Box(NamedTuple):
         image_width: width of the image that it was measured in, 0 if unknown. Where that image is the stored one and
             not the upright one, the box turns with the image's EXIF orientation.
         image_height: height of that image, likewise.
+        outline: the object within the part, in pixels of that image; outside of it the background is taken away. None
+            to leave the background.
 
     Example:
         >>> Box(10, 20, 100, 80).width
@@ -31,6 +33,7 @@ class Box(NamedTuple):
     height: float
     image_width: float = 0
     image_height: float = 0
+    outline: Outline | None = None
 
 
 Value = str | float | None

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from gapscope.errors import SourceError
+from gapscope.sources.annotations.reader import AnnotationReader
 from gapscope.sources.containers import containers_in
 from gapscope.sources.files import open_container, path_bytes
 from gapscope.sources.folder import Folder, utf8_safe
@@ -32,6 +33,8 @@ class _ParsedLocation:
         path: absolute path, URL or pattern of the file or files.
         part: the column, folder or array after `::`; None if there is no `::`.
         objects: whether a row is an annotated object instead of an image.
+        mask: whether such an object is cut out of its background.
+        min_side: shortest side of such an object's box, in pixels.
         as_images: whether `images:` stood before it, which says that an array holds images, not vectors.
         folder: the local folder that was searched for the files; None if they are named.
         files: the files that were found there.
@@ -40,6 +43,8 @@ class _ParsedLocation:
     path: str
     part: str | None
     objects: bool
+    mask: bool = False
+    min_side: int = 0
     as_images: bool = False
     folder: str | None = None
     files: tuple[str, ...] = ()
@@ -51,15 +56,17 @@ class _ParsedLocation:
         return f"{prefix}{self.path}" + ("" if self.part is None else f"{PART_SEPARATOR}{self.part}")
 
 
-def open_source(name: str, location: str, *, objects: bool = False) -> Source:
+def open_source(name: str, location: str, *, objects: bool = False, mask: bool = False, min_side: int = 0) -> Source:
     """Return the source at `location`.
 
     Args:
         name: the dataset's name, for error messages.
-        location: a folder, a pattern, a list of images, tar or zip archives, a COCO annotation file, Parquet files or
-            an array with images, on this machine or behind a URL. `images:` before it says that an array holds images,
-            where it might hold vectors.
-        objects: for COCO annotations, whether a row is an object instead of an image.
+        location: a folder, a pattern, a list of images, tar or zip archives, annotations, Parquet files or an array
+            with images, on this machine or behind a URL. `images:` before it says that an array holds images, where it
+            might hold vectors.
+        objects: for annotations, whether a row is an object instead of an image.
+        mask: whether such an object is cut out of its background.
+        min_side: objects whose box has a shorter side, in pixels, are left out.
 
     Raises:
         SourceError: there is no such source, or gapscope cannot read it.
@@ -73,12 +80,12 @@ def open_source(name: str, location: str, *, objects: bool = False) -> Source:
         b'PNG'
     """
     try:
-        return _open(location, objects=objects)
+        return _open(location, objects=objects, mask=mask, min_side=min_side)
     except SourceError as error:
         raise SourceError(f"dataset {name}: {error}") from error
 
 
-def _open(location: str, *, objects: bool) -> Source:
+def _open(location: str, *, objects: bool, mask: bool, min_side: int) -> Source:
     if location.startswith(_AS_VECTORS):
         raise SourceError(
             f"{absolute(location.removeprefix(_AS_VECTORS))}: vectors cannot be compared yet, only images; write "
@@ -87,7 +94,7 @@ def _open(location: str, *, objects: bool) -> Source:
     as_images, named = location.startswith(AS_IMAGES), location.removeprefix(AS_IMAGES)
     resolved = absolute(named)
     path, separator, part = resolved.partition(PART_SEPARATOR)
-    parsed = _ParsedLocation(path, part if separator else None, objects, as_images)
+    parsed = _ParsedLocation(path, part if separator else None, objects, mask, min_side, as_images)
     if _is_folder(path) and _is_zarr(path):
         return _open_zarr(parsed)
     if _is_folder(resolved):
@@ -180,20 +187,37 @@ def _open_zip(parsed: _ParsedLocation) -> Source:
     return open_zip(_archives(parsed), parsed.location, parsed.folder)
 
 
-def _open_coco(parsed: _ParsedLocation) -> Source:
+def _annotated(parsed: _ParsedLocation, reader: AnnotationReader) -> Source:
+    from gapscope.sources.annotations.source import AnnotatedImages
+
+    return AnnotatedImages(reader, parsed.objects, parsed.mask, parsed.min_side)
+
+
+def _open_json(parsed: _ParsedLocation) -> Source:
+    from gapscope.sources.annotations.json_forms import open_json_form
     from gapscope.sources.coco.dataset import open_coco
 
-    return open_coco(_single_file(parsed), parsed.part, parsed.location, objects=parsed.objects)
+    path = _single_file(parsed)
+    reader = open_json_form(path, parsed.part, parsed.location)
+    return _annotated(parsed, reader or open_coco(path, parsed.part, parsed.location, objects=parsed.objects))
+
+
+def _open_xml(parsed: _ParsedLocation) -> Source:
+    from gapscope.sources.annotations.cvat.dataset import open_cvat
+
+    return _annotated(parsed, open_cvat(_single_file(parsed), parsed.part, parsed.location))
 
 
 def _open_parquet(parsed: _ParsedLocation) -> Source:
+    from gapscope.sources.annotations.hugging_face.dataset import open_hugging_face
     from gapscope.sources.lists.list_file import open_list
     from gapscope.sources.parquet.images import open_parquet_images
 
     files = _files(parsed)
     images = open_parquet_images(files, parsed.part, parsed.location, parsed.folder)
     if images is not None:
-        return images
+        reader = open_hugging_face(images)
+        return images if reader is None else _annotated(parsed, reader)
     if len(files) > 1:
         raise SourceError(
             f"{files[0]}: no column holds images, so that the {len(files):,} files of {parsed.path} hold none; if "
@@ -249,7 +273,8 @@ _OPEN_BY_SUFFIX: dict[str, Callable[[_ParsedLocation], Source]] = {
     ".parquet": _open_parquet,
     ".tar": _open_tar,
     ".zip": _open_zip,
-    ".json": _open_coco,
+    ".json": _open_json,
+    ".xml": _open_xml,
     ".npy": _open_array,
     ".npz": _open_array,
     ".zarr": _open_zarr,

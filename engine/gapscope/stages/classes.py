@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from gapscope.errors import OptionError
 from gapscope.settings import parse_class_rule
 from gapscope.sources import Source
-from gapscope.store.annotations import annotations_path
 from gapscope.store.run_store import RunStore
 
 
@@ -40,7 +39,7 @@ def check_annotated(run: RunStore) -> None:
         OptionError: one has none.
     """
     for name, text in run.record.config.classes.items():
-        if parse_class_rule(text).source == "annotations" and not annotations_path(run.path, name).exists():
+        if parse_class_rule(text).source == "annotations" and run.record.datasets[name].annotations is None:
             raise OptionError(
                 f"dataset {name} has no annotations; give folder, column:NAME or none for it, as `classes` NAME=...",
                 argument="classes",

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gapscope.compare.sample import sample
 from gapscope.device import Device
-from gapscope.errors import SourceError
 from gapscope.kinds.examples import TYPICAL, choose_examples
 from gapscope.kinds.grouping import group_nominated
 from gapscope.kinds.names import Labels, Name, name_kind, read_labels
@@ -19,8 +18,8 @@ from gapscope.kinds.sentences import advice, look_sentence, pair_sentence, title
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings, EmbedSettings
-from gapscope.sources import Source
 from gapscope.stages.network_names import name_by_network
+from gapscope.store.annotations import read_annotations
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import MEMBERS_SCHEMA, Gap, Gaps, Look, Picture, write_gaps, write_members
 from gapscope.store.groups import ImageGroups
@@ -141,14 +140,8 @@ def _describe(
     own = groups[dataset]
     # Which levels are fine and which coarse is a matter of the network: any reading tells.
     order = level_order(run, dataset, own, run.record.config.compare.readings_compared[0])
-    return _Described(order, read_labels(metadata[dataset], own, _open(run, dataset)))
-
-
-def _open(run: RunStore, dataset: str) -> Source | None:
-    try:
-        return run.open_source(dataset)
-    except SourceError:
-        return None
+    annotations, objects = read_annotations(run, dataset), run.record.config.objects
+    return _Described(order, read_labels(metadata[dataset], own, annotations, objects=objects))
 
 
 def _look(run: RunStore, pair: Pair, nominations: Nominations) -> list[Look]:

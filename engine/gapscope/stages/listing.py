@@ -10,6 +10,7 @@ from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Status
 from gapscope.sources.source import without_prefix
+from gapscope.store.annotations import writing_annotations
 from gapscope.store.changes import find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listing_digest, write_index
 from gapscope.store.run_record import DatasetRecord
@@ -174,21 +175,25 @@ def list_datasets(
     listings = {}
     for name, source in sources.items():
         listing = listings[name] = Listing()
-        with progress.task(f"listing {name}", 0, "image") as task:
-            seen = listing.over(source.entries(listing.notes), task)
+        with (
+            progress.task(f"listing {name}", 0, "image") as task,
+            writing_annotations(run, name, listing.notes) as annotations,
+        ):
+            seen = annotations.over(listing.over(source.entries(listing.notes), task))
             is_new = not (name in record.datasets and record.block_rows and index_path(run.path, name).exists())
             if is_new:
                 listed, digest = write_index(run, name, seen, source.columns)
                 record.datasets[name] = DatasetRecord(listed=listed, digest=digest)
             else:
                 _, digest = listing_digest(seen)
+                if not update and digest != record.datasets[name].digest:
+                    changes = find_changes(run, name, source.entries()) or "what is annotated in its images"
+                    raise RunError(
+                        f"dataset {name} has changed since this run was begun: {changes}; add `update=True` to take "
+                        "that over and embed only what is new, use another `out`, or put it back"
+                    )
         if update and not is_new:
             _update(run, name, source, digest, progress)
-        elif digest != record.datasets[name].digest:
-            raise RunError(
-                f"dataset {name} has changed since this run was begun: {find_changes(run, name, source.entries())}; "
-                "add `update=True` to take that over and embed only what is new, use another `out`, or put it back"
-            )
         record.datasets[name].listing = listing.describe(source)
         run.write_record()
         progress.note(f"{name}: {record.datasets[name].listing}")

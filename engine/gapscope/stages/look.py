@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from gapscope.compare.headline import describe_value_range
-from gapscope.decode.children import look_in_subprocess
+from gapscope.decode.children import decode_in_subprocess, look_in_subprocess
 from gapscope.decode.value_range import UnclearRangeError, ValueSample, range_of, settle_ranges
 from gapscope.errors import OptionError, SourceError
 from gapscope.progress import Progress
@@ -23,6 +23,7 @@ from gapscope.store.index import read_entries, read_index
 from gapscope.store.run_store import RunStore
 
 _READERS = 16
+_GRAY = 128
 
 
 def given_ranges(value_range: ValueRangeOption, sources: Mapping[str, Source]) -> dict[str, ValueRange]:
@@ -78,6 +79,12 @@ def look_at_samples(
             samples = [look for look in seen if isinstance(look, ValueSample)]
             dataset.value_ranges = _settle(name, samples, given.get(name), settled or ())
             run.write_record()
+        if run.record.config.mask and source.objects and dataset.background is None:
+            dataset.background = _mean_color(source, listings[name].sample, run.record.preprocess(name))
+            run.write_record()
+        if dataset.background is not None:
+            color = ", ".join(map(str, dataset.background))
+            progress.note(f"{name}: outside of its polygon or mask, an object gets the mean color, {color}")
         for each in dataset.value_ranges or ():
             by_hand = f"; by hand: `value_range='{name}=LOW:HIGH'`" if each.kind else ""
             progress.note(f"{name}: {describe_value_range(each)}{by_hand}")
@@ -100,6 +107,21 @@ def _look(source: Source, entries: Sequence[Entry], preprocess: Preprocess) -> l
 
     with ThreadPoolExecutor(_READERS) as pool:
         return list(pool.map(look, entries))
+
+
+def _mean_color(source: Source, entries: Sequence[Entry], preprocess: Preprocess) -> tuple[int, int, int]:
+    """Return the mean sRGB color of some objects with what is around them; gray where none can be read."""
+
+    def mean(entry: Entry) -> tuple[float, float, float] | None:
+        try:
+            return decode_in_subprocess(source.read(entry), preprocess, entry.box).mean
+        except Rejected:
+            return None
+
+    with ThreadPoolExecutor(_READERS) as pool:
+        means = [each for each in pool.map(mean, entries) if each is not None]
+    red, green, blue = np.rint(np.mean(means, axis=0)).astype(int).tolist() if means else (_GRAY,) * 3
+    return red, green, blue
 
 
 def _unreadable(name: str, listing: Listing, rejected: Sequence[Rejected]) -> str:

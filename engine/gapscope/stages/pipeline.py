@@ -107,6 +107,8 @@ def compare(
     max_pixels: int = Preprocess.max_pixels,
     keep_damaged: bool = Preprocess.keep_damaged,
     objects: bool = ModelSettings.objects,
+    mask: bool = ModelSettings.mask,
+    min_side: int = ModelSettings.min_side,
     value_range: ValueRangeOption = ModelSettings.value_range,
     pool: Pool = EmbedSettings.pool,
     precision: Precision = EmbedSettings.precision,
@@ -153,7 +155,11 @@ def compare(
         max_pixels: Images with more pixels are rejected before they are decoded.
         keep_damaged: Keep and mark JPEGs that are damaged inside, of which a decoder makes up parts, instead of
             rejecting them.
-        objects: Of COCO annotations, compare the objects, each cropped with a margin, instead of whole images.
+        objects: Of annotated datasets (COCO, YOLO, Pascal VOC, KITTI, CVAT, Label Studio, Hugging Face), compare the
+            objects, each cropped with a margin, instead of whole images.
+        mask: Of objects, replace what is outside of their polygons or masks by the dataset's mean color, so that
+            backgrounds are not compared.
+        min_side: Leave out objects whose box has a side of fewer pixels than this.
         value_range: Of images with other than 8 bits: the values that are black and white, as LOW:HIGH, such as
             0:4095; or auto, to settle it once per dataset from the files' tags or their values. NAME=... is for one
             dataset. In Python that may be a dict of datasets, too.
@@ -244,8 +250,11 @@ def compare(
     on = choose_device(device)
     # Better now than after hours of embedding.
     on.check_layout_support()
-    sources = {name: open_source(name, location, objects=objects) for name, location in locations.items()}
-    _check_objects(sources, objects=objects)
+    sources = {
+        name: open_source(name, location, objects=objects, mask=mask, min_side=min_side)
+        for name, location in locations.items()
+    }
+    _check_objects(sources, objects=objects, mask=mask, min_side=min_side)
     rules = GroupRules(group, sources)
     class_rules = check_class_rules(classes, sources)
     ranges = given_ranges(value_range, sources)
@@ -255,7 +264,8 @@ def compare(
     shown.note(f"{embed.model} at {embed.preprocess.size} pixels, {', '.join(embed.levels)}, on {on.describe()}")
 
     folder = _run_folder(out, sources)
-    wanted = _record(sources, embed, neighbors, layout, comparison, rules, class_rules, ranges, objects=objects)
+    wanted = _record(sources, embed, neighbors, layout, comparison, rules, class_rules, ranges)
+    wanted = replace(wanted, config=replace(wanted.config, objects=objects, mask=mask, min_side=min_side))
     check_empty(folder)
     with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
         if update:
@@ -349,13 +359,17 @@ def _only_values_differ(existing: Mapping[str, str], wanted: Mapping[str, str]) 
     )
 
 
-def _check_objects(sources: Mapping[str, Source], *, objects: bool) -> None:
+def _check_objects(sources: Mapping[str, Source], *, objects: bool, mask: bool, min_side: int) -> None:
     if objects and not any(source.objects for source in sources.values()):
         raise OptionError(
-            "none of the datasets is a COCO annotation file, which says where objects are",
+            "none of the datasets has annotations, which say where objects are: give an annotation file or a dataset "
+            "that holds some, such as data.yaml or instances.json",
             argument="objects",
             value=True,
         )
+    for name, value in (("mask", mask), ("min_side", min_side)):
+        if value and not objects:
+            raise OptionError("is for objects: add `objects=True`", argument=name, value=value)
 
 
 def _within_reach(sources: Mapping[str, Source], locations: Sequence[str | PathLike[str] | None], cluster: str) -> str:
@@ -386,15 +400,12 @@ def _record(
     rules: GroupRules,
     classes: Mapping[str, str],
     ranges: Mapping[str, ValueRange],
-    *,
-    objects: bool,
 ) -> RunRecord:
     network = find_model(embed.model)
     levels = (level for level in network.levels if level.name in embed.levels)
     return RunRecord(
         config=RunConfig(
             datasets={name: source.location for name, source in sources.items()},
-            objects=objects,
             group=rules.describe(),
             classes=dict(classes),
             value_range={name: str(each) for name, each in ranges.items()},

@@ -26,7 +26,7 @@ from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, table_writer
 
-_FORMAT = 3
+_FORMAT = 4
 _CHUNK_ROWS = 1024
 
 
@@ -111,7 +111,7 @@ def find_cached(cache: Location, run: RunStore, dataset: str, settings: EmbedSet
     return Cached(cache / hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest())
 
 
-_FILE_COLUMNS = ("uri", "bytes", "mtime_ns", "offset", "box")
+_FILE_COLUMNS = ("uri", "bytes", "mtime_ns", "offset", "box", "outline")
 
 
 def _digest(run: RunStore, dataset: str) -> str:

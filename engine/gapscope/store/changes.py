@@ -135,7 +135,7 @@ class _IndexHashes:
 
 def _file(entry: Entry) -> str:
     # As the index stores it: a box in single precision.
-    box = None if entry.box is None else np.array(entry.box, np.float32).tolist()
+    box = None if entry.box is None else (np.array(entry.box[:6], np.float32).tolist(), entry.box.outline)
     return f"{entry.bytes} {entry.mtime_ns} {entry.offset} {box}"
 
 

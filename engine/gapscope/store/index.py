@@ -1,6 +1,7 @@
 """index/NAME.parquet: one row per listed image, with what its source lists of it and what became of it."""
 
 import hashlib
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -12,6 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from gapscope.sources.annotations.annotation import Outline
 from gapscope.sources.entry import Box, Entry, Kind
 from gapscope.store.atomic import replacing
 from gapscope.store.location import Location, readable, remove_tree
@@ -31,6 +33,7 @@ _LISTED = [
     ("mtime_ns", pa.int64()),
     ("offset", pa.int64()),
     ("box", pa.list_(pa.float32(), 6)),
+    ("outline", pa.string()),
 ]
 IMAGE_STATS = pa.schema(
     [
@@ -53,7 +56,7 @@ IMAGE_STATS = pa.schema(
 """The columns that say what became of an image."""
 
 _OF_KIND = {"text": pa.string(), "number": pa.float64()}
-_OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "offset", "box"]
+_OF_ENTRY = ["uri", "bytes", "mtime_ns", "status", "error", "offset", "box", "outline"]
 
 
 def index_path(run: Location, dataset: str) -> Location:
@@ -116,6 +119,8 @@ class _Digest:
 def signature(entry: Entry) -> bytes:
     """Return bytes that are the same for two entries if and only if both are the same image, unchanged."""
     values = "".join(f"\0{name}\0{value}" for name, value in entry.values.items())
+    if entry.annotations is not None:
+        values += f"\0{entry.annotations}"
     text = f"{entry.uri}\0{entry.bytes}\0{entry.mtime_ns}\0{entry.status}\0{entry.offset}\0{entry.box}{values}\n"
     return text.encode(errors="surrogatepass")
 
@@ -124,7 +129,11 @@ def listed_table(entries: Sequence[Entry], first_row: int, schema: pa.Schema) ->
     """Return entries as rows of an index, numbered from `first_row`, whose columns of `IMAGE_STATS` are null."""
     columns: dict[str, list[Any] | range] = {
         "row": range(first_row, first_row + len(entries)),
-        **{name: [getattr(entry, name) for entry in entries] for name in _OF_ENTRY},
+        **{name: [getattr(entry, name) for entry in entries] for name in _OF_ENTRY[:-2]},
+        "box": [None if entry.box is None else entry.box[:6] for entry in entries],
+        "outline": [
+            None if entry.box is None or entry.box.outline is None else entry.box.outline.to_json() for entry in entries
+        ],
     }
     for name in schema.names:
         if name.startswith(PREFIX):
@@ -185,12 +194,16 @@ def entries_of(table: pa.Table) -> list[Entry]:
     values = [name for name in table.column_names if name.startswith(PREFIX)]
     return [
         Entry(
-            **{name: row[name] for name in _OF_ENTRY[:-1]},
-            box=None if row["box"] is None else Box(*row["box"]),
+            **{name: row[name] for name in _OF_ENTRY[:-2]},
+            box=None if row["box"] is None else Box._make([*row["box"], _outline(row["outline"])]),
             values={name.removeprefix(PREFIX): row[name] for name in values},
         )
         for row in table.select(_OF_ENTRY + values).to_pylist()
     ]
+
+
+def _outline(text: str | None) -> Outline | None:
+    return None if text is None else Outline.of_lists(json.loads(text))
 
 
 def indexed_entries(run: RunStore, dataset: str) -> Iterator[Entry]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+from gapscope.store.annotations import remove_annotations
 from gapscope.store.groups import remove_groups
 from gapscope.store.index import remove_index
 from gapscope.store.layouts import remove_dataset_results, remove_results
@@ -58,4 +59,5 @@ def remove_dataset(run: RunStore, dataset: str) -> None:
     run.close(f"{PYRAMID}/{dataset}")
     remove_tree(run.path / "thumbnails" / dataset)
     remove_groups(run, dataset)
+    remove_annotations(run, dataset)
     remove_index(run, dataset)

@@ -89,6 +89,8 @@ class RunConfig:
     Attributes:
         datasets: source by name, in the order in which they were given.
         objects: whether the rows are the annotated objects, not whole images.
+        mask: whether the background of these is taken away.
+        min_side: shortest side of their boxes, in pixels.
         group: per dataset, how its groups are found, in the words of `--group`; `values` and a digest for one value per
             image.
         classes: per dataset, what its classes come from, in the words of `--classes`. Another rule does not make
@@ -102,6 +104,8 @@ class RunConfig:
 
     datasets: dict[str, str]
     objects: bool = False
+    mask: bool = False
+    min_side: int = 0
     group: dict[str, str] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
     value_range: dict[str, str] = field(default_factory=dict)
@@ -175,7 +179,9 @@ class DatasetRecord:
         listed: rows of its index.
         digest: digest of the listing, by which a changed source is noticed.
         listing: in words, what was taken, what was passed over and what was taken for granted.
+        annotations: rows of its table of annotations; None if it has no annotations.
         value_ranges: which values are black and white, of images with other than 8 bits; None until that is settled.
+        background: mean sRGB color of a sample, which is behind objects whose background is taken away; None elsewhere.
         read: images that were embedded; None until all were tried.
         rejected: images that could not be; None likewise.
         groups: which images belong together; None until that is known.
@@ -184,7 +190,9 @@ class DatasetRecord:
     listed: int
     digest: str = ""
     listing: str = ""
+    annotations: int | None = None
     value_ranges: tuple[ValueRange, ...] | None = None
+    background: tuple[int, int, int] | None = None
     read: int | None = None
     rejected: int | None = None
     groups: GroupRecord | None = None
@@ -314,9 +322,11 @@ class RunRecord:
         return self.with_ranges(self.config.embed.preprocess, dataset)
 
     def with_ranges(self, preprocess: Preprocess, dataset: str) -> Preprocess:
-        """Return a way to decode images, such as that of another network, with the value ranges of a dataset."""
+        """Return a way to decode images, such as that of another network, with a dataset's ranges and background."""
         own = self.datasets.get(dataset)
-        return replace(preprocess, value_ranges=None if own is None else own.value_ranges)
+        if own is None:
+            return replace(preprocess, value_ranges=None, background=None)
+        return replace(preprocess, value_ranges=own.value_ranges, background=own.background)
 
     @property
     def levels(self) -> tuple[str, ...]:

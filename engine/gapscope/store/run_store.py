@@ -87,7 +87,13 @@ class RunStore:
             SourceError: there is nothing there any more.
         """
         config = self.record.config
-        return open_source(dataset, config.datasets[dataset], objects=config.objects)
+        return open_source(
+            dataset,
+            config.datasets[dataset],
+            objects=config.objects,
+            mask=config.mask,
+            min_side=config.min_side,
+        )
 
     def write_record(self) -> None:
         """Write run.json."""

@@ -19,6 +19,7 @@ from gapscope.kinds.profile import LevelEvidence, LevelOrder, Profile, sort_of
 from gapscope.kinds.sentences import levels_of, none_sentence
 from gapscope.settings import Reading
 from gapscope.sources import open_source
+from gapscope.store.annotations import annotations_table
 from gapscope.store.gaps import Sort
 from gapscope.store.groups import ImageGroups
 
@@ -163,7 +164,7 @@ def metadata(folders: list[str], **columns: Sequence[str | None]) -> pa.Table:
 
 def named(table: pa.Table, members: list[int]) -> tuple[str, str] | None:
     groups = ImageGroups.singles(np.arange(len(table)))
-    name = name_kind(read_labels(table, groups, None), np.array(members), len(table))
+    name = name_kind(read_labels(table, groups, None, objects=False), np.array(members), len(table))
     return None if name is None else (name.text, name.source)
 
 
@@ -211,17 +212,19 @@ def test_whole_images_of_coco_are_named_by_what_is_annotated_in_them(tmp_path: P
         "categories": [{"id": 1, "name": "car"}, {"id": 2, "name": "bus"}],
     }
     (tmp_path / "coco.json").write_text(json.dumps(annotations))
-    source = open_source("real", str(tmp_path / "coco.json"))
-    table = pa.table({"uri": [entry.uri for entry in source.entries()]})
-    labels = read_labels(table, ImageGroups.singles(np.arange(40)), source)
+    entries = list(open_source("real", str(tmp_path / "coco.json")).entries())
+    table = pa.table({"uri": [entry.uri for entry in entries]})
+    own = annotations_table(entries)
+    row = [int(Path(uri).stem) for uri in own["uri"].to_pylist()]
+    own = own.append_column("row", pa.array(row, pa.int64()))
+    labels = read_labels(table, ImageGroups.singles(np.arange(40)), own, objects=False)
     name = name_kind(labels, np.arange(10), 40)
     assert name is not None
     assert (name.text, name.source) == ("bus", "category")
 
     # Of objects the annotations know one category each.
-    objects = open_source("real", str(tmp_path / "coco.json"), objects=True)
     columns = metadata(["x"] * 50, category=["bus"] * 10 + ["car"] * 40)
-    (category,) = read_labels(columns, ImageGroups.singles(np.arange(50)), objects)
+    (category,) = read_labels(columns, ImageGroups.singles(np.arange(50)), own, objects=True)
     assert category.source == "category"
 
 

@@ -1,7 +1,9 @@
 """What annotations say of one image: its size, and the objects in it."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Edges(NamedTuple):
@@ -37,6 +39,29 @@ class Outline(NamedTuple):
 
     polygons: tuple[tuple[float, ...], ...] = ()
     masks: tuple[Mask, ...] = ()
+
+    def to_json(self) -> str:
+        """Return the outline as text.
+
+        Example:
+            >>> Outline(polygons=((0.0, 0.0, 2.0, 0.0, 0.0, 2.0),)).to_json()
+            '[[[0.0, 0.0, 2.0, 0.0, 0.0, 2.0]], []]'
+        """
+        return json.dumps([self.polygons, self.masks])
+
+    @classmethod
+    def of_lists(cls, lists: Sequence[Any]) -> "Outline":
+        """Return the outline that was written as JSON, whose tuples are lists.
+
+        Example:
+            >>> Outline.of_lists([[], [[2, 2, [1, 3]]]]).masks
+            (Mask(height=2, width=2, runs=(1, 3)),)
+        """
+        polygons, masks = lists
+        return cls(
+            tuple(tuple(polygon) for polygon in polygons),
+            tuple(Mask(height, width, tuple(runs)) for height, width, runs in masks),
+        )
 
 
 @dataclass(frozen=True, slots=True)

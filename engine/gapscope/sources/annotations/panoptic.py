@@ -18,7 +18,7 @@ from gapscope.sources.annotations.shapes import mask_of_pixels
 from gapscope.sources.coco.annotation_file import CocoAnnotation, CocoFile, CocoImage, read_annotations, shown, shown_id
 from gapscope.sources.coco.boxes import given_edges, number
 from gapscope.sources.coco.image_names import ImageFiles, find_folder
-from gapscope.sources.entry import Entry
+from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
 from gapscope.sources.folder import check_file_unchanged, utf8_safe
 from gapscope.sources.name_counter import NameCounter
@@ -54,6 +54,11 @@ class Panoptic:
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
         return f"annotated in {self.annotations}, with images from {self.folder or '/'}"
+
+    @property
+    def columns(self) -> Mapping[str, Kind]:
+        """None."""
+        return {}
 
     def images(self, notes: ListingNotes, *, outlines: bool) -> Iterator[Entry]:
         """Yield the images in the order of the file.

@@ -1,9 +1,9 @@
 """The interface of every form of annotations."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from gapscope.sources.entry import Entry
+from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.notes import ListingNotes
 
 
@@ -18,6 +18,10 @@ class AnnotationReader(Protocol):
     def origin(self) -> str:
         """Where the images come from, to follow their number: `annotated in a.json, with images from photos`."""
 
+    @property
+    def columns(self) -> Mapping[str, Kind]:
+        """The names and types of the images' own metadata columns."""
+
     def images(self, notes: ListingNotes, *, outlines: bool) -> Iterator[Entry]:
         """Yield one entry per image, each once, in the same order every time, with `Entry.annotations`.
 
@@ -26,6 +30,9 @@ class AnnotationReader(Protocol):
         Args:
             notes: takes what is passed over and what is taken for granted.
             outlines: whether the objects' outlines are wanted, which take time and memory.
+
+        Raises:
+            SourceError: the annotations cannot be read beyond the images so far.
         """
 
     def read(self, entry: Entry) -> bytes:

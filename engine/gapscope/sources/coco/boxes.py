@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from gapscope.sources.annotations.annotation import Edges
+from gapscope.sources.annotations.annotation import Edges, Mask, Outline
 from gapscope.sources.rejects import Rejected
 
 _MAX_SIDE = 2**31
@@ -88,6 +88,35 @@ def segmentation_edges(segmentation: Any, image_size: tuple[float, float]) -> Ed
     if edges.left >= edges.right or edges.top >= edges.bottom:
         raise Rejected("bad-box", "the annotation has no box, and its polygons or mask have no area")
     return edges
+
+
+def segmentation_outline(segmentation: Any, image_size: tuple[float, float]) -> Outline | None:
+    """Return the outline of an object from its `segmentation`; None if it has none with an area.
+
+    Args:
+        segmentation: as `segmentation_edges` takes it.
+        image_size: width and height of the image; 0 if unknown.
+
+    Raises:
+        Rejected: it is not made as COCO makes it.
+
+    Example:
+        >>> segmentation_outline([[10, 20, 110, 20, 60, 100]], (0, 0)).polygons
+        ((10.0, 20.0, 110.0, 20.0, 60.0, 100.0),)
+    """
+    if not segmentation:
+        return None
+    nested = isinstance(segmentation, list) and any(isinstance(part, list | dict) for part in segmentation)
+    polygons: list[tuple[float, ...]] = []
+    masks: list[Mask] = []
+    for part in segmentation if nested else [segmentation]:
+        if isinstance(part, dict):
+            if _mask_edges(part, image_size) is not None:
+                height, width = (int(side) for side in part["size"])
+                masks.append(Mask(height, width, tuple(_runs(part["counts"]))))
+        elif _polygon_edges(part) is not None:
+            polygons.append(tuple(map(float, part)))
+    return Outline(tuple(polygons), tuple(masks)) if polygons or masks else None
 
 
 def _polygon_edges(polygon: Any) -> Edges | None:

@@ -1,98 +1,75 @@
-"""A COCO annotation file with its folder of images: one row per image, or one row per annotated object."""
+"""A COCO annotation file with its folder of images."""
 
-import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gapscope.errors import SourceError
-from gapscope.sources.annotations.annotation import Edges
+from gapscope.sources.annotations.annotation import Annotation, Edges, ImageAnnotations, Outline
 from gapscope.sources.coco.annotation_file import (
     UNKNOWN_IMAGES,
     CocoAnnotation,
     CocoFile,
-    CocoImage,
     read_annotations,
     shown,
     shown_id,
 )
-from gapscope.sources.coco.boxes import given_edges, number, segmentation_edges
+from gapscope.sources.coco.boxes import given_edges, number, segmentation_edges, segmentation_outline
 from gapscope.sources.coco.image_names import ImageFiles, find_folder
-from gapscope.sources.entry import Box, Entry, Kind
+from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
 from gapscope.sources.folder import check_file_unchanged, utf8_safe
-from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
 from gapscope.urls import is_url
-
-MARGIN = 0.1
-"""Margin around an object on every side, as a fraction of the width and height of its box."""
 
 _CROWD = (1, "1", "true", "True")
 
 
 @dataclass(frozen=True)
 class Coco:
-    """The images of a COCO annotation file, or their annotated objects.
+    """The images of a COCO annotation file, with their annotated objects.
 
     Attributes:
         annotations: path or URL of the annotation file.
-        images: path or URL of the folder that its file names are relative to.
-        objects: whether a row is an object, cropped to its box with a margin; crowds are left out.
+        folder: path or URL of the folder that its file names are relative to.
         location: what the user gave, with absolute paths.
         rival: another folder beside the file that has files of the same names; empty if there is none.
     """
 
     annotations: str
-    images: str
-    objects: bool
+    folder: str
     location: str
     rival: str = ""
 
     @property
-    def folder(self) -> None:
-        """None: the annotation file names the images, and no folder is searched."""
-        return
+    def origin(self) -> str:
+        """Where the images come from, to follow their number."""
+        return f"annotated in {self.annotations}, with images from {self.folder or '/'}"
 
     @property
     def columns(self) -> Mapping[str, Kind]:
-        """The category of an object, and its area in pixels; empty for whole images."""
-        return {"category": "text", "area": "number"} if self.objects else {}
+        """None."""
+        return {}
 
-    @property
-    def origin(self) -> str:
-        """Where the images come from, to follow their number."""
-        listed = "annotated" if self.objects else "listed"
-        return f"{listed} in {self.annotations}, with images from {self.images or '/'}"
-
-    def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
-        """Yield the images in the order of the file, or the objects by image and then by id."""
-        notes = notes or ListingNotes()
+    def images(self, notes: ListingNotes, *, outlines: bool) -> Iterator[Entry]:
+        """Yield the images in the order of the file, with their objects by id."""
         content = read_annotations(self.annotations)
         notes.add(content.notes)
         if self.rival:
             notes.guess(f"{self.rival} has files of the same names, which are not taken")
-        files = self._files(content)
-        if self.objects:
-            yield from _Objects(content, files, notes).entries()
-        else:
-            yield from (entry for _, entry in _image_entries(content, files))
+        files = ImageFiles(self.folder, (image["file_name"] for image in content.images))
+        objects = _Objects(content, notes, outlines=outlines)
+        by_image = content.by_image()
+        for image in content.images:
+            entry = files.entry(image["file_name"])
+            size = _positive(image.get("width")), _positive(image.get("height"))
+            own = sorted(by_image.get(image.get("id"), ()), key=_sort_key)
+            annotated = ImageAnnotations(entry.uri, *size, tuple(objects.annotation(each, size) for each in own))
+            yield replace(entry, annotations=annotated)
         files.tell(notes)
-
-    def categories(self) -> Mapping[str, Sequence[str]]:
-        """Return the names of the categories that are annotated in each image, by its uri; crowds count."""
-        content = read_annotations(self.annotations)
-        names, by_image = content.categories, content.by_image()
-        return {
-            entry.uri: [
-                names[annotation["category_id"]]
-                for annotation in by_image.get(image.get("id"), ())
-                if annotation.get("category_id") in names
-            ]
-            for image, entry in _image_entries(content, self._files(content))
-        }
+        objects.tell()
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the entry's image, or of the image that contains the object.
@@ -105,12 +82,9 @@ class Coco:
             check_file_unchanged(Entry(path, entry.bytes, entry.mtime_ns))
         return read_file(path)
 
-    def _files(self, content: CocoFile) -> ImageFiles:
-        return ImageFiles(self.images, (image["file_name"] for image in content.images))
-
 
 def open_coco(annotations: str, images: str | None, location: str, *, objects: bool) -> Coco:
-    """Return the COCO dataset of an annotation file.
+    """Return the reader of a COCO annotation file.
 
     Args:
         annotations: path or URL of the annotation file.
@@ -130,7 +104,7 @@ def open_coco(annotations: str, images: str | None, location: str, *, objects: b
     if images is not None:
         base = annotations.rpartition("/")[0]
         folder = images if is_url(images) or os.path.isabs(images) else f"{base}/{images}"
-        return Coco(annotations, folder.rstrip("/"), objects, location)
+        return Coco(annotations, folder.rstrip("/"), location)
     names = [image["file_name"] for image in content.images]
     folder, rival = find_folder(annotations, names)
     if not folder:
@@ -138,7 +112,7 @@ def open_coco(annotations: str, images: str | None, location: str, *, objects: b
             f"{location}: its images, such as {shown(names[0])}, are not beside it, nor in images, data or a folder "
             f"named like the split; name the folder of its images: {location}::FOLDER"
         )
-    return Coco(annotations, folder, objects, location, rival)
+    return Coco(annotations, folder, location, rival)
 
 
 def _check_has_objects(content: CocoFile, location: str) -> None:
@@ -152,19 +126,10 @@ def _check_has_objects(content: CocoFile, location: str) -> None:
         )
     if not content.annotations:
         raise SourceError(f"{location}: has no annotations; give the file that has them, or {whole}")
-    for key, layout in (("segments_info", "panoptic segments"), ("caption", "captions")):
-        if key in content.annotations[0] and not {"bbox", "segmentation"} & content.annotations[0].keys():
-            raise SourceError(
-                f"{location}: holds COCO's {layout}; give the file that has the objects' boxes, or {whole}"
-            )
+    if "caption" in content.annotations[0] and not {"bbox", "segmentation"} & content.annotations[0].keys():
+        raise SourceError(f"{location}: holds COCO's captions; give the file that has the objects' boxes, or {whole}")
     if all(_is_crowd(annotation) for annotation in content.annotations):
         raise SourceError(f"{location}: all of its annotations are crowds, which are left out; {whole}")
-
-
-def _image_entries(content: CocoFile, files: ImageFiles) -> Iterator[tuple[CocoImage, Entry]]:
-    counter = NameCounter()
-    for image in content.images:
-        yield image, _with_unique_uri(files.entry(image["file_name"]), "#", counter)
 
 
 def _is_crowd(annotation: CocoAnnotation) -> bool:
@@ -176,59 +141,49 @@ def _sort_key(annotation: CocoAnnotation) -> str:
     return str(annotation.get("id")).zfill(20)
 
 
-def _with_unique_uri(entry: Entry, separator: str, counter: NameCounter) -> Entry:
-    """Number the uri of an image that is listed again, or of an object whose id is missing or used twice."""
-    count = counter.add(entry.uri)
-    return entry if count == 1 else replace(entry, uri=f"{entry.uri}{separator}{count}", offset=0)
-
-
 class _Objects:
-    """Lists the objects of an annotation file, and notes what it leaves out and takes for granted."""
+    """Reads annotated objects, and notes what it takes for granted."""
 
-    def __init__(self, content: CocoFile, files: ImageFiles, notes: ListingNotes) -> None:
-        self._content, self._files, self._notes = content, files, notes
-        self._counter = NameCounter()
+    def __init__(self, content: CocoFile, notes: ListingNotes, *, outlines: bool) -> None:
+        self._content, self._notes, self._outlines = content, notes, outlines
         self._ids: set[Any] = set()
         self._repeated = ""
         self._from_segmentation = 0
         self._without_category = 0
         self._unknown_category = ""
 
-    def entries(self) -> Iterator[Entry]:
-        """Yield the objects by image and then by id."""
-        by_image = self._content.by_image()
-        for image in self._content.images:
-            annotations = by_image.get(image.get("id"))
-            if not annotations:
-                self._notes.pass_over("images without annotations", shown(image["file_name"]))
-                continue
-            image_entry = self._files.entry(image["file_name"])
-            image_size = _positive(image.get("width")), _positive(image.get("height"))
-            for annotation in sorted(annotations, key=_sort_key):
-                self._watch_ids(annotation)
-                if _is_crowd(annotation):
-                    self._notes.pass_over("crowd annotations", f"id {shown_id(annotation.get('id'))}")
-                    continue
-                entry = self._entry(image_entry, image_size, annotation)
-                yield _with_unique_uri(entry, ".", self._counter)
-        self._tell()
+    def annotation(self, annotation: CocoAnnotation, image_size: tuple[float, float]) -> Annotation:
+        """Return an object in an image of this size."""
+        self._watch_ids(annotation)
+        edges, error, outline = None, "", None
+        try:
+            edges = self._edges(annotation, image_size)
+        except Rejected as rejected:
+            error = rejected.error
+        if edges is not None and self._outlines:
+            outline = self._outline(annotation, image_size)
+        return Annotation(
+            utf8_safe(str(annotation.get("id"))),
+            self._category(annotation),
+            edges,
+            error=error,
+            area=number(annotation.get("area")),
+            outline=outline,
+            crowd=_is_crowd(annotation),
+        )
+
+    def _outline(self, annotation: CocoAnnotation, image_size: tuple[float, float]) -> Outline | None:
+        try:
+            return segmentation_outline(annotation.get("segmentation"), image_size)
+        except Rejected as rejected:
+            self._notes.pass_over("polygons and masks that cannot be read", f"{rejected.error}")
+            return None
 
     def _watch_ids(self, annotation: CocoAnnotation) -> None:
         own_id = annotation.get("id")
         if own_id in self._ids and own_id is not None and not self._repeated:
             self._repeated = shown_id(own_id)
         self._ids.add(own_id)
-
-    def _entry(self, image_entry: Entry, image_size: tuple[float, float], annotation: CocoAnnotation) -> Entry:
-        uri = f"{image_entry.uri}#{utf8_safe(str(annotation.get('id')))}"
-        values = {"category": self._category(annotation), "area": number(annotation.get("area"))}
-        if image_entry.status != "listed":
-            return Entry(uri, status=image_entry.status, error=image_entry.error, values=values)
-        try:
-            box = _with_margin(self._edges(annotation, image_size), image_size)
-        except Rejected as rejected:
-            return Entry(uri, status=rejected.status, error=rejected.error, values=values)
-        return Entry(uri, image_entry.bytes, image_entry.mtime_ns, offset=0, box=box, values=values)
 
     def _category(self, annotation: CocoAnnotation) -> str | None:
         own_id = annotation.get("category_id")
@@ -246,7 +201,8 @@ class _Objects:
         self._from_segmentation += 1
         return edges
 
-    def _tell(self) -> None:
+    def tell(self) -> None:
+        """Add to the notes how boxes, ids and categories were understood."""
         if self._from_segmentation:
             self._notes.guess(
                 f"annotations without a box have that of their polygons or mask ({self._from_segmentation:,} in all)"
@@ -263,12 +219,3 @@ class _Objects:
 def _positive(value: Any) -> float:
     result = number(value)
     return result if result is not None and result > 0 else 0
-
-
-def _with_margin(edges: Edges, image_size: tuple[float, float]) -> Box:
-    width, height = (edges.right - edges.left) * MARGIN, (edges.bottom - edges.top) * MARGIN
-    left, top = max(0.0, edges.left - width), max(0.0, edges.top - height)
-    right, bottom = edges.right + width, edges.bottom + height
-    if not (left < right < math.inf and top < bottom < math.inf):
-        raise Rejected("bad-box", "the annotation's box lies outside its image")
-    return Box(left, top, right - left, bottom - top, *image_size)

@@ -46,9 +46,6 @@ def _of_list(content: list[Any]) -> str:
             "it is a COCO results file, a list of detections without their images; give the annotation file of those "
             "images, with the detections as its `annotations`"
         )
-    tasks = any(_holds(content, {"data", key}) for key in ("annotations", "completions", "predictions"))
-    if tasks or _holds(content, {"annotation_id", "annotator"}):
-        return f"it is Label Studio's own, a list of tasks; {_AS_COCO}"
     if _holds(content, {"image", "annotations"}):
         return f"it is CreateML's; {_AS_COCO}"
     if _holds(content, {"data_row"}) or _holds(content, {"Labeled Data"}):

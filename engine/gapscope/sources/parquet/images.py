@@ -27,7 +27,7 @@ from gapscope.sources.parquet.file import (
     parquet_schema,
 )
 from gapscope.sources.rejects import Rejected
-from gapscope.sources.source import Source, without_prefix
+from gapscope.sources.source import without_prefix
 
 _BATCH_ROWS, _MIN_BATCH_ROWS, _BATCH_BYTES = 32, 4, 8 * 2**20
 _CACHED_BATCHES = 8
@@ -145,7 +145,9 @@ class ParquetImages:
         raise Rejected("missing", "the row holds no image")
 
 
-def open_parquet_images(files: tuple[str, ...], column: str | None, location: str, folder: str | None) -> Source | None:
+def open_parquet_images(
+    files: tuple[str, ...], column: str | None, location: str, folder: str | None
+) -> ParquetImages | None:
     """Return Parquet files that hold images as a source; None if the first holds none, and may list paths.
 
     Args:

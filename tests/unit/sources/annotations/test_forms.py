@@ -8,14 +8,13 @@ from annotated import covered, objects_of, read_images
 from annotated_forms import FORMS, AnnotatedImage, as_hugging_face
 from PIL import Image, ImageDraw
 
-from gapscope.sources import open_source
 from gapscope.sources.annotations.annotation import Annotation, Outline
 from gapscope.sources.annotations.cvat.dataset import open_cvat
 from gapscope.sources.annotations.hugging_face.dataset import open_hugging_face
 from gapscope.sources.annotations.json_forms import open_json_form
 from gapscope.sources.annotations.reader import AnnotationReader
 from gapscope.sources.annotations.shapes import polygon_edges
-from gapscope.sources.parquet.images import ParquetImages
+from gapscope.sources.parquet.images import open_parquet_images
 
 SIZE = (64, 48)
 POLYGONS = {
@@ -47,8 +46,8 @@ def opened(location: str) -> AnnotationReader:
         reader = open_json_form(location, None, location)
         assert reader is not None
         return reader
-    table = open_source("real", location)
-    assert isinstance(table, ParquetImages)
+    table = open_parquet_images((location,), None, location, None)
+    assert table is not None
     of_table = open_hugging_face(table)
     assert of_table is not None
     return of_table

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from annotated import objects_of, read_images
 
-from gapscope.sources import open_source
 from gapscope.sources.annotations.annotation import Edges
 from gapscope.sources.annotations.hugging_face.dataset import HuggingFace, open_hugging_face
-from gapscope.sources.parquet.images import ParquetImages
+from gapscope.sources.parquet.images import open_parquet_images
+from gapscope.sources.patterns import expand_files
 
 Picture = Callable[[int], bytes]
 
@@ -40,9 +40,15 @@ def write(path: Path, picture: Picture, columns: dict[str, Any], features: dict[
     return path
 
 
+def named(location: object) -> tuple[tuple[str, ...], str | None, str, None]:
+    """The arguments by which files are opened as a table of images; a pattern names several."""
+    path, _, column = str(location).partition("::")
+    return tuple(expand_files(path)), column or None, str(location), None
+
+
 def opened(location: object) -> HuggingFace:
-    table = open_source("real", str(location))
-    assert isinstance(table, ParquetImages)
+    table = open_parquet_images(*named(location))
+    assert table is not None
     reader = open_hugging_face(table)
     assert reader is not None
     return reader
@@ -209,8 +215,8 @@ def test_a_later_file_may_lack_the_columns_or_be_damaged(tmp_path: Path, picture
     ids=["text", "vector", "no boxes", "boxes as text"],
 )
 def test_other_columns_are_no_objects(tmp_path: Path, picture: Picture, columns: dict[str, Any]) -> None:
-    table = open_source("real", str(write(tmp_path / "a.parquet", picture, columns)))
-    assert isinstance(table, ParquetImages)
+    table = open_parquet_images(*named(write(tmp_path / "a.parquet", picture, columns)))
+    assert table is not None
     assert open_hugging_face(table) is None
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import islice
 from xml.etree.ElementTree import Element
@@ -12,7 +12,7 @@ from gapscope.sources.annotations.annotation import Annotation, ImageAnnotations
 from gapscope.sources.annotations.cvat.objects import OTHER_SHAPES, annotation_of, is_object, number_of
 from gapscope.sources.annotations.xml_elements import xml_elements
 from gapscope.sources.coco.image_names import ImageFiles, find_folder
-from gapscope.sources.entry import Entry
+from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import path_bytes, path_text, read_file
 from gapscope.sources.folder import check_file_unchanged, file_entry
 from gapscope.sources.formats import has_image_suffix
@@ -49,6 +49,11 @@ class Cvat:
     def origin(self) -> str:
         """Where the images come from, to follow their number."""
         return f"annotated in {self.annotations}, with images from {self.folder or '/'}"
+
+    @property
+    def columns(self) -> Mapping[str, Kind]:
+        """None."""
+        return {}
 
     def images(self, notes: ListingNotes, *, outlines: bool) -> Iterator[Entry]:
         """Yield the images in the order of the file, or the frames in that of their numbers.

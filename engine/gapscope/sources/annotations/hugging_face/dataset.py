@@ -1,6 +1,6 @@
 """Parquet files with a column of images and columns of the objects in them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from io import BytesIO
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.hugging_face.columns import ObjectColumns, find_object_columns
 from gapscope.sources.annotations.image_size import size_from_head
-from gapscope.sources.entry import Entry
+from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import modified_ns_if_there
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.parquet.columns import is_list
@@ -63,6 +63,11 @@ class HuggingFace:
         """Where the images come from, to follow their number."""
         own = self.objects
         return f"{self.table.origin}, with objects of {own.group or own.box}"
+
+    @property
+    def columns(self) -> Mapping[str, Kind]:
+        """The other columns of the files."""
+        return self.table.columns
 
     def images(self, notes: ListingNotes, *, outlines: bool) -> Iterator[Entry]:
         """Yield the images in the order of their rows. Objects have no outlines."""

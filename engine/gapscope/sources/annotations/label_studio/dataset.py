@@ -1,7 +1,7 @@
 """A JSON export of Label Studio with its folder of images, or with images behind URLs."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -13,7 +13,7 @@ from gapscope.sources.annotations.label_studio.regions import image_size, object
 from gapscope.sources.annotations.label_studio.tasks import TaskImage, is_label_studio, task_images
 from gapscope.sources.coco.annotation_file import parse_json, shown
 from gapscope.sources.coco.image_names import ImageFiles, find_folder
-from gapscope.sources.entry import Entry
+from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import path_bytes, read_file
 from gapscope.sources.folder import check_file_unchanged
 from gapscope.sources.lists.named_file import Names
@@ -43,6 +43,11 @@ class LabelStudio:
         """Where the images come from, to follow their number."""
         images = "" if self.folder is None else f", with images from {self.folder or '/'}"
         return f"annotated in {self.annotations}{images}"
+
+    @property
+    def columns(self) -> Mapping[str, Kind]:
+        """None."""
+        return {}
 
     def images(self, notes: ListingNotes, *, outlines: bool) -> Iterator[Entry]:
         """Yield the images of the tasks in the order of the file."""
