@@ -17,6 +17,10 @@ _TURNED: dict[Image.Transpose, tuple[bool, bool]] = {
 """Of a turn that swaps x and y: whether x then counts from the right edge, and y from the bottom."""
 
 
+_DETAIL = 4
+_DETAILED_PIXELS = 2**22
+
+
 def draw_outline(
     outline: Outline,
     edges: tuple[int, int, int, int],
@@ -42,14 +46,17 @@ def draw_outline(
         [0, 255, 255, 0]
     """
     left, top, right, bottom = edges
-    drawn = Image.new("L", (right - left, bottom - top))
-    draw = ImageDraw.Draw(drawn)
+    width, height = right - left, bottom - top
+    # Pillow draws whole pixels, also those that a polygon only touches.
+    detail = _DETAIL if width * height <= _DETAILED_PIXELS else 1
+    canvas = Image.new("L", (width * detail, height * detail))
+    draw = ImageDraw.Draw(canvas)
     for polygon in outline.polygons:
         x, y = _turned(np.array(polygon[::2]), np.array(polygon[1::2]), turn, size)
-        # Pillow fills the pixels on the outline, too: their centers lie half a pixel inside of it.
-        points = np.stack([x * scale[0] - left - 0.5, y * scale[1] - top - 0.5], axis=1)
+        points = np.stack([x * scale[0] - left, y * scale[1] - top], axis=1) * detail - 0.5
         if len(points) > 2 and np.isfinite(points).all():
             draw.polygon([tuple(point) for point in points.clip(-1e6, 1e6).tolist()], fill=255)
+    drawn = canvas.reduce(detail)
     for mask in outline.masks:
         _draw_mask(drawn, mask, edges, scale, turn)
     return drawn
