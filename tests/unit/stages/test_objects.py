@@ -41,7 +41,8 @@ def draw_set(count: int, seed: int, background: str) -> list[AnnotatedImage]:
             color = tuple(random.integers((150, 60, 0), (230, 160, 60)).tolist())
             # Nothing of the background lies inside of the annotated outline.
             corners = [*zip(polygon[::2], polygon[1::2], strict=True)]
-            ImageDraw.Draw(picture).polygon(corners, fill=color, outline=color, width=4)
+            ImageDraw.Draw(picture).polygon(corners, fill=color)
+            ImageDraw.Draw(picture).line([*corners, *corners[:2]], fill=color, width=4, joint="curve")
             objects.append(Annotation("", name, polygon_edges(polygon), outline=Outline((polygon,))))
         images.append(AnnotatedImage(f"{number:02}.png", picture, tuple(objects)))
     return images
