@@ -1,7 +1,6 @@
 """COCO's panoptic segmentation: segments in a JSON file, and a PNG per image whose colors are their ids."""
 
 import math
-import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,17 +13,17 @@ from PIL import Image, UnidentifiedImageError
 
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.annotations.annotation import Annotation, Edges, ImageAnnotations, Outline
+from gapscope.sources.annotations.image_file import read_image_file
 from gapscope.sources.annotations.shapes import mask_of_pixels
 from gapscope.sources.coco.annotation_file import CocoAnnotation, CocoFile, CocoImage, read_annotations, shown, shown_id
 from gapscope.sources.coco.boxes import given_edges, number
-from gapscope.sources.coco.image_names import ImageFiles, find_folder
+from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
-from gapscope.sources.folder import check_file_unchanged, utf8_safe
+from gapscope.sources.folder import utf8_safe
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
-from gapscope.urls import is_url
 
 _MAX_PIXELS = 2**26
 """Largest PNG of segments. It is decoded while images are listed, in 7 bytes per pixel."""
@@ -88,10 +87,7 @@ class Panoptic:
         Raises:
             Rejected: the image has changed since it was listed, or cannot be read.
         """
-        path = entry.uri if entry.offset < 0 else entry.uri.rpartition("#")[0]
-        if not is_url(path):
-            check_file_unchanged(Entry(path, entry.bytes, entry.mtime_ns))
-        return read_file(path)
+        return read_image_file(entry)
 
 
 def is_panoptic(content: CocoFile) -> bool:
@@ -115,9 +111,7 @@ def open_panoptic(path: str, part: str | None, location: str) -> Panoptic:
         raise SourceError(f"{location}: lists no images")
     segments = path.removesuffix(".json")
     if part is not None:
-        base = path.rpartition("/")[0]
-        folder = part if is_url(part) or os.path.isabs(part) else f"{base}/{part}"
-        return Panoptic(path, folder.rstrip("/"), segments, location)
+        return Panoptic(path, named_folder(path, part), segments, location)
     names = [image["file_name"] for image in content.images]
     folder, rival = find_folder(path, names)
     if not folder:

@@ -73,6 +73,17 @@ class ImageFiles:
         return Counter(end for ends in ends_of.values() for end in set(ends))
 
 
+def named_folder(annotations: str, part: str) -> str:
+    """Return the folder that a user names behind an annotation file: an absolute path or URL, or one beside the file.
+
+    Example:
+        >>> named_folder("/data/a.json", "images/"), named_folder("/data/a.json", "s3://bucket/images")
+        ('/data/images', 's3://bucket/images')
+    """
+    folder = part if is_url(part) or os.path.isabs(part) else f"{annotations.rpartition('/')[0]}/{part}"
+    return folder.rstrip("/")
+
+
 def find_folder(annotations: str, names: Sequence[str]) -> tuple[str, str]:
     """Return the folder that holds the images of an annotation file, and another that has files of the same names.
 

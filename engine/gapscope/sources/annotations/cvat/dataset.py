@@ -10,11 +10,12 @@ from xml.etree.ElementTree import Element
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.annotation import Annotation, ImageAnnotations
 from gapscope.sources.annotations.cvat.objects import OTHER_SHAPES, annotation_of, is_object, number_of
+from gapscope.sources.annotations.image_file import read_image_file
 from gapscope.sources.annotations.xml_elements import xml_elements
-from gapscope.sources.coco.image_names import ImageFiles, find_folder
+from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import path_bytes, path_text, read_file
-from gapscope.sources.folder import check_file_unchanged, file_entry
+from gapscope.sources.files import path_bytes, path_text
+from gapscope.sources.folder import file_entry
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
@@ -102,10 +103,7 @@ class Cvat:
         Raises:
             Rejected: the image has changed since it was listed, or cannot be read.
         """
-        path = entry.uri if entry.offset < 0 else entry.uri.rpartition("#")[0]
-        if not is_url(path):
-            check_file_unchanged(Entry(path, entry.bytes, entry.mtime_ns))
-        return read_file(path)
+        return read_image_file(entry)
 
 
 def open_cvat(path: str, part: str | None, location: str) -> Cvat:
@@ -122,12 +120,12 @@ def open_cvat(path: str, part: str | None, location: str) -> Cvat:
     first = next((element for element in _children(path, "image", "track")), None)
     if first is None:
         raise SourceError(f"{location}: lists no images")
-    base = path.rpartition("/")[0]
-    named = part if part is None or is_url(part) or os.path.isabs(part) else f"{base}/{part}"
+    named = None if part is None else named_folder(path, part)
     if first.tag == "track":
-        return Cvat(path, _folder_of_frames(base, named and named.rstrip("/"), location), video=True, location=location)
+        folder = _folder_of_frames(path.rpartition("/")[0], named, location)
+        return Cvat(path, folder, video=True, location=location)
     if named is not None:
-        return Cvat(path, named.rstrip("/"), video=False, location=location)
+        return Cvat(path, named, video=False, location=location)
     names = [name for image in islice(_children(path, "image"), _TRIED_IMAGES) for name in _names(image)]
     folder, rival = find_folder(path, names)
     if not folder:

@@ -8,14 +8,14 @@ from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.annotation import ImageAnnotations
+from gapscope.sources.annotations.image_file import read_image_file
 from gapscope.sources.annotations.image_size import size_from_head
 from gapscope.sources.annotations.label_studio.regions import image_size, objects_of
 from gapscope.sources.annotations.label_studio.tasks import TaskImage, is_label_studio, task_images
 from gapscope.sources.coco.annotation_file import parse_json, shown
-from gapscope.sources.coco.image_names import ImageFiles, find_folder
+from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import path_bytes, read_file
-from gapscope.sources.folder import check_file_unchanged
+from gapscope.sources.files import path_bytes
 from gapscope.sources.lists.named_file import Names
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.notes import ListingNotes
@@ -84,10 +84,7 @@ class LabelStudio:
         Raises:
             Rejected: the image has changed since it was listed, or cannot be read.
         """
-        path = entry.uri if entry.offset < 0 else entry.uri.rpartition("#")[0]
-        if not is_url(path):
-            check_file_unchanged(Entry(path, entry.bytes, entry.mtime_ns))
-        return read_file(path)
+        return read_image_file(entry)
 
 
 def open_label_studio(path: str, part: str | None, location: str) -> LabelStudio:
@@ -105,9 +102,7 @@ def open_label_studio(path: str, part: str | None, location: str) -> LabelStudio
     if not names:
         raise SourceError(f"{location}: lists no images")
     if part is not None:
-        base = path.rpartition("/")[0]
-        folder = part if is_url(part) or os.path.isabs(part) else f"{base}/{part}"
-        return LabelStudio(path, folder.rstrip("/"), location)
+        return LabelStudio(path, named_folder(path, part), location)
     found, rival = find_folder(path, names)
     if found:
         return LabelStudio(path, found, location, rival)
