@@ -25,6 +25,22 @@ class AnnotatedImage(NamedTuple):
     objects: tuple[Annotation, ...]
 
 
+def as_coco(images: Sequence[AnnotatedImage], folder: Path) -> str:
+    """Write COCO's JSON, with the images beside it, and return its location."""
+    names = sorted({each.category or "" for image in images for each in image.objects})
+    listed, annotations = list[Json](), list[Json]()
+    for number, image in enumerate(images, 1):
+        width, height = image.picture.size
+        listed.append({"id": number, "file_name": image.name, "width": width, "height": height})
+        _save(image, folder / "images" / image.name)
+        for each in image.objects:
+            polygons = [list(polygon) for polygon in (each.outline or Outline()).polygons]
+            own = {"id": len(annotations) + 1, "image_id": number, "bbox": _sizes(each), "segmentation": polygons}
+            annotations.append({**own, "category_id": names.index(each.category or ""), "iscrowd": 0})
+    categories = [{"id": place, "name": name} for place, name in enumerate(names)]
+    return _json(folder / "instances.json", {"images": listed, "annotations": annotations, "categories": categories})
+
+
 def as_cvat(images: Sequence[AnnotatedImage], folder: Path) -> str:
     """Write CVAT's XML for images, with the images beside it, and return its location."""
     rows = []
@@ -86,8 +102,7 @@ def as_hugging_face(images: Sequence[AnnotatedImage], folder: Path, *, corners: 
     for image in images:
         file = io.BytesIO()
         image.picture.save(file, "PNG")
-        edges = [each.edges for each in image.objects if each.edges is not None]
-        boxes = [list(own) if corners else [own[0], own[1], own[2] - own[0], own[3] - own[1]] for own in edges]
+        boxes = [list(each.edges or ()) if corners else _sizes(each) for each in image.objects]
         own = {"bbox": boxes, "category": [names.index(each.category or "") for each in image.objects]}
         picture = {"bytes": file.getvalue(), "path": image.name}
         rows.append({"image": picture, "width": image.picture.width, "height": image.picture.height, "objects": own})
@@ -111,10 +126,8 @@ def as_panoptic(images: Sequence[AnnotatedImage], folder: Path) -> str:
         for place, each in enumerate(image.objects, 1):
             own_id = 70_000 * place
             ids[covered(each.outline or Outline(), width, height)] = own_id
-            box = [0.0] * 4 if each.edges is None else [*each.edges]
-            bbox = [box[0], box[1], box[2] - box[0], box[3] - box[1]]
             category_id = names.index(each.category or "") + 1
-            segments.append({"id": own_id, "category_id": category_id, "bbox": bbox, "iscrowd": 0})
+            segments.append({"id": own_id, "category_id": category_id, "bbox": _sizes(each), "iscrowd": 0})
         colors = np.stack([ids % 256, ids // 256 % 256, ids // 256**2], axis=-1).astype(np.uint8)
         png = f"{image.name.rpartition('.')[0]}.png"
         _save(AnnotatedImage(png, Image.fromarray(colors), ()), folder / "panoptic_val" / png)
@@ -133,6 +146,12 @@ FORMS: dict[str, Callable[[Sequence[AnnotatedImage], Path], str]] = {
     "hugging-face": as_hugging_face,
     "panoptic": as_panoptic,
 }
+
+
+def _sizes(each: Annotation) -> list[float]:
+    assert each.edges is not None
+    left, top, right, bottom = each.edges
+    return [left, top, right - left, bottom - top]
 
 
 def _points(each: Annotation) -> str:
@@ -157,6 +176,7 @@ def _save(image: AnnotatedImage, path: Path) -> None:
 
 
 def _json(path: Path, content: Any) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(content))
     return str(path)
 

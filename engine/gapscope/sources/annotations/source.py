@@ -110,8 +110,9 @@ class AnnotatedImages:
 
     def _entry(self, image: Entry, own: ImageAnnotations, each: Annotation) -> Entry:
         values: dict[str, Value] = {**image.values, "category": each.category, "area": each.area}
+        # A reader finds the image before the last #.
         entry = Entry(
-            f"{own.image}#{utf8_safe(each.id)}",
+            f"{own.image}#{utf8_safe(each.id).replace('#', '_')}",
             values=values,
             annotations=replace(own, objects=(replace(each, outline=None),)),
         )

@@ -1,12 +1,12 @@
 """A COCO annotation file with its folder of images."""
 
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.annotation import Annotation, Edges, ImageAnnotations, Outline
+from gapscope.sources.annotations.image_file import read_image_file
 from gapscope.sources.coco.annotation_file import (
     UNKNOWN_IMAGES,
     CocoAnnotation,
@@ -16,13 +16,11 @@ from gapscope.sources.coco.annotation_file import (
     shown_id,
 )
 from gapscope.sources.coco.boxes import given_edges, number, segmentation_edges, segmentation_outline
-from gapscope.sources.coco.image_names import ImageFiles, find_folder
+from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.files import read_file
-from gapscope.sources.folder import check_file_unchanged, utf8_safe
+from gapscope.sources.folder import utf8_safe
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Rejected
-from gapscope.urls import is_url
 
 _CROWD = (1, "1", "true", "True")
 
@@ -77,10 +75,7 @@ class Coco:
         Raises:
             Rejected: the image has changed since it was listed, or cannot be read.
         """
-        path = entry.uri if entry.offset < 0 else entry.uri.rpartition("#")[0]
-        if not is_url(path):
-            check_file_unchanged(Entry(path, entry.bytes, entry.mtime_ns))
-        return read_file(path)
+        return read_image_file(entry)
 
 
 def open_coco(annotations: str, images: str | None, location: str, *, objects: bool) -> Coco:
@@ -102,9 +97,7 @@ def open_coco(annotations: str, images: str | None, location: str, *, objects: b
     if objects:
         _check_has_objects(content, location)
     if images is not None:
-        base = annotations.rpartition("/")[0]
-        folder = images if is_url(images) or os.path.isabs(images) else f"{base}/{images}"
-        return Coco(annotations, folder.rstrip("/"), location)
+        return Coco(annotations, named_folder(annotations, images), location)
     names = [image["file_name"] for image in content.images]
     folder, rival = find_folder(annotations, names)
     if not folder:

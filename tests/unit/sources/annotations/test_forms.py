@@ -1,13 +1,16 @@
 """One annotated dataset is the same dataset in every form."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
 from annotated import covered, objects_of, read_images
-from annotated_forms import FORMS, AnnotatedImage, as_hugging_face
+from annotated_forms import FORMS, AnnotatedImage, as_coco, as_hugging_face
+from open_and_list import open_and_list
 from PIL import Image, ImageDraw
 
+from gapscope.sources import open_source
 from gapscope.sources.annotations.annotation import Annotation, Outline
 from gapscope.sources.annotations.cvat.dataset import open_cvat
 from gapscope.sources.annotations.hugging_face.dataset import open_hugging_face
@@ -85,3 +88,32 @@ def test_corners_are_read_as_sizes_are(tmp_path: Path) -> None:
         for folder, is_corners in ((tmp_path / "sizes", False), (tmp_path / "corners", True))
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_is_the_source_that_coco_is(tmp_path: Path, form: str) -> None:
+    images = annotated_set()
+    mask = form != "hugging-face"
+    coco = open_source("real", as_coco(images, tmp_path / "coco"), objects=True, mask=mask)
+    location = FORMS[form](images, tmp_path / "other")
+    source, objects = open_and_list(location, objects=True)
+    cut_out = list(open_source("real", location, objects=True, mask=mask).entries())
+    for expected, entry, own in zip(coco.entries(), objects, cut_out, strict=True):
+        assert entry.values["category"] == expected.values["category"]
+        assert entry.box is not None
+        assert expected.box is not None
+        assert own.box is not None
+        assert entry.box[:6] == pytest.approx(expected.box[:6], abs=0.6)
+        assert same_pixels(source.read(entry), coco.read(expected))
+        if mask:
+            assert own.box.outline is not None
+            assert expected.box.outline is not None
+            assert np.array_equal(covered(own.box.outline, *SIZE), covered(expected.box.outline, *SIZE))
+    whole, entries = open_and_list(location)
+    for entry, image in zip(entries, images, strict=True):
+        assert entry.box is None
+        assert np.array_equal(np.asarray(Image.open(io.BytesIO(whole.read(entry)))), np.asarray(image.picture))
+
+
+def same_pixels(data: bytes, other: bytes) -> bool:
+    return np.array_equal(np.asarray(Image.open(io.BytesIO(data))), np.asarray(Image.open(io.BytesIO(other))))

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
+from open_and_list import contents, open_and_list
 
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.annotation import Edges, Outline
@@ -307,6 +308,14 @@ def test_other_files_are_refused_in_a_line(tmp_path: Path, content: str, expecte
     with pytest.raises(SourceError, match=expected) as caught:
         opened(tmp_path / "export.json")
     assert "\n" not in str(caught.value)
+
+
+def test_an_id_may_hold_what_separates_it_from_its_image(tmp_path: Path, picture: Picture) -> None:
+    images(picture, tmp_path, "a#1.png")
+    tasks = [task(annotation(region("x#y", **BOX), region("x_y", **BOX)), image="a#1.png")]
+    source, entries = open_and_list(write(tmp_path, tasks), objects=True)
+    assert [entry.uri for entry in entries] == [f"{tmp_path}/a#1.png#{own_id}" for own_id in ("x_y", "x_y.2")]
+    assert contents(source, entries) == [picture(0)] * 2
 
 
 def test_an_image_inside_the_task_is_a_rejected_row(tmp_path: Path, picture: Picture) -> None:
