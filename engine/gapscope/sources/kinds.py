@@ -22,6 +22,9 @@ PART_SEPARATOR = "::"
 _AS_VECTORS = "vectors:"
 """Before a location, says that it holds vectors."""
 
+_ANNOTATIONS = ("annotations.xml", "data.yaml", "data.yml")
+"""Names of files that hold annotations, and nothing else."""
+
 _COMPRESSED = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
 
 
@@ -133,6 +136,10 @@ def _what_else(path: str) -> str:
 
 def _open_folder(parsed: _ParsedLocation) -> Source:
     """Return a folder of images, or what is in the files of many images that a folder without images holds."""
+    if parsed.objects and parsed.part is None and os.path.isfile(_as_bytes(f"{parsed.path}/annotations.xml")):
+        from gapscope.sources.annotations.cvat.dataset import open_cvat
+
+        return _annotated(parsed, open_cvat(f"{parsed.path}/annotations.xml", None, parsed.location))
     held = containers_in(parsed.path)
     if parsed.part is not None and (held is None or held[0] != ".parquet"):
         raise SourceError(f"there is no folder {parsed.location}; {PART_SEPARATOR} names a column of Parquet files")
@@ -182,9 +189,17 @@ def _open_tar(parsed: _ParsedLocation) -> Source:
 
 
 def _open_zip(parsed: _ParsedLocation) -> Source:
-    from gapscope.sources.archives.zip import open_zip
+    from gapscope.sources.archives.zip import find_member, open_zip
 
-    return open_zip(_archives(parsed), parsed.location, parsed.folder)
+    archives = _archives(parsed)
+    source = open_zip(archives, parsed.location, parsed.folder)
+    # An export as a tool gives it; of any other archive, the images may be the objects.
+    if parsed.objects and (found := find_member(archives[0], _ANNOTATIONS)) is not None:
+        raise SourceError(
+            f"{archives[0]}: {utf8_safe(found)} in it says where objects are, and is not read there; unpack the "
+            "archive, and give that file"
+        )
+    return source
 
 
 def _annotated(parsed: _ParsedLocation, reader: AnnotationReader) -> Source:

@@ -1,7 +1,7 @@
 """Images in zip archives: their tables of contents list them, then each is read at its offset."""
 
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import IO
@@ -110,6 +110,19 @@ def open_zip(shards: tuple[str, ...], location: str, folder: str | None) -> Zip:
     """
     check_first(shards, *_SUFFIXES)
     return Zip(shards, location, folder)
+
+
+def find_member(shard: str, names: Collection[str]) -> str | None:
+    """Return the first member of an archive whose name, without its folders, is one of some; None if none is.
+
+    An archive that cannot be read has none: listing it says why.
+    """
+    try:
+        with open_container(shard) as file:
+            members = members_of(file, find_contents(file, size_of(file)))
+            return next((member.name for member in members if member.name.rpartition("/")[2] in names), None)
+    except (SourceError, DamagedZipError, OSError):
+        return None
 
 
 @lru_cache(maxsize=64)

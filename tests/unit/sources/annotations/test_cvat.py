@@ -2,12 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from annotated import covered, objects_of, read_images
+from open_and_list import contents, open_and_list
 
 from gapscope.errors import SourceError
+from gapscope.sources import open_source
 from gapscope.sources.annotations.annotation import Edges, Outline
 from gapscope.sources.annotations.cvat.dataset import Cvat, open_cvat
 
@@ -148,6 +151,25 @@ def test_a_video_without_its_frames_or_of_several_tasks_is_refused(tmp_path: Pat
     path = write(tmp_path, "".join(f'<track id="0" task_id="{task}">{box(0)}</track>' for task in (1, 2)))
     with pytest.raises(SourceError, match="several tasks"):
         read_images(opened(path))
+
+
+def test_an_export_is_read_where_it_is_unpacked(tmp_path: Path, picture: Picture) -> None:
+    shape = '<box label="car" xtl="1" ytl="1" xbr="5" ybr="5"/>'
+    images(picture, tmp_path / "export" / "images", "a.png")
+    write(tmp_path / "export", image("a.png", shape))
+    source, entries = open_and_list(tmp_path / "export", objects=True)
+    assert [(entry.uri, entry.values["category"]) for entry in entries] == [
+        (f"{tmp_path}/export/images/a.png#1", "car")
+    ]
+    assert contents(source, entries) == [picture(0)]
+    # Whole images are all that are in a folder.
+    assert len(open_and_list(tmp_path / "export")[1]) == 1
+    with ZipFile(tmp_path / "export.zip", "w") as archive:
+        for path in sorted((tmp_path / "export").rglob("*.*")):
+            archive.write(path, path.relative_to(tmp_path / "export"))
+    assert len(open_and_list(tmp_path / "export.zip")[1]) == 1
+    with pytest.raises(SourceError, match=r"annotations.xml in it .* unpack the archive"):
+        open_source("real", str(tmp_path / "export.zip"), objects=True)
 
 
 BROKEN = {
