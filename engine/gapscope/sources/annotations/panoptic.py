@@ -226,8 +226,10 @@ def _found(
     rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
     if not len(rows):
         return None, None
-    edges = Edges(left + int(columns[0]), top + int(rows[0]), left + int(columns[-1]) + 1, top + int(rows[-1]) + 1)
-    mask = mask_of_pixels(own, left, top, width, height) if outlines else None
+    first_row, last_row, first, last = (int(place) for place in (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1))
+    edges = Edges(left + first, top + first_row, left + last, top + last_row)
+    own = own[first_row:last_row, first:last]
+    mask = mask_of_pixels(own, left + first, top + first_row, width, height) if outlines else None
     return edges, None if mask is None else Outline(masks=(mask,))
 
 
