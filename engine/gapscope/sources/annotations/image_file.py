@@ -16,7 +16,8 @@ def read_image_file(entry: Entry) -> bytes:
         Rejected: the file has changed since it was listed, or cannot be read.
 
     Example:
-        >>> read_image_file(Entry("photos/00.png#17", offset=0))[1:4]
+        >>> folder = "photos"
+        >>> read_image_file(Entry(f"{folder}/00.png#17", offset=0))[1:4]
         b'PNG'
     """
     path = entry.uri if entry.offset < 0 else entry.uri.rpartition("#")[0]
