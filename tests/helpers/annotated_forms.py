@@ -138,6 +138,75 @@ def as_panoptic(images: Sequence[AnnotatedImage], folder: Path) -> str:
     return _json(folder / "panoptic_val.json", content)
 
 
+def as_yolo(images: Sequence[AnnotatedImage], folder: Path, *, boxes: bool = False) -> str:
+    """Write YOLO's data.yaml with two splits, and polygons or boxes."""
+    names = sorted({each.category or "" for image in images for each in image.objects})
+    for number, image in enumerate(images):
+        split = "train" if number < len(images) // 2 else "val"
+        _save(image, folder / "images" / split / image.name)
+        width, height = image.picture.size
+        lines = []
+        for each in image.objects:
+            if boxes:
+                left, top, w, h = _sizes(each)
+                values = [(left + w / 2) / width, (top + h / 2) / height, w / width, h / height]
+            else:
+                assert each.outline is not None
+                polygon = each.outline.polygons[0]
+                values = [value / (height if place % 2 else width) for place, value in enumerate(polygon)]
+            written = " ".join(f"{value:.8f}" for value in values)
+            lines.append(f"{names.index(each.category or '')} {written}\n")
+        if lines:
+            path = folder / "labels" / split / f"{image.name.rpartition('.')[0]}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(lines))
+    listed = "\n".join(f"  {number}: {name}" for number, name in enumerate(names))
+    text = f"path: /somebody/else\ntrain: images/train\nval: images/val\nnames:\n{listed}\n"
+    (folder / "data.yaml").write_text(text)
+    return str(folder / "data.yaml")
+
+
+def as_yolo_boxes(images: Sequence[AnnotatedImage], folder: Path) -> str:
+    """Write YOLO's data.yaml with boxes, as for detection."""
+    return as_yolo(images, folder, boxes=True)
+
+
+def as_voc(images: Sequence[AnnotatedImage], folder: Path) -> str:
+    """Write a folder of Pascal VOC, whose first pixel has the number 1."""
+    for image in images:
+        _save(image, folder / "JPEGImages" / image.name)
+        objects = ""
+        for each in image.objects:
+            assert each.edges is not None
+            left, top, right, bottom = each.edges
+            box = f"<xmin>{left + 1}</xmin><ymin>{top + 1}</ymin><xmax>{right}</xmax><ymax>{bottom}</ymax>"
+            objects += f"<object><name>{each.category}</name><truncated>0</truncated><bndbox>{box}</bndbox></object>"
+        size = f"<size><width>{image.picture.width}</width><height>{image.picture.height}</height></size>"
+        path = folder / "Annotations" / f"{image.name.rpartition('.')[0]}.xml"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"<annotation><filename>{image.name}</filename>{size}{objects}</annotation>")
+    return str(folder)
+
+
+def as_kitti(images: Sequence[AnnotatedImage], folder: Path) -> str:
+    """Write a folder of KITTI, with a region to ignore in every label file."""
+    for image in images:
+        _save(image, folder / "image_2" / image.name)
+        lines = []
+        for each in image.objects:
+            assert each.edges is not None
+            box = " ".join(f"{edge:.2f}" for edge in each.edges)
+            lines.append(f"{each.category} 0.00 0 -1.57 {box} -1 -1 -1 -1000 -1000 -1000 -10\n")
+        lines.append("DontCare -1 -1 -10 1.00 1.00 4.00 4.00 -1 -1 -1 -1000 -1000 -1000 -10\n")
+        path = folder / "label_2" / f"{image.name.rpartition('.')[0]}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(lines))
+    return str(folder)
+
+
+WITHOUT_OUTLINES = ("hugging-face", "yolo-boxes", "voc", "kitti")
+"""Forms of boxes alone."""
+
 FORMS: dict[str, Callable[[Sequence[AnnotatedImage], Path], str]] = {
     "cvat": as_cvat,
     "cvat-video": as_cvat_video,
@@ -145,6 +214,10 @@ FORMS: dict[str, Callable[[Sequence[AnnotatedImage], Path], str]] = {
     "label-studio-min": as_json_min,
     "hugging-face": as_hugging_face,
     "panoptic": as_panoptic,
+    "yolo": as_yolo,
+    "yolo-boxes": as_yolo_boxes,
+    "voc": as_voc,
+    "kitti": as_kitti,
 }
 
 

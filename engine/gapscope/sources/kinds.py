@@ -136,10 +136,11 @@ def _what_else(path: str) -> str:
 
 def _open_folder(parsed: _ParsedLocation) -> Source:
     """Return a folder of images, or what is in the files of many images that a folder without images holds."""
-    if parsed.objects and parsed.part is None and os.path.isfile(_as_bytes(f"{parsed.path}/annotations.xml")):
-        from gapscope.sources.annotations.cvat.dataset import open_cvat
+    from gapscope.sources.annotations.folder_forms import open_folder_form
 
-        return _annotated(parsed, open_cvat(f"{parsed.path}/annotations.xml", None, parsed.location))
+    reader = open_folder_form(parsed.path, parsed.part, parsed.location, objects=parsed.objects)
+    if reader is not None:
+        return _annotated(parsed, reader)
     held = containers_in(parsed.path)
     if parsed.part is not None and (held is None or held[0] != ".parquet"):
         raise SourceError(f"there is no folder {parsed.location}; {PART_SEPARATOR} names a column of Parquet files")
@@ -217,6 +218,12 @@ def _open_json(parsed: _ParsedLocation) -> Source:
     return _annotated(parsed, reader or open_coco(path, parsed.part, parsed.location, objects=parsed.objects))
 
 
+def _open_yaml(parsed: _ParsedLocation) -> Source:
+    from gapscope.sources.annotations.yolo import open_yolo
+
+    return _annotated(parsed, open_yolo(_single_file(parsed), parsed.part, parsed.location))
+
+
 def _open_xml(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.annotations.cvat.dataset import open_cvat
 
@@ -290,6 +297,8 @@ _OPEN_BY_SUFFIX: dict[str, Callable[[_ParsedLocation], Source]] = {
     ".zip": _open_zip,
     ".json": _open_json,
     ".xml": _open_xml,
+    ".yaml": _open_yaml,
+    ".yml": _open_yaml,
     ".npy": _open_array,
     ".npz": _open_array,
     ".zarr": _open_zarr,

@@ -5,6 +5,10 @@ from typing import IO
 
 from PIL import Image
 
+from gapscope.sources.entry import Entry
+from gapscope.sources.files import path_bytes
+from gapscope.urls import is_url
+
 _FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "MPO", "JPEG2000", "PPM")
 """Formats whose head Pillow reads without decoding anything."""
 
@@ -34,4 +38,15 @@ def size_from_head(file: IO[bytes]) -> tuple[int, int]:
                 return image.size[::-1] if turned else image.size
     # Pillow raises many types of exceptions on a damaged file.
     except Exception:  # noqa: BLE001
+        return 0, 0
+
+
+def size_of_local_file(entry: Entry) -> tuple[float, float]:
+    """Return the width and height in pixels of an upright image; 0 and 0 if it cannot be read, or is behind a URL."""
+    if entry.status != "listed" or is_url(entry.uri):
+        return 0, 0
+    try:
+        with open(path_bytes(entry.uri), "rb") as file:
+            return size_from_head(file)
+    except OSError:
         return 0, 0

@@ -6,18 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from annotated import covered, objects_of, read_images
-from annotated_forms import FORMS, AnnotatedImage, as_coco, as_hugging_face
+from annotated_forms import FORMS, WITHOUT_OUTLINES, AnnotatedImage, as_coco, as_hugging_face
 from open_and_list import open_and_list
 from PIL import Image, ImageDraw
 
 from gapscope.sources import open_source
 from gapscope.sources.annotations.annotation import Annotation, Outline
-from gapscope.sources.annotations.cvat.dataset import open_cvat
-from gapscope.sources.annotations.hugging_face.dataset import open_hugging_face
-from gapscope.sources.annotations.json_forms import open_json_form
 from gapscope.sources.annotations.reader import AnnotationReader
 from gapscope.sources.annotations.shapes import polygon_edges
-from gapscope.sources.parquet.images import open_parquet_images
+from gapscope.sources.annotations.source import AnnotatedImages
 
 SIZE = (64, 48)
 POLYGONS = {
@@ -43,17 +40,9 @@ def annotated_set() -> list[AnnotatedImage]:
 
 
 def opened(location: str) -> AnnotationReader:
-    if location.endswith(".xml"):
-        return open_cvat(location, None, location)
-    if location.endswith(".json"):
-        reader = open_json_form(location, None, location)
-        assert reader is not None
-        return reader
-    table = open_parquet_images((location,), None, location, None)
-    assert table is not None
-    of_table = open_hugging_face(table)
-    assert of_table is not None
-    return of_table
+    source = open_source("real", location)
+    assert isinstance(source, AnnotatedImages)
+    return source.reader
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -64,18 +53,18 @@ def test_every_form_holds_the_same_objects(tmp_path: Path, form: str) -> None:
     assert len(entries) == len(images)
     for entry, image in zip(entries, images, strict=True):
         assert entry.annotations is not None
-        found = objects_of(entry)
-        if found or not form.startswith("label-studio"):
+        found = [each for each in objects_of(entry) if not each.crowd]
+        if found or not form.startswith(("label-studio", "yolo")):
             assert (entry.annotations.width, entry.annotations.height) == SIZE
         assert [each.category for each in found] == [each.category for each in image.objects]
         for each, own in zip(found, image.objects, strict=True):
             assert each.edges == pytest.approx(own.edges, abs=0.5)
-            if form == "hugging-face":
+            if form in WITHOUT_OUTLINES:
                 assert each.outline is None
                 continue
             assert each.outline is not None
             assert own.outline is not None
-            assert np.array_equal(covered(each.outline, *SIZE), covered(own.outline, *SIZE))
+            assert same_area(each.outline, own.outline)
 
 
 def test_corners_are_read_as_sizes_are(tmp_path: Path) -> None:
@@ -93,7 +82,7 @@ def test_corners_are_read_as_sizes_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form_is_the_source_that_coco_is(tmp_path: Path, form: str) -> None:
     images = annotated_set()
-    mask = form != "hugging-face"
+    mask = form not in WITHOUT_OUTLINES
     coco = open_source("real", as_coco(images, tmp_path / "coco"), objects=True, mask=mask)
     location = FORMS[form](images, tmp_path / "other")
     source, objects = open_and_list(location, objects=True)
@@ -108,11 +97,16 @@ def test_every_form_is_the_source_that_coco_is(tmp_path: Path, form: str) -> Non
         if mask:
             assert own.box.outline is not None
             assert expected.box.outline is not None
-            assert np.array_equal(covered(own.box.outline, *SIZE), covered(expected.box.outline, *SIZE))
+            assert same_area(own.box.outline, expected.box.outline)
     whole, entries = open_and_list(location)
     for entry, image in zip(entries, images, strict=True):
         assert entry.box is None
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(whole.read(entry)))), np.asarray(image.picture))
+
+
+def same_area(outline: Outline, other: Outline) -> bool:
+    """Fractions of an image are rounded, so that a pixel on the edge may be inside or outside."""
+    return bool((covered(outline, *SIZE) != covered(other, *SIZE)).mean() < 0.02)
 
 
 def same_pixels(data: bytes, other: bytes) -> bool:

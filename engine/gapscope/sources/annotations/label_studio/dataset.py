@@ -9,7 +9,7 @@ from typing import Any
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.annotation import ImageAnnotations
 from gapscope.sources.annotations.image_file import read_image_file
-from gapscope.sources.annotations.image_size import size_from_head
+from gapscope.sources.annotations.image_size import size_of_local_file
 from gapscope.sources.annotations.label_studio.regions import image_size, objects_of
 from gapscope.sources.annotations.label_studio.tasks import TaskImage, is_label_studio, task_images
 from gapscope.sources.coco.annotation_file import parse_json, shown
@@ -63,7 +63,7 @@ class LabelStudio:
                 continue
             size = image_size(image.regions)
             if image.regions and not all(size):
-                size = _size_of_file(entry)
+                size = size_of_local_file(entry)
             objects = tuple(objects_of(image.regions, size, notes, entry.uri, outlines=outlines))
             yield replace(entry, annotations=ImageAnnotations(entry.uri, *size, objects))
         if files is not None:
@@ -113,17 +113,6 @@ def open_label_studio(path: str, part: str | None, location: str) -> LabelStudio
         f"{location}: its images, such as {shown(unknown)}, are not beside it, nor in images or data; name the folder "
         f"of its images, such as Label Studio's media/upload: {location}::FOLDER"
     )
-
-
-def _size_of_file(entry: Entry) -> tuple[float, float]:
-    """Return the size of an image whose regions do not say it, as those of predictions may not; 0 if it is remote."""
-    if entry.status != "listed" or is_url(entry.uri):
-        return 0, 0
-    try:
-        with open(path_bytes(entry.uri), "rb") as file:
-            return size_from_head(file)
-    except OSError:
-        return 0, 0
 
 
 def is_list_of_tasks(path: str) -> bool:
