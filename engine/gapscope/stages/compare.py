@@ -11,12 +11,14 @@ import pyarrow.compute as pc
 
 from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.appearance import STATS, odd_looks
+from gapscope.compare.causes import find_causes
 from gapscope.compare.class_table import class_table
 from gapscope.compare.confounders import confounders, file_properties
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
 from gapscope.compare.image_classes import ImageClasses, describe_classes, read_image_classes
 from gapscope.compare.limits import ListingLimit, listing_limit
+from gapscope.compare.wanted import find_wanted
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress
@@ -24,6 +26,7 @@ from gapscope.settings import CompareSettings, EmbedSettings
 from gapscope.stages.compare_level import compare_level
 from gapscope.stages.kinds import find_kinds
 from gapscope.store import checksums, classes, gaps, metrics
+from gapscope.store.cause_metrics import Cause, WantedColumn
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
 from gapscope.store.index import read_entries, read_index, read_source_metadata, rows_rejected
@@ -85,6 +88,7 @@ def compare_datasets(
             write_across_levels(run.path, pair, table, own_metadata.schema)
     of_images = read_image_classes(run, groups)
     _write_classes(run, groups, of_images, levels, progress)
+    causes, wanted = _explain(run, groups, of_images, progress)
     find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
     write_metrics(
@@ -100,8 +104,8 @@ def compare_datasets(
             "across_levels": {pair.name: across.counts() for pair, across in across_levels.items()},
             "probes": {},
             "boxes": {},
-            "causes": {},
-            "wanted": {},
+            "causes": causes,
+            "wanted": wanted,
             "levels": levels,
         },
     )
@@ -131,6 +135,19 @@ def _write_classes(
         progress.note(note)
     with progress.task("classes", len(run.pairs), "pair") as task:
         classes.write_class_table(run.path, class_table(run, groups, of_images, levels, task))
+
+
+def _explain(
+    run: RunStore, groups: Mapping[str, ImageGroups], of_images: Mapping[str, ImageClasses], progress: Progress
+) -> tuple[dict[str, list[Cause]], dict[str, list[WantedColumn]]]:
+    """Return which columns each pair's gap goes with, and which values are wanted; nothing of pairs without columns."""
+    causes, wanted = {}, {}
+    with progress.task("columns", len(run.pairs), "pair") as task:
+        for pair in run.pairs:
+            causes[pair.name] = find_causes(run, pair, groups, of_images)
+            wanted[pair.name] = find_wanted(run, pair, groups, of_images)
+            task.advance(1)
+    return {name: own for name, own in causes.items() if own}, {name: own for name, own in wanted.items() if own}
 
 
 def _limit(groups: Mapping[str, ImageGroups], pair: Pair, settings: CompareSettings) -> ListingLimit:
