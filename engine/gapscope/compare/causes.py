@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from gapscope.compare.association import SIGNIFICANT, Association, Predictor, associate
+from gapscope.compare.association import SIGNIFICANT, Association, Draw, Predictor, associate
 from gapscope.compare.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
 from gapscope.compare.metadata import MIN_GROUPS, Bins, MetadataColumn, bin_column, read_metadata
@@ -16,11 +16,12 @@ from gapscope.settings import Reading
 from gapscope.store.cause_metrics import Cause, ValueGap
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
+from gapscope.store.neighbors import read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 from gapscope.store.scores import read_scores
 
-MAX_GROUPS = 20_000
-"""So many groups, drawn at random, are permuted."""
+MAX_GROUPS = 5000
+"""So many groups at most, drawn at random, are held against chance."""
 
 _TOGETHER = 0.5
 """Two columns go together where one tells so much of the other, by Cramer's V."""
@@ -80,7 +81,8 @@ def find_causes(
     told = [column for column in columns if not column.note]
     strata = group_classes(classes.get(pair.query), own)[chosen]
     predictors = [predictor_of(column, bins[column.name], chosen) for column in told]
-    found = associate(responses.gap[chosen], predictors, strata)
+    draw = _draw_gaps(run, pair, groups, responses.parts, chosen)
+    found = associate(responses.gap[chosen], predictors, strata, draw)
     causes = [
         (each, _cause(column, bins[column.name], each, responses, own))
         for column, each in zip(told, found, strict=True)
@@ -105,13 +107,41 @@ def group_classes(classes: ImageClasses | None, groups: ImageGroups) -> NDArray[
     return classes.single[groups.representative]
 
 
+def _draw_gaps(
+    run: RunStore,
+    pair: Pair,
+    groups: Mapping[str, ImageGroups],
+    parts: Sequence[tuple[Reading, str]],
+    chosen: NDArray[np.int64],
+) -> Draw:
+    """Return what draws gaps as they are where nothing differs: by calling some of the query's own groups reference.
+
+    They are counted among the nearest of the other groups of the query, whose values are known, too.
+    """
+    own, others = groups[pair.query], len(groups[pair.reference])
+    k = min(run.record.config.compare.k_local, len(own) - 1)
+    rows = own.representative_rows
+    pair_of_own = Pair(pair.query, pair.query)
+    nearest = [
+        np.searchsorted(rows, read_group_neighbor_rows(run, level, pair_of_own, rows[chosen], reading)[1][:, :k])
+        for reading, level in parts
+    ]
+
+    def draw(random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        is_query = random.random(len(own)) < len(own) / (len(own) + others)
+        kept = np.flatnonzero(is_query[chosen])
+        return kept, np.stack([1 - (~is_query)[each[kept]].mean(axis=1) for each in nearest], axis=1)
+
+    return draw
+
+
 def predictor_of(column: MetadataColumn, bins: Bins, chosen: NDArray[np.int64]) -> Predictor:
     """Return a column of some groups as what may go with responses."""
     return Predictor(bins.bin[chosen], None if column.order is None else column.order[chosen])
 
 
 def chosen_groups(groups: int) -> NDArray[np.int64]:
-    """Return the groups that are permuted: all, or `MAX_GROUPS` drawn at random, ascending."""
+    """Return the groups that are held against chance: all, or `MAX_GROUPS` drawn at random, ascending."""
     if groups <= MAX_GROUPS:
         return np.arange(groups)
     return np.sort(np.random.default_rng(0).choice(groups, MAX_GROUPS, replace=False))

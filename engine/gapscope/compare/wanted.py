@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.compare.association import SIGNIFICANT, Association, associate
-from gapscope.compare.causes import MAX_GROUPS, class_columns, group_classes, predictor_of
+from gapscope.compare.causes import chosen_groups, class_columns, group_classes, predictor_of
 from gapscope.compare.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
 from gapscope.compare.metadata import MIN_GROUPS, Bins, MetadataColumn, bin_column, read_metadata
@@ -21,7 +21,8 @@ from gapscope.store.groups import ImageGroups
 from gapscope.store.neighbors import read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
-_NEAREST = 10
+_NEAREST = (5, 20)
+"""Fewest and most groups of the reference that each group asks for: a quarter of a class."""
 _MIN_PAIRS = 100
 _RESAMPLES = 200
 _MORE = 1.25
@@ -36,15 +37,44 @@ class Wishes:
     """Which groups of the reference are nearest to groups of the query, and to others of the reference.
 
     Attributes:
-        by_query: (q, k) numbers of groups of the reference; -1 for none.
+        by_query: (q, k) numbers of groups of the reference, the nearest first; -1 for those of another class.
         by_reference: (r, k) likewise, of other groups of the reference.
-        log_weight: (m,) log of how often the query asks for each group of the reference, relative to how often the
-            reference itself does, which takes out that some are near to everything; 0 for those that nobody asks for.
+        askers: (r,) numbers of the groups of the reference that ask.
+        groups: how many groups the reference has.
+        count: how many each group asks for.
     """
 
     by_query: NDArray[np.int64]
     by_reference: NDArray[np.int64]
-    log_weight: NDArray[np.float64]
+    askers: NDArray[np.int64]
+    groups: int
+    count: int
+
+    @property
+    def log_weight(self) -> NDArray[np.float64]:
+        """(groups,) how often the query asks for each group of the reference; see `_log_weight`."""
+        return _log_weight(self.first(self.by_query), self.first(self.by_reference), self.groups)
+
+    def first(self, nearest: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the first `count` of each row that are not -1; the others become -1."""
+        kept = nearest >= 0
+        return np.where(kept & (np.cumsum(kept, axis=1) <= self.count), nearest, -1)
+
+    def drawn(self, is_query: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """Return (groups,) log weights where some groups of the reference are called query, which ask and have none."""
+        nearest = np.where((self.by_reference >= 0) & ~is_query[self.by_reference], self.by_reference, -1)
+        asks = is_query[self.askers]
+        return _log_weight(self.first(nearest[asks]), self.first(nearest[~asks]), self.groups)
+
+
+def _log_weight(by_query: NDArray[np.int64], by_reference: NDArray[np.int64], groups: int) -> NDArray[np.float64]:
+    """Return the log of how often the query asks for each group, relative to how often the reference itself does.
+
+    That takes out that some groups are near to everything. It is 0 for those that nobody asks for.
+    """
+    hits = [np.bincount(own[own >= 0], minlength=groups).astype(np.float64) for own in (by_query, by_reference)]
+    scale = hits[0].sum() / max(hits[1].sum(), 1)
+    return np.log((hits[0] + scale) / (hits[1] * scale + scale)) if scale else np.zeros(groups)
 
 
 def find_wanted(
@@ -52,7 +82,8 @@ def find_wanted(
 ) -> list[WantedColumn]:
     """Return which values of the reference's columns the query's images ask for, what is surest first.
 
-    A group of the query asks for its ten nearest groups of the reference, of its own class where the run has classes.
+    A group of the query asks for its nearest groups of the reference, five to twenty by how large classes are, and of
+    its own class where the run has classes.
     Of a value, `wanted` is the share of what is asked for, and `ratio` that share over the one that groups of the
     reference ask for among themselves.
 
@@ -78,10 +109,18 @@ def find_wanted(
     told = [column for column in columns if not column.note]
     bins = {column.name: bin_column(column) for column in told}
     # Groups that nobody asks for say nothing.
-    touched = np.flatnonzero(np.any([_counts(each, len(own)).any(axis=0) for each in wishes], axis=0))
+    touched = np.flatnonzero(np.any([np.isin(np.arange(len(own)), each.by_query) for each in wishes], axis=0))
+    touched = np.union1d(touched, wishes[0].askers)
     responses = np.stack([each.log_weight[touched] for each in wishes], axis=1)
     predictors = [predictor_of(column, bins[column.name], touched) for column in told]
-    found = associate(responses, predictors, strata[1][touched])
+    query_share = len(groups[pair.query]) / (len(groups[pair.query]) + len(own))
+
+    def draw(random: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        is_query = random.random(len(own)) < query_share
+        kept = np.flatnonzero(~is_query[touched])
+        return kept, np.stack([each.drawn(is_query)[touched[kept]] for each in wishes], axis=1)
+
+    found = associate(responses, predictors, strata[1][touched], draw)
     other = {column.name: column for column in read_metadata(run, pair.query, groups[pair.query])}
     rows = [
         _wanted(column, bins[column.name], each, parts[each.response], wishes[each.response], pair, other)
@@ -100,36 +139,20 @@ def _wishes(
     strata: tuple[NDArray[np.int64], ...],
 ) -> Wishes:
     reference = groups[pair.reference]
-    wishes = []
+    nearest, askers = [], []
     for name, own_strata in zip(pair, strata, strict=True):
         own = groups[name]
-        random = np.random.default_rng(0)
-        chosen = np.arange(len(own))
-        if len(own) > MAX_GROUPS:
-            chosen = np.sort(random.choice(len(own), MAX_GROUPS, replace=False))
+        chosen = chosen_groups(len(own))
         _, rows = read_group_neighbor_rows(
             run, level, Pair(name, pair.reference), own.representative_rows[chosen], reading
         )
-        nearest = np.where(rows >= 0, np.searchsorted(reference.representative_rows, rows), -1)
-        same = (nearest >= 0) & (strata[1][nearest] == own_strata[chosen][:, None])
-        wishes.append(_first(nearest, same))
-    by_query, by_reference = wishes
-    hits = [np.bincount(own[own >= 0], minlength=len(reference)).astype(np.float64) for own in wishes]
-    scale = hits[0].sum() / max(hits[1].sum(), 1)
-    weight = np.log((hits[0] + scale) / (hits[1] * scale + scale)) if scale else np.zeros(len(reference))
-    return Wishes(by_query, by_reference, weight)
-
-
-def _first(nearest: NDArray[np.int64], kept: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Return (n, 10) the first of each row that are kept; -1 where there are fewer."""
-    order = np.argsort(~kept, axis=1, kind="stable")[:, :_NEAREST]
-    values = np.where(kept, nearest, -1)
-    return np.asarray(np.take_along_axis(values, order, axis=1))
-
-
-def _counts(wishes: Wishes, groups: int) -> NDArray[np.int64]:
-    both = wishes.by_query, wishes.by_reference
-    return np.stack([np.bincount(own[own >= 0], minlength=groups) for own in both])
+        number = np.where(rows >= 0, np.searchsorted(reference.representative_rows, rows), -1)
+        same = (number >= 0) & (strata[1][number] == own_strata[chosen][:, None])
+        nearest.append(np.where(same, number, -1))
+        askers.append(chosen)
+    _, sizes = np.unique(strata[1], return_counts=True)
+    count = int(np.clip(np.median(sizes) // 4, *_NEAREST))
+    return Wishes(nearest[0], nearest[1], askers[1], len(reference), count)
 
 
 def _wanted(
@@ -161,7 +184,9 @@ def _wanted(
 
 def _values(bins: Bins, wishes: Wishes) -> list[WantedValue]:
     count = len(bins.labels)
-    shares, own_shares = (_shares(own, bins.bin, count) for own in (wishes.by_query, wishes.by_reference))
+    shares, own_shares = (
+        _shares(own, bins.bin, count) for own in map(wishes.first, (wishes.by_query, wishes.by_reference))
+    )
     present = np.bincount(bins.bin[bins.bin >= 0], minlength=count)
     today = present / max(1, present.sum())
     base = np.maximum(own_shares.mean(axis=0), 1e-9)
@@ -227,7 +252,8 @@ def _sentence(
     ratio = sum(value["wanted"] for value in run) / max(today, 1e-12)
     last = run[-1]
     where = _written_end(column, bins, last, end)
-    return end, "; ".join([f"{_times(ratio)} with {where}", *_unwanted(column, told)])
+    more = f"{_times(ratio)} with {where}" if ratio >= _MORE else f"more at the {end} end of {column.name}"
+    return end, "; ".join([more, *_unwanted(column, told)])
 
 
 def _written_end(column: MetadataColumn, bins: Bins, last: WantedValue, end: Literal["low", "high"]) -> str:

@@ -1,6 +1,7 @@
 """The simulator's scenes: each takes the photograph of a material and returns a function that renders pictures."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,7 +9,25 @@ from gapscope.demo.materials import paste, separate_layers
 from gapscope.demo.photographs import SIDE, Picture
 from gapscope.demo.renderer import Ball, Camera, render
 
-RenderScene = Callable[[np.random.Generator], Picture]
+EXPOSURES = (-0.35, 0.05)
+"""Smallest and largest exposure of a rendering, in stops. Photographs go up to 0.35: this is a gap that is planted."""
+
+
+class Rendering(NamedTuple):
+    """A picture, and what the simulator was set to.
+
+    Attributes:
+        picture: (SIDE, SIDE, 3) float32, 0 to 1.
+        camera: that took it.
+        lamp: azimuth and elevation of the light, in degrees.
+    """
+
+    picture: Picture
+    camera: Camera
+    lamp: tuple[float, float]
+
+
+RenderScene = Callable[[np.random.Generator], Rendering]
 """Renders one picture; the generator is the source of all random choices."""
 
 Scene = Callable[[Picture, tuple[int, int]], RenderScene]
@@ -18,9 +37,9 @@ Scene = Callable[[Picture, tuple[int, int]], RenderScene]
 def ground(scanned: Picture, sides: tuple[int, int], blur: float = 0.0) -> RenderScene:
     """Rough ground without an upright orientation: grass, gravel. `blur` is the minimum lens blur, in pixels."""
 
-    def render_picture(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Rendering:
         camera = _camera(scanned, sides, random, tilt=8, turn=6, turns=4, haze=0.02, blur=blur)
-        return render(scanned, 0.3, _lamp(random), camera, random)
+        return _take(scanned, 0.3, camera, random)
 
     return render_picture
 
@@ -33,9 +52,9 @@ def ground_out_of_focus(scanned: Picture, sides: tuple[int, int]) -> RenderScene
 def paving(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     """A paved surface, with the camera held nearly upright."""
 
-    def render_picture(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Rendering:
         camera = _camera(scanned, sides, random, tilt=6, turn=3, haze=0.02)
-        return render(scanned[:, :: random.choice((-1, 1))], 0.3, _lamp(random), camera, random)
+        return _take(scanned[:, :: random.choice((-1, 1))], 0.3, camera, random)
 
     return render_picture
 
@@ -43,9 +62,9 @@ def paving(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
 def slide(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     """A flat specimen under an instrument that looks straight at it: stained tissue, the retina."""
 
-    def render_picture(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Rendering:
         camera = _camera(scanned, sides, random, tilt=3, turn=6, turns=4)
-        return render(scanned, 0.0, _lamp(random), camera, random)
+        return _take(scanned, 0.0, camera, random)
 
     return render_picture
 
@@ -53,9 +72,9 @@ def slide(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
 def backdrop(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     """A flat picture that the camera looks straight at, held nearly upright."""
 
-    def render_picture(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Rendering:
         camera = _camera(scanned, sides, random, tilt=3, turn=3)
-        return render(scanned, 0.0, _lamp(random), camera, random)
+        return _take(scanned, 0.0, camera, random)
 
     return render_picture
 
@@ -64,15 +83,15 @@ def rearranged(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     """What the photograph shows, with its nine parts in random places: the right things, put down without a plan."""
     render_whole = backdrop(scanned, sides)
 
-    def render_picture(random: np.random.Generator) -> Picture:
-        whole = render_whole(random)
+    def render_picture(random: np.random.Generator) -> Rendering:
+        whole, camera, lamp = render_whole(random)
         side = SIDE // 3
         places = [(top, left) for top in range(0, SIDE, side) for left in range(0, SIDE, side)]
         picture = np.empty_like(whole)
         for (top, left), other in zip(places, random.permutation(len(places)), strict=True):
             y, x = places[other]
             picture[top : top + side, left : left + side] = whole[y : y + side, x : x + side]
-        return picture
+        return Rendering(picture, camera, lamp)
 
     return render_picture
 
@@ -85,13 +104,13 @@ def coins(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     by_size = sorted(board.objects, key=lambda coin: coin.alpha.size)
     size_groups = [by_size[start : start + 4] for start in range(0, len(by_size), 4)]
 
-    def render_picture(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Rendering:
         floor = board.ground.copy()
         for group in size_groups:
             for coin, other in zip(group, random.permutation(len(group)), strict=True):
                 paste(coin, group[other].center, random.uniform(-8, 8), floor)
         camera = _camera(floor, sides, random, tilt=5, turn=2)
-        return render(floor[:, :: random.choice((-1, 1))], 0.2, _lamp(random), camera, random)
+        return _take(floor[:, :: random.choice((-1, 1))], 0.2, camera, random)
 
     return render_picture
 
@@ -100,13 +119,13 @@ def galaxies(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     """A deep field in which every galaxy has moved."""
     sky = separate_layers(scanned, min_contrast=0.06, min_area=12, margin=4, opening=0, random=np.random.default_rng(0))
 
-    def render_picture(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Rendering:
         floor = sky.ground.copy()
         for galaxy in sky.objects:
             y, x = random.normal(galaxy.center, 25.0)
             paste(galaxy, (y, x), 0.0, floor, emissive=True)
         camera = _camera(floor, sides, random, tilt=0, turn=6, turns=4)
-        return render(floor, 0.0, _lamp(random), camera, random)
+        return _take(floor, 0.0, camera, random)
 
     return render_picture
 
@@ -114,14 +133,14 @@ def galaxies(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
 def missing_material(scanned: Picture, sides: tuple[int, int]) -> RenderScene:
     """Balls whose material is missing, on intact ground: the magenta checkerboard known from simulators."""
 
-    def render_picture(random: np.random.Generator) -> Picture:
+    def render_picture(random: np.random.Generator) -> Rendering:
         camera = _camera(scanned, sides, random, tilt=45, turn=180)
         balls = []
         for _ in range(int(random.integers(1, 4))):
             offset = random.uniform(-0.3, 0.3, 2) * camera.footprint
             position = (camera.target[0] + float(offset[0]), camera.target[1] + float(offset[1]))
             balls.append(Ball(position, camera.footprint * random.uniform(0.18, 0.3)))
-        return render(scanned, 0.3, _lamp(random), camera, random, tuple(balls))
+        return _take(scanned, 0.3, camera, random, tuple(balls))
 
     return render_picture
 
@@ -159,11 +178,18 @@ def _camera(
         footprint=footprint,
         tilt=random.uniform(0, tilt),
         heading=90 * int(random.integers(turns)) + random.uniform(-turn, turn),
-        exposure=random.uniform(-0.35, 0.35),
+        exposure=random.uniform(*EXPOSURES),
         haze=random.uniform(0, haze),
         blur=random.uniform(blur, blur + 0.2),
         noise=random.uniform(0.004, 0.01),
     )
+
+
+def _take(
+    floor: Picture, relief: float, camera: Camera, random: np.random.Generator, balls: tuple[Ball, ...] = ()
+) -> Rendering:
+    lamp = _lamp(random)
+    return Rendering(render(floor, relief, lamp, camera, random, balls), camera, lamp)
 
 
 def _lamp(random: np.random.Generator) -> tuple[float, float]:

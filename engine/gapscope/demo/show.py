@@ -60,5 +60,5 @@ def run_demo(out: Path, progress: Progress | None = None) -> Demo:
     if progress:
         progress.note(f"the demo's pictures go to {folder / 'images'}, the comparison to {folder / 'run'}")
     data = make_demo_data(folder / "images")
-    datasets = {REAL: data.photographs, SYNTHETIC: data.rendered}
+    datasets = {REAL: data.photographs, SYNTHETIC: data.parameters}
     return Demo(data, compare(datasets, out=folder / "run", model="bundled", progress=progress))

@@ -101,10 +101,10 @@ def test_columns_that_say_nothing_have_a_note_and_no_verdict(tmp_path: Path) -> 
     for rows in (run.metrics["causes"]["a-vs-b"], run.metrics["wanted"]["a-vs-b"]):
         by_name: dict[str, Any] = {row["column"]: row for row in rows}
         assert set(by_name) == set(columns)
-        assert not named(rows)
         for name in ("constant", "remark", "empty", "nan", "rare"):
             assert by_name[name]["note"], name
             assert by_name[name]["p"] is None
+            assert not by_name[name]["named"]
 
 
 def test_two_columns_that_go_together_are_both_named_and_say_so(tmp_path: Path) -> None:
@@ -127,8 +127,8 @@ def test_what_merely_differs_between_classes_is_no_cause(tmp_path: Path) -> None
     label = random.integers(4, size=200)
     real, synthetic = draw(200, random), draw(200, random)
     real[:, :4] += 5 * np.eye(4)[label]
-    synthetic[:, :4] += 5 * np.eye(4)[np.minimum(label, 2)]
-    # The habitat follows the class, which the reference lacks one of.
+    synthetic[:, :4] += 5 * np.eye(4)[np.minimum(label, 1)]
+    # The habitat follows the class, and the reference lacks the classes of one habitat.
     columns: Columns = {"class": [str(each) for each in label], "habitat": [f"h{each // 2}" for each in label]}
     run = compared(tmp_path / "run", {"real": real, "synthetic": synthetic}, {"real": columns})
     assert not named(run.metrics["causes"]["real-vs-synthetic"])
@@ -160,7 +160,7 @@ def cut_range(folder: Path, seed: int, **more: Any) -> Run:
     suns = random.uniform(5, 60, 150), random.uniform(20, 60, 150)
     both = [draw(150, random) for _ in suns]
     for vectors, sun in zip(both, suns, strict=True):
-        vectors[:, :4] += sun[:, None] / 8
+        vectors[:, :8] += sun[:, None] / 8
     columns: Columns = {"sun": suns[1].tolist(), **noise_columns(150, random)}
     return compared(folder, {"real": both[0], "synthetic": both[1]}, {"synthetic": columns}, **more)
 
