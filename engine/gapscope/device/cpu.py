@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gapscope.compare.distances import Distance, distribution_distances
+from gapscope.compare.linear_probe import linear_probe
 from gapscope.decode.children import decode_in_subprocess
 from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compile_network
@@ -108,6 +109,16 @@ class Cpu:
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure the distances between two datasets, in float64."""
         return distribution_distances(query, reference, torch.device("cpu"), frechet=frechet)
+
+    def probe(
+        self,
+        vectors: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        training: NDArray[np.int64],
+        tested: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        """Train linear probes with torch, in float64."""
+        return linear_probe(vectors, labels, training, tested, torch.device("cpu"))
 
     def layout(
         self,

@@ -19,6 +19,7 @@ from torch import nn
 from torch.utils.dlpack import from_dlpack
 
 from gapscope.compare.distances import Distance, distribution_distances
+from gapscope.compare.linear_probe import linear_probe
 from gapscope.decode.children import decode_in_subprocess
 from gapscope.decode.gpu import decode_fallback_reason, decode_on_gpu
 from gapscope.decode.gpu_child import DecodeJpegs
@@ -174,6 +175,16 @@ class Cuda:
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure the distances between two datasets, in float64."""
         return distribution_distances(query, reference, torch.device("cuda"), frechet=frechet)
+
+    def probe(
+        self,
+        vectors: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        training: NDArray[np.int64],
+        tested: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        """Train linear probes with torch, in float64."""
+        return linear_probe(vectors, labels, training, tested, torch.device("cuda"))
 
     def layout(
         self,

@@ -107,6 +107,15 @@ class Device(Hashable, Protocol):
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:
         """Measure the distances between two datasets; see `gapscope.compare.distances.distribution_distances`."""
 
+    def probe(
+        self,
+        vectors: NDArray[np.float32],
+        labels: NDArray[np.int64],
+        training: NDArray[np.int64],
+        tested: NDArray[np.float32],
+    ) -> NDArray[np.int64]:
+        """Train linear probes, and return what they take vectors for; see `gapscope.compare.linear_probe`."""
+
     def layout(
         self,
         start: NDArray[np.float32],

@@ -25,6 +25,7 @@ from gapscope.progress import Progress
 from gapscope.settings import CompareSettings, EmbedSettings
 from gapscope.stages.compare_level import compare_level
 from gapscope.stages.kinds import find_kinds
+from gapscope.stages.probes import probe_pairs
 from gapscope.store import checksums, classes, gaps, metrics
 from gapscope.store.cause_metrics import Cause, WantedColumn
 from gapscope.store.datasets import Pair
@@ -88,6 +89,7 @@ def compare_datasets(
             write_across_levels(run.path, pair, table, own_metadata.schema)
     of_images = read_image_classes(run, groups)
     _write_classes(run, groups, of_images, levels, progress)
+    probes = probe_pairs(run, groups, of_images, device, progress)
     causes, wanted = _explain(run, groups, of_images, progress)
     find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
@@ -102,7 +104,7 @@ def compare_datasets(
             "confounders": _confounders(run, groups, levels),
             "duplicates": write_duplicates(run, metadata, groups),
             "across_levels": {pair.name: across.counts() for pair, across in across_levels.items()},
-            "probes": {},
+            "probes": probes,
             "boxes": {},
             "causes": causes,
             "wanted": wanted,
