@@ -159,6 +159,23 @@ class TwoDatasets:
             found.append([kind for kind in kinds if kind.q is None or kind.q <= self._settings.fdr])
         return found[0], found[1]
 
+    def views(self, level: str, reading: Reading) -> dict[str, EmbeddingView]:
+        """Return the query's and the reference's vectors at a level, by the scalers of a reading."""
+        if reading == "as-is":
+            scalers: Scalers = [fit_scaler([self._rows(name, level) for name in _PAIR])] * 2
+        else:
+            whole = self._style_scalers(level)
+            scalers = whole or [fit_scaler([self._rows(name, level)]) for name in _PAIR]
+        return {
+            name: EmbeddingView(
+                embeddings=self._datasets[name][level],  # type: ignore[arg-type]
+                rows=self._groups[name].rows,
+                mean=mean,
+                std=std,
+            )
+            for name, (mean, std) in zip(_PAIR, scalers, strict=True)
+        }
+
     def _with_basis(
         self, graph: _ArrayGraph, level: str, pair: Pair, tested: Mapping[Pair, OutlierScores], *, always: bool
     ) -> Compared:
@@ -177,12 +194,12 @@ class TwoDatasets:
             of_judge = self._content(self._find_neighbors(judge, "style-aside"), judge, pair)
             if (of_judge or 0.0) < MIN_CONTENT:
                 return None
-        judges = self._views(judge, "style-aside")
+        judges = self.views(judge, "style-aside")
         groups = self._groups[pair.query], self._groups[pair.reference]
         return content_agreement(graph.as_run(), level, pair, groups, (judges[pair.query], judges[pair.reference]))
 
     def _find_neighbors(self, level: str, reading: Reading) -> _ArrayGraph:
-        views, graph = self._views(level, reading), _ArrayGraph()
+        views, graph = self.views(level, reading), _ArrayGraph()
         kind: Graph = "style-aside" if reading == "style-aside" else "images"
         for query, own in views.items():
             for reference, other in views.items():
@@ -190,22 +207,6 @@ class TwoDatasets:
                 distances, indices = neighbor_arrays(level, Pair(query, reference), kind)
                 graph.arrays |= {distances: found.distances, indices: found.indices}
         return graph
-
-    def _views(self, level: str, reading: Reading) -> dict[str, EmbeddingView]:
-        if reading == "as-is":
-            scalers: Scalers = [fit_scaler([self._rows(name, level) for name in _PAIR])] * 2
-        else:
-            whole = self._style_scalers(level)
-            scalers = whole or [fit_scaler([self._rows(name, level)]) for name in _PAIR]
-        return {
-            name: EmbeddingView(
-                embeddings=self._datasets[name][level],  # type: ignore[arg-type]
-                rows=self._groups[name].rows,
-                mean=mean,
-                std=std,
-            )
-            for name, (mean, std) in zip(_PAIR, scalers, strict=True)
-        }
 
     def _fit_style_scalers(self, level: str) -> Scalers | None:
         random, samples = np.random.default_rng(0), []

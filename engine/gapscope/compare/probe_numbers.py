@@ -1,12 +1,18 @@
 """What probes of one dataset or the other say of tested images, in numbers: accuracy, ceiling, and their ratio."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from gapscope.compare.probe_sample import FOLDS, ProbeSide
+from gapscope.compare.probe_sample import FOLDS, ProbeSample, ProbeSide
+
+TrainAndTest = Callable[
+    [NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]], NDArray[np.int64]
+]
+"""`gapscope.compare.linear_probe.linear_probe` on some device."""
 
 MIN_SKILL = 0.25
 """A ceiling answers if it lies at least so far on the way from chance to no error."""
@@ -25,6 +31,28 @@ class Answers:
 
     own: NDArray[np.int64]
     other: NDArray[np.int64]
+
+
+def train_and_test(
+    probe: TrainAndTest,
+    vectors: tuple[NDArray[np.float32], NDArray[np.float32]],
+    sample: ProbeSample,
+    per_class: NDArray[np.int64],
+) -> tuple[Answers, Answers]:
+    """Train probes on either side, and return what all say of the query's images, and of the reference's.
+
+    Args:
+        probe: trains and tests, such as a device's `probe`.
+        vectors: of the images of both sides, of length 1.
+        sample: which images these are.
+        per_class: (c,) how many of each class every probe is trained on.
+    """
+    tested = np.concatenate(vectors)
+    by_query, by_reference = (
+        np.split(probe(own, side.label, side.training(per_class), tested), [len(vectors[0])], axis=1)
+        for own, side in zip(vectors, sample.sides, strict=True)
+    )
+    return Answers(by_query[0], by_reference[0]), Answers(by_reference[1], by_query[1])
 
 
 @dataclass(frozen=True, eq=False)

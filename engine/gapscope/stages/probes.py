@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from gapscope.compare.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
-from gapscope.compare.probe_numbers import Answers, Probed, probed
+from gapscope.compare.probe_numbers import Probed, probed, train_and_test
 from gapscope.compare.probe_sample import ProbeSample, draw_probe_sample
 from gapscope.compare.probe_sentence import best_level, probe_note, probe_sentence
 from gapscope.device import Device
@@ -90,23 +90,16 @@ def _probe_level(
     classes = len(sample.names)
     most = max(_MIN_PER_CLASS, _MAX_WORK // (embeddings[0].shape[1] * classes**2))
     per_class = np.minimum(sample.available, most)
-    training = [side.training(per_class) for side in sample.sides]
     numbers: dict[Pair, dict[str, ProbeMetrics]] = {pair: {}, pair.reversed: {}}
     for reading in run.record.config.compare.listed_readings:
-        views = [open_view(run, name, level, reading) for name in pair]
         # Lengths of vectors say how usual an image is, and hardly what it shows; so C means the same by any metric.
-        vectors = [standardize(own, view.mean, view.std, "cosine") for own, view in zip(embeddings, views, strict=True)]
-        tested = np.concatenate(vectors)
-        answers = [
-            np.split(device.probe(own, side.label, sets, tested), [len(rows[0])], axis=1)
-            for own, side, sets in zip(vectors, sample.sides, training, strict=True)
-        ]
-        of_query, of_reference = Answers(answers[0][0], answers[1][0]), Answers(answers[1][1], answers[0][1])
-        for side, own, said in (
-            (pair, sample, (of_query, of_reference)),
-            (pair.reversed, sample.reversed, (of_reference, of_query)),
-        ):
-            result = probed(*own.sides, *said)
+        query, reference = (
+            standardize(own, view.mean, view.std, "cosine")
+            for own, view in zip(embeddings, (open_view(run, name, level, reading) for name in pair), strict=True)
+        )
+        said = train_and_test(device.probe, (query, reference), sample, per_class)
+        for side, own, answers in ((pair, sample, said), (pair.reversed, sample.reversed, said[::-1])):
+            result = probed(*own.sides, *answers)
             auc = _errors_auc(run, level, side, reading, own, result.wrong)
             numbers[side][reading] = _metrics(side, own, per_class, result, auc)
     return numbers
