@@ -51,7 +51,7 @@ _READINGS: tuple[Reading, ...] = ("as-is", "style-aside")
 _LEVEL, _LEFT_OUT_LEVELS = "P5", ("P5", "P6")
 _MIN_SHARE, _MIN_AUC = 0.95, 0.9
 _STRENGTHS = (1.0, 3.0, 10.0, 30.0, 100.0)
-_SHAPES = ((8000, 256, 10), (4880, 2048, 10), (4800, 256, 80), (1000, 2048, 100))
+_SHAPES = ((8000, 256, 10), (4850, 2048, 10), (4800, 256, 80), (1000, 2048, 100))
 """Training images, dimensions and classes."""
 COLUMNS = {
     "accuracy": "mean over classes of the share that a probe trained on the other folder names rightly",

@@ -46,22 +46,21 @@ def linear_probe(
     on_device = torch.from_numpy(vectors).to(device)
     targets = torch.from_numpy(labels).to(device)
     classes = int(labels.max()) + 1
-    # The first probe starts from nothing and each other one from the last, which is near, as training sets overlap.
-    fitted = torch.zeros((vectors.shape[1] + 1, classes), dtype=torch.float64, device=device)
     answers = np.empty((len(training), len(tested)), np.int64)
     for number, positions in enumerate(training):
         chosen = torch.from_numpy(positions).to(device)
-        fitted = _fit(on_device[chosen].double(), targets[chosen], fitted)
+        # Not from the probe before: that one knows the images that this one is tested on, and a start leaves traces.
+        fitted = _fit(on_device[chosen].double(), targets[chosen], classes)
         for start in range(0, len(tested), _TILE_ROWS):
             tile = torch.from_numpy(tested[start : start + _TILE_ROWS]).to(device).double()
             answers[number, start : start + len(tile)] = _logits(tile, fitted).argmax(dim=1).cpu().numpy()
     return answers
 
 
-def _fit(rows: Tensor, targets: Tensor, start: Tensor) -> Tensor:
+def _fit(rows: Tensor, targets: Tensor, classes: int) -> Tensor:
     """Return the (d + 1, c) coefficients and, as the last row, intercepts of one training set."""
-    coefficients = start.clone().requires_grad_()
-    weights = 1 / torch.bincount(targets, minlength=start.shape[1]).double()[targets] / start.shape[1]
+    coefficients = rows.new_zeros((rows.shape[1] + 1, classes), requires_grad=True)
+    weights = 1 / torch.bincount(targets, minlength=classes).double()[targets] / classes
     penalty = 1 / (2 * STRENGTH * len(rows))
     solver = torch.optim.LBFGS(
         [coefficients],
