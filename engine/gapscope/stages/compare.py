@@ -23,6 +23,7 @@ from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings, EmbedSettings
+from gapscope.stages.boxes import box_pairs
 from gapscope.stages.compare_level import compare_level
 from gapscope.stages.kinds import find_kinds
 from gapscope.stages.probes import probe_pairs
@@ -90,6 +91,7 @@ def compare_datasets(
     of_images = read_image_classes(run, groups)
     _write_classes(run, groups, of_images, levels, progress)
     probes = probe_pairs(run, groups, of_images, device, progress)
+    boxes = box_pairs(run, groups, progress)
     causes, wanted = _explain(run, groups, of_images, progress)
     find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
@@ -105,6 +107,9 @@ def compare_datasets(
             "duplicates": write_duplicates(run, metadata, groups),
             "across_levels": {pair.name: across.counts() for pair, across in across_levels.items()},
             "probes": probes,
+            "boxes": boxes,
+            "causes": {},
+            "wanted": {},
             "boxes": {},
             "causes": causes,
             "wanted": wanted,

@@ -27,9 +27,10 @@ class BoxMetric(TypedDict):
         difference: query - reference.
         low: lower end of the difference's 95% interval, over groups; None where there are too few.
         high: its upper end.
-        effect: difference / pooled standard deviation.
-        p: of the difference, corrected for all numbers of the pair; None where there are too few.
-        beyond_noise: whether it differs by more than chance; None where that cannot be told.
+        effect: difference / pooled standard deviation; None where nothing varies.
+        p: that its mean or its distribution differs, corrected for all numbers of the pair; None where there are too
+            few groups.
+        beyond_noise: whether it differs by more than chance, in mean or distribution; None where that cannot be told.
         objects: how many objects or images of the query and of the reference it rests on.
         histogram: how it is distributed.
     """
@@ -62,7 +63,7 @@ class TogetherMetric(TypedDict):
 
 
 class PairBoxes(TypedDict):
-    """The boxes of a pair of datasets; only of the pair in which the query was named first, or of each if both are.
+    """The boxes of a pair of datasets; only of the pair whose query the run names before its reference.
 
     Attributes:
         numbers: in the order in which they are shown.
