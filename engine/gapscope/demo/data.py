@@ -143,7 +143,6 @@ def _write_rendered(kind: Kind, folder: Path, seed: int) -> list[dict[str, str |
             "tilt": camera.tilt,
             "heading": camera.heading,
             "footprint": camera.footprint,
-            "noise": camera.noise,
         }
         rows.append(
             {

@@ -263,7 +263,8 @@ def test_a_run_has_the_boxes_of_the_pairs_that_are_annotated(tmp_path: Path) -> 
             for row in range(12)
         ]
         annotations_path(run.path, name).parent.mkdir(exist_ok=True)
-        write_whole(annotations_path(run.path, name), annotations_table(entries))
+        write_whole(annotations_path(run.path, name), table := annotations_table(entries))
+        run.record.datasets[name].annotations = len(table)
     boxes = box_pairs(run, read_all_groups(run), Silent())
     assert list(boxes) == ["real-vs-synthetic"]
     assert by_name(boxes["real-vs-synthetic"])["size"]["difference"] == pytest.approx(-0.2)
