@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import fake_acting
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +14,7 @@ from gapscope.compare.outlier_scores import Basis
 from gapscope.run import Run, open_run
 from gapscope.settings import CompareSettings, LayoutSettings, Reading, Readings
 from gapscope.sources import Folder, Value
+from gapscope.store.classes import write_class_table
 from gapscope.store.datasets import Pair, ordered_pairs
 from gapscope.store.gaps import MEMBERS_SCHEMA, Gap, Gaps, write_gaps, write_members
 from gapscope.store.image_stats import ImageStats, merge_image_stats, write_image_stats
@@ -63,6 +65,8 @@ class FakeRunSpec:
         k: neighbors that are stored per image.
         weather: values of the column `weather` of the first dataset, repeated as needed; see `source_metadata`.
         measured: whether the metrics have intervals, noise floors and confounders.
+        acting: whether it has classes, which are folders in `images`, with probes, and boxes, causes and wanted values;
+            see `fake_acting`.
         kinds: whether what is listed of the first two datasets is a kind each: see `fake_gaps`.
     """
 
@@ -76,6 +80,7 @@ class FakeRunSpec:
     weather: tuple[str | None, ...] = WEATHER
     measured: bool = False
     kinds: bool = False
+    acting: bool = False
 
 
 def image_color(dataset: int, row: int) -> tuple[int, int, int]:
@@ -132,10 +137,7 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
                 "pairs": {pair.name: {"exact": 0, "near": 0} for pair in run.pairs},
             },
             "across_levels": {},
-            "probes": {},
-            "boxes": {},
-            "causes": {},
-            "wanted": {},
+            **_acting(run, spec, files),  # type: ignore[typeddict-item]
             "levels": {
                 level: _write_level(run, level, number, spec, files, read_rows)
                 for number, level in enumerate(spec.levels)
@@ -143,7 +145,24 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
         },
     )
     _write_gaps(run, spec, files, read_rows)
+    readings = run.record.config.compare.listed_readings
+    read = {name: [files[name][row] for row in rows.tolist()] for name, rows in read_rows.items()}
+    write_class_table(run.path, fake_acting.class_table(read if spec.acting else {}, spec.levels, readings))
     return open_run(run.path)
+
+
+def _acting(run: RunStore, spec: FakeRunSpec, files: dict[str, list[str]]) -> dict[str, object]:
+    if not spec.acting:
+        return {"probes": {}, "boxes": {}, "causes": {}, "wanted": {}}
+    pair = run.pairs[0]
+    shown = spec.levels[-1], run.record.config.compare.listed_readings[0]
+    classes = sorted({own for names in files.values() for file in names if (own := fake_acting.class_of(file))})
+    return {
+        "probes": fake_acting.probes(files, spec.levels),
+        "boxes": fake_acting.boxes(pair, classes),
+        "causes": fake_acting.causes(pair, spec.weather, *shown),
+        "wanted": fake_acting.wanted(pair, *shown),
+    }
 
 
 KIND_NAMES = ("<img src=x onerror=window.hit=1>", "espresso")
@@ -322,6 +341,9 @@ def _write_index(run: RunStore, name: str, folder: Path, spec: FakeRunSpec) -> N
     if name == next(iter(spec.images)):
         entries = [replace(entry, values=source_metadata(row, spec.weather)) for row, entry in enumerate(entries)]
         write_index(run, name, entries, {"weather": "text", "speed": "number"})
+    elif spec.acting:
+        entries = [replace(entry, values={"sun": fake_acting.SUN * row}) for row, entry in enumerate(entries)]
+        write_index(run, name, entries, {"sun": "number"})
     else:
         write_index(run, name, entries)
     broken = [entry.uri.removeprefix(f"{folder}/") in spec.broken for entry in entries]

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gapscope.report.classes import PageClasses
 from gapscope.report.names import Names
 from gapscope.report.points import PointIndex
 from gapscope.report.script import packed
@@ -31,6 +32,7 @@ _FACTS = {
     "height": ("height", "pixels"),
     "jpeg_quality": ("JPEG quality", ""),
 }
+_CLASS_TITLES = ("class", "class (annotated)", *(f"class ({number})" for number in range(2, 1000)))
 _LARGEST = float(np.finfo(np.float32).max)
 _COMMON_SHARE = 0.25
 _REST_SHARE = 0.02
@@ -45,6 +47,7 @@ class Column:
     """One value for each image on the page.
 
     Attributes:
+        source: the user's name of it; empty for a fact about the files, and for the class.
         head: `name`, which no other column has, `kind`, `unit` and `missing`, the number of images without a value. Of
             kind `number` also `min` and `max`; `low` and `high`, between which all but far-out values lie; and
             `integer`, whether all values are whole. The unit `date` means seconds since 1970, UTC. Of kind `text` also
@@ -55,10 +58,15 @@ class Column:
 
     head: dict[str, object]
     values: str
+    source: str = ""
 
 
-def read_columns(run: RunStore, index: PointIndex, selection: Selection, names: Names) -> list[Column]:
-    """Return the columns that the datasets' sources have, and facts about the files, in which the images differ.
+def read_columns(
+    run: RunStore, index: PointIndex, selection: Selection, names: Names, classes: PageClasses | None = None
+) -> list[Column]:
+    """Return the classes, the columns that the datasets' sources have, and facts about the files.
+
+    Those in which the images do not differ are left out, and so are classes that a column of the user's holds already.
 
     A text column that holds nothing but dates is one of dates, and one of truth values has the texts true and false.
 
@@ -67,12 +75,16 @@ def read_columns(run: RunStore, index: PointIndex, selection: Selection, names: 
         index: all images that have coordinates.
         selection: the images on the page.
         names: how the page writes places, which texts may hold.
+        classes: of the images on the page; None for a run without classes.
     """
     tables = [_rows(run, index, selection, number) for number in range(len(index.datasets))]
+    titles = list(_titles(tables, names))
     columns = [
-        _column(title, unit, _joined(name, tables, index, selection), names)
-        for name, title, unit in _titles(tables, names)
+        _column(title, unit, _joined(name, tables, index, selection), names, name) for name, title, unit in titles
     ]
+    if classes is not None and classes.column is None:
+        taken = {title for _, title, _ in titles}
+        columns.insert(0, _texts(next(text for text in _CLASS_TITLES if text not in taken), classes.texts(), names))
     return [column for column in columns if column is not None]
 
 
@@ -107,7 +119,13 @@ def _joined(name: str, tables: list[pa.Table], index: PointIndex, selection: Sel
     return list(values)
 
 
-def _column(title: str, unit: str, values: Sequence[Any], names: Names) -> Column | None:
+def _column(title: str, unit: str, values: Sequence[Any], names: Names, name: str) -> Column | None:
+    column = _made(title, unit, values, names)
+    is_own = column is not None and name.startswith(PREFIX)
+    return replace(column, source=name.removeprefix(PREFIX)) if is_own and column is not None else column
+
+
+def _made(title: str, unit: str, values: Sequence[Any], names: Names) -> Column | None:
     known = [value for value in values if value is not None]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
         return _numbers(title, unit, np.array(values, dtype=np.float64))

@@ -6,6 +6,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.report.boxes import boxes_facts
+from gapscope.report.causes import cause_data, cause_facts
+from gapscope.report.classes import PageClasses, class_data, class_facts
 from gapscope.report.columns import read_columns
 from gapscope.report.heat_maps import PageHeatMaps
 from gapscope.report.kinds import PageKinds, kinds_data
@@ -42,6 +45,7 @@ def write_page(
     selection: Selection,
     tiles: Tiles,
     likeness: Likeness,
+    classes: PageClasses | None,
     names: Names,
     folder: Path,
 ) -> None:
@@ -59,6 +63,7 @@ def write_page(
         selection: the images on the page.
         tiles: their thumbnails.
         likeness: vectors that find what is like an image.
+        classes: of the images on the page; None for a run without classes.
         names: how images and places are written.
         folder: an existing folder.
     """
@@ -69,11 +74,21 @@ def write_page(
     def write_data(name: str, value: object) -> None:
         _write(folder / "data" / f"{name}.js", script(name, value))
 
-    columns = read_columns(run, index, selection, names)
+    columns = read_columns(run, index, selection, names, classes)
     opening = openings(run, metrics, index, outlier_lists, rankings, selection)
     facts = page_data(run, metrics, index, one_sided, selection, tiles, columns, opening, names)
     kinds_facts = kinds_data(run, metrics, kinds, index, selection, names)
-    write_data("facts", {**facts, **kinds_facts, "heatMaps": heat_maps.facts, "like": bool(likeness)})
+    acting = {
+        **class_facts(run, metrics, classes, names),
+        **cause_facts(run, metrics, names),
+        "boxes": boxes_facts(run, metrics, names),
+    }
+    write_data("facts", {**facts, **kinds_facts, **acting, "heatMaps": heat_maps.facts, "like": bool(likeness)})
+    if classes is not None:
+        for name, data in class_data(run, metrics, classes, names):
+            write_data(name, data)
+    if any(metrics["causes"].values()) or any(metrics["wanted"].values()):
+        write_data("causes", cause_data(run, metrics, columns, names))
     if heat_maps.data is not None:
         write_data("heat-maps", heat_maps.data)
     for number, column in enumerate(columns):

@@ -65,6 +65,7 @@ def page_data(
             {"name": level.name, "stride": level.stride, **words}
             for level, words in zip(run.record.model.levels, level_words(run), strict=True)
         ],
+        "run": run.path.name,
         "size": run.record.config.embed.size,
         "fit": run.record.config.embed.fit,
         "pairs": [[run.datasets.index(name) for name in pair] for pair in run.pairs],

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from gapscope.device import Device
 from gapscope.progress import Progress
+from gapscope.report.classes import read_page_classes
 from gapscope.report.heat_maps import read_page_heat_maps
 from gapscope.report.kinds import read_page_kinds
 from gapscope.report.likeness import read_likeness
@@ -67,8 +68,10 @@ def write_report(
         tiles = write_tiles(run, index, selection, settings.thumbnails, folder, progress)
         # 4. Vectors that find what is like an image.
         likeness = read_likeness(run, index, selection, progress)
+        # 5. Their classes.
+        classes = read_page_classes(run, index, selection)
 
-        # 5. The page and its data.
+        # 6. The page and its data.
         def write(names: Names, into: Path) -> None:
             heat_maps = read_page_heat_maps(run, settings.heat_maps, index, kinds, selection, names)
             write_page(
@@ -83,6 +86,7 @@ def write_report(
                 selection,
                 tiles,
                 likeness,
+                classes,
                 names,
                 into,
             )
@@ -90,7 +94,7 @@ def write_report(
         write(Names(), folder)
         files = [path for path in folder.rglob("*") if path.is_file()]
         write_checksums(folder, [path.relative_to(folder).as_posix() for path in files])
-        # 6. The same for mailing.
+        # 7. The same for mailing.
         if single_file is not None:
             with tempfile.TemporaryDirectory(prefix="gapscope-") as mailed:
                 write(read_relative_names(run, index, selection), Path(mailed))

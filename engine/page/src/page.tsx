@@ -9,14 +9,17 @@ import { startGrid } from "./state/grid.ts";
 import { linkNotes, startLinks } from "./state/link.ts";
 import * as state from "./state/state.ts";
 import { isThemeChosen, showTheme, storeTheme, systemTheme } from "./theme.ts";
-import { CopyLink } from "./views/CopyLink.tsx";
+import { Columns } from "./views/Causes.tsx";
+import { Classes } from "./views/Classes.tsx";
 import { Clusters } from "./views/Clusters.tsx";
+import { CopyLink } from "./views/CopyLink.tsx";
 import { Files } from "./views/Files.tsx";
 import { Filters } from "./views/Filters.tsx";
 import { Grid } from "./views/Grid.tsx";
 import { Lead } from "./views/Lead.tsx";
 import { MapSection, renderer } from "./views/MapSection.tsx";
 import { Numbers } from "./views/Numbers.tsx";
+import { Objects } from "./views/Objects.tsx";
 import { Side } from "./views/Side.tsx";
 import { Switches } from "./views/Switches.tsx";
 import { Definition } from "./views/Word.tsx";
@@ -65,6 +68,9 @@ const Page = (): JSX.Element => (
         <Side />
       </div>
       <Grid />
+      {facts.classes === null ? null : <Classes />}
+      <Columns />
+      <Objects />
       <Clusters />
       <Numbers />
       <Files />

@@ -138,7 +138,71 @@ export interface HeatMapFacts {
   pointing: number[][];
 }
 
+/** A probe of a level and reading: trained on the pair's reference, tested on its query. */
+export interface Probe {
+  trained: number;
+  tested: number;
+  accuracy: number;
+  ceiling: number;
+  chance: number;
+  /** Accuracy / ceiling; null where the ceiling says nothing. */
+  share: number | null;
+  shareLow: number | null;
+  shareHigh: number | null;
+  /** How well outlier scores rank its errors. */
+  errorsAuc: number | null;
+  note: string;
+}
+
+export interface PairProbes {
+  /** The level that the sentence is of; null where there is no probe, and the sentence says why. */
+  level: number | null;
+  sentence: string;
+  /** By level. */
+  levels: Partial<Record<Reading, Probe>>[];
+}
+
+/** A number of boxes, of the query and of the reference. */
+export interface BoxNumber {
+  name: string;
+  label: string;
+  help: string;
+  of: "object" | "image";
+  sentence: string;
+  /** Of the difference, in words; empty where there are too few. */
+  interval: string;
+  beyond: boolean | null;
+  /** Objects or images of query and reference. */
+  counts: [number, number];
+  /** What each bin is, in words. */
+  bins: string[];
+  /** Ends of the bins; empty where these are no ranges. */
+  edges: number[];
+  query: number[];
+  reference: number[];
+}
+
+/** How often two classes are in one image. */
+export interface Together {
+  first: string;
+  second: string;
+  query: number;
+  reference: number;
+  difference: number;
+  low: number | null;
+  high: number | null;
+  beyond_noise: boolean | null;
+}
+
+export interface PairBoxes {
+  numbers: BoxNumber[];
+  together: Together[];
+  note: string;
+}
+
 export interface Facts {
+  /** Name of the run's folder. */
+  run: string;
   datasets: Dataset[];
   levels: LevelFacts[];
   /** Side of the square that the network sees, in pixels. */
@@ -179,6 +243,16 @@ export interface Facts {
   looks: (string | null)[];
   kindSentences: string[];
   noKinds: string[];
+  /** How many classes there are; null for a run without classes. */
+  classes: number | null;
+  /** Per pair. */
+  probes: (PairProbes | null)[];
+  boxes: (PairBoxes | null)[];
+  /** Per pair, how many columns were looked at. */
+  causes: number[];
+  wanted: number[];
+  /** Per pair, what its reference should have more of; null for nothing sure. */
+  wantedSentences: (string | null)[];
   heatMaps: HeatMapFacts | null;
   words: Word[];
   created: string;

@@ -7,6 +7,8 @@ import { columnNumber, facts } from "../data/facts.ts";
 import type { Reading } from "../data/facts.ts";
 import { images } from "../data/images.ts";
 import { formatImages } from "../format.ts";
+import { openColumn } from "./causes.ts";
+import { classFind, classSortText, sortClassesAsText } from "./classes.ts";
 import { giveColor, givenColors, takeColors } from "./coloring.ts";
 import type { ColumnFilter, Filters } from "./filters.ts";
 import { NO_FILTERS, filters } from "./filters.ts";
@@ -144,9 +146,10 @@ export const linkText = computed((): string => {
   for (const [name, filter] of own.columns) set("where", JSON.stringify(columnLink(name, filter)), false);
   const pinned = state.pinned.value;
   set("pin", pinned === null ? "" : `${images.dataset[pinned]}.${images.row[pinned]}`, pinned === null);
-  const { images: chosen, kind, cluster, label } = state.selection.value;
+  const { images: chosen, kind, cluster, className, label } = state.selection.value;
   if (kind !== null) set("kind", facts.kinds[kind].id, false);
   else if (cluster !== null) set("cluster", `${levelNames[cluster.level]}~${cluster.cluster}`, false);
+  else if (className !== null) set("class", className, false);
   else if (chosen.size) {
     const packed = packImages(chosen);
     if (packed.length <= LONGEST) {
@@ -155,14 +158,17 @@ export const linkText = computed((): string => {
     }
   }
   set("sort", sortText.value, sortText.value === "");
+  set("classes", classSortText.value, classSortText.value === "");
+  set("find-class", classFind.value, classFind.value === "");
+  set("open", openColumn.value ?? "", openColumn.value === null);
   set("show", state.scope.value, state.scope.value === (chosen.size ? "selected" : "listed"));
   return link.toString();
 });
 
 /** Whether the selection is too large for a link. */
 export const isSelectionTooLarge = computed((): boolean => {
-  const { images: chosen, kind, cluster } = state.selection.value;
-  return chosen.size > 0 && kind === null && cluster === null && !new URLSearchParams(linkText.value).has("select");
+  const { images: chosen, kind, cluster, className } = state.selection.value;
+  return chosen.size > 0 && kind === null && cluster === null && className === null && !new URLSearchParams(linkText.value).has("select");
 });
 
 const numberIn = (text: string | null, end: number): number | null => {
@@ -245,12 +251,17 @@ const apply = (link: URLSearchParams): string[] => {
     const [name, cluster] = link.get("cluster")!.split("~");
     const ofLevel = facts.levels.findIndex((own) => own.name === name);
     if (ofLevel >= 0 && numberIn(cluster, Infinity) !== null) state.markCluster(ofLevel, Number(cluster));
+  } else if (link.has("class")) {
+    if (facts.classes) state.markClass(link.get("class")!);
   } else if (select) {
     const { chosen, notes: own } = selectionOf(select);
     state.select(chosen, link.get("as") ?? "link");
     notes.push(...own);
   }
   sortAsText(link.get("sort") ?? "");
+  sortClassesAsText(link.get("classes") ?? "");
+  classFind.value = link.get("find-class") ?? "";
+  openColumn.value = link.get("open");
   const scope = link.get("show");
   if (scope === "listed" || scope === "selected" || scope === "all") state.scope.value = scope;
   return notes;

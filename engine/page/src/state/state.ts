@@ -1,6 +1,7 @@
 // What the page shows: everything that a user can choose, and what follows from it. Views read signals and call the
 // functions here; no view calls another.
 import { batch, computed, effect, signal } from "@preact/signals";
+import { classImages, loadClasses } from "../data/classes.ts";
 import type { Reading } from "../data/facts.ts";
 import { facts } from "../data/facts.ts";
 import { images, imagesWhere } from "../data/images.ts";
@@ -74,9 +75,11 @@ export interface Selection {
   kind: number | null;
   /** The level and the cluster that it is; null if it is none. */
   cluster: { level: number; cluster: number } | null;
+  /** The name of the class that it is; null if it is none. */
+  className: string | null;
 }
 
-const NOTHING: Selection = { images: new Set(), label: "", kind: null, cluster: null };
+const NOTHING: Selection = { images: new Set(), label: "", kind: null, cluster: null, className: null };
 export const selection = signal<Selection>(NOTHING);
 export const selectedKind = computed(() => selection.value.kind);
 
@@ -128,6 +131,22 @@ export const selectCluster = (cluster: number): void => {
   const before = selection.value.cluster;
   if (before?.level === levelNumber.value && before.cluster === cluster) clearSelection();
   else markCluster(levelNumber.value, cluster);
+};
+
+/** Selects the images of a class; nothing happens where there is no such class. */
+export const markClass = (name: string): void => {
+  loadClasses().then((classes) => batch(() => {
+    const own = classImages(classes, classes.names.indexOf(name));
+    if (!own.length) return;
+    select(own, `class ${name}`);
+    selection.value = { ...selection.value, className: name };
+  })).catch(fail);
+};
+
+/** Selects the images of a class; a second time, clears the selection. */
+export const selectClass = (name: string): void => {
+  if (selection.value.className === name) clearSelection();
+  else markClass(name);
 };
 
 // ---- the grid

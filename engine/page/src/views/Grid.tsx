@@ -8,6 +8,7 @@ import { cells, gridImages, isDescending, isRanking, scopeCounts, scopeSize, sel
 import { like } from "../state/like.ts";
 import type { Scope } from "../state/state.ts";
 import { level, pair, scope, show } from "../state/state.ts";
+import { ExportCommand } from "./ExportCommand.tsx";
 import { About } from "./grid/About.tsx";
 import { Counts } from "./grid/Counts.tsx";
 import { Pictures } from "./grid/Pictures.tsx";
@@ -104,6 +105,14 @@ const Actions = (): JSX.Element | null => {
     </span>);
 };
 
+// The list that is shown, unless it is a ranking: that is no list.
+const ListCommand = (): JSX.Element | null => {
+  const total = level.value?.lists.at(pair.value)?.total ?? 0;
+  if (scope.value !== "listed" || isRanking.value || !total) return null;
+  const name = `${facts.levels[level.value!.number].name}.${facts.pairs[pair.value].map(datasetName).join("-vs-")}`;
+  return <ExportCommand what={`--list ${name}${level.value!.reading === "style-aside" ? ".style-aside" : ""}`} of={name} />;
+};
+
 const Empty = (): JSX.Element => {
   const text = scopeSize.value ? `None of the ${formatImages(scopeSize.value)} passes the filters.`
     : scope.value === "selected" ? "Nothing is selected." : "Nothing is listed.";
@@ -129,4 +138,5 @@ export const Grid = (): JSX.Element => (
       <Counts />
       {gridImages.value.length ? <Pictures /> : <Empty />}
     </div>
+    <ListCommand />
   </section>);

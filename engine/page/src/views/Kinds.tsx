@@ -5,6 +5,8 @@ import { bothWays, datasetName, facts } from "../data/facts.ts";
 import type { Kind } from "../data/facts.ts";
 import { formatShort } from "../format.ts";
 import { pair, selectKind, selectedKind } from "../state/state.ts";
+import { Actions } from "./Actions.tsx";
+import { ExportCommand } from "./ExportCommand.tsx";
 import type { Heat } from "./heat.tsx";
 import { HeatCanvas, KindHeat, heatMaps, kindHeat } from "./heat.tsx";
 import { PinButton } from "./PinButton.tsx";
@@ -73,6 +75,7 @@ const Card = ({ number }: { number: number }): JSX.Element => {
             {mirror.id}, {mirror.count} of <bdi>{datasetName(facts.pairs[mirror.pair][0])}</bdi>, {mirror.levels}, {mirror.sure}
           </button>
         </p>)}
+      <ExportCommand what={`--kind ${kind.id}`} of={kind.id} />
     </li>);
 };
 
@@ -93,6 +96,7 @@ const Column = ({ pair: own }: { pair: number }): JSX.Element => {
     <section class="kind-column" aria-label={`Kinds of ${datasetName(query)} images against ${datasetName(reference)}`}>
       <p class="kind-sentence"><Tag dataset={query} /><span class="quiet"> against </span><Tag dataset={reference} /></p>
       <p class="sentence"><bdi>{facts.kindSentences[own]}.</bdi></p>
+      <Actions pair={own} />
       {look ? <p class="alert"><bdi>{look}.</bdi></p> : null}
       <ol class="kind-cards">
         {shown.map((number) => <Card key={number} number={number} />)}
