@@ -60,7 +60,9 @@ def class_table(files: Mapping[str, Sequence[str]], levels: Sequence[str], readi
 
 def probes(files: Mapping[str, Sequence[str]], levels: Sequence[str]) -> dict[str, PairProbes]:
     """Return a probe per pair, level and reading; the first class by name is the worst."""
-    names = sorted(set.intersection(*({own for file in own_files if (own := class_of(file))} for own_files in files.values())))
+    names = sorted(
+        set.intersection(*({own for file in own_files if (own := class_of(file))} for own_files in files.values()))
+    )
     made: dict[str, PairProbes] = {}
     for pair in ordered_pairs(list(files)):
         sentence = (
@@ -239,9 +241,7 @@ def wanted(pair: Pair, level: str, reading: str) -> dict[str, list[WantedColumn]
     }
 
 
-def _wanted(
-    label: str, low: float, high: float, today: float, share: float, ratio: float, enough: bool
-) -> WantedValue:
+def _wanted(label: str, low: float, high: float, today: float, share: float, ratio: float, enough: bool) -> WantedValue:
     return {
         "label": label,
         "low": low,

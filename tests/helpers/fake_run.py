@@ -146,8 +146,9 @@ def write_fake_run(folder: Path, spec: FakeRunSpec) -> Run:
     )
     _write_gaps(run, spec, files, read_rows)
     readings = run.record.config.compare.listed_readings
-    read = {name: [files[name][row] for row in rows.tolist()] for name, rows in read_rows.items()}
-    write_class_table(run.path, fake_acting.class_table(read if spec.acting else {}, spec.levels, readings))
+    embedded = {name: [files[name][row] for row in rows.tolist()] for name, rows in read_rows.items()}
+    table = fake_acting.class_table(embedded if spec.acting else {}, spec.levels, readings)
+    write_class_table(run.path, table)
     return open_run(run.path)
 
 

@@ -1,4 +1,6 @@
-"""The boxes of annotated objects as the page shows them: a sentence and a histogram per number, and classes together."""
+"""The boxes of annotated objects as the page shows them: a sentence and a histogram per number."""
+
+from itertools import pairwise
 
 from gapscope.compare.box_registry import BOX_NUMBERS, BoxNumber
 from gapscope.report.names import Names
@@ -75,7 +77,7 @@ def box_sentence(pair: Pair, metric: BoxMetric) -> str:
         'synthetic objects are larger: 21% against 14%'
     """
     number = BOX_NUMBERS[metric["name"]]
-    reference, query = (number.format_value(metric[side]) for side in ("reference", "query"))  # type: ignore[literal-required]
+    reference, query = (number.format_value(metric[side]) for side in ("reference", "query"))
     values = f"{reference} against {query}"
     if metric["beyond_noise"] is None:
         return f"too few to say: {values}"
@@ -100,5 +102,5 @@ def _interval(number: BoxNumber, metric: BoxMetric) -> str:
 
 
 def _ranges(number: BoxNumber, edges: list[float]) -> list[str]:
-    texts = [number.format_value(edge) for edge in edges]
-    return [f"{low} to {high}" for low, high in zip(texts, texts[1:], strict=False)]
+    texts = [number.format_value(edge).replace(".0%", "%") for edge in edges]
+    return [f"{low} to {high}" for low, high in pairwise(texts)]

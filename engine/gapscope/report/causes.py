@@ -44,9 +44,7 @@ def cause_data(run: RunStore, metrics: Metrics, columns: Sequence[Column], names
     }
 
 
-def _column(
-    run: RunStore, own: Cause | WantedColumn, titles: Mapping[str, str], names: Names
-) -> dict[str, Any]:
+def _column(run: RunStore, own: Cause | WantedColumn, titles: Mapping[str, str], names: Names) -> dict[str, Any]:
     numbers = {key: _finite(value) for key, value in own.items() if key != "values"}
     values = [{key: _finite(value) for key, value in one.items()} for one in own["values"][:_SHOWN_VALUES]]
     return {
@@ -57,7 +55,7 @@ def _column(
         "values": [{**one, "label": names.value(str(one["label"]))} for one in values],
         "left": len(own["values"]) - len(values),
         "note": names.text(own["note"]),
-        **({"sentence": names.text(own["sentence"])} if "sentence" in own else {}),
+        "sentence": names.text(str(numbers.get("sentence", ""))),
     }
 
 

@@ -57,7 +57,9 @@ class PageClasses:
     @property
     def column(self) -> str | None:
         """The user's column that all classes come from; None where there is no such one."""
-        found = {rule.column if rule.source == "column" else "" for rule in self.rules.values() if rule.source != "none"}
+        found = {
+            rule.column if rule.source == "column" else "" for rule in self.rules.values() if rule.source != "none"
+        }
         return next(iter(found)) or None if len(found) == 1 else None
 
 
@@ -133,7 +135,7 @@ def class_data(
 def _codes(values: pa.ChunkedArray, names: pa.Array) -> NDArray[np.int32]:
     """Return the number of each value in `names`, -1 for null."""
     codes = pc.index_in(values.cast(pa.string()), value_set=names).combine_chunks()
-    return pc.fill_null(codes, -1).to_numpy(zero_copy_only=False).astype(np.int32)
+    return np.asarray(pc.fill_null(codes, -1).to_numpy(zero_copy_only=False), np.int32)
 
 
 def _rows_of(table: pa.Table, pair: Pair) -> dict[tuple[str, str], NDArray[np.int64]]:

@@ -32,7 +32,7 @@ _FACTS = {
     "height": ("height", "pixels"),
     "jpeg_quality": ("JPEG quality", ""),
 }
-_CLASS_TITLES = ("class", "class (annotated)", *(f"class ({number})" for number in range(2, 1000)))
+_CLASS_TITLES = ("class", *(f"class ({number})" for number in range(2, 1000)))
 _LARGEST = float(np.finfo(np.float32).max)
 _COMMON_SHARE = 0.25
 _REST_SHARE = 0.02
@@ -79,9 +79,11 @@ def read_columns(
     """
     tables = [_rows(run, index, selection, number) for number in range(len(index.datasets))]
     titles = list(_titles(tables, names))
-    columns = [
-        _column(title, unit, _joined(name, tables, index, selection), names, name) for name, title, unit in titles
-    ]
+    columns: list[Column | None] = []
+    for name, title, unit in titles:
+        column = _column(title, unit, _joined(name, tables, index, selection), names)
+        is_own = column is not None and name.startswith(PREFIX)
+        columns.append(replace(column, source=name.removeprefix(PREFIX)) if column is not None and is_own else column)
     if classes is not None and classes.column is None:
         taken = {title for _, title, _ in titles}
         columns.insert(0, _texts(next(text for text in _CLASS_TITLES if text not in taken), classes.texts(), names))
@@ -119,13 +121,7 @@ def _joined(name: str, tables: list[pa.Table], index: PointIndex, selection: Sel
     return list(values)
 
 
-def _column(title: str, unit: str, values: Sequence[Any], names: Names, name: str) -> Column | None:
-    column = _made(title, unit, values, names)
-    is_own = column is not None and name.startswith(PREFIX)
-    return replace(column, source=name.removeprefix(PREFIX)) if is_own and column is not None else column
-
-
-def _made(title: str, unit: str, values: Sequence[Any], names: Names) -> Column | None:
+def _column(title: str, unit: str, values: Sequence[Any], names: Names) -> Column | None:
     known = [value for value in values if value is not None]
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
         return _numbers(title, unit, np.array(values, dtype=np.float64))

@@ -357,6 +357,74 @@ _TERMS = (
         "Cliff's delta",
     ),
     _word(
+        "class",
+        "Comparison",
+        "What an image or object is called: by its annotation, by a column, or by the name of its folder.",
+        "Names are the same only where they are spelled alike. An image with several classes counts in each of them.",
+        "classes",
+        "label",
+        "category",
+    ),
+    _word(
+        "class-gap",
+        "Comparison",
+        "Of a class or value: how much of the reference is missing among the nearest of its images, 0 to 100%.",
+        "It is the number gap over these images alone. At 0 the two datasets mix there, and at 100% no image of the "
+        "reference lies near. It does not grow with the number of images, so classes compare.",
+        term="gap of a class",
+    ),
+    _word(
+        "nearest-class",
+        "Comparison",
+        "The class that most of a class's nearest images in the other dataset have, with its share.",
+        "Where it is another class, the other dataset lacks this one, shows it differently, or names it differently.",
+    ),
+    _word(
+        "probe",
+        "Comparison",
+        "A linear classifier on the network's frozen vectors, trained on one dataset and tested on the other.",
+        "It says whether the classes lie in the same place in both datasets, and is no full training: a network that "
+        "is trained on the images may do better or worse. Its accuracy is the mean over classes.",
+        "linear probe",
+        "accuracy",
+    ),
+    _word(
+        "ceiling",
+        "Comparison",
+        "The accuracy of a probe that is trained on other images of the tested dataset itself, as many per class.",
+        "No training on the other dataset can be expected to do better, so the share of it that is reached is what to "
+        "read. By chance a probe is right in one of as many cases as there are classes.",
+        "share of the ceiling",
+    ),
+    _word(
+        "cause",
+        "Comparison",
+        "A column whose values go with the gap: images of some values lack their like in the other dataset.",
+        "It is named where the values say more of the gap than chance would, corrected for all columns, levels and "
+        "readings. It is no proof: what changes together with the column may be the reason.",
+        "causes",
+    ),
+    _word(
+        "column-effect",
+        "Comparison",
+        "How much of the gap's variance over the images goes with a column's values, beyond chance, 0 to 100%.",
+        "At 0 the value says nothing of the gap; at 100% it says all. Small effects can be sure where there are many "
+        "images: look at the gap by value to see what changes.",
+        "effect size",
+        term="effect of a column",
+    ),
+    _word(
+        "wanted",
+        "Comparison",
+        "How the values of a column would be spread if the dataset were as the other one asks for it.",
+        "Each image has an importance weight: how often it is among the nearest of the other dataset's images, beside "
+        "how often it is among those of its own. A ratio of 3 means three times as many as today. What was never "
+        "rendered has no weight, and shows as weight at the end of a range.",
+        "importance weight",
+        "importance weights",
+        term="wanted values",
+    ),
+    _word(
         "value-range",
         "Sources",
         "Which values of an image with other than 8 bits are taken as black and white.",

@@ -26,6 +26,9 @@ export const formatValue = (value: number | null | undefined, format: Format): s
 /** A stranger's text for a line, a label or a name of a control, which no length of it may break. */
 export const shorten = (text: string, longest = 60): string => (text.length > longest ? `${text.slice(0, longest - 1)}…` : text);
 
+/** A sentence that begins with a capital. */
+export const capitalized = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
 export const ordinal = (number: number): string => {
   const last = number % 100 > 10 && number % 100 < 14 ? 0 : number % 10;
   return `${number}${["th", "st", "nd", "rd"][last] ?? "th"}`;

@@ -45,7 +45,7 @@ export const Classes = (): JSX.Element | null => {
       {bothWays(pair.value).some((own) => facts.probes[own]) ? <Probes /> : null}
       <div class="section-head">
         <h3 class="section-sub">{counted(facts.classes!, "class", "classes")} at {facts.levels[levelNumber.value].name}{readingSuffix(reading.value)}</h3>
-        <Directions name="classes" />
+        <Directions name="classes" ways={bothWays(pair.value)} shown={pair.value} />
       </div>
       <p class="quiet">
         How large the <Word id="class-gap">gap</Word> of every <Word id="class">class</Word> is, with its 95% <Word id="interval">interval</Word>. A

@@ -3,7 +3,7 @@ import { scaleLinear } from "d3-scale";
 import type { JSX } from "preact";
 import { bothWays, datasetName, facts } from "../data/facts.ts";
 import type { BoxNumber, Together } from "../data/facts.ts";
-import { counted, formatCount, formatPercent, shorten } from "../format.ts";
+import { capitalized, counted, formatCount, formatPercent, shorten } from "../format.ts";
 import { pair } from "../state/state.ts";
 import { Chart, SIZE } from "./Chart.tsx";
 import { Swatch, Tag } from "./Picture.tsx";
@@ -91,15 +91,15 @@ const TogetherTable = ({ rows, own }: { rows: Together[]; own: number }): JSX.El
                 <th scope="row"><bdi class="class-text">{row.first}</bdi> <span class="quiet">with</span> <bdi class="class-text">{row.second}</bdi></th>
                 <td class="text"><Rates row={row} own={own} /></td>
                 <td>
-                  {inPoints(row.query - row.reference)}
-                  {row.low === null || row.high === null ? null : <span class="quiet"> ({inPoints(row.low)} to {inPoints(row.high)})</span>}
+                  {inPoints(row.reference - row.query)}
+                  {row.low === null || row.high === null ? null : <span class="quiet"> ({inPoints(-row.high)} to {inPoints(-row.low)})</span>}
                 </td>
-                <td>{row.beyond_noise === null ? "too few" : row.beyond_noise ? `yes, ${row.query > row.reference ? "more" : "less"} often` : "no"}</td>
+                <td>{row.beyond_noise === null ? "too few" : row.beyond_noise ? `yes, ${row.reference > row.query ? "more" : "less"} often` : "no"}</td>
               </tr>))}
           </tbody>
         </table>
       </div>
-      <p class="quiet">The difference is <bdi>{datasetName(query)}</bdi> less <bdi>{datasetName(reference)}</bdi>.</p>
+      <p class="quiet table-note">The difference is <bdi>{datasetName(reference)}</bdi> less <bdi>{datasetName(query)}</bdi>.</p>
     </section>);
 };
 
@@ -117,7 +117,7 @@ export const Objects = (): JSX.Element | null => {
       <h2 id="boxes-title">Annotated objects</h2>
       <p class="quiet">
         Boxes of <Tag dataset={query} /> and <Tag dataset={reference} />: {differing ? `${differing} of ${numbers.length}` : `none of ${numbers.length}`} numbers
-        differ beyond <Word id="noise-floor">noise</Word>. {boxes.note ? <bdi>{boxes.note}.</bdi> : null}
+        differ beyond <Word id="noise-floor">noise</Word>. {boxes.note ? <bdi>{capitalized(boxes.note)}.</bdi> : null}
       </p>
       <div class="box-charts">{numbers.map((number) => <Histogram key={number.name} number={number} own={own} />)}</div>
       {boxes.together.length ? <TogetherTable rows={boxes.together} own={own} /> : null}

@@ -6,7 +6,6 @@ import { facts } from "../../data/facts.ts";
 import { readingSuffix } from "../../data/numbers.ts";
 import { counted, formatCount, formatPercent, formatShort, shorten } from "../../format.ts";
 import { openColumn } from "../../state/causes.ts";
-import { pair } from "../../state/state.ts";
 import { IntervalBar } from "../IntervalBar.tsx";
 import { Word } from "../Word.tsx";
 import { ValueName } from "./ValueName.tsx";
@@ -21,9 +20,7 @@ const sureText = ({ named, p, values }: Cause): string => {
   return `within chance, p ${formatShort(p)}`;
 };
 
-const Values = ({ cause }: { cause: Cause }): JSX.Element => {
-  const [query] = facts.pairs[pair.value];
-  return (
+const Values = ({ cause, query }: { cause: Cause; query: number }): JSX.Element => (
     <div class="scroller value-box" role="region" aria-label={`The gap by value of ${shorten(cause.column)}`} tabIndex={0}>
       <table class="values">
         <thead>
@@ -48,9 +45,8 @@ const Values = ({ cause }: { cause: Cause }): JSX.Element => {
       </table>
       {cause.left ? <p class="quiet none-found">{counted(cause.left, "more value")} in metrics.json.</p> : null}
     </div>);
-};
 
-const Item = ({ cause, isOpen }: { cause: Cause; isOpen: boolean }): JSX.Element => {
+const Item = ({ cause, query, isOpen }: { cause: Cause; query: number; isOpen: boolean }): JSX.Element => {
   const where = cause.level === null ? "" : `at ${facts.levels[cause.level].name}${readingSuffix(cause.reading)}`;
   return (
     <li class={cause.named ? "cause named" : "cause"} data-cause={cause.column}>
@@ -67,11 +63,12 @@ const Item = ({ cause, isOpen }: { cause: Cause; isOpen: boolean }): JSX.Element
         <span class="quiet cause-about">{[sureText(cause), where].filter(Boolean).join(" · ")}</span>
       </div>
       {cause.note ? <p class="quiet cause-note"><bdi>{cause.note}</bdi></p> : null}
-      {isOpen && cause.values.length ? <Values cause={cause} /> : null}
+      {isOpen && cause.values.length ? <Values cause={cause} query={query} /> : null}
     </li>);
 };
 
-export const CauseList = ({ causes }: { causes: readonly Cause[] }): JSX.Element => {
+/** `query` is the dataset whose columns they are. */
+export const CauseList = ({ causes, query }: { causes: readonly Cause[]; query: number }): JSX.Element => {
   const opened = openColumn.value ?? causes.find(({ named }) => named)?.column ?? null;
   const isShown = (cause: Cause, place: number): boolean => cause.named || isWhole.value || place < UNNAMED || cause.column === opened;
   const named = causes.filter((cause) => cause.named);
@@ -83,7 +80,7 @@ export const CauseList = ({ causes }: { causes: readonly Cause[] }): JSX.Element
         {named.length ? <><strong>{counted(named.length, "column")}</strong> of {formatCount(causes.length)} {named.length === 1 ? "goes" : "go"} with the gap beyond chance.</>
           : `None of ${counted(causes.length, "column")} goes with the gap beyond chance.`}
       </p>
-      <ul class="causes">{shown.map((cause) => <Item key={cause.column} cause={cause} isOpen={cause.column === opened} />)}</ul>
+      <ul class="causes">{shown.map((cause) => <Item key={cause.column} cause={cause} query={query} isOpen={cause.column === opened} />)}</ul>
       {shown.length < causes.length ? (
         <p class="buttons"><button type="button" class="plain" onClick={() => { isWhole.value = true; }}>Show {formatCount(causes.length - shown.length)} more</button></p>) : null}
     </>);

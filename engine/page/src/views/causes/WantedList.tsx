@@ -4,7 +4,6 @@ import type { WantedColumn, WantedValue } from "../../data/causes.ts";
 import { facts } from "../../data/facts.ts";
 import { readingSuffix } from "../../data/numbers.ts";
 import { counted, formatCount, formatPercent, formatShort, shorten } from "../../format.ts";
-import { pair } from "../../state/state.ts";
 import { Word } from "../Word.tsx";
 import { ValueName } from "./ValueName.tsx";
 
@@ -27,8 +26,13 @@ const Bars = ({ value, full }: { value: WantedValue; full: number }): JSX.Elemen
     </span>);
 };
 
-const Table = ({ column }: { column: WantedColumn }): JSX.Element => {
-  const [query, reference] = facts.pairs[pair.value];
+interface ColumnProps {
+  column: WantedColumn;
+  pair: number;
+}
+
+const Table = ({ column, pair }: ColumnProps): JSX.Element => {
+  const [query, reference] = facts.pairs[pair];
   const full = Math.max(1e-12, ...column.values.flatMap(({ today, wanted }) => [today, wanted]));
   return (
     <div
@@ -62,7 +66,7 @@ const Table = ({ column }: { column: WantedColumn }): JSX.Element => {
     </div>);
 };
 
-const Item = ({ column }: { column: WantedColumn }): JSX.Element => {
+const Item = ({ column, pair }: ColumnProps): JSX.Element => {
   const where = column.level === null ? "" : `at ${facts.levels[column.level].name}${readingSuffix(column.reading)}`;
   const sure = column.p === null ? "too few to say" : `${column.named ? "sure" : "within chance"}, p ${formatShort(column.p)}`;
   return (
@@ -73,21 +77,21 @@ const Item = ({ column }: { column: WantedColumn }): JSX.Element => {
       </div>
       {column.sentence ? <p class="wanted-sentence"><bdi>{column.sentence}</bdi></p> : null}
       {column.note ? <p class="quiet cause-note"><bdi>{column.note}</bdi></p> : null}
-      {column.values.length ? <Table column={column} /> : null}
+      {column.values.length ? <Table column={column} pair={pair} /> : null}
     </li>);
 };
 
 /** Those that are named lead; the others are folded. */
-export const WantedList = ({ columns }: { columns: readonly WantedColumn[] }): JSX.Element => {
+export const WantedList = ({ columns, pair }: { columns: readonly WantedColumn[]; pair: number }): JSX.Element => {
   const [named, others] = [columns.filter((column) => column.named), columns.filter((column) => !column.named)];
   return (
     <>
-      {named.length ? <ul class="causes">{named.map((column) => <Item key={column.column} column={column} />)}</ul>
+      {named.length ? <ul class="causes">{named.map((column) => <Item key={column.column} column={column} pair={pair} />)}</ul>
         : <p class="none-found">Of no column other values are <Word id="wanted">wanted</Word> than there are, beyond chance.</p>}
       {others.length ? (
         <details class="folded">
           <summary>{counted(others.length, "column")} within chance</summary>
-          <ul class="causes">{others.map((column) => <Item key={column.column} column={column} />)}</ul>
+          <ul class="causes">{others.map((column) => <Item key={column.column} column={column} pair={pair} />)}</ul>
         </details>) : null}
     </>);
 };

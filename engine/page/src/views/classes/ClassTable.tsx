@@ -10,6 +10,7 @@ import type { ClassKey } from "../../state/classes.ts";
 import { classFind, classSort, shownClasses } from "../../state/classes.ts";
 import { levelNumber, pair, reading, selectClass, selection } from "../../state/state.ts";
 import { IntervalBar } from "../IntervalBar.tsx";
+import { SelectedHint } from "../SelectedHint.tsx";
 import { Swatch } from "../Picture.tsx";
 import { SortHead } from "../SortHead.tsx";
 
@@ -94,7 +95,7 @@ const Row = ({ row, columns, onPage }: { row: ClassRow; columns: Column[]; onPag
         {only === null ? null : <span class="only-in"><Swatch dataset={only} /> only in <bdi>{datasetName(only)}</bdi></span>}
       </th>
       {columns.map(({ by, label, cell }) => (
-        <td key={by} role="cell"><span class="label quiet" aria-hidden="true">{label}</span><span>{cell(row)}</span></td>))}
+        <td key={by} role="cell" class={by === "nearest" ? "text" : undefined}><span class="label quiet" aria-hidden="true">{label}</span><span>{cell(row)}</span></td>))}
     </tr>);
 };
 
@@ -156,6 +157,7 @@ export const ClassTable = ({ classes, rows, isStale }: ClassTableProps): JSX.Ele
           {shown.length > limit ? `Showing ${formatCount(limit)} of ${formatCount(shown.length)}`
             : shown.length === rows.length ? `${formatCount(shown.length)} in all` : `${formatCount(shown.length)} of ${formatCount(rows.length)}`}
         </span>
+        <SelectedHint />
       </p>
       <div class="scroller class-box" role="region" aria-label="Table of classes" tabIndex={0}>
         <table id="class-table" role="table">

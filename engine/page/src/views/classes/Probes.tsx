@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { bothWays, datasetName, facts } from "../../data/facts.ts";
 import type { Probe } from "../../data/facts.ts";
 import { READING_TEXTS } from "../../data/numbers.ts";
-import { formatCount, formatPercent, formatShort } from "../../format.ts";
+import { capitalized, formatCount, formatPercent, formatShort } from "../../format.ts";
 import { levelNumber, pair, show } from "../../state/state.ts";
 import { Word } from "../Word.tsx";
 
@@ -54,7 +54,7 @@ const Levels = (): JSX.Element | null => {
           </tbody>
         </table>
       </div>
-      {notes.map((note) => <p key={note} class="quiet"><bdi>{note}</bdi>.</p>)}
+      {notes.map((note) => <p key={note} class="quiet"><bdi>{capitalized(note)}</bdi>.</p>)}
     </details>);
 };
 
@@ -68,7 +68,7 @@ export const Probes = (): JSX.Element => {
         if (!probes) return null;
         return (
           <p key={own} class={own === pair.value && probes.level !== null ? "probe-sentence" : "quiet probe-other"}>
-            <bdi>{probes.sentence}</bdi>{probes.level === null ? null : <span class="quiet"> at {facts.levels[probes.level].name}</span>}
+            <bdi>{capitalized(probes.sentence)}</bdi>{probes.level === null ? null : <span class="quiet"> at {facts.levels[probes.level].name}</span>}
           </p>);
       })}
       <p class="quiet">
