@@ -54,6 +54,13 @@ def three(report: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory)
     return report(tmp_path_factory.mktemp("three"), images=images, outliers=3, measured=True)
 
 
+@pytest.fixture(scope="session")
+def acting(report: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = [f"{('cat', 'dog', 'horse')[at % 3]}/{at:02d}.png" for at in range(24)]
+    images = {"real": [*names, "owl/a.png"], "synthetic": names}
+    return report(tmp_path_factory.mktemp("acting"), images=images, outliers=5, measured=True, kinds=True, acting=True)
+
+
 def violations(page: "Page", axe: str) -> list[str]:
     page.evaluate(_SEE_ALL)
     page.wait_for_function("document.querySelector('.filter-wait') === null")
@@ -101,11 +108,33 @@ def test_a_page_at_work_breaks_no_rule(visit: Visit, two: Path, axe: str) -> Non
     assert violations(page, axe) == []
 
 
+def open_folds(page: "Page") -> None:
+    """Open all that is folded in the sections of classes and columns, and select a class."""
+    page.locator("#classes").scroll_into_view_if_needed()
+    page.locator("#class-table tbody button").first.click()
+    page.locator("#causes").scroll_into_view_if_needed()
+    page.locator("#causes .cause").first.wait_for()
+    page.evaluate("document.querySelectorAll('details:not([open]) > summary').forEach((own) => own.click())")
+
+
+def test_classes_and_columns_break_no_rule(visit: Visit, acting: Path, axe: str) -> None:
+    page = visit(acting, width=1440)
+    open_folds(page)
+    assert violations(page, axe) == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1440, 1024, 390])
 def test_no_state_breaks_a_rule(
-    visit: Visit, launch: Callable[..., "Browser"], two: Path, three: Path, axe: str, width: int, scheme: str
+    visit: Visit,
+    launch: Callable[..., "Browser"],
+    two: Path,
+    three: Path,
+    acting: Path,
+    axe: str,
+    width: int,
+    scheme: str,
 ) -> None:
     page = visit(two, width=width, scheme=scheme)
     found = {"as opened": violations(page, axe)}
@@ -117,6 +146,9 @@ def test_no_state_breaks_a_rule(
     found["selected and pinned"] = violations(page, axe)
     page = visit(three, width=width, scheme=scheme)
     found["three datasets"] = violations(page, axe)
+    page = visit(acting, width=width, scheme=scheme)
+    open_folds(page)
+    found["classes and columns"] = violations(page, axe)
     page = visit(two, width=width, scheme=scheme, on=launch("--disable-3d-apis"))
     found["no WebGL"] = violations(page, axe)
     assert {state: broken for state, broken in found.items() if broken} == {}

@@ -10,6 +10,7 @@ export const makePage = async (count = 40): Promise<void> => {
   const text = { name: "weather", kind: "text", unit: "", texts: ["sun", "a~b.c&d=e", "\u202efog"], counts: [3, 2, 1], missing: 1, other: 1 };
   const number = { name: "speed", kind: "number", unit: "", low: 0, high: 1, min: 0, max: 1, integer: false, missing: 0 };
   const facts = {
+    run: "run",
     datasets: ["real", "synthetic"].map((name) => ({ name })),
     levels: ["P2", "P3"].map((name) => ({ name })),
     pairs: [[0, 1], [1, 0]],

@@ -47,7 +47,7 @@ const Histogram = ({ number, own }: { number: BoxNumber; own: number }): JSX.Ele
       description={`${number.label} of ${name} and ${referenceName}`}
       help={(
         <>
-          <span class={number.beyond ? "box-sentence" : "quiet"}><bdi>{number.sentence}</bdi></span>{" "}
+          <span class={number.beyond ? "box-told box-sentence" : "box-told quiet"}><bdi>{number.sentence}</bdi></span>
           {number.interval ? `95% interval of the difference: ${number.interval}, ${verdict}.` : number.beyond === null ? null : `${verdict}.`}
         </>)}
     >
@@ -75,8 +75,8 @@ const inPoints = (share: number): string => `${share > 0 ? "+" : ""}${(100 * sha
 const TogetherTable = ({ rows, own }: { rows: Together[]; own: number }): JSX.Element => {
   const [query, reference] = facts.pairs[own];
   return (
-    <section aria-labelledby="together-title" class="together">
-      <h3 id="together-title" class="section-sub">Classes that are in one image together</h3>
+    <div class="together">
+      <h3 class="section-sub">Classes that are in one image together</h3>
       <div class="scroller" role="region" aria-label="Classes that are in one image together" tabIndex={0}>
         <table id="together">
           <thead>
@@ -100,7 +100,7 @@ const TogetherTable = ({ rows, own }: { rows: Together[]; own: number }): JSX.El
         </table>
       </div>
       <p class="quiet table-note">The difference is <bdi>{datasetName(reference)}</bdi> less <bdi>{datasetName(query)}</bdi>.</p>
-    </section>);
+    </div>);
 };
 
 /** Nothing where the shown datasets have no annotated objects. */
