@@ -13,8 +13,9 @@ export interface ColumnValue {
 
 export interface ValueGap extends ColumnValue {
   groups: number;
-  share_listed: number;
-  gap: number;
+  /** Null where there is a ranking and no list. */
+  share_listed: number | null;
+  gap: number | null;
   gap_low: number | null;
   gap_high: number | null;
 }
@@ -22,7 +23,8 @@ export interface ValueGap extends ColumnValue {
 export interface WantedValue extends ColumnValue {
   today: number;
   wanted: number;
-  ratio: number;
+  /** Null where there are none today. */
+  ratio: number | null;
   ratio_low: number | null;
   ratio_high: number | null;
 }

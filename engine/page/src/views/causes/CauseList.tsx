@@ -4,7 +4,7 @@ import type { JSX } from "preact";
 import type { Cause } from "../../data/causes.ts";
 import { facts } from "../../data/facts.ts";
 import { readingSuffix } from "../../data/numbers.ts";
-import { counted, formatCount, formatPercent, formatShort, shorten } from "../../format.ts";
+import { counted, formatCount, formatPercent, formatShort, formatValue, shorten } from "../../format.ts";
 import { openColumn } from "../../state/causes.ts";
 import { IntervalBar } from "../IntervalBar.tsx";
 import { Word } from "../Word.tsx";
@@ -33,12 +33,12 @@ const Values = ({ cause, query }: { cause: Cause; query: number }): JSX.Element 
           {cause.values.map((value, at) => (
             <tr key={at} class={value.enough ? undefined : "few"}>
               <th scope="row"><ValueName column={cause} value={value} dataset={query} /></th>
-              <td class="text wide"><IntervalBar value={value.gap} low={value.gap_low} high={value.gap_high} isDot isPale={!value.enough} /></td>
+              <td class="text wide">{value.gap === null ? null : <IntervalBar value={value.gap} low={value.gap_low} high={value.gap_high} isDot isPale={!value.enough} />}</td>
               <td>
-                {value.enough ? <strong>{formatPercent(value.gap)}</strong> : <span class="quiet">too few to say</span>}
+                {value.enough ? <strong>{formatValue(value.gap, "percent")}</strong> : <span class="quiet">too few to say</span>}
                 {value.gap_low === null || value.gap_high === null ? null : <span class="quiet"> {formatPercent(value.gap_low)} to {formatPercent(value.gap_high)}</span>}
               </td>
-              <td>{formatPercent(value.share_listed)}</td>
+              <td>{formatValue(value.share_listed, "percent")}</td>
               <td>{formatCount(value.images)}{value.groups === value.images ? null : <span class="quiet"> in {formatCount(value.groups)}</span>}</td>
             </tr>))}
         </tbody>

@@ -9,6 +9,7 @@ import { ValueName } from "./ValueName.tsx";
 
 const ratioText = ({ ratio, enough }: WantedValue): string => {
   if (!enough) return "too few to say";
+  if (ratio === null) return "none today";
   return ratio === 0 ? "none" : `${formatShort(ratio)} ×`;
 };
 
@@ -32,19 +33,18 @@ interface ColumnProps {
 }
 
 const Table = ({ column, pair }: ColumnProps): JSX.Element => {
-  const [query, reference] = facts.pairs[pair];
+  const [, reference] = facts.pairs[pair];
   const full = Math.max(1e-12, ...column.values.flatMap(({ today, wanted }) => [today, wanted]));
   return (
     <div
       class="scroller value-box" role="region" aria-label={`Values of ${shorten(column.column)}, today and wanted`} tabIndex={0}
-      style={{ "--today": `var(--dataset-${reference})`, "--asked": `var(--dataset-${query})` }}
     >
       <table class="values wanted-values">
         <thead>
           <tr>
             <th scope="col">value</th>
-            <th scope="col"><span class="wanted-key today">today</span> <span class="wanted-key asked">wanted</span></th>
-            <th scope="col" class="value">ratio</th><th scope="col" class="value">today, wanted</th><th scope="col" class="value">images</th>
+            <th scope="col">share, today and wanted</th>
+            <th scope="col" class="value">ratio</th><th scope="col" class="value">today → wanted</th><th scope="col" class="value">images</th>
           </tr>
         </thead>
         <tbody>
@@ -57,7 +57,7 @@ const Table = ({ column, pair }: ColumnProps): JSX.Element => {
                 {value.enough && value.ratio_low !== null && value.ratio_high !== null
                   ? <span class="quiet"> {formatShort(value.ratio_low)} to {formatShort(value.ratio_high)}</span> : null}
               </td>
-              <td>{formatPercent(value.today)}, {formatPercent(value.wanted)}</td>
+              <td>{formatPercent(value.today)} → {formatPercent(value.wanted)}</td>
               <td>{formatCount(value.images)}</td>
             </tr>))}
         </tbody>
@@ -69,11 +69,16 @@ const Table = ({ column, pair }: ColumnProps): JSX.Element => {
 const Item = ({ column, pair }: ColumnProps): JSX.Element => {
   const where = column.level === null ? "" : `at ${facts.levels[column.level].name}${readingSuffix(column.reading)}`;
   const sure = column.p === null ? "too few to say" : `${column.named ? "sure" : "within chance"}, p ${formatShort(column.p)}`;
+  const [query, reference] = facts.pairs[pair];
   return (
-    <li class={column.named ? "cause named" : "cause"} data-wanted={column.column}>
+    <li
+      class={column.named ? "cause named" : "cause"} data-wanted={column.column}
+      style={{ "--today": `var(--dataset-${reference})`, "--asked": `var(--dataset-${query})` }}
+    >
       <div class="cause-head">
         <h3><bdi class="class-text">{column.column}</bdi></h3>
         <span class="quiet cause-about">{[sure, where].filter(Boolean).join(" · ")}</span>
+        {column.values.length ? <span class="quiet wanted-keys"><span class="wanted-key today">today</span><span class="wanted-key asked">wanted</span></span> : null}
       </div>
       {column.sentence ? <p class="wanted-sentence"><bdi>{column.sentence}</bdi></p> : null}
       {column.note ? <p class="quiet cause-note"><bdi>{column.note}</bdi></p> : null}
