@@ -79,7 +79,7 @@ def probes(files: Mapping[str, Sequence[str]], levels: Sequence[str]) -> dict[st
 
 def _probe(names: Sequence[str], less: float) -> ProbeMetrics:
     classes: list[ProbedClass] = [
-        {  # type: ignore[typeddict-unknown-key]
+        {
             "name": name,
             "trained": 40,
             "images": 40,
