@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from box_table import PAGE, box_table
 from embedded_run import write_embedded_run
 
 from gapscope.compare import box_values as box_values_module
@@ -268,6 +269,10 @@ def test_a_run_has_the_boxes_of_the_pairs_that_are_annotated(tmp_path: Path) -> 
     boxes = box_pairs(run, read_all_groups(run), Silent())
     assert list(boxes) == ["real-vs-synthetic"]
     assert by_name(boxes["real-vs-synthetic"])["size"]["difference"] == pytest.approx(-0.2)
+
+
+def test_the_document_has_every_number() -> None:
+    assert f"{box_table()}\n\n" in PAGE.read_text(encoding="utf-8"), "run python tests/helpers/box_table.py"
 
 
 @pytest.mark.slow
