@@ -41,6 +41,7 @@ def test_a_run_of_an_earlier_release_opens_or_is_refused_with_the_way_out(sample
         "rejected": 1,
         "groups": 40,
         "group_rule": "none",
+        "class_rule": "none",
         "statuses": {"not-an-image": 1},
         "listing": "41 images (.png 40, .jpg 1) in /images/real",
         "value_ranges": [],
