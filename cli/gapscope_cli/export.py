@@ -15,8 +15,9 @@ def export(
     to: Annotated[
         ExportFormat,
         typer.Option(
-            help="parquet (tables), fiftyone (a dataset that FiftyOne imports), projector (TensorBoard's Embedding "
-            "Projector), or stills (PNG and SVG of every level's map).",
+            help="Images with their annotations: coco, yolo, cvat, label-studio. Images with their places on the maps: "
+            "fiftyone, spotlight, embedding-atlas, projector (TensorBoard's). The whole run: parquet (tables), stills "
+            "(PNG and SVG of every level's map).",
             show_default=False,
         ),
     ],
@@ -24,11 +25,41 @@ def export(
         Path | None,
         typer.Option(metavar="FOLDER", help="Where to; RUN/export/KIND by default.", show_default=False),
     ] = None,
+    list_: Annotated[
+        str | None,
+        typer.Option(
+            "--list",
+            metavar="NAME",
+            help="The images of a list in RUN/manifests: P5.real-vs-synthetic, P5.real-vs-synthetic.style-aside, or "
+            "all.real-vs-synthetic for all levels together. Without it, the images of the report's maps.",
+            show_default=False,
+        ),
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option(metavar="ID", help="The images of a kind, such as K1.", show_default=False)
+    ] = None,
+    selection: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The images of a selection that the page has saved as list or CSV, or of any list of uris.",
+            show_default=False,
+        ),
+    ] = None,
+    pick: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            help="Of these images N that are as unlike each other as possible, to label or to render next.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Write a run in the form that another tool reads."""
+    """Write a run, or some of its images, in the form that another tool reads."""
     with reported_errors(reading=run), shown_progress() as progress:
         import gapscope
-        from gapscope.export import export_run
+        from gapscope.export import ImageChoice, export_run
 
-        written = export_run(gapscope.open_run(run), to, out, progress)
+        images = ImageChoice(list=list_, kind=kind, selection=selection, pick=pick)
+        written = export_run(gapscope.open_run(run), to, out, progress, images=images)
     typer.echo(written)

@@ -22,7 +22,18 @@ Thumbnails = Literal["off", "outliers", "drawn"]
 HeatMaps = Literal["off", "kinds", "all"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 Speedup = Literal["pooled-fpn", "fold", "channels-last", "compile"]
-ExportFormat = Literal["parquet", "fiftyone", "projector", "stills"]
+ExportFormat = Literal[
+    "coco",
+    "yolo",
+    "cvat",
+    "label-studio",
+    "fiftyone",
+    "spotlight",
+    "embedding-atlas",
+    "projector",
+    "parquet",
+    "stills",
+]
 Reading = Literal["as-is", "style-aside"]
 """How datasets are compared: as they look, or each by its own mean and spread, without a uniform difference of look."""
 Readings = Literal["as-is", "style-aside", "both"]

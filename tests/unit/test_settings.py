@@ -8,7 +8,7 @@ import pytest
 from gapscope.device import _DEVICES, choose_device
 from gapscope.device.cuda import Cuda
 from gapscope.errors import OptionError
-from gapscope.export import EXPORTS
+from gapscope.export import IMAGE_EXPORTS, RUN_EXPORTS
 from gapscope.settings import (
     OPTION_GROUPS,
     OPTIONS,
@@ -81,5 +81,5 @@ def test_every_option_has_one_help_text_and_stands_in_one_place() -> None:
 
 
 def test_choices_are_what_the_engine_knows() -> None:
-    assert get_args(ExportFormat) == tuple(EXPORTS)
+    assert get_args(ExportFormat) == (*IMAGE_EXPORTS, *RUN_EXPORTS)
     assert get_args(DeviceName) == ("auto", *_DEVICES)

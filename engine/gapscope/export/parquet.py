@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from gapscope.export.image_table import source_columns
 from gapscope.progress import Progress, Task
 from gapscope.store.index import PREFIX, row_groups
 from gapscope.store.layouts import read_layout
@@ -47,7 +48,7 @@ def _write(path: Path, tables: Iterator[pa.Table]) -> None:
 
 def _images(run: RunStore, task: Task) -> Iterator[pa.Table]:
     layouts = {level: read_layout(run, level) for level in run.levels}
-    own_columns = _source_columns(run)
+    own_columns = source_columns(run)
     start = 0
     for name in run.datasets:
         for table in row_groups(run, name):
@@ -64,17 +65,6 @@ def _images(run: RunStore, task: Task) -> Iterator[pa.Table]:
             yield pa.table(columns).filter(pc.equal(table["status"], "ok"))
             start += len(table)
             task.advance(len(table))
-
-
-def _source_columns(run: RunStore) -> dict[str, pa.DataType]:
-    """Return the columns that any dataset's source has; one that two sources have of different kinds is a text."""
-    columns: dict[str, pa.DataType] = {}
-    for name in run.datasets:
-        for field in next(row_groups(run, name)).schema:
-            if field.name.startswith(PREFIX):
-                same = columns.get(field.name, field.type) == field.type
-                columns[field.name] = field.type if same else pa.string()
-    return columns
 
 
 def _embeddings(run: RunStore, level: str, task: Task) -> Iterator[pa.Table]:

@@ -8,12 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gapscope.export.pictures import outlier_references, plotted_entries
+from gapscope.export.choice import ChosenImages
 from gapscope.progress import Progress
 from gapscope.report.selection import PlottedPoints
 from gapscope.report.tiles import Pictures
 from gapscope.store.pyramid import open_embeddings
-from gapscope.store.run_store import RunStore
 
 MAX_POINTS = 10_000
 """With more points the projector becomes slow, and its sprite may not be wider than 8,192 pixels."""
@@ -32,18 +31,17 @@ _CONFIG = """embeddings {{
 """
 
 
-def export_projector(run: RunStore, folder: Path, progress: Progress) -> None:
+def export_projector(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
     """Write projector_config.pbtxt, a sprite of thumbnails, and each level's embeddings and metadata as TSV.
 
-    View them with `tensorboard --logdir FOLDER`. At most 10,000 images are exported: the listed outliers first, then a
-    sample of the others.
+    View them with `tensorboard --logdir FOLDER`.
     """
-    plotted, entries = plotted_entries(run, MAX_POINTS)
-    uris = [_sanitize(entry.uri) for entry in entries]
+    run, plotted = chosen.run, chosen.points
+    uris = [_sanitize(entry.uri) for entry in chosen.entries]
     with progress.task("levels", len(run.levels), "level") as task:
         for level in run.levels:
             np.savetxt(folder / f"{level}.tsv", _embeddings(plotted, level), fmt="%.5g", delimiter="\t")
-            _write_metadata(folder / f"{level}.metadata.tsv", plotted, level, uris)
+            _write_metadata(folder / f"{level}.metadata.tsv", chosen, level, uris)
             task.advance(1)
     _write_sprite(folder / "sprite.png", plotted, progress)
     config = "".join(_CONFIG.format(level=level, side=_THUMBNAIL_SIDE) for level in run.levels)
@@ -66,13 +64,13 @@ def _embeddings(plotted: PlottedPoints, level: str) -> NDArray[np.float32]:
     return embeddings
 
 
-def _write_metadata(path: Path, plotted: PlottedPoints, level: str, uris: list[str]) -> None:
-    _, clusters = plotted.points(level)
+def _write_metadata(path: Path, chosen: ChosenImages, level: str, uris: list[str]) -> None:
+    _, clusters = chosen.points.points(level)
     lines = ["uri\tdataset\toutlier against\tcluster"]
     for uri, dataset, against, cluster in zip(
-        uris, plotted.dataset.tolist(), outlier_references(plotted, level), clusters.tolist(), strict=True
+        uris, chosen.dataset, chosen.outlier_references(level), clusters.tolist(), strict=True
     ):
-        lines.append(f"{uri}\t{plotted.run.datasets[dataset]}\t{against or 'none'}\t{cluster}")
+        lines.append(f"{uri}\t{dataset}\t{against or 'none'}\t{cluster}")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

@@ -211,11 +211,25 @@ def read_plotted_points(run: RunStore, max_points: int) -> PlottedPoints:
     index = read_point_index(run)
     outlier_lists = read_outlier_lists(run, index)
     selection = select_images(index, outlier_lists, max_drawn=max_points, max_neighbors=0)
+    return plotted_points(run, index, outlier_lists, selection.image[selection.drawn])
+
+
+def plotted_points(
+    run: RunStore, index: PointIndex, outlier_lists: list[OutlierList], image: NDArray[np.int64]
+) -> PlottedPoints:
+    """Return chosen images as points.
+
+    Args:
+        run: the run.
+        index: all images that have coordinates.
+        outlier_lists: of every reading.
+        image: (m,) positions in `index`.
+    """
     reading = run.record.config.compare.listed_readings[0]
     return PlottedPoints(
         run=run,
         index=index,
         reading=reading,
         outlier_lists=[outliers for outliers in outlier_lists if outliers.reading == reading],
-        image=selection.image[selection.drawn],
+        image=image,
     )

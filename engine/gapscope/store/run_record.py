@@ -486,8 +486,10 @@ def open_or_create(run: Location, record: RunRecord) -> RunRecord:
             config["value_range"] = dict(record.config.value_range)
         _check_same(run, config, record.config)
         sweep(run)
-        if existing.config != record.config:
-            existing.config = record.config
+        # The datasets stay in the order in which the run has them.
+        wanted = replace(record.config, datasets=existing.config.datasets)
+        if existing.config != wanted:
+            existing.config = wanted
             existing.write(run)
         return existing
     check_empty(run)

@@ -1,0 +1,92 @@
+"""The files of the images in an export: where they are already, or written into its folder."""
+
+import re
+from pathlib import Path
+
+from gapscope.errors import SourceError, UserError
+from gapscope.progress import Progress
+from gapscope.sources import Entry, Source
+from gapscope.sources.rejects import Rejected
+from gapscope.store.run_store import RunStore
+from gapscope.urls import is_url
+
+_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
+_LONGEST_STEM = 80
+
+
+class ImageFiles:
+    """Finds the files of images, and writes those that have none."""
+
+    def __init__(self, run: RunStore, folder: Path, progress: Progress) -> None:
+        """Prepare to write into `folder`, a subfolder per dataset."""
+        self._run, self._folder, self._progress = run, folder, progress
+        self._sources: dict[str, Source | None] = {}
+
+    def find(self, dataset: str, row: int, entry: Entry) -> tuple[str, bool]:
+        """Return the path of an image's file, and whether it is there.
+
+        An image that is a file on this machine stays where it is. One in an archive, in a table or behind a URL is
+        written into the folder. One that cannot be read is called by its uri.
+        """
+        path = file_of(entry)
+        if path is not None and Path(path).is_file():
+            return path, True
+        written = self.write(dataset, row, entry)
+        return (str(written), True) if written is not None else (path or entry.uri, False)
+
+    def write(self, dataset: str, row: int, entry: Entry) -> Path | None:
+        """Write the bytes of an image into the folder, and return the path; None where it cannot be read."""
+        source = self._source(dataset)
+        if source is None:
+            return None
+        try:
+            data = source.read(entry)
+        except (Rejected, UserError, OSError):
+            return None
+        path = self._folder / dataset / f"{row:09d}-{stem_of(entry)}{_ending(data)}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return path
+
+    def _source(self, dataset: str) -> Source | None:
+        if dataset not in self._sources:
+            try:
+                self._sources[dataset] = self._run.open_source(dataset)
+            except SourceError as error:
+                self._progress.note(f"the images of {dataset} are out of reach: {error}")
+                self._sources[dataset] = None
+        return self._sources[dataset]
+
+
+def file_of(entry: Entry) -> str | None:
+    """Return the path or URL of the file that an image or the image of an object is; None for a part of a file.
+
+    Example:
+        >>> from gapscope.sources.entry import Box
+        >>> file_of(Entry("/data/1.png#7", offset=0, box=Box(0, 0, 9, 9)))
+        '/data/1.png'
+    """
+    if entry.offset < 0:
+        return entry.uri
+    path = entry.uri.rpartition("#")[0]
+    return path if entry.box is not None and (is_url(path) or Path(path).is_file()) else None
+
+
+def stem_of(entry: Entry) -> str:
+    """Return a name for an image's file, of letters that every tool takes.
+
+    Example:
+        >>> stem_of(Entry("s3://b/photos/Bär 1.JPG"))
+        'B_r_1'
+    """
+    uri = entry.uri if entry.box is None else entry.uri.rpartition("#")[0]
+    name = re.split(r"[/\\#]", uri)[-1]
+    stem = name.rpartition(".")[0] or name
+    return re.sub(r"[^A-Za-z0-9_-]", "_", stem)[:_LONGEST_STEM]
+
+
+def _ending(data: bytes) -> str:
+    # Tools go by the ending, and an image's own name may have any.
+    if data[8:12] == b"WEBP":
+        return ".webp"
+    return next((ending for start, ending in _ENDINGS.items() if data.startswith(start)), ".jpg")
