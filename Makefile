@@ -19,12 +19,13 @@ PAGE_READY := $(PAGE)/node_modules/.ready
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix $(PAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench page test test-slow lint format wheel lock audit licenses sbom clean
+.PHONY: help demo bench page test test-slow test-exports lint format wheel lock audit licenses sbom clean
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    make lint, and the tests but those that take long"
 	@echo "make test-slow  the tests that take long, and the examples in docstrings"
+	@echo "make test-exports  the tools that exports are for read them, each in an environment of its own (11 GB)"
 	@echo "make lint    ruff, import-linter, mypy, and for the page eslint, tsc and its unit tests"
 	@echo "make page    build the report's page from $(PAGE) into engine/gapscope/report/assets"
 	@echo "make format  let ruff mend and format the code"
@@ -49,6 +50,9 @@ test: lint
 test-slow: $(READY)
 	$(BIN)/python -m pytest -n 2 -m slow
 	$(BIN)/python -m pytest -p doctest_runs --doctest-modules engine/gapscope
+
+test-exports: $(READY)
+	$(BIN)/python tests/exports/round_trips.py --envs .venv-exports
 
 page: $(PAGE_READY)
 	$(NPM) run build
@@ -89,7 +93,7 @@ sbom: $(TOOLS_READY)
 		--output-file dist/gapscope.cdx.json
 
 clean:
-	rm -rf .venv .venv-tools $(PAGE)/node_modules $(PAGE)/build dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tools .venv-exports $(PAGE)/node_modules $(PAGE)/build dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find engine cli tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt

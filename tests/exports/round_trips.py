@@ -96,7 +96,7 @@ def make_environment(envs: Path, package: str) -> Path:
     python = folder / "bin" / "python"
     if not (folder / ".ready").exists():
         venv.create(folder, clear=True, with_pip=True)
-        command = [python, "-m", "pip", "install", "--disable-pip-version-check", "--quiet", package]
+        command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet", package]
         subprocess.run(command, check=True)
         (folder / ".ready").touch()
     return python
