@@ -1,16 +1,31 @@
 """The files of the images in an export: where they are already, or written into its folder."""
 
+import io
 import re
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.errors import SourceError, UserError
 from gapscope.progress import Progress
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.store.index import take_rows
 from gapscope.store.run_store import RunStore
 from gapscope.urls import is_url
 
-_ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8": ".jpg", b"GIF8": ".gif", b"BM": ".bmp", b"II*\0": ".tif", b"MM\0*": ".tif"}
+_ENDINGS = {
+    b"\x89PNG": ".png",
+    b"\xff\xd8\xff": ".jpg",
+    b"GIF8": ".gif",
+    b"BM": ".bmp",
+    b"II*\0": ".tif",
+    b"MM\0*": ".tif",
+}
+"""Of the formats that every tool reads, by their first bytes; tools go by the ending, and an image's own may be any."""
+
 _LONGEST_STEM = 80
 
 
@@ -35,18 +50,36 @@ class ImageFiles:
         return (str(written), True) if written is not None else (path or entry.uri, False)
 
     def write(self, dataset: str, row: int, entry: Entry) -> Path | None:
-        """Write the bytes of an image into the folder, and return the path; None where it cannot be read."""
+        """Write the bytes of an image into the folder, and return the path; None where it cannot be read.
+
+        What tools do not read, such as a row of an array, becomes a PNG. What is no image is not written, since the
+        run may be a stranger's that names other files.
+        """
         source = self._source(dataset)
         if source is None:
             return None
         try:
             data = source.read(entry)
+            ending = _ending(data)
+            if ending is None:
+                data, ending = self._as_png(data, dataset, row, entry), ".png"
         except (Rejected, UserError, OSError):
             return None
-        path = self._folder / dataset / f"{row:09d}-{stem_of(entry)}{_ending(data)}"
+        path = self._folder / dataset / f"{row:09d}-{stem_of(entry)}{ending}"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
         return path
+
+    def _as_png(self, data: bytes, dataset: str, row: int, entry: Entry) -> bytes:
+        if entry.box is not None and entry.box.image_width > 0:
+            side = round(max(entry.box.image_width, entry.box.image_height))
+        else:
+            sizes = take_rows(self._run, dataset, np.array([row]), ["width", "height"])
+            side = max(sizes[name][0].as_py() or 1 for name in ("width", "height"))
+        pixels = thumbnail_in_subprocess(data, side, self._run.record.preprocess(dataset))
+        file = io.BytesIO()
+        Image.fromarray(pixels).save(file, "PNG")
+        return file.getvalue()
 
     def _source(self, dataset: str) -> Source | None:
         if dataset not in self._sources:
@@ -85,8 +118,7 @@ def stem_of(entry: Entry) -> str:
     return re.sub(r"[^A-Za-z0-9_-]", "_", stem)[:_LONGEST_STEM]
 
 
-def _ending(data: bytes) -> str:
-    # Tools go by the ending, and an image's own name may have any.
-    if data[8:12] == b"WEBP":
+def _ending(data: bytes) -> str | None:
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
         return ".webp"
-    return next((ending for start, ending in _ENDINGS.items() if data.startswith(start)), ".jpg")
+    return next((ending for start, ending in _ENDINGS.items() if data.startswith(start)), None)

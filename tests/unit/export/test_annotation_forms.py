@@ -19,7 +19,9 @@ import gapscope
 from gapscope.errors import OptionError
 from gapscope.export import ImageChoice, export_run
 from gapscope.export.choice import Standing
-from gapscope.sources import open_source
+from gapscope.export.image_files import ImageFiles
+from gapscope.progress import Silent
+from gapscope.sources import Entry, open_source
 from gapscope.sources.annotations.annotation import Outline
 from gapscope.sources.annotations.source import AnnotatedImages
 
@@ -155,6 +157,30 @@ def test_images_of_an_archive_are_in_the_export(packed: tuple[gapscope.Run, Path
             assert {Path(name) for name in named} == {*files}
     with pytest.raises(OptionError, match="none of these images has annotations, which is what YOLO's labels hold"):
         export_run(run, "yolo", tmp_path / "yolo", images=ImageChoice(pick=5))
+
+
+def test_rows_of_an_array_become_pictures_and_what_is_no_image_is_not_copied(tmp_path: Path) -> None:
+    random = np.random.default_rng(1)
+    arrays = {name: random.integers(0, 4096, (14, 40, 48), dtype=np.uint16) for name in ("real", "synthetic")}
+    for name, values in arrays.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    sources = {name: f"images:{tmp_path / name}.npy" for name in arrays}
+    run = quick_compare(sources, tmp_path / "run", value_range="0:4095", **OPTIONS)
+    folder = Path(str(export_run(run, "coco", tmp_path / "coco", images=ImageChoice(pick=5))))
+    content = json.loads((folder / "annotations.json").read_text(encoding="utf-8"))
+    for image in content["images"]:
+        dataset, row = image["gapscope"]["dataset"], int(image["gapscope"]["uri"].rpartition("#")[2])
+        with Image.open(folder / "images" / image["file_name"]) as picture:
+            values = np.asarray(picture.convert("L"), float)
+        np.testing.assert_allclose(values, arrays[dataset][row] / 4095 * 255, atol=1.5)
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a password")
+    files = ImageFiles(run.store, tmp_path / "out", Silent())
+    (tmp_path / "folder").mkdir()
+    folders = {name: str(tmp_path / "folder") for name in ("real", "synthetic")}
+    run.store.record.config.datasets.update(folders)
+    assert files.write("real", 0, Entry(str(secret))) is None
+    assert not (tmp_path / "out").exists()
 
 
 def test_images_that_are_out_of_reach_are_exported_by_name(images_run: gapscope.Run, tmp_path: Path) -> None:
