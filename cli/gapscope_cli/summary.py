@@ -33,6 +33,7 @@ def print_summary(run: "Run") -> None:
         for level in run.levels:
             _print_matrix(level, by_level[level]["matrix"])
     _print_classes(run)
+    _print_causes(run)
     typer.echo("")
     for pair in run.pairs:
         typer.echo(metrics["headlines"][pair.name])
@@ -86,7 +87,7 @@ def _print_kinds(run: "Run") -> None:
 
 
 def _print_classes(run: "Run") -> None:
-    """Print, per ordered pair, what a probe learned of the reference, and the classes with the largest gaps."""
+    """Print, per ordered pair, what a linear probe reaches, and the classes with the largest gaps."""
     from gapscope.compare.class_table import worst_classes
     from gapscope.compare.registry import format_share
 
@@ -94,11 +95,29 @@ def _print_classes(run: "Run") -> None:
     for pair in run.pairs:
         probe = run.metrics["probes"].get(pair.name)
         if probe is not None:
-            lines.append(f"{pair.query} by {pair.reference}: {probe['sentence']}")
+            lines.append(f"a linear probe, no full training, on classes of {pair.query}: {probe['sentence']}")
         if (worst := worst_classes(run.store, pair)) is not None:
             level, rows = worst
             shown = ", ".join(f"{plain_line(name)} {format_share(gap)}" for name, gap in rows)
             lines.append(f"largest gaps of classes of {pair.query}, at {level}: {shown}")
+    if lines:
+        typer.echo("")
+    for line in lines:
+        typer.echo(line)
+
+
+def _print_causes(run: "Run") -> None:
+    """Print, per ordered pair, which columns the gap goes with, and which values of the reference's are wanted."""
+    lines = []
+    for pair in run.pairs:
+        causes = [row for row in run.metrics["causes"].get(pair.name, []) if row["named"]][:_N_RANKED]
+        if causes:
+            shown = ", ".join(f"{plain_line(row['column'])} (at {row['level']})" for row in causes)
+            lines.append(f"columns of {pair.query} that its gap goes with: {shown}")
+        wanted = [row for row in run.metrics["wanted"].get(pair.name, []) if row["named"] and row["sentence"]]
+        lines += [
+            f"what {pair.query} wants of {pair.reference}: {plain_line(row['sentence'])}" for row in wanted[:_N_RANKED]
+        ]
     if lines:
         typer.echo("")
     for line in lines:

@@ -172,3 +172,26 @@ def test_without_scikit_image_the_error_says_what_to_install(monkeypatch: pytest
     monkeypatch.setattr("gapscope.demo.photographs.files", missing)
     with pytest.raises(UserError, match=r"gapscope\[demo\]"):
         open_photograph("brick.png")
+
+
+def test_the_parameter_that_ends_too_soon_is_wanted_more_at_that_end(demo: Demo, output: str) -> None:
+    rows = demo.run.metrics["wanted"]["real-vs-synthetic"]
+    assert len(rows) >= 5
+    assert [(row["column"], row["end"]) for row in rows if row["named"]] == [(demo.data.cut, "high")]
+    assert f"what real wants of synthetic: {rows[0]['sentence']}\n" in output
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_with_other_pictures_it_is_the_same_parameter(tmp_path: Path, seed: int) -> None:
+    data = make_demo_data(tmp_path / "images", seed)
+    run = gapscope.compare(
+        {"real": data.photographs, "synthetic": data.parameters},
+        out=tmp_path / "run",
+        model="bundled",
+        cluster="inline",
+        n_epochs=11,
+        heat_maps="off",
+        thumbnails="off",
+    )
+    rows = run.metrics["wanted"]["real-vs-synthetic"]
+    assert [(row["column"], row["end"]) for row in rows if row["named"]] == [(data.cut, "high")]

@@ -92,7 +92,7 @@ export const WantedList = ({ columns, pair }: { columns: readonly WantedColumn[]
   return (
     <>
       {named.length ? <ul class="causes">{named.map((column) => <Item key={column.column} column={column} pair={pair} />)}</ul>
-        : <p class="none-found">Of no column other values are <Word id="wanted">wanted</Word> than there are, beyond chance.</p>}
+        : <p class="none-found">No column has values that are <Word id="wanted">wanted</Word> more than they are there today, beyond chance.</p>}
       {others.length ? (
         <details class="folded">
           <summary>{counted(others.length, "column")} within chance</summary>
