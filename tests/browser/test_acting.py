@@ -50,7 +50,7 @@ def test_the_first_screen_says_what_to_render_and_whether_it_trains(revisit: Vis
     reached = f"89% of what training on real reaches [86%, 91%]; 96% with the look taken out; worst: {MARKUP}"
     assert first.locator(".action").all_inner_texts() == [
         f"Render more: {fake_acting.WANTED}",
-        f"Does it train: trained on synthetic, {reached}",
+        f"Does it train: a linear probe, trained on synthetic, {reached}",
     ]
     assert second.locator(".action").count() == 1
     second.get_by_role("link", name="Does it train").click()

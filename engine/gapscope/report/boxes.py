@@ -95,7 +95,9 @@ def _interval(number: BoxNumber, metric: BoxMetric) -> str:
         return ""
     low, high = -metric["high"], -metric["low"]
     if number.unit == "share":
-        return f"{100 * low:+.1f} to {100 * high:+.1f} points"
+        # Adding 0 turns -0 into 0.
+        low, high = (round(100 * end, 1) + 0.0 for end in (low, high))
+        return f"{low:+.1f} to {high:+.1f} points"
     if number.unit == "log-ratio":
         return f"{2**low:.2f} to {2**high:.2f} times"
     return f"{low:+.2g} to {high:+.2g}"

@@ -22,6 +22,6 @@ export const Actions = ({ pair }: { pair: number }): JSX.Element | null => {
   return (
     <>
       {wanted ? <Line pair={pair} about="Render more" text={wanted} target="wanted" /> : null}
-      {probes && probes.level !== null ? <Line pair={pair} about="Does it train" text={probes.sentence} target="classes" /> : null}
+      {probes && probes.level !== null ? <Line pair={pair} about="Does it train" text={`a linear probe, ${probes.sentence}`} target="classes" /> : null}
     </>);
 };

@@ -39,7 +39,6 @@ const Histogram = ({ number, own }: { number: BoxNumber; own: number }): JSX.Ele
     };
   });
   const [ofQuery, ofReference] = number.counts;
-  const verdict = { true: "beyond noise", false: "within noise", null: "too few to say" }[String(number.beyond) as "true" | "false" | "null"];
   return (
     <Chart
       id={`box-${number.name}`} label={<span class="box-label">{number.label}</span>} stops={stops} resting={null}
@@ -48,7 +47,7 @@ const Histogram = ({ number, own }: { number: BoxNumber; own: number }): JSX.Ele
       help={(
         <>
           <span class={number.beyond ? "box-told box-sentence" : "box-told quiet"}><bdi>{number.sentence}</bdi></span>
-          {number.interval ? `95% interval of the difference: ${number.interval}, ${verdict}.` : number.beyond === null ? null : `${verdict}.`}
+          {number.interval ? `95% interval of the difference: ${number.interval}${number.beyond ? ", beyond noise" : ""}.` : null}
         </>)}
     >
       {series.map(({ dataset, parts }) => <polygon key={dataset} points={outline(parts)} class="area" style={{ "--color": `var(--dataset-${dataset})` }} />)}
