@@ -1,10 +1,8 @@
 """What is known of the images besides their coordinates: columns of the user's own, and facts about the files."""
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
@@ -12,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from gapscope.compare.metadata import dates_of
 from gapscope.report.classes import PageClasses
 from gapscope.report.names import Names
 from gapscope.report.points import PointIndex
@@ -36,10 +35,6 @@ _CLASS_TITLES = ("class", *(f"class ({number})" for number in range(2, 1000)))
 _LARGEST = float(np.finfo(np.float32).max)
 _COMMON_SHARE = 0.25
 _REST_SHARE = 0.02
-_DATE = re.compile(
-    r"(\d{4})[-:/](\d\d)[-:/](\d\d)(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?) ?(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
-)
-"""ISO 8601, as databases and Arrow write it, and EXIF's colons between year, month and day."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +121,7 @@ def _column(title: str, unit: str, values: Sequence[Any], names: Names) -> Colum
     if all(isinstance(value, int | float) and not isinstance(value, bool) for value in known):
         return _numbers(title, unit, np.array(values, dtype=np.float64))
     texts = [None if value is None else _text(value) for value in values]
-    if (seconds := _dates(texts)) is not None:
+    if (seconds := dates_of(texts)) is not None:
         return _numbers(title, "date", seconds)
     return _texts(title, texts, names)
 
@@ -189,25 +184,6 @@ def _robust_ends(known: NDArray[np.float64]) -> tuple[float, float]:
         reach = 3 * (third - first)
         shown = np.concatenate([shown, rest[(rest >= first - reach) & (rest <= third + reach)]])
     return float(shown.min()), float(shown.max())
-
-
-def _dates(texts: Sequence[str | None]) -> NDArray[np.float64] | None:
-    """Return dates in seconds since 1970, NaN for None; None where any text is no date. Without a zone it is UTC."""
-    seconds = np.full(len(texts), np.nan)
-    for place, text in enumerate(texts):
-        if text is None:
-            continue
-        match = _DATE.fullmatch(text.strip())
-        if match is None:
-            return None
-        year, month, day, time, zone = match.groups()
-        zone = "+00:00" if zone in (None, "Z", "UTC") else zone
-        try:
-            date = datetime.fromisoformat(f"{year}-{month}-{day}T{time or '00:00'}{zone}")
-        except ValueError:
-            return None
-        seconds[place] = (date - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds()
-    return seconds
 
 
 def _texts(title: str, texts: Sequence[str | None], names: Names) -> Column | None:
