@@ -28,10 +28,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from gapscope.bench.machine import machine
-from gapscope.compare import linear_probe
-from gapscope.compare.image_classes import ImageClasses
-from gapscope.compare.probe_numbers import Probed, probed, train_and_test
-from gapscope.compare.probe_sample import FOLDS, ProbeSample, draw_probe_sample
+from gapscope.compare.classes.image_classes import ImageClasses
+from gapscope.compare.probes import linear_probe
+from gapscope.compare.probes.numbers import Probed, probed, train_and_test
+from gapscope.compare.probes.sample import FOLDS, ProbeSample, draw_probe_sample
 from gapscope.device.cpu import Cpu
 from gapscope.settings import Reading
 from gapscope.store.groups import ImageGroups

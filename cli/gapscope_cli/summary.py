@@ -88,7 +88,7 @@ def _print_kinds(run: "Run") -> None:
 
 def _print_classes(run: "Run") -> None:
     """Print, per ordered pair, what a linear probe reaches, and the classes with the largest gaps."""
-    from gapscope.compare.class_table import worst_classes
+    from gapscope.compare.classes.table import worst_classes
     from gapscope.compare.registry import format_share
 
     lines = []

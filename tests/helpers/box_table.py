@@ -4,7 +4,7 @@ from pathlib import Path
 
 from document_table import replace_table
 
-from gapscope.compare.box_registry import BOX_NUMBERS
+from gapscope.compare.boxes.registry import BOX_NUMBERS
 
 PAGE = Path(__file__).parents[2] / "docs" / "comparison.md"
 HEAD = "| number | what it is | of every | unit |\n|---|---|---|---|\n"

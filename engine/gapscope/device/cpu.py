@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from gapscope.compare.distances import Distance, distribution_distances
-from gapscope.compare.linear_probe import linear_probe
+from gapscope.compare.probes.linear_probe import linear_probe
 from gapscope.decode.children import decode_in_subprocess
 from gapscope.decode.picture import Picture
 from gapscope.device.compiled import compile_network

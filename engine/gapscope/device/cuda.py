@@ -19,7 +19,7 @@ from torch import nn
 from torch.utils.dlpack import from_dlpack
 
 from gapscope.compare.distances import Distance, distribution_distances
-from gapscope.compare.linear_probe import linear_probe
+from gapscope.compare.probes.linear_probe import linear_probe
 from gapscope.decode.children import decode_in_subprocess
 from gapscope.decode.gpu import decode_fallback_reason, decode_on_gpu
 from gapscope.decode.gpu_child import DecodeJpegs

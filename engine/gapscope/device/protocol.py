@@ -114,7 +114,7 @@ class Device(Hashable, Protocol):
         training: NDArray[np.int64],
         tested: NDArray[np.float32],
     ) -> NDArray[np.int64]:
-        """Train linear probes, and return what they take vectors for; see `gapscope.compare.linear_probe`."""
+        """Train linear probes, and return what they take vectors for; see `gapscope.compare.probes.linear_probe`."""
 
     def layout(
         self,

@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from gapscope.compare.box_registry import BOX_NUMBERS, BoxNumber
+from gapscope.compare.boxes.registry import BOX_NUMBERS, BoxNumber
 from gapscope.report.names import Names
 from gapscope.store.box_metrics import BoxMetric, PairBoxes
 from gapscope.store.datasets import Pair

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from gapscope.compare.image_classes import read_image_classes
+from gapscope.compare.classes.image_classes import read_image_classes
 from gapscope.report.names import Names
 from gapscope.report.points import PointIndex
 from gapscope.report.script import packed

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from gapscope.compare.metadata import dates_of
+from gapscope.compare.causes.metadata import dates_of
 from gapscope.report.classes import PageClasses
 from gapscope.report.names import Names
 from gapscope.report.points import PointIndex

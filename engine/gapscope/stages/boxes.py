@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from gapscope.compare.box_values import BoxValues, box_values
-from gapscope.compare.boxes import compare_boxes
+from gapscope.compare.boxes.differences import compare_boxes
+from gapscope.compare.boxes.values import BoxValues, box_values
 from gapscope.progress import Progress
 from gapscope.store.annotations import read_annotations
 from gapscope.store.box_metrics import PairBoxes

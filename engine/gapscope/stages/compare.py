@@ -11,14 +11,14 @@ import pyarrow.compute as pc
 
 from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.appearance import STATS, odd_looks
-from gapscope.compare.causes import find_causes
-from gapscope.compare.class_table import class_table
+from gapscope.compare.causes.causes import find_causes
+from gapscope.compare.causes.wanted import find_wanted
+from gapscope.compare.classes.image_classes import ImageClasses, describe_classes, read_image_classes
+from gapscope.compare.classes.table import class_table
 from gapscope.compare.confounders import confounders, file_properties
 from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
-from gapscope.compare.image_classes import ImageClasses, describe_classes, read_image_classes
 from gapscope.compare.limits import ListingLimit, listing_limit
-from gapscope.compare.wanted import find_wanted
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress

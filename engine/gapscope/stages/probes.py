@@ -5,11 +5,11 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.image_classes import ImageClasses
+from gapscope.compare.classes.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
-from gapscope.compare.probe_numbers import Probed, probed, train_and_test
-from gapscope.compare.probe_sample import ProbeSample, draw_probe_sample
-from gapscope.compare.probe_sentence import best_level, probe_note, probe_sentence
+from gapscope.compare.probes.numbers import Probed, probed, train_and_test
+from gapscope.compare.probes.sample import ProbeSample, draw_probe_sample
+from gapscope.compare.probes.sentence import best_level, probe_note, probe_sentence
 from gapscope.device import Device
 from gapscope.neighbors.embedding_view import open_view, read_rows_float32, standardize
 from gapscope.progress import Progress

@@ -21,7 +21,7 @@ class BoxMetric(TypedDict):
     """One number of boxes, in two datasets.
 
     Attributes:
-        name: such as `objects_per_image`; `gapscope.compare.box_registry` says what it is.
+        name: such as `objects_per_image`; `gapscope.compare.boxes.registry` says what it is.
         query: its mean over the query's objects or images.
         reference: over the reference's.
         difference: query - reference.

@@ -11,10 +11,10 @@ import pytest
 from box_table import PAGE, box_table
 from embedded_run import write_embedded_run
 
-from gapscope.compare import box_values as box_values_module
-from gapscope.compare.box_registry import BOX_NUMBERS
-from gapscope.compare.box_values import BoxValues, box_values
-from gapscope.compare.boxes import compare_boxes
+from gapscope.compare.boxes import values as box_values_module
+from gapscope.compare.boxes.differences import compare_boxes
+from gapscope.compare.boxes.registry import BOX_NUMBERS
+from gapscope.compare.boxes.values import BoxValues, box_values
 from gapscope.progress import Silent
 from gapscope.sources import Entry
 from gapscope.sources.annotations.annotation import Annotation, Edges, ImageAnnotations

@@ -9,8 +9,8 @@ import pytest
 from numpy.typing import NDArray
 from vector_run import compare_vectors
 
-from gapscope.compare.causes import cramers_v, find_causes
-from gapscope.compare.wanted import find_wanted
+from gapscope.compare.causes.causes import cramers_v, find_causes
+from gapscope.compare.causes.wanted import find_wanted
 from gapscope.run import Run
 from gapscope.sources import Value
 from gapscope.store.cause_metrics import Cause, WantedColumn

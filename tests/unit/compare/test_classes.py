@@ -12,8 +12,8 @@ from quick_compare import quick_compare, write_images
 from vector_run import compare_vectors
 
 import gapscope
-from gapscope.compare.class_noise import ClassGraph, beyond_noise
-from gapscope.compare.image_classes import read_image_classes
+from gapscope.compare.classes.image_classes import read_image_classes
+from gapscope.compare.classes.noise import ClassGraph, beyond_noise
 from gapscope.diff_classes import describe_classes, diff_classes
 from gapscope.errors import OptionError
 from gapscope.run import Run

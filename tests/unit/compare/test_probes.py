@@ -11,10 +11,10 @@ from embedded_run import write_embedded_run
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from gapscope.compare.image_classes import ImageClasses, read_image_classes
-from gapscope.compare.linear_probe import STRENGTH, linear_probe
-from gapscope.compare.probe_numbers import Probed, probed, train_and_test
-from gapscope.compare.probe_sample import FOLDS, ProbeSample, draw_probe_sample
+from gapscope.compare.classes.image_classes import ImageClasses, read_image_classes
+from gapscope.compare.probes.linear_probe import STRENGTH, linear_probe
+from gapscope.compare.probes.numbers import Probed, probed, train_and_test
+from gapscope.compare.probes.sample import FOLDS, ProbeSample, draw_probe_sample
 from gapscope.device.cpu import Cpu
 from gapscope.neighbors.scaler import fit_scaler
 from gapscope.progress import Silent

@@ -8,7 +8,7 @@ import pytest
 from fake_acting import class_of
 from fake_run import FakeRunSpec, write_fake_run
 
-from gapscope.compare.box_registry import BOX_NUMBERS
+from gapscope.compare.boxes.registry import BOX_NUMBERS
 from gapscope.report.boxes import box_sentence
 from gapscope.report.causes import cause_data
 from gapscope.report.classes import PageClasses, class_data, read_page_classes

@@ -8,11 +8,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.association import SIGNIFICANT, Association, associate
-from gapscope.compare.causes import chosen_groups, class_columns, group_classes, predictor_of
-from gapscope.compare.image_classes import ImageClasses
+from gapscope.compare.causes.association import SIGNIFICANT, Association, associate
+from gapscope.compare.causes.causes import chosen_groups, class_columns, group_classes, predictor_of
+from gapscope.compare.causes.metadata import MIN_GROUPS, Bins, MetadataColumn, bin_column, read_metadata
+from gapscope.compare.classes.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
-from gapscope.compare.metadata import MIN_GROUPS, Bins, MetadataColumn, bin_column, read_metadata
 from gapscope.compare.registry import format_share
 from gapscope.settings import Reading
 from gapscope.store.cause_metrics import WantedColumn, WantedValue

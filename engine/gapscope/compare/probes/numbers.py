@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, t
 
-from gapscope.compare.probe_sample import FOLDS, ProbeSample, ProbeSide
+from gapscope.compare.probes.sample import FOLDS, ProbeSample, ProbeSide
 
 TrainAndTest = Callable[
     [NDArray[np.float32], NDArray[np.int64], NDArray[np.int64], NDArray[np.float32]], NDArray[np.int64]

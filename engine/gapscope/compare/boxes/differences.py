@@ -9,10 +9,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from gapscope.compare.box_registry import BOX_NUMBERS, BoxNumber
-from gapscope.compare.box_values import BoxValues, Values
+from gapscope.compare.boxes.permuted_groups import Ratios, corrected_p
+from gapscope.compare.boxes.registry import BOX_NUMBERS, BoxNumber
+from gapscope.compare.boxes.values import BoxValues, Values
 from gapscope.compare.interval import rounded
-from gapscope.compare.permuted_groups import Ratios, corrected_p
 from gapscope.store.box_metrics import BoxHistogram, BoxMetric, PairBoxes, TogetherMetric
 from gapscope.store.datasets import Pair
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.probe_sample import MAX_CLASSES, MAX_IMAGES, MIN_GROUPS, LeftOut, ProbeSample
+from gapscope.compare.probes.sample import MAX_CLASSES, MAX_IMAGES, MIN_GROUPS, LeftOut, ProbeSample
 from gapscope.compare.registry import format_share
 from gapscope.store.class_metrics import ProbeMetrics
 from gapscope.store.datasets import Pair

@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t
 
-from gapscope.compare.association import SIGNIFICANT, Association, Draw, Predictor, associate
-from gapscope.compare.image_classes import ImageClasses
+from gapscope.compare.causes.association import SIGNIFICANT, Association, Draw, Predictor, associate
+from gapscope.compare.causes.metadata import MIN_GROUPS, Bins, MetadataColumn, bin_column, read_metadata
+from gapscope.compare.classes.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
-from gapscope.compare.metadata import MIN_GROUPS, Bins, MetadataColumn, bin_column, read_metadata
 from gapscope.settings import Reading
 from gapscope.store.cause_metrics import Cause, ValueGap
 from gapscope.store.datasets import Pair

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.image_classes import ImageClasses
+from gapscope.compare.classes.image_classes import ImageClasses
 from gapscope.store.groups import ImageGroups
 
 FOLDS = 5

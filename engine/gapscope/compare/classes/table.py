@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.stats import beta, t
 
-from gapscope.compare.class_noise import MIN_GROUPS, ClassGraph, beyond_noise, choose_centers
-from gapscope.compare.image_classes import ImageClasses
+from gapscope.compare.classes.image_classes import ImageClasses
+from gapscope.compare.classes.noise import MIN_GROUPS, ClassGraph, beyond_noise, choose_centers
 from gapscope.compare.pooled_graph import nearest_of_both
 from gapscope.progress import Task
 from gapscope.settings import Reading

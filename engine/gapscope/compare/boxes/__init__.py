@@ -1,0 +1,1 @@
+"""How annotated boxes of two datasets differ."""

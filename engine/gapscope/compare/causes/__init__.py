@@ -1,0 +1,1 @@
+"""Which columns a gap goes with, and which of their values are wanted more."""

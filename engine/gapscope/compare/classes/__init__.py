@@ -1,0 +1,1 @@
+"""The classes of images and objects, and how large the gap of each is."""

@@ -1,0 +1,1 @@
+"""Linear probes: trained on the classes of one dataset, tested on another."""
