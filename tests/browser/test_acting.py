@@ -210,6 +210,7 @@ def test_without_classes_columns_and_annotations_nothing_is_added(revisit: Visit
     assert "class" not in page.locator("#color option").all_inner_texts()
 
 
+@pytest.mark.slow
 def test_hundreds_of_classes_are_shown_in_parts_and_searched_as_a_whole(
     revisit: Visit, report: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_two_columns_that_go_together_are_both_named_and_say_so(tmp_path: Path) 
     assert cramers_v(np.arange(100) % 2, np.arange(100) % 3) < 0.2
 
 
+@pytest.mark.slow
 def test_what_merely_differs_between_classes_is_no_cause(tmp_path: Path) -> None:
     random = np.random.default_rng(4)
     label = random.integers(4, size=200)
@@ -176,6 +177,7 @@ def test_the_end_of_a_range_that_was_cut_is_wanted_more(tmp_path: Path) -> None:
     assert sum(value["today"] for value in rows[0]["values"]) == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_a_value_that_nobody_asks_for_is_told_and_one_that_is_missing_too(tmp_path: Path) -> None:
     random = np.random.default_rng(6)
     weathers = WEATHERS[random.integers(2, size=150)], WEATHERS[1 + random.integers(2, size=150)]

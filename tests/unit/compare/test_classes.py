@@ -123,6 +123,7 @@ def test_images_of_a_group_count_once(tmp_path: Path) -> None:
     assert [row["beyond_noise"] for row in rows.values()] == [False, True]
 
 
+@pytest.mark.slow
 def test_a_column_of_numbers_or_of_free_text_is_a_class_only_where_values_repeat(tmp_path: Path) -> None:
     vectors, _ = _draw({0: 30, 1: 30}, 0)
     run = compare_vectors(
@@ -195,6 +196,7 @@ def test_one_line_says_what_is_wrong_with_a_rule(tmp_path: Path) -> None:
             )
 
 
+@pytest.mark.slow
 def test_thousands_of_classes_and_names_that_are_odd(tmp_path: Path) -> None:
     vectors = np.random.default_rng(0).normal(size=(600, 4))
     names = [f'=cmd|"{number}"\n,é' for number in range(300)]

@@ -159,6 +159,7 @@ def test_images_of_an_archive_are_in_the_export(packed: tuple[gapscope.Run, Path
         export_run(run, "yolo", tmp_path / "yolo", images=ImageChoice(pick=5))
 
 
+@pytest.mark.slow
 def test_rows_of_an_array_become_pictures_and_what_is_no_image_is_not_copied(tmp_path: Path) -> None:
     random = np.random.default_rng(1)
     arrays = {name: random.integers(0, 4096, (14, 40, 48), dtype=np.uint16) for name in ("real", "synthetic")}

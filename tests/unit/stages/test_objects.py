@@ -51,6 +51,7 @@ def write_coco(folder: Path, images: list[AnnotatedImage], **more: Any) -> str:
     return f"{folder}/coco.json"
 
 
+@pytest.mark.slow
 def test_without_their_backgrounds_the_same_objects_are_alike(tmp_path: Path) -> None:
     datasets = {
         "real": write_coco(tmp_path / "real", draw_set(24, 0, "noise")),
