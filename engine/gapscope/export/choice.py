@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,10 +21,12 @@ from gapscope.store.datasets import Pair
 from gapscope.store.gaps import read_gaps, read_members
 from gapscope.store.index import read_entries
 from gapscope.store.location import Location
-from gapscope.store.manifests import ALL, read_manifest, table_name
+from gapscope.store.manifests import ALL, read_duplicates, read_groups_manifest, read_manifest, table_name
 from gapscope.store.run_store import RunStore
 
 _SHOWN_NAMES = 6
+_DUPLICATES = "duplicates"
+_GROUPS = ".groups"
 _UNRANKED = np.iinfo(np.int64).max
 
 
@@ -111,12 +114,12 @@ class ChosenImages:
         """The run that they are of."""
         return self.points.run
 
-    @property
+    @cached_property
     def dataset(self) -> list[str]:
         """Name of each one's dataset."""
         return [self.run.datasets[number] for number in self.points.dataset.tolist()]
 
-    @property
+    @cached_property
     def row(self) -> list[int]:
         """Row of each in its dataset's index."""
         return [int(row) for row in self.points.row.tolist()]
@@ -203,14 +206,39 @@ def _of_manifest(
         rows = table["row"][table["within_fdr"].astype(bool)].to_numpy(np.int64)
         found = index.find(run.datasets.index(pair.query), rows)
         return found[found >= 0], _lists_of(run, lists, pair), run.levels[-1], f"list {name}"
+    if name == _DUPLICATES:
+        return _duplicates(run, index), lists, run.levels[-1], f"list {name}"
     by_name = {_manifest_name(run, own): own for own in lists}
+    of_groups = by_name.get(name.removesuffix(_GROUPS)) if name.endswith(_GROUPS) else None
+    if of_groups is not None and run.record.has_groups(run.datasets[of_groups.query]):
+        return _representatives(run, index, of_groups), [of_groups], of_groups.level, f"list {name}"
     if name not in by_name:
-        names = [*across, *by_name]
+        names = [*across, *by_name, _DUPLICATES]
         more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
         known = f"{', '.join(names[:_SHOWN_NAMES])}{more}, as the files in {run.path / 'manifests'} are called"
         raise OptionError(f"this run has no such list; it has {known}", argument="list", value=name)
     own = by_name[name]
     return own.image, [own], own.level, f"list {name}"
+
+
+def _duplicates(run: RunStore, index: PointIndex) -> NDArray[np.int64]:
+    """Return the images of groups of copies, both sides, each once."""
+    table = read_duplicates(run.path).to_pandas()
+    sides = (table[["dataset", "row"]], table[["copy_dataset", "copy_row"]].set_axis(["dataset", "row"], axis=1))
+    found = [
+        int(index.find(run.datasets.index(dataset), np.array([row]))[0])
+        for pair in zip(*(side.itertuples(index=False) for side in sides), strict=True)
+        for dataset, row in pair
+    ]
+    return np.array(list(dict.fromkeys(place for place in found if place >= 0)), np.int64)
+
+
+def _representatives(run: RunStore, index: PointIndex, own: OutlierList) -> NDArray[np.int64]:
+    """Return an image of every group that is listed, best ranked first."""
+    pair = Pair(run.datasets[own.query], run.datasets[own.reference])
+    table = read_groups_manifest(run.path, own.level, pair, own.reading).to_pandas()
+    found = index.find(own.query, table["row"][table["listed"].astype(bool)].to_numpy(np.int64))
+    return found[found >= 0]
 
 
 def _manifest_name(run: RunStore, own: OutlierList) -> str:

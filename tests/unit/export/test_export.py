@@ -1,6 +1,7 @@
 import json
 import xml.etree.ElementTree as ET
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from vector_run import compare_vectors
 
 import gapscope
 from gapscope.errors import OptionError, RunError
-from gapscope.export import IMAGE_EXPORTS, RUN_EXPORTS, export_run
+from gapscope.export import IMAGE_EXPORTS, RUN_EXPORTS, ImageChoice, export_run
 from gapscope_cli.main import app
 
 
@@ -111,6 +112,22 @@ def test_an_export_goes_into_the_run_or_into_a_folder_that_is_new(small_run: gap
         export_run(small_run, "excel")
 
 
+def folder_of(run: gapscope.Run, folder: Path, **choice: Any) -> list[dict[str, Any]]:
+    """Return what an export says of its images."""
+    written = Path(str(export_run(run, "fiftyone", folder, images=ImageChoice(**choice))))
+    samples: list[dict[str, Any]] = json.loads((written / "samples.json").read_text(encoding="utf-8"))["samples"]
+    return samples
+
+
+def test_copies_are_exported_with_what_they_are_copies_of(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    vectors = {name: {"P5": random.normal(size=(60, 8))} for name in ("a", "b")}
+    vectors["b"]["P5"][7] = vectors["a"]["P5"][11]
+    run = compare_vectors(tmp_path / "run", vectors)
+    samples = folder_of(run, tmp_path / "out", list="duplicates")
+    assert {(sample["dataset"], sample["row"]) for sample in samples} == {("a", 11), ("b", 7)}
+
+
 def test_an_export_holds_the_groups_of_the_dataset_that_has_some(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     clips = np.repeat(random.normal(size=(60, 8)), 3, axis=0) + random.normal(scale=0.01, size=(180, 8))
@@ -122,5 +139,13 @@ def test_an_export_holds_the_groups_of_the_dataset_that_has_some(tmp_path: Path)
     assert set(of_drives["group"]) >= {str(number) for number in range(15)}
     assert outliers[outliers["query"] == "renders"]["group"].isna().all()
     assert set(run.group_outliers("P5", "drives", "renders").query("listed")["group"]) == set(of_drives["group"])
+    samples = folder_of(run, tmp_path / "groups", list="P5.drives-vs-renders.groups")
+    listed = run.group_outliers("P5", "drives", "renders").query("listed")
+    assert [sample["row"] for sample in samples] == listed["row"].tolist()
+    samples = folder_of(run, tmp_path / "few", list="P5.drives-vs-renders", pick=15)
+    # Of frames that are nearly the same, as unlike as possible means one of each clip.
+    assert len({sample["row"] // 3 for sample in samples}) == 15
+    with pytest.raises(OptionError, match="this run has no such list"):
+        folder_of(run, tmp_path / "none", list="P5.renders-vs-drives.groups")
     with pytest.raises(RunError, match="the images of renders count one by one"):
         run.group_outliers("P5", "renders", "drives")
