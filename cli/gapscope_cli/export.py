@@ -23,7 +23,7 @@ def export(
     ],
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FOLDER", help="Where to; RUN/export/KIND by default.", show_default=False),
+        typer.Option(metavar="FOLDER", help="Where to; RUN/export/FORM by default.", show_default=False),
     ] = None,
     list_: Annotated[
         str | None,

@@ -72,7 +72,7 @@ def export_run(
         >>> run = gapscope.open_run("runs/monday")
         >>> folder = export_run(run, "coco", "few", images=ImageChoice(kind="K1", pick=5))
         >>> sorted(path.name for path in folder.iterdir())
-        ['annotations.json']
+        ['annotations.json', 'images']
     """
     choice = images or ImageChoice()
     if to not in IMAGE_EXPORTS and to not in RUN_EXPORTS:

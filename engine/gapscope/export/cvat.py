@@ -1,5 +1,6 @@
 """A dataset in the form "CVAT for images 1.1", for a task in CVAT."""
 
+import re
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
@@ -11,7 +12,18 @@ from gapscope.progress import Progress
 from gapscope.sources.annotations.annotation import Annotation
 
 _TAG = "gapscope"
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _FACTS = ("dataset", "uri", "kind", "list", "rank", "q", "score")
+
+
+def xml_text(text: str) -> str:
+    r"""Return a text without the characters that XML cannot hold.
+
+    Example:
+        >>> xml_text("a\x00b")
+        'a\ufffdb'
+    """
+    return _NOT_XML.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def export_cvat(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
@@ -31,7 +43,7 @@ def export_cvat(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
             width, height = image.sized(path)
             name = image.uri if path is None else path.relative_to(folder / "images").as_posix()
             size = {"width": str(width), "height": str(height)}
-            element = ET.SubElement(root, "image", {"id": str(number), "name": _xml(name), **size})
+            element = ET.SubElement(root, "image", {"id": str(number), "name": xml_text(name), **size})
             for each in image.objects:
                 _add_object(element, each)
             _add_tag(element, image)
@@ -42,13 +54,13 @@ def export_cvat(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
 
 def _add_meta(root: ET.Element, name: str, size: int, names: list[str]) -> None:
     task = ET.SubElement(ET.SubElement(root, "meta"), "task")
-    ET.SubElement(task, "name").text = _xml(name)
+    ET.SubElement(task, "name").text = xml_text(name)
     ET.SubElement(task, "size").text = str(size)
     ET.SubElement(task, "mode").text = "annotation"
     labels = ET.SubElement(task, "labels")
     for each in names:
         label = ET.SubElement(labels, "label")
-        ET.SubElement(label, "name").text = _xml(each)
+        ET.SubElement(label, "name").text = xml_text(each)
         ET.SubElement(label, "type").text = "any"
         ET.SubElement(label, "attributes")
     label = ET.SubElement(labels, "label")
@@ -66,7 +78,7 @@ def _add_meta(root: ET.Element, name: str, size: int, names: list[str]) -> None:
 
 def _add_object(image: ET.Element, each: Annotation) -> None:
     common = {
-        "label": _xml(each.category or UNKNOWN),
+        "label": xml_text(each.category or UNKNOWN),
         "source": "file",
         # CVAT knows only whether something is hidden.
         "occluded": str(int((each.occlusion or 0) > 0)),
@@ -85,9 +97,4 @@ def _add_tag(element: ET.Element, image: AnnotatedImage) -> None:
     tag = ET.SubElement(element, "tag", {"label": _TAG, "source": "file"})
     for name in _FACTS:
         value = image.facts[name]
-        ET.SubElement(tag, "attribute", {"name": name}).text = "" if value is None else _xml(str(value))
-
-
-def _xml(text: str) -> str:
-    """Replace the characters that XML cannot hold."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+        ET.SubElement(tag, "attribute", {"name": name}).text = "" if value is None else xml_text(str(value))

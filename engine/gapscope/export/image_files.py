@@ -14,7 +14,6 @@ from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
 from gapscope.store.index import take_rows
 from gapscope.store.run_store import RunStore
-from gapscope.urls import is_url
 
 _ENDINGS = {
     b"\x89PNG": ".png",
@@ -102,7 +101,8 @@ def file_of(entry: Entry) -> str | None:
     if entry.offset < 0:
         return entry.uri
     path = entry.uri.rpartition("#")[0]
-    return path if entry.box is not None and (is_url(path) or Path(path).is_file()) else None
+    # With another # in it, it is a part of an archive or table, unless a file is called so.
+    return path if entry.box is not None and ("#" not in path or Path(path).is_file()) else None
 
 
 def stem_of(entry: Entry) -> str:

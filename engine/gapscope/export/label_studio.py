@@ -9,6 +9,7 @@ from urllib.parse import quote
 from gapscope.export.annotated_images import AnnotatedImage, annotated_images
 from gapscope.export.choice import ChosenImages
 from gapscope.export.coco import UNKNOWN, category_names
+from gapscope.export.cvat import xml_text
 from gapscope.export.image_files import ImageFiles, file_of
 from gapscope.progress import Progress
 from gapscope.urls import is_url
@@ -35,9 +36,10 @@ def export_label_studio(chosen: ChosenImages, folder: Path, progress: Progress) 
     tasks = []
     with progress.task("images", len(images), "image") as task:
         for number, image in enumerate(images, 1):
-            own = file_of(image.entry)
+            path, is_there = file_of(image.entry), False
             # Label Studio opens URLs by itself.
-            path, is_there = (own, False) if own is not None and is_url(own) else _find(files, image)
+            if path is None or not is_url(path):
+                path, is_there = files.find(image.dataset, image.row, image.entry)
             size = image.sized(Path(path) if is_there else None)
             if Path(path).is_relative_to(folder):
                 path = str(chosen.home / Path(path).relative_to(folder).as_posix())
@@ -46,10 +48,6 @@ def export_label_studio(chosen: ChosenImages, folder: Path, progress: Progress) 
     (folder / "tasks.json").write_text(json.dumps(tasks, ensure_ascii=False, indent=1), encoding="utf-8")
     ET.ElementTree(_interface(category_names(images))).write(folder / "labels.xml", encoding="utf-8")
     (folder / "README.txt").write_text(_READ_ME, encoding="utf-8")
-
-
-def _find(files: ImageFiles, image: AnnotatedImage) -> tuple[str, bool]:
-    return files.find(image.dataset, image.row, image.entry)
 
 
 def _task(image: AnnotatedImage, number: int, path: str, size: tuple[int, int]) -> dict[str, Any]:
@@ -83,7 +81,7 @@ def _region(image: AnnotatedImage, place: int, size: tuple[int, int]) -> dict[st
             "width": right - left,
             "height": bottom - top,
             "rotation": 0,
-            "rectanglelabels": [each.category or UNKNOWN],
+            "rectanglelabels": [xml_text(each.category or UNKNOWN)],
         },
     }
 
@@ -94,5 +92,5 @@ def _interface(names: list[str]) -> ET.Element:
     ET.SubElement(view, "Image", {"name": "image", "value": "$image", "zoom": "true"})
     labels = ET.SubElement(view, "RectangleLabels", {"name": "label", "toName": "image"})
     for name in names or [UNKNOWN]:
-        ET.SubElement(labels, "Label", {"value": name})
+        ET.SubElement(labels, "Label", {"value": xml_text(name)})
     return view
