@@ -1,9 +1,10 @@
-"""Checks of what belongs to one dataset: index, counts, embeddings, flags and thumbnails."""
+"""Checks of what belongs to one dataset: index, annotations, counts, embeddings, flags and thumbnails."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.sources.rejects import STATUSES
+from gapscope.store.annotations import annotations_path, read_annotations
 from gapscope.store.groups import groups_path, read_groups
 from gapscope.store.image_stats import image_stats_path, read_block_image_stats
 from gapscope.store.index import index_path, row_groups
@@ -53,6 +54,15 @@ def check_index(run: RunStore, name: str) -> tuple[Check, Statuses | None]:
     if not check.expect(not unknown, where, f"has rows of an unknown status: {unknown[:3]}", "listing", name):
         return check, None
     return check, statuses
+
+
+def check_annotations(run: RunStore, name: str) -> Check:
+    """Read the annotations of a dataset that has some. Whatever command lists the dataset again writes them again."""
+    check = Check(what=f"annotations of {name}", unit="row")
+    with check.reading(relative_name(annotations_path(run.path, name), run.path), "comparison"):
+        table = read_annotations(run, name)
+        check.count = 0 if table is None else len(table)
+    return check
 
 
 def check_image_groups(run: RunStore, name: str, statuses: Statuses | None) -> Check:

@@ -133,6 +133,12 @@ def test_annotations_are_kept_follow_changes_and_embed_nothing_again(tmp_path: P
     annotations_path(run.path, "a").unlink()
     with pytest.raises(DamageError, match=r"a\.parquet is missing"):
         read_annotations(gapscope.open_run(run.path).store, "a")
+    (fault,) = gapscope.verify(run.path).faults
+    assert (fault.path, fault.part) == ("annotations/a.parquet", "comparison")
+    gapscope.verify(run.path, repair=True)
+    mended = quick_compare(datasets, tmp_path / "run", **options)
+    assert len(read_annotations(mended.store, "a") or ()) == count
+    assert gapscope.verify(run.path).sound
 
 
 def test_images_without_objects_count_among_the_annotations_of_objects(tmp_path: Path) -> None:
