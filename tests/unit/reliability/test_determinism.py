@@ -5,8 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 from quick_compare import DatasetFolders, quick_compare, read_run_files
+from threadpoolctl import threadpool_limits
 
 import gapscope
 from gapscope.export import IMAGE_EXPORTS, RUN_EXPORTS, export_run
@@ -35,6 +37,24 @@ def test_exports(second_run: gapscope.Run, finished: Path, tmp_path: Path, kind:
     second = export_run(second_run, kind, tmp_path / "other")
     assert files(first) == files(second)
     assert files(first)
+
+
+@pytest.mark.slow
+def test_one_thread_gives_what_two_give(two_folders: tuple[Path, Path], tmp_path: Path) -> None:
+    sources = dict(zip(("real", "synthetic"), two_folders, strict=True))
+    found = []
+    for threads in (2, 1):
+        before = torch.get_num_threads()
+        torch.set_num_threads(threads)
+        try:
+            with threadpool_limits(threads):
+                run = gapscope.compare(
+                    sources, out=tmp_path / str(threads) / "run", model="bundled", size=64, cluster="inline"
+                )
+        finally:
+            torch.set_num_threads(before)
+        found.append([(run.path / name).read_bytes() for name in ("metrics.json", "gaps.json", "classes.csv")])
+    assert found[0] == found[1]
 
 
 def test_the_page_in_one_file(finished: Path, tmp_path: Path) -> None:
