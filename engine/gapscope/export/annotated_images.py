@@ -134,19 +134,15 @@ def _objects(
     annotated: pa.Table, rows: NDArray[np.int64], uris: list[str], *, of_objects: bool
 ) -> tuple[list[str], dict[str, list[dict[str, Any]]]]:
     """Return the name of the image of each row, and by this name what is annotated in it."""
-    if not of_objects:
-        own = annotated.filter(pc.is_in(annotated["row"], value_set=pa.array(rows)))
-        by_name: dict[str, list[dict[str, Any]]] = {}
-        for each in own.to_pylist():
-            by_name.setdefault(each["uri"], []).append(each)
-        return uris, by_name
+    key = "image" if of_objects else "uri"
     mine = annotated.filter(pc.is_in(annotated["row"], value_set=pa.array(rows)))
-    image = dict(zip(mine["row"].to_pylist(), mine["image"].to_pylist(), strict=True))
-    own = annotated.filter(pc.is_in(annotated["image"], value_set=mine["image"].combine_chunks()))
-    by_name = {}
+    # The other objects of an image may be in rows that were not chosen, or in none.
+    own = annotated.filter(pc.is_in(annotated[key], value_set=mine[key].combine_chunks())) if of_objects else mine
+    by_name: dict[str, list[dict[str, Any]]] = {}
     for each in own.to_pylist():
-        by_name.setdefault(each["image"], []).append(each)
-    return [image[row] for row in rows.tolist()], by_name
+        by_name.setdefault(each[key], []).append(each)
+    names = dict(zip(mine["row"].to_pylist(), mine[key].to_pylist(), strict=True))
+    return [names.get(row, uri) for row, uri in zip(rows.tolist(), uris, strict=True)], by_name
 
 
 def _annotation(each: Mapping[str, Any], entries: Sequence[Entry], at_row: Mapping[int, int]) -> Annotation:
