@@ -100,10 +100,7 @@ def _print_classes(run: "Run") -> None:
             level, rows = worst
             shown = ", ".join(f"{plain_line(name)} {format_share(gap)}" for name, gap in rows)
             lines.append(f"largest gaps of classes of {pair.query}, at {level}: {shown}")
-    if lines:
-        typer.echo("")
-    for line in lines:
-        typer.echo(line)
+    _print_paragraph(lines)
 
 
 def _print_causes(run: "Run") -> None:
@@ -118,6 +115,11 @@ def _print_causes(run: "Run") -> None:
         lines += [
             f"what {pair.query} wants of {pair.reference}: {plain_line(row['sentence'])}" for row in wanted[:_N_RANKED]
         ]
+    _print_paragraph(lines)
+
+
+def _print_paragraph(lines: "list[str]") -> None:
+    """Print lines behind an empty one; nothing for none."""
     if lines:
         typer.echo("")
     for line in lines:

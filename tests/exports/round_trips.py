@@ -21,9 +21,6 @@ from annotated_shapes import draw_set
 from quick_compare import quick_compare
 
 from gapscope.export import ImageChoice, export_run
-from gapscope.export.annotated_images import annotated_images
-from gapscope.export.choice import choose_images
-from gapscope.progress import Silent
 
 
 class Reader(NamedTuple):
@@ -77,16 +74,18 @@ def main() -> None:
 
 def write_exports(folder: Path) -> None:
     """Export a list in every form, and write what it holds."""
-    data = {
-        name: as_coco(draw_set(24, seed, background), folder / name)
-        for seed, (name, background) in enumerate({"real": "noise", "synthetic": "stripes"}.items())
-    }
+    drawn = {"real": draw_set(24, 0, "noise"), "synthetic": draw_set(24, 1, "stripes")}
+    data = {name: as_coco(images, folder / name) for name, images in drawn.items()}
     run = quick_compare(data, folder / "run", levels=["P5"], heat_maps="off", group="none")
-    choice = ImageChoice(list="P5.real-vs-synthetic", pick=12)
     for to in {reader.to for reader in READERS}:
-        export_run(run, to, folder / to, images=choice)
-    images = annotated_images(choose_images(run.store, choice, 1000, folder, Silent()))
-    expected = {image.uri: [(each.category, *(each.edges or ())) for each in image.objects] for image in images}
+        export_run(run, to, folder / to, images=ImageChoice(list="P5.real-vs-synthetic", pick=12))
+    samples = json.loads((folder / "fiftyone" / "samples.json").read_text(encoding="utf-8"))["samples"]
+    boxes = {
+        str(folder / name / "images" / image.name): [(each.category, *(each.edges or ())) for each in image.objects]
+        for name, images in drawn.items()
+        for image in images
+    }
+    expected = {sample["uri"]: boxes[sample["uri"]] for sample in samples}
     (folder / "expected.json").write_text(json.dumps(expected), encoding="utf-8")
 
 

@@ -1,6 +1,6 @@
 """The images of an export with the objects that are annotated in them, for the forms of annotations."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,7 @@ class AnnotatedImage:
         """Return width and height in pixels, of the file where nothing tells them; 0 and 0 if unknown."""
         if self.width > 0 and self.height > 0:
             return round(self.width), round(self.height)
-        if file is None:
+        if file is None or not file.is_file():
             return 0, 0
         with file.open("rb") as opened:
             return size_from_head(opened)
@@ -78,7 +78,7 @@ def standing_facts(standing: Standing | None) -> dict[str, Any]:
         name: None if np.isnan(value) else float(f"{value:.6g}")
         for name, value in (("q", standing.q), ("score", standing.score))
     }
-    return {"list": standing.manifest, "reference": standing.reference, "rank": standing.rank, **numbers}
+    return {"list": standing.list, "reference": standing.reference, "rank": standing.rank, **numbers}
 
 
 def annotated_images(chosen: ChosenImages) -> list[AnnotatedImage]:
@@ -160,6 +160,6 @@ def _annotation(each: Mapping[str, Any], entries: Sequence[Entry], at_row: Mappi
     )
 
 
-def has_annotations(run: RunStore, datasets: Sequence[str]) -> bool:
+def has_annotations(run: RunStore, datasets: Iterable[str]) -> bool:
     """Return whether the source of any of some datasets has annotations."""
     return any(run.record.datasets[name].annotations is not None for name in datasets)

@@ -67,7 +67,7 @@ class Standing(NamedTuple):
     """What a list says of an image.
 
     Attributes:
-        manifest: name of the list.
+        list: its name.
         level: its level.
         reading: its reading.
         reference: the dataset that the image does not look like.
@@ -76,7 +76,7 @@ class Standing(NamedTuple):
         score: how far the image is from the reference.
     """
 
-    manifest: str
+    list: str
     level: str
     reading: str
     reference: str
@@ -188,7 +188,7 @@ def _find(
 ) -> tuple[NDArray[np.int64], list[OutlierList], str, str]:
     """Return positions, the lists that say how they stand, the level at which they differ, and words for them."""
     if choice.list is not None:
-        return _of_manifest(run, index, lists, choice.list)
+        return _of_list(run, index, lists, choice.list)
     if choice.kind is not None:
         return _of_kind(run, index, lists, choice.kind)
     assert choice.selection is not None
@@ -196,7 +196,7 @@ def _find(
     return found, lists, run.levels[-1], f"selection {choice.selection.name}"
 
 
-def _of_manifest(
+def _of_list(
     run: RunStore, index: PointIndex, lists: list[OutlierList], name: str
 ) -> tuple[NDArray[np.int64], list[OutlierList], str, str]:
     across = {table_name(ALL, pair, "as-is"): pair for pair in run.pairs}
@@ -208,7 +208,7 @@ def _of_manifest(
         return found[found >= 0], _lists_of(run, lists, pair), run.levels[-1], f"list {name}"
     if name == _DUPLICATES:
         return _duplicates(run, index), lists, run.levels[-1], f"list {name}"
-    by_name = {_manifest_name(run, own): own for own in lists}
+    by_name = {_list_name(run, own): own for own in lists}
     of_groups = by_name.get(name.removesuffix(_GROUPS)) if name.endswith(_GROUPS) else None
     if of_groups is not None and run.record.has_groups(run.datasets[of_groups.query]):
         return _representatives(run, index, of_groups), [of_groups], of_groups.level, f"list {name}"
@@ -222,15 +222,14 @@ def _of_manifest(
 
 
 def _duplicates(run: RunStore, index: PointIndex) -> NDArray[np.int64]:
-    """Return the images of groups of copies, both sides, each once."""
+    """Return the images of pairs of copies, both sides, each once."""
     table = read_duplicates(run.path).to_pandas()
-    sides = (table[["dataset", "row"]], table[["copy_dataset", "copy_row"]].set_axis(["dataset", "row"], axis=1))
-    found = [
-        int(index.find(run.datasets.index(dataset), np.array([row]))[0])
-        for pair in zip(*(side.itertuples(index=False) for side in sides), strict=True)
-        for dataset, row in pair
-    ]
-    return np.array(list(dict.fromkeys(place for place in found if place >= 0)), np.int64)
+    found = np.full((len(table), 2), -1, np.int64)
+    for side, (dataset, row) in enumerate((("dataset", "row"), ("copy_dataset", "copy_row"))):
+        for number, name in enumerate(run.datasets):
+            own = (table[dataset] == name).to_numpy()
+            found[own, side] = index.find(number, table[row].to_numpy(np.int64)[own])
+    return np.array(list(dict.fromkeys(found[found >= 0].tolist())), np.int64)
 
 
 def _representatives(run: RunStore, index: PointIndex, own: OutlierList) -> NDArray[np.int64]:
@@ -241,7 +240,7 @@ def _representatives(run: RunStore, index: PointIndex, own: OutlierList) -> NDAr
     return found[found >= 0]
 
 
-def _manifest_name(run: RunStore, own: OutlierList) -> str:
+def _list_name(run: RunStore, own: OutlierList) -> str:
     return table_name(own.level, Pair(run.datasets[own.query], run.datasets[own.reference]), own.reading)
 
 
@@ -312,7 +311,7 @@ def _standing(run: RunStore, lists: Sequence[OutlierList]) -> dict[int, Standing
     """Return, by position, what the list says in which an image ranks best."""
     best: dict[int, Standing] = {}
     for own in lists:
-        name, reference = _manifest_name(run, own), run.datasets[own.reference]
+        name, reference = _list_name(run, own), run.datasets[own.reference]
         for image, rank, (_, q, score, _) in zip(
             own.image.tolist(), own.rank.tolist(), own.numbers.tolist(), strict=True
         ):

@@ -23,7 +23,7 @@ def export_coco(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
     it.
     """
     images = annotated_images(chosen)
-    names = category_names(images)
+    numbers = category_numbers(images)
     files = ImageFiles(chosen.run, folder / "images", progress)
     listed, annotations = list[dict[str, Any]](), list[dict[str, Any]]()
     with progress.task("images", len(images), "image") as task:
@@ -33,7 +33,7 @@ def export_coco(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
             name = image.uri if path is None else path.relative_to(folder / "images").as_posix()
             listed.append({"id": number, "file_name": name, "width": width, "height": height, "gapscope": image.facts})
             for place, each in enumerate(image.objects):
-                own = _annotation(each, len(annotations) + 1, number, names)
+                own = _annotation(each, len(annotations) + 1, number, numbers)
                 if place in image.chosen:
                     own["gapscope"] = standing_facts(chosen.standing[image.chosen[place]])
                 annotations.append(own)
@@ -42,24 +42,25 @@ def export_coco(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
         "info": {"description": f"{chosen.what} of the run {chosen.run.path.name}"},
         "images": listed,
         "annotations": annotations,
-        "categories": [{"id": place, "name": name} for place, name in enumerate(names, 1)],
+        "categories": [{"id": own + 1, "name": name} for name, own in numbers.items()],
     }
     (folder / "annotations.json").write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
-def category_names(images: list[AnnotatedImage]) -> list[str]:
-    """Return the categories of all objects, by name."""
-    return sorted({each.category or UNKNOWN for image in images for each in image.objects})
+def category_numbers(images: list[AnnotatedImage]) -> dict[str, int]:
+    """Return the categories of all objects, in the order of their names, with their numbers from 0."""
+    names = sorted({each.category or UNKNOWN for image in images for each in image.objects})
+    return {name: number for number, name in enumerate(names)}
 
 
-def _annotation(each: Annotation, id_: int, image: int, names: list[str]) -> dict[str, Any]:
+def _annotation(each: Annotation, id_: int, image: int, numbers: dict[str, int]) -> dict[str, Any]:
     assert each.edges is not None
     left, top, right, bottom = each.edges
     area = each.area if each.area is not None else (right - left) * (bottom - top)
     return {
         "id": id_,
         "image_id": image,
-        "category_id": names.index(each.category or UNKNOWN) + 1,
+        "category_id": numbers[each.category or UNKNOWN] + 1,
         "bbox": [left, top, right - left, bottom - top],
         "area": area,
         "iscrowd": int(each.crowd),

@@ -2,11 +2,12 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Collection
 from pathlib import Path
 
 from gapscope.export.annotated_images import AnnotatedImage, annotated_images
 from gapscope.export.choice import ChosenImages
-from gapscope.export.coco import UNKNOWN, category_names
+from gapscope.export.coco import UNKNOWN, category_numbers
 from gapscope.export.image_files import ImageFiles
 from gapscope.progress import Progress
 from gapscope.sources.annotations.annotation import Annotation
@@ -36,7 +37,7 @@ def export_cvat(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
     files = ImageFiles(chosen.run, folder / "images", progress)
     root = ET.Element("annotations")
     ET.SubElement(root, "version").text = "1.1"
-    _add_meta(root, chosen.what, len(images), category_names(images))
+    _add_meta(root, chosen.what, len(images), category_numbers(images))
     with progress.task("images", len(images), "image") as task:
         for number, image in enumerate(images):
             path = files.write(image.dataset, image.row, image.entry)
@@ -52,7 +53,7 @@ def export_cvat(chosen: ChosenImages, folder: Path, progress: Progress) -> None:
     ET.ElementTree(root).write(folder / "annotations.xml", encoding="utf-8", xml_declaration=True)
 
 
-def _add_meta(root: ET.Element, name: str, size: int, names: list[str]) -> None:
+def _add_meta(root: ET.Element, name: str, size: int, names: Collection[str]) -> None:
     task = ET.SubElement(ET.SubElement(root, "meta"), "task")
     ET.SubElement(task, "name").text = xml_text(name)
     ET.SubElement(task, "size").text = str(size)

@@ -3,10 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.neighbors.embedding_view import read_rows_float32, standardize
+from gapscope.neighbors.embedding_view import standardize
 from gapscope.progress import Progress, Task
-from gapscope.report.points import PointIndex
-from gapscope.store.pyramid import open_embeddings
+from gapscope.report.points import PointIndex, read_point_embeddings
 from gapscope.store.run_store import RunStore
 
 _MAX_CANDIDATES = 100_000
@@ -35,8 +34,12 @@ def pick_diverse(
         return images
     if len(images) > max(_MAX_CANDIDATES, count):
         images = images[np.linspace(0, len(images) - 1, max(_MAX_CANDIDATES, count)).astype(np.int64)]
+    scaler = run.record.scaler[level]
+    mean, std = np.asarray(scaler.mean, np.float32), np.asarray(scaler.std, np.float32)
+    embeddings = read_point_embeddings(run, level, index, images)
+    vectors = standardize(embeddings, mean, std, run.record.config.neighbors.metric)
     with progress.task("diverse images", count, "image") as task:
-        return images[k_center(_vectors(run, index, images, level), count, task)]
+        return images[k_center(vectors, count, task)]
 
 
 def k_center(vectors: NDArray[np.float32], count: int, task: Task | None = None) -> NDArray[np.int64]:
@@ -63,19 +66,3 @@ def k_center(vectors: NDArray[np.float32], count: int, task: Task | None = None)
         if task is not None:
             task.advance(1)
     return chosen
-
-
-def _vectors(run: RunStore, index: PointIndex, images: NDArray[np.int64], level: str) -> NDArray[np.float32]:
-    """Return (n, channels) standardized embeddings of images at a level, in their order."""
-    scaler, metric = run.record.scaler[level], run.record.config.neighbors.metric
-    mean, std = np.asarray(scaler.mean, np.float32), np.asarray(scaler.std, np.float32)
-    vectors = np.empty((len(images), len(mean)), np.float32)
-    for number, name in enumerate(run.datasets):
-        own = np.flatnonzero(index.dataset[images] == number)
-        if len(own):
-            rows = index.row[images[own]]
-            # Reading rows in their order on disk touches each chunk once.
-            order = np.argsort(rows, kind="stable")
-            values = read_rows_float32(open_embeddings(run, name, level), rows[order])
-            vectors[own[order]] = standardize(values, mean, std, metric)
-    return vectors

@@ -8,7 +8,7 @@ from typing import Any
 from gapscope.export.annotated_images import annotated_images, standing_facts
 from gapscope.export.choice import ChosenImages
 from gapscope.export.coco import UNKNOWN
-from gapscope.export.image_files import ImageFiles, file_of
+from gapscope.export.image_files import ImageFiles, file_of, path_in_export
 from gapscope.progress import Progress
 from gapscope.sources.annotations.annotation import Annotation
 
@@ -45,10 +45,9 @@ def export_fiftyone(chosen: ChosenImages, folder: Path, progress: Progress) -> N
     with progress.task("samples", len(chosen), "image") as task:
         for at, (name, row, entry) in enumerate(zip(chosen.dataset, chosen.row, chosen.entries, strict=True)):
             path, is_there = files.find(name, row, entry)
-            inside = Path(path).is_relative_to(folder)
             samples.append(
                 {
-                    "filepath": str(Path(path).relative_to(folder)) if inside else path,
+                    "filepath": path_in_export(path, folder),
                     "tags": [name],
                     "metadata": None,
                     "_media_type": "image",
@@ -73,7 +72,7 @@ def _detections(chosen: ChosenImages) -> dict[int, dict[str, Any]]:
     found: dict[int, dict[str, Any]] = {}
     for image in annotated_images(chosen):
         path = file_of(image.entry)
-        size = image.sized(None if path is None or not Path(path).is_file() else Path(path))
+        size = image.sized(None if path is None else Path(path))
         if not image.objects or not min(size):
             continue
         if not chosen.run.record.config.objects:

@@ -90,6 +90,16 @@ class ImageFiles:
         return self._sources[dataset]
 
 
+def path_in_export(path: str | Path, folder: Path) -> str:
+    """Return a path below the folder of an export relative to it, and any other as it is.
+
+    Example:
+        >>> path_in_export("/out/data/1.png", Path("/out")), path_in_export("s3://b/1.png", Path("/out"))
+        ('data/1.png', 's3://b/1.png')
+    """
+    return Path(path).relative_to(folder).as_posix() if Path(path).is_relative_to(folder) else str(path)
+
+
 def file_of(entry: Entry) -> str | None:
     """Return the path or URL of the file that an image or the image of an object is; None for a part of a file.
 

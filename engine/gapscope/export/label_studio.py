@@ -2,13 +2,14 @@
 
 import json
 import xml.etree.ElementTree as ET
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from gapscope.export.annotated_images import AnnotatedImage, annotated_images
 from gapscope.export.choice import ChosenImages
-from gapscope.export.coco import UNKNOWN, category_names
+from gapscope.export.coco import UNKNOWN, category_numbers
 from gapscope.export.cvat import xml_text
 from gapscope.export.image_files import ImageFiles, file_of
 from gapscope.progress import Progress
@@ -46,7 +47,7 @@ def export_label_studio(chosen: ChosenImages, folder: Path, progress: Progress) 
             tasks.append(_task(image, number, path, size))
             task.advance(1, rejected=int(not is_there and not is_url(path)))
     (folder / "tasks.json").write_text(json.dumps(tasks, ensure_ascii=False, indent=1), encoding="utf-8")
-    ET.ElementTree(_interface(category_names(images))).write(folder / "labels.xml", encoding="utf-8")
+    ET.ElementTree(_interface(category_numbers(images))).write(folder / "labels.xml", encoding="utf-8")
     (folder / "README.txt").write_text(_READ_ME, encoding="utf-8")
 
 
@@ -86,7 +87,7 @@ def _region(image: AnnotatedImage, place: int, size: tuple[int, int]) -> dict[st
     }
 
 
-def _interface(names: list[str]) -> ET.Element:
+def _interface(names: Collection[str]) -> ET.Element:
     view = ET.Element("View")
     ET.SubElement(view, "Header", {"value": "$list, rank $rank"})
     ET.SubElement(view, "Image", {"name": "image", "value": "$image", "zoom": "true"})

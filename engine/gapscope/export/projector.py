@@ -5,14 +5,13 @@ import re
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from gapscope.export.choice import ChosenImages
 from gapscope.progress import Progress
+from gapscope.report.points import read_point_embeddings
 from gapscope.report.selection import PlottedPoints
 from gapscope.report.tiles import Pictures
-from gapscope.store.pyramid import open_embeddings
 
 MAX_POINTS = 10_000
 """With more points the projector becomes slow, and its sprite may not be wider than 8,192 pixels."""
@@ -40,28 +39,13 @@ def export_projector(chosen: ChosenImages, folder: Path, progress: Progress) -> 
     uris = [_sanitize(entry.uri) for entry in chosen.entries]
     with progress.task("levels", len(run.levels), "level") as task:
         for level in run.levels:
-            np.savetxt(folder / f"{level}.tsv", _embeddings(plotted, level), fmt="%.5g", delimiter="\t")
+            embeddings = read_point_embeddings(run, level, plotted.index, plotted.image)
+            np.savetxt(folder / f"{level}.tsv", embeddings, fmt="%.5g", delimiter="\t")
             _write_metadata(folder / f"{level}.metadata.tsv", chosen, level, uris)
             task.advance(1)
     _write_sprite(folder / "sprite.png", plotted, progress)
     config = "".join(_CONFIG.format(level=level, side=_THUMBNAIL_SIDE) for level in run.levels)
     (folder / "projector_config.pbtxt").write_text(config, encoding="utf-8")
-
-
-def _embeddings(plotted: PlottedPoints, level: str) -> NDArray[np.float32]:
-    """Return (n, channels) embeddings in the order of the plotted points."""
-    parts = []
-    for number, name in enumerate(plotted.run.datasets):
-        in_dataset = plotted.dataset == number
-        rows = plotted.row[in_dataset]
-        # Reading rows in their order on disk touches each chunk once.
-        order = np.argsort(rows, kind="stable")
-        values = np.asarray(open_embeddings(plotted.run, name, level).oindex[rows[order]], np.float32)
-        parts.append((in_dataset, values[np.argsort(order, kind="stable")]))
-    embeddings = np.empty((len(plotted.image), parts[0][1].shape[1]), np.float32)
-    for in_dataset, values in parts:
-        embeddings[in_dataset] = values
-    return embeddings
 
 
 def _write_metadata(path: Path, chosen: ChosenImages, level: str, uris: list[str]) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from gapscope.export.choice import ChosenImages
-from gapscope.export.image_files import ImageFiles
+from gapscope.export.image_files import ImageFiles, path_in_export
 from gapscope.export.image_table import image_table
 from gapscope.progress import Progress
 from gapscope.store.gaps import read_gaps, read_members
@@ -48,7 +48,7 @@ def export_spotlight(chosen: ChosenImages, folder: Path, progress: Progress) -> 
     with progress.task("images", len(chosen), "image") as task:
         for name, row, entry in zip(chosen.dataset, chosen.row, chosen.entries, strict=True):
             path, is_there = files.find(name, row, entry)
-            paths.append(str(Path(path).relative_to(folder)) if Path(path).is_relative_to(folder) else path)
+            paths.append(path_in_export(path, folder))
             task.advance(1, rejected=int(not is_there))
     table = table.append_column("image", pa.array(paths, pa.string()))
     for level in chosen.run.levels:

@@ -9,10 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from gapscope.neighbors.embedding_view import read_rows_float32
 from gapscope.store.datasets import concatenated_slices
 from gapscope.store.groups import read_all_groups
 from gapscope.store.index import row_groups, rows_read
 from gapscope.store.layouts import read_layout
+from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import uri_hashes
 
@@ -109,6 +111,22 @@ def read_points(
     first_rows = np.array([run.record.row_slices[name].start for name in run.datasets], np.int64)
     rows = first_rows[index.dataset[images]] + index.row[images]
     return coordinates[rows], clusters[rows]
+
+
+def read_point_embeddings(
+    run: RunStore, level: str, index: PointIndex, images: NDArray[np.int64]
+) -> NDArray[np.float32]:
+    """Return the (m, channels) embeddings of m images at a level, in their order."""
+    parts = []
+    for number, name in enumerate(index.datasets):
+        own = np.flatnonzero(index.dataset[images] == number)
+        # Reading rows in their order on disk touches each chunk once.
+        own = own[np.argsort(index.row[images[own]], kind="stable")]
+        parts.append((own, read_rows_float32(open_embeddings(run, name, level), index.row[images[own]])))
+    embeddings = np.empty((len(images), parts[0][1].shape[1]), np.float32)
+    for own, values in parts:
+        embeddings[own] = values
+    return embeddings
 
 
 def rows_of_uris(run: RunStore, dataset: str, uris: Iterable[str]) -> dict[str, int]:
