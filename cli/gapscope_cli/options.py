@@ -19,6 +19,7 @@ METAVARS = {
     "out": "RUN",
     "weights": "FILE",
     "levels": "P3,P5",
+    "vectors": "NAME=SOURCE",
     "size": "PIXELS",
     "max_pixels": "PIXELS",
     "speedups": "NAMES",
@@ -41,6 +42,7 @@ _TYPES: dict[str, Any] = {
     "levels": str | None,
     "speedups": str,
     "cache": str | None,
+    "vectors": list[str],
 } | dict.fromkeys(OF_ONE_DATASET, list[str])
 _GROUP_OF = {name: title for title, group in OPTION_GROUPS.items() for name in group}
 
@@ -82,7 +84,9 @@ def with_options(options: Mapping[str, Option]) -> Callable[[Callable[..., None]
 
 def _parameter(option: Option) -> inspect.Parameter:
     default = option.default
-    if isinstance(default, tuple):
+    if option.name == "vectors":
+        default = []
+    elif isinstance(default, tuple):
         default = ",".join(default)
     if option.name in OF_ONE_DATASET:
         default = [default]
@@ -91,7 +95,7 @@ def _parameter(option: Option) -> inspect.Parameter:
         metavar=METAVARS.get(option.name),
         help=option.help,
         rich_help_panel=_GROUP_OF.get(option.name),
-        show_default=default is not MISSING and default is not None and default is not False,
+        show_default=default is not MISSING and default not in (None, False, []),
     )
     return inspect.Parameter(
         option.name,

@@ -115,6 +115,9 @@ class ValueRange:
         return f"{self.low:.15g}:{self.high:.15g}"
 
 
+VectorsOption = Mapping[str, Any] | Sequence[str]
+"""`NAME=SOURCE` texts; or by dataset, a source or an array by level."""
+
 ValueRangeOption = str | tuple[float, float] | Mapping[str, str | tuple[float, float]]
 """The range of all datasets, as `LOW:HIGH`, `auto` or two numbers; that of one, as `NAME=LOW:HIGH`; or a dict."""
 
@@ -198,7 +201,10 @@ class ModelSettings(_Checked):
     ] = None
     levels: Annotated[
         Sequence[str] | None,
-        Help("Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default."),
+        Help(
+            "Names of the levels to keep: of the network, from P2 (fine texture) to P6 (whole scene), and of vectors "
+            "that datasets bring; by default those that they bring, or all of the network's if they bring none."
+        ),
     ] = None
     size: Annotated[
         int | None,
@@ -222,6 +228,13 @@ class ModelSettings(_Checked):
     min_side: Annotated[
         int, Help("Leave out objects whose box has a side of fewer pixels than this."), Bounds(0, 2**31 - 1)
     ] = 0
+    vectors: Annotated[
+        VectorsOption,
+        Help(
+            "Vectors from elsewhere of a dataset's images, as further levels: NAME=SOURCE, such as "
+            "real=clip.npy::clip, with one vector per image in the order in which they are listed. More than one may be given."
+        ),
+    ] = ()
     value_range: Annotated[
         ValueRangeOption,
         Help(

@@ -53,8 +53,8 @@ class LevelOrder:
 def level_order(run: RunStore, dataset: str, groups: ImageGroups, reading: Reading) -> LevelOrder:
     """Measure which levels of a dataset are fine and which coarse.
 
-    Levels of one stride, such as vectors from elsewhere or the blocks of a transformer, have no order of scale, and
-    neither have levels that all see the same.
+    Levels of one stride, such as the blocks of a transformer, have no order of scale, and neither have levels that all
+    see the same. Vectors from elsewhere, of no known stride, are neither fine nor coarse.
     """
     levels = run.levels
     if len(levels) < 2:
@@ -63,13 +63,14 @@ def level_order(run: RunStore, dataset: str, groups: ImageGroups, reading: Readi
     for level in levels:
         judge = next(other for other in reversed(levels) if other != level)
         seen[level] = content_seen(run, level, dataset, groups, open_view(run, dataset, judge, reading), reading)
-    least, most = min(seen.values()), max(seen.values())
-    content = [level for level in levels if seen[level] >= _SEES * most]
-    strides = [level.stride for level in run.record.model.levels]
-    if len(set(strides)) < len(strides) or most - least < _MIN_RANGE:
+    content = [level for level in levels if seen[level] >= _SEES * max(seen.values())]
+    strides = {level.name: level.stride for level in run.record.model.levels if level.stride}
+    ordered = {level: seen[level] for level in strides}
+    least, most = min(ordered.values(), default=0.0), max(ordered.values(), default=0.0)
+    if len(set(strides.values())) < len(strides) or most - least < _MIN_RANGE:
         return LevelOrder(seen=seen, content=content, fine=(), coarse=())
-    coarse = [level for level in levels if seen[level] >= (least + most) / 2]
-    return LevelOrder(seen=seen, content=content, fine=[name for name in levels if name not in coarse], coarse=coarse)
+    coarse = [level for level in ordered if ordered[level] >= (least + most) / 2]
+    return LevelOrder(seen=seen, content=content, fine=[name for name in ordered if name not in coarse], coarse=coarse)
 
 
 @dataclass(frozen=True, kw_only=True)

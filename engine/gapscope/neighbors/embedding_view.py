@@ -27,7 +27,7 @@ class EmbeddingView:
     `to_distance` turns these into distances of the metric.
 
     Attributes:
-        embeddings: (rows, channels) float16.
+        embeddings: (rows, channels) float16, or float32 where vectors were brought.
         rows: the rows that hold an embedding, ascending; position i of the view is row `rows[i]`.
         mean: (channels,) float32, which is subtracted from each embedding.
         std: (channels,) float32, which each embedding is divided by.
@@ -144,7 +144,8 @@ def concat_views(views: Sequence[EmbeddingView], positions: NDArray[np.int64] | 
     """
     if positions is None:
         positions = np.arange(sum(map(len, views)))
-    channels, dtype = views[0].channels, views[0].embeddings.dtype
+    channels = views[0].channels
+    dtype = np.result_type(*(view.embeddings.dtype for view in views))
     array = zarr.create_array(
         {}, shape=(len(positions), channels), dtype=dtype, chunks=(_TILE_ROWS, channels), compressors=None
     )

@@ -136,13 +136,15 @@ def level_words(run: RunStore) -> list[dict[str, object]]:
     """
     strides = [level.stride for level in run.record.model.levels]
     size = run.record.config.embed.size
-    ordered = len(set(strides)) == len(strides)
+    # Of vectors from elsewhere, no stride is known.
+    known = [stride for stride in strides if stride]
+    ordered = len(set(known)) == len(known)
     return [
         {
             "word": _WORDS.get(stride, "scene" if stride > max(_WORDS) else "texture"),
             "patch": min(size, stride * _SEEN_AT_ONCE),
         }
-        if ordered
+        if ordered and stride
         else {"word": None, "patch": None}
         for stride in strides
     ]

@@ -1,8 +1,9 @@
 """Opening a source: the suffix of a location, or what is stored there, decides which kind of source it is."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.reader import AnnotationReader
@@ -13,14 +14,17 @@ from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.patterns import base_folder, expand_files, glob_to_regex, has_magic
 from gapscope.sources.remote_folder import RemoteFolder
 from gapscope.sources.signatures import HEAD_BYTES, IMAGE, signature_of
-from gapscope.sources.source import AS_IMAGES, Source
+from gapscope.sources.source import AS_IMAGES, AS_VECTORS, Source, without_prefix
 from gapscope.urls import absolute, is_url, remote
+
+if TYPE_CHECKING:
+    from gapscope.sources.vectors.vectors import Vectors
+
+IN_PYTHON = "python:"
+"""Begins the location of what a Python program gave, and what is in no file."""
 
 PART_SEPARATOR = "::"
 """Separates a file from the column, folder or array within it."""
-
-_AS_VECTORS = "vectors:"
-"""Before a location, says that it holds vectors."""
 
 _ANNOTATIONS = ("annotations.xml", "data.yaml", "data.yml")
 """Names of files that hold annotations, and nothing else."""
@@ -39,6 +43,7 @@ class _ParsedLocation:
         mask: whether such an object is cut out of its background.
         min_side: shortest side of such an object's box, in pixels.
         as_images: whether `images:` stood before it, which says that an array holds images, not vectors.
+        as_vectors: whether `vectors:` stood before it, which says that it holds vectors, not images.
         folder: the local folder that was searched for the files; None if they are named.
         files: the files that were found there.
     """
@@ -49,13 +54,14 @@ class _ParsedLocation:
     mask: bool = False
     min_side: int = 0
     as_images: bool = False
+    as_vectors: bool = False
     folder: str | None = None
     files: tuple[str, ...] = ()
 
     @property
     def location(self) -> str:
         """The location with absolute paths, as run.json stores it."""
-        prefix = AS_IMAGES if self.as_images else ""
+        prefix = AS_IMAGES if self.as_images else AS_VECTORS if self.as_vectors else ""
         return f"{prefix}{self.path}" + ("" if self.part is None else f"{PART_SEPARATOR}{self.part}")
 
 
@@ -65,8 +71,8 @@ def open_source(name: str, location: str, *, objects: bool = False, mask: bool =
     Args:
         name: the dataset's name, for error messages.
         location: a folder, a pattern, a list of images, tar or zip archives, annotations, Parquet files or an array
-            with images, on this machine or behind a URL. `images:` before it says that an array holds images, where it
-            might hold vectors.
+            with images, or arrays or a table with vectors, on this machine or behind a URL. `images:` before it says
+            that an array holds images, and `vectors:` that it holds vectors, where it might hold either.
         objects: for annotations, whether a row is an object instead of an image.
         mask: whether such an object is cut out of its background.
         min_side: objects whose box has a shorter side, in pixels, are left out.
@@ -89,17 +95,17 @@ def open_source(name: str, location: str, *, objects: bool = False, mask: bool =
 
 
 def _open(location: str, *, objects: bool, mask: bool, min_side: int) -> Source:
-    if location.startswith(_AS_VECTORS):
-        raise SourceError(
-            f"{absolute(location.removeprefix(_AS_VECTORS))}: vectors cannot be compared yet, only images; write "
-            f"{AS_IMAGES} instead of {_AS_VECTORS} if these are images"
-        )
-    as_images, named = location.startswith(AS_IMAGES), location.removeprefix(AS_IMAGES)
+    if location.startswith(IN_PYTHON):
+        raise SourceError("was given by a Python program, which alone can give it again")
+    as_images, as_vectors = location.startswith(AS_IMAGES), location.startswith(AS_VECTORS)
+    named = without_prefix(location)
     resolved = absolute(named)
     path, separator, part = resolved.partition(PART_SEPARATOR)
-    parsed = _ParsedLocation(path, part if separator else None, objects, mask, min_side, as_images)
+    parsed = _ParsedLocation(path, part if separator else None, objects, mask, min_side, as_images, as_vectors)
     if _is_folder(path) and _is_zarr(path):
         return _open_zarr(parsed)
+    if as_vectors and not path.rstrip("/").lower().endswith(_VECTOR_SUFFIXES):
+        raise SourceError(f"{named}: vectors are read from {', '.join(_VECTOR_SUFFIXES)}")
     if _is_folder(resolved):
         return _open_folder(replace(parsed, path=resolved, part=None))
     if _is_folder(path) and not path.endswith(".zarr"):
@@ -123,8 +129,6 @@ def _what_else(path: str) -> str:
     """Return what a file is whose name ends in nothing that is known, and what to do, to follow its name."""
     if not os.path.isfile(_as_bytes(path)):
         return "is a pipe, socket or device; give a folder or a file"
-    if path.endswith(".arrow"):
-        return "is an Arrow file; export it to Parquet, for example with to_parquet of Hugging Face datasets"
     with open_container(path) as file:
         signature = signature_of(file.read(HEAD_BYTES))
     if signature is None and has_image_suffix(path):
@@ -236,6 +240,8 @@ def _open_parquet(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.parquet.images import open_parquet_images
 
     files = _files(parsed)
+    if (vectors := _table_vectors(parsed, files)) is not None:
+        return vectors
     images = open_parquet_images(files, parsed.part, parsed.location, parsed.folder)
     if images is not None:
         reader = open_hugging_face(images)
@@ -248,17 +254,75 @@ def _open_parquet(parsed: _ParsedLocation) -> Source:
     return open_list(files[0], parsed.part, parsed.location)
 
 
+def _table_vectors(parsed: _ParsedLocation, files: tuple[str, ...]) -> Source | None:
+    """Return the rows of tables that bring vectors, with their images where the tables hold these or name them."""
+    from gapscope.sources.vectors.dataset import VectorDataset, table_rows
+    from gapscope.sources.vectors.tables import VectorTable, open_table_vectors, vector_columns
+
+    if parsed.as_images:
+        return None
+    table = VectorTable(files)
+    vectors = open_table_vectors(table, parsed.part, as_vectors=parsed.as_vectors)
+    if vectors is None:
+        return None
+    images = _images_beside(files, parsed)
+    return VectorDataset(images or table_rows(table, list(vector_columns(table.schema())), parsed.location), vectors)
+
+
+def _images_beside(files: tuple[str, ...], parsed: _ParsedLocation) -> Source | None:
+    """Return the images that Parquet files with vectors hold as well; None if they hold none."""
+    from gapscope.sources.parquet.images import open_parquet_images
+
+    if not files[0].lower().endswith(".parquet"):
+        return None
+    try:
+        return open_parquet_images(files, None, parsed.location, parsed.folder)
+    except SourceError:
+        # Several columns may hold images, or none, and vectors were asked for.
+        return None
+
+
+def _open_arrow(parsed: _ParsedLocation) -> Source:
+    files = _files(parsed)
+    vectors = _table_vectors(parsed, files)
+    if vectors is None:
+        raise SourceError(
+            f"{files[0]} is an Arrow file without vectors; export images to Parquet, for example with to_parquet of "
+            "Hugging Face datasets"
+        )
+    return vectors
+
+
 def _open_array(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.arrays.array import open_array
+    from gapscope.sources.vectors.arrays import open_archived_vectors, open_numpy_vectors
 
-    return open_array(_single_file(parsed), parsed.part or "", parsed.location, as_images=parsed.as_images)
+    path = _single_file(parsed)
+    if not parsed.as_images:
+        opened = open_numpy_vectors if path.lower().endswith(".npy") else open_archived_vectors
+        vectors = opened(path, parsed.part, as_vectors=parsed.as_vectors)
+        if vectors is not None:
+            return _numbered(path, vectors, parsed)
+    return open_array(path, parsed.part or "", parsed.location, as_images=parsed.as_images)
 
 
 def _open_zarr(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.arrays.array import open_array
+    from gapscope.sources.vectors.arrays import open_zarr_vectors
 
-    member = (parsed.part or "").strip("/")
-    return open_array(parsed.path.rstrip("/"), member, parsed.location, as_images=parsed.as_images)
+    path, member = parsed.path.rstrip("/"), (parsed.part or "").strip("/")
+    if not parsed.as_images:
+        vectors = open_zarr_vectors(path, member or None, as_vectors=parsed.as_vectors)
+        if vectors is not None:
+            return _numbered(path, vectors, parsed)
+    return open_array(path, member, parsed.location, as_images=parsed.as_images)
+
+
+def _numbered(path: str, vectors: "Mapping[str, Vectors]", parsed: _ParsedLocation) -> Source:
+    from gapscope.sources.vectors.dataset import NumberedRows, VectorDataset
+    from gapscope.sources.vectors.vectors import check_levels
+
+    return VectorDataset(NumberedRows(path, check_levels(vectors, parsed.location), parsed.location), vectors)
 
 
 def _archives(parsed: _ParsedLocation) -> tuple[str, ...]:
@@ -302,4 +366,8 @@ _OPEN_BY_SUFFIX: dict[str, Callable[[_ParsedLocation], Source]] = {
     ".npy": _open_array,
     ".npz": _open_array,
     ".zarr": _open_zarr,
+    ".arrow": _open_arrow,
+    ".feather": _open_arrow,
 }
+
+_VECTOR_SUFFIXES = (".npy", ".npz", ".parquet", ".zarr", ".arrow", ".feather")

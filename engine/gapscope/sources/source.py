@@ -9,15 +9,18 @@ from gapscope.sources.notes import ListingNotes
 AS_IMAGES = "images:"
 """Before a location, says that it holds images, where an array might hold vectors; part of the source's location."""
 
+AS_VECTORS = "vectors:"
+"""Before a location, says that it holds vectors, where an array might hold images."""
+
 
 def without_prefix(location: str) -> str:
-    """Return a location as a user should read it, without `AS_IMAGES` before it.
+    """Return a location as a user should read it, without `AS_IMAGES` or `AS_VECTORS` before it.
 
     Example:
         >>> without_prefix("images:/data/photos"), without_prefix("/data/photos")
         ('/data/photos', '/data/photos')
     """
-    return location.removeprefix(AS_IMAGES)
+    return location.removeprefix(AS_IMAGES).removeprefix(AS_VECTORS)
 
 
 class Source(Protocol):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ from gapscope.store.index import IMAGE_STATS, entries_of, read_block_rows
 from gapscope.store.pyramid import mark_done, read_embeddings, write_embeddings
 from gapscope.store.run_store import RunStore
 
-Embeddings = dict[str, NDArray[np.float16]]
+Embeddings = dict[str, NDArray[Any]]
 """(rows, length) per level, of the rows of a block."""
 
 _READERS = 16
@@ -51,13 +51,14 @@ class Block:
         number: the block's number within the dataset.
         start: its first row.
         stop: the row after its last.
-        source: of the dataset's images.
-        settings: how to embed them.
+        source: of the dataset's images; None where it has vectors alone.
+        settings: how to embed them; without levels, there is no network, and images are decoded for their pictures.
         device: where to embed them.
         processes_per_host: worker processes that share this machine's cores; 0 where it is the caller's own
             process, whose number of torch threads is left as it is.
         cached: where another run has left the embeddings; None where none has.
         thumbnails: share of the dataset's images of which the report keeps thumbnails.
+        brought: the levels whose vectors the run has of the block already.
     """
 
     run: RunStore
@@ -65,12 +66,13 @@ class Block:
     number: int
     start: int
     stop: int
-    source: Source
+    source: Source | None
     settings: EmbedSettings
     device: Device
     processes_per_host: int
     cached: Cached | None = None
     thumbnails: float = 0.0
+    brought: tuple[str, ...] = ()
 
     @cached_property
     def preprocess(self) -> Preprocess:
@@ -90,6 +92,7 @@ class BlockDone:
         utilization: how busy the GPU was, 0 to 1; None without one.
         decode_fallback_reason: why the CPU decoded what the GPU should have; empty where it did not.
         oddities: of a dataset's first block, in words, what is odd about many of its pictures.
+        without_picture: how many rows have a vector, and an image that cannot be read.
     """
 
     rows: int
@@ -99,12 +102,14 @@ class BlockDone:
     utilization: float | None
     decode_fallback_reason: str = ""
     oddities: tuple[str, ...] = ()
+    without_picture: int = 0
 
 
 def prepare_worker(settings: EmbedSettings, device: Device) -> None:
-    """Load the network that blocks will ask for."""
-    with _load_lock:
-        _network(settings, device)
+    """Load the network that blocks will ask for, if there is one."""
+    if settings.levels:
+        with _load_lock:
+            _network(settings, device)
 
 
 def embed_block(block: Block) -> BlockDone:
@@ -112,8 +117,10 @@ def embed_block(block: Block) -> BlockDone:
     clock = Clock()
     with _blocks:
         threads = share_cores(block.processes_per_host)
-        with _load_lock:
-            network = _network(block.settings, block.device)
+        network = None
+        if block.settings.levels:
+            with _load_lock:
+                network = _network(block.settings, block.device)
         rows = read_block_rows(block.run, block.dataset, block.start, block.stop)
         entries = entries_of(rows)
         # Rows that an earlier command embedded stay as they are.
@@ -123,11 +130,17 @@ def embed_block(block: Block) -> BlockDone:
         if block.cached is not None:
             pending = _take_cached(block, block.cached, pending, stats, embeddings)
         thumbnails = BlockThumbnails(block.run, block.dataset, block.number, block.start, entries, block.thumbnails)
+        if block.source is None:
+            gone: ImageStats = {"status": "removed", "error": "not in its source any more"}
+            stats = [gone if entry.status == "removed" else {"status": "ok", "error": ""} for entry in entries]
+            pending = []
         with ThreadPoolExecutor(max(threads, _READERS)) as pool:
             decoding = _Decoding(block, entries, thumbnails, pool, _decoding_slots(threads), clock)
             for batch in _embedded(block, network, decoding.batches(pending), clock):
                 with clock.timing("model"):
                     _store_batch(batch, stats, embeddings)
+        if block.brought:
+            _settle_brought(block, entries, stats, embeddings)
         with clock.timing("write"):
             thumbnails.write()
             write_embeddings(block.run, block.dataset, block.start, embeddings)
@@ -140,8 +153,33 @@ def embed_block(block: Block) -> BlockDone:
         seconds=clock.seconds,
         utilization=block.device.utilization(),
         decode_fallback_reason=block.device.decode_fallback_reason(),
-        oddities=_oddities(block, entries, stats) if block.number == 0 else (),
+        oddities=_oddities(block, entries, stats) if block.number == 0 and block.source is not None else (),
+        without_picture=sum(row["status"] == "ok" and bool(row["error"]) for row in stats),
     )
+
+
+def _settle_brought(block: Block, entries: Sequence[Entry], stats: list[ImageStats], embeddings: Embeddings) -> None:
+    """Add the vectors that the run has of a block to its embeddings, and settle what becomes of its rows.
+
+    Where nothing is embedded, an image that cannot be read costs a row its picture alone. A row without a vector is
+    rejected, and a rejected row has no vector.
+    """
+    brought = {
+        level: read_embeddings(block.run, block.dataset, level, block.start, block.stop) for level in block.brought
+    }
+    finite = np.all([np.isfinite(values).all(axis=1) for values in brought.values()], axis=0)
+    for row, entry in enumerate(entries):
+        if entry.status == "removed":
+            continue
+        if not block.settings.levels and stats[row]["status"] != "ok":
+            picture = f"no picture ({stats[row]['status']}: {stats[row]['error']})"
+            stats[row] = {"status": "ok", "error": picture}
+        if not finite[row] and stats[row]["status"] == "ok":
+            stats[row] = {"status": "not-finite", "error": "its vector is missing, or holds NaN or infinity"}
+    embeddings |= brought
+    lost = [row for row, own in enumerate(stats) if own["status"] != "ok"]
+    for values in embeddings.values():
+        values[lost] = np.nan
 
 
 def _oddities(block: Block, entries: Sequence[Entry], stats: Sequence[ImageStats]) -> tuple[str, ...]:
@@ -173,7 +211,7 @@ def _existing_embeddings(block: Block, entries: Sequence[Entry]) -> Embeddings:
     """Return embeddings that are NaN except for rows that were embedded before."""
     embeddings = {
         level: np.full((len(entries), length), np.nan, np.float16)
-        for level, length in embedding_lengths(block.settings).items()
+        for level, length in (embedding_lengths(block.settings).items() if block.settings.levels else ())
     }
     embedded = [row for row, entry in enumerate(entries) if entry.status == "ok"]
     if embedded:
@@ -247,7 +285,7 @@ class _Decoding:
             if entry.status != "listed":
                 raise Rejected(entry.status, entry.error)
             with self.clock.timing("read"):
-                data = block.source.read(entry)
+                data = cast("Source", block.source).read(entry)
             with self.slots, self.clock.timing("decode"):
                 side = self.thumbnails.side(entry)
                 picture = block.device.decode(data, block.preprocess, entry.box, thumbnail=side)
@@ -259,7 +297,7 @@ class _Decoding:
         return picture
 
 
-def _embedded(block: Block, network: Network, batches: Iterator[_Batch], clock: Clock) -> Iterator[_Batch]:
+def _embedded(block: Block, network: Network | None, batches: Iterator[_Batch], clock: Clock) -> Iterator[_Batch]:
     """Send every batch through the network; the next one is sent before the result of the last is waited for."""
     previous: _Batch | None = None
     for batch in batches:
@@ -271,9 +309,9 @@ def _embedded(block: Block, network: Network, batches: Iterator[_Batch], clock: 
         yield previous
 
 
-def _send(block: Block, network: Network, batch: _Batch, clock: Clock) -> _Batch:
+def _send(block: Block, network: Network | None, batch: _Batch, clock: Clock) -> _Batch:
     pictures = list(clock.waits("wait", (outcome.result() for outcome in batch.outcomes)))
-    if not any(isinstance(picture, Picture) for picture in pictures):
+    if network is None or not any(isinstance(picture, Picture) for picture in pictures):
         return batch
     with _network_lock, clock.timing("model"):
         return replace(batch, wait=block.device.embed(network, batch.pixels, block.settings.precision))

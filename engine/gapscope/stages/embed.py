@@ -12,7 +12,9 @@ from gapscope.progress import Progress
 from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Source
+from gapscope.sources.vectors.dataset import VectorDataset, has_images, vectors_of
 from gapscope.stages.block import Block, embed_block, prepare_worker
+from gapscope.stages.vectors import VectorCopier
 from gapscope.stages.worker_timings import WorkerTimings
 from gapscope.store.atomic import replacing
 from gapscope.store.cache import Cached, find_cached
@@ -52,8 +54,12 @@ def embed_datasets(
         SourceError: not one image of a dataset could be read.
     """
     pending: dict[str, list[int]] = {}
+    lengths = embedding_lengths(settings) if settings.levels else {}
     for name in run.record.datasets:
-        create_pyramid(run, name, embedding_lengths(settings))
+        own = vectors_of(sources[name])
+        brought = {level: own[level] for level in run.record.config.vectors.get(name, ())}
+        dtypes = {level: vectors.dtype for level, vectors in brought.items()}
+        create_pyramid(run, name, lengths | {level: own.shape[1] for level, own in brought.items()}, dtypes)
         pending[name] = pending_blocks(run, name)
     cached = _cached(run, settings, device, cache, progress)
     images = sum(_rows(run, name, block) for name in pending for block in pending[name])
@@ -65,12 +71,14 @@ def embed_datasets(
             timings = stack.enter_context(WorkerTimings(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
             told: set[str] = set()
+            without_picture = 0
             blocks = _blocks(
                 run, pending, sources, settings, device, workers_per_host(client), cached, thumbnails=thumbnails
             )
             for done in run_jobs(client, embed_block, blocks, stopped=stopped, progress=progress):
                 task.advance(done.rows, done.rejected)
                 timings.add(done)
+                without_picture += done.without_picture
                 if done.utilization is not None:
                     task.show(f"GPU {done.utilization:.0%} busy")
                 if done.decode_fallback_reason not in told | {""}:
@@ -78,6 +86,10 @@ def embed_datasets(
                     progress.note(f"the CPU decodes what the GPU should: {done.decode_fallback_reason}")
                 for oddity in done.oddities:
                     progress.note(f"warning: in the first block, {oddity}; stop here if that is wrong")
+            if without_picture:
+                progress.note(
+                    f"{without_picture:,} images cannot be read: their vectors count, and they have no picture"
+                )
     for name in run.record.datasets:
         merge_image_stats(run, name)
         if name in cached and not cached[name].holds(settings.levels):
@@ -88,9 +100,11 @@ def embed_datasets(
 def _cached(
     run: RunStore, settings: EmbedSettings, device: Device, cache: Location | None, progress: Progress
 ) -> dict[str, Cached]:
-    if cache is None:
+    if cache is None or not settings.levels:
         return {}
-    cached = {name: find_cached(cache, run, name, settings, device.name) for name in run.record.datasets}
+    # Of rows without a vector, what the cache says would not hold for runs without vectors.
+    names = [name for name in run.record.datasets if not run.record.config.vectors.get(name)]
+    cached = {name: find_cached(cache, run, name, settings, device.name) for name in names}
     for name, embeddings in cached.items():
         if embeddings.holds(settings.levels):
             progress.note(f"{name}: its embeddings are in {cache}")
@@ -118,21 +132,38 @@ def _blocks(
     # Every dataset's first block comes first: whatever is odd about its pictures is said before hours of embedding.
     first = [(name, number) for name, numbers in pending.items() for number in numbers[:1]]
     others = [(name, number) for name, numbers in pending.items() for number in numbers[1:]]
+    copiers = {
+        name: VectorCopier(run, name, source)
+        for name, source in sources.items()
+        if isinstance(source, VectorDataset) and run.record.config.vectors.get(name)
+    }
     for name, number in (*first, *others):
         start = number * run.record.block_rows
+        stop = start + _rows(run, name, number)
+        if name in copiers:
+            copiers[name].copy(start, stop)
         yield Block(
             run=run,
             dataset=name,
             number=number,
             start=start,
-            stop=start + _rows(run, name, number),
-            source=sources[name],
+            stop=stop,
+            source=_images(sources[name], pictures=bool(settings.levels) or thumbnails),
             settings=settings,
             device=device,
             processes_per_host=processes_per_host,
             cached=whole.get(name),
             thumbnails=share_kept(run.record.datasets[name].listed) if thumbnails else 0.0,
+            brought=tuple(run.record.config.vectors.get(name, ())),
         )
+
+
+def _images(source: Source, *, pictures: bool) -> Source | None:
+    """Return the source of a dataset's images; None where it has none, or where none are wanted."""
+    if not (pictures and has_images(source)):
+        return None
+    # The vectors stay behind: they may lie in this process's memory.
+    return source.images if isinstance(source, VectorDataset) else source
 
 
 def _count(run: RunStore, progress: Progress) -> None:

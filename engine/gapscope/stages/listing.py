@@ -10,6 +10,7 @@ from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.rejects import Status
 from gapscope.sources.source import without_prefix
+from gapscope.sources.vectors.dataset import has_images
 from gapscope.store.annotations import writing_annotations
 from gapscope.store.changes import find_changes
 from gapscope.store.index import GROUP_ROWS, index_path, listing_digest, write_index
@@ -210,6 +211,8 @@ def check_enough(listings: Mapping[str, Listing], sources: Mapping[str, Source],
         SourceError: nothing of a dataset can be read, or less than half of it and `allow_missing` is not set.
     """
     for name, listing in listings.items():
+        if not has_images(sources[name]):
+            continue
         if listing.readable and (allow_missing or listing.readable >= _MISSING_SHARE * listing.count):
             continue
         unit = ("object" if sources[name].objects else "image") + ("" if listing.count == 1 else "s")

@@ -18,6 +18,7 @@ from gapscope.progress import Progress
 from gapscope.settings import Preprocess, ValueRange, ValueRangeOption, parse_value_range
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.sources.vectors.dataset import has_images
 from gapscope.stages.listing import SAMPLE, Listing
 from gapscope.store.index import read_entries, read_index
 from gapscope.store.run_store import RunStore
@@ -68,13 +69,16 @@ def look_at_samples(
         SourceError: not one image of a sample can be read, or a dataset's values do not say which is black.
     """
     for name, source in sources.items():
+        if not has_images(source):
+            continue
         dataset = run.record.datasets[name]
         settled = dataset.value_ranges
         if settled is None or again:
             sample = listings[name].sample if settled is None else _new_images(run, name)
             seen = _look(source, sample, run.record.config.embed.preprocess)
             rejected = [look for look in seen if isinstance(look, Rejected)]
-            if settled is None and sample and len(rejected) == len(sample) and not allow_missing:
+            needed = bool(run.record.config.embed.levels)
+            if settled is None and sample and len(rejected) == len(sample) and needed and not allow_missing:
                 raise SourceError(_unreadable(name, listings[name], rejected))
             samples = [look for look in seen if isinstance(look, ValueSample)]
             dataset.value_ranges = _settle(name, samples, given.get(name), settled or ())

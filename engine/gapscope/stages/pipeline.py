@@ -5,11 +5,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
-from os import PathLike, fsdecode, fspath
+from os import PathLike, fsdecode
 from pathlib import Path
+from typing import Any
 
 from gapscope.cluster import check_cluster, lazy_cluster
-from gapscope.device import choose_device
+from gapscope.device import Device, choose_device
 from gapscope.errors import OptionError
 from gapscope.progress import Progress, Silent
 from gapscope.pyramid.models import find_model
@@ -38,9 +39,10 @@ from gapscope.settings import (
     Thumbnails,
     ValueRange,
     ValueRangeOption,
+    VectorsOption,
     check_dataset_name,
 )
-from gapscope.sources import Source, open_source
+from gapscope.sources import Source
 from gapscope.sources.files import path_bytes
 from gapscope.sources.source import without_prefix
 from gapscope.stages.classes import check_annotated, check_class_rules
@@ -48,6 +50,14 @@ from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
 from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_listed_groups
 from gapscope.stages.layout import compute_layouts
+from gapscope.stages.levels import (
+    ChosenLevels,
+    check_have_images,
+    check_same_lengths,
+    choose_levels,
+    open_dataset,
+    with_vectors,
+)
 from gapscope.stages.listing import check_enough, check_not_empty, list_datasets
 from gapscope.stages.look import given_ranges, look_at_samples
 from gapscope.stages.neighbors import (
@@ -58,7 +68,8 @@ from gapscope.stages.neighbors import (
 )
 from gapscope.stages.precision import resolve_run_precision
 from gapscope.stages.report import write_report
-from gapscope.stages.resolve import resolve_embed_settings
+from gapscope.stages.resolve import resolve_embed_settings, without_network
+from gapscope.stages.vectors import check_vectors_unchanged
 from gapscope.store.location import Location, is_remote, resolve_location
 from gapscope.store.lock import run_lock
 from gapscope.store.membership import change_datasets
@@ -96,7 +107,7 @@ _VERSIONS = (
 
 
 def compare(
-    datasets: Mapping[str, str | PathLike[str]],
+    datasets: Mapping[str, Any],
     *,
     out: str | PathLike[str],
     model: str = ModelSettings.model,
@@ -109,6 +120,7 @@ def compare(
     objects: bool = ModelSettings.objects,
     mask: bool = ModelSettings.mask,
     min_side: int = ModelSettings.min_side,
+    vectors: VectorsOption = ModelSettings.vectors,
     value_range: ValueRangeOption = ModelSettings.value_range,
     pool: Pool = EmbedSettings.pool,
     precision: Precision = EmbedSettings.precision,
@@ -148,7 +160,8 @@ def compare(
             (EfficientNet-Lite0, needs no network), timm: and the name of a backbone of timm's, or another that
             `gapscope models` lists.
         weights: File to use in place of the model's own weights: a state dict or safetensors.
-        levels: Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default.
+        levels: Names of the levels to keep: of the network, from P2 (fine texture) to P6 (whole scene), and of vectors
+            that datasets bring; by default those that they bring, or all of the network's if they bring none.
         size: Side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
         fit: How an image becomes that square: crop scales the short side to it and keeps the center, stretch scales
             both sides, which changes the aspect ratio, and pad scales the long side and centers the image on gray.
@@ -160,6 +173,9 @@ def compare(
         mask: Of objects, replace what is outside of their polygons or masks by the dataset's mean color, so that
             backgrounds are not compared.
         min_side: Leave out objects whose box has a side of fewer pixels than this.
+        vectors: Vectors from elsewhere of a dataset's images, as further levels: NAME=SOURCE, such as
+            real=clip.npy::clip, with one vector per image in the order in which they are listed. More than one may be
+            given. In Python that may be a dict of datasets, whose values are sources or dicts of arrays by level.
         value_range: Of images with other than 8 bits: the values that are black and white, as LOW:HIGH, such as
             0:4095; or auto, to settle it once per dataset from the files' tags or their values. NAME=... is for one
             dataset. In Python that may be a dict of datasets, too.
@@ -223,37 +239,45 @@ def compare(
     shown = progress or Silent()
     if len(datasets) < 2:
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
-    locations = {check_dataset_name(name): fspath(source) for name, source in datasets.items()}
+    for name in datasets:
+        check_dataset_name(name)
     check_cluster(cluster)
-    embed = resolve_embed_settings(
-        model=model,
-        weights=weights,
-        levels=levels,
-        size=size,
-        fit=fit,
-        max_pixels=max_pixels,
-        keep_damaged=keep_damaged,
-        pool=pool,
-        precision=precision,
-        speedups=speedups,
-    )
-    # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
-    pyramid = load_pyramid(embed)
     neighbors = NeighborSettings(metric=metric)
     layout = LayoutSettings(
         n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
     )
     page = ReportSettings(max_points=max_points, thumbnails=thumbnails, heat_maps=heat_maps)
     comparison = CompareSettings(k=k, fdr=fdr, reference=reference, readings=readings, max_outliers=max_outliers)
-    if reference is not None and reference not in locations:
-        raise OptionError(f"the datasets are {', '.join(locations)}", argument="reference", value=reference)
+    if reference is not None and reference not in datasets:
+        raise OptionError(f"the datasets are {', '.join(datasets)}", argument="reference", value=reference)
     on = choose_device(device)
     # Better now than after hours of embedding.
     on.check_layout_support()
-    sources = {
-        name: open_source(name, location, objects=objects, mask=mask, min_side=min_side)
-        for name, location in locations.items()
+    opened = {
+        name: open_dataset(name, given, objects=objects, mask=mask, min_side=min_side)
+        for name, given in datasets.items()
     }
+    sources = with_vectors(opened, vectors)
+    chosen = choose_levels(sources, levels, model)
+    if chosen.network == ():
+        embed = without_network(size=size, fit=fit, max_pixels=max_pixels, keep_damaged=keep_damaged)
+        pyramid = None
+    else:
+        embed = resolve_embed_settings(
+            model=model,
+            weights=weights,
+            levels=chosen.network,
+            size=size,
+            fit=fit,
+            max_pixels=max_pixels,
+            keep_damaged=keep_damaged,
+            pool=pool,
+            precision=precision,
+            speedups=speedups,
+        )
+        # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
+        pyramid = load_pyramid(embed)
+        check_have_images(sources)
     _check_objects(sources, objects=objects, mask=mask, min_side=min_side)
     rules = GroupRules(group, sources)
     class_rules = check_class_rules(classes, sources)
@@ -261,24 +285,27 @@ def compare(
     cluster = _within_reach(sources, [out, cache], cluster)
     for name, source in sources.items():
         check_not_empty(name, source)
-    shown.note(f"{embed.model} at {embed.preprocess.size} pixels, {', '.join(embed.levels)}, on {on.describe()}")
+    shown.note(_describe_levels(embed, chosen, on))
 
     folder = _run_folder(out, sources)
-    wanted = _record(sources, embed, neighbors, layout, comparison, rules, class_rules, ranges)
+    wanted = _record(sources, embed, chosen, neighbors, layout, comparison, rules, class_rules, ranges)
     wanted = replace(wanted, config=replace(wanted.config, objects=objects, mask=mask, min_side=min_side))
     check_empty(folder)
     with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
         if update:
             _change_datasets(folder, wanted.config, shown)
         run = RunStore(folder, open_or_create(folder, wanted))
+        check_same_lengths(run.record, chosen)
         shown = log = RunLog(shown, folder)
         run.record.device = on.describe()
         listings = list_datasets(run, sources, shown, update=update)
+        check_vectors_unchanged(run, sources, update=update)
         check_enough(listings, sources, allow_missing=allow_missing)
         write_listed_groups(run, rules, shown)
         check_annotated(run)
         look_at_samples(run, sources, listings, ranges, shown, again=update, allow_missing=allow_missing)
-        embed = resolve_run_precision(run.record, embed, pyramid, on)
+        if pyramid is not None:
+            embed = resolve_run_precision(run.record, embed, pyramid, on)
         run.write_record()
         shared = None if cache is None else resolve_location(cache)
         listed = run.record.listed
@@ -293,13 +320,22 @@ def compare(
             find_style_aside_neighbors(run, on, comparison.graph_k, connect, shown)
             compute_layouts(run, layout, on, connect, shown, search)
         lock.check()
-        compare_datasets(run, comparison, on, shown, embed)
+        network = embed if embed.levels else None
+        compare_datasets(run, comparison, on, shown, network)
         _keep_times(run.record, log.times)
         run.write_record()
         _log_warnings(run)
-        write_report(run, shown, page, embed, on)
+        write_report(run, shown, page, network, on)
         log.tell_times()
         return open_run(folder)
+
+
+def _describe_levels(embed: EmbedSettings, chosen: ChosenLevels, device: Device) -> str:
+    brought = ", ".join(f"{level.name} ({level.channels:,} numbers)" for level in chosen.brought)
+    if not embed.levels:
+        return f"no network: the datasets bring vectors, {brought}, on {device.describe()}"
+    beside = f", and vectors that the datasets bring, {brought}" if brought else ""
+    return f"{embed.model} at {embed.preprocess.size} pixels, {', '.join(embed.levels)}{beside}, on {device.describe()}"
 
 
 def _log_warnings(run: RunStore) -> None:
@@ -394,6 +430,7 @@ def _within_reach(sources: Mapping[str, Source], locations: Sequence[str | PathL
 def _record(
     sources: Mapping[str, Source],
     embed: EmbedSettings,
+    chosen: ChosenLevels,
     neighbors: NeighborSettings,
     layout: LayoutSettings,
     comparison: CompareSettings,
@@ -401,14 +438,15 @@ def _record(
     classes: Mapping[str, str],
     ranges: Mapping[str, ValueRange],
 ) -> RunRecord:
-    network = find_model(embed.model)
-    levels = (level for level in network.levels if level.name in embed.levels)
+    network = find_model(embed.model) if embed.levels else None
+    own = [] if network is None else [level for level in network.levels if level.name in embed.levels]
     return RunRecord(
         config=RunConfig(
             datasets={name: source.location for name, source in sources.items()},
             group=rules.describe(),
             classes=dict(classes),
             value_range={name: str(each) for name, each in ranges.items()},
+            vectors=chosen.where(sources),
             embed=EmbedConfig.of(embed),
             neighbors=neighbors,
             layout=layout,
@@ -418,9 +456,9 @@ def _record(
             name=embed.model,
             weights=embed.weights,
             weights_sha256=embed.weights_sha256,
-            levels=tuple(LevelRecord(**asdict(level)) for level in levels),
-            mean=network.mean,
-            std=network.std,
+            levels=chosen.all([LevelRecord(**asdict(level)) for level in own]),
+            mean=(0.0, 0.0, 0.0) if network is None else network.mean,
+            std=(1.0, 1.0, 1.0) if network is None else network.std,
         ),
         versions=dict(_versions()),
     )

@@ -8,6 +8,37 @@ from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import EmbedSettings, Fit, Pool, Precision, Preprocess
 
+NO_NETWORK = "none"
+"""The name of the model where all vectors are brought."""
+
+_PICTURE_SIZE = 224
+
+
+def without_network(
+    *,
+    size: int | None,
+    fit: Fit,
+    max_pixels: int = Preprocess.max_pixels,
+    keep_damaged: bool = Preprocess.keep_damaged,
+) -> EmbedSettings:
+    """Return settings that embed nothing; they say how images beside vectors are decoded for their pictures.
+
+    The arguments are those of `gapscope.compare`.
+
+    Raises:
+        OptionError: there is no such size.
+    """
+    preprocess = Preprocess(size=size or _PICTURE_SIZE, fit=fit, max_pixels=max_pixels, keep_damaged=keep_damaged)
+    return EmbedSettings(
+        model=NO_NETWORK,
+        weights="",
+        weights_sha256="",
+        levels=(),
+        preprocess=preprocess,
+        precision="float32",
+        speedups=(),
+    )
+
 
 def resolve_embed_settings(
     *,

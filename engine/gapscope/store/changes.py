@@ -80,6 +80,19 @@ def find_changes(
     return changes
 
 
+def source_rows(run: RunStore, dataset: str, entries: Iterable[Entry]) -> NDArray[np.int64]:
+    """Return the number of each row's image among what its source lists now; -1 where that does not list it."""
+    index = _IndexHashes(indexed_entries(run, dataset))
+    numbers = np.full(len(index.file), -1, np.int64)
+    remaining, first = iter(entries), 0
+    while group := list(islice(remaining, _GROUP_ENTRIES)):
+        rows = index.rows(group)
+        listed = np.arange(first, first + len(group))
+        numbers[rows[rows >= 0]] = listed[rows >= 0]
+        first += len(group)
+    return numbers
+
+
 def _compare(index: "_IndexHashes", changes: Changes, entry: Entry, row: int) -> None:
     if index.file[row] != _hash(_file(entry)) or (index.try_again[row] and entry.status == "listed"):
         changes.embed[row] = entry

@@ -17,13 +17,16 @@ NAME = "pyramid.zarr"
 _CHUNK_ROWS = 1024
 
 
-def create_pyramid(run: RunStore, dataset: str, channels: Mapping[str, int]) -> None:
+def create_pyramid(
+    run: RunStore, dataset: str, channels: Mapping[str, int], dtypes: Mapping[str, "np.dtype[Any]"] | None = None
+) -> None:
     """Create the arrays of a dataset where they are missing, and give existing ones the length of the listing.
 
     Args:
         run: the run; its record says how many rows the dataset and a block have.
         dataset: the dataset's name.
         channels: the embedding's length per level.
+        dtypes: per level whose embeddings are kept in another type than float16.
     """
     rows, block_rows, blocks = run.record.datasets[dataset].listed, run.record.block_rows, run.record.blocks(dataset)
     group = zarr.open_group(zarr_store(run.path / NAME), mode="a", zarr_format=3).require_group(dataset)
@@ -34,7 +37,7 @@ def create_pyramid(run: RunStore, dataset: str, channels: Mapping[str, int]) -> 
             group.create_array(
                 level,
                 shape=(rows, length),
-                dtype="float16",
+                dtype=(dtypes or {}).get(level, np.dtype(np.float16)),
                 chunks=(min(block_rows, _CHUNK_ROWS), length),
                 shards=(block_rows, length),
                 # Embeddings are close to noise: compressing them costs time and saves next to nothing.
@@ -59,7 +62,7 @@ def block_flags(run: RunStore, dataset: str) -> NDArray[np.uint8]:
     return np.asarray(run.array(f"{NAME}/{dataset}/done")[:])
 
 
-def write_embeddings(run: RunStore, dataset: str, start: int, embeddings: Mapping[str, NDArray[np.float16]]) -> None:
+def write_embeddings(run: RunStore, dataset: str, start: int, embeddings: Mapping[str, NDArray[Any]]) -> None:
     """Write the embeddings of one block, whose first row is `start`, as one shard each: level to (rows, channels)."""
     for level, values in embeddings.items():
         array = run.array(f"{NAME}/{dataset}/{level}", "w")
@@ -77,7 +80,7 @@ def _block_rows(array: "zarr.Array[Any]") -> int:
     return shape[0]
 
 
-def read_embeddings(run: RunStore, dataset: str, level: str, start: int, stop: int) -> NDArray[np.float16]:
+def read_embeddings(run: RunStore, dataset: str, level: str, start: int, stop: int) -> NDArray[Any]:
     """Return rows `start` to `stop` (exclusive) of a dataset and level: (rows, channels), NaN where nothing is yet."""
     return np.asarray(open_embeddings(run, dataset, level)[start:stop])
 
@@ -97,6 +100,18 @@ def mark_pending(run: RunStore, dataset: str, blocks: Sequence[int]) -> None:
         flags[block] = 0
 
 
+def mark_all_pending(run: RunStore, dataset: str) -> None:
+    """Record that all blocks of a dataset have to be embedded again."""
+    try:
+        blocks = len(block_flags(run, dataset))
+    except FileNotFoundError:
+        return
+    mark_pending(run, dataset, range(blocks))
+
+
 def open_embeddings(run: RunStore, dataset: str, level: str) -> zarr.Array[Any]:
-    """Return the (rows, channels) float16 array of a dataset and level; NaN where an image was rejected."""
+    """Return the (rows, channels) array of a dataset and level; NaN where an image was rejected.
+
+    It is of float16, or as they were where vectors were brought.
+    """
     return run.array(f"{NAME}/{dataset}/{level}")

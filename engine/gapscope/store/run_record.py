@@ -96,7 +96,8 @@ class RunConfig:
         classes: per dataset, what its classes come from, in the words of `--classes`. Another rule does not make
             another run.
         value_range: of the datasets that have one by hand, `LOW:HIGH`.
-        embed: how images become embeddings.
+        vectors: where the vectors are that datasets bring, per dataset and level that is compared.
+        embed: how images become embeddings; it has no levels where all that is compared was brought.
         neighbors: how distances are measured.
         layout: how the maps are made.
         compare: how datasets are compared.
@@ -109,6 +110,7 @@ class RunConfig:
     group: dict[str, str] = field(default_factory=dict)
     classes: dict[str, str] = field(default_factory=dict)
     value_range: dict[str, str] = field(default_factory=dict)
+    vectors: dict[str, dict[str, str]] = field(default_factory=dict)
     embed: EmbedConfig
     neighbors: NeighborSettings = field(default_factory=NeighborSettings)
     layout: LayoutSettings = field(default_factory=LayoutSettings)
@@ -117,7 +119,7 @@ class RunConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class LevelRecord:
-    """A level of the run's network: its name, its stride in pixels, and the channels of its map."""
+    """A level: its name, the channels of its map, and its stride in pixels, 0 where vectors of no known one come in."""
 
     name: str
     stride: int
@@ -132,7 +134,7 @@ class ModelRecord:
         name: the model's name.
         weights: path of the weights file when the run was begun.
         weights_sha256: SHA-256 of that file.
-        levels: the levels that are kept, fine to coarse.
+        levels: the levels that are compared, fine to coarse; those that datasets bring, of no known stride, come last.
         mean: of each sRGB channel in 0..1, which is subtracted from the input.
         std: of each channel, which the input is divided by.
         precision: the arithmetic that the run computes with; None until it is chosen, after listing.
@@ -180,6 +182,7 @@ class DatasetRecord:
         digest: digest of the listing, by which a changed source is noticed.
         listing: in words, what was taken, what was passed over and what was taken for granted.
         annotations: rows of its table of annotations; None if it has no annotations.
+        vectors: a text that differs where the vectors do that it brings; empty if it brings none.
         value_ranges: which values are black and white, of images with other than 8 bits; None until that is settled.
         background: mean sRGB color of a sample, which is behind objects whose background is taken away; None elsewhere.
         read: images that were embedded; None until all were tried.
@@ -191,6 +194,7 @@ class DatasetRecord:
     digest: str = ""
     listing: str = ""
     annotations: int | None = None
+    vectors: str = ""
     value_ranges: tuple[ValueRange, ...] | None = None
     background: tuple[int, int, int] | None = None
     read: int | None = None
@@ -331,7 +335,7 @@ class RunRecord:
     @property
     def levels(self) -> tuple[str, ...]:
         """The levels' names, fine to coarse."""
-        return self.config.embed.levels
+        return tuple(level.name for level in self.model.levels)
 
     @property
     def pairs(self) -> tuple[Pair, ...]:

@@ -120,10 +120,13 @@ def layout_of(shape: Sequence[int], dtype: np.dtype[Any], *, as_images: bool) ->
     if len(shape) == 2:
         if dtype.kind == "f" and not as_images:
             raise NoImagesError(
-                f"is {described}: floats of two dimensions are vectors, which a later release will read; write images: "
-                "before the source to read it as one picture"
+                f"is {described}: floats of two dimensions are vectors; write images: before the source to read it as "
+                "one picture"
             )
-        return _checked(Layout(shape, (), None, _one_picture(described, shape)), described)
+        guess = _one_picture(described, shape)
+        if dtype.kind != "f":
+            guess += "; write vectors: before the source if it holds vectors"
+        return _checked(Layout(shape, (), None, guess), described)
     if len(shape) == 3:
         if shape[2] in _CHANNELS:
             return _checked(Layout(shape, (), 2, _one_picture(described, shape[:2])), described)

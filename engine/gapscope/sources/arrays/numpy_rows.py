@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from itertools import islice
 from typing import Any, NamedTuple
@@ -35,7 +36,9 @@ _MAX_DEFLATION = 1040
 """Deflated data cannot unpack to more than 1032 times its size, and a header."""
 
 
-class _Header(NamedTuple):
+class Header(NamedTuple):
+    """What the header of a NumPy file says, and how long it is in bytes."""
+
     shape: tuple[int, ...]
     fortran_order: bool
     dtype: np.dtype[Any]
@@ -59,7 +62,7 @@ class NumpyRows:
     def __init__(
         self, name: str, read: Callable[[int, int], bytes], size: int, *, as_images: bool, windowed: bool = False
     ) -> None:
-        header = _read_header(name, read, size)
+        header = read_header(name, read, size)
         self._dtype, self._start, self._read = header.dtype, header.length, read
         try:
             self.layout: Layout = layout_of(header.shape, header.dtype, as_images=as_images)
@@ -120,11 +123,33 @@ def archived_arrays(path: str, *, as_images: bool) -> Iterator[FoundArray]:
     """
     for name, member in _array_members(path):
         try:
-            header = _read_header(name, _reader(path, member), member.size)
+            header = read_header(name, _reader(path, member), member.size)
         except (SourceError, Rejected) as error:
             yield FoundArray(name, "that cannot be read", None, one_line(error).removeprefix(f"{name}: "))
         else:
             yield find_layout(name, header.shape, header.dtype, None, as_images=as_images)
+
+
+def archive_headers(path: str) -> Iterator[tuple[str, Header]]:
+    """Yield the names and headers of a `.npz` archive's arrays; arrays that cannot be read are passed over.
+
+    Raises:
+        SourceError: the archive cannot be read.
+    """
+    for name, member in _array_members(path):
+        with suppress(SourceError, Rejected):
+            yield name, read_header(name, _reader(path, member), member.size)
+
+
+def archived_bytes(path: str, name: str) -> tuple[Callable[[int, int], bytes], int]:
+    """Return what reads a number of bytes of an archive's array from an offset on, and how many there are.
+
+    Raises:
+        SourceError: there is no such array, or the archive cannot be read.
+        Rejected: the array cannot be read.
+    """
+    _, member = _named_member(path, name)
+    return _reader(path, member), member.size
 
 
 def archived_name(path: str, given: str) -> str:
@@ -196,7 +221,18 @@ def _reader(path: str, member: Member) -> Callable[[int, int], bytes]:
     return lambda offset, length: read_part(path, start + offset, length)
 
 
-def _read_header(name: str, read: Callable[[int, int], bytes], size: int) -> _Header:
+def read_header(name: str, read: Callable[[int, int], bytes], size: int) -> Header:
+    """Return the header of a NumPy file.
+
+    Args:
+        name: of the file, for messages.
+        read: returns a number of bytes from an offset in the file on.
+        size: length of the file in bytes.
+
+    Raises:
+        SourceError: it has none that can be read.
+        Rejected: the file cannot be read.
+    """
     # After the magic number and the version, two or four bytes have the length of the header's text.
     start = read(0, min(size, 12))
     length = 12 + int.from_bytes(start[8:10] if start[6:7] == b"\1" else start[8:12], "little")
@@ -212,4 +248,4 @@ def _read_header(name: str, read: Callable[[int, int], bytes], size: int) -> _He
     # NumPy parses the header with Python's own parser, which raises many types of exceptions.
     except Exception as error:
         raise SourceError(f"{name}: cannot be read as a NumPy file ({one_line(error)})") from error
-    return _Header(shape, fortran_order, dtype, file.tell())
+    return Header(shape, fortran_order, dtype, file.tell())

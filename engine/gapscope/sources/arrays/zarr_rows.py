@@ -36,7 +36,7 @@ class ZarrRows:
         import zarr
 
         where = f"{path}::{name}" if name else path
-        array = _open(path, name)
+        array = open_zarr_node(path, name)
         if not isinstance(array, zarr.Array):
             raise SourceError(f"{where}: is a group of arrays; name one")
         dtype = np.dtype(array.dtype)
@@ -95,17 +95,40 @@ def stored_arrays(path: str, name: str, *, as_images: bool) -> Iterator[FoundArr
     Raises:
         SourceError: the store cannot be read.
     """
-    node = _open(path, name)
+    for found, array, axes in zarr_arrays(open_zarr_node(path, name), name):
+        named = _ome_axes(path, name) if found == name and axes is None else axes
+        yield find_layout(found, array.shape, np.dtype(array.dtype), named, as_images=as_images)
+
+
+def zarr_arrays(
+    node: "zarr.Array[Any] | zarr.Group", name: str
+) -> "Iterator[tuple[str, zarr.Array[Any], list[str] | None]]":
+    """Yield the names of arrays in a node of a store, the arrays, and the names of their axes if they are OME-Zarr's.
+
+    Args:
+        node: an array or a group.
+        name: path of the node within the store.
+
+    Raises:
+        SourceError: the store cannot be read.
+    """
     try:
-        for found, array, axes in _arrays_below(node, name, None, _MAX_DEPTH):
-            named = _ome_axes(path, name) if found == name and axes is None else axes
-            yield find_layout(found, array.shape, np.dtype(array.dtype), named, as_images=as_images)
+        yield from _arrays_below(node, name, None, _MAX_DEPTH)
     # As when a store is opened.
     except Exception as error:
-        raise SourceError(f"{path}: cannot be read as Zarr ({one_line(error)})") from error
+        raise SourceError(f"{node.store_path}: cannot be read as Zarr ({one_line(error)})") from error
 
 
-def _open(path: str, name: str) -> "zarr.Array[Any] | zarr.Group":
+def open_zarr_node(path: str, name: str) -> "zarr.Array[Any] | zarr.Group":
+    """Return an array or group of a Zarr store.
+
+    Args:
+        path: path or URL of the store.
+        name: path of the node within the store; empty for the store itself.
+
+    Raises:
+        SourceError: it cannot be read.
+    """
     import zarr
 
     try:

@@ -102,7 +102,7 @@ class ParquetImages:
                     row += 1
                 return
             for raw_values in rows:
-                values = {name: _value(value) for name, value in raw_values.items()}
+                values = {name: metadata_value(value) for name, value in raw_values.items()}
                 yield Entry(f"{path}#{row}", mtime_ns=mtime_ns, offset=row, values=values)
                 row += 1
         except DamagedParquetError as error:
@@ -175,14 +175,15 @@ def _list_entries(
     path: str, row: int, length: int, mtime_ns: int, raw_values: Mapping[str, Any], notes: ListingNotes | None
 ) -> Iterator[Entry]:
     """Yield an entry per image of a row's list."""
-    values = {name: _value(value) for name, value in raw_values.items()}
+    values = {name: metadata_value(value) for name, value in raw_values.items()}
     for place in range(length):
         yield Entry(f"{path}#{row}.{place}", mtime_ns=mtime_ns, offset=row, values=values)
     if not length and notes is not None:
         notes.pass_over("rows without images", f"{path}#{row}")
 
 
-def _value(value: Any) -> Value:
+def metadata_value(value: Any) -> Value:
+    """Return a cell of a table as a value of metadata: text, a float, or None."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, bool):

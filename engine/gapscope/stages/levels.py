@@ -1,0 +1,212 @@
+"""Which levels a run compares: the network's, those of vectors that datasets bring, or both."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from os import PathLike, fspath
+from typing import Any
+
+from gapscope.errors import OptionError, RunError, SourceError
+from gapscope.pyramid.models import find_model
+from gapscope.settings import VectorsOption
+from gapscope.sources import Source, open_source
+from gapscope.sources.source import AS_VECTORS, without_prefix
+from gapscope.sources.vectors.dataset import (
+    IN_MEMORY,
+    NumberedRows,
+    VectorDataset,
+    attach_vectors,
+    has_images,
+    vectors_of,
+)
+from gapscope.sources.vectors.vectors import MemoryVectors, Vectors, check_levels, level_name
+from gapscope.store.run_record import LevelRecord, RunRecord
+
+_OF_PYRAMID = re.compile(r"P([1-9])")
+_UNKNOWN_STRIDE = 0
+
+
+@dataclass(frozen=True)
+class ChosenLevels:
+    """The levels that are compared.
+
+    Attributes:
+        network: names of the network's levels; None for all of them, empty where no network is needed.
+        brought: the levels whose vectors the datasets bring.
+    """
+
+    network: tuple[str, ...] | None
+    brought: tuple[LevelRecord, ...]
+
+    def all(self, network: Sequence[LevelRecord]) -> tuple[LevelRecord, ...]:
+        """Return the network's levels and those that are brought, by stride; those of no known stride come last."""
+        both = [*network, *self.brought]
+        return tuple(sorted(both, key=lambda level: level.stride or float("inf")))
+
+    def where(self, sources: Mapping[str, Source]) -> dict[str, dict[str, str]]:
+        """Return where the vectors are, by dataset and level."""
+        if not self.brought:
+            return {}
+        names = [level.name for level in self.brought]
+        return {name: {level: vectors_of(source)[level].where for level in names} for name, source in sources.items()}
+
+
+def open_dataset(name: str, given: Any, *, objects: bool, mask: bool, min_side: int) -> Source:
+    """Return the source of a dataset as a user gave it: a location, or arrays of vectors by level.
+
+    Raises:
+        SourceError: there is no such source, or the arrays are no vectors.
+        OptionError: it is neither.
+    """
+    if isinstance(given, str | PathLike):
+        return open_source(name, fspath(given), objects=objects, mask=mask, min_side=min_side)
+    if isinstance(given, Mapping):
+        vectors = memory_vectors(name, given)
+        return VectorDataset(NumberedRows(name, check_levels(vectors, f"dataset {name}"), IN_MEMORY), vectors)
+    raise OptionError(f"dataset {name}: give a location, or arrays of vectors by level, not {type(given).__name__}")
+
+
+def with_vectors(sources: Mapping[str, Source], vectors: VectorsOption) -> dict[str, Source]:
+    """Return the datasets, with the vectors that an argument `vectors` gives them.
+
+    Raises:
+        OptionError: the argument names no dataset.
+        SourceError: vectors cannot be opened, or are of a level that the dataset brings already.
+    """
+    attached = dict(sources)
+    for name, given in _by_dataset(vectors):
+        if name not in sources:
+            raise OptionError(
+                f"names dataset {name}, and there are {', '.join(sources)}", argument="vectors", value=name
+            )
+        attached[name] = attach_vectors(attached[name], _open(name, given))
+    return attached
+
+
+def _by_dataset(vectors: VectorsOption) -> list[tuple[str, Any]]:
+    if isinstance(vectors, Mapping):
+        return list(vectors.items())
+    pairs = []
+    for text in [vectors] if isinstance(vectors, str) else vectors:
+        name, equals, source = text.partition("=")
+        if not (name and equals and source):
+            raise OptionError("write NAME=SOURCE, such as real=clip.npy::clip", argument="vectors", value=text)
+        pairs.append((name, source))
+    return pairs
+
+
+def _open(name: str, given: Any) -> dict[str, Vectors]:
+    if isinstance(given, Mapping):
+        return memory_vectors(name, given)
+    if not isinstance(given, str | PathLike):
+        raise OptionError(f"dataset {name}: give a source, or arrays by level", argument="vectors", value=type(given))
+    location = fspath(given)
+    return dict(vectors_of(open_source(name, f"{AS_VECTORS}{without_prefix(location)}")))
+
+
+def memory_vectors(name: str, arrays: Mapping[str, Any]) -> dict[str, Vectors]:
+    """Return arrays by level as a dataset's vectors.
+
+    Raises:
+        SourceError: one of them is no array of vectors.
+    """
+    return {level_name(str(level)): MemoryVectors(f"{name}::{level}", array) for level, array in arrays.items()}
+
+
+def choose_levels(sources: Mapping[str, Source], levels: Sequence[str] | None, model: str) -> ChosenLevels:
+    """Return the levels to compare.
+
+    Args:
+        sources: the datasets.
+        levels: the names that the user gave; None for those that are brought, or all of the network's.
+        model: the network's name.
+
+    Raises:
+        OptionError: there is no such level.
+        SourceError: some datasets bring vectors and others do not, or of another length.
+    """
+    brought = {name: list(vectors_of(source)) for name, source in sources.items()}
+    known = list(dict.fromkeys(level for own in brought.values() for level in own))
+    if levels is None:
+        if not known:
+            return ChosenLevels(None, ())
+        wanted = [level for level in known if all(level in own for own in brought.values())]
+        if not wanted:
+            raise SourceError(f"the datasets bring no level in common: {_in_words(brought)}; {_WAY_OUT}")
+    else:
+        wanted = [level for level in dict.fromkeys(levels) if level in known]
+        for level in wanted:
+            if lacking := [name for name, own in brought.items() if level not in own]:
+                raise SourceError(
+                    f"dataset {lacking[0]} brings no vectors of level {level}: {_in_words(brought)}; {_WAY_OUT}"
+                )
+    network = () if levels is None else tuple(level for level in levels if level not in wanted)
+    if known and network:
+        _check_network_levels(network, known, model)
+    records = tuple(
+        LevelRecord(name=level, stride=_stride(level), channels=_length(sources, level)) for level in wanted
+    )
+    return ChosenLevels(network if wanted or levels is not None else None, records)
+
+
+_WAY_OUT = "give every dataset vectors of the same names, or name levels of the network with `levels`"
+
+
+def _in_words(brought: Mapping[str, Sequence[str]]) -> str:
+    return ", ".join(f"{name} {' and '.join(own) or 'none'}" for name, own in brought.items())
+
+
+def _check_network_levels(names: Sequence[str], known: Sequence[str], model: str) -> None:
+    own = [level.name for level in find_model(model).levels]
+    for name in names:
+        if name not in own:
+            raise OptionError(
+                f"the datasets bring {', '.join(known)}, and the model has {', '.join(own)}",
+                argument="levels",
+                value=name,
+            )
+
+
+def check_have_images(sources: Mapping[str, Source]) -> None:
+    """Check that every dataset has images, which a network embeds.
+
+    Raises:
+        SourceError: one has vectors alone.
+    """
+    for name, source in sources.items():
+        if not has_images(source):
+            raise SourceError(
+                f"dataset {name}: has vectors and no images, so that the network has nothing to embed; name the levels "
+                f"of its vectors alone, {', '.join(vectors_of(source))}, with `levels`, or give its images as the "
+                "dataset and its vectors with `vectors`"
+            )
+
+
+def check_same_lengths(record: RunRecord, chosen: ChosenLevels) -> None:
+    """Check that the vectors of a run that was begun before have kept their lengths.
+
+    Raises:
+        RunError: they have not.
+    """
+    begun_with = {level.name: level.channels for level in record.model.levels}
+    for level in chosen.brought:
+        if begun_with.get(level.name, level.channels) != level.channels:
+            raise RunError(
+                f"level {level.name} has {level.channels:,} numbers per vector, and this run was begun with "
+                f"{begun_with[level.name]:,}: use another `out`"
+            )
+
+
+def _length(sources: Mapping[str, Source], level: str) -> int:
+    lengths = {name: vectors_of(source)[level].shape[1] for name, source in sources.items()}
+    if len(set(lengths.values())) > 1:
+        listed = ", ".join(f"{length:,} in {name}" for name, length in lengths.items())
+        raise SourceError(
+            f"level {level}: vectors of one level have one length, and these have different numbers: {listed}"
+        )
+    return next(iter(lengths.values()))
+
+
+def _stride(level: str) -> int:
+    match = _OF_PYRAMID.fullmatch(level)
+    return 2 ** int(match[1]) if match else _UNKNOWN_STRIDE
