@@ -232,7 +232,8 @@ class ModelSettings(_Checked):
         VectorsOption,
         Help(
             "Vectors from elsewhere of a dataset's images, as further levels: NAME=SOURCE, such as "
-            "real=clip.npy::clip, with one vector per image in the order in which they are listed. More than one may be given."
+            "real=clip.npy::clip, with one vector per image in the order in which they are listed. More than one may "
+            "be given."
         ),
     ] = ()
     value_range: Annotated[

@@ -163,8 +163,8 @@ def _connect(stack: ExitStack, cluster: str) -> Client:
     except RuntimeError as error:
         # Dask raises it when a process ends before it has become a worker.
         raise ClusterError(
-            f"a worker process could not be started ({error}), perhaps for want of memory; the same command goes on "
-            "from what is finished",
+            f"a worker process could not be started ({error}), perhaps for want of memory, or since a script calls "
+            "gapscope without `if __name__ == '__main__':`; the same command goes on from what is finished",
             argument="cluster",
             value=cluster,
         ) from error

@@ -11,6 +11,7 @@ from gapscope.sources.containers import containers_in
 from gapscope.sources.files import open_container, path_bytes
 from gapscope.sources.folder import Folder, utf8_safe
 from gapscope.sources.formats import has_image_suffix
+from gapscope.sources.hub import HUB, find_hub_tables
 from gapscope.sources.patterns import base_folder, expand_files, glob_to_regex, has_magic
 from gapscope.sources.remote_folder import RemoteFolder
 from gapscope.sources.signatures import HEAD_BYTES, IMAGE, signature_of
@@ -117,6 +118,8 @@ def _open(location: str, *, objects: bool, mask: bool, min_side: int) -> Source:
             return open_kind(parsed)
     if has_magic(path):
         return _open_pattern(parsed)
+    if path.startswith(HUB) and (tables := find_hub_tables(path)):
+        return _open_parquet(replace(parsed, folder=path, files=tables))
     if is_url(path):
         remote(path)
         return RemoteFolder(path, parsed.location)

@@ -20,6 +20,7 @@ from gapscope.sources.vectors.dataset import (
     vectors_of,
 )
 from gapscope.sources.vectors.vectors import MemoryVectors, Vectors, check_levels, level_name
+from gapscope.stages.given import open_given
 from gapscope.store.run_record import LevelRecord, RunRecord
 
 _OF_PYRAMID = re.compile(r"P([1-9])")
@@ -52,18 +53,18 @@ class ChosenLevels:
 
 
 def open_dataset(name: str, given: Any, *, objects: bool, mask: bool, min_side: int) -> Source:
-    """Return the source of a dataset as a user gave it: a location, or arrays of vectors by level.
+    """Return the source of a dataset as a user gave it: a location, arrays of vectors by level, or images in Python.
 
     Raises:
         SourceError: there is no such source, or the arrays are no vectors.
-        OptionError: it is neither.
+        OptionError: it is none of these.
     """
     if isinstance(given, str | PathLike):
         return open_source(name, fspath(given), objects=objects, mask=mask, min_side=min_side)
-    if isinstance(given, Mapping):
+    if isinstance(given, Mapping) and not type(given).__module__.startswith("datasets."):
         vectors = memory_vectors(name, given)
         return VectorDataset(NumberedRows(name, check_levels(vectors, f"dataset {name}"), IN_MEMORY), vectors)
-    raise OptionError(f"dataset {name}: give a location, or arrays of vectors by level, not {type(given).__name__}")
+    return open_given(name, given)
 
 
 def with_vectors(sources: Mapping[str, Source], vectors: VectorsOption) -> dict[str, Source]:

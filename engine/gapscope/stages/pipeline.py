@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import process
 from os import PathLike, fsdecode
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,7 @@ from gapscope.sources.source import without_prefix
 from gapscope.stages.classes import check_annotated, check_class_rules
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
+from gapscope.stages.given import keep_given
 from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_listed_groups
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.levels import (
@@ -236,6 +238,7 @@ def compare(
         >>> list(run.layout("P3").columns)
         ['dataset', 'row', 'uri', 'x', 'y', 'z', 'cluster']
     """
+    _check_not_a_worker()
     shown = progress or Silent()
     if len(datasets) < 2:
         raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
@@ -298,6 +301,7 @@ def compare(
         check_same_lengths(run.record, chosen)
         shown = log = RunLog(shown, folder)
         run.record.device = on.describe()
+        sources = keep_given(run, sources, shown, update=update)
         listings = list_datasets(run, sources, shown, update=update)
         check_vectors_unchanged(run, sources, update=update)
         check_enough(listings, sources, allow_missing=allow_missing)
@@ -328,6 +332,19 @@ def compare(
         write_report(run, shown, page, network, on)
         log.tell_times()
         return open_run(folder)
+
+
+def _check_not_a_worker() -> None:
+    """Check that this is not a worker process that imports the user's script to begin with.
+
+    Raises:
+        OptionError: it is one: the script calls `compare` wherever it is imported.
+    """
+    if getattr(process.current_process(), "_inheriting", False):
+        raise OptionError(
+            "a worker process of gapscope imports your script, which calls gapscope again: put that under "
+            "`if __name__ == '__main__':`, or compare with `cluster='inline'`"
+        )
 
 
 def _describe_levels(embed: EmbedSettings, chosen: ChosenLevels, device: Device) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from gapscope.store.annotations import remove_annotations
+from gapscope.store.given import remove_given
 from gapscope.store.groups import remove_groups
 from gapscope.store.index import remove_index
 from gapscope.store.layouts import remove_dataset_results, remove_results
@@ -60,4 +61,5 @@ def remove_dataset(run: RunStore, dataset: str) -> None:
     remove_tree(run.path / "thumbnails" / dataset)
     remove_groups(run, dataset)
     remove_annotations(run, dataset)
+    remove_given(run.path, dataset)
     remove_index(run, dataset)

@@ -14,6 +14,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from gapscope.sources import Source, open_source
 from gapscope.store.datasets import Pair
+from gapscope.store.given import IN_RUN, open_in_run
 from gapscope.store.location import Location, zarr_store
 from gapscope.store.run_record import RunRecord, read_run_record
 
@@ -87,6 +88,8 @@ class RunStore:
             SourceError: there is nothing there any more.
         """
         config = self.record.config
+        if (location := config.datasets[dataset]).startswith(IN_RUN):
+            return open_in_run(self.path, dataset, location)
         return open_source(
             dataset,
             config.datasets[dataset],

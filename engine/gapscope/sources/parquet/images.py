@@ -118,7 +118,7 @@ class ParquetImages:
         path, _, place = entry.uri.rpartition("#")
         check_container_unchanged(path, entry.mtime_ns)
         try:
-            cell = _reader(path, self.column, entry.mtime_ns).read(entry.offset)
+            cell = column_reader(path, self.column, entry.mtime_ns).read(entry.offset)
             # The uri of an image in a list ends in its row and its place in the list.
             cell = cell[int(place.partition(".")[2])] if isinstance(cell, list) else cell
         except Rejected:
@@ -198,7 +198,7 @@ class _ColumnReader:
         import pyarrow.parquet as pq
 
         container = open_container(path)
-        # `_reader` drops a reader once enough others have been used after it.
+        # `column_reader` drops a reader once enough others have been used after it.
         weakref.finalize(self, container.close)
         metadata = pq.read_metadata(container)
         groups = [metadata.row_group(group) for group in range(metadata.num_row_groups)]
@@ -247,6 +247,7 @@ class _ColumnReader:
 
 
 @lru_cache(maxsize=8)
-def _reader(path: str, column: str, mtime_ns: int) -> _ColumnReader:
+def column_reader(path: str, column: str, mtime_ns: int) -> _ColumnReader:
+    """Return what reads single rows of a column of a file that was last changed at `mtime_ns`."""
     del mtime_ns
     return _ColumnReader(path, column)
