@@ -23,6 +23,7 @@ from gapscope.errors import (
 if TYPE_CHECKING:
     from gapscope.diff import diff_runs
     from gapscope.diff_kinds import diff_kinds
+    from gapscope.pyramid.model import Model
     from gapscope.pyramid.models import MODELS
     from gapscope.run import Run, open_run
     from gapscope.stages.pipeline import compare
@@ -35,6 +36,7 @@ __all__ = [
     "ClusterError",
     "DamageError",
     "GapscopeError",
+    "Model",
     "OptionError",
     "Run",
     "RunError",
@@ -51,6 +53,7 @@ __all__ = [
 
 _LAZY = {
     "MODELS": "gapscope.pyramid.models",
+    "Model": "gapscope.pyramid.model",
     "Run": "gapscope.run",
     "compare": "gapscope.stages.pipeline",
     "diff_kinds": "gapscope.diff_kinds",

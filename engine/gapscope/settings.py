@@ -16,7 +16,7 @@ from gapscope.errors import OptionError
 
 Fit = Literal["crop", "stretch", "pad"]
 Precision = Literal["auto", "float32", "bfloat16"]
-Pool = Literal["mean", "max", "gem", "grid"]
+Pool = Literal["mean", "max", "gem", "grid", "cls"]
 Metric = Literal["cosine", "euclidean"]
 Thumbnails = Literal["off", "outliers", "drawn"]
 HeatMaps = Literal["off", "kinds", "all"]
@@ -208,7 +208,10 @@ class ModelSettings(_Checked):
     ] = None
     size: Annotated[
         int | None,
-        Help("Side in pixels of the square that the network sees, a multiple of 32; the model's own by default."),
+        Help(
+            "Side in pixels of the square that the network sees, a multiple of 32, or of a transformer's patches; the "
+            "model's own by default."
+        ),
         _SIZE,
     ] = None
     objects: Annotated[
@@ -276,13 +279,6 @@ class Preprocess(_Checked):
     value_ranges: tuple[ValueRange, ...] | None = None
     background: tuple[int, int, int] | None = None
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.size % 32:
-            raise OptionError(
-                "must be a multiple of 32, so that every level halves the last", argument="size", value=self.size
-            )
-
 
 @dataclass(frozen=True, kw_only=True)
 class EmbedSettings(_Checked):
@@ -304,8 +300,8 @@ class EmbedSettings(_Checked):
     pool: Annotated[
         Pool,
         Help(
-            "How a level's map becomes a vector: mean, max, gem (generalized mean), or grid (2 x 2 means, which keep "
-            "what is where)."
+            "How a level's map becomes a vector: mean, max, gem (generalized mean), grid (2 x 2 means, which keep "
+            "what is where), or cls (a transformer's class token)."
         ),
     ] = "mean"
     precision: Annotated[

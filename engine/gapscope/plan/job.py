@@ -54,8 +54,10 @@ def plan(
             (EfficientNet-Lite0, needs no network), timm: and the name of a backbone of timm's, or another that
             `gapscope models` lists.
         weights: File to use in place of the model's own weights: a state dict or safetensors.
-        levels: Names of the levels to keep, from P2 (fine texture) to P6 (whole scene); all of them by default.
-        size: Side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
+        levels: Names of the levels to keep: of the network, from P2 (fine texture) to P6 (whole scene), and of vectors
+            that datasets bring; by default those that they bring, or all of the network's if they bring none.
+        size: Side in pixels of the square that the network sees, a multiple of 32, or of a transformer's patches; the
+            model's own by default.
         fit: How an image becomes that square: crop scales the short side to it and keeps the center, stretch scales
             both sides, which changes the aspect ratio, and pad scales the long side and centers the image on gray.
         precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling

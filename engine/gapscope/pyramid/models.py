@@ -29,6 +29,24 @@ MODELS: dict[str, Model] = {
 """Models by name. A program may add its own; every worker that embeds with such a model must add it too."""
 
 
+def add_model(model: Model) -> str:
+    """Let a model that a program made be found by its name, and return that.
+
+    Raises:
+        OptionError: its name is that of another model.
+    """
+    existing = MODELS.get(model.name)
+    if not model.name or (existing is not None and not existing.fingerprint):
+        raise OptionError(f"model name {model.name!r}: choose one that gapscope does not have", argument="model")
+    MODELS[model.name] = model
+    return model.name
+
+
+def is_at_hand(name: str, fingerprint: str) -> bool:
+    """Return whether this process has a model that a program made."""
+    return name in MODELS and MODELS[name].fingerprint == fingerprint
+
+
 def find_model(name: str) -> Model:
     """Return the model called `name`: a key of `MODELS`, or `timm:` followed by the name of a timm model.
 

@@ -18,6 +18,7 @@ class Pyramid(nn.Module):
     def __init__(self, model: Model, settings: EmbedSettings) -> None:
         super().__init__()
         self.trunk: Trunk = model.build()
+        self.trunk.keep_levels(settings.levels)
         self.levels = settings.levels
         self.pool = settings.pool
         self.short_cut = _wants_short_cut(settings)
@@ -33,6 +34,9 @@ class Pyramid(nn.Module):
             (n, length) float32 by level: the level's map, pooled over space.
         """
         images = self.normalize(pixels)
+        if self.pool == "cls":
+            tokens = self.trunk.class_tokens(images)
+            return {level: tokens[level].float() for level in self.levels}
         if self.short_cut:
             means = self.trunk.pooled_means(images)
             return {level: means[level].float() for level in self.levels}
@@ -43,7 +47,7 @@ class Pyramid(nn.Module):
         """Say in words how maps become embeddings under `settings`, for run.json."""
         if _wants_short_cut(settings):
             return f"mean: {self.trunk.describe_mean_pooling(settings.preprocess.size)}"
-        return f"{settings.pool}: whole maps"
+        return "cls: class tokens" if settings.pool == "cls" else f"{settings.pool}: whole maps"
 
 
 def _wants_short_cut(settings: EmbedSettings) -> bool:
@@ -63,10 +67,12 @@ def load_pyramid(settings: EmbedSettings) -> Pyramid:
         WeightsError: the weights do not fit the network, or are not those that the run was begun with.
         OptionError: there is no such model.
     """
+    model = find_model(settings.model)
+    if model.fingerprint:
+        return _load_callable(model, settings)
     path = Path(settings.weights)
     if sha256_of(path) != settings.weights_sha256:
         raise WeightsError("the file is not the one that this run was begun with", argument="weights", value=path)
-    model = find_model(settings.model)
     pyramid = Pyramid(model, settings)
     fit_state(pyramid.trunk, model.remap_state_dict(pyramid.trunk, read_state(path)), path)
     pyramid.eval().requires_grad_(False)
@@ -75,4 +81,12 @@ def load_pyramid(settings: EmbedSettings) -> Pyramid:
 
         fold(pyramid.trunk)
         pyramid.requires_grad_(False)
+    return pyramid
+
+
+def _load_callable(model: Model, settings: EmbedSettings) -> Pyramid:
+    if model.fingerprint != settings.weights_sha256:
+        raise WeightsError(f"model {model.name} is not the one that this run was begun with: use another `out`")
+    pyramid = Pyramid(model, settings)
+    pyramid.eval().requires_grad_(False)
     return pyramid

@@ -45,6 +45,7 @@ def grid(maps: Tensor) -> Tensor:
     return adaptive_avg_pool2d(_at_least_float32(maps), GRID).flatten(1)
 
 
+# The class token is no map, so that `cls` is none of them.
 POOLS: dict[Pool, Callable[[Tensor], Tensor]] = {
     "mean": mean,
     "max": maximum,

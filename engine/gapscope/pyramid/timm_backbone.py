@@ -1,4 +1,4 @@
-"""Backbones of timm that return maps at several strides."""
+"""Backbones of timm: those that return maps at several strides, and transformers, whose levels are blocks."""
 
 from functools import lru_cache, partial
 from pathlib import Path
@@ -10,6 +10,17 @@ from torch import Tensor, nn
 from gapscope.errors import OptionError, WeightsError, one_line
 from gapscope.pyramid.level import Level
 from gapscope.pyramid.model import Model, Trunk
+from gapscope.pyramid.timm_transformer import (
+    TransformerTrunk,
+    block_levels,
+    convert_state,
+    create_transformer,
+    default_size,
+    has_class_token,
+    is_transformer,
+    patch_of,
+    takes_one_size,
+)
 from gapscope.pyramid.weights import State, cached_download, download
 
 PREFIX = "timm:"
@@ -72,6 +83,9 @@ def backbone(name: str) -> Model:
             argument="model",
             value=PREFIX + name,
         ) from error
+    if is_transformer(network):
+        with torch.device("meta"):
+            return _transformer(name, create_transformer(name))
     maps = _maps(network) if hasattr(network, "feature_info") and hasattr(network, "forward_intermediates") else []
     if not maps:
         raise OptionError("it gives no maps at strides 4 to 64", argument="model", value=PREFIX + name)
@@ -82,6 +96,26 @@ def backbone(name: str) -> Model:
         mean=config["mean"],
         std=config["std"],
         build=partial(BackboneTrunk, name),
+        weights=partial(_weights, name),
+        cached_weights=partial(_cached_weights, name),
+        remap_state_dict=remap_state_dict,
+        about=f"timm's {name}",
+    )
+
+
+def _transformer(name: str, network: Any) -> Model:
+    levels, config = block_levels(network), network.pretrained_cfg
+    size = default_size(network)
+    return Model(
+        levels=levels,
+        default_levels=(levels[-1].name,),
+        size=size,
+        size_multiple=size if takes_one_size(network) else patch_of(network),
+        one_size=takes_one_size(network),
+        has_class_token=has_class_token(network),
+        mean=config["mean"],
+        std=config["std"],
+        build=partial(TransformerTrunk, name),
         weights=partial(_weights, name),
         cached_weights=partial(_cached_weights, name),
         remap_state_dict=remap_state_dict,
@@ -145,6 +179,8 @@ def remap_state_dict(trunk: nn.Module, state: State) -> State:
     """
     if state and all(name.startswith(_PREFIX) for name in state):
         state = {name.removeprefix(_PREFIX): value for name, value in state.items()}
+    if isinstance(trunk, TransformerTrunk):
+        state = convert_state(trunk.network, state)
     expected = trunk.state_dict()
     prefixed = {f"network.{name}": value for name, value in state.items()}
     return {

@@ -19,6 +19,8 @@ from gapscope.decode.picture import Picture
 from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.device.protocol import Network
+from gapscope.pyramid.model import Model
+from gapscope.pyramid.models import add_model
 from gapscope.pyramid.network import embedding_lengths, load_pyramid
 from gapscope.settings import EmbedSettings, Preprocess
 from gapscope.sources import Entry, Source
@@ -105,8 +107,10 @@ class BlockDone:
     without_picture: int = 0
 
 
-def prepare_worker(settings: EmbedSettings, device: Device) -> None:
-    """Load the network that blocks will ask for, if there is one."""
+def prepare_worker(settings: EmbedSettings, device: Device, model: Model | None = None) -> None:
+    """Load the network that blocks will ask for, if there is one; `model` is one that a program made, if it is that."""
+    if model is not None:
+        add_model(model)
     if settings.levels:
         with _load_lock:
             _network(settings, device)
@@ -191,6 +195,10 @@ def _oddities(block: Block, entries: Sequence[Entry], stats: Sequence[ImageStats
         example = next(row for row in rejected if stats[row]["status"] == commonest)
         count = f"{len(rejected):,} of {len(stats):,} images of {block.dataset} cannot be read"
         return (f"{count}; most are {commonest} ({entries[example].uri}: {stats[example]['error']})",)
+    # A row of vectors whose image cannot be read has no picture.
+    read = [row for row in read if stats[row].get(STATS[0]) is not None]
+    if not read:
+        return ()
     looks = odd_looks(np.array([[cast("float", stats[row][name]) for name in STATS] for row in read]))  # type: ignore[literal-required]
     return tuple(odd.describe(block.dataset, entries[read[odd.rows[0]]].uri) for odd in looks)
 

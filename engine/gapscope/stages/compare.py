@@ -201,7 +201,8 @@ def _warnings(run: RunStore, dataset: str) -> list[DatasetWarning]:
     warnings: list[DatasetWarning] = []
     # Of embeddings that do not come from images nothing is known.
     if table[STATS[0]].null_count < len(table):
-        read = np.flatnonzero(pc.equal(status, "ok").to_numpy())
+        has_picture = pc.and_(pc.equal(status, "ok"), pc.is_valid(table[STATS[0]]))
+        read = np.flatnonzero(has_picture.to_numpy())
         stats = np.stack([table[name].to_numpy()[read] for name in STATS], axis=1)
         for odd in odd_looks(stats):
             example = read_entries(run, dataset, read[odd.rows[:1]])[0].uri

@@ -9,6 +9,7 @@ from gapscope.cluster import Connect, finishing_on_interrupt, run_jobs, setup_wo
 from gapscope.device import Device
 from gapscope.errors import DamageError, SourceError
 from gapscope.progress import Progress
+from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Source
@@ -65,9 +66,11 @@ def embed_datasets(
     images = sum(_rows(run, name, block) for name in pending for block in pending[name])
     if images:
         client = connect()
+        model = find_model(settings.model) if settings.levels else None
+        made = model if model is not None and model.fingerprint else None
         with ExitStack() as stack:
             stopped = stack.enter_context(finishing_on_interrupt(progress))
-            stack.enter_context(setup_workers(client, partial(prepare_worker, settings, device)))
+            stack.enter_context(setup_workers(client, partial(prepare_worker, settings, device, made)))
             timings = stack.enter_context(WorkerTimings(progress))
             task = stack.enter_context(progress.task("embedding", images, "image"))
             told: set[str] = set()

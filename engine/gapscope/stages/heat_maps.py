@@ -16,6 +16,7 @@ from gapscope.heat_maps.bank import Bank, fit_bank
 from gapscope.heat_maps.squares import choose_squares, paste
 from gapscope.progress import Progress, Task
 from gapscope.pyramid.local_features import LocalFeatures
+from gapscope.pyramid.models import is_at_hand
 from gapscope.pyramid.network import load_pyramid
 from gapscope.settings import EmbedSettings, HeatMaps
 from gapscope.stages.pictures import Pixels, decode_rows
@@ -144,8 +145,13 @@ def _nearest(run: RunStore, pair: Pair, level: str, rows: Sequence[int]) -> list
 
 def _without_network(run: RunStore, embed: EmbedSettings | None, wanted: Sequence[_Wanted]) -> list[Row] | None:
     """Return what says why nothing has heat maps; None where the run's network is at hand."""
-    if not run.record.model.weights_sha256:
+    model = run.record.model
+    if not model.weights_sha256:
         reason = "the vectors are not of a network that gapscope has"
+    elif not model.weights:
+        if is_at_hand(model.name, model.weights_sha256):
+            return None
+        reason = f"model {model.name} is one of a Python program, which alone has it"
     else:
         path = Path((embed or run.record.embed_settings()).weights)
         if path.is_file():

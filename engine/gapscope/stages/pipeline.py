@@ -14,7 +14,8 @@ from gapscope.cluster import check_cluster, lazy_cluster
 from gapscope.device import Device, choose_device
 from gapscope.errors import OptionError
 from gapscope.progress import Progress, Silent
-from gapscope.pyramid.models import find_model
+from gapscope.pyramid.model import Model
+from gapscope.pyramid.models import add_model, find_model
 from gapscope.pyramid.network import load_pyramid
 from gapscope.run import Run, open_run
 from gapscope.settings import (
@@ -112,7 +113,7 @@ def compare(
     datasets: Mapping[str, Any],
     *,
     out: str | PathLike[str],
-    model: str = ModelSettings.model,
+    model: str | Model = ModelSettings.model,
     weights: str | PathLike[str] | None = ModelSettings.weights,
     levels: Sequence[str] | None = ModelSettings.levels,
     size: int | None = ModelSettings.size,
@@ -160,11 +161,12 @@ def compare(
             on where it stopped.
         model: fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), bundled
             (EfficientNet-Lite0, needs no network), timm: and the name of a backbone of timm's, or another that
-            `gapscope models` lists.
+            `gapscope models` lists. In Python that may also be what `gapscope.Model.from_callable` returns.
         weights: File to use in place of the model's own weights: a state dict or safetensors.
         levels: Names of the levels to keep: of the network, from P2 (fine texture) to P6 (whole scene), and of vectors
             that datasets bring; by default those that they bring, or all of the network's if they bring none.
-        size: Side in pixels of the square that the network sees, a multiple of 32; the model's own by default.
+        size: Side in pixels of the square that the network sees, a multiple of 32, or of a transformer's patches; the
+            model's own by default.
         fit: How an image becomes that square: crop scales the short side to it and keeps the center, stretch scales
             both sides, which changes the aspect ratio, and pad scales the long side and centers the image on gray.
         max_pixels: Images with more pixels are rejected before they are decoded.
@@ -181,8 +183,8 @@ def compare(
         value_range: Of images with other than 8 bits: the values that are black and white, as LOW:HIGH, such as
             0:4095; or auto, to settle it once per dataset from the files' tags or their values. NAME=... is for one
             dataset. In Python that may be a dict of datasets, too.
-        pool: How a level's map becomes a vector: mean, max, gem (generalized mean), or grid (2 x 2 means, which keep
-            what is where).
+        pool: How a level's map becomes a vector: mean, max, gem (generalized mean), grid (2 x 2 means, which keep what
+            is where), or cls (a transformer's class token).
         precision: Arithmetic of the network: float32, bfloat16, or auto for bfloat16 where the hardware has it. Pooling
             and storage do not change with it.
         speedups: What makes the network faster: some of pooled-fpn, fold, channels-last, compile; none; or auto for all
@@ -261,6 +263,7 @@ def compare(
         for name, given in datasets.items()
     }
     sources = with_vectors(opened, vectors)
+    model = add_model(model) if isinstance(model, Model) else model
     chosen = choose_levels(sources, levels, model)
     if chosen.network == ():
         embed = without_network(size=size, fit=fit, max_pixels=max_pixels, keep_damaged=keep_damaged)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 
+from gapscope.errors import OptionError
 from gapscope.pyramid.models import find_model
 from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import EmbedSettings, Fit, Pool, Precision, Preprocess
@@ -63,14 +64,26 @@ def resolve_embed_settings(
     """
     network = find_model(model)
     # Checked before weights are downloaded.
+    network.check_size(network.size if size is None else size)
+    if pool == "cls" and not network.has_class_token:
+        raise OptionError("this model has no class token; use mean", argument="pool", value=pool)
     preprocess = Preprocess(
         size=network.size if size is None else size, fit=fit, max_pixels=max_pixels, keep_damaged=keep_damaged
     )
-    file = network.weights() if weights is None else Path(weights).expanduser().absolute()
+    if network.fingerprint:
+        if weights is not None:
+            raise OptionError("a model of your program has its own weights", argument="weights", value=weights)
+        file, digest = "", network.fingerprint
+        # It was made for what it gets, and may do anything: nothing of it is folded, compiled or rounded.
+        speedups = () if tuple(speedups) == EmbedSettings.speedups else speedups
+        precision = "float32" if precision == "auto" else precision
+    else:
+        path = network.weights() if weights is None else Path(weights).expanduser().absolute()
+        file, digest = str(path), sha256_of(path)
     return EmbedSettings(
         model=model,
-        weights=str(file),
-        weights_sha256=sha256_of(file),
+        weights=file,
+        weights_sha256=digest,
         levels=network.choose_levels(None if levels is None else tuple(levels)),
         preprocess=preprocess,
         pool=pool,
