@@ -9,6 +9,7 @@ from gapscope.device import _DEVICES, choose_device
 from gapscope.device.cuda import Cuda
 from gapscope.errors import OptionError
 from gapscope.export import IMAGE_EXPORTS, RUN_EXPORTS
+from gapscope.pyramid import find_model
 from gapscope.settings import (
     OPTION_GROUPS,
     OPTIONS,
@@ -44,7 +45,7 @@ def test_maps_on_a_gpu_need_cuml_and_say_so() -> None:
 @pytest.mark.parametrize(
     ("make", "option"),
     [
-        (lambda: Preprocess(size=100), "size=100: must be a multiple of 32"),
+        (lambda: find_model("bundled").check_size(100), "size=100: must be a multiple of 32"),
         (lambda: Preprocess(size=32), "size=32: must be between 64 and 4096"),
         (lambda: Preprocess(size=64, fit="squeeze"), "fit='squeeze': choose one of crop, stretch, pad"),  # type: ignore[arg-type]
         (lambda: CompareSettings(k=0), "k=0: "),

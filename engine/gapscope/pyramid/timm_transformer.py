@@ -107,7 +107,7 @@ def takes_one_size(network: Any) -> bool:
 def convert_state(network: nn.Module, state: State) -> State:
     """Return a checkpoint of another library, such as DINOv2's or OpenCLIP's own, by timm's names."""
     convert = getattr(inspect.getmodule(type(network)), "checkpoint_filter_fn", None)
-    if convert is None or set(network.state_dict()) <= set(state):
+    if convert is None or set(network.state_dict()) == set(state):
         return state
     try:
         return dict(convert(dict(state), network))

@@ -126,6 +126,8 @@ def choose_levels(sources: Mapping[str, Source], levels: Sequence[str] | None, m
         OptionError: there is no such level.
         SourceError: some datasets bring vectors and others do not, or of another length.
     """
+    if levels is not None and not levels:
+        raise OptionError("name at least one level", argument="levels", value=())
     brought = {name: list(vectors_of(source)) for name, source in sources.items()}
     known = list(dict.fromkeys(level for own in brought.values() for level in own))
     if levels is None:

@@ -65,6 +65,7 @@ def resolve_embed_settings(
     network = find_model(model)
     # Checked before weights are downloaded.
     network.check_size(network.size if size is None else size)
+    chosen = network.choose_levels(None if levels is None else tuple(levels))
     if pool == "cls" and not network.has_class_token:
         raise OptionError("this model has no class token; use mean", argument="pool", value=pool)
     preprocess = Preprocess(
@@ -84,7 +85,7 @@ def resolve_embed_settings(
         model=model,
         weights=file,
         weights_sha256=digest,
-        levels=network.choose_levels(None if levels is None else tuple(levels)),
+        levels=chosen,
         preprocess=preprocess,
         pool=pool,
         precision=precision,

@@ -463,6 +463,9 @@ def _checked(record: RunRecord) -> RunRecord:
     for level in record.levels:
         if not _LEVEL.fullmatch(level):
             raise ValueError(f"{level!r} is no level's name")
+    for level in [*record.config.embed.levels, *(level for own in record.config.vectors.values() for level in own)]:
+        if level not in record.levels:
+            raise ValueError(f"{level!r} is none of the levels")
     if record.config.compare.reference not in (None, *names):
         raise ValueError("the reference is none of the datasets")
     for name, dataset in record.datasets.items():

@@ -148,7 +148,7 @@ OUTWARD = [
 
 
 @pytest.mark.parametrize("name", OUTWARD)
-@pytest.mark.parametrize("field", ["dataset", "level", "reference"])
+@pytest.mark.parametrize("field", ["dataset", "level", "network's level", "vectors", "reference"])
 def test_names_that_would_be_paths_are_refused(copy: Path, name: str, field: str) -> None:
     def change(content: dict[str, Any]) -> None:
         config = content["config"]
@@ -156,7 +156,11 @@ def test_names_that_would_be_paths_are_refused(copy: Path, name: str, field: str
             config["datasets"][name] = config["datasets"].pop("real")
             content["datasets"][name] = content["datasets"].pop("real")
         elif field == "level":
+            content["model"]["levels"][0]["name"] = name
+        elif field == "network's level":
             config["embed"]["levels"] = [name]
+        elif field == "vectors":
+            config["vectors"] = {"real": {name: "vectors.npy"}}
         else:
             config["compare"]["reference"] = name
 

@@ -272,10 +272,6 @@ def test_timms_levels_are_those_of_features_only(name: str, tmp_path: Path) -> N
         torch.testing.assert_close(embeddings[level.name], expected.mean(dim=(2, 3)), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize(("name", "message"), [("no_such_model", "no such model"), ("vit_tiny_patch16_224", None)])
-def test_timm_names_are_checked(name: str, message: str | None) -> None:
-    if message is None:
-        assert [level.name for level in find_model(f"timm:{name}").levels] == ["P4"]
-        return
-    with pytest.raises(OptionError, match=message):
-        find_model(f"timm:{name}")
+def test_timm_names_are_checked() -> None:
+    with pytest.raises(OptionError, match="no such model"):
+        find_model("timm:no_such_model")

@@ -172,7 +172,8 @@ def bad_archives(folder: Path) -> dict[str, str]:
     np.save(folder / "deep.npy", VALUES.reshape(5, 10, 12))
     np.save(folder / "columns.npy", np.asfortranarray(VALUES))
     np.savez(folder / "counts.npz", a=VALUES, b=VALUES[:-1])
-    np.savez(folder / "twice.npz", **{"a.b": VALUES, "a_b": VALUES})
+    twice: dict[str, Any] = {"a.b": VALUES, "a_b": VALUES}
+    np.savez(folder / "twice.npz", **twice)
     (folder / "cut.npy").write_bytes((folder / "columns.npy").read_bytes()[:900].replace(b"True", b"False"))
     np.save(folder / "whole.npy", VALUES)
     (folder / "cut.npy").write_bytes((folder / "whole.npy").read_bytes()[:900])
