@@ -1,15 +1,17 @@
 """`gapscope export`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gapscope.settings import ExportFormat
 from gapscope_cli.errors import reported_errors
+from gapscope_cli.options import chosen, with_options
 from gapscope_cli.progress import shown_progress
 
 
+@with_options(chosen("relocate"))
 def export(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     to: Annotated[
@@ -54,6 +56,7 @@ def export(
             show_default=False,
         ),
     ] = None,
+    **options: Any,
 ) -> None:
     """Write a run, or some of its images, in the form that another tool reads."""
     with reported_errors(reading=run), shown_progress() as progress:
@@ -61,5 +64,5 @@ def export(
         from gapscope.export import ImageChoice, export_run
 
         images = ImageChoice(list=list_, kind=kind, selection=selection, pick=pick)
-        written = export_run(gapscope.open_run(run), to, out, progress, images=images)
+        written = export_run(gapscope.open_run(run, **options), to, out, progress, images=images)
     typer.echo(written)

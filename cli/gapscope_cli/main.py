@@ -9,12 +9,13 @@ from typing import Annotated, Any
 import typer
 
 from gapscope.settings import OPTIONS
+from gapscope_cli.again import config, resume, update
 from gapscope_cli.bench import bench
 from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.errors import leave_at_once, reported_errors
 from gapscope_cli.export import export
-from gapscope_cli.options import OF_ONE_DATASET, Command, with_options
+from gapscope_cli.options import OF_ONE_DATASET, Command, is_given, with_options
 from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.report import report
@@ -68,15 +69,25 @@ def _root(
 @app.command(cls=Command)
 @with_options(OPTIONS)
 def compare(
+    context: typer.Context,
     datasets: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="NAME=SOURCE...",
             help="Two or more datasets. A source is a folder, a pattern, a list (.txt, .csv, .parquet), tar archives, "
-            "COCO annotations, Parquet files or an array (.npy, .zarr) with images; on this machine or behind a URL.",
+            "COCO annotations, Parquet files or an array (.npy, .zarr) with images; arrays or tables with vectors; on "
+            "this machine or behind a URL.",
             show_default=False,
         ),
-    ],
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="TOML file with options, and datasets as [datasets]; what stands in the command counts before it.",
+            show_default=False,
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
     """Compare datasets: embed, map, list outliers, and write the report page.
@@ -86,9 +97,13 @@ def compare(
     with reported_errors(), shown_progress() as progress:
         import gapscope
 
-        sources = parse_datasets(datasets)
+        from_file = {} if config is None else gapscope.read_config(config)
+        sources = from_file.pop("datasets", {}) | parse_datasets(datasets or [])
         for option, metavar in OF_ONE_DATASET.items():
             options[option] = parse_named(option, options[option], sources, metavar)
+        options |= {name: value for name, value in from_file.items() if not is_given(context, name)}
+        if options["out"] is None:
+            raise gapscope.OptionError("`out` is missing: give the run's folder, such as `out=run`")
         run = gapscope.compare(sources, progress=progress, **options)
     print_summary(run)
 
@@ -121,6 +136,9 @@ def demo(
     print_summary(finished.run)
 
 
+app.command(cls=Command)(update)
+app.command(cls=Command)(resume)
+app.command(cls=Command)(config)
 app.command(cls=Command)(report)
 app.command(cls=Command)(serve)
 app.command(cls=Command)(export)

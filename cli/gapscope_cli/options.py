@@ -15,11 +15,15 @@ from gapscope_cli.errors import flag, print_error
 OF_ONE_DATASET = {"group": "RULE", "classes": "RULE", "value_range": "LOW:HIGH"}
 """Options that `NAME=...` sets for one dataset, with what stands for their value."""
 
+OF_MANY = ("vectors", "relocate")
+"""Options that may be given several times, each time with a part."""
+
 METAVARS = {
     "out": "RUN",
     "weights": "FILE",
     "levels": "P3,P5",
     "vectors": "NAME=SOURCE",
+    "relocate": "OLD=NEW",
     "size": "PIXELS",
     "max_pixels": "PIXELS",
     "speedups": "NAMES",
@@ -37,12 +41,12 @@ METAVARS = {
 
 # Types that the command line writes otherwise than Python does.
 _TYPES: dict[str, Any] = {
-    "out": str,
+    "out": str | None,
     "weights": Path | None,
     "levels": str | None,
     "speedups": str,
     "cache": str | None,
-    "vectors": list[str],
+    **dict.fromkeys(OF_MANY, list[str]),
 } | dict.fromkeys(OF_ONE_DATASET, list[str])
 _GROUP_OF = {name: title for title, group in OPTION_GROUPS.items() for name in group}
 
@@ -67,8 +71,10 @@ def with_options(options: Mapping[str, Option]) -> Callable[[Callable[..., None]
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command)
         own = [each for each in signature.parameters.values() if each.kind is not each.VAR_KEYWORD]
+        # A config file may have what is asked for, such as the run's folder.
+        optional = "config" in signature.parameters
         parameters = [each.replace(kind=each.KEYWORD_ONLY) for each in own] + [
-            _parameter(each) for each in options.values()
+            _parameter(each, optional=optional) for each in options.values()
         ]
 
         def run(**arguments: Any) -> None:
@@ -82,9 +88,9 @@ def with_options(options: Mapping[str, Option]) -> Callable[[Callable[..., None]
     return decorate
 
 
-def _parameter(option: Option) -> inspect.Parameter:
-    default = option.default
-    if option.name == "vectors":
+def _parameter(option: Option, *, optional: bool) -> inspect.Parameter:
+    default = None if optional and option.default is MISSING else option.default
+    if option.name in OF_MANY:
         default = []
     elif isinstance(default, tuple):
         default = ",".join(default)
@@ -112,6 +118,12 @@ def _from_command_line(name: str, value: Any) -> Any:
     if name == "levels" and value is not None:
         return comma_separated(value)
     return value
+
+
+def is_given(context: typer.Context, name: str) -> bool:
+    """Return whether an option stands in the command itself."""
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
 
 
 def comma_separated(text: str) -> list[str]:

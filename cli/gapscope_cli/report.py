@@ -7,11 +7,11 @@ import typer
 
 from gapscope.settings import ReportSettings, options_of
 from gapscope_cli.errors import reported_errors
-from gapscope_cli.options import with_options
+from gapscope_cli.options import chosen, with_options
 from gapscope_cli.progress import shown_progress
 
 
-@with_options(options_of(ReportSettings))
+@with_options(options_of(ReportSettings) | chosen("relocate"))
 def report(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     single_file: Annotated[
@@ -29,5 +29,6 @@ def report(
         from gapscope.stages.report import rewrite_report
 
         out = None if single_file is None else single_file.expanduser().absolute()
-        page = rewrite_report(run, progress, ReportSettings(**options), out)
+        relocate = options.pop("relocate")
+        page = rewrite_report(run, progress, ReportSettings(**options), out, relocate)
     typer.echo(page if single_file is None else single_file)

@@ -1,12 +1,14 @@
 """`gapscope serve`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from gapscope_cli.errors import reported_errors
+from gapscope_cli.options import chosen, with_options
 
 
+@with_options(chosen("relocate"))
 def serve(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a finished run.", show_default=False)],
     port: Annotated[int, typer.Option(help="Port to listen at; 0 for any that is free.")] = 8765,
@@ -14,6 +16,7 @@ def serve(
         str, typer.Option(help="Address to listen at. Others than this machine reach it only if you name another.")
     ] = "127.0.0.1",
     browser: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
+    **options: Any,
 ) -> None:
     """Show a run's report with the images themselves, read from where they are, until Ctrl-C.
 
@@ -23,7 +26,7 @@ def serve(
         import gapscope
         from gapscope.report.serve import ReportServer
 
-        with ReportServer(gapscope.open_run(run).store, host=host, port=port) as server:
+        with ReportServer(gapscope.open_run(run, **options).store, host=host, port=port) as server:
             typer.echo(server.url)
             if browser:
                 typer.launch(server.url)

@@ -21,11 +21,13 @@ from gapscope.errors import (
 )
 
 if TYPE_CHECKING:
+    from gapscope.config_file import read_config
     from gapscope.diff import diff_runs
     from gapscope.diff_kinds import diff_kinds
     from gapscope.pyramid.model import Model
     from gapscope.pyramid.models import MODELS
     from gapscope.run import Run, open_run
+    from gapscope.stages.again import resume, update
     from gapscope.stages.pipeline import compare
     from gapscope.verify import verify
 
@@ -48,6 +50,9 @@ __all__ = [
     "diff_kinds",
     "diff_runs",
     "open_run",
+    "read_config",
+    "resume",
+    "update",
     "verify",
 ]
 
@@ -59,6 +64,9 @@ _LAZY = {
     "diff_kinds": "gapscope.diff_kinds",
     "diff_runs": "gapscope.diff",
     "open_run": "gapscope.run",
+    "read_config": "gapscope.config_file",
+    "resume": "gapscope.stages.again",
+    "update": "gapscope.stages.again",
     "verify": "gapscope.verify",
 }
 

@@ -18,7 +18,7 @@ class Task(Protocol):
 class Progress(Protocol):
     """Shows long work to a person.
 
-    The command line has an implementation with progress bars. The library's default, `Silent`, shows nothing.
+    `gapscope.progress_bars` has implementations for terminals, notebooks and logs; `Silent` shows nothing.
     `gapscope.compare` also writes notes and the ends of long work to the run's log.txt and to the logger `gapscope`.
     """
 

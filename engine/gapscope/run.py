@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from gapscope.errors import OptionError, RunError
 from gapscope.neighbors.embedding_view import concat_views, open_views, view_of_array
-from gapscope.settings import Preprocess, Reading, ReportSettings
+from gapscope.settings import Preprocess, Reading, RelocateOption, ReportSettings
 from gapscope.sources import Entry, Source
+from gapscope.sources.relocated import parse_relocations
 from gapscope.store.classes import read_class_table
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import COLUMNS, Gaps, read_gaps, read_members
@@ -34,6 +35,8 @@ from gapscope.store.thumbnails import read_thumbnails
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+    from gapscope.report.notebook import PageFrame
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,46 @@ class Run:
     """
 
     store: RunStore
+
+    def __repr__(self) -> str:
+        """Return what the run compares, and how many kinds it found, in one line.
+
+        Example:
+            >>> import gapscope
+            >>> gapscope.open_run("runs/monday")  # doctest: +ELLIPSIS
+            <Run .../monday: real, synthetic at P3, P5; 1 kind>
+        """
+        kinds = len(self.gaps_record["kinds"])
+        found = f"{kinds} kind{'' if kinds == 1 else 's'}"
+        return f"<Run {self.path}: {', '.join(self.datasets)} at {', '.join(self.levels)}; {found}>"
+
+    def _repr_html_(self) -> str:
+        """Return the run for a notebook: sentences, and the worst kinds as cards with pictures."""
+        from gapscope.report.notebook import run_html
+
+        return run_html(self.store, self.gaps_record, self.metrics)
+
+    def show(self, height: int = 900) -> "PageFrame":
+        """Return the report page, which a notebook shows in a frame.
+
+        The page is in the notebook itself, pictures included, so that it needs no server and is there when the notebook
+        is opened elsewhere.
+
+        Args:
+            height: of the frame, in pixels.
+
+        Raises:
+            RunError: the run has no report.
+
+        Example:
+            >>> import gapscope
+            >>> frame = gapscope.open_run("runs/monday").show()
+            >>> frame._repr_html_()[:15]
+            '<iframe srcdoc='
+        """
+        from gapscope.report.notebook import page_frame
+
+        return page_frame(self.store, height)
 
     @property
     def path(self) -> Location:
@@ -477,8 +520,12 @@ class Run:
             raise OptionError(f"{what} {name!r}: this run has {', '.join(known)}")
 
 
-def open_run(path: LocationLike) -> Run:
+def open_run(path: LocationLike, *, relocate: RelocateOption = ()) -> Run:
     """Open a finished run, in a folder or behind a URL.
+
+    Args:
+        path: the run's folder or URL.
+        relocate: where images are on this machine: new beginnings of paths or URLs by old ones, or `OLD=NEW` texts.
 
     Raises:
         RunError: the folder is no run, its comparison is not finished, or it is damaged. A run may come from somebody
@@ -489,10 +536,11 @@ def open_run(path: LocationLike) -> Run:
         >>> gapscope.open_run("runs/monday").report.name
         'index.html'
     """
-    store = open_store(resolve_location(path))
+    store = open_store(resolve_location(path), parse_relocations(relocate))
     if not (store.path / METRICS).exists():
         raise RunError(
-            f"{store.path} is not finished: run its `gapscope compare` command again, it goes on where it stopped"
+            f"{store.path} is not finished: `gapscope resume {store.path}`, or its `gapscope compare` command again, "
+            "goes on where it stopped"
         )
     check_shapes(store)
     return Run(store)

@@ -115,6 +115,9 @@ class ValueRange:
         return f"{self.low:.15g}:{self.high:.15g}"
 
 
+RelocateOption = Mapping[str, str] | Sequence[str]
+"""`OLD=NEW` texts, or new by old."""
+
 VectorsOption = Mapping[str, Any] | Sequence[str]
 """`NAME=SOURCE` texts; or by dataset, a source or an array by level."""
 
@@ -341,6 +344,13 @@ class ExecutionSettings(_Checked):
             "embeds A once."
         ),
     ] = None
+    relocate: Annotated[
+        RelocateOption,
+        Help(
+            "Where files are on this machine that the run knows elsewhere: OLD=NEW, the beginnings of two paths or "
+            "URLs. More than one may be given."
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ import numpy as np
 from gapscope.report.points import PointIndex
 from gapscope.report.selection import Selection
 from gapscope.sources.patterns import base_folder, has_magic
-from gapscope.sources.source import AS_IMAGES
+from gapscope.sources.source import without_prefix
 from gapscope.store.index import rows_rejected, take_rows
 from gapscope.store.run_store import RunStore
 
@@ -108,7 +108,7 @@ def relative_names(sources: Mapping[str, str], uris: Mapping[str, Sequence[str]]
     folders: dict[str, tuple[tuple[str, str], ...]] = {}
     places: dict[str, str] = {}
     for name, source in sources.items():
-        location = source.removeprefix(AS_IMAGES)
+        location = without_prefix(source)
         path = base_folder(location) if has_magic(location) else location.partition("::")[0]
         folders[name] = tuple(sorted(_folders(path, uris[name]), key=lambda item: -len(item[0])))
         places |= {folder: "" for folder, _ in folders[name] if folder not in _SHARED}

@@ -13,7 +13,7 @@ from gapscope.pyramid.models import find_model
 from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings
 from gapscope.sources import Source
-from gapscope.sources.vectors.dataset import VectorDataset, has_images, vectors_of
+from gapscope.sources.vectors.dataset import VectorDataset, has_images, images_of, vectors_of
 from gapscope.stages.block import Block, embed_block, prepare_worker
 from gapscope.stages.vectors import VectorCopier
 from gapscope.stages.worker_timings import WorkerTimings
@@ -166,7 +166,7 @@ def _images(source: Source, *, pictures: bool) -> Source | None:
     if not (pictures and has_images(source)):
         return None
     # The vectors stay behind: they may lie in this process's memory.
-    return source.images if isinstance(source, VectorDataset) else source
+    return images_of(source)
 
 
 def _count(run: RunStore, progress: Progress) -> None:

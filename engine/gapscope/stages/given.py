@@ -21,7 +21,7 @@ from gapscope.sources.notes import ListingNotes
 from gapscope.sources.parquet.file import kinds_of
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.source import Source
-from gapscope.sources.vectors.dataset import VectorDataset
+from gapscope.sources.vectors.dataset import VectorDataset, images_of
 from gapscope.store.given import (
     Kept,
     image_digest,
@@ -243,7 +243,7 @@ def keep_given(run: RunStore, sources: Mapping[str, Source], progress: Progress,
     """
     kept = dict(sources)
     for name, source in sources.items():
-        images = source.images if isinstance(source, VectorDataset) else source
+        images = images_of(source)
         if isinstance(images, GivenImages | GivenPaths):
             own = images.keep(run, progress, update=update)
             kept[name] = VectorDataset(own, source.vectors) if isinstance(source, VectorDataset) else own

@@ -17,9 +17,17 @@ from gapscope.progress import Progress
 from gapscope.settings import GroupRule, GroupValues, parse_group_rule
 from gapscope.sources import Folder, Source
 from gapscope.sources.archives.members import MEMBER_SEPARATOR
+from gapscope.sources.relocated import original
 from gapscope.sources.remote_folder import RemoteFolder
+from gapscope.sources.vectors.dataset import images_of
 from gapscope.store.datasets import all_pairs
-from gapscope.store.groups import needs_group_search, read_all_groups, remove_groups, write_groups
+from gapscope.store.groups import (
+    needs_group_search,
+    read_all_groups,
+    read_listed_groups,
+    remove_groups,
+    write_groups,
+)
 from gapscope.store.index import PREFIX, read_index, read_uris, rows_read
 from gapscope.store.run_record import GroupRecord
 from gapscope.store.run_store import RunStore
@@ -37,6 +45,7 @@ class GroupRules:
         sources: the datasets.
         rules: per dataset, its rule; None for one value per image.
         values: per dataset that has them, one value per listed image; None for an image on its own.
+        kept: per dataset whose values the run has, and which are not given again, the rule as run.json has it.
     """
 
     def __init__(self, group: GroupValues | Mapping[str, GroupValues], sources: Mapping[str, Source]) -> None:
@@ -58,9 +67,12 @@ class GroupRules:
         self.sources = sources
         self.rules: dict[str, GroupRule | None] = {}
         self.values: dict[str, Collection[object]] = {}
+        self.kept: dict[str, str] = {}
         for name, source in sources.items():
             given = by_name.get(name, "auto")
-            if isinstance(given, str):
+            if isinstance(given, str) and given.startswith(f"{VALUES}:"):
+                self.rules[name], self.kept[name] = None, given
+            elif isinstance(given, str):
                 self.rules[name] = _checked_rule(name, given, source)
             else:
                 self.rules[name], self.values[name] = None, given
@@ -73,7 +85,7 @@ class GroupRules:
     def describe(self) -> dict[str, str]:
         """Return, per dataset, the rule in words as run.json keeps it, with a digest of values."""
         digests = {name: f":{_digest(values)}" for name, values in self.values.items()}
-        return {name: self.name_of(name) + digests.get(name, "") for name in self.rules}
+        return {name: self.name_of(name) + digests.get(name, "") for name in self.rules} | self.kept
 
 
 def _digest(values: Collection[object]) -> str:
@@ -179,6 +191,14 @@ def _with_uris(texts: pa.Array, uris: pa.Array, name: str, why: str, progress: P
 
 
 def _given_values(run: RunStore, name: str, rules: GroupRules) -> pa.Array:
+    if name in rules.kept:
+        values = read_listed_groups(run, name)
+        if values is None or len(values) != run.record.datasets[name].listed:
+            raise OptionError(
+                f"dataset {name} has one value per image, given by a Python program, and other images than then: call "
+                "`gapscope.compare` with values for all of them"
+            )
+        return values
     values, listed = rules.values[name], [entry.uri for entry in rules.sources[name].entries()]
     if len(values) != len(listed):
         raise OptionError(
@@ -222,7 +242,7 @@ def settle_groups(run: RunStore, rules: GroupRules, progress: Progress) -> None:
             continue
         scale = scale or clip_scale(run)
         # A folder's files have no order but that of their names; a list's is the user's.
-        by_name = isinstance(source, Folder | RemoteFolder)
+        by_name = isinstance(original(images_of(source)), Folder | RemoteFolder)
         is_clips = _write_clips(run, name, find_clips(run, name, scale, by_name=by_name))
         names[name] = "bursts" if is_clips else "none"
     record_groups(run, names, progress)

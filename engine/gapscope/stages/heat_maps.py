@@ -20,6 +20,7 @@ from gapscope.pyramid.models import is_at_hand
 from gapscope.pyramid.network import load_pyramid
 from gapscope.settings import EmbedSettings, HeatMaps
 from gapscope.stages.pictures import Pixels, decode_rows
+from gapscope.stages.resolve import embed_settings_of
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap, read_gaps
 from gapscope.store.groups import read_groups
@@ -85,7 +86,7 @@ def make_heat_maps(
         return
     rows = _without_network(run, embed, wanted)
     if rows is None:
-        rows = _make(run, wanted, embed or run.record.embed_settings(), device or choose_device("auto"), progress)
+        rows = _make(run, wanted, embed or embed_settings_of(run), device or choose_device("auto"), progress)
     # What is out of reach today may have been in reach before.
     made = {key_of(row) for row in rows if row["reason"] is None}
     kept = [row for row in earlier if row["reason"] is None and key_of(row) not in made]
@@ -153,7 +154,7 @@ def _without_network(run: RunStore, embed: EmbedSettings | None, wanted: Sequenc
             return None
         reason = f"model {model.name} is one of a Python program, which alone has it"
     else:
-        path = Path((embed or run.record.embed_settings()).weights)
+        path = Path((embed or embed_settings_of(run)).weights)
         if path.is_file():
             return None
         reason = f"the network's weights are out of reach: {path}"

@@ -10,6 +10,7 @@ from gapscope.errors import OptionError, RunError, SourceError
 from gapscope.pyramid.models import find_model
 from gapscope.settings import VectorsOption
 from gapscope.sources import Source, open_source
+from gapscope.sources.relocated import Relocations, relocated
 from gapscope.sources.source import AS_VECTORS, without_prefix
 from gapscope.sources.vectors.dataset import (
     IN_MEMORY,
@@ -21,7 +22,10 @@ from gapscope.sources.vectors.dataset import (
 )
 from gapscope.sources.vectors.vectors import MemoryVectors, Vectors, check_levels, level_name
 from gapscope.stages.given import open_given
+from gapscope.store.given import IN_RUN, open_in_run
+from gapscope.store.location import Location
 from gapscope.store.run_record import LevelRecord, RunRecord
+from gapscope.urls import absolute
 
 _OF_PYRAMID = re.compile(r"P([1-9])")
 _UNKNOWN_STRIDE = 0
@@ -44,30 +48,72 @@ class ChosenLevels:
         both = [*network, *self.brought]
         return tuple(sorted(both, key=lambda level: level.stride or float("inf")))
 
-    def where(self, sources: Mapping[str, Source]) -> dict[str, dict[str, str]]:
-        """Return where the vectors are, by dataset and level."""
+    def where(self, sources: Mapping[str, Source], relocations: Relocations) -> dict[str, dict[str, str]]:
+        """Return where the vectors are as the run knows it, by dataset and level."""
         if not self.brought:
             return {}
         names = [level.name for level in self.brought]
-        return {name: {level: vectors_of(source)[level].where for level in names} for name, source in sources.items()}
+        return {
+            name: {level: relocations.to_run(vectors_of(source)[level].where) for level in names}
+            for name, source in sources.items()
+        }
 
 
-def open_dataset(name: str, given: Any, *, objects: bool, mask: bool, min_side: int) -> Source:
+def open_dataset(
+    name: str,
+    given: Any,
+    run: Location,
+    relocations: Relocations,
+    *,
+    objects: bool,
+    mask: bool,
+    min_side: int,
+) -> Source:
     """Return the source of a dataset as a user gave it: a location, arrays of vectors by level, or images in Python.
+
+    Args:
+        name: of the dataset.
+        given: by the user.
+        run: where the run is kept, in which images may lie.
+        relocations: where files are on this machine.
+        objects: as of `open_source`.
+        mask: likewise.
+        min_side: likewise.
 
     Raises:
         SourceError: there is no such source, or the arrays are no vectors.
         OptionError: it is none of these.
     """
     if isinstance(given, str | PathLike):
-        return open_source(name, fspath(given), objects=objects, mask=mask, min_side=min_side)
+        location = fspath(given)
+        if location.startswith(IN_RUN):
+            return open_in_run(run, name, location)
+        location = relocations.to_here(location) if relocations else location
+        source = open_source(name, location, objects=objects, mask=mask, min_side=min_side)
+        if isinstance(source, VectorDataset):
+            return VectorDataset(relocated(source.images, relocations), source.vectors)
+        return relocated(source, relocations)
     if isinstance(given, Mapping) and not type(given).__module__.startswith("datasets."):
         vectors = memory_vectors(name, given)
         return VectorDataset(NumberedRows(name, check_levels(vectors, f"dataset {name}"), IN_MEMORY), vectors)
     return open_given(name, given)
 
 
-def with_vectors(sources: Mapping[str, Source], vectors: VectorsOption) -> dict[str, Source]:
+def attached_sources(vectors: VectorsOption) -> dict[str, list[str]]:
+    """Return where the vectors are that an argument `vectors` gives, as run.json keeps it."""
+    attached: dict[str, list[str]] = {}
+    for name, given in _by_dataset(vectors):
+        is_location = isinstance(given, str | PathLike)
+        attached.setdefault(name, []).append(_absolute(fspath(given)) if is_location else IN_MEMORY)
+    return attached
+
+
+def _absolute(location: str) -> str:
+    plain = without_prefix(location)
+    return f"{location.removesuffix(plain)}{absolute(plain)}"
+
+
+def with_vectors(sources: Mapping[str, Source], vectors: VectorsOption, relocations: Relocations) -> dict[str, Source]:
     """Return the datasets, with the vectors that an argument `vectors` gives them.
 
     Raises:
@@ -80,13 +126,17 @@ def with_vectors(sources: Mapping[str, Source], vectors: VectorsOption) -> dict[
             raise OptionError(
                 f"names dataset {name}, and there are {', '.join(sources)}", argument="vectors", value=name
             )
-        attached[name] = attach_vectors(attached[name], _open(name, given))
+        attached[name] = attach_vectors(attached[name], _open(name, given, relocations))
     return attached
 
 
 def _by_dataset(vectors: VectorsOption) -> list[tuple[str, Any]]:
     if isinstance(vectors, Mapping):
-        return list(vectors.items())
+        return [
+            (name, each)
+            for name, given in vectors.items()
+            for each in (given if isinstance(given, list | tuple) else [given])
+        ]
     pairs = []
     for text in [vectors] if isinstance(vectors, str) else vectors:
         name, equals, source = text.partition("=")
@@ -96,12 +146,12 @@ def _by_dataset(vectors: VectorsOption) -> list[tuple[str, Any]]:
     return pairs
 
 
-def _open(name: str, given: Any) -> dict[str, Vectors]:
+def _open(name: str, given: Any, relocations: Relocations) -> dict[str, Vectors]:
     if isinstance(given, Mapping):
         return memory_vectors(name, given)
     if not isinstance(given, str | PathLike):
         raise OptionError(f"dataset {name}: give a source, or arrays by level", argument="vectors", value=type(given))
-    location = fspath(given)
+    location = relocations.to_here(fspath(given))
     return dict(vectors_of(open_source(name, f"{AS_VECTORS}{without_prefix(location)}")))
 
 

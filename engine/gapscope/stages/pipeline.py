@@ -13,7 +13,8 @@ from typing import Any
 from gapscope.cluster import check_cluster, lazy_cluster
 from gapscope.device import Device, choose_device
 from gapscope.errors import OptionError
-from gapscope.progress import Progress, Silent
+from gapscope.progress import Progress
+from gapscope.progress_bars import chosen_progress
 from gapscope.pyramid.model import Model
 from gapscope.pyramid.models import add_model, find_model
 from gapscope.pyramid.network import load_pyramid
@@ -36,6 +37,7 @@ from gapscope.settings import (
     Precision,
     Preprocess,
     Readings,
+    RelocateOption,
     ReportSettings,
     RunSettings,
     Thumbnails,
@@ -46,6 +48,7 @@ from gapscope.settings import (
 )
 from gapscope.sources import Source
 from gapscope.sources.files import path_bytes
+from gapscope.sources.relocated import Relocations, parse_relocations
 from gapscope.sources.source import without_prefix
 from gapscope.stages.classes import check_annotated, check_class_rules
 from gapscope.stages.compare import compare_datasets
@@ -55,6 +58,7 @@ from gapscope.stages.groups import VALUES, GroupRules, settle_groups, write_list
 from gapscope.stages.layout import compute_layouts
 from gapscope.stages.levels import (
     ChosenLevels,
+    attached_sources,
     check_have_images,
     check_same_lengths,
     choose_levels,
@@ -146,10 +150,11 @@ def compare(
     update: bool = RunSettings.update,
     allow_missing: bool = RunSettings.allow_missing,
     cache: str | PathLike[str] | None = ExecutionSettings.cache,
+    relocate: RelocateOption = ExecutionSettings.relocate,
     max_points: int = ReportSettings.max_points,
     thumbnails: Thumbnails = ReportSettings.thumbnails,
     heat_maps: HeatMaps = ReportSettings.heat_maps,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Run:
     """Compare two or more datasets at every level of a pyramid, and write the run to a folder.
 
@@ -221,11 +226,14 @@ def compare(
         allow_missing: Go on where more than half of a dataset's images are missing or cannot be read.
         cache: Folder or URL where runs leave embeddings for each other, so that comparing A with B and then A with C
             embeds A once.
+        relocate: Where files are on this machine that the run knows elsewhere: OLD=NEW, the beginnings of two paths or
+            URLs. More than one may be given. In Python that may be a dict, too.
         max_points: Largest number of images that the report draws on a map.
         thumbnails: Images that the report has pictures of: off for none, outliers (with their neighbors), or drawn.
         heat_maps: Images with heat maps of where in them something is unlike the reference: off for none, kinds for the
             pictures of kinds, or all for the first outliers as well.
-        progress: shows long work; nothing is shown by default.
+        progress: False to show nothing, True to show long work; by default it is shown in a notebook and on a terminal.
+            Or a `gapscope.progress.Progress`, which shows it.
 
     Raises:
         UserError: an argument cannot be used, or does not fit the others.
@@ -241,100 +249,103 @@ def compare(
         ['dataset', 'row', 'uri', 'x', 'y', 'z', 'cluster']
     """
     _check_not_a_worker()
-    shown = progress or Silent()
-    if len(datasets) < 2:
-        raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
-    for name in datasets:
-        check_dataset_name(name)
-    check_cluster(cluster)
-    neighbors = NeighborSettings(metric=metric)
-    layout = LayoutSettings(
-        n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
-    )
-    page = ReportSettings(max_points=max_points, thumbnails=thumbnails, heat_maps=heat_maps)
-    comparison = CompareSettings(k=k, fdr=fdr, reference=reference, readings=readings, max_outliers=max_outliers)
-    if reference is not None and reference not in datasets:
-        raise OptionError(f"the datasets are {', '.join(datasets)}", argument="reference", value=reference)
-    on = choose_device(device)
-    # Better now than after hours of embedding.
-    on.check_layout_support()
-    opened = {
-        name: open_dataset(name, given, objects=objects, mask=mask, min_side=min_side)
-        for name, given in datasets.items()
-    }
-    sources = with_vectors(opened, vectors)
-    model = add_model(model) if isinstance(model, Model) else model
-    chosen = choose_levels(sources, levels, model)
-    if chosen.network == ():
-        embed = without_network(size=size, fit=fit, max_pixels=max_pixels, keep_damaged=keep_damaged)
-        pyramid = None
-    else:
-        embed = resolve_embed_settings(
-            model=model,
-            weights=weights,
-            levels=chosen.network,
-            size=size,
-            fit=fit,
-            max_pixels=max_pixels,
-            keep_damaged=keep_damaged,
-            pool=pool,
-            precision=precision,
-            speedups=speedups,
+    with chosen_progress(progress) as bars:
+        shown: Progress = bars
+        if len(datasets) < 2:
+            raise OptionError("give two or more datasets to compare, such as real=DIR synthetic=DIR")
+        for name in datasets:
+            check_dataset_name(name)
+        check_cluster(cluster)
+        neighbors = NeighborSettings(metric=metric)
+        layout = LayoutSettings(
+            n_neighbors=n_neighbors, min_dist=min_dist, n_epochs=n_epochs, landmarks=landmarks, seed=seed
         )
-        # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
-        pyramid = load_pyramid(embed)
-        check_have_images(sources)
-    _check_objects(sources, objects=objects, mask=mask, min_side=min_side)
-    rules = GroupRules(group, sources)
-    class_rules = check_class_rules(classes, sources)
-    ranges = given_ranges(value_range, sources)
-    cluster = _within_reach(sources, [out, cache], cluster)
-    for name, source in sources.items():
-        check_not_empty(name, source)
-    shown.note(_describe_levels(embed, chosen, on))
+        page = ReportSettings(max_points=max_points, thumbnails=thumbnails, heat_maps=heat_maps)
+        comparison = CompareSettings(k=k, fdr=fdr, reference=reference, readings=readings, max_outliers=max_outliers)
+        if reference is not None and reference not in datasets:
+            raise OptionError(f"the datasets are {', '.join(datasets)}", argument="reference", value=reference)
+        on = choose_device(device)
+        # Better now than after hours of embedding.
+        on.check_layout_support()
+        relocations, location = parse_relocations(relocate), resolve_location(out)
+        opened = {
+            name: open_dataset(name, given, location, relocations, objects=objects, mask=mask, min_side=min_side)
+            for name, given in datasets.items()
+        }
+        sources = with_vectors(opened, vectors, relocations)
+        model = add_model(model) if isinstance(model, Model) else model
+        chosen = choose_levels(sources, levels, model)
+        if chosen.network == ():
+            embed = without_network(size=size, fit=fit, max_pixels=max_pixels, keep_damaged=keep_damaged)
+            pyramid = None
+        else:
+            embed = resolve_embed_settings(
+                model=model,
+                weights=weights,
+                levels=chosen.network,
+                size=size,
+                fit=fit,
+                max_pixels=max_pixels,
+                keep_damaged=keep_damaged,
+                pool=pool,
+                precision=precision,
+                speedups=speedups,
+            )
+            # Weights that do not fit are better found now than by a worker, in a run that was already begun with them.
+            pyramid = load_pyramid(embed)
+            check_have_images(sources)
+        _check_objects(sources, objects=objects, mask=mask, min_side=min_side)
+        rules = GroupRules(group, sources)
+        class_rules = check_class_rules(classes, sources)
+        ranges = given_ranges(value_range, sources)
+        cluster = _within_reach(sources, [out, cache], cluster)
+        for name, source in sources.items():
+            check_not_empty(name, source)
+        shown.note(_describe_levels(embed, chosen, on))
 
-    folder = _run_folder(out, sources)
-    wanted = _record(sources, embed, chosen, neighbors, layout, comparison, rules, class_rules, ranges)
-    wanted = replace(wanted, config=replace(wanted.config, objects=objects, mask=mask, min_side=min_side))
-    check_empty(folder)
-    with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
-        if update:
-            _change_datasets(folder, wanted.config, shown)
-        run = RunStore(folder, open_or_create(folder, wanted))
-        check_same_lengths(run.record, chosen)
-        shown = log = RunLog(shown, folder)
-        run.record.device = on.describe()
-        sources = keep_given(run, sources, shown, update=update)
-        listings = list_datasets(run, sources, shown, update=update)
-        check_vectors_unchanged(run, sources, update=update)
-        check_enough(listings, sources, allow_missing=allow_missing)
-        write_listed_groups(run, rules, shown)
-        check_annotated(run)
-        look_at_samples(run, sources, listings, ranges, shown, again=update, allow_missing=allow_missing)
-        if pyramid is not None:
-            embed = resolve_run_precision(run.record, embed, pyramid, on)
-        run.write_record()
-        shared = None if cache is None else resolve_location(cache)
-        listed = run.record.listed
-        with lazy_cluster(cluster, on.name, listed, shown) as connect:
-            embed_datasets(run, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
+        folder = _run_folder(out, sources)
+        wanted = _record(sources, embed, chosen, relocations, neighbors, layout, comparison, rules, class_rules, ranges)
+        wanted = replace(wanted, config=replace(wanted.config, objects=objects, mask=mask, min_side=min_side))
+        check_empty(folder)
+        with run_lock(folder, "gapscope compare", shown) as lock, diagnose_damage(folder):
+            if update:
+                _change_datasets(folder, wanted.config, shown)
+            run = RunStore(folder, open_or_create(folder, wanted), relocations=relocations)
+            check_same_lengths(run.record, chosen)
+            shown = log = RunLog(shown, folder)
+            run.record.device = on.describe()
+            run.record.attached, run.record.allow_missing = attached_sources(vectors), allow_missing
+            sources = keep_given(run, sources, shown, update=update)
+            listings = list_datasets(run, sources, shown, update=update)
+            check_vectors_unchanged(run, sources, update=update)
+            check_enough(listings, sources, allow_missing=allow_missing)
+            write_listed_groups(run, rules, shown)
+            check_annotated(run)
+            look_at_samples(run, sources, listings, ranges, shown, again=update, allow_missing=allow_missing)
+            if pyramid is not None:
+                embed = resolve_run_precision(run.record, embed, pyramid, on)
+            run.write_record()
+            shared = None if cache is None else resolve_location(cache)
+            listed = run.record.listed
+            with lazy_cluster(cluster, on.name, listed, shown) as connect:
+                embed_datasets(run, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
+                lock.check()
+                settle_groups(run, rules, shown)
+                fit_scalers(run)
+                k = max(comparison.graph_k, layout.graph_k)
+                search = find_neighbors(run, on, k, connect, shown, graph_k=layout.graph_k)
+                find_group_neighbors(run, on, comparison.graph_k, connect, shown)
+                find_style_aside_neighbors(run, on, comparison.graph_k, connect, shown)
+                compute_layouts(run, layout, on, connect, shown, search)
             lock.check()
-            settle_groups(run, rules, shown)
-            fit_scalers(run)
-            k = max(comparison.graph_k, layout.graph_k)
-            search = find_neighbors(run, on, k, connect, shown, graph_k=layout.graph_k)
-            find_group_neighbors(run, on, comparison.graph_k, connect, shown)
-            find_style_aside_neighbors(run, on, comparison.graph_k, connect, shown)
-            compute_layouts(run, layout, on, connect, shown, search)
-        lock.check()
-        network = embed if embed.levels else None
-        compare_datasets(run, comparison, on, shown, network)
-        _keep_times(run.record, log.times)
-        run.write_record()
-        _log_warnings(run)
-        write_report(run, shown, page, network, on)
-        log.tell_times()
-        return open_run(folder)
+            network = embed if embed.levels else None
+            compare_datasets(run, comparison, on, shown, network)
+            _keep_times(run.record, log.times)
+            run.write_record()
+            _log_warnings(run)
+            write_report(run, shown, page, network, on)
+            log.tell_times()
+            return open_run(folder)
 
 
 def _check_not_a_worker() -> None:
@@ -451,6 +462,7 @@ def _record(
     sources: Mapping[str, Source],
     embed: EmbedSettings,
     chosen: ChosenLevels,
+    relocations: Relocations,
     neighbors: NeighborSettings,
     layout: LayoutSettings,
     comparison: CompareSettings,
@@ -466,7 +478,7 @@ def _record(
             group=rules.describe(),
             classes=dict(classes),
             value_range={name: str(each) for name, each in ranges.items()},
-            vectors=chosen.where(sources),
+            vectors=chosen.where(sources, relocations),
             embed=EmbedConfig.of(embed),
             neighbors=neighbors,
             layout=layout,

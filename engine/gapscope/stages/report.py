@@ -17,7 +17,7 @@ from gapscope.report.selection import select_images
 from gapscope.report.single_file import write_single_file
 from gapscope.report.tiles import write_tiles
 from gapscope.run import open_run
-from gapscope.settings import EmbedSettings, ReportSettings
+from gapscope.settings import EmbedSettings, RelocateOption, ReportSettings
 from gapscope.stages.heat_maps import make_heat_maps
 from gapscope.store.atomic import replacing_folder
 from gapscope.store.checksums import write_checksums
@@ -43,7 +43,7 @@ def write_report(
     Args:
         run: the run, compared.
         progress: shows the work.
-        settings: of the page.
+        settings: of the page; those that it was last written with by default.
         embed: the run's network, for heat maps; as run.json has it by default.
         device: where that network computes; the GPU by default where there is one.
         single_file: where to write the page as one file as well, which names no paths, users, hosts or buckets.
@@ -51,7 +51,10 @@ def write_report(
     Raises:
         OSError: the run's folder or the single file cannot be written.
     """
-    settings = settings or ReportSettings()
+    settings = settings or run.record.report
+    if run.record.report != settings:
+        run.record.report = settings
+        run.write_record()
     metrics = read_metrics(run)
     make_heat_maps(run, settings.heat_maps, progress, embed, device)
     with replacing_folder(run.path / "report") as folder:
@@ -105,7 +108,11 @@ def write_report(
 
 
 def rewrite_report(
-    path: LocationLike, progress: Progress, settings: ReportSettings | None = None, single_file: Path | None = None
+    path: LocationLike,
+    progress: Progress,
+    settings: ReportSettings | None = None,
+    single_file: Path | None = None,
+    relocate: RelocateOption = (),
 ) -> Location:
     """Open a finished run and write its report again, while no other command works on it.
 
@@ -114,12 +121,13 @@ def rewrite_report(
         progress: shows the work.
         settings: of the page.
         single_file: as of `write_report`.
+        relocate: where images are on this machine, as of `open_run`.
 
     Raises:
         RunError: there is no such run, or it is in use.
         DamageError: its files are not whole.
         OSError: the run's folder or the single file cannot be written.
     """
-    run = open_run(path).store
+    run = open_run(path, relocate=relocate).store
     with run_lock(run.path, "gapscope report", progress), diagnose_damage(run.path):
         return write_report(run, progress, settings, single_file=single_file)

@@ -1,13 +1,18 @@
 """From the network that a user asks for to settings with nothing left open."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
 from gapscope.errors import OptionError
-from gapscope.pyramid.models import find_model
+from gapscope.pyramid.models import MODELS, find_model
+from gapscope.pyramid.timm_backbone import PREFIX as TIMM
 from gapscope.pyramid.weights import sha256_of
 from gapscope.settings import EmbedSettings, Fit, Pool, Precision, Preprocess
+from gapscope.sources.relocated import Relocations
+from gapscope.store.run_record import RunRecord
+from gapscope.store.run_store import RunStore
 
 NO_NETWORK = "none"
 """The name of the model where all vectors are brought."""
@@ -91,3 +96,26 @@ def resolve_embed_settings(
         precision=precision,
         speedups=tuple(speedups),
     )
+
+
+def find_weights(record: RunRecord, relocations: Relocations) -> Path | None:
+    """Return the weights file of a run's network on this machine: where the run says, or the model's own.
+
+    Returns:
+        None where the file is not at hand, or is another one now.
+    """
+    model = record.model
+    own = None if model.name not in MODELS and not model.name.startswith(TIMM) else find_model(model.name)
+    for path in (Path(relocations.to_here(model.weights)), own.cached_weights() if own is not None else None):
+        if path is not None and path.is_file() and sha256_of(path) == model.weights_sha256:
+            return path
+    return None
+
+
+def embed_settings_of(run: RunStore) -> EmbedSettings:
+    """Return how a run's images became embeddings, with the weights file where it is on this machine."""
+    settings = run.record.embed_settings()
+    if not settings.weights:
+        return settings
+    path = find_weights(run.record, run.relocations)
+    return settings if path is None else replace(settings, weights=str(path))

@@ -154,6 +154,15 @@ def write_groups(run: RunStore, dataset: str, values: "pa.Array | NDArray[np.obj
         write_whole(path, table)
 
 
+def read_listed_groups(run: RunStore, dataset: str) -> pa.Array | None:
+    """Return what `write_groups` wrote; None where the run has no such table."""
+    try:
+        with readable(groups_path(run.path, dataset)) as file:
+            return read_whole(file)["group"].combine_chunks()
+    except FileNotFoundError:
+        return None
+
+
 def remove_groups(run: RunStore, dataset: str) -> None:
     """Remove the table of a dataset's groups, so that each of its images counts."""
     groups_path(run.path, dataset).unlink(missing_ok=True)

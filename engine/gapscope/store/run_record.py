@@ -21,6 +21,7 @@ from gapscope.settings import (
     Precision,
     Preprocess,
     Reading,
+    ReportSettings,
     ValueRange,
     check_dataset_name,
 )
@@ -248,6 +249,9 @@ class RunRecord:
         grouped_pairs: names of the ordered pairs, a dataset with itself included, whose nearest groups are not the
             nearest images.
         shared_groups: per two datasets of a pair, how many groups both have.
+        attached: per dataset, the sources of vectors that were given beside its images.
+        allow_missing: whether the last command went on where images were missing.
+        report: what the page shows, as the last command wrote it.
         times: per piece of work that the last command on the run did, how long it took.
     """
 
@@ -262,6 +266,9 @@ class RunRecord:
     style_scaler: dict[str, dict[str, StyleScalerRecord]] = field(default_factory=dict)
     grouped_pairs: list[str] = field(default_factory=list)
     shared_groups: dict[str, int] = field(default_factory=dict)
+    attached: dict[str, list[str]] = field(default_factory=dict)
+    allow_missing: bool = False
+    report: ReportSettings = field(default_factory=ReportSettings)
     times: dict[str, Timing] = field(default_factory=dict)
 
     @classmethod

@@ -13,6 +13,7 @@ from zarr.core.buffer import Buffer, BufferPrototype
 from zarr.storage import LocalStore, WrapperStore
 
 from gapscope.sources import Source, open_source
+from gapscope.sources.relocated import Relocations, relocated
 from gapscope.store.datasets import Pair
 from gapscope.store.given import IN_RUN, open_in_run
 from gapscope.store.location import Location, zarr_store
@@ -60,11 +61,13 @@ class RunStore:
         path: the run's folder, or its URL.
         record: the content of its run.json.
         session: names the command that opened it.
+        relocations: where files are on this machine that the run knows elsewhere.
     """
 
     path: Location
     record: RunRecord
     session: str = field(default_factory=lambda: uuid4().hex)
+    relocations: Relocations = field(default_factory=Relocations)
 
     @property
     def datasets(self) -> tuple[str, ...]:
@@ -90,13 +93,14 @@ class RunStore:
         config = self.record.config
         if (location := config.datasets[dataset]).startswith(IN_RUN):
             return open_in_run(self.path, dataset, location)
-        return open_source(
+        source = open_source(
             dataset,
-            config.datasets[dataset],
+            self.relocations.to_here(location),
             objects=config.objects,
             mask=config.mask,
             min_side=config.min_side,
         )
+        return relocated(source, self.relocations)
 
     def write_record(self) -> None:
         """Write run.json."""
@@ -136,11 +140,15 @@ class RunStore:
             arrays.pop(key, None)
 
 
-def open_store(run: Location) -> RunStore:
+def open_store(run: Location, relocations: Relocations | None = None) -> RunStore:
     """Open a run, finished or not.
+
+    Args:
+        run: its folder or URL.
+        relocations: where files are on this machine that the run knows elsewhere.
 
     Raises:
         RunError: the folder is no run, or one of another version of gapscope.
         DamageError: its run.json is damaged.
     """
-    return RunStore(run, read_run_record(run))
+    return RunStore(run, read_run_record(run), relocations=relocations or Relocations())

@@ -29,7 +29,7 @@ def test_a_pipe_gets_plain_lines(capsys: pytest.CaptureFixture[str]) -> None:
 def test_long_work_in_a_pipe_says_now_and_then_how_far_it_is(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("gapscope_cli.progress._SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr("gapscope.progress_bars._SECONDS_BETWEEN_LINES", 0.0)
     with shown_progress() as progress, progress.task("embedding", 100, "image") as task:
         task.advance(50)
     assert "embedding: 50 of 100 images" in capsys.readouterr().err

@@ -13,6 +13,7 @@ from gapscope.sources.notes import ListingNotes
 from gapscope.sources.parquet.file import kinds_of
 from gapscope.sources.parquet.images import metadata_value
 from gapscope.sources.rejects import Rejected
+from gapscope.sources.relocated import original
 from gapscope.sources.source import Source, without_prefix
 from gapscope.sources.vectors.tables import VectorTable, name_column
 from gapscope.sources.vectors.vectors import Vectors, check_levels
@@ -210,11 +211,15 @@ class VectorDataset:
         return replace(self, vectors={**self.vectors, **vectors})
 
 
+def images_of(source: Source) -> Source:
+    """Return what lists the rows of a source, and reads their images."""
+    return source.images if isinstance(source, VectorDataset) else source
+
+
 def has_images(source: Source) -> bool:
     """Return whether a source has images to be read."""
-    if isinstance(source, VectorDataset):
-        return has_images(source.images)
-    return not isinstance(source, NumberedRows) and (not isinstance(source, TableRows) or source.has_images)
+    images = original(images_of(source))
+    return not isinstance(images, NumberedRows) and (not isinstance(images, TableRows) or images.has_images)
 
 
 def table_rows(table: VectorTable, vector_columns: Sequence[str], location: str) -> TableRows:
