@@ -93,7 +93,7 @@ def _value(option: Option, value: Any, file: Path) -> Any:
         return msgspec.convert(value, wanted)
     except (msgspec.ValidationError, TypeError) as error:
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}
-        kinds = [words[kind] for kind in (*get_args(wanted), wanted) if kind in words]
+        kinds = [] if wanted == list[str] else [words[kind] for kind in (*get_args(wanted), wanted) if kind in words]
         raise _wrong(file, name, kinds[0] if kinds else "a list of texts", value) from error
 
 

@@ -62,13 +62,19 @@ def page_frame(run: RunStore, height: int) -> PageFrame:
 
 def run_html(run: RunStore, gaps: Gaps, metrics: Metrics) -> str:
     """Return a run as HTML for a notebook: in words what each ordered pair lacks, and the worst kinds with pictures."""
-    shown = gaps["kinds"][:_CARDS]
+    # The other side of a kind is told by the first.
+    first, told = list[Gap](), set[str]()
+    for gap in gaps["kinds"]:
+        if gap["mirror"] not in told:
+            first.append(gap)
+            told.add(gap["id"])
+    shown = first[:_CARDS]
     without = none_sentences(metrics)
     sentences = [
         f"{gaps['sentences'][pair.name]}. {'' if _has_kinds(gaps, pair.name) else without[pair.name]}"
         for pair in run.pairs
     ]
-    rest = len(gaps["kinds"]) - len(shown)
+    rest = len(first) - len(shown)
     more = f"<p>{rest:,} more in <code>run.gaps</code>; the whole page: <code>run.show()</code></p>"
     datasets = " · ".join(_dataset(run, name) for name in run.datasets)
     parts = [

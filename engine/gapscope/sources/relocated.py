@@ -110,8 +110,11 @@ class Relocated:
 
     @property
     def origin(self) -> str:
-        """That of the source on this machine."""
-        return self.source.origin
+        """That of the source, by the names that the run knows."""
+        origin = self.source.origin
+        for old, new in self.relocations.pairs:
+            origin = origin.replace(new, old)
+        return origin
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield the entries, by the names that the run knows."""

@@ -169,10 +169,12 @@ def _confounders(
     names = list(dict.fromkeys(name for pair in run.pairs for name in pair))
     properties = {name: file_properties(run, name, groups[name]) for name in names}
     shared = {pair: groups[pair.query].find_in(groups[pair.reference]) for pair in run.pairs}
+    # Of vectors without images there are no files to compare.
+    known = {name for name, own in properties.items() if own["megapixels"].notna().any()}
     return {
         pair.name: confounders(properties[pair.query], properties[pair.reference], pair, shared[pair], levels)
         for pair in run.pairs
-        if names.index(pair.query) < names.index(pair.reference)
+        if names.index(pair.query) < names.index(pair.reference) and known.issuperset(pair)
     }
 
 

@@ -315,6 +315,7 @@ def compare(
             shown = log = RunLog(shown, folder)
             run.record.device = on.describe()
             run.record.attached, run.record.allow_missing = attached_sources(vectors), allow_missing
+            run.record.report = page
             sources = keep_given(run, sources, shown, update=update)
             listings = list_datasets(run, sources, shown, update=update)
             check_vectors_unchanged(run, sources, update=update)

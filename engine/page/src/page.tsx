@@ -6,7 +6,7 @@ import { facts, loadFacts } from "./data/facts.ts";
 import { images, loadImages } from "./data/images.ts";
 import { startFilters } from "./state/filters.ts";
 import { startGrid } from "./state/grid.ts";
-import { linkNotes, startLinks } from "./state/link.ts";
+import { hasAddress, linkNotes, startLinks } from "./state/link.ts";
 import * as state from "./state/state.ts";
 import { isThemeChosen, showTheme, storeTheme, systemTheme } from "./theme.ts";
 import { Columns } from "./views/Causes.tsx";
@@ -35,7 +35,7 @@ const Top = (): JSX.Element => (
       gapscope
     </p>
     <span class="buttons">
-      <CopyLink />
+      {hasAddress ? <CopyLink /> : null}
       <button type="button" id="theme" class="plain" onClick={() => chooseTheme()}>
         {state.theme.value === "dark" ? "Light theme" : "Dark theme"}
       </button>

@@ -160,8 +160,8 @@ class VectorDataset:
     @property
     def origin(self) -> str:
         """That of the images, and the levels."""
-        levels = " and ".join(f"{level} ({own.shape[1]:,} numbers each)" for level, own in self.vectors.items())
-        return f"{self.images.origin}, with vectors {levels}"
+        levels = " and ".join(f"{level} ({own.shape[1]:,} numbers)" for level, own in self.vectors.items())
+        return f"{self.images.origin}, each with a vector: {levels}"
 
     @property
     def has_images(self) -> bool:

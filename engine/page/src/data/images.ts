@@ -70,6 +70,14 @@ export const groupOf = (image: number): Group | null => {
 /** The end of a group's name, which often is a path. */
 export const groupName = (group: Group): string => group.name.split("/").filter(Boolean).slice(-2).join("/");
 
+let pictured: Set<number> | null = null;
+
+/** Whether any image of a dataset has a picture; vectors may have come without. */
+export const hasPictures = (dataset: number): boolean => {
+  pictured ??= new Set(images.dataset.filter((_, image) => images.sizes[2 * image] > 0));
+  return pictured.has(dataset);
+};
+
 /** What counts as one in a dataset, in the plural where there are several. */
 export const unit = (dataset: number, count: number): string => (
   count === 1 ? facts.datasets[dataset].unit : `${facts.datasets[dataset].unit}s`);

@@ -277,8 +277,12 @@ export const applyLink = (text: string): void => batch(() => {
   }
 });
 
+/** Whether the page has an address of its own; in the frame of a notebook it has none. */
+export const hasAddress = typeof location === "undefined" || location.protocol !== "about:";
+
 /** Shows what the address holds, and lets it follow the state from then on; called once. */
 export const startLinks = (): void => {
+  if (!hasAddress) return;
   const fragment = (): string => location.hash.slice(1);
   let written = fragment();
   if (written) applyLink(written);

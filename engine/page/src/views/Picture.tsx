@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { datasetName, facts } from "../data/facts.ts";
-import { images } from "../data/images.ts";
+import { hasPictures, images } from "../data/images.ts";
 import { fileUrl } from "../data/load.ts";
 import { shapePath } from "../map/shapes.ts";
 
@@ -69,7 +69,7 @@ export const Thumbnail = ({ image, box, eager = false, children }: ThumbnailProp
     return () => observer.unobserve(own);
   }, [url, eager]);
   if (url === null) {
-    const reason = sheet ? "not readable" : "no thumbnail";
+    const reason = !sheet ? "no thumbnail" : hasPictures(images.dataset[image]) ? "not readable" : "no picture";
     return (
       <span class="thumbnail missing" role="img" aria-label={`${altText(image)}, ${reason}`} style={{ width: `${box}px`, height: `${box}px` }}>
         {reason}
