@@ -3,6 +3,7 @@
 import html
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -80,14 +81,23 @@ class _Count:
         self.total, self.unit, self.done, self.rejected = total, unit, 0, 0
         self.fact = ""
         self._start = time.monotonic()
+        self._stop: float | None = None
 
     def add(self, done: int, rejected: int) -> None:
         self.done += done
         self.rejected += rejected
 
+    def stop(self) -> None:
+        """Stop the clock."""
+        self._stop = time.monotonic()
+
+    @property
+    def has_stopped(self) -> bool:
+        return self._stop is not None
+
     @property
     def seconds(self) -> float:
-        return time.monotonic() - self._start
+        return (time.monotonic() if self._stop is None else self._stop) - self._start
 
     @property
     def rate(self) -> str:
@@ -176,6 +186,8 @@ def _print_line(title: str, count: _Count) -> None:
 
 @contextmanager
 def _in_notebook() -> Iterator[Progress]:
+    # Other libraries' bars miss widgets that ours do without.
+    warnings.filterwarnings("ignore", message="IProgress not found")
     shown = _InNotebook()
     yield shown
     shown.draw()
@@ -198,7 +210,7 @@ class _InNotebook:
         row = _Row(title, _Count(total, unit), self.draw_soon)
         self._lines.append(row)
         yield row
-        row.ended = row.count.seconds
+        row.count.stop()
         self.draw_soon()
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
@@ -226,7 +238,6 @@ class _InNotebook:
 class _Row:
     def __init__(self, title: str, count: _Count, draw: Callable[[], None]) -> None:
         self.title, self.count, self._draw = title, count, draw
-        self.ended: float | None = None
 
     def advance(self, done: int, rejected: int = 0) -> None:
         self.count.add(done, rejected)
@@ -238,9 +249,9 @@ class _Row:
     def html(self) -> str:
         """Return the row as it is now."""
         count = self.count
-        ended = self.ended is not None
+        ended = count.has_stopped
         of = f" of {count.total:,}" if count.total and not ended else ""
-        time_text = f"{self.ended:.1f} s" if self.ended is not None else count.left
+        time_text = f"{count.seconds:.1f} s" if ended else count.left
         facts = [f"{count.done:,}{of} {count.unit}s", count.rate, count.rejects, count.fact, time_text]
         share = (
             "" if count.total == 0 and not ended else f' value="{1 if ended else count.done / max(count.total, 1):.3f}"'
