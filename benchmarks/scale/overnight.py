@@ -10,7 +10,7 @@ import argparse
 from math import ceil
 
 from gapscope.plan.estimate import Stage, estimate
-from gapscope.plan.measure import Measured
+from gapscope.plan.rates import Rates
 from gapscope.stages.listing import block_rows_for
 
 _LEVELS, _CHANNELS, _K, _DATASETS = 5, 256, 30, 2
@@ -69,12 +69,12 @@ def main() -> None:
 
 
 def _estimate(images: int, gpus: int, rate: float, rows: int) -> tuple[Stage, ...]:
-    measured = Measured(
+    rates = Rates(
+        start_seconds=0.0,
         listing_seconds=0.0,
         images=1,
         images_per_second=rate,
         limit="model",
-        picture_seconds=0.0,
         index_bytes=0.0,
         memory_bytes=0,
         rows=1,
@@ -83,7 +83,7 @@ def _estimate(images: int, gpus: int, rate: float, rows: int) -> tuple[Stage, ..
     )
     sizes = {f"dataset {number}": images // _DATASETS for number in range(_DATASETS)}
     channels = {f"P{level}": _CHANNELS for level in range(2, 2 + _LEVELS)}
-    return estimate(sizes, channels, measured, _K, rows, gpus)
+    return estimate(sizes, channels, rates, _K, rows, gpus)
 
 
 if __name__ == "__main__":

@@ -36,7 +36,10 @@ def plan(
 def _print(plan: "Plan") -> None:
     counts = ", ".join(f"{name} {count:,}" for name, count in plan.images.items())
     typer.echo(f"images     {counts}")
-    typer.echo(f"measured   {plan.images_per_second:,.1f} images/s on one worker ({plan.device})")
+    if plan.device:
+        typer.echo(f"measured   {plan.images_per_second:,.1f} images/s on one worker ({plan.device})")
+    else:
+        typer.echo(f"reckoned   {plan.images_per_second:,.1f} images/s; too short a job to measure, or give --sample")
     typer.echo(f"workers    {plan.workers}, each taken to be as fast as that one\n")
     typer.echo(f"{'stage':<10} {'time':>10} {'disk':>9} {'memory':>9}  from")
     for stage in plan.stages:
@@ -47,6 +50,7 @@ def _print(plan: "Plan") -> None:
     disk = sum(stage.disk_bytes or 0 for stage in plan.stages)
     typer.echo(f"{'all':<10} {_time(plan.seconds):>10} {_size(disk):>9}\n")
     typer.echo(f"slowest    {plan.slowest.name}; embedding waits most for: {plan.limit}")
+    typer.echo(f"planning   {_time(plan.planning_seconds)}")
     if plan.cost is not None:
         typer.echo(f"cost       {plan.cost:,.2f}, all workers held from the first stage to the last")
 

@@ -606,7 +606,11 @@ class PlanSettings(_Checked):
 
     gpus: Annotated[int, Help("Workers that embed side by side, each as fast as what is measured here."), Bounds(1)] = 1
     price_per_gpu_hour: Annotated[float | None, Help("Price of one worker, in any currency."), Bounds(0)] = None
-    sample: Annotated[int, Help("Number of images to embed."), Bounds(1)] = 256
+    sample: Annotated[
+        int | None,
+        Help("Number of images to embed; by default at most 256, as many as take less than a tenth of the job's time."),
+        Bounds(1),
+    ] = None
 
 
 @dataclass(frozen=True)

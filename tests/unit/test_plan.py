@@ -1,6 +1,8 @@
 """`gapscope plan`, which estimates a job, and `gapscope doctor`, which checks this machine."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,16 +10,18 @@ import pytest
 from typer.testing import CliRunner
 
 import gapscope
+from gapscope.plan import plan as gapscope_plan
 from gapscope.plan.estimate import Plan, estimate
-from gapscope.plan.measure import Measured
+from gapscope.plan.rates import KNOWN_MODELS, Rates, reckoned_rates
+from gapscope.pyramid import MODELS
 from gapscope_cli.main import app
 
-MEASURED = Measured(
+MEASURED = Rates(
+    start_seconds=5.0,
     listing_seconds=3.0,
     images=100,
     images_per_second=50.0,
     limit="model",
-    picture_seconds=0.001,
     index_bytes=100.0,
     memory_bytes=10**9,
     rows=1000,
@@ -26,10 +30,10 @@ MEASURED = Measured(
 )
 
 
-def make_plan(images: dict[str, int], workers: int = 1, measured: Measured = MEASURED) -> Plan:
+def make_plan(images: dict[str, int], workers: int = 1, rates: Rates = MEASURED) -> Plan:
     return Plan(
         images=images,
-        stages=estimate(images, {"P3": 100, "P5": 300}, measured, 30, 32, workers),
+        stages=estimate(images, {"P3": 100, "P5": 300}, rates, 30, 32, workers),
         device="CPU",
         workers=workers,
         limit="model",
@@ -45,8 +49,9 @@ def test_stages_grow_as_their_work_does() -> None:
     }
     assert seconds["embedding"] == (80.0, 800.0)
     # The distances of all images to all images: 4000 x 4000 pairs, with 400 channels.
-    assert seconds["neighbors"][0] == pytest.approx(4000**2 * 400 * 1e-9)
-    assert seconds["neighbors"][1] == pytest.approx(100 * seconds["neighbors"][0])
+    searches = 2 * 2 * 2 * 0.03
+    assert seconds["neighbors"][0] == pytest.approx(4000**2 * 400 * 1e-9 + searches)
+    assert seconds["neighbors"][1] == pytest.approx(100 * 4000**2 * 400 * 1e-9 + searches)
     assert 10 < seconds["layout"][1] / seconds["layout"][0] < 13
     by_name = {stage.name: stage for stage in small.stages}
     assert by_name["embedding"].disk_bytes == 4000 * 400 * 2
@@ -55,8 +60,10 @@ def test_stages_grow_as_their_work_does() -> None:
 
 def test_workers_share_embedding_and_are_all_paid() -> None:
     one, four = make_plan({"a": 10**6, "b": 10**6}), make_plan({"a": 10**6, "b": 10**6}, workers=4)
-    assert four.stages[1].seconds == one.stages[1].seconds / 4
-    assert four.stages[2].seconds == one.stages[2].seconds
+    by_name = [{stage.name: stage.seconds for stage in plan.stages} for plan in (one, four)]
+    assert by_name[1]["embedding"] == by_name[0]["embedding"] / 4
+    assert by_name[1]["neighbors"] == by_name[0]["neighbors"]
+    assert by_name[0]["starting"] == 5.0
     assert four.cost == pytest.approx(four.seconds / 3600 * 4 * 3)
     assert replace(one, price_per_hour=None).cost is None
     assert one.slowest.name == "neighbors"
@@ -72,10 +79,66 @@ def test_a_plan_is_printed_and_leaves_nothing(two_folders: tuple[Path, Path], tm
         invocation = CliRunner().invoke(app, [*command, *options])
     assert invocation.exit_code == 0, invocation.output
     assert "real 75, synthetic 60" in invocation.stdout
-    for words in ("listing", "embedding", "neighbors", "layout", "report", "slowest", "cost", "measured on"):
+    for words in (
+        "starting",
+        "listing",
+        "embedding",
+        "neighbors",
+        "layout",
+        "comparison",
+        "report",
+        "slowest",
+        "cost",
+        "measured on",
+    ):
         assert words in invocation.stdout
-    assert "rejected" not in invocation.output
     assert list(tmp_path.glob("gapscope-*")) == []
+
+
+def test_a_short_job_is_reckoned_without_torch(two_folders: tuple[Path, Path]) -> None:
+    code = (
+        "import sys; from gapscope.plan import plan; "
+        f"made = plan({{'a': {str(two_folders[0])!r}, 'b': {str(two_folders[1])!r}}}, model='bundled'); "
+        "assert made.device == '' and made.seconds > 5, made; assert 'torch' not in sys.modules; "
+        "assert made.planning_seconds < made.seconds / 10"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", KNOWN_MODELS)
+def test_what_is_known_of_models_is_so(name: str) -> None:
+    known, model = KNOWN_MODELS[name], MODELS[name]
+    assert known.size == model.size
+    assert dict(known.channels) == {level.name: level.channels for level in model.levels}
+
+
+def test_measuring_ends_where_it_would_take_more_than_its_share(
+    two_folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = {"real": two_folders[0], "synthetic": two_folders[1]}
+    monkeypatch.setattr("gapscope.plan.job.KNOWN_MODELS", {})
+    # No time is left after the first small parts, and none for a map.
+    made = gapscope_plan(datasets, model="bundled", size=64, levels=["P5"])
+    by_name = {stage.name: stage for stage in made.stages}
+    assert "measured on" in by_name["embedding"].how
+    assert "reckoned" in by_name["layout"].how
+    assert made.device
+    # All the time of the world: as many images as there are.
+    monkeypatch.setattr("gapscope.plan.job._SHARE", 1e9)
+    monkeypatch.setattr("gapscope.plan.measure._ROWS", 64)
+    made = gapscope_plan(datasets, model="bundled", size=64, levels=["P5"])
+    assert "measured on 119 images" in {stage.name: stage for stage in made.stages}["embedding"].how
+
+
+def test_rates_grow_with_the_cores_and_fall_with_the_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = KNOWN_MODELS["fasterrcnn_resnet50_fpn_v2"]
+    rates = {}
+    for cores in (2, 8):
+        monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
+        rates[cores] = reckoned_rates(known, None, 0.0).images_per_second
+    assert rates[8] == pytest.approx(4 * rates[2])
+    assert reckoned_rates(known, 256, 0.0).images_per_second > 3 * reckoned_rates(known, 512, 0.0).images_per_second
 
 
 @pytest.mark.parametrize("option", [["--gpus", "0"], ["--sample", "0"], ["--price-per-gpu-hour", "-1"]])

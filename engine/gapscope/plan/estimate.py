@@ -1,11 +1,11 @@
-"""Extrapolates the time, disk and memory of a whole job from measurements on a sample."""
+"""Extrapolates the time, disk and memory of a whole job from rates."""
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
-from gapscope.plan.measure import Measured
+from gapscope.plan.rates import Rates
 
 PAGE_IMAGES = 50_000
 """Maximum number of images that the report draws and shows thumbnails of."""
@@ -18,6 +18,19 @@ _GRAPH_COPIES = 4
 
 _GRAPH_NEIGHBORS = 15
 _SHARD_COPIES = 2
+
+# Reckoned from runs of 683 and of 60,000 images on two cores.
+_SEARCH_SECONDS = 0.03
+"""Of a search for neighbors, whatever its size, per level, ordered pair and reading."""
+_PAIR_SECONDS = 0.42
+_COMPARED_SECONDS = 1.0e-4
+"""Of a comparison, per level and ordered pair, and per level and image."""
+_PAGE_SECONDS, _SHOWN_SECONDS = 2.5, 4.3e-4
+"""Of the page, and per image that it shows."""
+_HEAT_MAPS = 0.1
+"""Share of the time of embedding that heat maps may take."""
+
+_RECKONED = "reckoned from runs on two cores"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,11 +59,12 @@ class Plan:
     Attributes:
         images: dataset name to number of images listed.
         stages: the stages in the order in which they run.
-        device: description of the device that was measured.
+        device: description of the device that was measured; empty where nothing was.
         workers: number of workers that embed.
         limit: bottleneck of embedding: `read`, `decode`, `model` or `write`.
         images_per_second: embedding rate of one worker.
         price_per_hour: price of one worker, in any currency; None if no price was given.
+        planning_seconds: what making the plan took.
     """
 
     images: Mapping[str, int]
@@ -60,6 +74,7 @@ class Plan:
     limit: str
     images_per_second: float
     price_per_hour: float | None
+    planning_seconds: float = 0.0
 
     @property
     def seconds(self) -> float:
@@ -80,7 +95,7 @@ class Plan:
 def estimate(
     images: Mapping[str, int],
     channels: Mapping[str, int],
-    measured: Measured,
+    rates: Rates,
     k: int,
     block_rows: int,
     workers: int,
@@ -91,7 +106,7 @@ def estimate(
     Args:
         images: dataset name to number of images.
         channels: level to dimensions of an embedding.
-        measured: measurements on a sample.
+        rates: measured on a sample, or reckoned.
         k: neighbors kept per image and ordered pair of datasets.
         block_rows: images per block.
         workers: number of workers that embed.
@@ -107,41 +122,59 @@ def estimate(
     distances = sum(images[query] * images[reference] for query, reference in product(names, names))
     graph_bytes = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES * readings
     mean_channels = sum(channels.values()) / levels
+    pairs, searches = len(names) * (len(names) - 1), len(names) ** 2 * levels * readings
     page_images = min(total, PAGE_IMAGES)
+    embedding_seconds = total / rates.images_per_second / workers
+    measured_images = f"measured on {rates.images} images" if rates.images else _RECKONED
+    measured_rows = f"measured on {rates.rows:,} made-up embeddings" if rates.rows else _RECKONED
     return (
         Stage(
+            name="starting",
+            seconds=rates.start_seconds,
+            disk_bytes=None,
+            memory_bytes=None,
+            how="libraries, network and workers",
+        ),
+        Stage(
             name="listing",
-            seconds=measured.listing_seconds,
-            disk_bytes=round(measured.index_bytes * total),
+            seconds=rates.listing_seconds,
+            disk_bytes=round(rates.index_bytes * total),
             memory_bytes=None,
             how="measured: every image was listed",
         ),
         Stage(
             name="embedding",
-            seconds=total / measured.images_per_second / workers,
+            seconds=embedding_seconds,
             disk_bytes=total * embedding_bytes,
-            memory_bytes=measured.memory_bytes + _SHARD_COPIES * block_rows * embedding_bytes,
-            how=f"measured on {measured.images} images, in proportion",
+            memory_bytes=rates.memory_bytes + _SHARD_COPIES * block_rows * embedding_bytes,
+            how=f"{measured_images}, in proportion",
         ),
         Stage(
             name="neighbors",
-            seconds=measured.neighbor_seconds * distances * mean_channels * levels * readings,
+            seconds=rates.neighbor_seconds * distances * mean_channels * levels * readings + searches * _SEARCH_SECONDS,
             disk_bytes=graph_bytes,
             memory_bytes=max(images.values()) * k * _PER_NEIGHBOR_BYTES,
-            how=f"measured on {measured.rows:,} made-up embeddings, as the product of the datasets' sizes",
+            how=f"{measured_rows}, as the product of the datasets' sizes",
         ),
         Stage(
             name="layout",
-            seconds=measured.layout_seconds * levels * total * math.log(max(total, 2)),
+            seconds=rates.layout_seconds * levels * total * math.log(max(total, 2)),
             disk_bytes=total * levels * 16,
             memory_bytes=total * _GRAPH_NEIGHBORS * _PER_NEIGHBOR_BYTES * _GRAPH_COPIES,
-            how=f"measured on {measured.rows:,} made-up embeddings, as n log n",
+            how=f"{measured_rows}, as n log n",
+        ),
+        Stage(
+            name="comparison",
+            seconds=levels * (pairs * _PAIR_SECONDS + total * _COMPARED_SECONDS),
+            disk_bytes=None,
+            memory_bytes=None,
+            how=f"{_RECKONED}, in proportion",
         ),
         Stage(
             name="report",
-            seconds=page_images * measured.picture_seconds,
+            seconds=_PAGE_SECONDS + page_images * _SHOWN_SECONDS + _HEAT_MAPS * embedding_seconds,
             disk_bytes=None,
             memory_bytes=None,
-            how=f"thumbnails of {page_images:,} images, at the speed of reading and decoding",
+            how=f"{_RECKONED}; it shows {page_images:,} images",
         ),
     )

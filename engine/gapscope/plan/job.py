@@ -1,15 +1,14 @@
-"""A plan: list every image, embed a sample, and estimate the whole job from it."""
+"""A plan: list every image, embed a sample where that pays, and estimate the whole job from it."""
 
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 
-from gapscope.device import choose_device
 from gapscope.plan.estimate import Plan, estimate
-from gapscope.plan.measure import measure
-from gapscope.progress import Progress, Silent, Task
-from gapscope.pyramid.models import find_model
+from gapscope.plan.rates import KNOWN_MODELS, KnownModel, Rates, has_gpu, reckoned_rates
+from gapscope.progress import Progress, Task
+from gapscope.progress_bars import chosen_progress
 from gapscope.settings import (
     CompareSettings,
     DeviceName,
@@ -22,10 +21,17 @@ from gapscope.settings import (
     Preprocess,
     check_dataset_name,
 )
-from gapscope.sources import Entry, open_source
+from gapscope.sources import Entry, Source, open_source
 from gapscope.stages.listing import block_rows_for, check_not_empty
-from gapscope.stages.precision import resolve_precision
-from gapscope.stages.resolve import resolve_embed_settings
+
+_SHARE = 0.06
+"""Of the job's time that planning it may take: a tenth is promised, the process itself included."""
+
+_MEASURING_SECONDS = 6.0
+"""What measuring takes at least: importing torch, building the network and embedding two small batches."""
+
+_PICKED = 256
+"""Images that a sample has at most, unless the user wants another number."""
 
 
 def plan(
@@ -41,12 +47,14 @@ def plan(
     k: int = CompareSettings.k,
     gpus: int = PlanSettings.gpus,
     price_per_gpu_hour: float | None = PlanSettings.price_per_gpu_hour,
-    sample: int = PlanSettings.sample,
-    progress: Progress | None = None,
+    sample: int | None = PlanSettings.sample,
+    progress: Progress | bool | None = None,
 ) -> Plan:
     """Estimate what comparing datasets would take: time, disk and memory per stage, and the price.
 
-    Lists every image and embeds some, chosen at random but the same each time, in this process. Nothing is kept.
+    Lists every image and embeds some, chosen at random but the same each time, in this process, for at most a tenth of
+    the time that the job would take. Where that is too short to embed any, rates of another machine stand in. Nothing
+    is kept.
 
     Args:
         datasets: name to source, as for `gapscope.compare`.
@@ -66,40 +74,120 @@ def plan(
         k: An image is outside by its distance to its k-th nearest reference image.
         gpus: Workers that embed side by side, each as fast as what is measured here.
         price_per_gpu_hour: Price of one worker, in any currency.
-        sample: Number of images to embed.
-        progress: shows long work; nothing is shown by default.
+        sample: Number of images to embed; by default at most 256, as many as take less than a tenth of the job's time.
+        progress: as of `gapscope.compare`.
 
     Raises:
         UserError: an argument cannot be used, or does not fit the others.
     """
-    shown = progress or Silent()
+    start = time.perf_counter()
     PlanSettings(gpus=gpus, price_per_gpu_hour=price_per_gpu_hour, sample=sample)
+    with chosen_progress(progress) as shown:
+        sources = {check_dataset_name(name): open_source(name, fspath(source)) for name, source in datasets.items()}
+        images, picked, listing = _list(sources, sample or _PICKED, shown)
+        comparison = CompareSettings(k=k)
+        counts = (comparison.graph_k, block_rows_for(sum(images.values())), gpus, len(comparison.readings_compared))
+        known = KNOWN_MODELS.get(model) if _is_reckoned(model, levels, weights, device) else None
+        rates, channels, described = None, dict[str, int](), ""
+        if known is not None and sample is None:
+            rates = reckoned_rates(known, size, listing)
+            channels = {name: known.channels[name] for name in levels or known.channels}
+            seconds = sum(stage.seconds for stage in estimate(images, channels, rates, *counts))
+            if seconds * _SHARE > time.perf_counter() - start + _MEASURING_SECONDS:
+                rates = None
+        if rates is None:
+            rates, channels, described = _measure(
+                sources,
+                picked,
+                listing,
+                model,
+                weights,
+                levels,
+                size,
+                fit,
+                precision,
+                device,
+                images,
+                sample,
+                counts,
+                start,
+                shown,
+            )
+    return Plan(
+        images=images,
+        stages=estimate(images, channels, rates, *counts),
+        device=described,
+        workers=gpus,
+        limit=rates.limit,
+        images_per_second=rates.images_per_second,
+        price_per_hour=price_per_gpu_hour,
+        planning_seconds=time.perf_counter() - start,
+    )
+
+
+def _list(
+    sources: Mapping[str, Source], sample: int, progress: Progress
+) -> tuple[dict[str, int], dict[str, list[Entry]], float]:
+    """Return how many images each dataset has, some of them, and the seconds that listing took."""
+    images, picked, start = dict[str, int](), dict[str, list[Entry]](), time.perf_counter()
+    for name, source in sources.items():
+        check_not_empty(name, source)
+        with progress.task(f"listing {name}", 0, "image") as task:
+            images[name], picked[name] = _reservoir(source.entries(), max(1, sample // len(sources)), task)
+    return images, picked, time.perf_counter() - start
+
+
+def _is_reckoned(
+    model: str, levels: Sequence[str] | None, weights: str | PathLike[str] | None, device: DeviceName
+) -> bool:
+    """Return whether rates of another machine may stand in: whatever else is wrong is found by building the network."""
+    known: KnownModel | None = KNOWN_MODELS.get(model)
+    on_gpu = device == "cuda" or (device == "auto" and has_gpu())
+    return known is not None and weights is None and not on_gpu and set(levels or ()) <= set(known.channels)
+
+
+def _measure(
+    sources: Mapping[str, Source],
+    picked: Mapping[str, list[Entry]],
+    listing_seconds: float,
+    model: str,
+    weights: str | PathLike[str] | None,
+    levels: Sequence[str] | None,
+    size: int | None,
+    fit: Fit,
+    precision: Precision,
+    device: DeviceName,
+    images: Mapping[str, int],
+    sample: int | None,
+    counts: tuple[int, int, int, int],
+    start: float,
+    progress: Progress,
+) -> tuple[Rates, dict[str, int], str]:
+    """Return rates of this machine, the channels of every level, and the device in words."""
+    # Importing torch takes seconds, and may be a good part of the job.
+    from gapscope.device import choose_device
+    from gapscope.plan.measure import measure
+    from gapscope.pyramid.models import find_model
+    from gapscope.stages.precision import resolve_precision
+    from gapscope.stages.resolve import resolve_embed_settings
+
     network, on = find_model(model), choose_device(device)
     on.check_layout_support()
     wanted = resolve_embed_settings(
         model=model, weights=weights, levels=levels, size=size, fit=fit, precision=precision
     )
-    settings = resolve_precision(wanted, sample, on)
-    sources = {check_dataset_name(name): open_source(name, fspath(source)) for name, source in datasets.items()}
-    images, picked, start = dict[str, int](), dict[str, list[Entry]](), time.perf_counter()
-    for name, source in sources.items():
-        check_not_empty(name, source)
-        with shown.task(f"listing {name}", 0, "image") as task:
-            images[name], picked[name] = _reservoir(source.entries(), max(1, sample // len(sources)), task)
-    listing = time.perf_counter() - start
-    comparison = CompareSettings(k=k)
-    graph_k, readings = comparison.graph_k, len(comparison.readings_compared)
-    measured = measure(sources, picked, listing, settings, on, graph_k, shown)
+    settings = resolve_precision(wanted, sum(map(len, picked.values())), on)
     channels = {level.name: level.channels for level in network.levels if level.name in settings.levels}
-    return Plan(
-        images=images,
-        stages=estimate(images, channels, measured, graph_k, block_rows_for(sum(images.values())), gpus, readings),
-        device=on.describe(),
-        workers=gpus,
-        limit=measured.limit,
-        images_per_second=measured.images_per_second,
-        price_per_hour=price_per_gpu_hour,
-    )
+
+    def is_enough(rates: Rates, more_seconds: float) -> bool:
+        """Tell whether measuring on would take more than its share of the job."""
+        if sample is not None:
+            return False
+        seconds = sum(stage.seconds for stage in estimate(images, channels, rates, *counts))
+        return time.perf_counter() - start + more_seconds > _SHARE * seconds
+
+    rates = measure(sources, picked, listing_seconds, settings, on, counts[0], start, is_enough, progress)
+    return rates, channels, on.describe()
 
 
 def _reservoir(entries: Iterator[Entry], size: int, task: Task) -> tuple[int, list[Entry]]:

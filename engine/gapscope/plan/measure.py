@@ -1,19 +1,20 @@
 """What a small sample of a job takes on this machine."""
 
-import os
 import resource
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import chain, repeat, zip_longest
 from pathlib import Path
 
 import numpy as np
 
 from gapscope.cluster import lazy_cluster
 from gapscope.device import Device
-from gapscope.progress import Progress, Silent
+from gapscope.device.cpu import Cpu
+from gapscope.plan.rates import KNOWN_MODELS, Rates, reckoned_rates
+from gapscope.progress import Progress, Silent, Task
 from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings, LayoutSettings
 from gapscope.sources import Entry, Source
@@ -26,41 +27,20 @@ from gapscope.store.pyramid import create_pyramid, write_embeddings
 from gapscope.store.run_record import RunRecord
 from gapscope.store.run_store import RunStore
 
-_BLOCK_ROWS = 32
+_BATCH, _MAX_PART = 8, 512
 _ROWS = 2048
 _WARM_ROWS = 64
 """Some libraries compile when they are first used."""
 
 _NAMES = ("one", "two")
+_GRAPH_SECONDS = 8.0
+"""What measuring neighbors and layout takes."""
 
+_LATER_SECONDS = 4.0
+"""Of starting, what comes later in a job: workers, decoders, UMAP."""
 
-@dataclass(frozen=True, kw_only=True)
-class Measured:
-    """Seconds, bytes and rates.
-
-    Attributes:
-        listing_seconds: of all images.
-        images: that were embedded.
-        images_per_second: of one worker.
-        limit: what embedding waited for most: `read`, `decode`, `model` or `write`.
-        picture_seconds: to read and decode one image, with all cores at work.
-        index_bytes: of the index per image.
-        memory_bytes: of the process that embedded, at most.
-        rows: made-up embeddings that were compared and laid out.
-        neighbor_seconds: per query row, reference row and dimension.
-        layout_seconds: of one level of n images, divided by n log n.
-    """
-
-    listing_seconds: float
-    images: int
-    images_per_second: float
-    limit: str
-    picture_seconds: float
-    index_bytes: float
-    memory_bytes: int
-    rows: int
-    neighbor_seconds: float
-    layout_seconds: float
+_UNKNOWN = reckoned_rates(next(iter(KNOWN_MODELS.values())), None, 0.0)
+"""Before anything is measured."""
 
 
 def measure(
@@ -70,15 +50,36 @@ def measure(
     settings: EmbedSettings,
     device: Device,
     k: int,
+    start: float,
+    is_enough: Callable[[Rates, float], bool],
     progress: Progress,
-) -> Measured:
-    """Embed a sample of images, and compare and lay out made-up embeddings, in a folder that is removed again."""
+) -> Rates:
+    """Embed a sample of images, and compare and lay out made-up embeddings, in a folder that is removed again.
+
+    Args:
+        sources: the datasets.
+        sample: some of their images, in any order.
+        listing_seconds: of all images.
+        settings: of the network.
+        device: where it computes.
+        k: neighbors kept per image.
+        start: when the plan was begun, by `time.perf_counter`.
+        is_enough: tells, given the rates so far, whether so many more seconds of measuring would not pay.
+        progress: shows the work.
+    """
+    prepare_worker(settings, device)
+    started = time.perf_counter() - start
     with tempfile.TemporaryDirectory(prefix="gapscope-") as folder:
         scratch = Path(folder)
+        rates = replace(_UNKNOWN, start_seconds=started + _LATER_SECONDS, listing_seconds=listing_seconds)
         with progress.task("sample: embedding", sum(map(len, sample.values())), "image") as task:
-            done, seconds, index_bytes = _embed_sample(scratch / "sample", sources, sample, settings, device)
-            task.advance(sum(block.rows for block in done), sum(block.rejected for block in done))
-        memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            for so_far in _embed_sample(scratch / "sample", sources, sample, settings, device, rates, task):
+                rates, following = so_far
+                if is_enough(rates, following / rates.images_per_second):
+                    break
+        # UMAP compiles for some seconds when it is first used.
+        if is_enough(rates, _GRAPH_SECONDS):
+            return rates
         channels = max(embedding_lengths(settings).values())
         with progress.task("sample: neighbors and layout", 2, "size") as task:
             for rows in (_WARM_ROWS, _ROWS):
@@ -86,23 +87,7 @@ def measure(
                     scratch / str(rows), rows, channels, device, k
                 )
                 task.advance(1)
-    images = sum(block.rows for block in done)
-    spent = {what: sum(block.seconds.get(what, 0.0) for block in done) for what in ("read", "decode", "model", "write")}
-    waited = sum(block.seconds.get("wait", 0.0) for block in done)
-    in_threads = max(spent["read"] + spent["decode"], 1e-9)
-    shares = spent | {what: waited * spent[what] / in_threads for what in ("read", "decode")}
-    return Measured(
-        listing_seconds=listing_seconds,
-        images=images,
-        images_per_second=images / seconds,
-        limit=max(shares, key=lambda what: shares[what]),
-        picture_seconds=in_threads / images / len(os.sched_getaffinity(0)),
-        index_bytes=index_bytes / images,
-        memory_bytes=memory,
-        rows=2 * _ROWS,
-        neighbor_seconds=neighbor_seconds,
-        layout_seconds=layout_seconds,
-    )
+    return replace(rates, rows=2 * _ROWS, neighbor_seconds=neighbor_seconds, layout_seconds=layout_seconds)
 
 
 def _embed_sample(
@@ -111,40 +96,74 @@ def _embed_sample(
     sample: Mapping[str, Sequence[Entry]],
     settings: EmbedSettings,
     device: Device,
-) -> tuple[list[BlockDone], float, int]:
-    """Return the finished blocks, their seconds, and the bytes of the indexes."""
-    prepare_worker(settings, device)
+    rates: Rates,
+    task: Task,
+) -> Iterator[tuple[Rates, int]]:
+    """Embed a sample in ever larger parts; after each but the first, yield the rates so far and the next part's size."""
+    # A full batch of a large network may take as long as a small job: the first two are small.
+    sizes = [_BATCH, _BATCH, *(min(device.batch_images * 2**power, _MAX_PART) for power in range(10))]
+    small = replace(device, batch_images=_BATCH) if isinstance(device, Cpu) else device
     lengths = embedding_lengths(settings)
-    record = RunRecord.of_embeddings(
-        {name: len(entries) for name, entries in sample.items()}, lengths, block_rows=_BLOCK_ROWS
-    )
-    run = RunStore(folder, record)
-    blocks, index_bytes = [], 0
-    for name, entries in sample.items():
-        write_index(run, name, entries, sources[name].columns)
-        index_bytes += index_path(folder, name).stat().st_size
-        create_pyramid(run, name, lengths)
-        starts = [*range(0, len(entries), _BLOCK_ROWS), len(entries)]
-        blocks += [
-            Block(
-                run=run,
-                dataset=name,
-                number=number,
-                start=start,
-                stop=stop,
-                source=sources[name],
-                settings=settings,
-                device=device,
-                processes_per_host=0,
+    entries = [(name, entry) for turn in zip_longest(*_named(sample)) for name, entry in filter(None, turn)]
+    first, blocks, seconds, index_bytes = 0, list[BlockDone](), 0.0, 0
+    for number, size in enumerate(chain(sizes, repeat(_MAX_PART))):
+        part = entries[first : first + size]
+        if not part:
+            return
+        if number == 2 and len(part) == size:
+            # Full batches say more than small ones.
+            blocks, seconds = [], 0.0
+        for name in dict.fromkeys(name for name, _ in part):
+            own = [entry for of, entry in part if of == name]
+            run = RunStore(
+                folder / f"{first}", RunRecord.of_embeddings({name: len(own)}, lengths, block_rows=_MAX_PART)
             )
-            for number, (start, stop) in enumerate(pairwise(starts))
-        ]
-    if len(blocks) > 1:
-        # During the first block decoders start, and the network picks its algorithms.
-        embed_block(blocks.pop(0))
-    start = time.perf_counter()
-    done = [embed_block(block) for block in blocks]
-    return done, time.perf_counter() - start, index_bytes
+            write_index(run, name, own, sources[name].columns)
+            index_bytes += index_path(run.path, name).stat().st_size
+            create_pyramid(run, name, lengths)
+            began = time.perf_counter()
+            done = embed_block(
+                Block(
+                    run=run,
+                    dataset=name,
+                    number=0,
+                    start=0,
+                    stop=len(own),
+                    source=sources[name],
+                    settings=settings,
+                    device=small if number < 2 else device,
+                    processes_per_host=0,
+                )
+            )
+            task.advance(done.rows, done.rejected)
+            # During the first part decoders start, and the network picks its algorithms.
+            if first or len(entries) <= _BATCH:
+                blocks.append(done)
+                seconds += time.perf_counter() - began
+        first += len(part)
+        if blocks:
+            following = sizes[number + 1] if number + 1 < len(sizes) else _MAX_PART
+            yield _rates(rates, blocks, seconds, index_bytes / first), min(following, len(entries) - first)
+
+
+def _named(sample: Mapping[str, Sequence[Entry]]) -> list[list[tuple[str, Entry]]]:
+    return [[(name, entry) for entry in entries] for name, entries in sample.items()]
+
+
+def _rates(rates: Rates, done: Sequence[BlockDone], seconds: float, index_bytes: float) -> Rates:
+    images = sum(block.rows for block in done)
+    spent = {what: sum(block.seconds.get(what, 0.0) for block in done) for what in ("read", "decode", "model", "write")}
+    waited = sum(block.seconds.get("wait", 0.0) for block in done)
+    in_threads = max(spent["read"] + spent["decode"], 1e-9)
+    shares = spent | {what: waited * spent[what] / in_threads for what in ("read", "decode")}
+    return replace(
+        rates,
+        images=images,
+        images_per_second=images / seconds,
+        limit=max(shares, key=lambda what: shares[what]),
+        index_bytes=index_bytes,
+        memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    )
 
 
 def _measure_graph_and_layout(folder: Path, rows: int, channels: int, device: Device, k: int) -> tuple[float, float]:

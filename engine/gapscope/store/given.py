@@ -13,6 +13,7 @@ from itertools import chain
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from gapscope.errors import DamageError, RunError, SourceError
 from gapscope.sources.entry import Kind
@@ -103,9 +104,7 @@ def keep_images(run: Location, dataset: str, kept: Kept, items: Iterable[Item]) 
         written = kept.count % FILE_ROWS
         with replacing(path) as temporary, table_writer(temporary, schema) as writer:
             if written:
-                with readable(path) as earlier, open_table(earlier) as file:
-                    for group in range(file.num_row_groups):
-                        writer.write_table(file.read_row_group(group))
+                _copy(path, writer, written)
             for rows in chain([first], batches):
                 writer.write_table(pa.Table.from_pylist([_row(item, kept.columns) for item in rows], schema=schema))
                 written += len(rows)
@@ -117,6 +116,15 @@ def keep_images(run: Location, dataset: str, kept: Kept, items: Iterable[Item]) 
         raise stopped[0]
     kept.complete = True
     write_kept(run, dataset, kept)
+
+
+def _copy(path: Location, writer: pq.ParquetWriter, rows: int) -> None:
+    """Copy the first rows of a file. It may have more: whoever wrote them was stopped before it could count them."""
+    with readable(path) as earlier, open_table(earlier) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group).slice(0, rows)
+            rows -= len(table)
+            writer.write_table(table)
 
 
 def _batches(items: Iterable[Item], room: int, stopped: list[SourceError]) -> Iterator[list[Item]]:

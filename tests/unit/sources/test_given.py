@@ -173,6 +173,24 @@ def test_a_generator_that_stops_is_given_again_and_goes_on(stop: int, tmp_path: 
     ][:: FILE_ROWS // 4]
 
 
+def test_rows_that_were_written_and_not_counted_are_not_kept_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(SourceError, match="camera gone"):
+        keep(tmp_path, numbered(90, 30))
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    # Stopped between the file and its count.
+    with monkeypatch.context() as context:
+        context.setattr("gapscope.store.given.write_kept", stop)
+        with pytest.raises(KeyboardInterrupt):
+            keep(tmp_path, numbered(90))
+    source = keep(tmp_path, numbered(90))
+    assert [entry.uri for entry in source.entries()] == [str(number) for number in range(90)]
+
+
 def test_what_is_kept_is_not_read_again(tmp_path: Path) -> None:
     keep(tmp_path, numbered(40))
     taken: list[int] = []
