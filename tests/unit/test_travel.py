@@ -122,6 +122,16 @@ def test_a_run_of_kept_images_is_continued_anywhere(tmp_path: Path) -> None:
     run = gapscope.update(tmp_path / "moved", cluster="inline")
     entry = run.entries("real", np.array([3]))[0]
     assert run.source("real").read(entry)[1:4] == b"PNG"
+    assert gapscope.verify(run.path).sound
+    kept = tmp_path / "moved" / "images" / "real" / "00000000.parquet"
+    damaged = bytearray(kept.read_bytes())
+    damaged[len(damaged) // 2] ^= 255
+    kept.write_bytes(damaged)
+    (fault,) = gapscope.verify(run.path).faults
+    assert (fault.path, fault.remedy) == (
+        "images/real/00000000.parquet",
+        "the Python program has to give dataset real again",
+    )
 
 
 def test_images_that_lie_elsewhere_are_found(begun: tuple[dict[str, str], Path], tmp_path: Path) -> None:

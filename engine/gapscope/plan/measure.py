@@ -99,7 +99,7 @@ def _embed_sample(
     rates: Rates,
     task: Task,
 ) -> Iterator[tuple[Rates, int]]:
-    """Embed a sample in ever larger parts; after each but the first, yield the rates so far and the next part's size."""
+    """Embed a sample in ever larger parts; after each but the first, yield rates and how large the next part is."""
     # A full batch of a large network may take as long as a small job: the first two are small.
     sizes = [_BATCH, _BATCH, *(min(device.batch_images * 2**power, _MAX_PART) for power in range(10))]
     small = replace(device, batch_images=_BATCH) if isinstance(device, Cpu) else device

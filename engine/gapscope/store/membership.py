@@ -37,6 +37,7 @@ def change_datasets(
     for name in added:
         # A dataset of the same name may have been dropped before.
         remove_dataset(run, name)
+        remove_given(run.path, name)
     kept = {name: source for name, source in existing.items() if name in wanted}
     datasets = kept | {name: wanted[name] for name in added}
     record.config = replace(
@@ -50,16 +51,19 @@ def change_datasets(
     run.write_record()
     for name in dropped:
         remove_dataset(run, name)
+        remove_given(run.path, name)
     return [*(f"{name}: added" for name in added), *(f"{name}: dropped" for name in dropped)]
 
 
 def remove_dataset(run: RunStore, dataset: str) -> None:
-    """Remove what a run keeps of a dataset, but for its rows in layouts; its index goes last."""
+    """Remove what a run has made of a dataset, but for its rows in layouts; its index goes last.
+
+    Images that a Python program gave stay: nobody could make them again.
+    """
     remove_dataset_results(run, dataset)
     remove_tree(run.path / PYRAMID / dataset)
     run.close(f"{PYRAMID}/{dataset}")
     remove_tree(run.path / "thumbnails" / dataset)
     remove_groups(run, dataset)
     remove_annotations(run, dataset)
-    remove_given(run.path, dataset)
     remove_index(run, dataset)

@@ -7,12 +7,20 @@ import numpy as np
 from gapscope.errors import DamageError
 from gapscope.progress import Progress, Silent
 from gapscope.store.datasets import all_pairs
+from gapscope.store.given import IN_RUN
 from gapscope.store.links import check_no_escaping_links
 from gapscope.store.location import Location, LocationLike, resolve_location
 from gapscope.store.lock import check_free, run_lock
 from gapscope.store.run_record import NAME
 from gapscope.store.run_store import RunStore, open_store
-from gapscope.verify.datasets import check_annotations, check_counts, check_embeddings, check_image_groups, check_index
+from gapscope.verify.datasets import (
+    check_annotations,
+    check_counts,
+    check_embeddings,
+    check_image_groups,
+    check_index,
+    check_kept_images,
+)
 from gapscope.verify.outputs import check_files, check_heat_maps, check_tables
 from gapscope.verify.repair import remove_faulty
 from gapscope.verify.result import Check, Fault, Verified
@@ -69,6 +77,8 @@ def _checks(run: RunStore) -> Iterator[Check]:
     for name in run.datasets:
         check, statuses = check_index(run, name)
         yield check
+        if run.record.config.datasets[name].startswith(IN_RUN):
+            yield check_kept_images(run, name)
         if statuses is not None and run.record.datasets[name].annotations is not None:
             yield check_annotations(run, name)
         yield check_counts(run, name, statuses)

@@ -1,18 +1,23 @@
 """Checks of what belongs to one dataset: index, annotations, counts, embeddings, flags and thumbnails."""
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.sources.kept_images import FILE_ROWS, file_path
 from gapscope.sources.rejects import STATUSES
 from gapscope.store.annotations import annotations_path, read_annotations
+from gapscope.store.given import images_folder, list_path, read_kept
 from gapscope.store.groups import groups_path, read_groups
 from gapscope.store.image_stats import image_stats_path, read_block_image_stats
 from gapscope.store.index import index_path, row_groups
-from gapscope.store.location import relative_name
+from gapscope.store.location import readable, relative_name
 from gapscope.store.pyramid import NAME as PYRAMID
 from gapscope.store.pyramid import block_flags, open_embeddings, shard_path
 from gapscope.store.run_store import RunStore
 from gapscope.store.shapes import check_array
+from gapscope.store.tables import open_table
 from gapscope.store.thumbnails import read_block_thumbnails, thumbnails_path
 from gapscope.verify.result import Check
 
@@ -54,6 +59,33 @@ def check_index(run: RunStore, name: str) -> tuple[Check, Statuses | None]:
     if not check.expect(not unknown, where, f"has rows of an unknown status: {unknown[:3]}", "listing", name):
         return check, None
     return check, statuses
+
+
+def check_kept_images(run: RunStore, name: str) -> Check:
+    """Read every page of the images, or of the list of paths, that a Python program gave."""
+    check = Check(what=f"kept images of {name}", unit="image")
+    location = run.record.config.datasets[name]
+    if location.endswith(".parquet"):
+        paths = [list_path(run.path, name)]
+    else:
+        kept = None
+        folder = images_folder(run.path, name)
+        with check.reading(relative_name(folder / "kept.json", run.path), "kept", name):
+            kept = read_kept(run.path, name)
+        if kept is None:
+            check.waiting = "" if check.faults else "not kept yet"
+            return check
+        check.waiting = "" if kept.complete else "not all of them yet"
+        paths = [folder / Path(file_path("", start)).name for start in range(0, kept.count, FILE_ROWS)]
+    for path in paths:
+        with (
+            check.reading(relative_name(path, run.path), "kept", name),
+            readable(path) as file,
+            open_table(file) as table,
+        ):
+            for group in range(table.num_row_groups):
+                check.count += len(table.read_row_group(group))
+    return check
 
 
 def check_annotations(run: RunStore, name: str) -> Check:

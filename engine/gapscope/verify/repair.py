@@ -6,6 +6,7 @@ import zarr
 
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import remove_gaps
+from gapscope.store.given import remove_given
 from gapscope.store.groups import forget_groups
 from gapscope.store.heat_maps import remove_heat_maps
 from gapscope.store.image_stats import image_stats_path, list_again
@@ -111,7 +112,12 @@ def _remove_report(run: RunStore) -> None:
     remove_tree(run.path / "report")
 
 
+def _remove_kept(run: RunStore, name: str) -> None:
+    remove_given(run.path, name)
+
+
 _REMOVE: dict[Part, Callable[..., None]] = {
+    "kept": _remove_kept,
     "listing": _remove_listing,
     "group": _make_group,
     "embeddings": _remove_embeddings,

@@ -10,6 +10,7 @@ from gapscope.store.location import Location
 
 Part = Literal[
     "record",
+    "kept",
     "listing",
     "group",
     "embeddings",
@@ -26,6 +27,7 @@ Part = Literal[
 
 _REMEDIES: dict[Part, str] = {
     "record": "give the compare command another `out`, or remove the folder",
+    "kept": "the Python program has to give dataset {} again",
     "listing": "dataset {} has to be listed and embedded again",
     "group": "it has to be written again",
     "embeddings": "dataset {} has to be embedded again",
