@@ -31,9 +31,11 @@ def read_config(path: str | PathLike[str]) -> dict[str, Any]:
         OptionError: the file cannot be read, or holds something that is no option or no value of it.
 
     Example:
-        >>> from pathlib import Path
-        >>> _ = Path("photos.toml").write_text('levels = ["P3"]\n[datasets]\nreal = "s3://bucket/photos"\n')
-        >>> read_config("photos.toml")
+        >>> import tempfile
+        >>> with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        ...     written = file.write('levels = ["P3"]\n[datasets]\nreal = "s3://bucket/photos"\n')
+        ...     file.flush()
+        ...     read_config(file.name)
         {'levels': ['P3'], 'datasets': {'real': 's3://bucket/photos'}}
     """
     file = Path(path).expanduser().absolute()
