@@ -1,6 +1,7 @@
 """Runs only the first stages, listing and embedding: `python embed_only.py RUN CLUSTER NAME=SOURCE...`."""
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from gapscope.stages.listing import list_datasets
 from gapscope.store.index import read_index
 from gapscope.store.location import resolve_location
 from gapscope.store.pyramid import open_embeddings, pending_blocks
-from gapscope.store.run_record import EmbedConfig, ModelRecord, RunConfig, RunRecord, open_or_create
+from gapscope.store.run_record import EmbedConfig, LevelRecord, ModelRecord, RunConfig, RunRecord, open_or_create
 from gapscope.store.run_store import RunStore, open_store
 
 NAMES, LEVELS = ("real", "synthetic"), ("P3", "P5")
@@ -47,7 +48,7 @@ def list_and_embed(
             name="bundled",
             weights=settings.weights,
             weights_sha256=settings.weights_sha256,
-            levels=(),
+            levels=tuple(LevelRecord(**asdict(level)) for level in model.levels if level.name in LEVELS),
             mean=model.mean,
             std=model.std,
         ),

@@ -145,6 +145,32 @@ def test_vectors_that_were_added_are_taken_over_with_update(tmp_path: Path) -> N
         gapscope.compare(wide, update=True, **options)
 
 
+def test_datasets_of_vectors_are_added_and_dropped(tmp_path: Path) -> None:
+    random = np.random.default_rng(3)
+    arrays = {name: {"v": random.normal(size=(40, 6))} for name in ("real", "synthetic", "third")}
+    two = {name: arrays[name] for name in ("real", "synthetic")}
+    options = OPTIONS | {"out": tmp_path / "run"}
+    gapscope.compare(two, **options)
+    with pytest.raises(RunError, match=r"datasets\.third was not there, .*`update=True` to add"):
+        gapscope.compare(arrays, **options)
+    run = gapscope.compare(arrays, update=True, **options)
+    assert run.datasets == ("real", "synthetic", "third")
+    assert gapscope.compare(two, update=True, **options).datasets == ("real", "synthetic")
+
+
+def test_a_vector_that_was_missing_counts_once_it_is_there(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    whole, other = random.normal(size=(40, 6)).astype(np.float32), random.normal(size=(40, 6))
+    holed = whole.copy()
+    holed[7] = np.nan
+    options = OPTIONS | {"out": tmp_path / "run"}
+    run = gapscope.compare({"real": {"v": holed}, "synthetic": {"v": other}}, **options)
+    assert run.index("real")["status"].tolist().count("not-finite") == 1
+    run = gapscope.compare({"real": {"v": whole}, "synthetic": {"v": other}}, update=True, **options)
+    assert (run.index("real")["status"] == "ok").all()
+    np.testing.assert_array_equal(run.embeddings("real", "v"), whole)
+
+
 A, B = np.ones((20, 4), np.float32), np.ones((20, 5), np.float32)
 
 

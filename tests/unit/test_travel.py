@@ -26,12 +26,23 @@ def add_image(folder: str, name: str) -> None:
     Image.fromarray(pixels).save(Path(folder) / name)
 
 
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of a folder with `images` and a finished `run` of them, with options other than the defaults."""
+    folder = tmp_path_factory.mktemp("travel") / "work"
+    folders = write_images(folder / "images")
+    quick_compare(folders, folder / "run", k=3, group={"real": "none", "synthetic": "none"}, max_points=40)
+    shutil.copytree(folder, folder.with_name("pristine"))
+    return folder.with_name("pristine")
+
+
 @pytest.fixture
-def begun(tmp_path: Path) -> tuple[dict[str, str], Path]:
-    """Two folders of images, and a finished run of them with options other than the defaults."""
-    folders = write_images(tmp_path / "images")
-    quick_compare(folders, tmp_path / "run", k=3, group={"real": "none", "synthetic": "none"}, max_points=40)
-    return folders, tmp_path / "run"
+def begun(pristine: Path) -> tuple[dict[str, str], Path]:
+    """Two folders of images, and a finished run of them: each test has them as they were made."""
+    folder = pristine.with_name("work")
+    shutil.rmtree(folder)
+    shutil.copytree(pristine, folder)
+    return {name: str(folder / "images" / name) for name in ("real", "synthetic")}, folder / "run"
 
 
 def test_an_update_takes_everything_but_what_changed_from_the_run(begun: tuple[dict[str, str], Path]) -> None:
@@ -45,6 +56,7 @@ def test_an_update_takes_everything_but_what_changed_from_the_run(begun: tuple[d
     assert len(run.index("real")) == 42
 
 
+@pytest.mark.slow
 def test_datasets_are_added_and_dropped(begun: tuple[dict[str, str], Path], tmp_path: Path) -> None:
     folders, path = begun
     third = tmp_path / "third"
@@ -84,6 +96,7 @@ def test_going_on_takes_no_changes_over(begun: tuple[dict[str, str], Path]) -> N
         gapscope.resume(path, cluster="inline")
 
 
+@pytest.mark.slow
 def test_one_value_per_image_stays_as_long_as_the_images_do(tmp_path: Path) -> None:
     folders = write_images(tmp_path / "images")
     values = {"real": [number // 4 for number in range(41)], "synthetic": "none"}
@@ -136,9 +149,9 @@ def test_a_run_of_kept_images_is_continued_anywhere(tmp_path: Path) -> None:
 
 def test_images_that_lie_elsewhere_are_found(begun: tuple[dict[str, str], Path], tmp_path: Path) -> None:
     folders, path = begun
-    shutil.copytree(tmp_path / "images", tmp_path / "elsewhere", copy_function=shutil.copy2)
-    shutil.rmtree(tmp_path / "images")
-    moved = {str(tmp_path / "images"): str(tmp_path / "elsewhere")}
+    images = path.parent / "images"
+    shutil.move(images, tmp_path / "elsewhere")
+    moved = {str(images): str(tmp_path / "elsewhere")}
     with pytest.raises(SourceError, match="there is no folder"):
         gapscope.update(path, cluster="inline")
     before = read_run_files(path)
@@ -153,8 +166,9 @@ def test_images_that_lie_elsewhere_are_found(begun: tuple[dict[str, str], Path],
 
 def test_a_copy_with_other_times_is_the_same_image(begun: tuple[dict[str, str], Path], tmp_path: Path) -> None:
     _, path = begun
-    shutil.copytree(tmp_path / "images", tmp_path / "elsewhere", copy_function=shutil.copyfile)
-    relocate = [f"{tmp_path}/images={tmp_path}/elsewhere"]
+    images = path.parent / "images"
+    shutil.copytree(images, tmp_path / "elsewhere", copy_function=shutil.copyfile)
+    relocate = [f"{images}={tmp_path}/elsewhere"]
     run = gapscope.open_run(path, relocate=relocate)
     entry = run.entries("real", np.array([5]))[0]
     assert run.source("real").read(entry)[1:4] == b"PNG"

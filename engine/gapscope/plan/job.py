@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from os import PathLike, fspath
 
 from gapscope.plan.estimate import Plan, estimate
-from gapscope.plan.rates import KNOWN_MODELS, KnownModel, Rates, has_gpu, reckoned_rates
+from gapscope.plan.rates import KNOWN_MODELS, KnownModel, Rates, copying_rates, has_gpu, reckoned_rates
 from gapscope.progress import Progress, Task
 from gapscope.progress_bars import chosen_progress
 from gapscope.settings import (
@@ -22,6 +22,7 @@ from gapscope.settings import (
     check_dataset_name,
 )
 from gapscope.sources import Entry, Source, open_source
+from gapscope.sources.vectors.dataset import has_images, vectors_of
 from gapscope.stages.listing import block_rows_for, check_not_empty
 
 _SHARE = 0.06
@@ -87,9 +88,13 @@ def plan(
         images, picked, listing = _list(sources, sample or _PICKED, shown)
         comparison = CompareSettings(k=k)
         counts = (comparison.graph_k, block_rows_for(sum(images.values())), gpus, len(comparison.readings_compared))
+        brought = _brought(sources, levels)
+        levels = levels if levels is None else [name for name in levels if name not in brought]
         known = KNOWN_MODELS.get(model) if _is_reckoned(model, levels, weights, device) else None
         rates, channels, described = None, dict[str, int](), ""
-        if known is not None and sample is None:
+        if brought and not levels:
+            rates = copying_rates(listing, decodes=any(map(has_images, sources.values())))
+        elif known is not None and sample is None:
             rates = reckoned_rates(known, size, listing)
             channels = {name: known.channels[name] for name in levels or known.channels}
             seconds = sum(stage.seconds for stage in estimate(images, channels, rates, *counts))
@@ -115,7 +120,7 @@ def plan(
             )
     return Plan(
         images=images,
-        stages=estimate(images, channels, rates, *counts),
+        stages=estimate(images, channels | brought, rates, *counts),
         device=described,
         workers=gpus,
         limit=rates.limit,
@@ -123,6 +128,16 @@ def plan(
         price_per_hour=price_per_gpu_hour,
         planning_seconds=time.perf_counter() - start,
     )
+
+
+def _brought(sources: Mapping[str, Source], levels: Sequence[str] | None) -> dict[str, int]:
+    """Return the levels that all datasets bring vectors of, as far as they are wanted, and how long these are."""
+    own = [vectors_of(source) for source in sources.values()]
+    return {
+        level: vectors.shape[1]
+        for level, vectors in (own[0].items() if own else ())
+        if all(level in other for other in own) and (levels is None or level in levels)
+    }
 
 
 def _list(

@@ -2,11 +2,14 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 _CORES = 2
 """Of the machine that the reckoned rates are from: an AMD EPYC with AVX512-BF16, in bfloat16."""
+
+_COPIED = 20_000.0
+"""Vectors per second that are copied into a run."""
 
 _READ_AND_DECODED = 350.0
 """Images per second that its cores read and decode for a network."""
@@ -114,6 +117,19 @@ def reckoned_rates(model: KnownModel, size: int | None, listing_seconds: float) 
         # UMAP runs in one thread, so that the same seed gives the same map.
         layout_seconds=_LAYOUT_SECONDS,
     )
+
+
+def copying_rates(listing_seconds: float, *, decodes: bool) -> Rates:
+    """Return rates of a job whose vectors are brought, so that no network runs.
+
+    Args:
+        listing_seconds: of all rows, which was measured.
+        decodes: whether images beside them are decoded for their pictures.
+    """
+    rates = reckoned_rates(next(iter(KNOWN_MODELS.values())), None, listing_seconds)
+    scale = len(os.sched_getaffinity(0)) / _CORES
+    rate = _READ_AND_DECODED * scale if decodes else _COPIED
+    return replace(rates, images_per_second=rate, limit="decode" if decodes else "read")
 
 
 def has_gpu() -> bool:

@@ -125,6 +125,12 @@ class Model:
 
         Raises:
             OptionError: it does not.
+
+        Example:
+            >>> from gapscope.pyramid import MODELS
+            >>> MODELS["bundled"].check_size(100)
+            Traceback (most recent call last):
+            gapscope.errors.OptionError: size=100: must be a multiple of 32, so that every level halves the last
         """
         if self.one_size and size != self.size:
             raise OptionError(f"this model takes images of {self.size} pixels alone", argument="size", value=size)

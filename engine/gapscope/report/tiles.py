@@ -21,6 +21,7 @@ from gapscope.report.selection import Selection
 from gapscope.settings import Thumbnails
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.sources.vectors.dataset import IN_MEMORY, has_images
 from gapscope.store.index import read_entries
 from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import read_thumbnails
@@ -119,7 +120,8 @@ def write_tiles(
             written.append(sheet)
             total += len(data)
             count = sheet.stop - sheet.start
-            task.advance(count, rejected=count - int(np.count_nonzero(sizes[sheet.start : sheet.stop, 0])))
+            expected = sum(map(pictures.expects, range(sheet.start, sheet.stop)))
+            task.advance(count, rejected=expected - int(np.count_nonzero(sizes[sheet.start : sheet.stop, 0])))
     images = int(np.count_nonzero(sizes[:, 0]))
     progress.note(f"thumbnails: {images:,} of {wanted:,} images, {total / 1e6:.1f} MB")
     return Tiles(sizes=sizes, sheets=written, images=images, wanted=wanted, bytes=total)
@@ -149,6 +151,7 @@ class Pictures:
         """Look for the pictures of some images, given as positions in `index`."""
         self._sources: dict[str, Source | None] = {}
         self._preprocess = {name: run.record.preprocess(name) for name in index.datasets}
+        self._without: set[str] = set()
         self._kept: dict[int, bytes] = {}
         self._entries: dict[int, tuple[str, Entry]] = {}
         for dataset, name in enumerate(index.datasets):
@@ -158,9 +161,15 @@ class Pictures:
             self._kept |= {number: kept[row] for number, row in zip(numbers, rows.tolist(), strict=True) if row in kept}
             missing = [number for number in numbers if number not in self._kept]
             if missing:
-                self._sources[name] = _source(run, name, progress)
+                if not _has_images(run, name):
+                    self._without.add(name)
+                self._sources[name] = None if name in self._without else _source(run, name, progress)
                 entries = read_entries(run, name, index.row[images[missing]])
                 self._entries |= {number: (name, entry) for number, entry in zip(missing, entries, strict=True)}
+
+    def expects(self, image: int) -> bool:
+        """Return whether the image that came `image`-th should have a picture; a vector without an image has none."""
+        return image in self._kept or self._entries[image][0] not in self._without
 
     def of(self, image: int, side: int) -> Image.Image | None:
         """Return the picture of the image that came `image`-th, at most `side` x `side`; None where there is none."""
@@ -186,6 +195,16 @@ def _small(kept: bytes, side: int) -> Image.Image | None:
             return image.convert("RGB")
     except OSError:
         return None
+
+
+def _has_images(run: RunStore, dataset: str) -> bool:
+    """Return whether a dataset has images, and not vectors alone."""
+    if run.record.config.datasets[dataset] == IN_MEMORY:
+        return False
+    try:
+        return has_images(run.open_source(dataset))
+    except SourceError:
+        return True
 
 
 def _source(run: RunStore, dataset: str, progress: Progress) -> Source | None:

@@ -325,7 +325,9 @@ def _numbered(path: str, vectors: "Mapping[str, Vectors]", parsed: _ParsedLocati
     from gapscope.sources.vectors.dataset import NumberedRows, VectorDataset
     from gapscope.sources.vectors.vectors import check_levels
 
-    return VectorDataset(NumberedRows(path, check_levels(vectors, parsed.location), parsed.location), vectors)
+    guess = "" if parsed.as_vectors else "floats of two dimensions are vectors; write images: before the source if not"
+    count = check_levels(vectors, parsed.location)
+    return VectorDataset(NumberedRows(path, count, parsed.location, guess), vectors)
 
 
 def _archives(parsed: _ParsedLocation) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from gapscope.errors import OptionError, RunError, SourceError, one_line
 from gapscope.progress import Progress
 from gapscope.settings import check_dataset_name
 from gapscope.sources.entry import Entry, Kind
+from gapscope.sources.given.encode import describe_error
 from gapscope.sources.given.items import Given, Item, Items, items_of
 from gapscope.sources.kept_images import with_article
 from gapscope.sources.lists.columns import known_by_name, looks_like_path
@@ -187,11 +188,28 @@ def open_given(dataset: str, given: Any) -> Source:
         given = given.to_pandas()
     if hasattr(given, "iloc") and hasattr(given, "columns"):
         return GivenPaths(dataset, _table_of(dataset, given))
+    if getattr(given, "ndim", None) == 1 and hasattr(given, "tolist"):
+        given = given.tolist()
+    if isinstance(given, Iterator):
+        given = _paths_or_pictures(dataset, given)
     if isinstance(given, list | tuple) and given and isinstance(given[0], str | PathLike):
         return GivenPaths(dataset, pa.table({"path": _absolute(dataset, given)}))
     if isinstance(given, list | tuple) and not given:
-        raise SourceError(f"dataset {dataset}: the list is empty")
+        raise SourceError(f"dataset {dataset}: there are no images in what was given")
     return GivenImages(dataset, items_of(dataset, given))
+
+
+def _paths_or_pictures(dataset: str, given: Iterator[Any]) -> Any:
+    """Return what an iterator of paths, such as that of `Path.glob`, yields as a list; another iterator stays one."""
+    try:
+        first = next(given)
+    except StopIteration:
+        return []
+    # Somebody else's code may raise whatever it likes.
+    except Exception as error:
+        raise SourceError(f"dataset {dataset}: the generator raised {describe_error(error)}") from error
+    whole = chain([first], given)
+    return list(whole) if isinstance(first, str | PathLike) else whole
 
 
 def _table_of(dataset: str, frame: Any) -> pa.Table:

@@ -413,9 +413,17 @@ def _change_datasets(folder: Location, wanted: RunConfig, progress: Progress) ->
     # Of a dataset that is added any range will do, and of one that is dropped none is asked for.
     ranges = {name: text for name, text in existing.value_range.items() if name not in wanted.datasets}
     ranges |= {name: text for name, text in wanted.value_range.items() if name in existing.datasets}
-    same = replace(wanted, datasets=existing.datasets, group=group, classes=existing.classes, value_range=ranges)
+    vectors = {name: wanted.vectors.get(name, own) for name, own in existing.vectors.items()}
+    same = replace(
+        wanted,
+        datasets=existing.datasets,
+        group=group,
+        classes=existing.classes,
+        value_range=ranges,
+        vectors=vectors,
+    )
     check_same_config(folder, same)
-    for change in change_datasets(run, wanted.datasets, wanted.group, wanted.value_range):
+    for change in change_datasets(run, wanted.datasets, wanted.group, wanted.value_range, wanted.vectors):
         progress.note(change)
 
 

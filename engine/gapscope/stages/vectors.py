@@ -10,6 +10,7 @@ from gapscope.errors import RunError
 from gapscope.sources import Source
 from gapscope.sources.vectors.dataset import VectorDataset, vectors_of
 from gapscope.store.changes import source_rows
+from gapscope.store.image_stats import list_again, merge_image_stats
 from gapscope.store.layouts import remove_results
 from gapscope.store.pyramid import mark_all_pending, write_embeddings
 from gapscope.store.run_store import RunStore
@@ -39,6 +40,9 @@ def check_vectors_unchanged(run: RunStore, sources: Mapping[str, Source], *, upd
                     "them over, or use another `out`"
                 )
             remove_results(run)
+            merge_image_stats(run, name)
+            # A row may have a vector now.
+            list_again(run, name, range(run.record.blocks(name)), ["not-finite"])
             mark_all_pending(run, name)
         dataset.vectors = signature
     run.write_record()

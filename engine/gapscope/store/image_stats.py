@@ -88,8 +88,18 @@ def _read(path: Location) -> pa.Table:
         return read_whole(file)
 
 
-def list_again(run: RunStore, dataset: str, blocks: Sequence[int]) -> None:
-    """Set the embedded images of some blocks back to `listed`; rejected ones keep their status and reason."""
+def list_again(
+    run: RunStore, dataset: str, blocks: Sequence[int], statuses: Sequence[str] = ("ok", "not-finite")
+) -> None:
+    """Set images of some blocks back to `listed`; others keep their status and reason.
+
+    Args:
+        run: the run.
+        dataset: the dataset's name.
+        blocks: their numbers.
+        statuses: of the images that are set back. Of those the network could not answer for, more is known than the
+            reason.
+    """
     index, again = index_path(run.path, dataset), np.array(blocks, np.int64)
     with (
         readable(index, whole=False) as source,
@@ -100,7 +110,6 @@ def list_again(run: RunStore, dataset: str, blocks: Sequence[int]) -> None:
         for group in range(listed.num_row_groups):
             table = listed.read_row_group(group)
             chosen = pa.array(np.isin(table["row"].to_numpy() // run.record.block_rows, again))
-            # Of those the network could not answer for, more is known than the reason.
-            chosen = pc.and_(chosen, pc.is_in(table["status"], value_set=pa.array(["ok", "not-finite"])))
+            chosen = pc.and_(chosen, pc.is_in(table["status"], value_set=pa.array(list(statuses))))
             status = pc.if_else(chosen, pa.scalar("listed"), table["status"])
             writer.write_table(table.set_column(table.schema.get_field_index("status"), "status", status))

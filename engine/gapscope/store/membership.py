@@ -14,7 +14,11 @@ from gapscope.store.run_store import RunStore
 
 
 def change_datasets(
-    run: RunStore, wanted: Mapping[str, str], group: Mapping[str, str], value_range: Mapping[str, str]
+    run: RunStore,
+    wanted: Mapping[str, str],
+    group: Mapping[str, str],
+    value_range: Mapping[str, str],
+    vectors: Mapping[str, dict[str, str]],
 ) -> list[str]:
     """Make the datasets of a run those that are wanted, and return what was changed, in words.
 
@@ -26,6 +30,7 @@ def change_datasets(
         wanted: source by name.
         group: per dataset, how its groups are found.
         value_range: `LOW:HIGH`, of the datasets that have a range by hand.
+        vectors: per dataset that brings some, where they are by level.
     """
     record = run.record
     existing = record.config.datasets
@@ -45,6 +50,7 @@ def change_datasets(
         datasets=datasets,
         group={name: group[name] for name in datasets},
         value_range={name: value_range[name] for name in datasets if name in value_range},
+        vectors={name: vectors[name] for name in datasets if name in vectors},
     )
     for name in dropped:
         record.datasets.pop(name, None)

@@ -551,7 +551,11 @@ def _check_same(run: Location, existing: dict[str, Any], wanted: RunConfig) -> N
     if differences := _differences(existing, json.loads(msgspec.json.encode(wanted))):
         names = set(existing["datasets"]) ^ set(wanted.datasets)
         # A dataset that is added or dropped has a rule for its groups, and perhaps a range, too.
-        implied = tuple(f"{what}.{name} " for what in ("group", "value_range") for name in names)
+        implied = tuple(
+            f"{what}.{name}{end}"
+            for what, end in (("group", " "), ("value_range", " "), ("vectors", "."))
+            for name in names
+        )
         differences = [text for text in differences if not text.startswith(implied)]
         of_names = tuple(f"datasets.{name} " for name in names)
         others = [text for text in differences if not text.startswith(of_names)]

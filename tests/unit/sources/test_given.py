@@ -154,15 +154,14 @@ def numbered(count: int, stop: int | None = None) -> Iterator[tuple[str, NDArray
         yield f"{number}", np.full((4, 4), number % 256, np.uint8)
 
 
-@pytest.mark.parametrize("stop", [0, 5, FILE_ROWS, FILE_ROWS + 40])
+@pytest.mark.parametrize("stop", [5, FILE_ROWS, FILE_ROWS + 40])
 def test_a_generator_that_stops_is_given_again_and_goes_on(stop: int, tmp_path: Path) -> None:
     count = FILE_ROWS + 100
     with pytest.raises(SourceError, match=rf"raised RuntimeError: camera gone after {stop:,} images"):
         keep(tmp_path, numbered(count, stop))
-    if stop:
-        # Another process cannot go on: what gives the images is gone.
-        with pytest.raises(SourceError, match="run it again with the same `out`"):
-            open_in_run(tmp_path, "real", "run:images/real")
+    # Another process cannot go on: what gives the images is gone.
+    with pytest.raises(SourceError, match="run it again with the same `out`"):
+        open_in_run(tmp_path, "real", "run:images/real")
     again = keep(tmp_path, numbered(count))
     (tmp_path / "whole").mkdir()
     whole = keep(tmp_path / "whole", numbered(count))
@@ -217,6 +216,11 @@ def test_other_images_are_refused_until_they_are_to_be_taken_over(tmp_path: Path
     np.testing.assert_array_equal(pixels_of(source)[0], PIXELS[-1])
 
 
+def test_a_generator_that_raises_at_once_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"raised RuntimeError: camera gone$"):
+        keep(tmp_path, numbered(5, 0))
+
+
 def test_a_name_that_comes_again_is_another_row(tmp_path: Path) -> None:
     source = keep(tmp_path, [("a", picture) for picture in PICTURES[:3]])
     assert [entry.uri for entry in source.entries()] == ["a", "a#2", "a#3"]
@@ -228,7 +232,8 @@ def test_paths_are_a_list_with_the_columns_of_their_table(tmp_path: Path, monkey
         picture.save(f"{row}.png")
     names = [f"{row}.png" for row in range(COUNT)]
     frame = pd.DataFrame({"file": names, "weather": ["sun", "rain"] * 6, "angle": np.arange(COUNT) / 2})
-    for given in (names, [Path(name) for name in names], tuple(names), frame):
+    paths = [Path(name) for name in names]
+    for given in (names, paths, tuple(names), iter(paths), pd.Series(names), np.array(names), frame):
         source = keep(tmp_path / "run", given, update=True)
         entries = list(source.entries())
         assert [entry.uri for entry in entries] == [str(tmp_path / name) for name in names]
@@ -242,7 +247,8 @@ def test_paths_are_a_list_with_the_columns_of_their_table(tmp_path: Path, monkey
     ("given", "error", "message"),
     [
         (3, OptionError, "cannot read images from int"),
-        ([], SourceError, "the list is empty"),
+        ([], SourceError, "there are no images in what was given"),
+        (iter(()), SourceError, "there are no images in what was given"),
         (["a.jpg", 3], OptionError, "3 among the paths is none"),
         (np.zeros((4, 5)), OptionError, "shape (4, 5) holds no images"),
         (pd.DataFrame({"x": [1, 2]}), OptionError, "no column of the table holds paths; there are x"),

@@ -83,7 +83,9 @@ def test_two_dimensions_of_floats_are_vectors_and_of_integers_a_picture_unless_a
         return isinstance(source, VectorDataset), len(list(source.entries(notes))), notes.describe()
 
     floats, integers = str(tmp_path / "floats.npy"), str(tmp_path / "integers.npy")
-    assert kind(floats)[:2] == (True, ROWS)
+    is_vectors, count, told = kind(floats)
+    assert (is_vectors, count) == (True, ROWS)
+    assert "floats of two dimensions are vectors; write images: before the source if not" in told
     assert kind(f"images:{floats}")[:2] == (False, 1)
     is_vectors, count, told = kind(integers)
     assert (is_vectors, count) == (False, 1)

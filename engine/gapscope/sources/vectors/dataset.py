@@ -31,11 +31,13 @@ class NumberedRows:
         name: of what holds them; a row's uri is this name and its number.
         count: how many there are.
         location: what the user gave, with absolute paths.
+        guess: what was taken for granted; empty if nothing was.
     """
 
     name: str
     count: int
     location: str
+    guess: str = ""
     columns: Mapping[str, Kind] = field(default_factory=dict)
     objects: bool = False
     folder: str | None = None
@@ -47,7 +49,8 @@ class NumberedRows:
 
     def entries(self, notes: ListingNotes | None = None) -> Iterator[Entry]:
         """Yield an entry per row."""
-        del notes
+        if notes is not None and self.guess:
+            notes.guess(self.guess)
         for row in range(self.count):
             yield Entry(f"{self.name}#{row}", offset=row)
 
