@@ -117,7 +117,8 @@ def models() -> None:
         for name, model in MODELS.items():
             levels = f"{model.levels[0].name} to {model.levels[-1].name}"
             typer.echo(f"{name:<38} {levels}  {model.size:>4} pixels  {model.about}")
-    typer.echo(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny")
+    typer.echo(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny,")
+    typer.echo(f"{'':<38} or a vision transformer, such as timm:vit_small_patch14_dinov2")
 
 
 @app.command(cls=Command)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -205,8 +205,10 @@ class Run:
         self._check("dataset", dataset, self.datasets)
         return read_thumbnails(self.store, dataset, rows)
 
-    def embeddings(self, dataset: str, level: str) -> NDArray[np.float16]:
-        """Return a dataset's embeddings at a level: (rows, channels) float16, NaN where an image was rejected.
+    def embeddings(self, dataset: str, level: str) -> NDArray[Any]:
+        """Return a dataset's embeddings at a level: (rows, channels), NaN where an image was rejected.
+
+        They are float16, or as they were given where the dataset brings them.
 
         Example:
             >>> import gapscope

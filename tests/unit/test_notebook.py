@@ -75,6 +75,8 @@ def test_the_page_is_in_the_frame_itself(small_run: gapscope.Run) -> None:
     shown = frame._repr_html_()
     assert shown.startswith("<iframe srcdoc=")
     assert "height:500px" in shown
+    # A stranger's page may run scripts, and reach nothing around it.
+    assert re.search(r'sandbox="[^"]*"', shown)[0] == 'sandbox="allow-scripts allow-downloads allow-popups"'  # type: ignore[index]
     assert shown.count("<") == 2
     assert "MB" in repr(frame)
 

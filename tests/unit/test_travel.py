@@ -20,6 +20,8 @@ from gapscope.sources.relocated import Relocated, parse_relocations
 from gapscope.stages.again import options_of, run_options
 from gapscope_cli.main import app
 
+WITHOUT = {"levels": None, "size": None}
+
 
 def add_image(folder: str, name: str) -> None:
     pixels = np.random.default_rng(len(name)).integers(0, 256, (30, 40, 3), dtype=np.uint8)
@@ -115,6 +117,11 @@ def test_what_a_program_gave_is_told_to_be_given_again(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="given by a Python program as arrays"):
         gapscope.update(path)
     assert gapscope.update(path, arrays, cluster="inline").levels == ("v",)
+    tables = {name: [f"/{number}.jpg" for number in range(30)] for name in arrays}
+    beside = gapscope.compare(tables, vectors=arrays, out=tmp_path / "beside", thumbnails="off", **OPTIONS | WITHOUT)
+    assert beside.levels == ("v",)
+    with pytest.raises(RunError, match="vectors of dataset real were given by a Python program as arrays"):
+        gapscope.resume(tmp_path / "beside")
     # A model that a program made is as gone as its arrays.
     model = gapscope.Model.from_callable("gone", lambda images: images.mean((2, 3)), size=64)
     folders = write_images(tmp_path / "images")

@@ -21,6 +21,9 @@ from gapscope.store.thumbnails import read_thumbnails
 _CARDS = 6
 _PICTURES = 6
 _SIDE = 96
+_ALLOWED = "allow-scripts allow-downloads allow-popups"
+"""What the page may do. A run may come from somebody else: its scripts must not reach the notebook around them."""
+
 _FRAME = "width:100%;border:1px solid #8888;border-radius:4px"
 
 
@@ -38,7 +41,7 @@ class PageFrame:
 
     def _repr_html_(self) -> str:
         escaped = html.escape(self.page, quote=True)
-        return f'<iframe srcdoc="{escaped}" style="{_FRAME};height:{self.height}px"></iframe>'
+        return f'<iframe srcdoc="{escaped}" sandbox="{_ALLOWED}" style="{_FRAME};height:{self.height}px"></iframe>'
 
     def __repr__(self) -> str:
         """Return what a terminal shows of it."""

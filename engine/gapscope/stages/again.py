@@ -11,6 +11,7 @@ from gapscope.run import Run
 from gapscope.settings import DeviceName, ExecutionSettings, RelocateOption
 from gapscope.sources.kinds import IN_PYTHON
 from gapscope.sources.relocated import Relocations, parse_relocations
+from gapscope.sources.vectors.dataset import IN_MEMORY
 from gapscope.stages.pipeline import compare
 from gapscope.stages.resolve import NO_NETWORK, find_weights
 from gapscope.store.location import LocationLike, resolve_location
@@ -116,6 +117,12 @@ def _again(
             raise RunError(
                 f"dataset {name} was given by a Python program as arrays: call `gapscope.compare` with them again, or "
                 "`gapscope.update` with these datasets"
+            )
+    for name, attached in record.attached.items():
+        if IN_MEMORY in attached and name in sources:
+            raise RunError(
+                f"vectors of dataset {name} were given by a Python program as arrays: call `gapscope.compare` with "
+                "them again"
             )
     for named in ("group", "classes", "value_range", "vectors"):
         options[named] = {name: value for name, value in options[named].items() if name in sources}

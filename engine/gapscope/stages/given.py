@@ -58,8 +58,16 @@ class GivenImages:
         self.what = items.what
         self._dataset, self._items = dataset, items
         stream = items.read(dataset)
-        # What cannot be read twice is looked at through a window.
-        self._peeked = list(islice(stream, _PEEKED))
+        self._peeked: list[Given] = []
+        try:
+            for given in islice(stream, _PEEKED):
+                self._peeked.append(given)
+        except SourceError as error:
+            if not self._peeked:
+                raise
+            # Those that came before are kept first.
+            stream = _raising(error)
+        # What cannot be read twice is not asked for the first ones again.
         self._stream = None if items.again else chain(self._peeked, stream)
         self.columns: Mapping[str, Kind] = _columns(self._peeked)
 
@@ -132,6 +140,11 @@ class GivenImages:
                 f"dataset {self._dataset}: the {self.what} gives other images than this run has kept; add "
                 "`update=True` to take them over, or use another `out`"
             )
+
+
+def _raising(error: SourceError) -> Iterator[Given]:
+    raise error
+    yield
 
 
 class GivenPaths:

@@ -38,10 +38,12 @@ class ChosenLevels:
     Attributes:
         network: names of the network's levels; None for all of them, empty where no network is needed.
         brought: the levels whose vectors the datasets bring.
+        passed_over: names of levels that some datasets bring, and that are not compared.
     """
 
     network: tuple[str, ...] | None
     brought: tuple[LevelRecord, ...]
+    passed_over: tuple[str, ...] = ()
 
     def all(self, network: Sequence[LevelRecord]) -> tuple[LevelRecord, ...]:
         """Return the network's levels and those that are brought, by stride; those of no known stride come last."""
@@ -199,7 +201,8 @@ def choose_levels(sources: Mapping[str, Source], levels: Sequence[str] | None, m
     records = tuple(
         LevelRecord(name=level, stride=_stride(level), channels=_length(sources, level)) for level in wanted
     )
-    return ChosenLevels(network if wanted or levels is not None else None, records)
+    passed_over = tuple(level for level in known if level not in wanted)
+    return ChosenLevels(network if wanted or levels is not None else None, records, passed_over)
 
 
 _WAY_OUT = "give every dataset vectors of the same names, or name levels of the network with `levels`"

@@ -302,6 +302,9 @@ def compare(
         for name, source in sources.items():
             check_not_empty(name, source)
         shown.note(_describe_levels(embed, chosen, on))
+        if chosen.passed_over:
+            left_out = ", ".join(chosen.passed_over)
+            shown.note(f"passed over: vectors of {left_out}, which not all datasets bring or `levels` leaves out")
 
         folder = _run_folder(out, sources)
         wanted = _record(sources, embed, chosen, relocations, neighbors, layout, comparison, rules, class_rules, ranges)
@@ -319,7 +322,8 @@ def compare(
             sources = keep_given(run, sources, shown, update=update)
             listings = list_datasets(run, sources, shown, update=update)
             check_vectors_unchanged(run, sources, update=update)
-            check_enough(listings, sources, allow_missing=allow_missing)
+            if pyramid is not None:
+                check_enough(listings, sources, allow_missing=allow_missing)
             write_listed_groups(run, rules, shown)
             check_annotated(run)
             look_at_samples(run, sources, listings, ranges, shown, again=update, allow_missing=allow_missing)

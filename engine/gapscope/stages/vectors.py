@@ -76,8 +76,9 @@ class VectorCopier:
             if last - first <= 2 * (stop - start):
                 values[known] = vectors.read(first, last)[rows[known] - first]
             else:
-                # Rows that were added one by one, or whose order has changed.
-                for at in np.flatnonzero(known).tolist():
+                # Rows that were added one by one, or whose order has changed. Tables are read from the front.
+                numbers = np.flatnonzero(known)
+                for at in numbers[np.argsort(rows[numbers])].tolist():
                     values[at] = vectors.read(int(rows[at]), int(rows[at]) + 1)[0]
             blocks[level] = values
         write_embeddings(self._run, self._dataset, start, blocks)

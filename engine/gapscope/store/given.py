@@ -202,8 +202,10 @@ def open_in_run(run: Location, dataset: str, location: str) -> Source:
             raise SourceError(_give_again(dataset, "list of paths"))
         return open_list(str(path), "path", location)
     kept = read_kept(run, dataset)
-    if kept is None or not kept.complete:
-        raise SourceError(_give_again(dataset, "images" if kept is None else kept.what))
+    if kept is None:
+        raise SourceError(f"dataset {dataset}: {run} has no images of it: a Python program gave them to another run")
+    if not kept.complete:
+        raise SourceError(_give_again(dataset, kept.what))
     return open_images(run, dataset, location, kept)
 
 

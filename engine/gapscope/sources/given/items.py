@@ -67,9 +67,12 @@ class Items:
             except StopIteration:
                 return
             except Exception as error:
+                what = f"dataset {dataset}: the {self.what} raised {describe_error(error)}"
+                if not number:
+                    raise SourceError(f"{what} before the first image") from error
                 raise SourceError(
-                    f"dataset {dataset}: the {self.what} raised {describe_error(error)} after {number:,} images; "
-                    "those are kept, and the same call goes on behind them once it is mended"
+                    f"{what} after {number:,} images; those are kept, and the same call goes on behind them once it is "
+                    "mended"
                 ) from error
             yield self._get(f"{dataset}#{number}", get)
             number += 1
