@@ -157,6 +157,38 @@ def parquet_seeds() -> list[bytes]:
     return seeds
 
 
+def vector_seeds() -> dict[str, list[bytes]]:
+    """Return files of vectors by suffix: arrays, archives of arrays, and tables in both Arrow formats and Parquet."""
+    values = np.arange(30, dtype=np.float32).reshape(5, 6)
+    lists = pa.FixedSizeListArray.from_arrays(pa.array(values.ravel()), 6)
+    columns = pa.table(
+        {
+            "path": ["a.png", "/etc/passwd", "\0", None, "a.png"],
+            "clip": lists,
+            "ragged": [[1.0], None, [], [2.0], [0.5, 1]],
+        }
+    )
+    seeds: dict[str, list[bytes]] = {suffix: [] for suffix in (".npy", ".npz", ".parquet", ".arrow")}
+    for array in (values, values.astype(np.float64), values.astype(np.float16)):
+        file = io.BytesIO()
+        np.save(file, array)
+        seeds[".npy"].append(file.getvalue())
+    for save in (np.savez, np.savez_compressed):
+        file = io.BytesIO()
+        save(file, clip=values, dino=values[:, :2])
+        seeds[".npz"].append(file.getvalue())
+    for table in (columns, columns.drop_columns("path")):
+        file = io.BytesIO()
+        pq.write_table(table, file)
+        seeds[".parquet"].append(file.getvalue())
+        for writer in (pa.ipc.new_file, pa.ipc.new_stream):
+            file = io.BytesIO()
+            with writer(file, table.schema) as sink:
+                sink.write_table(table)
+            seeds[".arrow"].append(file.getvalue())
+    return seeds
+
+
 def weights_seeds() -> dict[str, bytes]:
     """Return a state dict in both file formats, by suffix."""
     state = {"a.weight": torch.arange(6.0).reshape(2, 3), "a.num_batches_tracked": torch.tensor(3)}

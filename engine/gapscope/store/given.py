@@ -10,8 +10,9 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import chain
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -45,7 +46,7 @@ class Kept:
 
     what: str
     columns: dict[str, Kind] = field(default_factory=dict)
-    count: int = 0
+    count: Annotated[int, msgspec.Meta(ge=0)] = 0
     complete: bool = False
 
 
@@ -68,7 +69,7 @@ def read_kept(run: Location, dataset: str) -> Kept | None:
     """Return how far a run has kept a dataset's images; None if it has not begun."""
     try:
         text = (images_folder(run, dataset) / "kept.json").read_text(encoding="utf-8")
-        return Kept(**json.loads(text))
+        return msgspec.convert(json.loads(text), Kept)
     except FileNotFoundError:
         return None
     except (ValueError, TypeError) as error:

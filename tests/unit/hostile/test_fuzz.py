@@ -26,6 +26,7 @@ from fuzz_seeds import (
     parquet_seeds,
     tar_seeds,
     text_bomb,
+    vector_seeds,
     weights_seeds,
     zip_seeds,
 )
@@ -38,6 +39,7 @@ from gapscope.pyramid.weights import read_state
 from gapscope.settings import Preprocess
 from gapscope.sources import open_source
 from gapscope.sources.rejects import STATUSES, Rejected
+from gapscope.sources.vectors.dataset import vectors_of
 
 MAX_ROWS = 200
 NUMBERS = count()
@@ -73,6 +75,22 @@ def drain_bytes(inside: Path, suffix: str, data: bytes, part: str = "", *, objec
     path = inside / f"{next(NUMBERS)}{suffix}"
     path.write_bytes(data)
     drain(f"{path}{part}", objects=objects)
+    path.unlink()
+
+
+@pytest.mark.parametrize("suffix", vector_seeds())
+@fuzz_settings(60)
+@given(data=st.data())
+def test_vectors(inside: Path, suffix: str, data: st.DataObject) -> None:
+    path = inside / f"{next(NUMBERS)}{suffix}"
+    path.write_bytes(data.draw(mutated_bytes(vector_seeds()[suffix])))
+    part = data.draw(st.sampled_from(["", "::clip", "::ragged", "::clip,ragged"]))
+    with suppress(UserError):
+        source = open_source("odd", f"vectors:{path}{part}")
+        for vectors in vectors_of(source).values():
+            rows, length = vectors.shape
+            assert vectors.read(0, min(rows, MAX_ROWS)).shape == (min(rows, MAX_ROWS), length)
+    drain(f"vectors:{path}{part}")
     path.unlink()
 
 

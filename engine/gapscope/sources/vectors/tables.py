@@ -231,6 +231,12 @@ def name_column(kinds: Mapping[str, Kind]) -> str | None:
     return next(iter([*known_by_name(texts), *(by_name[name] for name in _NAME_COLUMNS if name in by_name)]), None)
 
 
+def _checked(batch: "pa.RecordBatch") -> "pa.RecordBatch":
+    """Return a batch of a stranger's file, whose offsets may point anywhere, once they are known not to."""
+    batch.validate(full=True)
+    return batch
+
+
 _Batches = Callable[[Sequence[str]], "Iterator[pa.RecordBatch]"]
 
 
@@ -259,7 +265,7 @@ def _opened(path: str) -> "Iterator[tuple[pa.Schema, int | None, _Batches]]":
                 container.seek(0)
                 reader = pa.ipc.open_stream(container)
                 stored = iter(reader)
-            yield reader.schema, None, lambda columns: (batch.select(list(columns)) for batch in stored)
+            yield reader.schema, None, lambda columns: (_checked(batch.select(list(columns))) for batch in stored)
         except SourceError:
             raise
         # Arrow raises ArrowException, OSError, OverflowError and more, and documents none of them.
