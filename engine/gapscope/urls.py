@@ -1,6 +1,7 @@
 """Storage URLs: telling them from paths, checking them and opening them as fsspec file systems."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -28,6 +29,23 @@ def is_url(location: str) -> bool:
         (True, False)
     """
     return "://" in location
+
+
+def move(location: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """Return a path or URL with another beginning, if it has one of those that are given; the longest counts.
+
+    Args:
+        location: a path or URL.
+        pairs: old beginnings with new ones; whole folders, not parts of their names.
+
+    Example:
+        >>> move("/data/photos/1.jpg", [("/data", "/mnt")]), move("/database/1.jpg", [("/data", "/mnt")])
+        ('/mnt/photos/1.jpg', '/database/1.jpg')
+    """
+    for old, new in sorted(pairs, key=lambda pair: -len(pair[0])):
+        if location == old or location.startswith(old if old.endswith("/") else f"{old}/"):
+            return f"{new}{location.removeprefix(old)}"
+    return location
 
 
 def absolute(location: str) -> str:

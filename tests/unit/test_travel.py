@@ -171,6 +171,24 @@ def test_images_that_lie_elsewhere_are_found(begun: tuple[dict[str, str], Path],
     assert opened.source("real").read(entry)[1:4] == b"PNG"
 
 
+@pytest.mark.parametrize("given", ["file", "python"])
+def test_absolute_names_in_lists_are_found_elsewhere(given: str, tmp_path: Path) -> None:
+    folders = write_images(tmp_path / "images")
+    lists: dict[str, Any] = {name: sorted(Path(folder).iterdir()) for name, folder in folders.items()}
+    if given == "file":
+        for name, paths in lists.items():
+            (tmp_path / f"{name}.txt").write_text("\n".join(map(str, paths)))
+        lists = {name: tmp_path / f"{name}.txt" for name in lists}
+    run = quick_compare(lists, tmp_path / "run")
+    shutil.move(tmp_path / "images", tmp_path / "elsewhere")
+    before = read_run_files(run.path)
+    moved = {str(tmp_path / "images"): str(tmp_path / "elsewhere")}
+    again = gapscope.update(tmp_path / "run", relocate=moved, cluster="inline")
+    assert read_run_files(again.path) == before
+    entry = again.entries("real", np.array([5]))[0]
+    assert gapscope.open_run(tmp_path / "run", relocate=moved).source("real").read(entry)[1:4] == b"PNG"
+
+
 def test_a_copy_with_other_times_is_the_same_image(begun: tuple[dict[str, str], Path], tmp_path: Path) -> None:
     _, path = begun
     images = path.parent / "images"

@@ -7,9 +7,10 @@ from gapscope.errors import OptionError
 from gapscope.settings import RelocateOption
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import modified_ns_if_there
+from gapscope.sources.lists.list_file import ListFile
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.source import Source, without_prefix
-from gapscope.urls import absolute, is_url
+from gapscope.urls import absolute, is_url, move
 
 
 @dataclass(frozen=True)
@@ -32,21 +33,16 @@ class Relocations:
 
     def to_here(self, location: str) -> str:
         """Return where a location of the run is on this machine."""
-        return _moved(location, sorted(self.pairs, key=lambda pair: -len(pair[0])))
+        return _moved(location, self.pairs)
 
     def to_run(self, location: str) -> str:
         """Return how the run knows a location of this machine."""
-        turned = [(new, old) for old, new in self.pairs]
-        return _moved(location, sorted(turned, key=lambda pair: -len(pair[0])))
+        return _moved(location, [(new, old) for old, new in self.pairs])
 
 
 def _moved(location: str, pairs: Sequence[tuple[str, str]]) -> str:
     plain = without_prefix(location)
-    prefix = location.removesuffix(plain)
-    for old, new in pairs:
-        if plain == old or plain.startswith(old if old.endswith("/") else f"{old}/"):
-            return f"{prefix}{new}{plain.removeprefix(old)}"
-    return location
+    return f"{location.removesuffix(plain)}{move(plain, pairs)}"
 
 
 def parse_relocations(relocate: RelocateOption) -> Relocations:
@@ -151,7 +147,12 @@ def _modified(uri: str) -> int:
 
 def relocated(source: Source, relocations: Relocations) -> Source:
     """Return a source of this machine as the run knows it."""
-    return Relocated(source, relocations) if relocations else source
+    if not relocations:
+        return source
+    if isinstance(source, ListFile):
+        # The names in a list are where files were.
+        source = replace(source, names=replace(source.names, moved=relocations.pairs))
+    return Relocated(source, relocations)
 
 
 def original(source: Source) -> Source:

@@ -89,7 +89,7 @@ def open_dataset(
     if isinstance(given, str | PathLike):
         location = fspath(given)
         if location.startswith(IN_RUN):
-            return open_in_run(run, name, location)
+            return relocated(open_in_run(run, name, location), relocations)
         location = relocations.to_here(location) if relocations else location
         source = open_source(name, location, objects=objects, mask=mask, min_side=min_side)
         if isinstance(source, VectorDataset):
@@ -163,7 +163,13 @@ def memory_vectors(name: str, arrays: Mapping[str, Any]) -> dict[str, Vectors]:
     Raises:
         SourceError: one of them is no array of vectors.
     """
-    return {level_name(str(level)): MemoryVectors(f"{name}::{level}", array) for level, array in arrays.items()}
+    vectors: dict[str, Vectors] = {}
+    for key, array in arrays.items():
+        level = level_name(str(key))
+        if level in vectors:
+            raise SourceError(f"dataset {name}: two arrays would both be level {level}; rename one of them")
+        vectors[level] = MemoryVectors(f"{name}::{key}", array)
+    return vectors
 
 
 def choose_levels(sources: Mapping[str, Source], levels: Sequence[str] | None, model: str) -> ChosenLevels:

@@ -92,7 +92,7 @@ class RunStore:
         """
         config = self.record.config
         if (location := config.datasets[dataset]).startswith(IN_RUN):
-            return open_in_run(self.path, dataset, location)
+            return relocated(open_in_run(self.path, dataset, location), self.relocations)
         source = open_source(
             dataset,
             self.relocations.to_here(location),

@@ -11,7 +11,7 @@ from gapscope.sources.entry import Entry
 from gapscope.sources.files import path_bytes, path_text
 from gapscope.sources.folder import file_entry
 from gapscope.sources.lists.text import NOT_UTF_8, readable
-from gapscope.urls import is_url
+from gapscope.urls import is_url, move
 
 _MAX_PATH_CHARS = 4096
 _MAX_URL_CHARS = 8192
@@ -41,10 +41,12 @@ class Names:
     Attributes:
         base: the absolute path or URL at which relative names start, without a slash at its end.
         backslashes: whether a backslash in a name separates folders.
+        moved: old beginnings of absolute names with those of this machine.
     """
 
     base: str
     backslashes: bool = False
+    moved: tuple[tuple[str, str], ...] = ()
 
     def find(self, name: str) -> tuple[Entry, Sequence[str]]:
         """Return the entry of what a name stands for, and sentences on how it was read other than as it stands.
@@ -59,7 +61,7 @@ class Names:
             >>> entry.uri, entry.status, told
             ('/nowhere/a.jpg', 'missing', ())
         """
-        name = name.strip().strip("\ufeff")
+        name = move(name.strip().strip("\ufeff"), self.moved)
         if not name:
             return Entry(f"{self.base}/", status="missing", error="the list's row names no image"), ()
         if is_url(name) or name[:6].lower() == "file:/":
