@@ -21,7 +21,7 @@ from gapscope.report.selection import Selection
 from gapscope.settings import Thumbnails
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
-from gapscope.sources.vectors.dataset import IN_MEMORY, has_images
+from gapscope.sources.vectors.dataset import has_images
 from gapscope.store.index import read_entries
 from gapscope.store.run_store import RunStore
 from gapscope.store.thumbnails import read_thumbnails
@@ -161,9 +161,9 @@ class Pictures:
             self._kept |= {number: kept[row] for number, row in zip(numbers, rows.tolist(), strict=True) if row in kept}
             missing = [number for number in numbers if number not in self._kept]
             if missing:
-                if not _has_images(run, name):
+                self._sources[name] = source = _source(run, name, progress)
+                if source is not None and not has_images(source):
                     self._without.add(name)
-                self._sources[name] = None if name in self._without else _source(run, name, progress)
                 entries = read_entries(run, name, index.row[images[missing]])
                 self._entries |= {number: (name, entry) for number, entry in zip(missing, entries, strict=True)}
 
@@ -195,16 +195,6 @@ def _small(kept: bytes, side: int) -> Image.Image | None:
             return image.convert("RGB")
     except OSError:
         return None
-
-
-def _has_images(run: RunStore, dataset: str) -> bool:
-    """Return whether a dataset has images, and not vectors alone."""
-    if run.record.config.datasets[dataset] == IN_MEMORY:
-        return False
-    try:
-        return has_images(run.open_source(dataset))
-    except SourceError:
-        return True
 
 
 def _source(run: RunStore, dataset: str, progress: Progress) -> Source | None:

@@ -14,6 +14,7 @@ from zarr.storage import LocalStore, WrapperStore
 
 from gapscope.sources import Source, open_source
 from gapscope.sources.relocated import Relocations, relocated
+from gapscope.sources.vectors.dataset import IN_MEMORY, NumberedRows
 from gapscope.store.datasets import Pair
 from gapscope.store.given import IN_RUN, open_in_run
 from gapscope.store.location import Location, zarr_store
@@ -91,7 +92,9 @@ class RunStore:
             SourceError: there is nothing there any more.
         """
         config = self.record.config
-        if (location := config.datasets[dataset]).startswith(IN_RUN):
+        if (location := config.datasets[dataset]) == IN_MEMORY:
+            return NumberedRows(dataset, self.record.datasets[dataset].listed, location)
+        if location.startswith(IN_RUN):
             return relocated(open_in_run(self.path, dataset, location), self.relocations)
         source = open_source(
             dataset,
