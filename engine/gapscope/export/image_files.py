@@ -12,6 +12,7 @@ from gapscope.errors import SourceError, UserError
 from gapscope.progress import Progress
 from gapscope.sources import Entry, Source
 from gapscope.sources.rejects import Rejected
+from gapscope.sources.vectors.dataset import has_images
 from gapscope.store.index import take_rows
 from gapscope.store.run_store import RunStore
 
@@ -83,7 +84,10 @@ class ImageFiles:
     def _source(self, dataset: str) -> Source | None:
         if dataset not in self._sources:
             try:
-                self._sources[dataset] = self._run.open_source(dataset)
+                source = self._run.open_source(dataset)
+                if not has_images(source):
+                    self._progress.note(f"{dataset} has vectors without images: its rows are exported by their names")
+                self._sources[dataset] = source
             except SourceError as error:
                 self._progress.note(f"the images of {dataset} are out of reach: {error}")
                 self._sources[dataset] = None
