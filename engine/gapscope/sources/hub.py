@@ -39,7 +39,6 @@ def find_hub_tables(url: str) -> tuple[str, ...]:
 
 
 def _has_images(files: list[str]) -> bool:
-
     return any(has_image_suffix(file) for file in files)
 
 

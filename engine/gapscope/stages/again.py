@@ -152,9 +152,6 @@ def options_of(record: RunRecord, relocations: Relocations | None = None) -> dic
     """
     config = record.config
     embed, layout, comparison, page = config.embed, config.layout, config.compare, record.report
-    # What datasets bring themselves is among the levels, and what the user left open was all that they bring.
-    brought = {level for own in config.vectors.values() for level in own}
-    levels = [name for name in record.levels if name in embed.levels or name in brought]
     options: dict[str, Any] = {"datasets": dict(config.datasets)}
     if embed.model != NO_NETWORK:
         options |= {
@@ -165,7 +162,7 @@ def options_of(record: RunRecord, relocations: Relocations | None = None) -> dic
             "speedups": list(embed.speedups),
         }
     return options | {
-        "levels": levels,
+        "levels": list(record.levels),
         "size": embed.size,
         "fit": embed.fit,
         "max_pixels": embed.max_pixels,

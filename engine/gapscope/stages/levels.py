@@ -20,7 +20,7 @@ from gapscope.sources.vectors.dataset import (
     has_images,
     vectors_of,
 )
-from gapscope.sources.vectors.vectors import MemoryVectors, Vectors, check_levels, level_name
+from gapscope.sources.vectors.vectors import MemoryVectors, Vectors, add_level, check_levels
 from gapscope.stages.given import open_given
 from gapscope.store.given import IN_RUN, open_in_run
 from gapscope.store.location import Location
@@ -165,10 +165,7 @@ def memory_vectors(name: str, arrays: Mapping[str, Any]) -> dict[str, Vectors]:
     """
     vectors: dict[str, Vectors] = {}
     for key, array in arrays.items():
-        level = level_name(str(key))
-        if level in vectors:
-            raise SourceError(f"dataset {name}: two arrays would both be level {level}; rename one of them")
-        vectors[level] = MemoryVectors(f"{name}::{key}", array)
+        add_level(vectors, str(key), MemoryVectors(f"{name}::{key}", array), f"dataset {name}")
     return vectors
 
 

@@ -16,6 +16,7 @@ from gapscope.sources.rejects import Rejected
 from gapscope.sources.vectors.vectors import (
     UNNAMED,
     Vectors,
+    add_level,
     as_kept,
     check_shape,
     kept_dtype,
@@ -153,7 +154,7 @@ def open_archived_vectors(path: str, part: str | None, *, as_vectors: bool) -> d
         except Rejected as error:
             raise SourceError(f"{path}::{name}: {one_line(error)}") from error
         where = f"{path}::{name}"
-        _add(vectors, name, NumpyVectors(where, read, size, signature, integers=as_vectors), path)
+        add_level(vectors, name, NumpyVectors(where, read, size, signature, integers=as_vectors), path)
     return vectors
 
 
@@ -186,7 +187,7 @@ def open_zarr_vectors(path: str, part: str | None, *, as_vectors: bool) -> dict[
     for name in chosen:
         where = f"{path}::{name}" if name else path
         own = ZarrVectors(where, arrays[name], signature, integers=as_vectors)
-        _add(vectors, name.rpartition("/")[2] or UNNAMED, own, path)
+        add_level(vectors, name.rpartition("/")[2] or UNNAMED, own, path)
     return vectors
 
 
@@ -214,10 +215,3 @@ def _chosen(
             return list(arrays)
         raise SourceError(f"{path}: has no array of floats in two dimensions, which vectors are; there are {listed}")
     return None
-
-
-def _add(vectors: dict[str, Vectors], name: str, own: Vectors, path: str) -> None:
-    level = level_name(name)
-    if level in vectors:
-        raise SourceError(f"{path}: two arrays would both be level {level}; name one of them")
-    vectors[level] = own

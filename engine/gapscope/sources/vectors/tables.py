@@ -14,7 +14,7 @@ from gapscope.sources.files import modified_ns_if_there, open_container, size_of
 from gapscope.sources.lists.columns import known_by_name
 from gapscope.sources.parquet.columns import is_list
 from gapscope.sources.parquet.file import claims_too_much, kinds_of, open_parquet
-from gapscope.sources.vectors.vectors import Vectors, as_kept, check_shape, kept_dtype, level_name
+from gapscope.sources.vectors.vectors import Vectors, add_level, as_kept, check_shape, kept_dtype
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -157,7 +157,7 @@ def _check_claims(path: str, column: str) -> None:
 
 
 def vector_columns(schema: "pa.Schema") -> dict[str, str]:
-    """Return the columns of a schema that hold lists of numbers, with the kind of these: `f`, `i` or `u`.
+    """Return the columns of a schema that hold lists of numbers, with their kind: `f` (floats) or `i` (integers).
 
     Example:
         >>> import pyarrow as pa
@@ -212,10 +212,7 @@ def open_table_vectors(table: VectorTable, part: str | None, *, as_vectors: bool
     rows = table.rows()
     vectors: dict[str, Vectors] = {}
     for name in names:
-        level = level_name(name)
-        if level in vectors:
-            raise SourceError(f"{table.files[0]}: two columns would both be level {level}; name one of them")
-        vectors[level] = ColumnVectors(table, name, rows, integers=as_vectors)
+        add_level(vectors, name, ColumnVectors(table, name, rows, integers=as_vectors), table.files[0])
     return vectors
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.errors import SourceError, one_line
+from gapscope.sources.tensors import to_numpy
 
 UNNAMED = "vectors"
 """The level of vectors that have no name of their own."""
@@ -108,6 +109,18 @@ def level_name(name: str) -> str:
     return level
 
 
+def add_level(vectors: dict[str, Vectors], name: str, own: Vectors, where: str) -> None:
+    """Add the vectors that are called `name` to a dataset's, as the level of this name.
+
+    Raises:
+        SourceError: no level can have this name, or another has it.
+    """
+    level = level_name(name)
+    if level in vectors:
+        raise SourceError(f"{where}: two names would both be level {level}; choose one of the two, or rename it")
+    vectors[level] = own
+
+
 class MemoryVectors:
     """Vectors in an array of this process: of NumPy, torch, CuPy, Zarr or whatever else can be sliced.
 
@@ -127,7 +140,7 @@ class MemoryVectors:
                 raise SourceError(f"{name}: is no array of vectors ({one_line(error)})") from error
         self.where, self._array = name, array
         self.shape = check_shape(tuple(array.shape), name)
-        self.dtype = kept_dtype(_numpy(array[:1]).dtype, name, integers=False)
+        self.dtype = kept_dtype(to_numpy(array[:1]).dtype, name, integers=False)
 
     @property
     def signature(self) -> str:
@@ -139,22 +152,13 @@ class MemoryVectors:
 
     def read(self, start: int, stop: int) -> NDArray[Any]:
         """Return the vectors of images `start` to `stop` (exclusive)."""
-        return as_kept(_numpy(self._array[start:stop]), self.dtype)
+        return as_kept(to_numpy(self._array[start:stop]), self.dtype)
 
 
 def as_kept(values: NDArray[Any], dtype: "np.dtype[Any]") -> NDArray[Any]:
     """Return vectors in the type in which they are kept; what does not fit it becomes infinite."""
     with np.errstate(over="ignore"):
         return np.asarray(values).astype(dtype, copy=False)
-
-
-def _numpy(array: Any) -> NDArray[Any]:
-    """Return an array of any library in this machine's memory."""
-    if hasattr(array, "detach"):
-        tensor = array.detach().cpu()
-        # NumPy has no bfloat16.
-        return np.asarray(tensor.float().numpy() if str(tensor.dtype) == "torch.bfloat16" else tensor.numpy())
-    return np.asarray(array.get() if type(array).__module__.startswith("cupy") else array)
 
 
 def check_levels(vectors: Mapping[str, Vectors], where: str) -> int:
