@@ -112,12 +112,13 @@ def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool =
         dataset: the dataset's name.
         scale: the run's.
         by_name: whether images of a folder are in the order of their names, in which 2 comes before 10, instead of the
-            order of their rows; names of more than a million images are not sorted.
+            order of their rows. So they are in any case where the rows of each folder are sorted as text, in which 10
+            comes before 2. Names of more than a million images are not sorted.
     """
     view = _open_view(run, dataset, scale.level, scale.mean, scale.std)
     if len(view) < 2:
         return None
-    folder, order = _in_order(run, dataset, view.rows, by_name=by_name and len(view) <= _MAX_SORTED)
+    folder, order = _in_order(run, dataset, view.rows, by_name=by_name)
     starts = np.arange(0, len(view), _BLOCK_ROWS - _OVERLAP_ROWS)
     sample = starts[np.unique(np.linspace(0, len(starts) - 1, _SAMPLE_BLOCKS).astype(np.int64))]
     if not _is_ordered(view, folder, order, sample):
@@ -207,12 +208,16 @@ def _in_order(
     uris = read_uris(run, dataset).take(pa.array(rows))
     folders = pc.replace_substring_regex(uris, pattern=r"[^/]*$", replacement="").dictionary_encode()
     folder = np.asarray(folders.indices.to_numpy(zero_copy_only=False), np.int64)
-    if by_name:
+    order = np.argsort(folder, kind="stable")
+    if len(rows) <= _MAX_SORTED and (by_name or _are_sorted_as_text(uris.take(pa.array(order)), folder[order])):
         names = [_natural(uri.rpartition("/")[2]) for uri in uris.to_pylist()]
         order = np.array(sorted(range(len(rows)), key=lambda position: (folder[position], names[position])), np.int64)
-    else:
-        order = np.argsort(folder, kind="stable")
     return folder[order], order
+
+
+def _are_sorted_as_text(uris: pa.Array, folder: NDArray[np.int64]) -> bool:
+    ascending = np.asarray(pc.less_equal(uris[:-1], uris[1:]).to_numpy(zero_copy_only=False), bool)
+    return bool((ascending | (folder[:-1] != folder[1:])).all())
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

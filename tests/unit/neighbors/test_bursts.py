@@ -208,13 +208,32 @@ def test_over_many_seeds_clips_are_found_whole_and_stills_are_never_taken_for_cl
     assert whole >= 38
 
 
-def test_files_are_in_the_order_of_the_numbers_in_their_names(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by_name", [True, False])
+def test_names_that_are_sorted_as_text_are_in_the_order_of_their_numbers(tmp_path: Path, by_name: bool) -> None:
     vectors, clip = clips_of([30] * 8, step=0.3)
     names = [f"/video/frame{row}.png" for row in range(len(clip))]
     listed = sorted(range(len(names)), key=names.__getitem__)
-    assert listed != list(range(len(names)))
-    found = find(tmp_path, vectors[listed], [names[row] for row in listed], by_name=True)
-    # The clips of the frames in the order of time again.
+    if by_name:
+        # An update puts new files behind the others.
+        listed = listed[100:] + listed[:100]
+    assert same_clips(tmp_path, vectors, names, listed, by_name=by_name) == (clip[1:] == clip[:-1]).tolist()
+
+
+def test_a_list_in_an_order_of_its_own_keeps_it(tmp_path: Path) -> None:
+    vectors, clip = clips_of([30] * 8, step=0.3)
+    shuffled = np.random.default_rng(0).permutation(len(clip))
+    names = [f"/video/frame{number}.png" for number in shuffled]
+    listed = list(range(len(names)))
+    assert same_clips(tmp_path, vectors, names, listed, by_name=False) == (clip[1:] == clip[:-1]).tolist()
+    (tmp_path / "by_name").mkdir()
+    assert find(tmp_path / "by_name", vectors, names, by_name=True) == []
+
+
+def same_clips(
+    folder: Path, vectors: Vectors, names: Sequence[str], listed: Sequence[int], *, by_name: bool
+) -> list[bool]:
+    """Of frames in the order of time, listed in another: whether each is of the same clip as the one before."""
+    found = find(folder, vectors[listed], [names[row] for row in listed], by_name=by_name)
     by_time = np.empty(len(found), int)
     by_time[listed] = found
-    assert (by_time[1:] == by_time[:-1]).tolist() == (clip[1:] == clip[:-1]).tolist()
+    return (by_time[1:] == by_time[:-1]).tolist()  # type: ignore[no-any-return]
