@@ -39,7 +39,7 @@ def _print(plan: "Plan") -> None:
     if plan.device:
         typer.echo(f"measured   {plan.images_per_second:,.1f} images/s on one worker ({plan.device})")
     else:
-        typer.echo(f"reckoned   {plan.images_per_second:,.1f} images/s; too short a job to measure, or give --sample")
+        typer.echo(f"estimated  {plan.images_per_second:,.1f} images/s; too short a job to measure, or give --sample")
     typer.echo(f"workers    {plan.workers}, each taken to be as fast as that one\n")
     typer.echo(f"{'stage':<10} {'time':>10} {'disk':>9} {'memory':>9}  from")
     for stage in plan.stages:

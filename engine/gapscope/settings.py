@@ -602,7 +602,7 @@ class ReportSettings(_Checked):
 
 @dataclass(frozen=True, kw_only=True)
 class PlanSettings(_Checked):
-    """What `gapscope plan` measures and reckons with."""
+    """What `gapscope plan` measures and estimates with."""
 
     gpus: Annotated[int, Help("Workers that embed side by side, each as fast as what is measured here."), Bounds(1)] = 1
     price_per_gpu_hour: Annotated[float | None, Help("Price of one worker, in any currency."), Bounds(0)] = None

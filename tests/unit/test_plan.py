@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 import gapscope
 from gapscope.plan import plan as gapscope_plan
 from gapscope.plan.estimate import Plan, estimate
-from gapscope.plan.rates import KNOWN_MODELS, Rates, reckoned_rates
+from gapscope.plan.rates import KNOWN_MODELS, Rates, typical_rates
 from gapscope.pyramid import MODELS
 from gapscope_cli.main import app
 
@@ -95,7 +95,7 @@ def test_a_plan_is_printed_and_leaves_nothing(two_folders: tuple[Path, Path], tm
     assert list(tmp_path.glob("gapscope-*")) == []
 
 
-def test_a_short_job_is_reckoned_without_torch(two_folders: tuple[Path, Path]) -> None:
+def test_a_short_job_is_estimated_without_torch(two_folders: tuple[Path, Path]) -> None:
     code = (
         "import sys; from gapscope.plan import plan; "
         f"made = plan({{'a': {str(two_folders[0])!r}, 'b': {str(two_folders[1])!r}}}, model='bundled'); "
@@ -122,7 +122,7 @@ def test_measuring_ends_where_it_would_take_more_than_its_share(
     made = gapscope_plan(datasets, model="bundled", size=64, levels=["P5"])
     by_name = {stage.name: stage for stage in made.stages}
     assert "measured on" in by_name["embedding"].how
-    assert "reckoned" in by_name["layout"].how
+    assert "estimated" in by_name["layout"].how
     assert made.device
     # All the time of the world: as many images as there are.
     monkeypatch.setattr("gapscope.plan.job._SHARE", 1e9)
@@ -136,9 +136,9 @@ def test_rates_grow_with_the_cores_and_fall_with_the_pixels(monkeypatch: pytest.
     rates = {}
     for cores in (2, 8):
         monkeypatch.setattr("os.sched_getaffinity", lambda _, cores=cores: set(range(cores)))
-        rates[cores] = reckoned_rates(known, None, 0.0).images_per_second
+        rates[cores] = typical_rates(known, None, 0.0).images_per_second
     assert rates[8] == pytest.approx(4 * rates[2])
-    assert reckoned_rates(known, 256, 0.0).images_per_second > 3 * reckoned_rates(known, 512, 0.0).images_per_second
+    assert typical_rates(known, 256, 0.0).images_per_second > 3 * typical_rates(known, 512, 0.0).images_per_second
 
 
 @pytest.mark.parametrize("option", [["--gpus", "0"], ["--sample", "0"], ["--price-per-gpu-hour", "-1"]])

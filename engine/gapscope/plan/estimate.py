@@ -19,7 +19,7 @@ _GRAPH_COPIES = 4
 _GRAPH_NEIGHBORS = 15
 _SHARD_COPIES = 2
 
-# Reckoned from runs of 683 and of 60,000 images on two cores.
+# Estimated from runs of 683 and of 60,000 images on two cores.
 _SEARCH_SECONDS = 0.03
 """Of a search for neighbors, whatever its size, per level, ordered pair and reading."""
 _PAIR_SECONDS = 0.42
@@ -30,7 +30,7 @@ _PAGE_SECONDS, _SHOWN_SECONDS = 2.5, 4.3e-4
 _HEAT_MAPS = 0.1
 """Share of the time of embedding that heat maps may take."""
 
-_RECKONED = "reckoned from runs on two cores"
+_TYPICAL = "estimated from runs on two cores"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,7 @@ def estimate(
     Args:
         images: dataset name to number of images.
         channels: level to dimensions of an embedding.
-        rates: measured on a sample, or reckoned.
+        rates: measured on a sample, or typical.
         k: neighbors kept per image and ordered pair of datasets.
         block_rows: images per block.
         workers: number of workers that embed.
@@ -125,8 +125,8 @@ def estimate(
     pairs, searches = len(names) * (len(names) - 1), len(names) ** 2 * levels * readings
     page_images = min(total, PAGE_IMAGES)
     embedding_seconds = total / rates.images_per_second / workers
-    measured_images = f"measured on {rates.images} images" if rates.images else _RECKONED
-    measured_rows = f"measured on {rates.rows:,} made-up embeddings" if rates.rows else _RECKONED
+    measured_images = f"measured on {rates.images} images" if rates.images else _TYPICAL
+    measured_rows = f"measured on {rates.rows:,} made-up embeddings" if rates.rows else _TYPICAL
     return (
         Stage(
             name="starting",
@@ -168,13 +168,13 @@ def estimate(
             seconds=levels * (pairs * _PAIR_SECONDS + total * _COMPARED_SECONDS),
             disk_bytes=None,
             memory_bytes=None,
-            how=f"{_RECKONED}, in proportion",
+            how=f"{_TYPICAL}, in proportion",
         ),
         Stage(
             name="report",
             seconds=_PAGE_SECONDS + page_images * _SHOWN_SECONDS + _HEAT_MAPS * embedding_seconds,
             disk_bytes=None,
             memory_bytes=None,
-            how=f"{_RECKONED}; it shows {page_images:,} images",
+            how=f"{_TYPICAL}; it shows {page_images:,} images",
         ),
     )

@@ -3,10 +3,11 @@
 import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from os import PathLike, fspath
 
-from gapscope.plan.estimate import Plan, estimate
-from gapscope.plan.rates import KNOWN_MODELS, KnownModel, Rates, copying_rates, has_gpu, reckoned_rates
+from gapscope.plan.estimate import Plan, Stage, estimate
+from gapscope.plan.rates import KNOWN_MODELS, KnownModel, Rates, copying_rates, has_gpu, typical_rates
 from gapscope.progress import Progress, Task
 from gapscope.progress_bars import chosen_progress
 from gapscope.settings import (
@@ -85,42 +86,31 @@ def plan(
     PlanSettings(gpus=gpus, price_per_gpu_hour=price_per_gpu_hour, sample=sample)
     with chosen_progress(progress) as shown:
         sources = {check_dataset_name(name): open_source(name, fspath(source)) for name, source in datasets.items()}
-        images, picked, listing = _list(sources, sample or _PICKED, shown)
-        comparison = CompareSettings(k=k)
-        counts = (comparison.graph_k, block_rows_for(sum(images.values())), gpus, len(comparison.readings_compared))
+        listed = _list(sources, sample or _PICKED, shown)
+        job = _Job(images=listed.images, workers=gpus, comparison=CompareSettings(k=k), start=start)
         brought = _brought(sources, levels)
-        levels = levels if levels is None else [name for name in levels if name not in brought]
-        known = KNOWN_MODELS.get(model) if _is_reckoned(model, levels, weights, device) else None
+        encoder = _Encoder(
+            model=model,
+            weights=weights,
+            levels=levels if levels is None else [name for name in levels if name not in brought],
+            size=size,
+            fit=fit,
+            precision=precision,
+            device=device,
+        )
         rates, channels, described = None, dict[str, int](), ""
-        if brought and not levels:
-            rates = copying_rates(listing, decodes=any(map(has_images, sources.values())))
-        elif known is not None and sample is None:
-            rates = reckoned_rates(known, size, listing)
-            channels = {name: known.channels[name] for name in levels or known.channels}
-            seconds = sum(stage.seconds for stage in estimate(images, channels, rates, *counts))
-            if seconds * _SHARE > time.perf_counter() - start + _MEASURING_SECONDS:
+        if brought and not encoder.levels:
+            rates = copying_rates(listed.seconds, decodes=any(map(has_images, sources.values())))
+        elif sample is None and (known := encoder.known()):
+            channels = {name: known.channels[name] for name in encoder.levels or known.channels}
+            rates = typical_rates(known, size, listed.seconds)
+            if job.allows(_MEASURING_SECONDS, channels, rates):
                 rates = None
         if rates is None:
-            rates, channels, described = _measure(
-                sources,
-                picked,
-                listing,
-                model,
-                weights,
-                levels,
-                size,
-                fit,
-                precision,
-                device,
-                images,
-                sample,
-                counts,
-                start,
-                shown,
-            )
+            rates, channels, described = _measure(job, encoder, sources, listed, shown, whole=sample is not None)
     return Plan(
-        images=images,
-        stages=estimate(images, channels | brought, rates, *counts),
+        images=listed.images,
+        stages=job.stages(channels | brought, rates),
         device=described,
         workers=gpus,
         limit=rates.limit,
@@ -128,6 +118,77 @@ def plan(
         price_per_hour=price_per_gpu_hour,
         planning_seconds=time.perf_counter() - start,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """The job that is planned.
+
+    Attributes:
+        images: dataset name to number of images.
+        workers: that embed.
+        comparison: what is compared.
+        start: when the plan was begun, by `time.perf_counter`.
+    """
+
+    images: Mapping[str, int]
+    workers: int
+    comparison: CompareSettings
+    start: float
+
+    def stages(self, channels: Mapping[str, int], rates: Rates) -> tuple[Stage, ...]:
+        """Estimate the job's stages, given the channels of its levels."""
+        return estimate(
+            self.images,
+            channels,
+            rates,
+            k=self.comparison.graph_k,
+            block_rows=block_rows_for(sum(self.images.values())),
+            workers=self.workers,
+            readings=len(self.comparison.readings_compared),
+        )
+
+    def allows(self, seconds: float, channels: Mapping[str, int], rates: Rates) -> bool:
+        """Return whether planning may take so many more seconds, by the rates that are known."""
+        spent = time.perf_counter() - self.start
+        return spent + seconds <= _SHARE * sum(stage.seconds for stage in self.stages(channels, rates))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Encoder:
+    """How images are embedded, by the arguments of `plan`."""
+
+    model: str
+    weights: str | PathLike[str] | None
+    levels: Sequence[str] | None
+    size: int | None
+    fit: Fit
+    precision: Precision
+    device: DeviceName
+
+    def known(self) -> KnownModel | None:
+        """Return what is known of the model where rates of another machine may stand in for measuring."""
+        known: KnownModel | None = KNOWN_MODELS.get(self.model)
+        on_gpu = self.device == "cuda" or (self.device == "auto" and has_gpu())
+        # What is wrong with a level or a file of weights is found by building the network.
+        if known is None or self.weights is not None or on_gpu or not set(self.levels or ()) <= set(known.channels):
+            return None
+        return known
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Listed:
+    """All images of the datasets.
+
+    Attributes:
+        images: dataset name to their number.
+        sample: dataset name to some of them.
+        seconds: that listing took.
+    """
+
+    images: Mapping[str, int]
+    sample: Mapping[str, Sequence[Entry]]
+    seconds: float
 
 
 def _brought(sources: Mapping[str, Source], levels: Sequence[str] | None) -> dict[str, int]:
@@ -140,45 +201,28 @@ def _brought(sources: Mapping[str, Source], levels: Sequence[str] | None) -> dic
     }
 
 
-def _list(
-    sources: Mapping[str, Source], sample: int, progress: Progress
-) -> tuple[dict[str, int], dict[str, list[Entry]], float]:
-    """Return how many images each dataset has, some of them, and the seconds that listing took."""
+def _list(sources: Mapping[str, Source], sample: int, progress: Progress) -> _Listed:
     images, picked, start = dict[str, int](), dict[str, list[Entry]](), time.perf_counter()
     for name, source in sources.items():
         check_not_empty(name, source)
         with progress.task(f"listing {name}", 0, "image") as task:
             images[name], picked[name] = _reservoir(source.entries(), max(1, sample // len(sources)), task)
-    return images, picked, time.perf_counter() - start
-
-
-def _is_reckoned(
-    model: str, levels: Sequence[str] | None, weights: str | PathLike[str] | None, device: DeviceName
-) -> bool:
-    """Return whether rates of another machine may stand in: whatever else is wrong is found by building the network."""
-    known: KnownModel | None = KNOWN_MODELS.get(model)
-    on_gpu = device == "cuda" or (device == "auto" and has_gpu())
-    return known is not None and weights is None and not on_gpu and set(levels or ()) <= set(known.channels)
+    return _Listed(images=images, sample=picked, seconds=time.perf_counter() - start)
 
 
 def _measure(
-    sources: Mapping[str, Source],
-    picked: Mapping[str, list[Entry]],
-    listing_seconds: float,
-    model: str,
-    weights: str | PathLike[str] | None,
-    levels: Sequence[str] | None,
-    size: int | None,
-    fit: Fit,
-    precision: Precision,
-    device: DeviceName,
-    images: Mapping[str, int],
-    sample: int | None,
-    counts: tuple[int, int, int, int],
-    start: float,
-    progress: Progress,
+    job: _Job, encoder: _Encoder, sources: Mapping[str, Source], listed: _Listed, progress: Progress, *, whole: bool
 ) -> tuple[Rates, dict[str, int], str]:
-    """Return rates of this machine, the channels of every level, and the device in words."""
+    """Return rates of this machine, the channels of every level, and the device in words.
+
+    Args:
+        job: that is planned.
+        encoder: how images are embedded.
+        sources: the datasets.
+        listed: their images.
+        progress: shows the work.
+        whole: whether the sample is measured to its end, however long that takes.
+    """
     # Importing torch takes seconds, and may be a good part of the job.
     from gapscope.device import choose_device
     from gapscope.plan.measure import measure
@@ -186,23 +230,34 @@ def _measure(
     from gapscope.stages.precision import resolve_precision
     from gapscope.stages.resolve import resolve_embed_settings
 
-    network, on = find_model(model), choose_device(device)
-    on.check_layout_support()
+    network, device = find_model(encoder.model), choose_device(encoder.device)
+    device.check_layout_support()
     wanted = resolve_embed_settings(
-        model=model, weights=weights, levels=levels, size=size, fit=fit, precision=precision
+        model=encoder.model,
+        weights=encoder.weights,
+        levels=encoder.levels,
+        size=encoder.size,
+        fit=encoder.fit,
+        precision=encoder.precision,
     )
-    settings = resolve_precision(wanted, sum(map(len, picked.values())), on)
+    settings = resolve_precision(wanted, sum(map(len, listed.sample.values())), device)
     channels = {level.name: level.channels for level in network.levels if level.name in settings.levels}
 
     def is_enough(rates: Rates, more_seconds: float) -> bool:
-        """Tell whether measuring on would take more than its share of the job."""
-        if sample is not None:
-            return False
-        seconds = sum(stage.seconds for stage in estimate(images, channels, rates, *counts))
-        return time.perf_counter() - start + more_seconds > _SHARE * seconds
+        return not whole and not job.allows(more_seconds, channels, rates)
 
-    rates = measure(sources, picked, listing_seconds, settings, on, counts[0], start, is_enough, progress)
-    return rates, channels, on.describe()
+    rates = measure(
+        sources,
+        listed.sample,
+        listed.seconds,
+        settings,
+        device,
+        job.comparison.graph_k,
+        job.start,
+        is_enough,
+        progress,
+    )
+    return rates, channels, device.describe()
 
 
 def _reservoir(entries: Iterator[Entry], size: int, task: Task) -> tuple[int, list[Entry]]:

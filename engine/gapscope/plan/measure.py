@@ -13,7 +13,7 @@ import numpy as np
 from gapscope.cluster import lazy_cluster
 from gapscope.device import Device
 from gapscope.device.cpu import Cpu
-from gapscope.plan.rates import KNOWN_MODELS, Rates, reckoned_rates
+from gapscope.plan.rates import KNOWN_MODELS, Rates, typical_rates
 from gapscope.progress import Progress, Silent, Task
 from gapscope.pyramid.network import embedding_lengths
 from gapscope.settings import EmbedSettings, LayoutSettings
@@ -39,7 +39,7 @@ _GRAPH_SECONDS = 8.0
 _LATER_SECONDS = 4.0
 """Of starting, what comes later in a job: workers, decoders, UMAP."""
 
-_UNKNOWN = reckoned_rates(next(iter(KNOWN_MODELS.values())), None, 0.0)
+_UNKNOWN = typical_rates(next(iter(KNOWN_MODELS.values())), None, 0.0)
 """Before anything is measured."""
 
 

@@ -1,4 +1,4 @@
-"""How fast each part of a job goes: as measured on a sample, or as reckoned from a machine that was measured before."""
+"""How fast each part of a job goes: as measured on a sample, or as is typical of a machine that was measured before."""
 
 import os
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 _CORES = 2
-"""Of the machine that the reckoned rates are from: an AMD EPYC with AVX512-BF16, in bfloat16."""
+"""Of the machine that the typical rates are from: an AMD EPYC with AVX512-BF16, in bfloat16."""
 
 _COPIED = 20_000.0
 """Vectors per second that are copied into a run."""
@@ -62,12 +62,12 @@ class Rates:
     Attributes:
         start_seconds: until the first image is embedded: libraries, network and workers.
         listing_seconds: of all images.
-        images: that were embedded to measure the next; 0 where they are reckoned.
+        images: that were embedded to measure the next; 0 where they are typical.
         images_per_second: of one worker.
         limit: what embedding waits for most: `read`, `decode`, `model` or `write`.
         index_bytes: of the index per image.
         memory_bytes: of the process that embeds, at most.
-        rows: made-up embeddings that were compared and laid out; 0 where the next two are reckoned.
+        rows: made-up embeddings that were compared and laid out; 0 where the next two are typical.
         neighbor_seconds: per query row, reference row and dimension.
         layout_seconds: of one level of n images, divided by n log n.
     """
@@ -93,7 +93,7 @@ _NEIGHBOR_SECONDS = 3.1e-11
 _LAYOUT_SECONDS = 1.7e-4
 
 
-def reckoned_rates(model: KnownModel, size: int | None, listing_seconds: float) -> Rates:
+def typical_rates(model: KnownModel, size: int | None, listing_seconds: float) -> Rates:
     """Return rates for this machine's cores, without measuring anything on it.
 
     Args:
@@ -126,7 +126,7 @@ def copying_rates(listing_seconds: float, *, decodes: bool) -> Rates:
         listing_seconds: of all rows, which was measured.
         decodes: whether images beside them are decoded for their pictures.
     """
-    rates = reckoned_rates(next(iter(KNOWN_MODELS.values())), None, listing_seconds)
+    rates = typical_rates(next(iter(KNOWN_MODELS.values())), None, listing_seconds)
     scale = len(os.sched_getaffinity(0)) / _CORES
     rate = _READ_AND_DECODED * scale if decodes else _COPIED
     return replace(rates, images_per_second=rate, limit="decode" if decodes else "read")
