@@ -13,7 +13,9 @@ import tomli_w
 
 from gapscope.errors import OptionError, one_line
 from gapscope.settings import OPTIONS, Option
+from gapscope.sources.kinds import IN_PYTHON
 from gapscope.sources.source import without_prefix
+from gapscope.store.given import IN_RUN
 from gapscope.urls import is_url
 
 DATASETS = "datasets"
@@ -124,7 +126,7 @@ def _wrong(file: Path, name: str, wanted: str, value: Any) -> OptionError:
 def _from_folder(location: str, file: Path) -> str:
     """Return a location that starts at the folder of the config file, if it is a path that is not absolute."""
     plain = without_prefix(location)
-    if is_url(plain) or os.path.isabs(plain) or plain.startswith(("~", "run:", "python:")):
+    if is_url(plain) or os.path.isabs(plain) or plain.startswith(("~", IN_RUN, IN_PYTHON)):
         return location
     return f"{location.removesuffix(plain)}{os.path.normpath(file.parent / plain)}"
 

@@ -72,3 +72,15 @@ def one_line(error: BaseException) -> str:
         ('first line second line', 'KeyboardInterrupt')
     """
     return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def describe_error(error: BaseException) -> str:
+    """Return an error of somebody else's code in one line, with its type.
+
+    Example:
+        >>> describe_error(KeyError("image"))
+        "KeyError: 'image'"
+    """
+    text = one_line(error)
+    kind = type(error).__name__
+    return kind if not text else text if text.startswith(kind) else f"{kind}: {text}"

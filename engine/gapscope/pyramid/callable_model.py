@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gapscope.errors import OptionError, one_line
+from gapscope.errors import OptionError, describe_error
 from gapscope.pyramid.level import Level
 from gapscope.pyramid.model import Model, Trunk
 from gapscope.pyramid.weights import State
@@ -90,7 +90,7 @@ def model_of_callable(
     # A user's network may raise whatever it likes.
     except Exception as error:
         raise OptionError(
-            f"model {name}: fails on two black images of {size} pixels: {type(error).__name__}: {one_line(error)}"
+            f"model {name}: fails on two black images of {size} pixels: {describe_error(error)}"
         ) from error
     for level, values in maps.items():
         if not _LEVEL.fullmatch(level):

@@ -1,5 +1,6 @@
 """Backbones of timm: those that return maps at several strides, and transformers, whose levels are blocks."""
 
+from collections.abc import Callable
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -89,37 +90,35 @@ def backbone(name: str) -> Model:
     maps = _maps(network) if hasattr(network, "feature_info") and hasattr(network, "forward_intermediates") else []
     if not maps:
         raise OptionError("it gives no maps at strides 4 to 64", argument="model", value=PREFIX + name)
-    config = network.pretrained_cfg
-    return Model(
-        levels=tuple(Level(level, 2 ** int(level[1:]), channels) for _, level, channels in maps),
-        size=_size(config),
-        mean=config["mean"],
-        std=config["std"],
-        build=partial(BackboneTrunk, name),
-        weights=partial(_weights, name),
-        cached_weights=partial(_cached_weights, name),
-        remap_state_dict=remap_state_dict,
-        about=f"timm's {name}",
-    )
+    levels = tuple(Level(level, 2 ** int(level[1:]), channels) for _, level, channels in maps)
+    return _model(name, network, BackboneTrunk, levels=levels, size=_size(network.pretrained_cfg))
 
 
 def _transformer(name: str, network: Any) -> Model:
-    levels, config = block_levels(network), network.pretrained_cfg
-    size = default_size(network)
-    return Model(
+    levels, size = block_levels(network), default_size(network)
+    return _model(
+        name,
+        network,
+        TransformerTrunk,
         levels=levels,
         default_levels=(levels[-1].name,),
         size=size,
         size_multiple=size if takes_one_size(network) else patch_of(network),
         one_size=takes_one_size(network),
         has_class_token=has_class_token(network),
-        mean=config["mean"],
-        std=config["std"],
-        build=partial(TransformerTrunk, name),
+    )
+
+
+def _model(name: str, network: Any, trunk: Callable[[str], Trunk], **fields: Any) -> Model:
+    return Model(
+        mean=network.pretrained_cfg["mean"],
+        std=network.pretrained_cfg["std"],
+        build=partial(trunk, name),
         weights=partial(_weights, name),
         cached_weights=partial(_cached_weights, name),
         remap_state_dict=remap_state_dict,
         about=f"timm's {name}",
+        **fields,
     )
 
 

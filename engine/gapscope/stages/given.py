@@ -10,11 +10,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from gapscope.errors import OptionError, RunError, SourceError, one_line
+from gapscope.errors import OptionError, RunError, SourceError, describe_error, one_line
 from gapscope.progress import Progress
 from gapscope.settings import check_dataset_name
 from gapscope.sources.entry import Entry, Kind
-from gapscope.sources.given.encode import describe_error
 from gapscope.sources.given.items import Given, Item, Items, items_of
 from gapscope.sources.kept_images import with_article
 from gapscope.sources.lists.columns import known_by_name, looks_like_path

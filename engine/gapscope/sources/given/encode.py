@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gapscope.errors import one_line
+from gapscope.errors import describe_error
 from gapscope.sources.rejects import Rejected
 from gapscope.sources.tensors import to_numpy
 
@@ -53,18 +53,6 @@ def encode(value: Any) -> bytes:
     # A picture of a stranger's class may raise whatever it likes.
     except Exception as error:
         raise Rejected("broken", f"the picture cannot be read ({describe_error(error)})") from error
-
-
-def describe_error(error: BaseException) -> str:
-    """Return an error of somebody else's code in one line, with its type.
-
-    Example:
-        >>> describe_error(KeyError("image"))
-        "KeyError: 'image'"
-    """
-    text = one_line(error)
-    kind = type(error).__name__
-    return kind if not text else text if text.startswith(kind) else f"{kind}: {text}"
 
 
 def _of_pillow(image: Image.Image) -> bytes:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from gapscope.errors import OptionError, SourceError
+from gapscope.errors import OptionError, SourceError, describe_error
 from gapscope.sources.entry import Value
-from gapscope.sources.given.encode import describe_error, encode, is_picture
+from gapscope.sources.given.encode import encode, is_picture
 from gapscope.sources.rejects import Rejected, Status
 
 _IMAGE_KEYS = ("image", "img", "picture", "pixels", "pixel_values", "jpg", "png")
