@@ -1,7 +1,8 @@
 """Whether a dataset's images come in bursts, as the frames of a video do, and which frames make up one clip.
 
 A burst is a matter of order, not of likeness: the nearest image lies one or two rows away far more often than if the
-rows of its folder were shuffled. A folder of crops of one picture, in no order, is no burst.
+rows of its folder were shuffled. A folder of crops of one picture, in no order, is no burst. Nor are rows that are
+sorted by class: of images that are no near copies, it must happen more often than in classes of five.
 """
 
 import re
@@ -12,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from gapscope.neighbors.embedding_view import EmbeddingView, read_rows_float32
 from gapscope.neighbors.scaler import fit_scaler
@@ -30,6 +31,9 @@ _LINK_LAG = 8
 _NEIGHBORS = 32
 _LINKS = ((5, 0.4), (_NEIGHBORS, 0.1))
 """How many of a frame's nearest are linked to it, up to which share of the typical distance of two random images."""
+_NEAR_COPY = 0.1
+"""Up to this share of the typical distance the nearest image is a near copy, and more than of the same class."""
+_SMALL_CLASS = 5
 _SAMPLE_IMAGES = 2000
 _RANDOM_PAIRS = 4000
 _MAX_SORTED = 1_000_000
@@ -121,7 +125,7 @@ def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool =
     folder, order = _in_order(run, dataset, view.rows, by_name=by_name)
     starts = np.arange(0, len(view), _BLOCK_ROWS - _OVERLAP_ROWS)
     sample = starts[np.unique(np.linspace(0, len(starts) - 1, _SAMPLE_BLOCKS).astype(np.int64))]
-    if not _is_ordered(view, folder, order, sample):
+    if not _is_ordered(_blocks(view, folder, order, sample), scale.typical):
         return None
     reach = np.arange(len(view))
     for block in _blocks(view, folder, order, starts):
@@ -174,31 +178,35 @@ def _blocks(
         closest = np.argsort(np.take_along_axis(distances, nearest, axis=1), axis=1, kind="stable")
         nearest = np.take_along_axis(nearest, closest, axis=1)
         _, number, counts = np.unique(own, return_inverse=True, return_counts=True)
-        size = counts[number].astype(np.float64)
         yield _Block(
             start=start,
             nearest=nearest,
             distances=view.to_distance(np.take_along_axis(distances, nearest, axis=1)),
             lag=np.abs(nearest - np.arange(len(nearest))[:, None]),
-            # Of n shuffled rows two are at most two apart with probability 2 (2n - 3) / (n (n - 1)).
-            chance=np.minimum(1.0, 2 * (2 * size - 3) / np.maximum(1, size * (size - 1))),
+            chance=_chance_of_two_away(counts[number]),
         )
 
 
-def _is_ordered(
-    view: EmbeddingView, folder: NDArray[np.int64], order: NDArray[np.int64], starts: NDArray[np.int64]
-) -> bool:
-    """Return whether the nearest image is one or two away far more often than in shuffled folders."""
+def _is_ordered(blocks: Iterator[_Block], typical: float) -> bool:
+    """Return whether the nearest image is one or two away far more often than in shuffled folders and small classes."""
     images, observed, expected, variance = 0, 0, 0.0, 0.0
-    for block in _blocks(view, folder, order, starts):
+    for block in blocks:
         # Of three images in a folder, any two are at most two apart.
         can_tell = np.isfinite(block.distances[:, 0]) & (block.chance < 1)
-        chance = block.chance[can_tell]
+        # Rows without folders, such as those of an array, are often sorted by class.
+        is_copy = block.distances[can_tell, 0] <= _NEAR_COPY * typical
+        chance = np.maximum(block.chance[can_tell], np.where(is_copy, 0.0, _chance_of_two_away(_SMALL_CLASS)))
         images += len(chance)
         observed += int((block.lag[can_tell, 0] <= _LAG).sum())
         expected += float(chance.sum())
         variance += float((chance * (1 - chance)).sum())
     return images > 0 and observed - expected >= max(_MIN_EXCESS * (images - expected), _MIN_Z * variance**0.5)
+
+
+def _chance_of_two_away(images: ArrayLike) -> NDArray[np.float64]:
+    """Return the probability that two of n shuffled rows are at most two apart: 2 (2n - 3) / (n (n - 1))."""
+    n = np.asarray(images, np.float64)
+    return np.asarray(np.minimum(1.0, 2 * (2 * n - 3) / np.maximum(1, n * (n - 1))))
 
 
 def _in_order(

@@ -143,6 +143,11 @@ def sorted_classes(random: np.random.Generator) -> Vectors:
     return np.asarray(4 * np.repeat(random.normal(size=(10, CHANNELS)), 40, axis=0) + independent(random))
 
 
+def sorted_small_classes(random: np.random.Generator) -> Vectors:
+    """Eighty classes of five: the nearest is mostly one or two rows away, and no near copy."""
+    return np.asarray(2 * np.repeat(random.normal(size=(80, CHANNELS)), 5, axis=0) + independent(random))
+
+
 def copies_in_random_order(random: np.random.Generator) -> Vectors:
     """Twenty pictures, of each twenty copies that hardly differ, shuffled."""
     copies = np.repeat(random.normal(size=(20, CHANNELS)), 20, axis=0) + 0.02 * independent(random)
@@ -168,7 +173,16 @@ def slow_drift(random: np.random.Generator) -> Vectors:
 
 @pytest.mark.parametrize("in_folders", [False, True])
 @pytest.mark.parametrize(
-    "draw", [independent, sorted_classes, copies_in_random_order, shuffled_frames, identical, slow_drift]
+    "draw",
+    [
+        independent,
+        sorted_classes,
+        sorted_small_classes,
+        copies_in_random_order,
+        shuffled_frames,
+        identical,
+        slow_drift,
+    ],
 )
 def test_what_comes_in_no_bursts_has_no_clips(
     draw: Callable[[np.random.Generator], Vectors], in_folders: bool, tmp_path: Path
@@ -202,7 +216,7 @@ def test_over_many_seeds_clips_are_found_whole_and_stills_are_never_taken_for_cl
         (folder := tmp_path / str(seed)).mkdir()
         vectors, clip = clips_of(random.integers(5, 60, size=12).tolist(), seed)
         whole += find(folder, vectors, [f"/video/{row}.png" for row in range(len(clip))]) == clip.tolist()
-        for draw in (independent, sorted_classes, copies_in_random_order, shuffled_frames):
+        for draw in (independent, sorted_classes, sorted_small_classes, copies_in_random_order, shuffled_frames):
             (inner := folder / draw.__name__).mkdir()
             assert find(inner, draw(random)) == []
     assert whole >= 38
