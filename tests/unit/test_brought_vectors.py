@@ -171,6 +171,24 @@ def test_a_vector_that_was_missing_counts_once_it_is_there(tmp_path: Path) -> No
     np.testing.assert_array_equal(run.embeddings("real", "v"), whole)
 
 
+@pytest.mark.slow
+def test_the_size_of_the_numbers_changes_no_list(tmp_path: Path) -> None:
+    random = np.random.default_rng(6)
+    vectors = {name: random.normal(size=(200, 6)).astype(np.float32) for name in ("real", "synthetic")}
+    vectors["real"][:30] = vectors["real"][:30] / 4 + 9 * np.eye(6, dtype=np.float32)[0]
+    small, large = (
+        gapscope.compare(
+            {name: {"v": values * np.float32(factor)} for name, values in vectors.items()},
+            out=tmp_path / str(factor),
+            **OPTIONS,
+        )
+        # float16 would not hold the larger ones.
+        for factor in (1, 2**20)
+    )
+    assert len(small.outliers("v", "real", "synthetic")) >= 20
+    assert_same_lists(small, large, ("v",))
+
+
 A, B = np.ones((20, 4), np.float32), np.ones((20, 5), np.float32)
 
 
@@ -194,6 +212,16 @@ def test_what_cannot_be_compared_is_refused(
     with pytest.raises(error, match=re.escape(message)):
         gapscope.compare(datasets, out=tmp_path / "run", model="bundled", **OPTIONS | options)
     assert not (tmp_path / "run").exists()
+
+
+def test_vectors_that_were_taken_for_images_are_named(tmp_path: Path) -> None:
+    np.save(tmp_path / "integers.npy", (A * 100).astype(int))
+    np.save(tmp_path / "floats.npy", A)
+    pq.write_table(pa.table({"path": ["a.jpg"] * len(A), "clip": list(A)}), tmp_path / "t.parquet")
+    for name, levels in (("integers.npy", "vectors"), ("t.parquet", "clip")):
+        message = f"no level in common: a none (vectors:{tmp_path}/{name} brings {levels}), b vectors;"
+        with pytest.raises(SourceError, match=re.escape(message)):
+            gapscope.compare({"a": tmp_path / name, "b": tmp_path / "floats.npy"}, out=tmp_path / "run", **OPTIONS)
 
 
 def test_one_vector_per_image_is_asked_for(small_run: gapscope.Run, tmp_path: Path) -> None:

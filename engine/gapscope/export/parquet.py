@@ -80,7 +80,7 @@ def _embeddings(run: RunStore, level: str, task: Task) -> Iterator[pa.Table]:
             task.advance(len(table))
 
 
-def _lists(values: NDArray[np.float16]) -> pa.Array:
+def _lists(values: NDArray[np.floating]) -> pa.Array:
     flat = pa.array(np.ascontiguousarray(values, np.float32).reshape(-1))
     return pa.FixedSizeListArray.from_arrays(flat, values.shape[1])
 

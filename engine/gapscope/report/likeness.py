@@ -74,7 +74,7 @@ def read_likeness(run: RunStore, index: PointIndex, selection: Selection, progre
     """Return the vectors of every level and reading that the run lists.
 
     They are the embeddings' principal components, turned at random so that each spreads as far as any other, in steps
-    of one size. Embeddings are read once per level; those of the page's images are held, as float16.
+    of one size. Embeddings are read once per level; those of the page's images are held.
     """
     images = selection.image
     if not len(images) or not _has_embeddings(run):
@@ -118,9 +118,9 @@ def _has_embeddings(run: RunStore) -> bool:
     return True
 
 
-def _read(embeddings: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[np.float16]:
+def _read(embeddings: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[np.floating]:
     """Return ascending rows of embeddings; one that is not finite, which is like nothing, as zeros."""
-    held = np.empty((len(rows), embeddings.shape[1]), np.float16)
+    held = np.empty((len(rows), embeddings.shape[1]), embeddings.dtype)
     for start in range(0, len(rows), _TILE_ROWS):
         tile = read_rows_float32(embeddings, rows[start : start + _TILE_ROWS])
         held[start : start + len(tile)] = np.nan_to_num(tile, posinf=0, neginf=0)
@@ -137,7 +137,7 @@ class _Vectors:
     """
 
     views: Sequence[EmbeddingView]
-    held: Sequence[NDArray[np.float16]]
+    held: Sequence[NDArray[np.floating]]
 
     def __len__(self) -> int:
         return sum(map(len, self.held))

@@ -243,7 +243,7 @@ def _open_parquet(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.parquet.images import open_parquet_images
 
     files = _files(parsed)
-    if (vectors := _table_vectors(parsed, files)) is not None:
+    if (vectors := _table_vectors(parsed, files, may_list_images=True)) is not None:
         return vectors
     images = open_parquet_images(files, parsed.part, parsed.location, parsed.folder)
     if images is not None:
@@ -257,7 +257,7 @@ def _open_parquet(parsed: _ParsedLocation) -> Source:
     return open_list(files[0], parsed.part, parsed.location)
 
 
-def _table_vectors(parsed: _ParsedLocation, files: tuple[str, ...]) -> Source | None:
+def _table_vectors(parsed: _ParsedLocation, files: tuple[str, ...], *, may_list_images: bool) -> Source | None:
     """Return the rows of tables that bring vectors, with their images where the tables hold these or name them."""
     from gapscope.sources.vectors.dataset import VectorDataset, table_rows
     from gapscope.sources.vectors.tables import VectorTable, open_table_vectors, vector_columns
@@ -265,7 +265,7 @@ def _table_vectors(parsed: _ParsedLocation, files: tuple[str, ...]) -> Source | 
     if parsed.as_images:
         return None
     table = VectorTable(files)
-    vectors = open_table_vectors(table, parsed.part, as_vectors=parsed.as_vectors)
+    vectors = open_table_vectors(table, parsed.part, as_vectors=parsed.as_vectors, may_list_images=may_list_images)
     if vectors is None:
         return None
     images = _images_beside(files, parsed)
@@ -287,7 +287,7 @@ def _images_beside(files: tuple[str, ...], parsed: _ParsedLocation) -> Source | 
 
 def _open_arrow(parsed: _ParsedLocation) -> Source:
     files = _files(parsed)
-    vectors = _table_vectors(parsed, files)
+    vectors = _table_vectors(parsed, files, may_list_images=False)
     if vectors is None:
         raise SourceError(
             f"{files[0]} is an Arrow file without vectors; export images to Parquet, for example with to_parquet of "

@@ -190,13 +190,13 @@ def choose_levels(sources: Mapping[str, Source], levels: Sequence[str] | None, m
             return ChosenLevels(None, ())
         wanted = [level for level in known if all(level in own for own in brought.values())]
         if not wanted:
-            raise SourceError(f"the datasets bring no level in common: {_in_words(brought)}; {_WAY_OUT}")
+            raise SourceError(f"the datasets bring no level in common: {_in_words(sources)}; {_WAY_OUT}")
     else:
         wanted = [level for level in dict.fromkeys(levels) if level in known]
         for level in wanted:
             if lacking := [name for name, own in brought.items() if level not in own]:
                 raise SourceError(
-                    f"dataset {lacking[0]} brings no vectors of level {level}: {_in_words(brought)}; {_WAY_OUT}"
+                    f"dataset {lacking[0]} brings no vectors of level {level}: {_in_words(sources)}; {_WAY_OUT}"
                 )
     network = () if levels is None else tuple(level for level in levels if level not in wanted)
     if known and network:
@@ -211,8 +211,20 @@ def choose_levels(sources: Mapping[str, Source], levels: Sequence[str] | None, m
 _WAY_OUT = "give every dataset vectors of the same names, or name levels of the network with `levels`"
 
 
-def _in_words(brought: Mapping[str, Sequence[str]]) -> str:
-    return ", ".join(f"{name} {' and '.join(own) or 'none'}" for name, own in brought.items())
+def _in_words(sources: Mapping[str, Source]) -> str:
+    return ", ".join(
+        f"{name} {' and '.join(vectors_of(source)) or f'none{_overlooked(source)}'}" for name, source in sources.items()
+    )
+
+
+def _overlooked(source: Source) -> str:
+    """Return in words which vectors a source would bring that was taken for images; empty if none."""
+    location = f"{AS_VECTORS}{without_prefix(source.location)}"
+    try:
+        levels = vectors_of(open_source("", location))
+    except SourceError:
+        return ""
+    return f" ({location} brings {' and '.join(levels)})"
 
 
 def _check_network_levels(names: Sequence[str], known: Sequence[str], model: str) -> None:

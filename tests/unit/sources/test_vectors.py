@@ -120,6 +120,13 @@ def test_a_table_that_names_images_is_a_list_until_a_column_of_vectors_is_named(
     assert source.read(first) == b"bytes of an image"
 
 
+def test_an_arrow_file_lists_no_images_so_that_its_vectors_are_meant(tmp_path: Path) -> None:
+    write_ipc(tmp_path / "t.arrow", table(), stream=False)
+    source = open_source("real", str(tmp_path / "t.arrow"))
+    assert list(vectors_of(source)) == ["clip"]
+    assert [entry.uri for entry in source.entries()][:2] == ["0.jpg", "1.jpg"]
+
+
 def test_a_table_with_images_in_it_gives_them_beside_its_vectors(tmp_path: Path) -> None:
     images = [{"bytes": b"\xff\xd8\xff" + bytes([row]) * 40, "path": f"{row}.jpg"} for row in range(ROWS)]
     pq.write_table(pa.table({"image": images, "clip": lists(VALUES)}), tmp_path / "t.parquet")

@@ -163,7 +163,7 @@ class VectorDataset:
     @property
     def origin(self) -> str:
         """That of the images, and the levels."""
-        levels = " and ".join(f"{level} ({own.shape[1]:,} numbers)" for level, own in self.vectors.items())
+        levels = ", ".join(f"{level} ({own.shape[1]:,} numbers)" for level, own in self.vectors.items())
         return f"{self.images.origin}, each with a vector: {levels}"
 
     @property

@@ -177,14 +177,16 @@ def vector_columns(schema: "pa.Schema") -> dict[str, str]:
     return kinds
 
 
-def open_table_vectors(table: VectorTable, part: str | None, *, as_vectors: bool) -> dict[str, Vectors] | None:
+def open_table_vectors(
+    table: VectorTable, part: str | None, *, as_vectors: bool, may_list_images: bool
+) -> dict[str, Vectors] | None:
     """Return the vectors of a table, a level per column; None if it holds none that are meant.
 
     Args:
         table: the files.
-        part: names of columns, with commas between; None for all columns of vectors, where the table has neither
-            images nor their paths.
+        part: names of columns, with commas between; None for all columns of vectors.
         as_vectors: whether the user said that it holds vectors.
+        may_list_images: whether a table with images or their paths is meant for these, unless the user says otherwise.
 
     Raises:
         SourceError: it cannot be read, or holds no vectors though the user said so.
@@ -207,7 +209,7 @@ def open_table_vectors(table: VectorTable, part: str | None, *, as_vectors: bool
             if as_vectors:
                 raise SourceError(f"{table.files[0]}: no column holds vectors, which are lists of floats of one length")
             return None
-        if not as_vectors and known_by_name(kinds_of(schema)):
+        if may_list_images and not as_vectors and known_by_name(kinds_of(schema)):
             return None
     rows = table.rows()
     vectors: dict[str, Vectors] = {}
