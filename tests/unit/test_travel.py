@@ -159,7 +159,7 @@ def test_images_that_lie_elsewhere_are_found(begun: tuple[dict[str, str], Path],
     images = path.parent / "images"
     shutil.move(images, tmp_path / "elsewhere")
     moved = {str(images): str(tmp_path / "elsewhere")}
-    with pytest.raises(SourceError, match="there is no folder"):
+    with pytest.raises(SourceError, match=rf"there is no {folders['real']}; .* `relocate='{folders['real']}=NEW'`"):
         gapscope.update(path, cluster="inline")
     before = read_run_files(path)
     run = gapscope.update(path, relocate=moved, cluster="inline")

@@ -1,21 +1,26 @@
 """Goes on with a run, or updates it, from what run.json says: without the command that began it."""
 
+import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
-from gapscope.errors import OptionError, RunError
+from gapscope.errors import OptionError, RunError, SourceError
 from gapscope.progress import Progress
 from gapscope.pyramid.models import MODELS, find_model
 from gapscope.run import Run
 from gapscope.settings import DeviceName, ExecutionSettings, RelocateOption
-from gapscope.sources.kinds import IN_PYTHON
+from gapscope.sources.files import path_bytes
+from gapscope.sources.kinds import IN_PYTHON, PART_SEPARATOR
+from gapscope.sources.patterns import has_magic
 from gapscope.sources.relocated import Relocations, parse_relocations
+from gapscope.sources.source import without_prefix
 from gapscope.sources.vectors.dataset import IN_MEMORY
 from gapscope.stages.pipeline import compare
 from gapscope.stages.resolve import NO_NETWORK, find_weights
 from gapscope.store.location import LocationLike, resolve_location
 from gapscope.store.run_record import RunRecord, read_run_record
+from gapscope.urls import is_url
 
 
 def resume(
@@ -110,7 +115,8 @@ def _again(
             f"model {model.name} was made by a Python program: make it there with `gapscope.Model.from_callable`, and "
             "call `gapscope.compare` with it again"
         )
-    options = options_of(record, parse_relocations(relocate))
+    relocations = parse_relocations(relocate)
+    options = options_of(record, relocations)
     sources = {name: source for name, source in options.pop("datasets").items() if name not in drop} | dict(datasets)
     for name, source in sources.items():
         if isinstance(source, str) and source.startswith(IN_PYTHON):
@@ -124,6 +130,9 @@ def _again(
                 f"vectors of dataset {name} were given by a Python program as arrays: call `gapscope.compare` with "
                 "them again"
             )
+    for name, source in sources.items():
+        for location in [source, *record.attached.get(name, [])]:
+            _check_there(name, location, relocations)
     for named in ("group", "classes", "value_range", "vectors"):
         options[named] = {name: value for name, value in options[named].items() if name in sources}
     if options["reference"] in drop:
@@ -139,6 +148,21 @@ def _again(
         progress=progress,
         **options,
     )
+
+
+def _check_there(name: str, source: Any, relocations: Relocations) -> None:
+    """Check that a file or folder that the run knows is on this machine.
+
+    Raises:
+        SourceError: it is not.
+    """
+    if not isinstance(source, str):
+        return
+    path = relocations.to_here(without_prefix(source).partition(PART_SEPARATOR)[0])
+    if os.path.isabs(path) and not is_url(path) and not has_magic(path) and not os.path.lexists(path_bytes(path)):
+        raise SourceError(
+            f"dataset {name}: there is no {path}; if it lies elsewhere on this machine, add `relocate='{path}=NEW'`"
+        )
 
 
 def options_of(record: RunRecord, relocations: Relocations | None = None) -> dict[str, Any]:

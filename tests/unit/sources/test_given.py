@@ -243,10 +243,15 @@ def test_paths_are_a_list_with_the_columns_of_their_table(tmp_path: Path, monkey
         keep(tmp_path / "run", names[:-1])
 
 
+def one_picture() -> Iterator[NDArray[np.uint8]]:
+    yield np.zeros((8, 8, 3), np.uint8)
+
+
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
         (3, OptionError, "cannot read images from int"),
+        (one_picture, OptionError, "cannot read images from function; call it: give one_picture()"),
         ([], SourceError, "there are no images in what was given"),
         (iter(()), SourceError, "there are no images in what was given"),
         (["a.jpg", 3], OptionError, "3 among the paths is none"),

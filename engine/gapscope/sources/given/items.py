@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import isgeneratorfunction
 from itertools import islice
 from typing import Any
 
@@ -137,9 +138,10 @@ def items_of(dataset: str, given: Any) -> Items:
         return Items(lambda first: islice(_reading(given), first, None), None, "generator", again=False)
     if isinstance(given, Iterable):
         return Items(lambda first: islice(_reading(given), first, None), None, "iterable", again=True)
+    call = f"call it: give {getattr(given, '__name__', 'it')}(); else " if isgeneratorfunction(given) else ""
     raise OptionError(
-        f"dataset {dataset}: cannot read images from {type(given).__name__}; give a location, paths, pictures, a table "
-        "with a column of paths, a Dataset, a DataLoader or a generator of (id, image)"
+        f"dataset {dataset}: cannot read images from {type(given).__name__}; {call}give a location, paths, pictures, a "
+        "table with a column of paths, a Dataset, a DataLoader or a generator of (id, image)"
     )
 
 
