@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 import gapscope
 from gapscope import OptionError, RunError, SourceError
@@ -45,6 +46,14 @@ def test_arrays_give_the_lists_of_the_run_that_made_them(small_run: gapscope.Run
     assert of_arrays.levels == LEVELS
     assert_same_lists(small_run, of_arrays)
     assert of_arrays.outliers("P5", "real", "synthetic")["uri"].str.match(r"real#\d+$").all()
+
+
+def test_a_single_array_is_the_level_that_a_single_file_is(tmp_path: Path) -> None:
+    arrays = {name: np.random.default_rng(seed).normal(size=(40, 6)) for seed, name in enumerate(("a", "b"))}
+    run = gapscope.compare({"a": arrays["a"], "b": torch.from_numpy(arrays["b"])}, out=tmp_path / "run", **OPTIONS)
+    assert run.levels == ("vectors",)
+    for name, values in arrays.items():
+        np.testing.assert_array_equal(run.embeddings(name, "vectors"), values.astype(np.float32))
 
 
 def test_rows_without_a_vector_are_rejected_with_the_reason(small_run: gapscope.Run, of_arrays: gapscope.Run) -> None:

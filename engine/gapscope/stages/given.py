@@ -8,6 +8,7 @@ from itertools import chain, islice
 from os import PathLike, fspath
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gapscope.errors import OptionError, RunError, SourceError, describe_error, one_line
@@ -233,9 +234,11 @@ def _table_of(dataset: str, frame: Any) -> pa.Table:
         if len(frame) and all(looks_like_path(value) for value in frame[name].head(8).tolist())
     ]
     if not names or (names[0] != "path" and "path" in frame.columns):
+        vectors = [name for name in frame.columns if len(frame) and _is_vector(frame[name].iloc[0])]
+        way_out = f"; vectors are given as {{{vectors[0]!r}: np.stack(table[{vectors[0]!r}])}}" if vectors else ""
         raise OptionError(
             f"dataset {dataset}: no column of the table holds paths; there are {', '.join(frame.columns)}: call one "
-            "path"
+            f"path{way_out}"
         )
     paths = _absolute(dataset, frame[names[0]].tolist())
     others = [name for name in frame.columns if name != names[0]]
@@ -246,6 +249,10 @@ def _table_of(dataset: str, frame: Any) -> pa.Table:
         raise OptionError(f"dataset {dataset}: the table has a column of mixed values ({one_line(error)})") from error
     kept = [name for name in others if name in kinds_of(table.schema)]
     return table.select(kept).add_column(0, "path", pa.array(paths, pa.string())).replace_schema_metadata(None)
+
+
+def _is_vector(cell: Any) -> bool:
+    return isinstance(cell, list | tuple | np.ndarray) and len(cell) > 0 and isinstance(cell[0], float | np.floating)
 
 
 def _absolute(dataset: str, paths: Iterable[Any]) -> list[str]:

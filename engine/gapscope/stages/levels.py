@@ -20,7 +20,7 @@ from gapscope.sources.vectors.dataset import (
     has_images,
     vectors_of,
 )
-from gapscope.sources.vectors.vectors import MemoryVectors, Vectors, add_level, check_levels
+from gapscope.sources.vectors.vectors import UNNAMED, MemoryVectors, Vectors, add_level, check_levels
 from gapscope.stages.given import open_given
 from gapscope.store.given import IN_RUN, open_in_run
 from gapscope.store.location import Location
@@ -95,10 +95,22 @@ def open_dataset(
         if isinstance(source, VectorDataset):
             return VectorDataset(relocated(source.images, relocations), source.vectors)
         return relocated(source, relocations)
-    if isinstance(given, Mapping) and not type(given).__module__.startswith("datasets."):
-        vectors = memory_vectors(name, given)
+    arrays = _arrays_by_level(given)
+    if arrays is not None:
+        vectors = memory_vectors(name, arrays)
         return VectorDataset(NumberedRows(name, check_levels(vectors, f"dataset {name}"), IN_MEMORY), vectors)
     return open_given(name, given)
+
+
+def _arrays_by_level(given: Any) -> Mapping[str, Any] | None:
+    """Return arrays of vectors by level; a single array of floats in two dimensions has the level `vectors`.
+
+    None where a program gave something else.
+    """
+    if isinstance(given, Mapping) and not type(given).__module__.startswith("datasets."):
+        return given
+    is_vectors = len(getattr(given, "shape", ())) == 2 and "float" in str(getattr(given, "dtype", ""))
+    return {UNNAMED: given} if is_vectors else None
 
 
 def attached_sources(vectors: VectorsOption) -> dict[str, list[str]]:
@@ -149,8 +161,9 @@ def _by_dataset(vectors: VectorsOption) -> list[tuple[str, Any]]:
 
 
 def _open(name: str, given: Any, relocations: Relocations) -> dict[str, Vectors]:
-    if isinstance(given, Mapping):
-        return memory_vectors(name, given)
+    arrays = _arrays_by_level(given)
+    if arrays is not None:
+        return memory_vectors(name, arrays)
     if not isinstance(given, str | PathLike):
         raise OptionError(f"dataset {name}: give a source, or arrays by level", argument="vectors", value=type(given))
     location = relocations.to_here(fspath(given))

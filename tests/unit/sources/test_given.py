@@ -257,6 +257,11 @@ def one_picture() -> Iterator[NDArray[np.uint8]]:
         (["a.jpg", 3], OptionError, "3 among the paths is none"),
         (np.zeros((4, 5)), OptionError, "shape (4, 5) holds no images"),
         (pd.DataFrame({"x": [1, 2]}), OptionError, "no column of the table holds paths; there are x"),
+        (
+            pd.DataFrame({"clip": [np.ones(3)] * 4}),
+            OptionError,
+            "there are clip: call one path; vectors are given as {'clip': np.stack(table['clip'])}",
+        ),
         (datasets.DatasetDict({"train": tables()["hugging face"]}), OptionError, "give one of its splits, train"),
     ],
 )
