@@ -162,9 +162,9 @@ def compare(
 
     Args:
         datasets: name to source: a location (see `gapscope.sources.open_source`), vectors as an array, or a dict of
-            arrays by level, or images from Python: paths, pictures, arrays, a table with a column of paths, a torch Dataset or
-            DataLoader, a Hugging Face dataset, or a generator of `(id, image)`. The run keeps images that are in no
-            file.
+            arrays by level, or images from Python: paths, pictures, arrays, a table with a column of paths, a torch
+            Dataset or DataLoader, a Hugging Face dataset, or a generator of `(id, image)`. The run keeps images that
+            are in no file.
         out: Folder of the run, or a URL such as s3://bucket/run: new, empty, or holding this very run, which then goes
             on where it stopped.
         model: fasterrcnn_resnet50_fpn_v2 (torchvision's, trained on COCO, downloaded on first use), bundled
