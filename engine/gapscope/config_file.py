@@ -14,7 +14,7 @@ import tomli_w
 from gapscope.errors import OptionError, one_line
 from gapscope.settings import OPTIONS, Option
 from gapscope.sources.kinds import IN_PYTHON
-from gapscope.sources.source import without_prefix
+from gapscope.sources.source import change_path, without_prefix
 from gapscope.store.given import IN_RUN
 from gapscope.urls import is_url
 
@@ -128,7 +128,7 @@ def _from_folder(location: str, file: Path) -> str:
     plain = without_prefix(location)
     if is_url(plain) or os.path.isabs(plain) or plain.startswith(("~", IN_RUN, IN_PYTHON)):
         return location
-    return f"{location.removesuffix(plain)}{os.path.normpath(file.parent / plain)}"
+    return change_path(location, lambda path: os.path.normpath(file.parent / path))
 
 
 def write_config(options: Mapping[str, Any]) -> str:

@@ -109,5 +109,6 @@ def test_nothing_is_shown_where_nobody_looks(capsys: pytest.CaptureFixture[str],
     assert capsys.readouterr() == ("", "")
     quick_compare(folders, tmp_path / "run", progress=True)
     assert "listing real" in capsys.readouterr().err
-    with progress_bars.chosen_progress(None) as shown:
-        assert isinstance(shown, Silent)
+    for progress in (None, False):
+        with progress_bars.chosen_progress(progress) as shown:
+            assert isinstance(shown, Silent)

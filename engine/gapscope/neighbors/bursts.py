@@ -1,8 +1,8 @@
 """Whether a dataset's images come in bursts, as the frames of a video do, and which frames make up one clip.
 
 A burst is a matter of order, not of likeness: the nearest image lies one or two rows away far more often than if the
-rows of its folder were shuffled. A folder of crops of one picture, in no order, is no burst. Nor are rows that are
-sorted by class: of images that are no near copies, it must happen more often than in classes of five.
+rows of its folder were shuffled. A folder of crops of one picture, in no order, is no burst. Rows that are sorted by
+class are no burst either: images that are no near copies of each other are compared with shuffled classes of five.
 """
 
 import re
@@ -32,8 +32,9 @@ _NEIGHBORS = 32
 _LINKS = ((5, 0.4), (_NEIGHBORS, 0.1))
 """How many of a frame's nearest are linked to it, up to which share of the typical distance of two random images."""
 _NEAR_COPY = 0.1
-"""Up to this share of the typical distance the nearest image is a near copy, and more than of the same class."""
+"""A nearest image within this share of the typical distance is a near copy; one beyond may be of the same class."""
 _SMALL_CLASS = 5
+"""Images of the smallest class that must not be taken for a clip where rows are sorted by class."""
 _SAMPLE_IMAGES = 2000
 _RANDOM_PAIRS = 4000
 _MAX_SORTED = 1_000_000
@@ -116,8 +117,8 @@ def find_clips(run: RunStore, dataset: str, scale: ClipScale, *, by_name: bool =
         dataset: the dataset's name.
         scale: the run's.
         by_name: whether images of a folder are in the order of their names, in which 2 comes before 10, instead of the
-            order of their rows. So they are in any case where the rows of each folder are sorted as text, in which 10
-            comes before 2. Names of more than a million images are not sorted.
+            order of their rows. Rows that are sorted as text, in which 10 comes before 2, get that order in any case.
+            Names of more than a million images are not sorted.
     """
     view = _open_view(run, dataset, scale.level, scale.mean, scale.std)
     if len(view) < 2:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 _CORES = 2
@@ -62,12 +62,12 @@ class Rates:
     Attributes:
         start_seconds: until the first image is embedded: libraries, network and workers.
         listing_seconds: of all images.
-        images: that were embedded to measure the next; 0 where they are typical.
+        images: that were embedded to measure the next; 0 where nothing was measured.
         images_per_second: of one worker.
         limit: what embedding waits for most: `read`, `decode`, `model` or `write`.
         index_bytes: of the index per image.
         memory_bytes: of the process that embeds, at most.
-        rows: made-up embeddings that were compared and laid out; 0 where the next two are typical.
+        rows: made-up embeddings that were compared and laid out to measure the next two; 0 likewise.
         neighbor_seconds: per query row, reference row and dimension.
         layout_seconds: of one level of n images, divided by n log n.
     """
@@ -101,22 +101,10 @@ def typical_rates(model: KnownModel, size: int | None, listing_seconds: float) -
         size: side of the images in pixels; None for the model's own.
         listing_seconds: of all images, which was measured.
     """
-    scale = len(os.sched_getaffinity(0)) / _CORES
     network = model.images_per_second * (model.size / (size or model.size)) ** 2
     together = 1 / (1 / network + 1 / _READ_AND_DECODED)
-    return Rates(
-        start_seconds=_START_SECONDS,
-        listing_seconds=listing_seconds,
-        images=0,
-        images_per_second=together * scale,
-        limit="model" if network < _READ_AND_DECODED else "decode",
-        index_bytes=_INDEX_BYTES,
-        memory_bytes=_MEMORY_BYTES,
-        rows=0,
-        neighbor_seconds=_NEIGHBOR_SECONDS / scale,
-        # UMAP runs in one thread, so that the same seed gives the same map.
-        layout_seconds=_LAYOUT_SECONDS,
-    )
+    limit = "model" if network < _READ_AND_DECODED else "decode"
+    return _of_this_machine(together * _scale(), limit, listing_seconds)
 
 
 def copying_rates(listing_seconds: float, *, decodes: bool) -> Rates:
@@ -126,10 +114,30 @@ def copying_rates(listing_seconds: float, *, decodes: bool) -> Rates:
         listing_seconds: of all rows, which was measured.
         decodes: whether images beside them are decoded for their pictures.
     """
-    rates = typical_rates(next(iter(KNOWN_MODELS.values())), None, listing_seconds)
-    scale = len(os.sched_getaffinity(0)) / _CORES
-    rate = _READ_AND_DECODED * scale if decodes else _COPIED
-    return replace(rates, images_per_second=rate, limit="decode" if decodes else "read")
+    if decodes:
+        return _of_this_machine(_READ_AND_DECODED * _scale(), "decode", listing_seconds)
+    return _of_this_machine(_COPIED, "read", listing_seconds)
+
+
+def _of_this_machine(images_per_second: float, limit: str, listing_seconds: float) -> Rates:
+    return Rates(
+        start_seconds=_START_SECONDS,
+        listing_seconds=listing_seconds,
+        images=0,
+        images_per_second=images_per_second,
+        limit=limit,
+        index_bytes=_INDEX_BYTES,
+        memory_bytes=_MEMORY_BYTES,
+        rows=0,
+        neighbor_seconds=_NEIGHBOR_SECONDS / _scale(),
+        # UMAP runs in one thread, so that the same seed gives the same map.
+        layout_seconds=_LAYOUT_SECONDS,
+    )
+
+
+def _scale() -> float:
+    """Return how many times the cores of the measured machine this one has."""
+    return len(os.sched_getaffinity(0)) / _CORES
 
 
 def has_gpu() -> bool:

@@ -95,6 +95,19 @@ def open_source(name: str, location: str, *, objects: bool = False, mask: bool =
         raise SourceError(f"dataset {name}: {error}") from error
 
 
+def is_missing(location: str) -> bool:
+    """Return whether a location names a file or folder by its absolute path, and this machine has none there.
+
+    Example:
+        >>> is_missing("images:/nowhere/a.npz::photos"), is_missing("/"), is_missing("s3://bucket/photos")
+        (True, False, False)
+    """
+    path = without_prefix(location)
+    # What follows `::` may be a part of the file, or of its name.
+    paths = {path, path.partition(PART_SEPARATOR)[0]}
+    return os.path.isabs(path) and not has_magic(path) and not any(os.path.lexists(_as_bytes(each)) for each in paths)
+
+
 def _open(location: str, *, objects: bool, mask: bool, min_side: int) -> Source:
     if location.startswith(IN_PYTHON):
         raise SourceError("was given by a Python program, which alone can give it again")
@@ -243,7 +256,7 @@ def _open_parquet(parsed: _ParsedLocation) -> Source:
     from gapscope.sources.parquet.images import open_parquet_images
 
     files = _files(parsed)
-    if (vectors := _table_vectors(parsed, files, may_list_images=True)) is not None:
+    if (vectors := _table_vectors(parsed, files)) is not None:
         return vectors
     images = open_parquet_images(files, parsed.part, parsed.location, parsed.folder)
     if images is not None:
@@ -257,18 +270,20 @@ def _open_parquet(parsed: _ParsedLocation) -> Source:
     return open_list(files[0], parsed.part, parsed.location)
 
 
-def _table_vectors(parsed: _ParsedLocation, files: tuple[str, ...], *, may_list_images: bool) -> Source | None:
+def _table_vectors(parsed: _ParsedLocation, files: tuple[str, ...]) -> Source | None:
     """Return the rows of tables that bring vectors, with their images where the tables hold these or name them."""
     from gapscope.sources.vectors.dataset import VectorDataset, table_rows
     from gapscope.sources.vectors.tables import VectorTable, open_table_vectors, vector_columns
 
     if parsed.as_images:
         return None
+    # Images and lists of their paths are read from Parquet, and not from Arrow files.
+    is_parquet = files[0].lower().endswith(".parquet")
     table = VectorTable(files)
-    vectors = open_table_vectors(table, parsed.part, as_vectors=parsed.as_vectors, may_list_images=may_list_images)
+    vectors = open_table_vectors(table, parsed.part, as_vectors=parsed.as_vectors, may_list_images=is_parquet)
     if vectors is None:
         return None
-    images = _images_beside(files, parsed)
+    images = _images_beside(files, parsed) if is_parquet else None
     return VectorDataset(images or table_rows(table, list(vector_columns(table.schema())), parsed.location), vectors)
 
 
@@ -276,8 +291,6 @@ def _images_beside(files: tuple[str, ...], parsed: _ParsedLocation) -> Source | 
     """Return the images that Parquet files with vectors hold as well; None if they hold none."""
     from gapscope.sources.parquet.images import open_parquet_images
 
-    if not files[0].lower().endswith(".parquet"):
-        return None
     try:
         return open_parquet_images(files, None, parsed.location, parsed.folder)
     except SourceError:
@@ -287,7 +300,7 @@ def _images_beside(files: tuple[str, ...], parsed: _ParsedLocation) -> Source | 
 
 def _open_arrow(parsed: _ParsedLocation) -> Source:
     files = _files(parsed)
-    vectors = _table_vectors(parsed, files, may_list_images=False)
+    vectors = _table_vectors(parsed, files)
     if vectors is None:
         raise SourceError(
             f"{files[0]} is an Arrow file without vectors; export images to Parquet, for example with to_parquet of "

@@ -9,7 +9,7 @@ from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import modified_ns_if_there
 from gapscope.sources.lists.list_file import ListFile
 from gapscope.sources.notes import ListingNotes
-from gapscope.sources.source import Source, without_prefix
+from gapscope.sources.source import Source, change_path
 from gapscope.urls import absolute, is_url, move
 
 
@@ -41,8 +41,7 @@ class Relocations:
 
 
 def _moved(location: str, pairs: Sequence[tuple[str, str]]) -> str:
-    plain = without_prefix(location)
-    return f"{location.removesuffix(plain)}{move(plain, pairs)}"
+    return change_path(location, lambda path: move(path, pairs))
 
 
 def parse_relocations(relocate: RelocateOption) -> Relocations:

@@ -1,6 +1,6 @@
 """The interface of every kind of source."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 from gapscope.sources.entry import Entry, Kind
@@ -21,6 +21,17 @@ def without_prefix(location: str) -> str:
         ('/data/photos', '/data/photos')
     """
     return location.removeprefix(AS_IMAGES).removeprefix(AS_VECTORS)
+
+
+def change_path(location: str, change: Callable[[str], str]) -> str:
+    """Return a location with its path or URL changed; `AS_IMAGES` or `AS_VECTORS` before it stays.
+
+    Example:
+        >>> change_path("images:/data/photos", lambda path: path.replace("/data", "/mnt"))
+        'images:/mnt/photos'
+    """
+    plain = without_prefix(location)
+    return f"{location.removesuffix(plain)}{change(plain)}"
 
 
 class Source(Protocol):

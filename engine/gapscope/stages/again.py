@@ -1,6 +1,5 @@
 """Goes on with a run, or updates it, from what run.json says: without the command that began it."""
 
-import os
 from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
@@ -10,9 +9,7 @@ from gapscope.progress import Progress
 from gapscope.pyramid.models import MODELS, find_model
 from gapscope.run import Run
 from gapscope.settings import DeviceName, ExecutionSettings, RelocateOption
-from gapscope.sources.files import path_bytes
-from gapscope.sources.kinds import IN_PYTHON, PART_SEPARATOR
-from gapscope.sources.patterns import has_magic
+from gapscope.sources.kinds import IN_PYTHON, PART_SEPARATOR, is_missing
 from gapscope.sources.relocated import Relocations, parse_relocations
 from gapscope.sources.source import without_prefix
 from gapscope.sources.vectors.dataset import IN_MEMORY
@@ -20,7 +17,6 @@ from gapscope.stages.pipeline import compare
 from gapscope.stages.resolve import NO_NETWORK, find_weights
 from gapscope.store.location import LocationLike, resolve_location
 from gapscope.store.run_record import RunRecord, read_run_record
-from gapscope.urls import is_url
 
 
 def resume(
@@ -132,7 +128,12 @@ def _again(
             )
     for name, source in sources.items():
         for location in [source, *record.attached.get(name, [])]:
-            _check_there(name, location, relocations)
+            if isinstance(location, str) and is_missing(here := relocations.to_here(location)):
+                path = without_prefix(here).partition(PART_SEPARATOR)[0]
+                raise SourceError(
+                    f"dataset {name}: there is no {path}; if it lies elsewhere on this machine, add "
+                    f"`relocate='{path}=NEW'`"
+                )
     for named in ("group", "classes", "value_range", "vectors"):
         options[named] = {name: value for name, value in options[named].items() if name in sources}
     if options["reference"] in drop:
@@ -148,21 +149,6 @@ def _again(
         progress=progress,
         **options,
     )
-
-
-def _check_there(name: str, source: Any, relocations: Relocations) -> None:
-    """Check that a file or folder that the run knows is on this machine.
-
-    Raises:
-        SourceError: it is not.
-    """
-    if not isinstance(source, str):
-        return
-    path = relocations.to_here(without_prefix(source).partition(PART_SEPARATOR)[0])
-    if os.path.isabs(path) and not is_url(path) and not has_magic(path) and not os.path.lexists(path_bytes(path)):
-        raise SourceError(
-            f"dataset {name}: there is no {path}; if it lies elsewhere on this machine, add `relocate='{path}=NEW'`"
-        )
 
 
 def options_of(record: RunRecord, relocations: Relocations | None = None) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from gapscope.pyramid.models import find_model
 from gapscope.settings import VectorsOption
 from gapscope.sources import Source, open_source
 from gapscope.sources.relocated import Relocations, relocated
-from gapscope.sources.source import AS_VECTORS, without_prefix
+from gapscope.sources.source import AS_VECTORS, change_path, without_prefix
 from gapscope.sources.vectors.dataset import (
     IN_MEMORY,
     NumberedRows,
@@ -118,13 +118,8 @@ def attached_sources(vectors: VectorsOption) -> dict[str, list[str]]:
     attached: dict[str, list[str]] = {}
     for name, given in _by_dataset(vectors):
         is_location = isinstance(given, str | PathLike)
-        attached.setdefault(name, []).append(_absolute(fspath(given)) if is_location else IN_MEMORY)
+        attached.setdefault(name, []).append(change_path(fspath(given), absolute) if is_location else IN_MEMORY)
     return attached
-
-
-def _absolute(location: str) -> str:
-    plain = without_prefix(location)
-    return f"{location.removesuffix(plain)}{absolute(plain)}"
 
 
 def with_vectors(sources: Mapping[str, Source], vectors: VectorsOption, relocations: Relocations) -> dict[str, Source]:
@@ -166,8 +161,11 @@ def _open(name: str, given: Any, relocations: Relocations) -> dict[str, Vectors]
         return memory_vectors(name, arrays)
     if not isinstance(given, str | PathLike):
         raise OptionError(f"dataset {name}: give a source, or arrays by level", argument="vectors", value=type(given))
-    location = relocations.to_here(fspath(given))
-    return dict(vectors_of(open_source(name, f"{AS_VECTORS}{without_prefix(location)}")))
+    return dict(vectors_of(open_source(name, _as_vectors(relocations.to_here(fspath(given))))))
+
+
+def _as_vectors(location: str) -> str:
+    return f"{AS_VECTORS}{without_prefix(location)}"
 
 
 def memory_vectors(name: str, arrays: Mapping[str, Any]) -> dict[str, Vectors]:
@@ -232,7 +230,7 @@ def _in_words(sources: Mapping[str, Source]) -> str:
 
 def _overlooked(source: Source) -> str:
     """Return in words which vectors a source would bring that was taken for images; empty if none."""
-    location = f"{AS_VECTORS}{without_prefix(source.location)}"
+    location = _as_vectors(source.location)
     try:
         levels = vectors_of(open_source("", location))
     except SourceError:

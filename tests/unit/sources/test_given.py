@@ -219,6 +219,7 @@ def test_other_images_are_refused_until_they_are_to_be_taken_over(tmp_path: Path
 def test_a_generator_that_raises_at_once_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"raised RuntimeError: camera gone$"):
         keep(tmp_path, numbered(5, 0))
+    assert len(list(keep(tmp_path, numbered(5)).entries())) == 5
 
 
 def test_a_name_that_comes_again_is_another_row(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from open_and_list import contents, names, open_and_list
 
 from gapscope.errors import SourceError
 from gapscope.sources import open_source
+from gapscope.sources.kinds import is_missing
 from gapscope.sources.name_counter import NameCounter
 from gapscope.sources.patterns import expand_braces
 from gapscope.sources.rejects import Rejected
@@ -54,6 +55,12 @@ def test_a_folder_whose_name_looks_like_a_pattern_is_a_folder(tmp_path: Path, pi
     (tmp_path / "set [1]").mkdir()
     (tmp_path / "set [1]" / "a.png").write_bytes(picture(1))
     assert names(open_and_list(tmp_path / "set [1]")[1]) == ["a.png"]
+
+
+def test_a_folder_with_the_separator_in_its_name_is_there(tmp_path: Path) -> None:
+    (tmp_path / "a::b").mkdir()
+    assert not is_missing(f"{tmp_path}/a::b")
+    assert is_missing(f"{tmp_path}/c::b")
 
 
 def test_a_text_list_names_a_path_per_line(folder: Path, picture: Picture) -> None:
