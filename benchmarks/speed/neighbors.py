@@ -123,7 +123,6 @@ def _ivf(halves: Halves) -> Distances:
             halves[reference],
             _K,
             same=query == reference,
-            batch_invariant=False,
             build_index=FaissIvf,
             device=_CPU,
         ).distances

@@ -24,7 +24,7 @@ from gapscope.device.protocol import Network
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.faiss_ivf import FaissIvf
-from gapscope.neighbors.ivf import ivf_neighbors
+from gapscope.neighbors.ivf import RECALL, Search, ivf_neighbors, ivf_search
 from gapscope.neighbors.result import Neighbors
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
@@ -89,16 +89,20 @@ class Cpu:
         return lambda: embeddings
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, min_recall: float = RECALL
     ) -> Neighbors:
         """Search exactly by matrix products, or approximately with a faiss IVF index where that is faster."""
         device = torch.device("cpu")
-        n_pairs = len(reference) * (len(reference) if batch_invariant else len(query))
-        if len(reference) < _IVF_FROM or n_pairs < _IVF_FROM**2:
+        if len(reference) < _IVF_FROM or len(query) * len(reference) < _IVF_FROM**2:
             return exact_neighbors(query, reference, k, same=same, device=device)
-        return ivf_neighbors(
-            query, reference, k, same=same, batch_invariant=batch_invariant, build_index=FaissIvf, device=device
-        )
+        return ivf_neighbors(query, reference, k, same=same, build_index=FaissIvf, device=device, min_recall=min_recall)
+
+    def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
+        """Return an exact search, or one of a faiss IVF index where the reference is large."""
+        device = torch.device("cpu")
+        if len(reference) < _IVF_FROM:
+            return lambda query: exact_neighbors(query, reference, k, same=False, device=device)
+        return ivf_search(reference, k, build_index=FaissIvf, device=device)
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
         """Divide half of the memory that this process may use by umap-learn's memory per point."""

@@ -29,7 +29,7 @@ from gapscope.device.protocol import Network
 from gapscope.errors import OptionError
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import HELD_BYTES, exact_neighbors, half_squares
-from gapscope.neighbors.ivf import ivf_neighbors
+from gapscope.neighbors.ivf import RECALL, Search, ivf_neighbors, ivf_search
 from gapscope.neighbors.result import Neighbors
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
@@ -150,20 +150,33 @@ class Cuda:
         return wait
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, min_recall: float = RECALL
     ) -> Neighbors:
         """Search exactly by matrix products, or approximately with a cuVS IVF index where that should be faster."""
         device = torch.device("cuda")
-        query_bytes = int(torch.cuda.mem_get_info()[1] * _QUERY_MEMORY_SHARE)
-        if len(reference) >= _IVF_FROM and (batch_invariant or len(query) >= _IVF_FROM):
+        query_bytes = _query_bytes()
+        if len(reference) >= _IVF_FROM and len(query) >= _IVF_FROM:
             with suppress(MemoryError), _memory_errors():
                 return ivf_neighbors(
-                    query, reference, k, same=same, batch_invariant=batch_invariant, build_index=_CuvsIvf, device=device
+                    query, reference, k, same=same, build_index=_CuvsIvf, device=device, min_recall=min_recall
                 )
             # Memory ran out: an exact search is slower, but needs as little as on a CPU. `Neighbors.method` says which.
             torch.cuda.empty_cache()
             query_bytes = HELD_BYTES
         return exact_neighbors(query, reference, k, same=same, device=device, held_bytes=query_bytes)
+
+    def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
+        """Return an exact search, or one of a cuVS IVF index where the reference is large and memory has room."""
+        device = torch.device("cuda")
+        if len(reference) >= _IVF_FROM:
+            with suppress(MemoryError), _memory_errors():
+                return ivf_search(reference, k, build_index=_CuvsIvf, device=device)
+            torch.cuda.empty_cache()
+
+        def search(query: EmbeddingView) -> Neighbors:
+            return exact_neighbors(query, reference, k, same=False, device=device, held_bytes=_query_bytes())
+
+        return search
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
         """Divide 60% of the GPU's memory by cuML's memory per point; each process has its own GPU."""
@@ -228,6 +241,10 @@ class Cuda:
                 output_type="numpy",
             ).fit(points)
             return np.asarray(fitted.labels_, dtype=np.int32)
+
+
+def _query_bytes() -> int:
+    return int(torch.cuda.mem_get_info()[1] * _QUERY_MEMORY_SHARE)
 
 
 @lru_cache(maxsize=1)

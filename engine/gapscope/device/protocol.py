@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from gapscope.compare.distances import Distance
 from gapscope.decode.picture import Picture
 from gapscope.neighbors.embedding_view import EmbeddingView
+from gapscope.neighbors.ivf import RECALL, Search
 from gapscope.neighbors.result import Neighbors
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
@@ -80,7 +81,7 @@ class Device(Hashable, Protocol):
         """
 
     def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, batch_invariant: bool = False
+        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, min_recall: float = RECALL
     ) -> Neighbors:
         """Find the k nearest neighbors in `reference` of each vector of `query`.
 
@@ -91,7 +92,17 @@ class Device(Hashable, Protocol):
             reference: the vectors among which they are searched.
             k: number of neighbors.
             same: whether images of the same identity are not each other's neighbors.
-            batch_invariant: the neighbors of a query must not depend on the other queries.
+            min_recall: share of the true neighbors that an approximate search must find for a sample.
+        """
+
+    def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
+        """Prepare `reference` once for many searches, and return the function that does one.
+
+        What that finds for a query does not depend on the other queries.
+
+        Args:
+            reference: the vectors among which neighbors are searched.
+            k: number of neighbors.
         """
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:

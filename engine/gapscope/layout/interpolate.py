@@ -12,6 +12,30 @@ _REACH_NEIGHBORS = 10
 _CHUNK_ROWS = 2**18
 
 
+class Interpolator:
+    """A map, prepared once to place any number of images on it: `interpolate_coordinates` with one reference."""
+
+    def __init__(self, reference: EmbeddingView, coordinates: NDArray[np.float32], device: Device) -> None:
+        """Index m images that are on the map, and their coordinates (m, 3)."""
+        k = min(_REACH_NEIGHBORS + 1, len(coordinates))
+        self._reach = KDTree(coordinates).query(coordinates, k=[k], workers=-1)[0][:, 0]
+        self._coordinates = coordinates
+        self._search = device.neighbor_search(reference, min(_NEAREST + 1, len(reference)))
+
+    def __call__(self, query: EmbeddingView) -> NDArray[np.float32]:
+        """Return the coordinates (n, 3) of each query image."""
+        interpolated = np.empty((len(query), 3), np.float32)
+        for start in range(0, len(query), _CHUNK_ROWS):
+            part = query.take(slice(start, start + _CHUNK_ROWS))
+            nearest = self._search(part)
+            candidates = self._coordinates[nearest.indices].astype(np.float64)
+            from_first = np.linalg.norm(candidates - candidates[:, :1], axis=2)
+            weights = distance_weights(nearest.distances) * (from_first <= self._reach[nearest.indices[:, :1]])
+            weights /= weights.sum(axis=1, keepdims=True)
+            interpolated[start : start + len(part)] = np.einsum("nk,nkd->nd", weights, candidates)
+        return interpolated
+
+
 def interpolate_coordinates(
     query: EmbeddingView, reference: EmbeddingView, coordinates: NDArray[np.float32], device: Device
 ) -> NDArray[np.float32]:
@@ -31,18 +55,7 @@ def interpolate_coordinates(
     Returns:
         (n, 3) coordinates. A copy of a reference image gets its coordinates.
     """
-    k = min(_REACH_NEIGHBORS + 1, len(coordinates))
-    reach = KDTree(coordinates).query(coordinates, k=[k], workers=-1)[0][:, 0]
-    interpolated = np.empty((len(query), 3), np.float32)
-    for start in range(0, len(query), _CHUNK_ROWS):
-        part = query.take(slice(start, start + _CHUNK_ROWS))
-        nearest = device.neighbors(part, reference, min(_NEAREST + 1, len(reference)), same=False, batch_invariant=True)
-        candidates = coordinates[nearest.indices].astype(np.float64)
-        from_first = np.linalg.norm(candidates - candidates[:, :1], axis=2)
-        weights = distance_weights(nearest.distances) * (from_first <= reach[nearest.indices[:, :1]])
-        weights /= weights.sum(axis=1, keepdims=True)
-        interpolated[start : start + len(part)] = np.einsum("nk,nkd->nd", weights, candidates)
-    return interpolated
+    return Interpolator(reference, coordinates, device)(query)
 
 
 def distance_weights(distances: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gapscope.device import Device
 from gapscope.layout.graph import is_saturated, merge_graphs, with_self
-from gapscope.layout.interpolate import interpolate_coordinates
+from gapscope.layout.interpolate import Interpolator
 from gapscope.layout.landmarks import choose_landmarks
 from gapscope.layout.pca_init import pca_init
 from gapscope.neighbors.embedding_view import EmbeddingView, concat_views, open_views, view_slices
@@ -127,10 +127,10 @@ def layout_by_landmarks(
             reason = "memory ran out over a map of more"
     coordinates = np.empty((images, 3), np.float32)
     others = np.setdiff1d(np.arange(images), landmarks, assume_unique=True)
+    place = Interpolator(reference, landmark_coordinates, device)
     for view, part in zip(views, view_slices(views), strict=True):
         own = others[(others >= part.start) & (others < part.stop)]
-        query = view.take(own - part.start)
-        coordinates[own] = interpolate_coordinates(query, reference, landmark_coordinates, device)
+        coordinates[own] = place(view.take(own - part.start))
     coordinates[landmarks] = landmark_coordinates
     note = (
         f"UMAP laid out {len(landmarks):,} of {images:,} images, {reason}; the others lie among their nearest of those"
@@ -171,11 +171,11 @@ def _extend_previous(
     if len(known) > _MAX_REFERENCE:
         chosen = np.sort(np.random.default_rng(seed).choice(known, _MAX_REFERENCE, replace=False))
     reference = concat_views(views, chosen)
+    place = Interpolator(reference, previous[chosen], device)
     coordinates = previous.copy()
     for view, part in zip(views, view_slices(views), strict=True):
         new = np.flatnonzero(~np.isfinite(previous[part]).all(axis=1))
-        query = view.take(new)
-        coordinates[part.start + new] = interpolate_coordinates(query, reference, previous[chosen], device)
+        coordinates[part.start + new] = place(view.take(new))
     new_images = len(previous) - len(known)
     note = f"{new_images:,} new images were placed on the earlier map of {len(known):,}; a new run has a map of its own"
     return LevelLayout(coordinates=coordinates, strategy="extended", umap_images=len(known), note=note)

@@ -1,7 +1,7 @@
 """Approximate nearest neighbors from an inverted file (IVF), at a recall that is measured on a sample."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -39,19 +39,23 @@ class Ivf(Protocol):
         """
 
 
+Search = Callable[[EmbeddingView], Neighbors]
+"""Finds the nearest vectors of a reference, which was indexed before, for each vector of a query."""
+
+
 def ivf_neighbors(
     query: EmbeddingView,
     reference: EmbeddingView,
     k: int,
     *,
     same: bool,
-    batch_invariant: bool,
     build_index: Callable[[NDArray[np.float32]], Ivf],
     device: torch.device,
+    min_recall: float = RECALL,
 ) -> Neighbors:
     """Find nearly the k nearest vectors of `reference` for each vector of `query`.
 
-    The search raises nprobe until it finds `RECALL` of what an exact search finds for a sample. The reference is
+    The search raises nprobe until it finds `min_recall` of what an exact search finds for a sample. The reference is
     indexed in parts of equal size, so that the index's memory does not grow with it.
 
     Args:
@@ -59,58 +63,115 @@ def ivf_neighbors(
         reference: the vectors to search, with the query's metric.
         k: number of neighbors; a smaller reference gives fewer.
         same: whether images of the same identity are not each other's neighbors.
-        batch_invariant: a query's neighbors must not depend on the other queries; the sample is then drawn from the
-            reference instead of the query.
         build_index: builds an index of vectors (n, channels).
         device: where the sample is searched exactly.
+        min_recall: share of the true neighbors that the search must find for the sample.
     """
     random = np.random.default_rng(0)
     sample_rows = np.sort(random.choice(len(query), min(_SAMPLE, len(query)), replace=False))
     sample = query.take(sample_rows)
-    half_squares = np.full((len(query), k), np.inf, np.float32)
-    indices = np.full((len(query), k), -1, np.int64)
+    nearest = _Nearest.none_yet(len(query), k)
     exact = np.empty((len(sample_rows), 0), np.float32)
     for first in range(0, len(reference), _PART_ROWS):
         part = reference.take(slice(first, first + _PART_ROWS))
         exact_part = exact_neighbors(sample, part, k, same=same, device=device).distances
         exact = np.sort(np.concatenate([exact, exact_part], axis=1), axis=1)[:, :k]
         index = build_index(part.tile(0, len(part)))
-        if batch_invariant:
-            nprobe = _choose_nprobe_from_reference(index, part, k, device)
-        else:
-            nprobe = _choose_nprobe(index, sample, part, k, exact_part, same=same)
-        start = 0
+        nprobe = _choose_nprobe(index, sample, part, k, exact_part, same=same, min_recall=min_recall)
+        nearest.merge(query, _IndexedPart(first, part, index, nprobe), same=same)
+    found = nearest.to_neighbors(query)
+    return found._replace(recall=recall(found.distances[sample_rows], exact), sample=len(sample_rows))
+
+
+def ivf_search(
+    reference: EmbeddingView,
+    k: int,
+    *,
+    build_index: Callable[[NDArray[np.float32]], Ivf],
+    device: torch.device,
+) -> Search:
+    """Index a reference once, and return a function that finds nearly the k nearest vectors of it for each query.
+
+    What a query finds does not depend on the other queries: nprobe is chosen by a sample of the reference.
+
+    Args:
+        reference: the vectors to search.
+        k: number of neighbors; a smaller reference gives fewer.
+        build_index: builds an index of vectors (n, channels).
+        device: where the sample is searched exactly.
+    """
+    parts = []
+    for first in range(0, len(reference), _PART_ROWS):
+        part = reference.take(slice(first, first + _PART_ROWS))
+        index = build_index(part.tile(0, len(part)))
+        sample = part.take(np.linspace(0, len(part) - 1, min(_SAMPLE, len(part)), dtype=np.int64))
+        exact = exact_neighbors(sample, part, k, same=True, device=device).distances
+        parts.append(_IndexedPart(first, part, index, _choose_nprobe(index, sample, part, k, exact, same=True)))
+
+    def search(query: EmbeddingView) -> Neighbors:
+        nearest = _Nearest.none_yet(len(query), k)
+        for part in parts:
+            nearest.merge(query, part, same=False)
+        return nearest.to_neighbors(query)
+
+    return search
+
+
+class _IndexedPart(NamedTuple):
+    """A part of a reference, which begins at position `first`."""
+
+    first: int
+    view: EmbeddingView
+    index: Ivf
+    nprobe: int
+
+
+class _Nearest(NamedTuple):
+    """The nearest of each query so far: (n, k) half squared distances and positions in the reference."""
+
+    half_squares: NDArray[np.float32]
+    positions: NDArray[np.int64]
+
+    @classmethod
+    def none_yet(cls, queries: int, k: int) -> "_Nearest":
+        return cls(np.full((queries, k), np.inf, np.float32), np.full((queries, k), -1, np.int64))
+
+    def merge(self, query: EmbeddingView, part: _IndexedPart, *, same: bool) -> None:
+        """Search a part of the reference for all queries, and keep what is nearer."""
+        k, start = self.positions.shape[1], 0
         for vectors in read_ahead(query.tiles(_QUERY_TILE)):
             tile = slice(start, start + len(vectors))
             start += len(vectors)
-            own = own_positions(query.identities[tile], part.identities) if same else None
-            nearest, positions = _search(index, vectors, own, k, nprobe)
-            positions = positions + first
-            if first:
-                nearest = torch.cat([torch.from_numpy(half_squares[tile]).to(nearest.device), nearest], dim=1)
-                positions = torch.cat([torch.from_numpy(indices[tile]).to(positions.device), positions], dim=1)
+            own = own_positions(query.identities[tile], part.view.identities) if same else None
+            nearest, positions = _search(part.index, vectors, own, k, part.nprobe)
+            positions = positions + part.first
+            if part.first:
+                nearest = torch.cat([torch.from_numpy(self.half_squares[tile]).to(nearest.device), nearest], dim=1)
+                positions = torch.cat([torch.from_numpy(self.positions[tile]).to(positions.device), positions], dim=1)
             nearest, positions = keep_nearest(nearest, positions, k)
-            half_squares[tile], indices[tile] = nearest.cpu().numpy(), positions.cpu().numpy()
-    distances = query.to_distance(half_squares)
-    indices = np.where(np.isfinite(half_squares), indices, -1)
-    return Neighbors(distances, indices, "ivf", recall(distances[sample_rows], exact), len(sample_rows))
+            self.half_squares[tile], self.positions[tile] = nearest.cpu().numpy(), positions.cpu().numpy()
 
-
-def _choose_nprobe_from_reference(index: Ivf, part: EmbeddingView, k: int, device: torch.device) -> int:
-    sample = part.take(np.linspace(0, len(part) - 1, min(_SAMPLE, len(part)), dtype=np.int64))
-    exact = exact_neighbors(sample, part, k, same=True, device=device).distances
-    return _choose_nprobe(index, sample, part, k, exact, same=True)
+    def to_neighbors(self, query: EmbeddingView) -> Neighbors:
+        positions = np.where(np.isfinite(self.half_squares), self.positions, -1)
+        return Neighbors(query.to_distance(self.half_squares), positions, "ivf")
 
 
 def _choose_nprobe(
-    index: Ivf, sample: EmbeddingView, part: EmbeddingView, k: int, exact: NDArray[np.float32], *, same: bool
+    index: Ivf,
+    sample: EmbeddingView,
+    part: EmbeddingView,
+    k: int,
+    exact: NDArray[np.float32],
+    *,
+    same: bool,
+    min_recall: float = RECALL,
 ) -> int:
-    """Double nprobe until the sample's recall reaches `RECALL`."""
+    """Double nprobe until the sample's recall reaches `min_recall`."""
     nprobe = min(_FIRST_NPROBE, index.nlist)
     vectors, own = sample.tile(0, len(sample)), own_positions(sample.identities, part.identities) if same else None
     while nprobe < index.nlist:
         nearest, _ = _search(index, vectors, own, k, nprobe)
-        if recall(np.sort(sample.to_distance(nearest.cpu().numpy()), axis=1), exact) >= RECALL:
+        if recall(np.sort(sample.to_distance(nearest.cpu().numpy()), axis=1), exact) >= min_recall:
             break
         nprobe = min(2 * nprobe, index.nlist)
     return nprobe

@@ -32,12 +32,8 @@ def normal(rows: int, seed: int) -> NDArray[np.float32]:
     return np.random.default_rng(seed).normal(size=(rows, 16)).astype(np.float32)
 
 
-def search(
-    query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool = False, batch_invariant: bool = False
-) -> Neighbors:
-    return ivf.ivf_neighbors(
-        query, reference, k, same=same, batch_invariant=batch_invariant, build_index=FaissIvf, device=CPU
-    )
+def search(query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool = False) -> Neighbors:
+    return ivf.ivf_neighbors(query, reference, k, same=same, build_index=FaissIvf, device=CPU, min_recall=ivf.RECALL)
 
 
 @pytest.fixture(params=[2**20, 700], ids=["one part", "many parts"])
@@ -90,10 +86,11 @@ def test_copies_by_the_thousand_are_at_no_distance_and_nobody_is_his_own_neighbo
 def test_a_query_alone_finds_what_it_finds_in_company(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cpu, "_IVF_FROM", 500)
     reference, query = rows_of(normal(2000, 1)), rows_of(normal(300, 2))
-    together = cpu.Cpu().neighbors(query, reference, 5, same=False, batch_invariant=True)
+    search_reference = cpu.Cpu().neighbor_search(reference, 5)
+    together = search_reference(query)
     assert together.method == "ivf"
     for some in (slice(17, 18), slice(100, 140)):
-        separately = cpu.Cpu().neighbors(query.take(some), reference, 5, same=False, batch_invariant=True)
+        separately = search_reference(query.take(some))
         np.testing.assert_array_equal(separately.indices, together.indices[some])
         np.testing.assert_array_equal(separately.distances, together.distances[some])
 
