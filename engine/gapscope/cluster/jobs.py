@@ -2,6 +2,7 @@
 
 import errno
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
 from contextlib import suppress
@@ -50,7 +51,7 @@ def run_jobs(
     Args:
         client: of the cluster.
         work: function of one job; must be picklable, as jobs and results must.
-        jobs: are consumed only as fast as they are submitted.
+        jobs: are consumed only as fast as they are submitted. To a deque more may be added while results are yielded.
         stopped: is polled; once it returns True, no more jobs are started.
         progress: is told of workers that join and leave.
 
@@ -64,7 +65,7 @@ def run_jobs(
         Stopped: `stopped` returned True, and the jobs that had started are finished.
     """
     workers = _Workers(client, progress or Silent())
-    remaining, finished, stopping = iter(jobs), SimpleQueue[Any](), False
+    remaining, finished, stopping = _consume(jobs), SimpleQueue[Any](), False
     pending: dict[str, _Submission[Job]] = {}
 
     def submit(submission: "_Submission[Job]") -> None:
@@ -76,7 +77,7 @@ def run_jobs(
         pending[future.key] = submission
         future.add_done_callback(finished.put)
 
-    for job in islice(remaining, workers.max_pending_jobs()):
+    for job in remaining(workers.max_pending_jobs()):
         submit(_Submission(job))
     while pending:
         if stopped() and not stopping:
@@ -105,10 +106,18 @@ def run_jobs(
             continue
         yield result
         if not stopping:
-            for job in islice(remaining, max(0, workers.max_pending_jobs() - len(pending))):
+            for job in remaining(max(0, workers.max_pending_jobs() - len(pending))):
                 submit(_Submission(job))
     if stopping:
         raise Stopped
+
+
+def _consume(jobs: Iterable[Job]) -> Callable[[int], list[Job]]:
+    """Return a function that takes the next jobs, at most so many."""
+    if isinstance(jobs, deque):
+        return lambda count: [jobs.popleft() for _ in range(min(count, len(jobs)))]
+    following = iter(jobs)
+    return lambda count: list(islice(following, count))
 
 
 @dataclass

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.neighbors.copies import hash_rows
 from gapscope.neighbors.embedding_view import EmbeddingView, read_rows_float32, view_slices
 
 _TILE_ROWS = 8192
@@ -33,12 +34,8 @@ def choose_landmarks(views: Sequence[EmbeddingView], max_landmarks: int, seed: i
 
 
 def _first_of_copies(views: Sequence[EmbeddingView]) -> NDArray[np.int64]:
-    # A hash of a row's bytes: their product with odd numbers modulo 2^64. Copies have the same hash. Two different rows
-    # have the same one with a chance of about 2^-64, which would cost one landmark.
-    factors = np.random.default_rng(1).integers(0, 2**63, views[0].channels, dtype=np.uint64) * 2 + 1
     hashes = [
-        read_rows_float32(view.embeddings, view.rows[start : start + _TILE_ROWS]).view(np.uint32).astype(np.uint64)
-        @ factors
+        hash_rows(read_rows_float32(view.embeddings, view.rows[start : start + _TILE_ROWS]))
         for view in views
         for start in range(0, len(view), _TILE_ROWS)
     ]

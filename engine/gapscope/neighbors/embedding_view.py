@@ -36,7 +36,7 @@ class EmbeddingView:
             other's neighbors. Ascending in a reference; by default the row, so that an image is not its own neighbor.
     """
 
-    embeddings: zarr.Array[Any]
+    embeddings: zarr.Array[Any] | NDArray[Any]
     rows: NDArray[np.int64]
     mean: NDArray[np.float32]
     std: NDArray[np.float32]
@@ -101,7 +101,7 @@ def standardize(
     return vectors
 
 
-def read_rows_float32(embeddings: zarr.Array[Any], rows: NDArray[np.int64]) -> NDArray[np.float32]:
+def read_rows_float32(embeddings: zarr.Array[Any] | NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.float32]:
     """Return ascending `rows` of an array (rows, channels) as float32, reading a chunk at a time."""
     values = np.empty((len(rows), embeddings.shape[1]), np.float32)
     first = 0
@@ -113,12 +113,22 @@ def read_rows_float32(embeddings: zarr.Array[Any], rows: NDArray[np.int64]) -> N
     return values
 
 
-def open_view(run: RunStore, dataset: str, level: str, reading: Reading = "as-is") -> EmbeddingView:
-    """Return the embedded images of a dataset and level, by the run's metric and the scaler of a reading."""
+def open_view(
+    run: RunStore, dataset: str, level: str, reading: Reading = "as-is", rows: NDArray[np.int64] | None = None
+) -> EmbeddingView:
+    """Return the embedded images of a dataset and level, by the run's metric and the scaler of a reading.
+
+    Args:
+        run: the run.
+        dataset: the dataset's name.
+        level: the level's name.
+        reading: whose scaler.
+        rows: ascending rows of embedded images, where not all are wanted.
+    """
     scaler = run.record.scaler[level] if reading == "as-is" else run.record.style_scaler[level][dataset]
     return EmbeddingView(
         embeddings=open_embeddings(run, dataset, level),
-        rows=rows_read(run, dataset),
+        rows=rows_read(run, dataset) if rows is None else rows,
         mean=np.asarray(scaler.mean, np.float32),
         std=np.asarray(scaler.std, np.float32),
         metric=run.record.config.neighbors.metric,

@@ -122,7 +122,7 @@ class _IndexedPart(NamedTuple):
 
     first: int
     view: EmbeddingView
-    index: Ivf
+    ivf: Ivf
     nprobe: int
 
 
@@ -143,7 +143,7 @@ class _Nearest(NamedTuple):
             tile = slice(start, start + len(vectors))
             start += len(vectors)
             own = own_positions(query.identities[tile], part.view.identities) if same else None
-            nearest, positions = _search(part.index, vectors, own, k, part.nprobe)
+            nearest, positions = _search(part.ivf, vectors, own, k, part.nprobe)
             positions = positions + part.first
             if part.first:
                 nearest = torch.cat([torch.from_numpy(self.half_squares[tile]).to(nearest.device), nearest], dim=1)

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from uuid import uuid4
 
 import numpy as np
@@ -17,12 +16,15 @@ from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.neighbors.cache import NEIGHBOR_CACHE, CachedNeighbors
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view, read_rows_float32
+from gapscope.neighbors.partition import PARTITION_FROM
 from gapscope.neighbors.result import Method
 from gapscope.neighbors.scaler import fit_scaler
 from gapscope.progress import Progress
 from gapscope.settings import Reading
+from gapscope.stages.partitioned_search import DatasetRows, Digests, search_in_parts
 from gapscope.store.datasets import Graph, Pair, all_pairs
 from gapscope.store.groups import ImageGroups, group_identities, read_all_groups, read_groups
+from gapscope.store.index import rows_read
 from gapscope.store.metrics import NeighborSearchInfo
 from gapscope.store.neighbors import (
     create_neighbors,
@@ -110,14 +112,9 @@ def find_neighbors(
         ClusterError: the cluster cannot be started or reached, or fails; finished pairs are kept.
     """
     search = uuid4().hex
-    pairs = all_pairs(list(run.record.datasets))
-    jobs = [
-        _Job(run=run, level=level, pair=pair, k=k, device=device, search=search, graph_k=min(k, graph_k))
-        for level in run.levels
-        for pair in pairs
-        if not has_neighbors(run, level, pair)
-    ]
-    _search_pairs("neighbors", jobs, connect, progress)
+    wanted = dict.fromkeys(all_pairs(list(run.record.datasets)), "")
+    missing = dict.fromkeys(run.levels, wanted)
+    _search("neighbors", run, "images", missing, k, device, connect, progress, search, min(k, graph_k))
     return search
 
 
@@ -141,13 +138,8 @@ def find_group_neighbors(run: RunStore, device: Device, k: int, connect: Connect
         return
     groups = read_all_groups(run)
     digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
-    jobs = [
-        _Job(run=run, level=level, pair=pair, k=k, device=device, graph="groups", digest=digests[pair])
-        for level in run.levels
-        for pair in pairs
-        if not has_neighbors(run, level, pair, "groups", digests[pair])
-    ]
-    _search_pairs("neighbors by group", jobs, connect, progress)
+    wanted = dict.fromkeys(run.levels, digests)
+    _search("neighbors by group", run, "groups", wanted, k, device, connect, progress)
 
 
 def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: Connect, progress: Progress) -> None:
@@ -172,13 +164,8 @@ def find_style_aside_neighbors(run: RunStore, device: Device, k: int, connect: C
     _fit_style_scalers(run)
     groups = read_all_groups(run)
     digests = {pair: _digest(groups[pair.query], groups[pair.reference], pair) for pair in pairs}
-    jobs = []
-    for level, pair in product(run.levels, pairs):
-        digest = digests[pair] + _scaler_digest(run, level, pair)
-        if not has_neighbors(run, level, pair, "style-aside", digest):
-            job = _Job(run=run, level=level, pair=pair, k=k, device=device, graph="style-aside", digest=digest)
-            jobs.append(job)
-    _search_pairs("neighbors style aside", jobs, connect, progress)
+    wanted = {level: {pair: digests[pair] + _scaler_digest(run, level, pair) for pair in pairs} for level in run.levels}
+    _search("neighbors style aside", run, "style-aside", wanted, k, device, connect, progress)
 
 
 def _fit_style_scalers(run: RunStore) -> None:
@@ -210,11 +197,50 @@ def _scaler_digest(run: RunStore, level: str, pair: Pair) -> str:
     return hashlib.sha256(np.array(values).tobytes()).hexdigest()
 
 
-def _search_pairs(title: str, jobs: Sequence[_Job], connect: Connect, progress: Progress) -> None:
-    if not jobs:
+def _search(
+    title: str,
+    run: RunStore,
+    graph: Graph,
+    wanted: Mapping[str, Digests],
+    k: int,
+    device: Device,
+    connect: Connect,
+    progress: Progress,
+    search: str = "",
+    graph_k: int = 0,
+) -> None:
+    """Find what is not on disk yet of the neighbors of some levels and pairs."""
+    missing = {
+        level: {
+            pair: digest
+            for pair, digest in digests.items()
+            if not has_neighbors(run, level, pair, graph, digest if digest else None)
+        }
+        for level, digests in wanted.items()
+    }
+    missing = {level: digests for level, digests in missing.items() if digests}
+    if not missing:
         return
+    if sum(dataset.read or 0 for dataset in run.record.datasets.values()) >= PARTITION_FROM:
+        search_in_parts(run, missing, graph, _dataset_rows(run, graph), k, device, connect, progress, title)
+        return
+    jobs = [
+        _Job(
+            run=run,
+            level=level,
+            pair=pair,
+            k=k,
+            device=device,
+            search=search,
+            graph_k=graph_k,
+            graph=graph,
+            digest=digest,
+        )
+        for level, digests in missing.items()
+        for pair, digest in digests.items()
+    ]
     for job in jobs:
-        create_neighbors(job.run, job.level, job.pair, job.k, job.graph)
+        create_neighbors(run, job.level, job.pair, k, graph)
     client = connect()
     with progress.task(title, len(jobs), "pair") as task:
         processes = workers_per_host(client)
@@ -223,6 +249,13 @@ def _search_pairs(title: str, jobs: Sequence[_Job], connect: Connect, progress: 
             infos.append(info)
             task.advance(1)
     _tell_recall(title, infos, progress)
+
+
+def _dataset_rows(run: RunStore, graph: Graph) -> dict[str, DatasetRows]:
+    if graph == "images":
+        return {name: DatasetRows.of_images(name, rows_read(run, name)) for name in run.record.datasets}
+    groups = read_all_groups(run)
+    return {name: DatasetRows.of_groups(name, groups) for name in groups}
 
 
 def _digest(query: ImageGroups, reference: ImageGroups, pair: Pair) -> str:

@@ -98,6 +98,15 @@ def is_done(run: RunStore, path: str) -> bool:
     return bool(array_attributes(run, path).get("done", False)) and not lacks_chunks(run, path)
 
 
+def has_array(run: RunStore, path: str) -> bool:
+    """Return whether an array is there, whole or not."""
+    try:
+        run.open_array(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def array_attributes(run: RunStore, path: str) -> dict[str, Any]:
     """Return an array's attributes as they are on disk now; nothing where there is no such array."""
     try:

@@ -133,7 +133,7 @@ class NeighborSearchInfo(TypedDict):
     0.
     """
 
-    method: Literal["exact", "ivf"]
+    method: Literal["exact", "ivf", "partitioned"]
     recall: float
     sample: int
 
