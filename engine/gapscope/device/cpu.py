@@ -23,14 +23,17 @@ from gapscope.device.compiled import compile_network
 from gapscope.device.protocol import Network
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
-from gapscope.neighbors.faiss_ivf import FaissIvf
-from gapscope.neighbors.ivf import RECALL, Search, ivf_neighbors, ivf_search
+from gapscope.neighbors.faiss_ivf import FaissFastScan, FaissIvf
+from gapscope.neighbors.ivf import Search, ivf_neighbors, ivf_search
+from gapscope.neighbors.partition import PART_RECALL, PART_SAMPLE
 from gapscope.neighbors.result import Neighbors
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
 
 _IVF_FROM = 30_000
 """Reference images from which on an IVF index is faster than an exact search."""
+_FAST_SCAN_FROM = 4096
+"""Queries, and reference images, from which on codes are faster within a part."""
 _BYTES_PER_POINT = 600
 _BYTES_PER_NEIGHBOR = 240
 """Peak memory of umap-learn, per point and per neighbor of each point."""
@@ -88,14 +91,28 @@ class Cpu:
             embeddings = {level: values.numpy() for level, values in network(batch).items()}
         return lambda: embeddings
 
-    def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, min_recall: float = RECALL
-    ) -> Neighbors:
+    def neighbors(self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool) -> Neighbors:
         """Search exactly by matrix products, or approximately with a faiss IVF index where that is faster."""
         device = torch.device("cpu")
         if len(reference) < _IVF_FROM or len(query) * len(reference) < _IVF_FROM**2:
             return exact_neighbors(query, reference, k, same=same, device=device)
-        return ivf_neighbors(query, reference, k, same=same, build_index=FaissIvf, device=device, min_recall=min_recall)
+        return ivf_neighbors(query, reference, k, same=same, build_index=FaissIvf, device=device)
+
+    def neighbors_in_part(self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool) -> Neighbors:
+        """Search exactly, or with codes of 4 bits where that is faster."""
+        device = torch.device("cpu")
+        if len(reference) < _FAST_SCAN_FROM or len(query) < _FAST_SCAN_FROM:
+            return exact_neighbors(query, reference, k, same=same, device=device)
+        return ivf_neighbors(
+            query,
+            reference,
+            k,
+            same=same,
+            build_index=FaissFastScan,
+            device=device,
+            min_recall=PART_RECALL,
+            sample_size=PART_SAMPLE,
+        )
 
     def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
         """Return an exact search, or one of a faiss IVF index where the reference is large."""

@@ -30,6 +30,7 @@ from gapscope.errors import OptionError
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import HELD_BYTES, exact_neighbors, half_squares
 from gapscope.neighbors.ivf import RECALL, Search, ivf_neighbors, ivf_search
+from gapscope.neighbors.partition import PART_RECALL
 from gapscope.neighbors.result import Neighbors
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
@@ -149,21 +150,13 @@ class Cuda:
 
         return wait
 
-    def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, min_recall: float = RECALL
-    ) -> Neighbors:
+    def neighbors(self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool) -> Neighbors:
         """Search exactly by matrix products, or approximately with a cuVS IVF index where that should be faster."""
-        device = torch.device("cuda")
-        query_bytes = _query_bytes()
-        if len(reference) >= _IVF_FROM and len(query) >= _IVF_FROM:
-            with suppress(MemoryError), _memory_errors():
-                return ivf_neighbors(
-                    query, reference, k, same=same, build_index=_CuvsIvf, device=device, min_recall=min_recall
-                )
-            # Memory ran out: an exact search is slower, but needs as little as on a CPU. `Neighbors.method` says which.
-            torch.cuda.empty_cache()
-            query_bytes = HELD_BYTES
-        return exact_neighbors(query, reference, k, same=same, device=device, held_bytes=query_bytes)
+        return _neighbors(query, reference, k, same=same, min_recall=RECALL)
+
+    def neighbors_in_part(self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool) -> Neighbors:
+        """Search like `neighbors`: a part is mostly small enough for an exact search."""
+        return _neighbors(query, reference, k, same=same, min_recall=PART_RECALL)
 
     def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
         """Return an exact search, or one of a cuVS IVF index where the reference is large and memory has room."""
@@ -241,6 +234,20 @@ class Cuda:
                 output_type="numpy",
             ).fit(points)
             return np.asarray(fitted.labels_, dtype=np.int32)
+
+
+def _neighbors(query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, min_recall: float) -> Neighbors:
+    device = torch.device("cuda")
+    query_bytes = _query_bytes()
+    if len(reference) >= _IVF_FROM and len(query) >= _IVF_FROM:
+        with suppress(MemoryError), _memory_errors():
+            return ivf_neighbors(
+                query, reference, k, same=same, build_index=_CuvsIvf, device=device, min_recall=min_recall
+            )
+        # Memory ran out: an exact search is slower, but needs as little as on a CPU. `Neighbors.method` says which.
+        torch.cuda.empty_cache()
+        query_bytes = HELD_BYTES
+    return exact_neighbors(query, reference, k, same=same, device=device, held_bytes=query_bytes)
 
 
 def _query_bytes() -> int:

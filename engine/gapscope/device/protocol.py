@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from gapscope.compare.distances import Distance
 from gapscope.decode.picture import Picture
 from gapscope.neighbors.embedding_view import EmbeddingView
-from gapscope.neighbors.ivf import RECALL, Search
+from gapscope.neighbors.ivf import Search
 from gapscope.neighbors.result import Neighbors
 from gapscope.settings import LayoutSettings, Precision, Preprocess
 from gapscope.sources import Box
@@ -80,9 +80,7 @@ class Device(Hashable, Protocol):
             A function that waits for the embeddings, and returns (n, length) by level.
         """
 
-    def neighbors(
-        self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool, min_recall: float = RECALL
-    ) -> Neighbors:
+    def neighbors(self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool) -> Neighbors:
         """Find the k nearest neighbors in `reference` of each vector of `query`.
 
         The search is exact for small datasets and approximate for large ones, with a measured recall.
@@ -92,7 +90,12 @@ class Device(Hashable, Protocol):
             reference: the vectors among which they are searched.
             k: number of neighbors.
             same: whether images of the same identity are not each other's neighbors.
-            min_recall: share of the true neighbors that an approximate search must find for a sample.
+        """
+
+    def neighbors_in_part(self, query: EmbeddingView, reference: EmbeddingView, k: int, *, same: bool) -> Neighbors:
+        """Find the k nearest neighbors, like `neighbors`, by the fastest search that finds `PART_RECALL` of them.
+
+        See `gapscope.neighbors.partition` for what a part is.
         """
 
     def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:

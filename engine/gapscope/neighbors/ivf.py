@@ -52,6 +52,7 @@ def ivf_neighbors(
     build_index: Callable[[NDArray[np.float32]], Ivf],
     device: torch.device,
     min_recall: float = RECALL,
+    sample_size: int = _SAMPLE,
 ) -> Neighbors:
     """Find nearly the k nearest vectors of `reference` for each vector of `query`.
 
@@ -66,9 +67,10 @@ def ivf_neighbors(
         build_index: builds an index of vectors (n, channels).
         device: where the sample is searched exactly.
         min_recall: share of the true neighbors that the search must find for the sample.
+        sample_size: number of queries in the sample.
     """
     random = np.random.default_rng(0)
-    sample_rows = np.sort(random.choice(len(query), min(_SAMPLE, len(query)), replace=False))
+    sample_rows = np.sort(random.choice(len(query), min(sample_size, len(query)), replace=False))
     sample = query.take(sample_rows)
     nearest = _Nearest.none_yet(len(query), k)
     exact = np.empty((len(sample_rows), 0), np.float32)

@@ -33,6 +33,12 @@ MIN_PART_ROWS = 2**13
 COVERAGE = 0.98
 """Share of a sample's true neighbors that must be in the parts that their queries visit."""
 
+PART_RECALL = 0.975
+"""Share of the neighbors within the parts that a search finds there: the other half of the promise."""
+
+PART_SAMPLE = 200
+"""Queries by which a search within a part measures that share."""
+
 COPIES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
 """Mean numbers of parts that a reference image may be copied to."""
 

@@ -43,8 +43,6 @@ _RUN_ROWS = 1024
 """Rows that lie together on disk: as many are read for one of them."""
 _MAX_RUNS = 32
 _MIN_TRAINING_ROWS = 4096
-_MIN_RECALL = 0.975
-"""Within a part; of what is in the parts, `gapscope.neighbors.partition.COVERAGE` is the other half of the promise."""
 _IS_REFERENCE = np.uint32(1 << 31)
 _REPEATED = 0.5
 """Share of distinct queries below which each distinct one is searched once."""
@@ -111,6 +109,22 @@ class PartitionedGraph:
         empty = self.view(dataset, np.empty(0, np.int64))
         return replace(empty, embeddings=embeddings, rows=np.arange(len(embeddings)), identity=identity)
 
+    def vectors(self, dataset: str, embeddings: NDArray[Any]) -> NDArray[np.float32]:
+        """Return embeddings of a dataset as vectors (n, channels)."""
+        return self.view(dataset, np.empty(0, np.int64)).transform(embeddings)
+
+    def view_of_vectors(self, vectors: NDArray[np.float32], identity: NDArray[np.int64]) -> EmbeddingView:
+        """Return vectors of any datasets."""
+        channels = vectors.shape[1]
+        return EmbeddingView(
+            embeddings=vectors,
+            rows=np.arange(len(vectors)),
+            mean=np.zeros(channels, np.float32),
+            std=np.ones(channels, np.float32),
+            metric=self.run.record.config.neighbors.metric,
+            identity=identity,
+        )
+
     def record_dtype(self, dataset: str) -> np.dtype[Any]:
         """Return the type of a dataset's images on their way to parts."""
         embeddings = self.view(dataset, np.empty(0, np.int64)).embeddings
@@ -129,12 +143,19 @@ class PartitionedGraph:
         rows = max(self.run.record.datasets[name].listed for name in self.datasets)
         return np.dtype(
             [
+                ("query", np.uint8),
                 ("row", np.int64),
                 ("reference", np.uint8),
                 ("distances", np.float32, (self.k,)),
                 ("indices", np.int32 if rows < 2**31 else np.int64, (self.k,)),
             ]
         )
+
+    @property
+    def chunk_offsets(self) -> NDArray[np.int64]:
+        """(datasets + 1,) number of each dataset's first chunk when all chunks are numbered, and of all chunks."""
+        listed = [self.run.record.datasets[name].listed for name in self.datasets]
+        return np.cumsum([0, *(-(-rows // self.chunk_rows) for rows in listed)])
 
     def training_rows(self, dataset: str) -> int:
         """Return how many images of a dataset centroids are fitted to."""
@@ -444,76 +465,112 @@ class SortChunk:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchPart:
-    """Search a part for some of the queries of a dataset that visit it, and write what they find by row.
+    """Search a part for some of the queries that visit it, and write what they find by dataset and row.
 
     Attributes:
         graph: what all jobs share.
         part: the part's number.
-        dataset: whose queries.
-        number: of the job among those of this part and dataset.
-        queries: where the queries are, among other records.
-        references: per dataset that they are compared with, where its references are, among other records.
+        number: of the job among those of this part.
+        queries: per dataset, where the queries are, among other records.
+        references: per dataset that is searched there, where its references are, among other records.
     """
 
     graph: PartitionedGraph
     part: int
-    dataset: str
     number: int
-    queries: tuple[Segment, ...]
+    queries: Mapping[str, tuple[Segment, ...]]
     references: Mapping[str, tuple[Segment, ...]]
 
     @property
     def path(self) -> Location:
         """Path of what is found."""
-        return self.graph.path(f"found-{self.part:06d}", self.dataset, self.number)
+        return self.graph.path("found", f"{self.part:06d}", self.number)
 
     def run(self) -> None:
         """Do it."""
-        graph, read = self.graph, dict[tuple[str, tuple[Segment, ...]], Records]()
+        graph = self.graph
+        queries = _Queries.read(graph, self.queries)
         found = [np.empty(0, graph.found_dtype)]
-
-        def records(dataset: str, segments: tuple[Segment, ...]) -> Records:
-            key = dataset, segments
-            if key not in read:
-                read[key] = read_segments(segments, graph.record_dtype(dataset))
-            return read[key]
-
-        queries = records(self.dataset, self.queries)
         for name, segments in self.references.items():
-            number = graph.datasets.index(name)
-            asking = queries[(queries["roles"] & np.uint32(1 << number)) > 0]
-            references = records(name, segments)
-            references = _few_of_equals(references[(references["roles"] & _IS_REFERENCE) > 0], graph.k + 1)
-            if len(asking):
-                found.append(self._search(asking, references, name))
+            asking = queries.take(graph.datasets.index(name))
+            if len(asking.rows):
+                references = read_segments(segments, graph.record_dtype(name))
+                references = references[(references["roles"] & _IS_REFERENCE) > 0]
+                found.append(self._search(asking, _few_of_equals(references, graph.k + 1), name))
         merged = np.concatenate(found)
-        merged = merged[np.lexsort((merged["reference"], merged["row"]))]
-        rows = graph.run.record.datasets[self.dataset].listed
-        chunks = np.arange(0, rows + graph.chunk_rows, graph.chunk_rows)
-        write_segments(self.path, merged, np.searchsorted(merged["row"], chunks))
+        merged = merged[np.lexsort((merged["reference"], merged["row"], merged["query"]))]
+        chunks = graph.chunk_offsets[merged["query"]] + merged["row"] // graph.chunk_rows
+        write_segments(self.path, merged, np.searchsorted(chunks, np.arange(graph.chunk_offsets[-1] + 1)))
 
-    def _search(self, asking: Records, references: Records, name: str) -> Records:
+    def _search(self, asking: "_Queries", references: Records, name: str) -> Records:
         graph, number = self.graph, self.graph.datasets.index(name)
-        reference = graph.view_of(name, references["embedding"], references["identity"][:, number])
-        identity = asking["identity"][:, number]
-        same = graph.is_own(Pair(self.dataset, name))
-        _, first, copy = np.unique(hash_rows(asking["embedding"]), return_index=True, return_inverse=True)
-        if len(first) < _REPEATED * len(asking):
+        vectors = graph.vectors(name, references["embedding"])
+        reference = graph.view_of_vectors(vectors, references["identity"][:, number])
+        identity = asking.identity[:, number]
+        _, first, copy = np.unique(asking.hashes, return_index=True, return_inverse=True)
+        if len(first) < _REPEATED * len(identity):
             # Equal queries find the same but for themselves, which one more neighbor makes up for.
-            query = graph.view_of(self.dataset, asking["embedding"][first], identity[first])
-            k = graph.k + same
-            nearest = graph.device.neighbors(query, reference, k, same=False, min_recall=_MIN_RECALL)
+            query = graph.view_of_vectors(asking.vectors[first], identity[first])
+            nearest = graph.device.neighbors_in_part(query, reference, graph.k + 1, same=False)
             distances, positions = nearest.distances[copy], nearest.indices[copy]
-            if same:
-                distances, positions = _without_own(distances, positions, identity, reference.identities)
+            distances, positions = _without_own(distances, positions, identity, reference.identities)
         else:
-            query = graph.view_of(self.dataset, asking["embedding"], identity)
-            nearest = graph.device.neighbors(query, reference, graph.k, same=same, min_recall=_MIN_RECALL)
+            query = graph.view_of_vectors(asking.vectors, identity)
+            nearest = graph.device.neighbors_in_part(query, reference, graph.k, same=True)
             distances, positions = nearest.distances, nearest.indices
-        found = np.empty(len(asking), graph.found_dtype)
-        found["row"], found["reference"], found["distances"] = asking["row"], number, distances
+        found = np.empty(len(identity), graph.found_dtype)
+        found["query"], found["row"], found["reference"] = asking.dataset, asking.rows, number
+        found["distances"] = distances
         found["indices"] = np.where(positions >= 0, references["row"][positions], -1)
         return found
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Queries:
+    """Images of all datasets that look for neighbors.
+
+    Attributes:
+        dataset: (n,) the dataset's number.
+        rows: (n,) row in the dataset.
+        roles: (n,) a bit per dataset that is searched.
+        identity: (n, datasets) what each is among each dataset's references.
+        hashes: (n,) equal for equal embeddings of one dataset.
+        vectors: (n, channels).
+    """
+
+    dataset: NDArray[np.uint8]
+    rows: NDArray[np.int64]
+    roles: NDArray[np.uint32]
+    identity: NDArray[np.int64]
+    hashes: NDArray[np.uint64]
+    vectors: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, graph: PartitionedGraph, segments: Mapping[str, tuple[Segment, ...]]) -> "_Queries":
+        parts = []
+        for name, own in segments.items():
+            records = read_segments(own, graph.record_dtype(name))
+            records = records[(records["roles"] & ~_IS_REFERENCE) > 0]
+            number = graph.datasets.index(name)
+            parts.append(
+                (
+                    np.full(len(records), number, np.uint8),
+                    records["row"],
+                    records["roles"],
+                    records["identity"],
+                    hash_rows(records["embedding"]) + np.uint64(number),
+                    graph.vectors(name, records["embedding"]),
+                )
+            )
+        dataset, rows, roles, identity, hashes, vectors = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return cls(dataset=dataset, rows=rows, roles=roles, identity=identity, hashes=hashes, vectors=vectors)
+
+    def take(self, reference: int) -> "_Queries":
+        """Return those that search the dataset of this number."""
+        asking = np.flatnonzero(self.roles & np.uint32(1 << reference))
+        if len(asking) == len(self.rows):
+            return self
+        return _Queries(**{name: values[asking] for name, values in vars(self).items()})
 
 
 def _few_of_equals(records: Records, count: int) -> Records:

@@ -247,9 +247,9 @@ class _Search:
                     graph=graph,
                     chunk=each,
                     found=tuple(
-                        Segment(search.path, *starts[search.path][each.number : each.number + 2])
-                        for search in searches
-                        if search.dataset == each.dataset
+                        Segment(path, *own[first + each.number : first + each.number + 2])
+                        for path, own in starts.items()
+                        for first in [graph.chunk_offsets[graph.datasets.index(each.dataset)]]
                     ),
                 )
                 for each in chunks
@@ -282,26 +282,19 @@ class _Search:
         searches = []
         for part in range(len(partition.centroids)):
             segments = {
-                name: [
-                    Segment(path, int(own[part]), int(own[part + 1]))
-                    for path, own in zip(paths[name], starts[name], strict=True)
-                ]
+                name: tuple(
+                    Segment(path, start, stop)
+                    for path, (start, stop) in zip(paths[name], starts[name][:, part : part + 2].tolist(), strict=True)
+                )
                 for name in graph.datasets
             }
-            for name in graph.datasets:
-                references = {
-                    other: tuple(segments[other])
-                    for other in graph.references_of(name)
-                    if part in partition.parts[other]
-                }
-                searches += [
-                    SearchPart(
-                        graph=graph, part=part, dataset=name, number=number, queries=queries, references=references
-                    )
-                    for number, queries in enumerate(_split(segments[name]) if references else ())
-                ]
+            references = {name: own for name, own in segments.items() if part in partition.parts.get(name, ())}
+            searches += [
+                SearchPart(graph=graph, part=part, number=number, queries=queries, references=references)
+                for number, queries in enumerate(_split(segments) if references else ())
+            ]
         # The longest first, so that none of them is left alone at the end.
-        return sorted(searches, key=lambda search: -sum(each.stop - each.start for each in search.queries))
+        return sorted(searches, key=lambda search: -_records(search.queries))
 
     def finish(self) -> str:
         """Record that all pairs are found, remove what is left of the work, and return the recall in words."""
@@ -338,20 +331,22 @@ def _exists(graph: PartitionedGraph, step: str, chunk: Chunk) -> bool:
     return graph.path(step, chunk.dataset, chunk.number).exists()
 
 
-def _split(segments: Sequence[Segment]) -> Iterator[tuple[Segment, ...]]:
-    """Yield consecutive segments with about `PART_ROWS` records together; none without records."""
-    gathered: list[Segment] = []
-    records = 0
-    for segment in segments:
-        if segment.start == segment.stop:
-            continue
-        gathered.append(segment)
-        records += segment.stop - segment.start
-        if records >= PART_ROWS:
-            yield tuple(gathered)
-            gathered, records = [], 0
-    if gathered:
-        yield tuple(gathered)
+def _records(segments: Mapping[str, Sequence[Segment]]) -> int:
+    return sum(segment.stop - segment.start for own in segments.values() for segment in own)
+
+
+def _split(segments: Mapping[str, Sequence[Segment]]) -> Iterator[dict[str, tuple[Segment, ...]]]:
+    """Yield the segments of all datasets in turns of some `PART_ROWS` records; none without records."""
+    turn: dict[str, tuple[Segment, ...]] = {}
+    for name, own in segments.items():
+        for segment in own:
+            if segment.start < segment.stop:
+                turn[name] = (*turn.get(name, ()), segment)
+                if _records(turn) >= 2 * PART_ROWS:
+                    yield turn
+                    turn = {}
+    if turn:
+        yield turn
 
 
 def _chunks(graph: PartitionedGraph, name: str, images: DatasetRows) -> Iterator[Chunk]:
