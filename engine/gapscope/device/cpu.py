@@ -125,6 +125,11 @@ class Cpu:
         """Divide half of the memory that this process may use by umap-learn's memory per point."""
         return int(MEMORY_LIMIT / 2 / processes_per_host / (_BYTES_PER_POINT + n_neighbors * _BYTES_PER_NEIGHBOR))
 
+    @property
+    def max_landmarks(self) -> int:
+        """250,000, which umap-learn lays out in some minutes on one core."""
+        return 250_000
+
     def distribution_distances(
         self, query: EmbeddingView, reference: EmbeddingView, *, frechet: bool = True
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:

@@ -176,6 +176,11 @@ class Cuda:
         total = torch.cuda.mem_get_info()[1]
         return int(total * _LAYOUT_MEMORY_SHARE / (_BYTES_PER_POINT + n_neighbors * _BYTES_PER_NEIGHBOR))
 
+    @property
+    def max_landmarks(self) -> int:
+        """A million, which cuML is expected to lay out within a minute; not measured yet."""
+        return 1_000_000
+
     def distribution_distances(
         self, query: EmbeddingView, reference: EmbeddingView, *, frechet: bool = True
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:

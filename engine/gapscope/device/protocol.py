@@ -116,6 +116,10 @@ class Device(Hashable, Protocol):
             processes_per_host: number of worker processes that may lay out maps in that memory at the same time.
         """
 
+    @property
+    def max_landmarks(self) -> int:
+        """Largest number of images that UMAP lays out of a million and more, unless the user asks for another."""
+
     def distribution_distances(
         self, query: EmbeddingView, reference: EmbeddingView, *, frechet: bool = True
     ) -> tuple[dict[str, Distance], dict[str, Distance]]:

@@ -12,6 +12,7 @@ MIN_CLUSTER_SIZE = 5
 """The least number of images that a cluster can have."""
 
 _MIN_SAMPLE = 10_000
+_QUERY_ROWS = 2**20
 
 
 class Clusters(NamedTuple):
@@ -64,5 +65,8 @@ def _labels(coordinates: NDArray[np.float32], sample: int, device: Device, seed:
     chosen = np.sort(np.random.default_rng(seed).choice(images, sample, replace=False))
     min_size = max(MIN_CLUSTER_SIZE, round(min_size * sample / images))
     labels = device.cluster(coordinates[chosen], min_size)
-    nearest: NDArray[np.int64] = KDTree(coordinates[chosen]).query(coordinates, workers=-1)[1]
-    return labels[nearest]
+    tree, of_all = KDTree(coordinates[chosen]), np.empty(images, np.int32)
+    for start in range(0, images, _QUERY_ROWS):
+        part = slice(start, start + _QUERY_ROWS)
+        of_all[part] = labels[tree.query(coordinates[part], workers=-1)[1]]
+    return of_all

@@ -17,6 +17,7 @@ _MIN_SAMPLE = 100
 _MAX_COMPARISONS = 5_000_000_000
 _NEAREST = 15
 _TILE_ROWS = 4096
+_MAP_ROWS = 2**20
 _ROUNDING = 1e-6
 
 
@@ -58,7 +59,15 @@ def layout_quality(views: Sequence[EmbeddingView], coordinates: NDArray[np.float
 
 
 def _nearest_on_map(coordinates: NDArray[np.float32], chosen: NDArray[np.int64], k: int) -> NDArray[np.int64]:
-    nearest = KDTree(coordinates).query(coordinates[chosen], k=k + 1, workers=-1)[1]
+    distances, nearest = np.empty((len(chosen), 0)), np.empty((len(chosen), 0), np.int64)
+    # A tree of all points would take many times the memory of the points.
+    for start in range(0, len(coordinates), _MAP_ROWS):
+        part = coordinates[start : start + _MAP_ROWS]
+        near, positions = KDTree(part).query(coordinates[chosen], k=range(1, min(k + 1, len(part)) + 1), workers=-1)
+        distances = np.concatenate([distances, near], axis=1)
+        nearest = np.concatenate([nearest, start + positions], axis=1)
+        order = np.argsort(distances, axis=1, kind="stable")[:, : k + 1]
+        distances, nearest = np.take_along_axis(distances, order, axis=1), np.take_along_axis(nearest, order, axis=1)
     is_self = nearest == chosen[:, None]
     # Among copies an image may not find itself.
     is_self[~is_self.any(axis=1), -1] = True

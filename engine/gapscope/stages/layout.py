@@ -1,5 +1,7 @@
 """The stage that lays out every level in three dimensions, all datasets together, and finds its clusters."""
 
+import threading
+from collections import OrderedDict, deque
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,20 +13,39 @@ from gapscope.device import Device
 from gapscope.device.cores import share_cores
 from gapscope.layout.align import align
 from gapscope.layout.clustering import cluster_points
+from gapscope.layout.interpolate import Interpolator
 from gapscope.layout.quality import layout_quality
-from gapscope.layout.strategy import compute_layout
+from gapscope.layout.strategy import (
+    FittedLayout,
+    LevelLayout,
+    compute_layout,
+    fit_layout,
+    known_coordinates,
+    place_others,
+    whole_layout,
+)
 from gapscope.neighbors.cache import clear_neighbor_cache
-from gapscope.neighbors.embedding_view import open_views
+from gapscope.neighbors.embedding_view import concat_views, open_view, open_views
+from gapscope.neighbors.partition import PARTITION_FROM
 from gapscope.progress import Progress
 from gapscope.settings import LayoutSettings
 from gapscope.store.index import rows_read
 from gapscope.store.layouts import has_aligned_layout, has_layout, layout_info, read_layout, write_layout
+from gapscope.store.location import Location, remove_tree
 from gapscope.store.metrics import LayoutInfo
 from gapscope.store.run_store import RunStore
+from gapscope.store.shuffle import NAME as SHUFFLE
+from gapscope.store.shuffle import read_arrays, write_arrays
+
+_PLACED_ROWS = 2**20
+"""Images that a job places on a map; each of its processes prepares the map for that once."""
+_SCRATCH = "maps"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Job:
+class _LevelJob:
+    """Fit a level's map, and finish it where all images are on it."""
+
     run: RunStore
     level: str
     settings: LayoutSettings
@@ -32,11 +53,90 @@ class _Job:
     processes_per_host: int
     search: str
 
+    def do(self) -> str | None:
+        run, level, is_large = self.run, self.level, _is_large(self.run)
+        arguments = run, level, self.settings, self.device, max(1, self.processes_per_host), self.search
+        if not is_large:
+            return _finish(self, compute_layout(*arguments))
+        if not _fitted_path(run, level).exists():
+            fitted = fit_layout(*arguments)
+            if fitted.positions is None:
+                return _finish(self, whole_layout(fitted))
+            _write_fitted(run, level, fitted)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PlacingJob:
+    """Place some of a dataset's images among those of a level's map."""
+
+    of: _LevelJob
+    dataset: str
+    number: int
+
+    @property
+    def path(self) -> Location:
+        return self.of.run.path / SHUFFLE / _SCRATCH / f"{self.of.level}-{self.dataset}-{self.number:06d}.npz"
+
+    def do(self) -> None:
+        run, level = self.of.run, self.of.level
+        fitted = _read_fitted(run, level)
+        names = list(run.record.datasets)
+        rows = rows_read(run, self.dataset)
+        before = sum(len(rows_read(run, name)) for name in names[: names.index(self.dataset)])
+        first = self.number * _PLACED_ROWS
+        part = rows[first : first + _PLACED_ROWS]
+        known = known_coordinates(run, level, fitted, names.index(self.dataset), part, before + first)
+        place = _INTERPOLATORS.get(self.of, fitted)
+        write_arrays(self.path, coordinates=place_others(open_view(run, self.dataset, level, rows=part), known, place))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _FinishingJob:
+    """Put the parts of a level's map together."""
+
+    of: _LevelJob
+    parts: tuple[_PlacingJob, ...]
+
+    def do(self) -> str:
+        fitted = _read_fitted(self.of.run, self.of.level)
+        coordinates = np.concatenate([read_arrays(part.path)["coordinates"] for part in self.parts])
+        return _finish(self.of, whole_layout(fitted, coordinates))
+
+
+class _Interpolators:
+    """The maps of this process on which images are being placed; each is prepared once for all jobs."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], Interpolator] = OrderedDict()
+
+    def get(self, job: _LevelJob, fitted: FittedLayout) -> Interpolator:
+        key = job.run.session, job.level
+        with self._lock:
+            if key not in self._kept:
+                assert fitted.positions is not None
+                reference = concat_views(open_views(job.run, job.level), fitted.positions)
+                self._kept[key] = Interpolator(reference, fitted.coordinates, job.device)
+                while len(self._kept) > 1:
+                    self._kept.popitem(last=False)
+            return self._kept[key]
+
+    def clear(self) -> None:
+        with self._lock:
+            self._kept.clear()
+
+
+_INTERPOLATORS = _Interpolators()
+
 
 def compute_layouts(
     run: RunStore, settings: LayoutSettings, device: Device, connect: Connect, progress: Progress, search: str = ""
 ) -> None:
     """Write the layout and clusters of every level that has none on disk yet, levels side by side, then align them.
+
+    Of a million images and more, each level's map is fitted to some, and the others are placed on it in jobs of their
+    own, so that all workers have work.
 
     Args:
         run: the run.
@@ -55,8 +155,8 @@ def compute_layouts(
         client = connect()
         with progress.task("layout", len(missing), "level") as task:
             processes = workers_per_host(client)
-            jobs = (
-                _Job(
+            jobs: deque[_Job] = deque(
+                _LevelJob(
                     run=run,
                     level=level,
                     settings=settings,
@@ -66,21 +166,86 @@ def compute_layouts(
                 )
                 for level in missing
             )
-            for note in run_jobs(client, _layout_level, jobs):
-                task.advance(1)
-                if note:
-                    progress.note(note)
+            unplaced: dict[str, set[Location]] = {}
+            for job, note in run_jobs(client, _do, jobs):
+                if note is not None:
+                    task.advance(1)
+                    if note:
+                        progress.note(note)
+                elif isinstance(job, _LevelJob):
+                    parts = _placing_jobs(job)
+                    waiting = [part for part in parts if not part.path.exists()]
+                    unplaced[job.level] = {part.path for part in waiting}
+                    jobs.extend(waiting or [_FinishingJob(of=job, parts=parts)])
+                elif isinstance(job, _PlacingJob):
+                    unplaced[job.of.level].discard(job.path)
+                    if not unplaced[job.of.level]:
+                        jobs.append(_FinishingJob(of=job.of, parts=_placing_jobs(job.of)))
         # Workers still hold the neighbors of levels that another one laid out. A worker that is lost holds nothing.
         with suppress(Exception):
-            client.run(clear_neighbor_cache)
+            client.run(_clear_caches)
+        remove_tree(run.path / SHUFFLE)
     _align_levels(run)
 
 
-def _layout_level(job: _Job) -> str:
+_Job = _LevelJob | _PlacingJob | _FinishingJob
+
+
+def _do(job: _Job) -> tuple[_Job, str | None]:
+    """Do a job on a worker, and return it with what is worth telling of a level that is finished, or None."""
+    share_cores((job if isinstance(job, _LevelJob) else job.of).processes_per_host)
+    return job, job.do()
+
+
+def _clear_caches() -> None:
+    clear_neighbor_cache()
+    _INTERPOLATORS.clear()
+
+
+def _is_large(run: RunStore) -> bool:
+    return sum(dataset.read or 0 for dataset in run.record.datasets.values()) >= PARTITION_FROM
+
+
+def _placing_jobs(job: _LevelJob) -> tuple[_PlacingJob, ...]:
+    return tuple(
+        _PlacingJob(of=job, dataset=name, number=number)
+        for name, dataset in job.run.record.datasets.items()
+        for number in range(-(-(dataset.read or 0) // _PLACED_ROWS))
+    )
+
+
+def _fitted_path(run: RunStore, level: str) -> Location:
+    return run.path / SHUFFLE / _SCRATCH / f"{level}.npz"
+
+
+def _write_fitted(run: RunStore, level: str, fitted: FittedLayout) -> None:
+    assert fitted.positions is not None
+    words = np.array([fitted.strategy, fitted.note])
+    umap_images = np.array(fitted.umap_images)
+    write_arrays(
+        _fitted_path(run, level),
+        coordinates=fitted.coordinates,
+        positions=fitted.positions,
+        words=words,
+        umap_images=umap_images,
+    )
+
+
+def _read_fitted(run: RunStore, level: str) -> FittedLayout:
+    arrays = read_arrays(_fitted_path(run, level))
+    strategy, note = arrays["words"].tolist()
+    return FittedLayout(
+        coordinates=arrays["coordinates"],
+        positions=arrays["positions"],
+        strategy=strategy,
+        umap_images=int(arrays["umap_images"]),
+        note=note,
+    )
+
+
+def _finish(job: _LevelJob, layout: LevelLayout) -> str:
     """Write a level's layout, and return what is worth telling of it."""
     run, level, seed = job.run, job.level, job.settings.seed
-    share_cores(job.processes_per_host)
-    layout = compute_layout(run, level, job.settings, job.device, max(1, job.processes_per_host), job.search)
     clusters = cluster_points(layout.coordinates, job.device, seed)
     info = LayoutInfo(
         strategy=layout.strategy,

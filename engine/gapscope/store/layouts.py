@@ -15,6 +15,7 @@ from gapscope.store.location import remove_tree
 from gapscope.store.metrics import LayoutInfo
 from gapscope.store.neighbors import NAME as NEIGHBORS
 from gapscope.store.run_store import RunStore
+from gapscope.store.shuffle import NAME as SHUFFLE
 
 LAYOUT, CLUSTERS, PREVIOUS = "layout.zarr", "clusters.zarr", "previous_layout.zarr"
 
@@ -97,7 +98,7 @@ def remove_results(run: RunStore, *, neighbors: bool = True) -> None:
     """
     mark_unfinished(run)
     _retire_layouts(run)
-    for store in (*([NEIGHBORS] if neighbors else []), LAYOUT, CLUSTERS, "manifests", "scores"):
+    for store in (*([NEIGHBORS] if neighbors else []), LAYOUT, CLUSTERS, SHUFFLE, "manifests", "scores"):
         remove_tree(run.path / store)
         run.close(store)
     remove_gaps(run.path)
