@@ -41,16 +41,11 @@ def reduce(
     with reported_errors(), shown_progress() as progress:
         from gapscope.bench.page import COLUMNS, middle
         from gapscope.bench.reduce import reduce as measure
-        from gapscope.errors import OptionError
 
-        try:
-            counts = [int(float(part)) for part in rows.split(",")]
-        except ValueError as error:
-            raise OptionError("give numbers such as 1e4,1e6", argument="rows", value=rows) from error
         names = None if backends is None else [name.strip() for name in backends.split(";")]
         result = measure(
             out,
-            rows=counts,
+            rows=_counts(rows),
             dims=dims,
             points=points,
             backends=names,
@@ -66,6 +61,65 @@ def reduce(
             shown = "  ".join(f"{'-' if value is None else f'{value:.3g}':>{width}}" for value, width in values)
         typer.echo(f"{case['case']:<28} {case['rows']:>11,}  {shown}")
     typer.echo(f"\nmedians of {repeats}; {out / 'reduce.html'} has the plots, {out / 'reduce.json'} every repeat")
+
+
+@bench.command(cls=Command)
+def scale(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")] = Path("gapscope-bench"),
+    rows: Annotated[str, typer.Option(metavar="1e5,1e6", help="Numbers of images of both datasets.")] = "1e4,1e5",
+    dims: Annotated[int, typer.Option(metavar="N", help="Dimensions of the embeddings.")] = 64,
+    points: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE.npy", help="Real embeddings (n, channels) that the made-up ones are fitted to."),
+    ] = None,
+    device: Annotated[str, typer.Option(metavar="auto|cpu|cuda", help="Where to compute.")] = "auto",
+    cluster: Annotated[str, typer.Option(metavar="CLUSTER", help="As `gapscope compare` takes it.")] = "local",
+    landmarks: Annotated[int, typer.Option(metavar="N", help="Images that UMAP lays out.")] = 50_000,
+    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="That a size may take.")] = 36_000,
+) -> None:
+    """Time the whole job on made-up embeddings of growing numbers: stages, memory, recall, and how they grow.
+
+    Each size is a process of its own. Writes scale.json and scale.html.
+
+    Example: gapscope bench scale --rows 1e5,1e6,3e6
+    """
+    with reported_errors(), shown_progress() as progress:
+        from gapscope.bench.scale import scale as measure
+
+        result = measure(
+            out,
+            rows=_counts(rows),
+            dims=dims,
+            points=points,
+            device=device,
+            cluster=cluster,
+            landmarks=landmarks,
+            timeout=timeout,
+            progress=progress,
+        )
+    for case in result["cases"]:
+        if "failed" in case:
+            typer.echo(f"{case['rows']:>11,} rows: {case['failed']}")
+            continue
+        typer.echo(
+            f"{case['rows']:>11,} rows: {case['seconds']:,.0f} s, {case['rows'] / case['seconds']:,.0f} rows/s; "
+            f"command {case['command_gib']:.2f} GiB, worker {case['worker_gib']:.2f} GiB; neighbors found "
+            f"{case['recall_within']:.1%} within datasets, {case['recall_between']:.1%} between"
+        )
+        for stage, measured in case["stages"].items():
+            rate = case["rows"] / max(measured["seconds"], 1e-9)
+            exponent = result["exponent"].get(stage, "-")
+            typer.echo(f"    {stage:<24} {measured['seconds']:>9,.1f} s {rate:>11,.0f} rows/s  exponent {exponent}")
+    typer.echo(f"\n{out / 'scale.html'} has the plots, {out / 'scale.json'} every number")
+
+
+def _counts(rows: str) -> list[int]:
+    from gapscope.errors import OptionError
+
+    try:
+        return [int(float(part)) for part in rows.split(",")]
+    except ValueError as error:
+        raise OptionError("give numbers such as 1e4,1e6", argument="rows", value=rows) from error
 
 
 @bench.command(cls=Command)

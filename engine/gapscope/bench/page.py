@@ -21,6 +21,21 @@ COLUMNS = {
 _PLOTS = ("seconds", "peak_gib", "peak_gpu_gib", "trustworthiness")
 
 
+HEAD = (
+    '<!doctype html><html lang="en"><meta charset="utf-8">'
+    "<style>body{font:16px system-ui;margin:2rem;max-width:72rem}td,th{padding:.2rem .8rem;text-align:right}"
+    "td:first-child,th:first-child{text-align:left}table{margin-bottom:1.5rem}</style>"
+)
+"""How every page of results begins."""
+
+
+def describe_machine(machine: Mapping[str, Any]) -> str:
+    """Return what a result was measured on, and when, as sentences."""
+    gpu = machine["gpu"] or "no GPU"
+    hardware = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {gpu}"
+    return f"{hardware}. {machine['time']}."
+
+
 def middle(case: Mapping[str, Any], measure: str) -> float | None:
     """Return the median of a measure's repeats; None if the case has none.
 
@@ -34,19 +49,15 @@ def middle(case: Mapping[str, Any], measure: str) -> float | None:
 
 def write_page(file: Path, result: Mapping[str, Any]) -> None:
     """Write the page for a result of `reduce`."""
-    machine, settings = result["machine"], result["settings"]
-    hardware = f"{machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB"
-    hardware += f"; {machine['gpu']}" if machine["gpu"] else "; no GPU"
-    summary = f"{hardware}. Embeddings: {settings['embeddings']}, {settings['dims']} dimensions. {machine['time']}."
+    settings = result["settings"]
+    embeddings = f"Embeddings: {settings['embeddings']}, {settings['dims']} dimensions."
+    summary = f"{describe_machine(result['machine'])} {embeddings}"
     head = "".join(f"<th>{escape(name)}</th>" for name in ("method", "rows", *COLUMNS.values(), "repeats"))
     rows = "".join(_row(case) for case in result["cases"])
     figure = _figure(result["cases"]).to_html(include_plotlyjs=True, full_html=False)
     file.write_text(
-        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Embeddings to maps</title>'
-        "<style>body{font:16px system-ui;margin:2rem;max-width:72rem}td,th{padding:.2rem .8rem;text-align:right}"
-        "td:first-child,th:first-child{text-align:left}</style>"
-        f"<h1>Embeddings to maps</h1><p>{escape(summary)} Medians over the repeats; "
-        "each repeat ran in its own process.</p>"
+        f"{HEAD}<title>Embeddings to maps</title><h1>Embeddings to maps</h1><p>{escape(summary)} "
+        "Medians over the repeats; each repeat ran in its own process.</p>"
         f"<table><tr>{head}</tr>{rows}</table>{figure}</html>\n",
         encoding="utf-8",
     )

@@ -104,3 +104,68 @@ def _max(values: tuple[float | None, ...]) -> float | None:
 def _quarter_medians(values: tuple[float | None, ...]) -> list[float | None]:
     parts = np.array_split(np.array(values, dtype=np.float64), 4)
     return [float(np.median(part)) if len(part) and np.isfinite(part).all() else None for part in parts]
+
+
+class ProcessWatch:
+    """Context manager that samples the memory of a process, and of each of its descendants, every half second.
+
+    Args:
+        process_id: of the process.
+        start: what `time.perf_counter` returned when the work began.
+    """
+
+    def __init__(self, process_id: int, start: float) -> None:
+        self._process_id, self._start = process_id, start
+        self._samples: list[tuple[float, float, float, float | None]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def peaks(self, began: float, ended: float) -> dict[str, float]:
+        """Return the peak memory, in GiB, of the process, of the largest of its descendants, and of the GPU if any.
+
+        Args:
+            began: seconds since the start.
+            ended: likewise.
+        """
+        within = [sample for sample in self._samples if began - _INTERVAL_SECONDS <= sample[0] <= ended]
+        own, worker, gpu = (_max(tuple(sample[index] for sample in within)) for index in (1, 2, 3))
+        named = {"command_gib": own, "worker_gib": worker, "gpu_gib": gpu}
+        return {name: round(value, 3) for name, value in named.items() if value is not None}
+
+    def _run(self) -> None:
+        while True:
+            own, worker = _process_gib(self._process_id), 0.0
+            pending = _children(self._process_id)
+            while pending:
+                child = pending.pop()
+                worker = max(worker, _process_gib(child))
+                pending += _children(child)
+            self._samples.append((time.perf_counter() - self._start, own, worker, _sample_gpu()[1]))
+            if self._stop.wait(_INTERVAL_SECONDS):
+                return
+
+
+def _process_gib(process_id: int) -> float:
+    # The process may have ended in the meantime.
+    with suppress(OSError, ValueError):
+        lines = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace").splitlines()
+        return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0) / 2**20
+    return 0.0
+
+
+def _children(process_id: int) -> list[int]:
+    children: list[int] = []
+    with suppress(OSError, ValueError):
+        for task in Path(f"/proc/{process_id}/task").iterdir():
+            children += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+    return children
