@@ -366,7 +366,7 @@ def make_reading(run: RunStore, level: str, pair: Pair, reading: Reading, random
         write_neighbor_rows(run, level, pair, np.arange(rows), distances, indices, reading)
         finish_neighbors(run, level, pair, {"method": "exact", "recall": 1.0, "sample": 0}, reading)
     outliers = random.choice(rows, round(OUTLIER_SHARE * rows), replace=False)
-    write_manifest(run.path, level, pair, reading, manifest(pair.query, outliers, distances), pa.schema([]))
+    write_manifest(run.path, level, pair, reading, [manifest(pair.query, outliers, distances)], pa.schema([]))
     p = np.linspace(0, 1, rows)
     write_scores(run.path, level, pair, reading, np.arange(rows), distances[:, 4], p, p <= 0.1, p.astype(np.float32))
     return len(outliers)

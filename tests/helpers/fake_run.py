@@ -466,7 +466,7 @@ def _write_reading(
     distances: NDArray[np.float32],
 ) -> None:
     """Write what a reading lists, and the scores of all images."""
-    write_manifest(run.path, level, pair, reading, manifest, pa.schema([]))
+    write_manifest(run.path, level, pair, reading, [manifest], pa.schema([]))
     write_kinds(run.path, level, pair, reading, [""], np.zeros(run.record.datasets[pair.query].listed, np.int64))
     p = np.linspace(0.001, 1, len(rows))
     write_scores(run.path, level, pair, reading, rows, distances[rows, -1], p, p <= 0.1, p.astype(np.float32))

@@ -1,17 +1,17 @@
 """One list per ordered pair over all levels: where an image stands out, corrected for having looked at every level."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
 from gapscope.compare.outlier_scores import OutlierScores
-from gapscope.compare.outlier_table import group_names
+from gapscope.compare.outlier_table import TABLE_ROWS, group_names
 from gapscope.store.groups import ImageGroups
+from gapscope.store.index import SourceMetadata
 from gapscope.store.metrics import AcrossLevelsCounts
 
 
@@ -63,15 +63,15 @@ class AcrossLevels:
         p = np.minimum(1.0, len(self.levels) * self.p)
         return p, q_values(p, self.first)
 
-    def table(self, metadata: pa.Table, max_rows: int | None) -> pd.DataFrame:
-        """Return the images that any level lists, the surest first.
+    def tables(self, metadata: SourceMetadata, max_rows: int | None) -> Iterator[pd.DataFrame]:
+        """Yield the images that any level lists, the surest first, some at a time.
 
         `p` is the smallest of the levels' p-values times the number of levels (Bonferroni), and `q` its q-value over
         all query groups: where q <= fdr, the expected share of false entries is bounded for all levels together. What
         one level alone lists may have a larger q here, and has `within_fdr` false.
 
         Args:
-            metadata: uri of the query's images, and the columns of their source, by row.
+            metadata: of the query.
             max_rows: rows to return at most; all where None.
         """
         p, q = self._corrected()
@@ -80,12 +80,23 @@ class AcrossLevels:
         n_levels = self.listed[group[positions]].sum(axis=1)
         order = np.lexsort((positions, group[positions], -n_levels, p[group[positions]], q[group[positions]]))
         positions = positions[order[:max_rows]]
-        rows, group = self.groups.rows[positions], group[positions]
+        for first in range(0, max(1, len(positions)), TABLE_ROWS):
+            yield self._table(first, positions[first : first + TABLE_ROWS], p, q, metadata)
+
+    def _table(
+        self,
+        first: int,
+        positions: NDArray[np.int64],
+        p: NDArray[np.float64],
+        q: NDArray[np.float64],
+        metadata: SourceMetadata,
+    ) -> pd.DataFrame:
+        rows, group = self.groups.rows[positions], self.groups.group[positions]
         own: pd.DataFrame = metadata.take(rows).to_pandas()
         names = np.array(self.levels, dtype=object)
         table = pd.DataFrame(
             {
-                "rank": np.arange(1, len(positions) + 1),
+                "rank": np.arange(first + 1, first + len(positions) + 1),
                 "uri": own["uri"],
                 "row": rows,
                 "levels": pd.Series([names[listed].tolist() for listed in self.listed[group]], dtype=object),
@@ -96,7 +107,7 @@ class AcrossLevels:
             }
         )
         if not self.groups.counts_images:
-            table["group"] = group_names(self.groups, positions, metadata)
+            table["group"] = pd.Series(group_names(self.groups, group, metadata), dtype=object)
         whole: pd.DataFrame = pd.concat([table, own.drop(columns="uri")], axis=1)
         return whole
 

@@ -14,6 +14,7 @@ from scipy.sparse.csgraph import connected_components
 from gapscope.compare.near import NEAR, typical_spacing
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
+from gapscope.store.index import SourceMetadata
 from gapscope.store.manifests import duplicates_path, write_table
 from gapscope.store.metrics import DuplicateCounts, DuplicateMetrics
 from gapscope.store.neighbors import read_group_neighbor_rows, read_neighbor_rows
@@ -42,7 +43,7 @@ _TILE_ROWS = 65536
 
 
 def write_duplicates(
-    run: RunStore, metadata: Mapping[str, pa.Table], groups: Mapping[str, ImageGroups]
+    run: RunStore, metadata: Mapping[str, SourceMetadata], groups: Mapping[str, ImageGroups]
 ) -> DuplicateMetrics:
     """Write every pair of images that are the same or nearly, and return how many there are.
 
@@ -57,7 +58,7 @@ def write_duplicates(
 
     Args:
         run: the run.
-        metadata: per dataset, the uris of its images by row.
+        metadata: of every dataset.
         groups: per dataset, which images belong together.
 
     Returns:
@@ -66,7 +67,7 @@ def write_duplicates(
         dataset, images with a copy in their own group.
     """
     starts = {name: part.start for name, part in run.record.row_slices.items()}
-    total = sum(map(len, metadata.values()))
+    total = run.record.listed
     levels = run.levels[-_N_LEVELS:]
     repeated = {name: np.ones(len(own.rows), bool) for name, own in groups.items()}
     candidates = _candidates(run, levels[0], starts, total, groups, repeated)
@@ -145,7 +146,7 @@ def _is_own_group(own: ImageGroups, tile: slice, indices: NDArray[np.int64]) -> 
 
 
 def _table(
-    candidates: NDArray[Any], starts: Mapping[str, int], metadata: Mapping[str, pa.Table], total: int
+    candidates: NDArray[Any], starts: Mapping[str, int], metadata: Mapping[str, SourceMetadata], total: int
 ) -> pd.DataFrame:
     first, second = candidates["pair"] // total, candidates["pair"] % total
     graph = coo_array((np.ones(len(candidates), bool), (first, second)), shape=(total, total))
@@ -174,7 +175,7 @@ def _images(table: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
 
 
 def _image_columns(
-    prefix: str, positions: NDArray[np.int64], starts: Mapping[str, int], metadata: Mapping[str, pa.Table]
+    prefix: str, positions: NDArray[np.int64], starts: Mapping[str, int], metadata: Mapping[str, SourceMetadata]
 ) -> dict[str, NDArray[Any]]:
     first_rows = np.array(list(starts.values()))
     dataset = np.searchsorted(first_rows, positions, side="right") - 1
@@ -182,7 +183,7 @@ def _image_columns(
     uris = np.empty(len(positions), dtype=object)
     for number, name in enumerate(starts):
         own = np.flatnonzero(dataset == number)
-        uris[own] = metadata[name]["uri"].take(pa.array(rows[own])).to_pylist()
+        uris[own] = metadata[name].uris(rows[own])
     return {
         f"{prefix}dataset": np.array(list(starts), dtype=object)[dataset],
         f"{prefix}uri": uris,

@@ -2,36 +2,35 @@
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 
 from gapscope.compare.outlier_scores import OutlierScores
-from gapscope.compare.outlier_table import rank_groups
+from gapscope.compare.outlier_table import group_names, rank_groups
+from gapscope.store.index import SourceMetadata
 from gapscope.store.metrics import RankedGroup
 
 _MIN_ROWS = 1000
 _RANKING = 20
 
 
-def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Table) -> pd.DataFrame:
+def group_table(scores: OutlierScores, max_outliers: int | None, metadata: SourceMetadata) -> pd.DataFrame:
     """Return a row per group: all that are listed, and at least the first thousand of the ranking.
 
     Args:
         scores: of the level and pair.
         max_outliers: largest number of rows; None for no limit.
-        metadata: uri of the query's images, by row.
+        metadata: of the query.
     """
     listed = int(np.count_nonzero(scores.listed))
     rows = max(listed, _MIN_ROWS) if max_outliers is None else min(max(listed, _MIN_ROWS), max_outliers)
     numbers = rank_groups(scores)[:rows]
-    uris = metadata["uri"]
     return pd.DataFrame(
         {
             "rank": np.arange(1, len(numbers) + 1),
-            "group": [scores.groups.name(int(number), uris) for number in numbers],
+            "group": group_names(scores.groups, numbers, metadata),
             "listed": scores.listed[numbers],
             "reason": scores.reason[numbers],
             "images": scores.groups.lengths[numbers],
-            "uri": uris.take(pa.array(scores.groups.representative_rows[numbers])).to_pandas(),
+            "uri": metadata.uris(scores.groups.representative_rows[numbers]),
             "row": scores.groups.representative_rows[numbers],
             "score": scores.group_score[numbers],
             "distance": scores.group_distance[numbers],
@@ -40,20 +39,20 @@ def group_table(scores: OutlierScores, max_outliers: int | None, metadata: pa.Ta
     )
 
 
-def ranking(scores: OutlierScores, metadata: pa.Table) -> list[RankedGroup]:
+def ranking(scores: OutlierScores, metadata: SourceMetadata) -> list[RankedGroup]:
     """Return the first groups of the ranking, as metrics.json has them."""
     numbers = rank_groups(scores)[:_RANKING]
-    uris = metadata["uri"]
     rows = scores.groups.representative_rows
+    names, uris = group_names(scores.groups, numbers, metadata), metadata.uris(rows[numbers])
     return [
         {
-            "group": scores.groups.name(number, uris),
-            "uri": str(uris[int(rows[number])]),
+            "group": name,
+            "uri": uri,
             "row": int(rows[number]),
             "images": int(scores.groups.lengths[number]),
             "p": float(scores.p[number]),
             "q": float(scores.q[number]),
             "score": float(scores.group_score[number]) if np.isfinite(scores.group_score[number]) else None,
         }
-        for number in numbers.tolist()
+        for number, name, uri in zip(numbers.tolist(), names, uris, strict=True)
     ]

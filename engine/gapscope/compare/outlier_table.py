@@ -1,5 +1,7 @@
 """The rows of an outlier manifest, from the scores of a level and ordered pair."""
 
+from collections.abc import Callable, Iterator
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -7,20 +9,32 @@ from numpy.typing import NDArray
 
 from gapscope.compare.outlier_scores import OutlierScores
 from gapscope.store.groups import ImageGroups
+from gapscope.store.index import SourceMetadata
 
 SATURATED = 0.5
 """Where more than this share is listed, nearly everything differs, and the list is in the order of distance."""
 
+TABLE_ROWS = 2**16
+"""Rows of a manifest that are in memory at a time."""
 
-def rank_groups(scores: OutlierScores) -> NDArray[np.int64]:
-    """Return the numbers of all groups, listed or not, the surest first, and of equally sure ones the farthest.
+
+def rank_groups(scores: OutlierScores, numbers: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+    """Return the numbers of groups, the surest first, and of equally sure ones the farthest.
 
     Where more than half of the groups are listed, the farthest come first: a count that is 0 of 30 for nearly all
     images orders nothing.
+
+    Args:
+        scores: of the level and pair.
+        numbers: ascending numbers of the groups to rank; all by default.
     """
+    if numbers is None:
+        numbers = np.arange(len(scores.groups))
     is_saturated = np.mean(scores.listed) > SATURATED
-    keys = (-scores.group_score,) if is_saturated else (-scores.group_score, scores.p, scores.q)
-    return np.lexsort((np.arange(len(scores.groups)), *keys))
+    farthest = -scores.group_score[numbers]
+    if is_saturated:
+        return numbers[np.lexsort((numbers, farthest))]
+    return numbers[np.lexsort((numbers, farthest, scores.p[numbers], scores.q[numbers]))]
 
 
 def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int = 0) -> NDArray[np.int64]:
@@ -33,43 +47,62 @@ def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int
         max_outliers: largest number of images.
         unlisted: where nothing is listed, how many of the first images of the order to return.
     """
-    chosen = np.flatnonzero(scores.of_images(scores.listed))
-    if not len(chosen) and unlisted:
-        chosen = np.arange(len(scores.rows))
+    listed = np.flatnonzero(scores.listed)
+    if not len(listed) and unlisted:
+        listed = np.arange(len(scores.groups))
         max_outliers = unlisted if max_outliers is None else min(unlisted, max_outliers)
-    place = np.argsort(rank_groups(scores), kind="stable")
-    order = np.lexsort((scores.rows[chosen], -scores.score[chosen], scores.of_images(place, chosen)))
-    return chosen[order[:max_outliers]]
+    ranked = rank_groups(scores, listed)
+    if scores.groups.counts_images:
+        return scores.groups.representative[ranked[:max_outliers]]
+    place = np.full(len(scores.groups), -1, np.int64)
+    place[ranked] = np.arange(len(ranked))
+    chosen = np.flatnonzero(place[scores.groups.group] >= 0)
+    order = np.lexsort((scores.rows[chosen], -scores.score[chosen], place[scores.groups.group[chosen]]))
+    return np.asarray(chosen[order[:max_outliers]])
 
 
-def outlier_table(
+def outlier_tables(
     scores: OutlierScores,
     positions: NDArray[np.int64],
-    metadata: pa.Table,
-    nearest: NDArray[np.int64],
-    reference_uris: pa.ChunkedArray,
-    coordinates: NDArray[np.float32],
-    clusters: NDArray[np.int32],
-) -> pd.DataFrame:
-    """Return the manifest's rows for images that are listed.
+    metadata: SourceMetadata,
+    reference: SourceMetadata,
+    read_nearest: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    read_map: Callable[[NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.int32]]],
+) -> Iterator[pd.DataFrame]:
+    """Yield the manifest's rows for images that are listed, some at a time; one empty table where there are none.
 
     Args:
         scores: of the level and pair.
-        positions: of the m images, in the order of their rank.
-        metadata: uri of the query dataset's images, and the columns of their source, by row.
-        nearest: (m, k) rows of each image's nearest in the reference, -1 where there is none.
-        reference_uris: of the reference, by row.
-        coordinates: (m, 3) on the level's map.
-        clusters: (m,) on the level's map.
+        positions: of the images, in the order of their rank.
+        metadata: of the query.
+        reference: of the reference.
+        read_nearest: returns, for rows of the query, the rows (m, k) of their nearest in the reference, -1 for none.
+        read_map: returns, for rows of the query, their coordinates (m, 3) and clusters (m,) on the level's map.
     """
+    for first in range(0, max(1, len(positions)), TABLE_ROWS):
+        part = positions[first : first + TABLE_ROWS]
+        rows = scores.rows[part]
+        yield _outlier_table(scores, first, part, metadata, reference, read_nearest(rows), *read_map(rows))
+
+
+def _outlier_table(
+    scores: OutlierScores,
+    first: int,
+    positions: NDArray[np.int64],
+    metadata: SourceMetadata,
+    reference: SourceMetadata,
+    nearest: NDArray[np.int64],
+    coordinates: NDArray[np.float32],
+    clusters: NDArray[np.int32],
+) -> pd.DataFrame:
     rows = scores.rows[positions]
     own: pd.DataFrame = metadata.take(rows).to_pandas()
     exists = nearest >= 0
-    uris = np.array(reference_uris.take(pa.array(nearest[exists])).to_pylist(), dtype=object)
+    uris = np.array(reference.uris(nearest[exists]), dtype=object)
     neighbors = [part.tolist() for part in np.split(uris, np.cumsum(exists.sum(axis=1))[:-1])] if len(rows) else []
     table = pd.DataFrame(
         {
-            "rank": np.arange(1, len(rows) + 1),
+            "rank": np.arange(first + 1, first + len(rows) + 1),
             "uri": own["uri"],
             "row": rows,
             "listed": scores.of_images(scores.listed, positions),
@@ -87,12 +120,13 @@ def outlier_table(
         }
     )
     if not scores.groups.counts_images:
-        table["group"] = group_names(scores.groups, positions, metadata)
+        table["group"] = pd.Series(group_names(scores.groups, scores.groups.group[positions], metadata), dtype=object)
     return pd.concat([table, own.drop(columns="uri")], axis=1)
 
 
-def group_names(groups: ImageGroups, positions: NDArray[np.int64], metadata: pa.Table) -> "pd.Series[str]":
-    """Return the name of each image's group."""
-    numbers, inverse = np.unique(groups.group[positions], return_inverse=True)
-    names = np.array([groups.name(number, metadata["uri"]) for number in numbers.tolist()], dtype=object)
-    return pd.Series(names[inverse], dtype=object)
+def group_names(groups: ImageGroups, numbers: NDArray[np.int64], metadata: SourceMetadata) -> list[str]:
+    """Return the names of groups by number; the uri of its image for one that has none."""
+    if groups.names is None:
+        return metadata.uris(groups.representative_rows[numbers])
+    names: list[str] = groups.names.take(pa.array(numbers)).to_pylist()
+    return names

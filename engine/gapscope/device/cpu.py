@@ -114,12 +114,12 @@ class Cpu:
             sample_size=PART_SAMPLE,
         )
 
-    def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
-        """Return an exact search, or one of a faiss IVF index where the reference is large."""
+    def neighbor_search(self, reference: EmbeddingView, k: int, *, many: bool = False) -> Search:
+        """Return an exact search, or one of a faiss index where the reference is large."""
         device = torch.device("cpu")
-        if len(reference) < _IVF_FROM:
+        if len(reference) < (_FAST_SCAN_FROM if many else _IVF_FROM):
             return lambda query: exact_neighbors(query, reference, k, same=False, device=device)
-        return ivf_search(reference, k, build_index=FaissIvf, device=device)
+        return ivf_search(reference, k, build_index=FaissFastScan if many else FaissIvf, device=device)
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:
         """Divide half of the memory that this process may use by umap-learn's memory per point."""

@@ -158,8 +158,9 @@ class Cuda:
         """Search like `neighbors`: a part is mostly small enough for an exact search."""
         return _neighbors(query, reference, k, same=same, min_recall=PART_RECALL)
 
-    def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
+    def neighbor_search(self, reference: EmbeddingView, k: int, *, many: bool = False) -> Search:
         """Return an exact search, or one of a cuVS IVF index where the reference is large and memory has room."""
+        del many
         device = torch.device("cuda")
         if len(reference) >= _IVF_FROM:
             with suppress(MemoryError), _memory_errors():

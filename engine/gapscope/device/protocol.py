@@ -98,7 +98,7 @@ class Device(Hashable, Protocol):
         See `gapscope.neighbors.partition` for what a part is.
         """
 
-    def neighbor_search(self, reference: EmbeddingView, k: int) -> Search:
+    def neighbor_search(self, reference: EmbeddingView, k: int, *, many: bool = False) -> Search:
         """Prepare `reference` once for many searches, and return the function that does one.
 
         What that finds for a query does not depend on the other queries.
@@ -106,6 +106,7 @@ class Device(Hashable, Protocol):
         Args:
             reference: the vectors among which neighbors are searched.
             k: number of neighbors.
+            many: take the search that is fastest for a million queries.
         """
 
     def max_layout_points(self, n_neighbors: int, processes_per_host: int) -> int:

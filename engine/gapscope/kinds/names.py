@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.stats import norm
 
 from gapscope.store.groups import ImageGroups, ranges
-from gapscope.store.index import PREFIX
+from gapscope.store.index import PREFIX, SourceMetadata
 
 _MAX_VALUES = 100_000
 _MAX_DEPTH = 6
@@ -42,17 +42,20 @@ class Labels:
     source: str
     values: Sequence[str]
     group: NDArray[np.int64]
-    value: NDArray[np.int64]
+    value: NDArray[np.integer]
 
     @classmethod
-    def of(cls, source: str, values: pa.Array) -> "Labels | None":
-        """Return the labels of groups that have one each, from text per group; None where that cannot name a kind."""
-        encoded = values.dictionary_encode()
-        if not 1 < len(encoded.dictionary) <= _MAX_VALUES:
+    def of(cls, source: str, values: Sequence[str], codes: NDArray[np.int32]) -> "Labels | None":
+        """Return the labels of groups that have one each, by number, -1 for none; None where they cannot name a kind.
+
+        Example:
+            >>> Labels.of("folder", ["cat", "dog"], np.array([0, 1, -1], np.int32)).group.tolist()
+            [0, 1]
+        """
+        if not 1 < len(values) <= _MAX_VALUES:
             return None
-        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
         group = np.flatnonzero(codes >= 0)
-        return cls(source, encoded.dictionary.to_pylist(), group, codes[group])
+        return cls(source, values, group, codes[group])
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
@@ -68,27 +71,26 @@ class Labels:
 
 
 def read_labels(
-    metadata: pa.Table, groups: ImageGroups, annotations: pa.Table | None, *, objects: bool
+    metadata: SourceMetadata, groups: ImageGroups, annotations: pa.Table | None, *, objects: bool
 ) -> list[Labels]:
     """Return every respect in which a dataset's groups have labels: columns of text, folders, COCO categories.
 
     Args:
-        metadata: uri and the source's columns of the dataset's images, by row.
+        metadata: uri and the source's columns of the dataset's images.
         groups: of the dataset; a group has the labels of its representative.
         annotations: of the dataset, as `read_annotations` returns them; None if it has none.
         objects: whether the images are annotated objects.
     """
-    table = metadata.take(pa.array(groups.representative_rows))
-    found = [
-        Labels.of(
-            _source_of(name, is_object=objects and annotations is not None),
-            table[name].combine_chunks().cast(pa.large_string()),
-        )
-        for name in table.column_names
-        if name.startswith(PREFIX) and not _is_number(table.schema.field(name).type)
-    ]
-    uris = table["uri"].combine_chunks().cast(pa.large_string())
-    found += [Labels.of("folder", folders) for folders in _folders(uris)]
+    rows = groups.representative_rows
+    found = []
+    for name in metadata.names:
+        if _is_number(metadata.schema.field(name).type):
+            continue
+        encoded = metadata.codes(name, rows, _MAX_VALUES)
+        if encoded is not None:
+            codes, values = encoded
+            found.append(Labels.of(_source_of(name, is_object=objects and annotations is not None), values, codes))
+    found += _folders(metadata, rows)
     if annotations is not None and not objects:
         found.append(_categories(groups, annotations))
     return [labels for labels in found if labels is not None]
@@ -104,18 +106,21 @@ def _is_number(kind: pa.DataType) -> bool:
     return bool(pa.types.is_floating(kind) or pa.types.is_integer(kind))
 
 
-def _folders(uris: pa.Array) -> Iterator[pa.Array]:
+def _folders(metadata: SourceMetadata, rows: NDArray[np.int64]) -> Iterator[Labels | None]:
     """Yield the folder of each image below the folder that holds all of them: the uppermost, the two uppermost, ..."""
-    encoded = pc.replace_substring_regex(uris, r"/?[^/]*$", "").dictionary_encode()
-    if not 1 < len(encoded.dictionary) <= _MAX_VALUES:
+    encoded = metadata.codes("uri", rows, _MAX_VALUES, lambda uris: pc.replace_substring_regex(uris, r"/?[^/]*$", ""))
+    if encoded is None or len(encoded[1]) < 2:
         return
-    paths = [path.split("/") for path in encoded.dictionary.to_pylist()]
+    codes, folders = encoded
+    paths = [path.split("/") for path in folders]
     shared = 0
     while all(len(path) > shared and path[shared] == paths[0][shared] for path in paths):
         shared += 1
     for depth in range(1, _MAX_DEPTH + 1):
-        cut = pa.array(["/".join(path[shared : shared + depth]) or None for path in paths], pa.large_string())
-        yield cut.take(encoded.indices)
+        number: dict[str, int] = {}
+        cut = ["/".join(path[shared : shared + depth]) for path in paths]
+        of_folder = np.array([number.setdefault(text, len(number)) if text else -1 for text in cut], np.int32)
+        yield Labels.of("folder", list(number), of_folder[codes])
         if all(len(path) <= shared + depth for path in paths):
             return
 
@@ -148,7 +153,7 @@ def name_kind(labels: Sequence[Labels], members: NDArray[np.int64], groups: int)
         groups: number of groups of the dataset.
 
     Example:
-        >>> folder = Labels.of("folder", pa.array(["cat"] * 5 + ["brick"] * 95))
+        >>> folder = Labels.of("folder", ["cat", "brick"], np.repeat([0, 1], [5, 95]).astype(np.int32))
         >>> name_kind([folder], np.arange(5), 100)
         Name(text='cat', source='folder')
     """

@@ -15,12 +15,21 @@ _CHUNK_ROWS = 2**18
 class Interpolator:
     """A map, prepared once to place any number of images on it: `interpolate_coordinates` with one reference."""
 
-    def __init__(self, reference: EmbeddingView, coordinates: NDArray[np.float32], device: Device) -> None:
-        """Index m images that are on the map, and their coordinates (m, 3)."""
+    def __init__(
+        self, reference: EmbeddingView, coordinates: NDArray[np.float32], device: Device, *, many: bool = False
+    ) -> None:
+        """Index m images that are on the map, and their coordinates (m, 3).
+
+        Args:
+            reference: the images.
+            coordinates: (m, 3).
+            device: where to search for neighbors.
+            many: whether a million images and more are to be placed.
+        """
         k = min(_REACH_NEIGHBORS + 1, len(coordinates))
         self._reach = KDTree(coordinates).query(coordinates, k=[k], workers=-1)[0][:, 0]
         self._coordinates = coordinates
-        self._search = device.neighbor_search(reference, min(_NEAREST + 1, len(reference)))
+        self._search = device.neighbor_search(reference, min(_NEAREST + 1, len(reference)), many=many)
 
     def __call__(self, query: EmbeddingView) -> NDArray[np.float32]:
         """Return the coordinates (n, 3) of each query image."""

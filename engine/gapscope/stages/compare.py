@@ -31,7 +31,7 @@ from gapscope.store import checksums, classes, gaps, metrics
 from gapscope.store.cause_metrics import Cause, WantedColumn
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
-from gapscope.store.index import read_entries, read_index, read_source_metadata, rows_rejected
+from gapscope.store.index import SourceMetadata, read_entries, read_index, rows_rejected
 from gapscope.store.location import relative_name
 from gapscope.store.manifests import write_across_levels
 from gapscope.store.metrics import (
@@ -61,7 +61,7 @@ def compare_datasets(
     """
     # Until the last of these files is written, they do not agree.
     (run.path / checksums.NAME).unlink(missing_ok=True)
-    metadata = {name: read_source_metadata(run, name) for name in run.record.datasets}
+    metadata = {name: SourceMetadata.open(run, name) for name in run.record.datasets}
     groups = read_all_groups(run)
     limits = {pair: _limit(groups, pair, settings) for pair in run.pairs}
     few = {pair for pair, limit in limits.items() if limit.few}
@@ -77,17 +77,14 @@ def compare_datasets(
         for pair in run.pairs
     }
     with progress.task("outliers", len(run.levels) * len(run.pairs) * len(settings.readings_compared), "pair") as task:
-        for number, name in enumerate(run.levels):
-            levels[name], scores = compare_level(
-                run, name, groups, metadata, settings, device, few, levels, nominations, task
+        for name in run.levels:
+            levels[name] = compare_level(
+                run, name, groups, metadata, settings, device, few, levels, nominations, across_levels, task
             )
-            for pair, own in scores.items():
-                across_levels.setdefault(pair, AcrossLevels.of(own, run.levels)).add(number, own)
     if settings.reads("as-is"):
         for pair, across in across_levels.items():
-            own_metadata = metadata[pair.query]
-            table = across.table(own_metadata, settings.max_outliers)
-            write_across_levels(run.path, pair, table, own_metadata.schema)
+            own = metadata[pair.query]
+            write_across_levels(run.path, pair, across.tables(own, settings.max_outliers), own.schema)
     of_images = read_image_classes(run, groups)
     _write_classes(run, groups, of_images, levels, progress)
     probes = probe_pairs(run, groups, of_images, device, progress)

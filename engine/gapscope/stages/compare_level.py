@@ -4,9 +4,9 @@ from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 
+from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.clusters import cluster_metrics, typical_images
 from gapscope.compare.content import content_agreement
 from gapscope.compare.group_table import group_table, ranking
@@ -20,7 +20,7 @@ from gapscope.compare.metrics import (
 )
 from gapscope.compare.near import typical_spacing
 from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_outliers
-from gapscope.compare.outlier_table import outlier_table, rank_outliers
+from gapscope.compare.outlier_table import outlier_tables, rank_outliers
 from gapscope.compare.style_aside import MIN_CONTENT, Residual, with_basis
 from gapscope.device import Device
 from gapscope.kinds.nominations import Nominations
@@ -29,7 +29,8 @@ from gapscope.progress import Task
 from gapscope.settings import CompareSettings, Reading
 from gapscope.store.datasets import Pair, all_pairs
 from gapscope.store.groups import ImageGroups
-from gapscope.store.layouts import layout_info, read_layout
+from gapscope.store.index import SourceMetadata
+from gapscope.store.layouts import layout_info, read_clusters, read_layout_rows
 from gapscope.store.manifests import remove_groups_manifest, write_groups_manifest, write_manifest
 from gapscope.store.metrics import (
     ClusterMetrics,
@@ -43,7 +44,7 @@ from gapscope.store.neighbors import neighbor_search_info, read_nearest
 from gapscope.store.run_store import RunStore
 from gapscope.store.scores import write_scores
 
-_Metadata = Mapping[str, pa.Table]
+_Metadata = Mapping[str, SourceMetadata]
 
 RANKED = 1000
 """Images of the ranking that a manifest style aside holds where nothing is listed."""
@@ -59,9 +60,10 @@ def compare_level(
     few: Set[Pair],
     finer: Mapping[str, LevelMetrics],
     nominations: Mapping[Pair, Nominations],
+    across_levels: dict[Pair, AcrossLevels],
     task: Task,
-) -> tuple[LevelMetrics, dict[Pair, OutlierScores]]:
-    """Write a level's manifests and tables of scores, and return its numbers and the scores as it is.
+) -> LevelMetrics:
+    """Write a level's manifests and tables of scores, and return its numbers.
 
     The numbers as it is are always computed; its tables are written where that reading lists.
 
@@ -69,16 +71,16 @@ def compare_level(
         run: the run.
         name: the level's name.
         groups: per dataset, which images belong together.
-        metadata: per dataset, the uri and the source's columns of its images, by row.
+        metadata: of every dataset.
         settings: of the comparison.
         device: where the distances of whole datasets are computed.
         few: pairs with too few groups to be sure of any, which get a ranking.
         finer: the numbers of all finer levels.
         nominations: per pair, gets what every reading lists.
+        across_levels: per pair, gets what this level says of each image as it is.
         task: is told of every pair that is done.
     """
     level = _Level.open(run, name, groups, settings, "as-is")
-    scores: dict[Pair, OutlierScores] = {}
     pairs: dict[Pair, PairMetrics] = {}
     for pair in _unordered(run.pairs):
         for side, (own, measures) in _tested(level, pair, device).items():
@@ -87,8 +89,10 @@ def compare_level(
             pairs[side] = _pair_metrics(side, own, measures)
             if side in few:
                 pairs[side]["ranking"] = ranking(own, metadata[side.query])
-            scores[side] = own
             nominations[side].add(name, "as-is", own)
+            if side not in across_levels:
+                across_levels[side] = AcrossLevels.of(own, run.levels)
+            across_levels[side].add(run.levels.index(name), own)
             task.advance(1)
     style_aside: dict[Pair, StyleAsideMetrics] = {}
     if settings.reads("style-aside"):
@@ -109,7 +113,7 @@ def compare_level(
             pair.name: neighbor_search_info(run, name, pair, "style-aside") for pair in run.record.style_aside_pairs
         },
         "layout": layout_info(run, name),
-    }, scores
+    }
 
 
 def _compare_style_aside(
@@ -182,8 +186,6 @@ class _Level:
         radius: per dataset, the distance of each image to the k-th nearest other group of its own dataset.
         spacing: per dataset, the typical distance of an image to the nearest other group.
         split_precision: per dataset, the precision between its halves.
-        coordinates: per dataset, the coordinates on the map by row.
-        clusters: per dataset, the clusters by row.
     """
 
     run: RunStore
@@ -196,8 +198,6 @@ class _Level:
     radius: Mapping[str, NDArray[np.float32]]
     spacing: Mapping[str, float]
     split_precision: Mapping[str, float | None]
-    coordinates: Mapping[str, NDArray[np.float32]]
-    clusters: Mapping[str, NDArray[np.int32]]
 
     @classmethod
     def open(
@@ -208,7 +208,6 @@ class _Level:
         settings: CompareSettings,
         reading: Reading,
     ) -> "_Level":
-        coordinates, clusters = read_layout(run, level)
         parts = run.record.row_slices
         compared = list(dict.fromkeys(name for pair in run.pairs for name in pair))
         views = {name: open_view(run, name, level, reading) for name in parts}
@@ -227,8 +226,6 @@ class _Level:
             split_precision={
                 name: split_precision(run, level, samples[name].rows, name, k, reading) for name in compared
             },
-            coordinates={name: coordinates[part] for name, part in parts.items()},
-            clusters={name: clusters[part] for name, part in parts.items()},
         )
 
     def score_outliers(self, pair: Pair) -> OutlierScores:
@@ -241,18 +238,15 @@ def _write_tables(level: _Level, pair: Pair, scores: OutlierScores, metadata: _M
     query, reference = pair
     run, max_outliers = level.run.path, level.settings.max_outliers
     positions = rank_outliers(scores, max_outliers, RANKED if level.reading == "style-aside" else 0)
-    rows = scores.rows[positions]
-    _, nearest = read_nearest(level.run, level.name, pair, rows, level.settings.k, level.reading)
-    table = outlier_table(
+    tables = outlier_tables(
         scores,
         positions,
         metadata[query],
-        nearest,
-        metadata[reference]["uri"],
-        level.coordinates[query][rows],
-        level.clusters[query][rows],
+        metadata[reference],
+        lambda rows: read_nearest(level.run, level.name, pair, rows, level.settings.k, level.reading)[1],
+        lambda rows: read_layout_rows(level.run, level.name, query, rows),
     )
-    write_manifest(run, level.name, pair, level.reading, table, metadata[query].schema)
+    write_manifest(run, level.name, pair, level.reading, tables, metadata[query].schema)
     write_scores(
         run,
         level.name,
@@ -337,7 +331,7 @@ def _style_aside_metrics(
 
 
 def _clusters(level: _Level, metadata: _Metadata) -> ClusterMetrics:
-    labels = {name: level.clusters[name][view.rows] for name, view in level.views.items()}
+    labels = {name: read_clusters(level.run, level.name, name)[view.rows] for name, view in level.views.items()}
     radius: dict[str, NDArray[np.float32]] = {}
 
     def typical(dataset: str, cluster: int) -> list[str]:
@@ -345,8 +339,7 @@ def _clusters(level: _Level, metadata: _Metadata) -> ClusterMetrics:
             radius[dataset] = knn_radius(level.run, level.name, dataset, level.settings.k_local, level.groups[dataset])
         members = np.flatnonzero(labels[dataset] == cluster)
         members = typical_images(members, radius[dataset], level.groups[dataset].group)
-        uris: list[str] = metadata[dataset]["uri"].take(level.views[dataset].rows[members]).to_pylist()
-        return uris
+        return metadata[dataset].uris(level.views[dataset].rows[members])
 
     return cluster_metrics(labels, typical)
 

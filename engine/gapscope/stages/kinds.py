@@ -23,6 +23,7 @@ from gapscope.store.annotations import read_annotations
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import MEMBERS_SCHEMA, Gap, Gaps, Look, Picture, write_gaps, write_members
 from gapscope.store.groups import ImageGroups
+from gapscope.store.index import SourceMetadata
 from gapscope.store.manifests import ALL, write_kinds
 from gapscope.store.neighbors import read_nearest
 from gapscope.store.run_store import RunStore
@@ -52,7 +53,7 @@ def find_kinds(
     run: RunStore,
     settings: CompareSettings,
     groups: Mapping[str, ImageGroups],
-    metadata: Mapping[str, pa.Table],
+    metadata: Mapping[str, SourceMetadata],
     nominations: Mapping[Pair, Nominations],
     embed: EmbedSettings | None,
     device: Device,
@@ -64,7 +65,7 @@ def find_kinds(
         run: the run, whose manifests are written but for their kinds.
         settings: of the comparison.
         groups: per dataset, which images belong together.
-        metadata: per dataset, the uri and the source's columns of its images, by row.
+        metadata: of every dataset.
         nominations: what every level and reading lists of each pair.
         embed: the run's network, which names kinds that nothing else names; None where the embeddings are of none.
         device: where that network computes.
@@ -135,7 +136,7 @@ class _Described:
 
 
 def _describe(
-    run: RunStore, dataset: str, groups: Mapping[str, ImageGroups], metadata: Mapping[str, pa.Table]
+    run: RunStore, dataset: str, groups: Mapping[str, ImageGroups], metadata: Mapping[str, SourceMetadata]
 ) -> _Described:
     own = groups[dataset]
     # Which levels are fine and which coarse is a matter of the network: any reading tells.
@@ -160,7 +161,7 @@ def _kind(
     q: float | None,
     profile: Profile,
     groups: Mapping[str, ImageGroups],
-    metadata: Mapping[str, pa.Table],
+    metadata: Mapping[str, SourceMetadata],
     described: _Described,
 ) -> _Kind:
     own, order = groups[pair.query], described.order
@@ -170,17 +171,19 @@ def _kind(
     view = open_view(run, pair.query, level, profile.reading)
     examples = choose_examples(run, level, pair, profile.reading, own, members, view)
     name = name_kind(described.labels, members, len(own)) or Name("", "")
-    query_uris, reference_uris = (metadata[dataset]["uri"] for dataset in pair)
+    uris = metadata[pair.query].uris(examples.rows)
+    counterparts = np.unique(examples.counterparts[examples.counterparts >= 0])
+    counterpart_uris = dict(zip(counterparts.tolist(), metadata[pair.reference].uris(counterparts), strict=True))
     pictures: list[Picture] = [
         {
-            "uri": query_uris[row].as_py(),
+            "uri": uri,
             "row": row,
-            "counterpart": reference_uris[counterpart].as_py() if counterpart >= 0 else None,
+            "counterpart": counterpart_uris.get(counterpart),
             "counterpart_row": counterpart if counterpart >= 0 else None,
             "distance": round(distance, 4) if counterpart >= 0 else None,
         }
-        for row, counterpart, distance in zip(
-            examples.rows.tolist(), examples.counterparts.tolist(), examples.distances.tolist(), strict=True
+        for uri, row, counterpart, distance in zip(
+            uris, examples.rows.tolist(), examples.counterparts.tolist(), examples.distances.tolist(), strict=True
         )
     ]
     gap: Gap = {
@@ -273,14 +276,14 @@ def _in_order(found: Sequence[_Kind], mirrors: Mapping[_Kind, _Kind]) -> list[_K
 
 
 def _write_members(
-    run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups], metadata: Mapping[str, pa.Table]
+    run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups], metadata: Mapping[str, SourceMetadata]
 ) -> None:
     tables = [pa.table({name: [] for name in MEMBERS_SCHEMA.names}, schema=MEMBERS_SCHEMA)]
     for kind in found:
         dataset = kind.pair.query
         own = groups[dataset]
         rows = own.rows[own.images_of(kind.members)]
-        uris = metadata[dataset]["uri"].take(pa.array(rows)).cast(pa.string())
+        uris = metadata[dataset].take(rows, ["uri"])["uri"].combine_chunks().cast(pa.string())
         columns = [pa.array([text] * len(rows), pa.string()) for text in (kind.gap["id"], dataset)]
         tables.append(pa.table([*columns, pa.array(rows), uris], schema=MEMBERS_SCHEMA))
     write_members(run.path, pa.concat_tables(tables))

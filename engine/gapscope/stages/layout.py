@@ -117,7 +117,7 @@ class _Interpolators:
             if key not in self._kept:
                 assert fitted.positions is not None
                 reference = concat_views(open_views(job.run, job.level), fitted.positions)
-                self._kept[key] = Interpolator(reference, fitted.coordinates, job.device)
+                self._kept[key] = Interpolator(reference, fitted.coordinates, job.device, many=True)
                 while len(self._kept) > 1:
                     self._kept.popitem(last=False)
             return self._kept[key]

@@ -1,6 +1,7 @@
 """Arrays of results: created whole, checked for missing chunks, and marked done once they are on disk."""
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,6 +83,26 @@ def read_array(run: RunStore, path: str) -> NDArray[Any]:
     if lacks_chunks(run, path):
         raise DamageError(f"{run.path / path} lacks a part; see `gapscope verify {run.path}`")
     return np.asarray(run.array(path)[...])
+
+
+def take_rows(array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return rows of an array, in any order, reading a chunk at a time."""
+    if not len(rows):
+        return np.empty((0, *array.shape[1:]), array.dtype)
+    order = np.argsort(rows, kind="stable")
+    taken = take_ascending(array, rows[order])
+    values = np.empty_like(taken)
+    values[order] = taken
+    return values
+
+
+def take_ascending(array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[Any]:
+    """Return ascending rows of an array, reading a chunk at a time."""
+    if not len(rows):
+        return np.empty((0, *array.shape[1:]), array.dtype)
+    cuts = np.searchsorted(rows, np.arange(0, array.shape[0] + CHUNK_ROWS, CHUNK_ROWS))
+    parts = [rows[first:last] for first, last in pairwise(cuts) if first < last]
+    return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])
 
 
 def lacks_chunks(run: RunStore, path: str) -> bool:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import islice
 from typing import Any
@@ -19,6 +19,9 @@ from gapscope.store.atomic import replacing
 from gapscope.store.location import Location, readable, remove_tree
 from gapscope.store.run_store import RunStore
 from gapscope.store.tables import open_table, read_whole, table_writer
+
+_HELD_ROWS = 2**20
+_CODED_ROWS = 2**17
 
 GROUP_ROWS = 8192
 """Rows per row group of an index; a block never crosses the end of one, so it can be read by itself."""
@@ -230,11 +233,76 @@ def read_uris(run: RunStore, dataset: str) -> pa.Array:
     return read_index(run, dataset, ["uri"])["uri"].cast(pa.large_string()).combine_chunks()
 
 
-def read_source_metadata(run: RunStore, dataset: str) -> pa.Table:
-    """Return uri and the source's own columns, which begin with `PREFIX`, in row order."""
-    with readable(index_path(run.path, dataset), whole=False) as file:
-        own = [name for name in pq.read_schema(file).names if name.startswith(PREFIX)]
-    return read_index(run, dataset, ["uri", *own])
+class SourceMetadata:
+    """Uri and the source's own columns, which begin with `PREFIX`, of a dataset's images, by row.
+
+    Those of many images are read as they are asked for, those of few are read once.
+    """
+
+    def __init__(self, schema: pa.Schema, take: Callable[[NDArray[np.int64], list[str]], pa.Table]) -> None:
+        self.schema, self._take = schema, take
+
+    @classmethod
+    def open(cls, run: RunStore, dataset: str) -> "SourceMetadata":
+        """Return the metadata of a dataset of a run."""
+        with readable(index_path(run.path, dataset), whole=False) as file:
+            schema = pq.read_schema(file)
+        own = pa.schema([field for field in schema if field.name == "uri" or field.name.startswith(PREFIX)])
+        if run.record.datasets[dataset].listed > _HELD_ROWS:
+            return cls(own, lambda rows, names: take_rows(run, dataset, rows, names))
+        held: list[pa.Table] = []
+
+        def take(rows: NDArray[np.int64], names: list[str]) -> pa.Table:
+            if not held:
+                held.append(read_index(run, dataset, own.names))
+            return held[0].select(names).take(pa.array(rows))
+
+        return cls(own, take)
+
+    @classmethod
+    def of_table(cls, table: pa.Table) -> "SourceMetadata":
+        """Return the metadata that a table holds."""
+        return cls(table.schema, lambda rows, names: table.select(names).take(pa.array(rows)))
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the source's own columns."""
+        return [name for name in self.schema.names if name != "uri"]
+
+    def take(self, rows: NDArray[np.int64], columns: Sequence[str] | None = None) -> pa.Table:
+        """Return some rows, in their order, or some columns of them."""
+        return self._take(rows, self.schema.names if columns is None else list(columns))
+
+    def uris(self, rows: NDArray[np.int64]) -> list[str]:
+        """Return the uris of some rows, in their order."""
+        uris: list[str] = self.take(rows, ["uri"])["uri"].to_pylist()
+        return uris
+
+    def codes(
+        self,
+        column: str,
+        rows: NDArray[np.int64],
+        max_values: int | None = None,
+        text_of: Callable[[pa.Array], pa.Array] = lambda texts: texts,
+    ) -> tuple[NDArray[np.int32], list[str]] | None:
+        """Return the number of each row's value, -1 for none, and the values, as text, in the order in which they come.
+
+        Args:
+            column: the column's name.
+            rows: ascending.
+            max_values: with more values than these the answer is None.
+            text_of: what to make of the column's texts.
+        """
+        codes, numbers = np.full(len(rows), -1, np.int32), dict[str, int]()
+        for start in range(0, len(rows), _CODED_ROWS):
+            part = self.take(rows[start : start + _CODED_ROWS], [column])[column].combine_chunks()
+            encoded = text_of(part.cast(pa.large_string())).dictionary_encode()
+            own = [numbers.setdefault(text, len(numbers)) for text in encoded.dictionary.to_pylist()]
+            if max_values is not None and len(numbers) > max_values:
+                return None
+            index = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+            codes[start : start + len(index)] = np.array([*own, -1], np.int32)[index]
+        return codes, list(numbers)
 
 
 def rows_read(run: RunStore, dataset: str) -> NDArray[np.int64]:

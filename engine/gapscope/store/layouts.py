@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.store import checksums, metrics
-from gapscope.store.arrays import array_attributes, is_done, member_names, read_array, write_array
+from gapscope.store.arrays import array_attributes, is_done, member_names, read_array, take_rows, write_array
 from gapscope.store.classes import remove_class_table
 from gapscope.store.gaps import remove_gaps
 from gapscope.store.heat_maps import remove_heat_maps
@@ -58,6 +58,21 @@ def write_layout(
 def read_layout(run: RunStore, level: str) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
     """Return the coordinates (all rows, 3) and clusters (all rows,) of a level."""
     return read_array(run, f"{LAYOUT}/{level}"), read_array(run, f"{CLUSTERS}/{level}")
+
+
+def read_layout_rows(
+    run: RunStore, level: str, dataset: str, rows: NDArray[np.int64]
+) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
+    """Return the coordinates (n, 3) and clusters (n,) of rows of a dataset, in any order."""
+    first = run.record.row_slices[dataset].start
+    coordinates, clusters = (take_rows(run.array(f"{store}/{level}"), first + rows) for store in (LAYOUT, CLUSTERS))
+    return coordinates, clusters
+
+
+def read_clusters(run: RunStore, level: str, dataset: str) -> NDArray[np.int32]:
+    """Return the clusters (rows,) of a dataset at a level."""
+    part = run.record.row_slices[dataset]
+    return np.asarray(run.array(f"{CLUSTERS}/{level}")[part])
 
 
 def layout_info(run: RunStore, level: str) -> LayoutInfo:

@@ -2,18 +2,20 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from gapscope.settings import Reading
 from gapscope.store.atomic import replacing, write_text
 from gapscope.store.datasets import Pair
 from gapscope.store.location import Location, readable
-from gapscope.store.tables import read_whole, write_whole
+from gapscope.store.tables import open_table, read_whole, table_writer, write_whole
 
 ALL = "all"
 """What stands in a file name in place of a level."""
@@ -137,7 +139,7 @@ def read_groups_manifest(run: Location, level: str, pair: Pair, reading: Reading
 
 
 def write_manifest(
-    run: Location, level: str, pair: Pair, reading: Reading, table: pd.DataFrame, metadata: pa.Schema
+    run: Location, level: str, pair: Pair, reading: Reading, tables: Iterable[pd.DataFrame], metadata: pa.Schema
 ) -> None:
     """Write a manifest as Parquet, as yet without kinds; `write_kinds` writes the other files.
 
@@ -146,11 +148,22 @@ def write_manifest(
         level: the level's name.
         pair: of datasets.
         reading: whose list it is.
-        table: what `gapscope.compare.outlier_table.outlier_table` returns.
+        tables: what `gapscope.compare.outlier_table.outlier_tables` yields.
         metadata: the columns that come from the query's source.
     """
     schema = OUTLIER_SCHEMA if reading == "as-is" else STYLE_ASIDE_SCHEMA
-    _write_parquet(manifest_path(run, level, pair, reading), table.assign(kind=""), _schema(schema, table, metadata))
+    _write_without_kinds(manifest_path(run, level, pair, reading), tables, schema, metadata)
+
+
+def _write_without_kinds(path: Location, tables: Iterable[pd.DataFrame], own: pa.Schema, metadata: pa.Schema) -> None:
+    with replacing(path) as temporary, ExitStack() as stack:
+        writer: pq.ParquetWriter | None = None
+        for table in tables:
+            schema = _schema(own, table, metadata)
+            if writer is None:
+                writer = stack.enter_context(table_writer(temporary, schema))
+            marked = table.assign(kind="")[schema.names]
+            writer.write_table(pa.Table.from_pandas(marked, schema=schema, preserve_index=False))
 
 
 def write_kinds(
@@ -170,16 +183,25 @@ def write_kinds(
         kind_of_row: the number of the kind of each row of the query, in `ids`.
     """
     path = manifest_path(run, level, pair, reading)
-    with readable(path) as file:
-        table = read_whole(file)
-    own = pa.array(ids, pa.string()).take(pa.array(kind_of_row[table["row"].to_numpy()]))
-    table = table.set_column(table.schema.get_field_index("kind"), "kind", own)
-    with replacing(path) as temporary:
-        write_whole(temporary, table)
-    listed = next((name for name in ("listed", "within_fdr") if name in table.column_names), None)
-    frame = table.to_pandas()
-    uris = frame["uri"] if listed is None else frame["uri"][frame[listed].astype(bool)]
-    _write_texts(path, frame, table.schema, uris)
+    with (
+        readable(path, whole=False) as source,
+        open_table(source) as file,
+        replacing(path.with_suffix(".csv")) as csv,
+        replacing(path.with_suffix(".txt")) as plain,
+        replacing(path) as temporary,
+        table_writer(temporary, file.schema_arrow) as writer,
+        plain.open("w", encoding="utf-8") as lines,
+    ):
+        names = file.schema_arrow.names
+        listed = next((name for name in ("listed", "within_fdr") if name in names), None)
+        for number in range(file.num_row_groups):
+            part = file.read_row_group(number)
+            own = pa.array(ids, pa.string()).take(pa.array(kind_of_row[part["row"].to_numpy()]))
+            part = part.set_column(names.index("kind"), "kind", own)
+            writer.write_table(part)
+            frame = part.to_pandas()
+            _spelled(frame, part.schema).to_csv(csv, index=False, mode="a" if number else "w", header=not number)
+            lines.write(_lines(frame["uri"] if listed is None else frame["uri"][frame[listed].astype(bool)]))
 
 
 def _schema(own: pa.Schema, table: pd.DataFrame, metadata: pa.Schema) -> pa.Schema:
@@ -205,19 +227,28 @@ def _write_parquet(path: Location, table: pd.DataFrame, schema: pa.Schema) -> No
 
 
 def _write_texts(path: Location, table: pd.DataFrame, schema: pa.Schema, uris: "pd.Series[str]") -> None:
+    with replacing(path.with_suffix(".csv")) as temporary:
+        _spelled(table, schema).to_csv(temporary, index=False)
+    write_text(path.with_suffix(".txt"), _lines(uris))
+
+
+def _spelled(table: pd.DataFrame, schema: pa.Schema) -> pd.DataFrame:
+    """Return a table whose lists are JSON."""
     spelled = {
         field.name: table[field.name].map(lambda values: json.dumps(list(values), ensure_ascii=False))
         for field in schema
         if pa.types.is_list(field.type)
     }
-    with replacing(path.with_suffix(".csv")) as temporary:
-        table.assign(**spelled).to_csv(temporary, index=False)
-    write_text(path.with_suffix(".txt"), "".join(f"{uri}\n" for uri in uris if not _LINE_BREAK.search(uri)))
+    return table.assign(**spelled)
 
 
-def write_across_levels(run: Location, pair: Pair, table: pd.DataFrame, metadata: pa.Schema) -> None:
+def _lines(uris: "pd.Series[str]") -> str:
+    return "".join(f"{uri}\n" for uri in uris if not _LINE_BREAK.search(uri))
+
+
+def write_across_levels(run: Location, pair: Pair, tables: Iterable[pd.DataFrame], metadata: pa.Schema) -> None:
     """Write the list over all levels as Parquet, as yet without kinds; `write_kinds` writes the other files."""
-    _write_parquet(manifest_path(run, ALL, pair), table.assign(kind=""), _schema(ACROSS_LEVELS_SCHEMA, table, metadata))
+    _write_without_kinds(manifest_path(run, ALL, pair), tables, ACROSS_LEVELS_SCHEMA, metadata)
 
 
 def read_manifest(

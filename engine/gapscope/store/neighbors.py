@@ -4,7 +4,6 @@ Where images of the reference form groups, the nearest groups are kept as well: 
 without the image's own group.
 """
 
-from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -13,13 +12,13 @@ from numpy.typing import NDArray
 
 from gapscope.settings import Reading
 from gapscope.store.arrays import (
-    CHUNK_ROWS,
     array_attributes,
     create_array,
     is_done,
     lacks_chunks,
     mark_array_done,
     read_array,
+    take_ascending,
     write_array,
 )
 from gapscope.store.datasets import Graph, Pair
@@ -135,7 +134,7 @@ def read_neighbor_range(
 def read_neighbor_rows(run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64]) -> DistancesAndIndices:
     """Return the distances and indices of ascending query `rows`, reading a chunk of the arrays at a time."""
     distances, indices = _open(run, level, pair)
-    return _take(distances, rows), _take(indices, rows)
+    return take_ascending(distances, rows), take_ascending(indices, rows)
 
 
 def read_group_neighbor_rows(
@@ -146,21 +145,21 @@ def read_group_neighbor_rows(
     Where every image is a group of its own, these are the nearest images.
     """
     distances, indices = _open(run, level, pair, run.record.graph(pair, reading))
-    return _take(distances, rows), _take(indices, rows)
+    return take_ascending(distances, rows), take_ascending(indices, rows)
 
 
 def read_group_indices(
     run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], reading: Reading = "as-is"
 ) -> NDArray[np.int64]:
     """Return the rows of `read_group_neighbor_rows` alone, which spares reading the distances."""
-    return _take(run.array(_path(level, pair, "indices", run.record.graph(pair, reading))), rows)
+    return take_ascending(run.array(_path(level, pair, "indices", run.record.graph(pair, reading))), rows)
 
 
 def read_group_distances(
     run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], reading: Reading = "as-is"
 ) -> NDArray[np.float32]:
     """Return the distances of `read_group_neighbor_rows` alone."""
-    return _take(run.array(_path(level, pair, "distances", run.record.graph(pair, reading))), rows)
+    return take_ascending(run.array(_path(level, pair, "distances", run.record.graph(pair, reading))), rows)
 
 
 def read_nearest(
@@ -177,11 +176,3 @@ def _open(
     run: RunStore, level: str, pair: Pair, graph: Graph = "images"
 ) -> tuple["zarr.Array[Any]", "zarr.Array[Any]"]:
     return run.array(_path(level, pair, "distances", graph)), run.array(_path(level, pair, "indices", graph))
-
-
-def _take(array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[Any]:
-    if not len(rows):
-        return np.empty((0, *array.shape[1:]), array.dtype)
-    cuts = np.searchsorted(rows, np.arange(0, array.shape[0] + CHUNK_ROWS, CHUNK_ROWS))
-    parts = [rows[first:last] for first, last in pairwise(cuts) if first < last]
-    return np.concatenate([np.asarray(array[int(part[0]) : int(part[-1]) + 1])[part - part[0]] for part in parts])

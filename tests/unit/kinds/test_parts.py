@@ -22,6 +22,7 @@ from gapscope.sources import open_source
 from gapscope.store.annotations import annotations_table
 from gapscope.store.gaps import Sort
 from gapscope.store.groups import ImageGroups
+from gapscope.store.index import SourceMetadata
 
 GROUPS = 1000
 
@@ -164,7 +165,9 @@ def metadata(folders: list[str], **columns: Sequence[str | None]) -> pa.Table:
 
 def named(table: pa.Table, members: list[int]) -> tuple[str, str] | None:
     groups = ImageGroups.singles(np.arange(len(table)))
-    name = name_kind(read_labels(table, groups, None, objects=False), np.array(members), len(table))
+    name = name_kind(
+        read_labels(SourceMetadata.of_table(table), groups, None, objects=False), np.array(members), len(table)
+    )
     return None if name is None else (name.text, name.source)
 
 
@@ -191,8 +194,8 @@ def test_the_value_that_is_rarest_elsewhere_names_the_kind() -> None:
 
 
 def test_a_category_comes_behind_the_user_s_own_columns() -> None:
-    own = Labels.of("column scene", pa.array(["city"] * 12 + ["road"] * 88))
-    category = Labels.of("category", pa.array(["bus"] * 10 + ["car"] * 90))
+    own = Labels.of("column scene", ["city", "road"], np.repeat([0, 1], [12, 88]).astype(np.int32))
+    category = Labels.of("category", ["bus", "car"], np.repeat([0, 1], [10, 90]).astype(np.int32))
     assert own is not None
     assert category is not None
     members = np.arange(10)
@@ -217,14 +220,14 @@ def test_whole_images_of_coco_are_named_by_what_is_annotated_in_them(tmp_path: P
     own = annotations_table(entries)
     row = [int(Path(uri).stem) for uri in own["uri"].to_pylist()]
     own = own.append_column("row", pa.array(row, pa.int64()))
-    labels = read_labels(table, ImageGroups.singles(np.arange(40)), own, objects=False)
+    labels = read_labels(SourceMetadata.of_table(table), ImageGroups.singles(np.arange(40)), own, objects=False)
     name = name_kind(labels, np.arange(10), 40)
     assert name is not None
     assert (name.text, name.source) == ("bus", "category")
 
     # Of objects the annotations know one category each.
     columns = metadata(["x"] * 50, category=["bus"] * 10 + ["car"] * 40)
-    (category,) = read_labels(columns, ImageGroups.singles(np.arange(50)), own, objects=True)
+    (category,) = read_labels(SourceMetadata.of_table(columns), ImageGroups.singles(np.arange(50)), own, objects=True)
     assert category.source == "category"
 
 

@@ -15,7 +15,7 @@ from quick_compare import quick_compare
 import gapscope
 from gapscope.errors import DamageError, OptionError, RunError, SourceError
 from gapscope.store.annotations import annotations_path, read_annotations
-from gapscope.store.index import read_source_metadata
+from gapscope.store.index import read_index
 
 OPTIONS: dict[str, Any] = {"levels": ["P5"], "heat_maps": "off", "objects": True, "group": "none"}
 
@@ -125,10 +125,10 @@ def test_annotations_are_kept_follow_changes_and_embed_nothing_again(tmp_path: P
     (folders["a"] / "coco.json").write_text(json.dumps(content))
     with pytest.raises(RunError, match="a has changed since this run was begun: what is annotated in its images"):
         quick_compare(datasets, tmp_path / "run", **options)
-    before = read_source_metadata(run.store, "a")
+    before = read_index(run.store, "a")
     again = quick_compare(datasets, tmp_path / "run", **options, update=True)
     assert len(read_annotations(again.store, "a") or ()) == count
-    assert read_source_metadata(again.store, "a").equals(before)
+    assert read_index(again.store, "a").equals(before)
 
     annotations_path(run.path, "a").unlink()
     with pytest.raises(DamageError, match=r"a\.parquet is missing"):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gapscope.store.cause_metrics import ColumnKind
 from gapscope.store.groups import ImageGroups
-from gapscope.store.index import PREFIX, read_index, read_source_metadata
+from gapscope.store.index import PREFIX, SourceMetadata, read_index
 from gapscope.store.run_store import RunStore
 
 MAX_COLUMNS = 200
@@ -90,8 +90,9 @@ def read_metadata(
         groups: of its images.
         without: names of columns to leave out.
     """
-    names = [name for name in read_source_metadata(run, dataset).column_names if name.startswith(PREFIX)]
-    wanted = [name for name in names if name.removeprefix(PREFIX) not in without][:MAX_COLUMNS]
+    wanted = [name for name in SourceMetadata.open(run, dataset).names if name.removeprefix(PREFIX) not in without][
+        :MAX_COLUMNS
+    ]
     rows = pa.array(groups.rows)
     return [
         _column(name.removeprefix(PREFIX), read_index(run, dataset, [name])[name].take(rows), groups) for name in wanted

@@ -13,12 +13,13 @@ from gapscope.settings import ClassRule, parse_class_rule
 from gapscope.sources.archives.members import MEMBER_SEPARATOR
 from gapscope.store.annotations import read_annotations
 from gapscope.store.groups import ImageGroups
-from gapscope.store.index import PREFIX, read_index, read_source_metadata, read_uris
+from gapscope.store.index import PREFIX, SourceMetadata, read_index
 from gapscope.store.run_store import RunStore
 
 _COLUMNS = ("class", "label", "category", "class_name", "label_name", "category_name", "classname", "species")
 """Names that columns of classes have, in any case; the first that a dataset has is taken."""
 
+_MANY_ROWS = 2**20
 _MIN_SHARED = 2
 """So many names must two datasets share before folders are taken for classes: others are scenes, or parts of a set."""
 
@@ -106,6 +107,12 @@ class _Labels:
         return cls(ClassRule("none"), [], np.empty(0, np.int64), np.empty(0, np.int64))
 
     @classmethod
+    def of_codes(cls, rule: ClassRule, codes: NDArray[np.int32], names: list[str]) -> "_Labels":
+        """Return the labels of images that have one number of a name each, -1 for none."""
+        known = np.flatnonzero(codes >= 0)
+        return cls(rule, names, known, codes[known].astype(np.int64))
+
+    @classmethod
     def of_texts(cls, rule: ClassRule, texts: pa.Array, image: NDArray[np.int64] | None = None) -> "_Labels":
         """Return the labels of images that have one text each, or of entries of `image` likewise; null is no class."""
         stripped = pc.utf8_trim_whitespace(texts)
@@ -129,8 +136,10 @@ def _labels(run: RunStore, dataset: str, rows: NDArray[np.int64], rule: ClassRul
             own = _Labels.of_texts(ClassRule("column", column.removeprefix(PREFIX)), texts.take(pa.array(rows)))
             if rule.source == "column" or 1 < len(own.names) <= len(own.image) / 2:
                 return own
-    uris = read_uris(run, dataset).take(pa.array(rows))
-    return _Labels.of_texts(ClassRule("folder"), last_folders(uris))
+    # Folders that hardly repeat are no classes, unless the user says so.
+    limit = None if rule.source == "folder" or len(rows) < _MANY_ROWS else len(rows) // 2
+    encoded = SourceMetadata.open(run, dataset).codes("uri", rows, limit, _folder_names)
+    return _Labels.none() if encoded is None else _Labels.of_codes(ClassRule("folder"), *encoded)
 
 
 def _annotated(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> _Labels:
@@ -146,7 +155,7 @@ def _annotated(run: RunStore, dataset: str, rows: NDArray[np.int64]) -> _Labels:
 
 
 def _class_column(run: RunStore, dataset: str) -> str | None:
-    names = {name.removeprefix(PREFIX).lower(): name for name in read_source_metadata(run, dataset).column_names}
+    names = {name.removeprefix(PREFIX).lower(): name for name in SourceMetadata.open(run, dataset).names}
     return next((names[name] for name in _COLUMNS if name in names), None)
 
 
@@ -158,6 +167,11 @@ def _texts(values: pa.Array) -> pa.Array:
         [None if value is None or value != value else f"{value:.17g}" for value in values.to_pylist()],  # noqa: PLR0124
         pa.large_string(),
     )
+
+
+def _folder_names(uris: pa.Array) -> pa.Array:
+    folders = pc.utf8_trim_whitespace(last_folders(uris))
+    return pc.if_else(pc.equal(folders, ""), None, folders)
 
 
 def last_folders(uris: pa.Array) -> pa.Array:
