@@ -27,6 +27,7 @@ class AcrossLevels:
         level: (m,) the number of the level that it is from.
         listed: (m, levels) which levels list a group.
         first: (m,) number of the first of the clones that a group belongs to at every level so far: they count once.
+            None where there are none.
     """
 
     levels: Sequence[str]
@@ -35,7 +36,7 @@ class AcrossLevels:
     p: NDArray[np.float64]
     level: NDArray[np.int8]
     listed: NDArray[np.bool_]
-    first: NDArray[np.int64]
+    first: NDArray[np.int64] | None
 
     @classmethod
     def of(cls, scores: OutlierScores, levels: Sequence[str]) -> "AcrossLevels":
@@ -57,7 +58,9 @@ class AcrossLevels:
         smaller = p < self.p
         self.p[smaller], self.level[smaller] = p[smaller], level
         self.listed[:, level] = scores.listed
-        self.first = np.where(self.first == scores.first, self.first, np.arange(len(self.first)))
+        if self.first is not None:
+            own = np.arange(len(self.first))
+            self.first = None if scores.first is None else np.where(self.first == scores.first, self.first, own)
 
     def _corrected(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         p = np.minimum(1.0, len(self.levels) * self.p)

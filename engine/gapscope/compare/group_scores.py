@@ -91,12 +91,15 @@ def clone_edges(
     """
     image, column = np.nonzero(distances == 0)
     edges = np.stack([own[image], np.searchsorted(names, neighbors[image, column])], axis=1)
-    single: NDArray[np.bool_] = groups.lengths == 1
-    return np.asarray(edges[single[edges].all(axis=1)], np.int64)
+    if not groups.counts_images:
+        edges = edges[(groups.lengths[edges] == 1).all(axis=1)]
+    return np.asarray(edges, np.int64)
 
 
-def first_clones(edges: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
-    """Return (m,) the number of the first of the clones that each of m groups belongs to; its own where it has none.
+def first_clones(edges: NDArray[np.int64], groups: int) -> NDArray[np.int64] | None:
+    """Return (m,) the number of the first of the clones that each of m groups belongs to, its own where it has none.
+
+    None where there are no clones.
 
     Clones are connected, but not every two of them: of a hundred, each has some tens among its neighbors.
 
@@ -105,7 +108,7 @@ def first_clones(edges: NDArray[np.int64], groups: int) -> NDArray[np.int64]:
         groups: m.
     """
     if not len(edges):
-        return np.arange(groups, dtype=np.int64)
+        return None
     # Not at the top: importing it takes time that only clones are worth.
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

@@ -51,7 +51,7 @@ def share_outside(
     scores: NDArray[np.float32],
     reference_scores: NDArray[np.float32],
     copied: NDArray[np.bool_],
-    first: NDArray[np.int64],
+    first: NDArray[np.int64] | None,
 ) -> Interval:
     """Return the estimated share of the query outside the reference, and its 95% interval.
 
@@ -62,7 +62,7 @@ def share_outside(
         copied: (m,) what the reference has a copy of, which is inside for sure.
         first: (m,) as `gapscope.compare.fdr.q_values` takes it: clones count once.
     """
-    counted = np.unique(first)
+    counted = slice(None) if first is None else np.unique(first)
     share = estimate_share(p[counted])
     inside = np.where(copied, np.float32(-np.inf), scores)
     return share, *share_interval(inside[counted], reference_scores, share)

@@ -53,8 +53,8 @@ class OutlierScores:
         outside_p: (m,) p-value of being outside the reference's support, and `outside_q` its q-value.
         under_p: (m,) p-value of being under-represented in the reference, and `under_q` its q-value.
         copied: (m,) whether the reference has an exact or near copy: `outside_p` is 1.
-        first: (m,) number of the first of the clones in the query that each group belongs to; its own where it has
-            none. Clones count once wherever tests are counted.
+        first: (m,) number of the first of the clones in the query that each group belongs to, its own where it has
+            none; None where there are no clones. Clones count once wherever tests are counted.
         fdr: bound on the expected share of false entries among the groups that are listed.
         k: the k of the scores: as it was asked for, or less where the reference is small.
         from_reference: (n,) how many of the `k_local` nearest groups are the reference's.
@@ -87,7 +87,7 @@ class OutlierScores:
     under_p: NDArray[np.float64]
     under_q: NDArray[np.float64]
     copied: NDArray[np.bool_]
-    first: NDArray[np.int64]
+    first: NDArray[np.int64] | None
     fdr: float
     k: int
     from_reference: NDArray[np.int16]
@@ -165,11 +165,13 @@ class OutlierScores:
     @property
     def share_outside(self) -> Interval:
         """The estimated share of the query's groups outside the reference, and the ends of its 95% interval."""
-        representative = self.distance[self.groups.representative]
+        representative = self.groups.of_representatives(self.distance)
         return share_outside(self.outside_p, representative, self.reference_distance, self.copied, self.first)
 
     def of_images(self, values: NDArray[Any], positions: NDArray[np.int64] | slice = slice(None)) -> NDArray[Any]:
         """Return, for images at some positions, the values (m,) of their groups."""
+        if isinstance(positions, slice):
+            return self.groups.of_images(values)[positions]
         return values[self.groups.group[positions]]
 
 
@@ -237,7 +239,7 @@ def score_outliers(
     k = possible_k(settings.k, len(reference_groups))
     k_local = min(settings.k_local, len(query_groups) + len(reference_groups) - 1 - bool((shared >= 0).any()))
     radius_by_row = np.zeros(int(reference_rows[-1]) + 1, np.float32)
-    radius_by_row[reference_rows] = radius[reference_groups.representative]
+    radius_by_row[reference_rows] = reference_groups.of_representatives(radius)
 
     images = len(rows)
     score_k, friends = k, min(_FRIENDS, len(query_groups) - 1)
@@ -259,7 +261,7 @@ def score_outliers(
         own_neighbors[part] = counted - reference_count
         in_support[part] = in_any_ball(other, indices, radius_by_row)
         clones.append(clone_edges(own, own_indices, query_groups.group[part], query_groups, query_rows))
-    in_support = in_support[query_groups.representative]
+    in_support = query_groups.of_representatives(in_support)
 
     reference_to_query = np.empty(len(reference_rows), np.float32)
     ball_counts = np.empty(len(reference_rows), np.int32)
@@ -287,7 +289,7 @@ def score_outliers(
         group_score=group_medians(score, query_groups),
         distance=distance,
         group_distance=group_medians(distance, query_groups),
-        reference_distance=radius[reference_groups.representative],
+        reference_distance=reference_groups.of_representatives(radius),
         reference_group_distance=group_medians(radius, reference_groups),
         outside_p=outside,
         outside_q=q_values(outside, first),
@@ -301,7 +303,7 @@ def score_outliers(
         k_local=k_local,
         nearest_distance=nearest,
         in_support=in_support,
-        own_neighbors=own_neighbors[query_groups.representative],
+        own_neighbors=query_groups.of_representatives(own_neighbors),
         reference_to_query=reference_to_query,
         ball_counts=ball_counts,
         graph_k=graph_k,
@@ -321,7 +323,7 @@ def _smoothed(
     if friends < 1:
         return values
     smoothed = np.empty(len(values), np.float32)
-    of_representatives, rows = values[groups.representative], groups.representative_rows
+    of_representatives, rows = groups.of_representatives(values), groups.representative_rows
     for part in row_slices(len(values)):
         _, near = read_group_neighbor_rows(run, level, Pair(dataset, dataset), groups.rows[part], reading)
         near = near[:, :friends]

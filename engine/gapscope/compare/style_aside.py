@@ -64,7 +64,7 @@ def residual_style(scores: OutlierScores, reversed_scores: OutlierScores) -> Res
         return Residual(1.0, True)
     excesses = []
     for number, side in enumerate(sides):
-        counts = side.from_reference[side.groups.representative][rest[number]] / max(1, side.k_local)
+        counts = side.groups.of_representatives(side.from_reference)[rest[number]] / max(1, side.k_local)
         excesses.append(excess_own_share(counts, len(rest[number]), len(rest[1 - number])))
     farther = float(np.mean(scores.outside_p[rest[0]] <= 0.5)) - 0.5
     are_farther = farther - _SURE * 0.5 / len(rest[0]) ** 0.5 > MAX_FARTHER
@@ -129,7 +129,7 @@ def with_basis(
     residual = residual_style(scores, reversed_scores)
     if not residual.remains:
         return scores, residual
-    there, back = (side.score[side.groups.representative] for side in (scores, reversed_scores))
+    there, back = (side.groups.of_representatives(side.score) for side in (scores, reversed_scores))
     p = way_back_p(there, back, (scores.friends, reversed_scores.friends))
     q = q_values(p, scores.first)
     sees_content = content is None or content >= MIN_CONTENT

@@ -85,9 +85,9 @@ class Nominations:
             basis=scores.basis,
             listed=listed,
             p=scores.p[listed],
-            first=scores.first[listed],
+            first=listed if scores.first is None else scores.first[listed],
             tests=len(scores.groups),
-            from_reference=scores.from_reference[scores.groups.representative],
+            from_reference=scores.groups.of_representatives(scores.from_reference),
             k_local=scores.k_local,
             outside=scores.outside_p <= _OUTSIDE,
         )

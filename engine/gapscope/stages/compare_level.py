@@ -133,7 +133,9 @@ def _compare_style_aside(
     judge_content = {pair.name: MIN_CONTENT for pair in run.pairs}
     if judge is not None and judge in finer:
         judge_content = {key: own["content"] or 0.0 for key, own in finer[judge]["style_aside"].items()}
-    judges = {} if judge is None else {key: open_view(run, key, judge, "style-aside") for key in level.views}
+    judges = (
+        {} if judge is None else {key: open_view(run, key, judge, "style-aside", groups[key].rows) for key in groups}
+    )
     numbers: dict[Pair, StyleAsideMetrics] = {}
     for pair in _unordered(run.pairs):
         tested = _tested(level, pair, device)
@@ -210,8 +212,11 @@ class _Level:
     ) -> "_Level":
         parts = run.record.row_slices
         compared = list(dict.fromkeys(name for pair in run.pairs for name in pair))
-        views = {name: open_view(run, name, level, reading) for name in parts}
-        samples = {name: view.take(groups[name].representative) for name, view in views.items()}
+        views = {name: open_view(run, name, level, reading, groups[name].rows) for name in parts}
+        samples = {
+            name: view if groups[name].counts_images else view.take(groups[name].representative)
+            for name, view in views.items()
+        }
         k = settings.k
         return cls(
             run=run,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -76,7 +77,15 @@ class ImageGroups:
     @property
     def representative_rows(self) -> NDArray[np.int64]:
         """(m,) rows of the representatives."""
-        return self.rows[self.representative]
+        return self.rows if self.counts_images else self.rows[self.representative]
+
+    def of_representatives(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return (m,) the values of the groups' representatives, from those (n,) of all images; not always a copy."""
+        return values if self.counts_images else values[self.representative]
+
+    def of_images(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return (n,) the values of the images' groups, from those (m,) of all groups; not always a copy."""
+        return values if self.counts_images else values[self.group]
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
