@@ -22,6 +22,7 @@ import gapscope
 from gapscope.cluster import open_cluster, run_jobs, workers_per_host
 from gapscope.cluster.jobs import _run_on_worker
 from gapscope.cluster.launch import _resolve_auto
+from gapscope.stages import block
 
 pytestmark = pytest.mark.cluster
 
@@ -81,6 +82,8 @@ def test_a_running_cluster_is_used_and_left_running(
     assert content(compare(nine_blocks, tmp_path / "run", address)) == content(undisturbed)
     with Client(address) as client:
         assert client.submit(lambda: 42).result(timeout=30) == 42
+        # Its workers have given back the network.
+        assert set(client.run(lambda: block._network.cache_info().currsize).values()) == {0}
 
 
 @pytest.mark.slow

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 import gapscope
+from gapscope.device.cpu import Cpu
+from gapscope.plan import estimate as plan_estimate
 from gapscope.plan import plan as gapscope_plan
 from gapscope.plan.estimate import Plan, estimate
 from gapscope.plan.rates import KNOWN_MODELS, Rates, typical_rates
@@ -56,6 +58,21 @@ def test_stages_grow_as_their_work_does() -> None:
     by_name = {stage.name: stage for stage in small.stages}
     assert by_name["embedding"].disk_bytes == 4000 * 400 * 2
     assert by_name["neighbors"].disk_bytes == 4000 * 2 * 2 * 30 * 12
+
+
+def test_a_million_images_and_more_are_searched_and_placed_in_proportion() -> None:
+    first, second = make_plan({"a": 500_000, "b": 500_000}), make_plan({"a": 5_000_000, "b": 5_000_000})
+    before, after = ({stage.name: stage for stage in plan.stages} for plan in (first, second))
+    for name in ("neighbors", "layout"):
+        assert after[name].seconds < 10 * before[name].seconds
+        assert after[name].memory_bytes <= 2 * (before[name].memory_bytes or 0)
+    assert after["neighbors"].seconds > 9 * before["neighbors"].seconds
+    assert "in proportion" in after["neighbors"].how
+    assert "250,000 landmarks" in after["layout"].how
+
+
+def test_the_landmarks_of_a_plan_are_those_of_a_job() -> None:
+    assert Cpu().max_landmarks == plan_estimate._LANDMARKS
 
 
 def test_workers_share_embedding_and_are_all_paid() -> None:

@@ -71,18 +71,30 @@ def check_cluster(cluster: str) -> str:
 
 
 @contextmanager
-def lazy_cluster(cluster: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Connect]:
+def lazy_cluster(
+    cluster: str,
+    device: str,
+    images: int,
+    progress: Progress | None = None,
+    release: Callable[[], object] | None = None,
+) -> Iterator[Connect]:
     """Yield a function that opens the cluster when it is first called, and returns its client.
 
     All calls return the same client, so that stages share one cluster, and none is started where no stage has work.
     The arguments are those of `open_cluster`.
     """
     with ExitStack() as stack:
-        yield cache(lambda: stack.enter_context(open_cluster(cluster, device, images, progress)))
+        yield cache(lambda: stack.enter_context(open_cluster(cluster, device, images, progress, release)))
 
 
 @contextmanager
-def open_cluster(cluster: str, device: str, images: int, progress: Progress | None = None) -> Iterator[Client]:
+def open_cluster(
+    cluster: str,
+    device: str,
+    images: int,
+    progress: Progress | None = None,
+    release: Callable[[], object] | None = None,
+) -> Iterator[Client]:
     """Start a cluster or connect to a running one; at the end close what was started, and leave a running one alone.
 
     Args:
@@ -91,6 +103,7 @@ def open_cluster(cluster: str, device: str, images: int, progress: Progress | No
         device: name of the device that the workers will use.
         images: number of images to be processed.
         progress: is told the choice of `auto`, and the addresses of the scheduler and of the dashboard.
+        release: is called at the end by every worker of a running cluster, to give back what it holds.
 
     Yields:
         A client of the cluster.
@@ -120,6 +133,11 @@ def open_cluster(cluster: str, device: str, images: int, progress: Progress | No
         scheduler_packages = check_versions(client, progress)
         _note_addresses(client, cluster, progress, has_dashboard="bokeh" in scheduler_packages)
         yield client
+        if release is not None and cluster not in CLUSTERS:
+            # A worker that is lost meanwhile holds nothing.
+            with suppress(Exception):
+                client.run(release)
+            progress.note(f"scheduler {client.scheduler_info()['address']}: free again; what follows needs no worker")
 
 
 def _is_scheduler_file(cluster: str) -> bool:

@@ -172,6 +172,9 @@ class Cpu:
             ).fit(start)
         return np.asarray(fitted.embedding_, dtype=np.float32)
 
+    def release_memory(self) -> None:
+        """Do nothing: the operating system has it already."""
+
     @property
     def max_clustered_points(self) -> int:
         """30,000: scikit-learn's HDBSCAN, whose time grows with the square, needs seconds for as many."""

@@ -223,6 +223,10 @@ class Cuda:
             ).fit(start)
             return np.asarray(fitted.embedding_, dtype=np.float32)
 
+    def release_memory(self) -> None:
+        """Return what torch has cached to the GPU, or to the pool that it shares with CuPy."""
+        torch.cuda.empty_cache()
+
     @property
     def max_clustered_points(self) -> int:
         """A million, which a large GPU has memory for: cuML's graph of as many points takes some 6 GB."""

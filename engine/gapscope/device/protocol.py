@@ -157,6 +157,9 @@ class Device(Hashable, Protocol):
             MemoryError: the layout does not fit into memory.
         """
 
+    def release_memory(self) -> None:
+        """Give back memory that this process holds for later use."""
+
     @property
     def max_clustered_points(self) -> int:
         """Largest number of points for `cluster`, by time on a CPU and by memory on a GPU."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 
+from gapscope.neighbors.partition import PARTITION_FROM
 from gapscope.plan.rates import Rates
 
 PAGE_IMAGES = 50_000
@@ -17,6 +18,10 @@ _GRAPH_COPIES = 4
 """Copies of its neighbor graph that a layout holds: as it is read, in both directions, as weights, and sorted."""
 
 _GRAPH_NEIGHBORS = 15
+_LANDMARKS = 250_000
+"""Images that UMAP lays out of a million and more; on a GPU they are a million."""
+_SEARCHED_ROWS = 2**20
+"""Query images whose neighbors are in memory at a time, at most."""
 _SHARD_COPIES = 2
 
 # Estimated from runs of 683 and of 60,000 images on two cores.
@@ -120,13 +125,21 @@ def estimate(
     embedding_bytes = 2 * sum(channels.values())
     # Exact search computes the distance of every query image to every reference image.
     distances = sum(images[query] * images[reference] for query, reference in product(names, names))
+    measured_rows = f"measured on {rates.rows:,} made-up embeddings" if rates.rows else _TYPICAL
+    searched_seconds, searched = (
+        rates.neighbor_seconds * distances,
+        f"{measured_rows}, as the product of the datasets' sizes",
+    )
+    laid_out = total
+    if total >= PARTITION_FROM:
+        searched_seconds = min(searched_seconds, rates.part_seconds * total * len(names))
+        searched, laid_out = f"{_TYPICAL}, in proportion: in parts", min(total, _LANDMARKS)
     graph_bytes = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES * readings
     mean_channels = sum(channels.values()) / levels
     pairs, searches = len(names) * (len(names) - 1), len(names) ** 2 * levels * readings
     page_images = min(total, PAGE_IMAGES)
     embedding_seconds = total / rates.images_per_second / workers
     measured_images = f"measured on {rates.images} images" if rates.images else _TYPICAL
-    measured_rows = f"measured on {rates.rows:,} made-up embeddings" if rates.rows else _TYPICAL
     return (
         Stage(
             name="starting",
@@ -151,17 +164,20 @@ def estimate(
         ),
         Stage(
             name="neighbors",
-            seconds=rates.neighbor_seconds * distances * mean_channels * levels * readings + searches * _SEARCH_SECONDS,
+            seconds=searched_seconds * mean_channels * levels * readings + searches * _SEARCH_SECONDS,
             disk_bytes=graph_bytes,
-            memory_bytes=max(images.values()) * k * _PER_NEIGHBOR_BYTES,
-            how=f"{measured_rows}, as the product of the datasets' sizes",
+            memory_bytes=min(max(images.values()), _SEARCHED_ROWS) * k * _PER_NEIGHBOR_BYTES,
+            how=searched,
         ),
         Stage(
             name="layout",
-            seconds=rates.layout_seconds * levels * total * math.log(max(total, 2)),
+            seconds=levels
+            * (
+                rates.layout_seconds * laid_out * math.log(max(laid_out, 2)) + rates.placed_seconds * (total - laid_out)
+            ),
             disk_bytes=total * levels * 16,
-            memory_bytes=total * _GRAPH_NEIGHBORS * _PER_NEIGHBOR_BYTES * _GRAPH_COPIES,
-            how=f"{measured_rows}, as n log n",
+            memory_bytes=laid_out * _GRAPH_NEIGHBORS * _PER_NEIGHBOR_BYTES * _GRAPH_COPIES,
+            how=f"{measured_rows}, as n log n" + (f" of {laid_out:,} landmarks" if laid_out < total else ""),
         ),
         Stage(
             name="comparison",

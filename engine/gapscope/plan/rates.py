@@ -70,6 +70,8 @@ class Rates:
         rows: made-up embeddings that were compared and laid out to measure the next two; 0 likewise.
         neighbor_seconds: per query row, reference row and dimension.
         layout_seconds: of one level of n images, divided by n log n.
+        part_seconds: of a search in parts of embedding space, per image, dataset that is searched, and dimension.
+        placed_seconds: of placing an image on a map.
     """
 
     start_seconds: float
@@ -82,6 +84,8 @@ class Rates:
     rows: int
     neighbor_seconds: float
     layout_seconds: float
+    part_seconds: float = 1.1e-6
+    placed_seconds: float = 2e-5
 
 
 _START_SECONDS = 8.0
@@ -132,6 +136,8 @@ def _of_this_machine(images_per_second: float, limit: str, listing_seconds: floa
         neighbor_seconds=_NEIGHBOR_SECONDS / _scale(),
         # UMAP runs in one thread, so that the same seed gives the same map.
         layout_seconds=_LAYOUT_SECONDS,
+        part_seconds=Rates.part_seconds / _scale(),
+        placed_seconds=Rates.placed_seconds / _scale(),
     )
 
 

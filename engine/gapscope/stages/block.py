@@ -116,6 +116,13 @@ def prepare_worker(settings: EmbedSettings, device: Device, model: Model | None 
             _network(settings, device)
 
 
+def release_worker(device: Device) -> None:
+    """Forget the network that blocks used, and give its memory back."""
+    with _load_lock:
+        _network.cache_clear()
+    device.release_memory()
+
+
 def embed_block(block: Block) -> BlockDone:
     """Read, decode and embed a block's images; write its shard, then its image stats, then its flag."""
     clock = Clock()

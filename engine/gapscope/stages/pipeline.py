@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import process
 from os import PathLike, fsdecode
@@ -50,6 +51,7 @@ from gapscope.sources import Source
 from gapscope.sources.files import path_bytes
 from gapscope.sources.relocated import Relocations, parse_relocations
 from gapscope.sources.source import without_prefix
+from gapscope.stages.block import release_worker
 from gapscope.stages.classes import check_annotated, check_class_rules
 from gapscope.stages.compare import compare_datasets
 from gapscope.stages.embed import embed_datasets
@@ -335,7 +337,7 @@ def compare(
             run.write_record()
             shared = None if cache is None else resolve_location(cache)
             listed = run.record.listed
-            with lazy_cluster(cluster, on.name, listed, shown) as connect:
+            with lazy_cluster(cluster, on.name, listed, shown, partial(release_worker, on)) as connect:
                 embed_datasets(run, sources, embed, on, connect, shown, shared, thumbnails=page.thumbnails != "off")
                 lock.check()
                 settle_groups(run, rules, shown)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from embedded_run import write_embedded_run
+from kill_in_parts import clustered, partition_finely
 from numpy.typing import NDArray
 from recording_progress import RecordingProgress
 from vector_run import compare_vectors
@@ -16,14 +17,12 @@ from vector_run import compare_vectors
 from gapscope.cluster import lazy_cluster, run_jobs
 from gapscope.device.cpu import Cpu
 from gapscope.errors import ClusterError
-from gapscope.neighbors import partition
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.result import recall
 from gapscope.run import Run
 from gapscope.settings import Metric
 from gapscope.stages import neighbors, partition_jobs, partitioned_search
-from gapscope.store import arrays
 from gapscope.store.datasets import Pair, all_pairs
 from gapscope.store.neighbors import has_neighbors, neighbor_search_info, read_neighbor_rows
 from gapscope.store.run_store import RunStore, open_store
@@ -32,30 +31,9 @@ from gapscope.store.shuffle import write_segments
 K = 6
 
 
-def partition_finely(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Partition what is small, into many parts, chunks and jobs."""
-    monkeypatch.setattr(neighbors, "PARTITION_FROM", 1)
-    monkeypatch.setattr(partition, "PART_ROWS", 256)
-    monkeypatch.setattr(partitioned_search, "PART_ROWS", 128)
-    monkeypatch.setattr(partition, "SMALL_ROWS", 64)
-    monkeypatch.setattr(partition, "MIN_PART_ROWS", 32)
-    monkeypatch.setattr(partitioned_search, "_MAX_CHUNKS", 1)
-    for module in (partitioned_search, arrays):
-        monkeypatch.setattr(module, "CHUNK_ROWS", 512)
-
-
 @pytest.fixture
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    partition_finely(monkeypatch)
-
-
-def clustered(rows: int, seed: int, shift: float = 0.0) -> NDArray[np.float32]:
-    random = np.random.default_rng(seed)
-    spread = np.linspace(1, 0.2, 16)
-    kinds = np.random.default_rng(0).normal(size=(12, 16)) * spread
-    values = kinds[random.integers(0, 12, rows)] + 0.35 * random.normal(size=(rows, 16)) * spread
-    values[:, 3] += shift
-    return values.astype(np.float16).astype(np.float32)
+    partition_finely(monkeypatch.setattr)
 
 
 def run_of(folder: Path, metric: Metric = "cosine", **datasets: NDArray[np.float32]) -> RunStore:
@@ -178,7 +156,7 @@ def test_a_search_that_was_stopped_anywhere_ends_with_the_same_neighbors(
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunStore]:
     with pytest.MonkeyPatch.context() as patch:
-        partition_finely(patch)
+        partition_finely(patch.setattr)
         run = run_of(tmp_path_factory.mktemp("undisturbed"), real=clustered(3000, 1), synthetic=clustered(1700, 2))
         search(run)
         yield run
@@ -227,7 +205,7 @@ def test_groups_and_style_aside_list_what_they_list_without_parts(
     vectors = {"real": {"P": real}, "synthetic": {"P": synthetic}}
     group = {"real": np.arange(1500) // 3}
     whole = listed(compare_vectors(tmp_path / "whole", vectors, group=group, k_local=K, k=K))
-    partition_finely(monkeypatch)
+    partition_finely(monkeypatch.setattr)
     parts = listed(compare_vectors(tmp_path / "parts", vectors, group=group, k_local=K, k=K))
     assert len(whole["real as-is"]) > 100
     for name, rows in whole.items():
