@@ -34,6 +34,7 @@ _IVF_FROM = 30_000
 """Reference images from which on an IVF index is faster than an exact search."""
 _FAST_SCAN_FROM = 4096
 """Queries, and reference images, from which on codes are faster within a part."""
+_PART_STEP = 1.25
 _BYTES_PER_POINT = 600
 _BYTES_PER_NEIGHBOR = 240
 """Peak memory of umap-learn, per point and per neighbor of each point."""
@@ -112,6 +113,7 @@ class Cpu:
             device=device,
             min_recall=PART_RECALL,
             sample_size=PART_SAMPLE,
+            step=_PART_STEP,
         )
 
     def neighbor_search(self, reference: EmbeddingView, k: int, *, many: bool = False) -> Search:

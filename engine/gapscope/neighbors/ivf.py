@@ -19,6 +19,7 @@ _SAMPLE = 500
 _QUERY_TILE = 16384
 _PART_ROWS = 2**20
 _FIRST_NPROBE = 8
+_STEP = 2.0
 
 
 class Ivf(Protocol):
@@ -53,6 +54,7 @@ def ivf_neighbors(
     device: torch.device,
     min_recall: float = RECALL,
     sample_size: int = _SAMPLE,
+    step: float = _STEP,
 ) -> Neighbors:
     """Find nearly the k nearest vectors of `reference` for each vector of `query`.
 
@@ -68,6 +70,7 @@ def ivf_neighbors(
         device: where the sample is searched exactly.
         min_recall: share of the true neighbors that the search must find for the sample.
         sample_size: number of queries in the sample.
+        step: by how many times nprobe is raised at a time.
     """
     random = np.random.default_rng(0)
     sample_rows = np.sort(random.choice(len(query), min(sample_size, len(query)), replace=False))
@@ -79,7 +82,7 @@ def ivf_neighbors(
         exact_part = exact_neighbors(sample, part, k, same=same, device=device).distances
         exact = np.sort(np.concatenate([exact, exact_part], axis=1), axis=1)[:, :k]
         index = build_index(part.tile(0, len(part)))
-        nprobe = _choose_nprobe(index, sample, part, k, exact_part, same=same, min_recall=min_recall)
+        nprobe = _choose_nprobe(index, sample, part, k, exact_part, same=same, min_recall=min_recall, step=step)
         nearest.merge(query, _IndexedPart(first, part, index, nprobe), same=same)
     found = nearest.to_neighbors(query)
     return found._replace(recall=recall(found.distances[sample_rows], exact), sample=len(sample_rows))
@@ -167,15 +170,16 @@ def _choose_nprobe(
     *,
     same: bool,
     min_recall: float = RECALL,
+    step: float = _STEP,
 ) -> int:
-    """Double nprobe until the sample's recall reaches `min_recall`."""
+    """Raise nprobe until the sample's recall reaches `min_recall`."""
     nprobe = min(_FIRST_NPROBE, index.nlist)
     vectors, own = sample.tile(0, len(sample)), own_positions(sample.identities, part.identities) if same else None
     while nprobe < index.nlist:
         nearest, _ = _search(index, vectors, own, k, nprobe)
         if recall(np.sort(sample.to_distance(nearest.cpu().numpy()), axis=1), exact) >= min_recall:
             break
-        nprobe = min(2 * nprobe, index.nlist)
+        nprobe = min(round(step * nprobe), index.nlist)
     return nprobe
 
 

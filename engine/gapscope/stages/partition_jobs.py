@@ -5,6 +5,7 @@ sample -> fit -> true neighbors -> margins -> sort -> search -> collect
 `gapscope.stages.partitioned_search` hands them out.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -44,6 +45,9 @@ _RUN_ROWS = 1024
 _MAX_RUNS = 32
 _MIN_TRAINING_ROWS = 4096
 _IS_REFERENCE = np.uint32(1 << 31)
+_one_search = threading.Lock()
+"""A worker has two jobs at a time. Two searches would only take the processor's cache from each other."""
+
 _REPEATED = 0.5
 """Share of distinct queries below which each distinct one is searched once."""
 
@@ -496,7 +500,8 @@ class SearchPart:
             if len(asking.rows):
                 references = read_segments(segments, graph.record_dtype(name))
                 references = references[(references["roles"] & _IS_REFERENCE) > 0]
-                found.append(self._search(asking, _few_of_equals(references, graph.k + 1), name))
+                with _one_search:
+                    found.append(self._search(asking, _few_of_equals(references, graph.k + 1), name))
         merged = np.concatenate(found)
         merged = merged[np.lexsort((merged["reference"], merged["row"], merged["query"]))]
         chunks = graph.chunk_offsets[merged["query"]] + merged["row"] // graph.chunk_rows
