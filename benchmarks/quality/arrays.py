@@ -168,7 +168,7 @@ class TwoDatasets:
             scalers = whole or [fit_scaler([self._rows(name, level)]) for name in _PAIR]
         return {
             name: EmbeddingView(
-                embeddings=self._datasets[name][level],  # type: ignore[arg-type]
+                embeddings=self._datasets[name][level],
                 rows=self._groups[name].rows,
                 mean=mean,
                 std=std,

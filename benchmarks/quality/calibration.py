@@ -196,7 +196,7 @@ def _interval_coverage(rows: NDArray[np.float16], others: NDArray[np.float16], d
 
 
 def _view(rows: NDArray[np.float16], indices: Indices, mean: Any, std: Any) -> EmbeddingView:
-    return EmbeddingView(embeddings=rows, rows=indices, mean=mean, std=std)  # type: ignore[arg-type]
+    return EmbeddingView(embeddings=rows, rows=indices, mean=mean, std=std)
 
 
 if __name__ == "__main__":

@@ -191,7 +191,7 @@ class _Dataset:
 
     def view(self, mean: NDArray[np.float32], std: NDArray[np.float32]) -> EmbeddingView:
         return EmbeddingView(
-            embeddings=self.embeddings,  # type: ignore[arg-type]
+            embeddings=self.embeddings,
             rows=self.groups.rows,
             mean=mean,
             std=std,

@@ -372,7 +372,7 @@ def _nearest_of_class(folder: _Folder) -> NDArray[np.int64]:
     nearest = np.empty((len(folder), _NEAREST), np.int64)
     for name in folder.classes:
         members = np.flatnonzero(folder.labels == name)
-        view = EmbeddingView(embeddings=rows, rows=members, mean=mean, std=std)  # type: ignore[arg-type]
+        view = EmbeddingView(embeddings=rows, rows=members, mean=mean, std=std)
         found = exact_neighbors(view, view, _NEAREST, same=True, device=torch.device("cpu"))
         nearest[members] = members[found.indices]
     return nearest

@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import kill_in_parts
 import pytest
@@ -28,7 +29,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def finely(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Client], None]]:
+def finely(monkeypatch: pytest.MonkeyPatch) -> Callable[[Client], None]:
     partition_finely(monkeypatch.setattr)
 
     def on_workers(client: Client) -> None:
@@ -62,7 +63,7 @@ def test_any_number_of_workers_writes_the_same_bytes(
     finely(client)
     run = write_run(tmp_path / "run")
     find(run, lambda: client)
-    assert read_neighbors_files(run.path) == undisturbed
+    assert read_neighbors_files(tmp_path / "run") == undisturbed
 
 
 def test_a_worker_that_is_told_to_end_and_one_that_joins_change_nothing(
@@ -79,8 +80,8 @@ def test_a_worker_that_is_told_to_end_and_one_that_joins_change_nothing(
     finely(client)
     ended: list[float] = []
 
-    def disturbed(*args: object, **kwargs: object) -> Iterator[object]:
-        for number, result in enumerate(run_jobs(*args, **kwargs)):  # type: ignore[arg-type]
+    def disturbed(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        for number, result in enumerate(run_jobs(*args, **kwargs)):
             yield result
             if number == 14:
                 began = time.monotonic()
@@ -95,7 +96,7 @@ def test_a_worker_that_is_told_to_end_and_one_that_joins_change_nothing(
     run = write_run(tmp_path / "run")
     find(run, lambda: client)
     assert ended[0] < 20
-    assert read_neighbors_files(run.path) == undisturbed
+    assert read_neighbors_files(tmp_path / "run") == undisturbed
 
 
 def test_a_worker_ends_within_twenty_seconds_of_being_told_whatever_it_is_at(processes: DaskProcesses) -> None:

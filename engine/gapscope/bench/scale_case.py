@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import gapscope
 from gapscope.bench.watch import ProcessWatch
 from gapscope.progress import Silent, Task
+from gapscope.stages.pipeline import compare
 from gapscope.store.metrics import read_metrics
 from gapscope.store.run_store import open_store
 
@@ -42,7 +42,7 @@ def measure_job(options: dict[str, Any]) -> dict[str, Any]:
     out = Path(options.pop("out"))
     progress = StageTimes()
     with ProcessWatch(os.getpid(), progress.start) as watch:
-        gapscope.compare(files, out=out, progress=progress, **options)
+        compare(files, out=out, progress=progress, **options)
         seconds = time.perf_counter() - progress.start
     level = next(iter(read_metrics(open_store(out))["levels"].values()))
     known = {**level["neighbors"]}

@@ -180,8 +180,7 @@ def test_a_disk_that_was_full_or_lost_a_file_costs_only_what_it_lost(
         patch.setattr(partition_jobs, "write_segments", write_until_full)
         with pytest.raises(ClusterError, match=r"No space left on device.*the same command goes on"):
             search(run)
-    scratch = run.path / "shuffle"
-    sorted_files = sorted(scratch.rglob("sorted-*"))
+    sorted_files = sorted((tmp_path / "run" / "shuffle").rglob("sorted-*"))
     sorted_files[0].unlink()
     sorted_files[-2].write_bytes(b"cut")
     search(open_store(run.path))
@@ -203,7 +202,7 @@ def test_groups_and_style_aside_list_what_they_list_without_parts(
     missing = np.flatnonzero(real[:, 0] > np.quantile(real[:, 0], 0.9))
     real[missing, 1] += 3
     vectors = {"real": {"P": real}, "synthetic": {"P": synthetic}}
-    group = {"real": np.arange(1500) // 3}
+    group = {"real": (np.arange(1500) // 3).tolist()}
     whole = listed(compare_vectors(tmp_path / "whole", vectors, group=group, k_local=K, k=K))
     partition_finely(monkeypatch.setattr)
     parts = listed(compare_vectors(tmp_path / "parts", vectors, group=group, k_local=K, k=K))
