@@ -83,7 +83,7 @@ def test_workers_share_embedding_and_are_all_paid() -> None:
     assert by_name[0]["starting"] == 5.0
     assert four.cost == pytest.approx(four.seconds / 3600 * 4 * 3)
     assert replace(one, price_per_hour=None).cost is None
-    assert one.slowest.name == "neighbors"
+    assert one.slowest.name == "embedding"
 
 
 def test_a_plan_is_printed_and_leaves_nothing(two_folders: tuple[Path, Path], tmp_path: Path) -> None:

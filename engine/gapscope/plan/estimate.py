@@ -20,8 +20,8 @@ _GRAPH_COPIES = 4
 _GRAPH_NEIGHBORS = 15
 _LANDMARKS = 250_000
 """Images that UMAP lays out of a million and more; on a GPU they are a million."""
-_SEARCHED_ROWS = 2**20
-"""Query images whose neighbors are in memory at a time, at most."""
+_SEARCHED_ROWS = 2**18
+"""Images that a job of a search in parts takes."""
 _SHARD_COPIES = 2
 
 # Estimated from runs of 683 and of 60,000 images on two cores.
@@ -130,9 +130,10 @@ def estimate(
         rates.neighbor_seconds * distances,
         f"{measured_rows}, as the product of the datasets' sizes",
     )
-    laid_out = total
+    laid_out, held_rows = total, max(images.values())
     if total >= PARTITION_FROM:
         searched_seconds = min(searched_seconds, rates.part_seconds * total * len(names))
+        held_rows = _SEARCHED_ROWS
         searched, laid_out = f"{_TYPICAL}, in proportion: in parts", min(total, _LANDMARKS)
     graph_bytes = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES * readings
     mean_channels = sum(channels.values()) / levels
@@ -166,7 +167,7 @@ def estimate(
             name="neighbors",
             seconds=searched_seconds * mean_channels * levels * readings + searches * _SEARCH_SECONDS,
             disk_bytes=graph_bytes,
-            memory_bytes=min(max(images.values()), _SEARCHED_ROWS) * k * _PER_NEIGHBOR_BYTES,
+            memory_bytes=held_rows * k * _PER_NEIGHBOR_BYTES,
             how=searched,
         ),
         Stage(
