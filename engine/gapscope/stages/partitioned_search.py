@@ -42,6 +42,8 @@ _QUERIES = 512
 _MAX_CHUNKS = 4
 _CHUNK_BYTES = 2**27
 _MIN_RECALL = 0.95
+_JOB_PARTS = 5
+"""A part's images, with the copies that others have given it, are searched by one job unless it is far too large."""
 
 Digests = Mapping[Pair, str]
 
@@ -129,23 +131,25 @@ def search_in_parts(
         for level, digests in levels.items()
     ]
     _remove_others(run, [search.graph.folder.name for search in searches])
-    waiting, jobs = deque(searches), deque[PartitionJob]()
+    waiting, begun, jobs = deque(searches), list[_Search](), deque[PartitionJob]()
     running = {search.graph.folder: search for search in searches}
     images = sum(len(own.rows) for own in datasets.values())
+
+    def begin_next() -> None:
+        begun.append(waiting.popleft())
+        continue_with(begun[-1])
+
+    def continue_with(search: _Search) -> None:
+        jobs.extend(search.next_jobs())
+        if search.is_finished:
+            progress.note(f"{title}, {search.graph.level}: {search.finish()}")
+        # The next level's jobs wait behind this one's, so that no worker idles at the end of a step.
+        if search.is_at_last_steps and search is begun[-1] and waiting:
+            begin_next()
+
     with progress.task(title, images * len(searches), "image") as task:
+        begin_next()
         counted = 0
-
-        def continue_with(search: "_Search") -> None:
-            jobs.extend(search.next_jobs())
-            if search.is_finished:
-                progress.note(f"{title}, {search.graph.level}: {search.finish()}")
-            # The next level's jobs wait behind this one's, so that no worker idles at the end of a step.
-            if search.is_at_last_steps and waiting and waiting[0] is search.following:
-                continue_with(waiting.popleft())
-
-        for search, following in zip(searches, [*searches[1:], None], strict=True):
-            search.following = following
-        continue_with(waiting.popleft())
         for folder in run_jobs(client, run_partition_job, jobs, progress=progress):
             search = running[folder]
             search.pending -= 1
@@ -192,12 +196,10 @@ class _Search:
         pending: number of jobs under way.
         is_at_last_steps: whether another search may begin.
         is_finished: whether no job is left.
-        following: the search that begins then.
     """
 
     def __init__(self, graph: PartitionedGraph, datasets: Mapping[str, DatasetRows], digests: Digests) -> None:
         self.graph, self.pending, self.is_at_last_steps, self.is_finished = graph, 0, False, False
-        self.following: _Search | None = None
         self._digests = digests
         self._chunks = [chunk for name in graph.datasets for chunk in _chunks(graph, name, datasets[name])]
         self._names = tuple((chunk.dataset, chunk.number) for chunk in self._chunks)
@@ -336,13 +338,13 @@ def _records(segments: Mapping[str, Sequence[Segment]]) -> int:
 
 
 def _split(segments: Mapping[str, Sequence[Segment]]) -> Iterator[dict[str, tuple[Segment, ...]]]:
-    """Yield the segments of all datasets in turns of some `PART_ROWS` records; none without records."""
+    """Yield the segments of all datasets in turns of `_JOB_PARTS` parts' images or so; none without records."""
     turn: dict[str, tuple[Segment, ...]] = {}
     for name, own in segments.items():
         for segment in own:
             if segment.start < segment.stop:
                 turn[name] = (*turn.get(name, ()), segment)
-                if _records(turn) >= 2 * PART_ROWS:
+                if _records(turn) >= _JOB_PARTS * PART_ROWS:
                     yield turn
                     turn = {}
     if turn:
