@@ -14,8 +14,6 @@ from gapscope.plan.rates import Rates
 from gapscope.stages.listing import block_rows_for
 
 _LEVELS, _CHANNELS, _K, _DATASETS = 5, 256, 30, 2
-_PART_ROWS = 2**20
-"""Rows of the reference per IVF index, and queries per search (neighbors/ivf.py)."""
 
 
 def main() -> None:
@@ -24,10 +22,6 @@ def main() -> None:
     parser.add_argument("--images", type=float, default=1e8, help="of all datasets (default: 100 million)")
     parser.add_argument("--gpus", type=int, default=8, help="number of GPUs (default: 8)")
     parser.add_argument("--images-per-second", type=float, nargs="+", default=[500, 1000, 2000, 4000], help="per GPU")
-    parser.add_argument("--tflops", type=float, nargs="+", default=[50, 150, 400], help="of an exact search")
-    parser.add_argument(
-        "--part-seconds", type=float, nargs="+", default=[1, 5, 20], help="a million queries, a million reference rows"
-    )
     parser.add_argument("--mean-bytes", type=float, default=100e3, help="mean size of an image file")
     parser.add_argument("--decodes-per-core", type=float, default=615, help="images per second (decode.json, 500x375)")
     parser.add_argument("--gpu-hour", type=float, default=None, help="price of a GPU for an hour")
@@ -45,18 +39,6 @@ def main() -> None:
             f"| {rate:,.0f} | {embedding.seconds / 3600:.1f} h | {bandwidth:.1f} GB/s |"
             f" {rate / options.decodes_per_core:.1f} | {rate * gpus / rows:.2f} |"
         )
-    jobs = _LEVELS * _DATASETS**2
-    share = jobs / (ceil(jobs / gpus) * gpus)
-    print(f"\nNeighbors: {jobs} jobs on {gpus} GPUs, so that at most {share:.0%} of them are at work\n")
-    print("| assumed | neighbors |")
-    print("|---|---|")
-    for tflops in options.tflops:
-        seconds = 2 * _CHANNELS * _LEVELS * images**2 / (tflops * 1e12) / gpus / share
-        print(f"| everything compared at {tflops:g} TFLOP/s | {seconds / 3600:.1f} h |")
-    parts = ceil(images / _DATASETS / _PART_ROWS) ** 2 * jobs
-    for part_seconds in options.part_seconds:
-        seconds = parts * part_seconds / gpus / share
-        print(f"| cells, {part_seconds:g} s for a million among a million, {parts:,} times | {seconds / 3600:.1f} h |")
     print("\n| part of the run | bytes |")
     print("|---|---|")
     for stage in _estimate(images, gpus, options.images_per_second[0], rows):

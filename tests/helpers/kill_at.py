@@ -7,6 +7,7 @@ way the library, which takes seconds to import, is imported only once.
 import os
 import signal
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,8 @@ KILL_POINTS: dict[str, tuple[str, str, int]] = {
 """Point to module, function, and the number of the call that kills the process."""
 
 
-def kill_at(point: str) -> None:
-    """Patch the function of a point so that its call kills this process."""
-    module, name, fatal_call = KILL_POINTS[point]
+def kill_on_call(module: str, name: str, fatal_call: int) -> None:
+    """Patch a function, or a method of a class, so that its call of that number kills this process."""
     owner, _, attribute = name.rpartition(".")
     target = getattr(import_module(module), owner) if owner else import_module(module)
     calls, original = [0], getattr(target, attribute)
@@ -52,12 +52,21 @@ def kill_at(point: str) -> None:
     setattr(target, attribute, counted)
 
 
-if __name__ == "__main__":
-    run, *datasets = sys.argv[1:]
+def run_children(work: Callable[[str], object]) -> None:
+    """Call `work` with each line from stdin, in a forked child, and print the child's exit code."""
     for line in sys.stdin:
         child = os.fork()
         if child == 0:
-            kill_at(line.strip())
-            quick_compare(dict(dataset.split("=", 1) for dataset in datasets), Path(run))
+            work(line.strip())
             os._exit(0)
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    run, *datasets = sys.argv[1:]
+
+    def compare_until(point: str) -> None:
+        kill_on_call(*KILL_POINTS[point])
+        quick_compare(dict(dataset.split("=", 1) for dataset in datasets), Path(run))
+
+    run_children(compare_until)

@@ -3,23 +3,21 @@
 For each point it searches in a forked child that kills itself there, and prints the child's exit code.
 """
 
-import os
-import signal
 import sys
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from embedded_run import write_embedded_run
+from kill_at import kill_on_call, run_children
 from numpy.typing import NDArray
 
 from gapscope.cluster import lazy_cluster
 from gapscope.device.cpu import Cpu
 from gapscope.neighbors import partition
 from gapscope.progress import Silent
-from gapscope.stages import neighbors, partition_jobs, partitioned_search
+from gapscope.stages import neighbors, partitioned_search
 from gapscope.store import arrays
 from gapscope.store.run_store import RunStore, open_store
 
@@ -80,32 +78,15 @@ def read_neighbors_files(run: Path) -> dict[str, bytes]:
     return {str(path.relative_to(run)): path.read_bytes() for path in files}
 
 
-def kill_at(point: str) -> None:
-    """Patch the function of a point so that its call kills this process."""
-    name, fatal_call = KILL_POINTS[point]
-    owner, _, attribute = name.rpartition(".")
-    target = getattr(partition_jobs, owner) if owner else import_module("gapscope.stages.partition_jobs")
-    calls, original = [0], getattr(target, attribute)
-
-    def counted(*args: Any, **kwargs: Any) -> Any:
-        calls[0] += 1
-        if calls[0] == fatal_call:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return original(*args, **kwargs)
-
-    setattr(target, attribute, counted)
-
-
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
     partition_finely(setattr)
-    for line in sys.stdin:
-        child = os.fork()
-        if child == 0:
-            if line.strip() != "nowhere":
-                kill_at(line.strip())
-            run = open_store(folder) if folder.exists() else write_run(folder)
-            with lazy_cluster("inline", "cpu", 0) as connect:
-                find(run, connect)
-            os._exit(0)
-        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)  # noqa: T201
+
+    def find_until(point: str) -> None:
+        if point in KILL_POINTS:
+            kill_on_call("gapscope.stages.partition_jobs", *KILL_POINTS[point])
+        run = open_store(folder) if folder.exists() else write_run(folder)
+        with lazy_cluster("inline", "cpu", 0) as connect:
+            find(run, connect)
+
+    run_children(find_until)

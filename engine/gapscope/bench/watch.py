@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -19,18 +20,11 @@ Sample = tuple[float, float | None, float | None, float]
 and its descendants, GiB. GPU values are None without nvidia-smi."""
 
 
-class Watch:
-    """Context manager that samples a process and its descendants every half second.
+class _Sampler:
+    """Context manager that calls `_sample` every half second, in a thread."""
 
-    Args:
-        of: process id; this process by default.
-    """
-
-    def __init__(self, of: int | None = None) -> None:
-        self._process_id = os.getpid() if of is None else of
-        self.samples: list[Sample] = []
+    def __init__(self) -> None:
         self._stop = threading.Event()
-        self._start = time.perf_counter()
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def __enter__(self) -> Self:
@@ -42,6 +36,29 @@ class Watch:
     ) -> None:
         self._stop.set()
         self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._sample()
+            if self._stop.wait(_INTERVAL_SECONDS):
+                return
+
+    def _sample(self) -> None:
+        raise NotImplementedError
+
+
+class Watch(_Sampler):
+    """Context manager that samples a process and its descendants every half second.
+
+    Args:
+        of: process id; this process by default.
+    """
+
+    def __init__(self, of: int | None = None) -> None:
+        super().__init__()
+        self._process_id = os.getpid() if of is None else of
+        self.samples: list[Sample] = []
+        self._start = time.perf_counter()
 
     def facts(self) -> dict[str, Any]:
         """Return the mean GPU utilization, the peak memory, and the median memory of each quarter of the time.
@@ -58,13 +75,8 @@ class Watch:
             "host_gib_by_quarter": _quarter_medians(host_gib),
         }
 
-    def _run(self) -> None:
-        while True:
-            self.samples.append(
-                (time.perf_counter() - self._start, *_sample_gpu(), _process_tree_gib(self._process_id))
-            )
-            if self._stop.wait(_INTERVAL_SECONDS):
-                return
+    def _sample(self) -> None:
+        self.samples.append((time.perf_counter() - self._start, *_sample_gpu(), _process_tree_gib(self._process_id)))
 
 
 def _sample_gpu() -> tuple[float | None, float | None]:
@@ -80,16 +92,24 @@ def _sample_gpu() -> tuple[float | None, float | None]:
 
 def _process_tree_gib(process_id: int) -> float:
     """Return the memory of a process and its descendants in GiB; shared pages count once (PSS)."""
-    pending, total_kib = [process_id], 0
-    while pending:
-        process = Path(f"/proc/{pending.pop()}")
+    total_kib = 0
+    for process in (process_id, *_descendants(process_id)):
         # The process may have ended in the meantime.
         with suppress(OSError, ValueError):
-            lines = (process / "smaps_rollup").read_text(encoding="ascii").splitlines()
+            lines = Path(f"/proc/{process}/smaps_rollup").read_text(encoding="ascii").splitlines()
             total_kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
-            for task in (process / "task").iterdir():
-                pending += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
     return total_kib / 2**20
+
+
+def _descendants(process_id: int) -> Iterator[int]:
+    pending = [process_id]
+    while pending:
+        # The process may have ended in the meantime.
+        with suppress(OSError, ValueError):
+            for task in Path(f"/proc/{pending.pop()}/task").iterdir():
+                children = [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+                pending += children
+                yield from children
 
 
 def _mean(values: tuple[float | None, ...]) -> float | None:
@@ -106,7 +126,7 @@ def _quarter_medians(values: tuple[float | None, ...]) -> list[float | None]:
     return [float(np.median(part)) if len(part) and np.isfinite(part).all() else None for part in parts]
 
 
-class ProcessWatch:
+class ProcessWatch(_Sampler):
     """Context manager that samples the memory of a process, and of each of its descendants, every half second.
 
     Args:
@@ -115,20 +135,9 @@ class ProcessWatch:
     """
 
     def __init__(self, process_id: int, start: float) -> None:
+        super().__init__()
         self._process_id, self._start = process_id, start
         self._samples: list[tuple[float, float, float, float | None]] = []
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
 
     def peaks(self, began: float, ended: float) -> dict[str, float]:
         """Return the peak memory, in GiB, of the process, of the largest of its descendants, and of the GPU if any.
@@ -142,17 +151,10 @@ class ProcessWatch:
         named = {"command_gib": own, "worker_gib": worker, "gpu_gib": gpu}
         return {name: round(value, 3) for name, value in named.items() if value is not None}
 
-    def _run(self) -> None:
-        while True:
-            own, worker = _process_gib(self._process_id), 0.0
-            pending = _children(self._process_id)
-            while pending:
-                child = pending.pop()
-                worker = max(worker, _process_gib(child))
-                pending += _children(child)
-            self._samples.append((time.perf_counter() - self._start, own, worker, _sample_gpu()[1]))
-            if self._stop.wait(_INTERVAL_SECONDS):
-                return
+    def _sample(self) -> None:
+        worker = max(map(_process_gib, _descendants(self._process_id)), default=0.0)
+        own = _process_gib(self._process_id)
+        self._samples.append((time.perf_counter() - self._start, own, worker, _sample_gpu()[1]))
 
 
 def _process_gib(process_id: int) -> float:
@@ -161,11 +163,3 @@ def _process_gib(process_id: int) -> float:
         lines = Path(f"/proc/{process_id}/status").read_text(encoding="ascii", errors="replace").splitlines()
         return next((int(line.split()[1]) for line in lines if line.startswith("VmRSS:")), 0) / 2**20
     return 0.0
-
-
-def _children(process_id: int) -> list[int]:
-    children: list[int] = []
-    with suppress(OSError, ValueError):
-        for task in Path(f"/proc/{process_id}/task").iterdir():
-            children += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
-    return children

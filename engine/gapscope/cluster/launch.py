@@ -137,7 +137,7 @@ def open_cluster(
             # A worker that is lost meanwhile holds nothing.
             with suppress(Exception):
                 client.run(release)
-            progress.note(f"scheduler {client.scheduler_info()['address']}: free again; what follows needs no worker")
+            progress.note(f"scheduler {cluster}: free again; what follows needs no worker")
 
 
 def _is_scheduler_file(cluster: str) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -71,7 +70,11 @@ def compute_layout(
 ) -> LevelLayout:
     """Lay out all embedded images of a level; see `fit_layout` for the arguments."""
     fitted = fit_layout(run, level, settings, device, processes_per_host, search)
-    return _with_others(open_views(run, level), fitted, device, partial(known_coordinates, run, level, fitted))
+
+    def known(number: int, rows: NDArray[np.int64], start: int) -> NDArray[np.float32]:
+        return known_coordinates(run, level, fitted, run.datasets[number], rows, start)
+
+    return _with_others(open_views(run, level), fitted, device, known)
 
 
 def fit_layout(
@@ -127,7 +130,7 @@ def fit_layout(
 
 
 def known_coordinates(
-    run: RunStore, level: str, fitted: FittedLayout, dataset: int, rows: NDArray[np.int64], start: int
+    run: RunStore, level: str, fitted: FittedLayout, dataset: str, rows: NDArray[np.int64], start: int
 ) -> NDArray[np.float32]:
     """Return the coordinates (n, 3) of images that have some already, NaN for the others.
 
@@ -135,12 +138,12 @@ def known_coordinates(
         run: the run.
         level: the level's name.
         fitted: the level's map so far.
-        dataset: the dataset's number in the run.
+        dataset: the dataset's name.
         rows: (n,) ascending rows of embedded images in it, one after the other.
         start: position of the first of these among all embedded images.
     """
     if fitted.strategy == "extended":
-        return _previous_of_rows(run, level, run.datasets[dataset], rows)
+        return _previous_of_rows(run, level, dataset, rows)
     return _of_positions(fitted, start, len(rows))
 
 

@@ -174,7 +174,7 @@ def _make(
         return [_no_map(image, one_line(error)) for image in wanted]
     rows: list[Row] = []
     references = list(dict.fromkeys(image.pair.reference for image in wanted))
-    images = sum(dataset.read or 0 for dataset in run.record.datasets.values())
+    images = run.record.embedded
     seconds = _Seconds.of(network.flops())
     allowed = _SHARE * seconds.of_run(images) / len(references)
     plans = [

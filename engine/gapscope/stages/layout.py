@@ -1,9 +1,10 @@
 """The stage that lays out every level in three dimensions, all datasets together, and finds its clusters."""
 
 import threading
-from collections import OrderedDict, deque
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,9 +55,9 @@ class _LevelJob:
     search: str
 
     def do(self) -> str | None:
-        run, level, is_large = self.run, self.level, _is_large(self.run)
+        run, level = self.run, self.level
         arguments = run, level, self.settings, self.device, max(1, self.processes_per_host), self.search
-        if not is_large:
+        if run.record.embedded < PARTITION_FROM:
             return _finish(self, compute_layout(*arguments))
         if not _fitted_path(run, level).exists():
             fitted = fit_layout(*arguments)
@@ -81,14 +82,13 @@ class _PlacingJob:
     def do(self) -> None:
         run, level = self.of.run, self.of.level
         fitted = _read_fitted(run, level)
-        names = list(run.record.datasets)
-        rows = rows_read(run, self.dataset)
-        before = sum(len(rows_read(run, name)) for name in names[: names.index(self.dataset)])
+        earlier = takewhile(lambda name: name != self.dataset, run.record.datasets)
+        before = sum(run.record.datasets[name].read or 0 for name in earlier)
         first = self.number * _PLACED_ROWS
-        part = rows[first : first + _PLACED_ROWS]
-        known = known_coordinates(run, level, fitted, names.index(self.dataset), part, before + first)
-        place = _INTERPOLATORS.get(self.of, fitted)
-        write_arrays(self.path, coordinates=place_others(open_view(run, self.dataset, level, rows=part), known, place))
+        rows = rows_read(run, self.dataset)[first : first + _PLACED_ROWS]
+        known = known_coordinates(run, level, fitted, self.dataset, rows, before + first)
+        place = _PREPARED.get(self.of, fitted)
+        write_arrays(self.path, coordinates=place_others(open_view(run, self.dataset, level, rows=rows), known, place))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,30 +104,30 @@ class _FinishingJob:
         return _finish(self.of, whole_layout(fitted, coordinates))
 
 
-class _Interpolators:
-    """The maps of this process on which images are being placed; each is prepared once for all jobs."""
+class _PreparedMap:
+    """The map of this process on which images are being placed; it is prepared once for all jobs of a level."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], Interpolator] = OrderedDict()
+        self._key = ("", "")
+        self._interpolator: Interpolator | None = None
 
     def get(self, job: _LevelJob, fitted: FittedLayout) -> Interpolator:
         key = job.run.session, job.level
         with self._lock:
-            if key not in self._kept:
-                assert fitted.positions is not None
+            if self._interpolator is None or self._key != key:
+                # The one before goes first: two may not fit into memory.
+                self._interpolator = None
                 reference = concat_views(open_views(job.run, job.level), fitted.positions)
-                self._kept[key] = Interpolator(reference, fitted.coordinates, job.device, many=True)
-                while len(self._kept) > 1:
-                    self._kept.popitem(last=False)
-            return self._kept[key]
+                self._key, self._interpolator = key, Interpolator(reference, fitted.coordinates, job.device, many=True)
+            return self._interpolator
 
     def clear(self) -> None:
         with self._lock:
-            self._kept.clear()
+            self._interpolator = None
 
 
-_INTERPOLATORS = _Interpolators()
+_PREPARED = _PreparedMap()
 
 
 def compute_layouts(
@@ -199,11 +199,7 @@ def _do(job: _Job) -> tuple[_Job, str | None]:
 
 def _clear_caches() -> None:
     clear_neighbor_cache()
-    _INTERPOLATORS.clear()
-
-
-def _is_large(run: RunStore) -> bool:
-    return sum(dataset.read or 0 for dataset in run.record.datasets.values()) >= PARTITION_FROM
+    _PREPARED.clear()
 
 
 def _placing_jobs(job: _LevelJob) -> tuple[_PlacingJob, ...]:

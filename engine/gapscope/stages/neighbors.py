@@ -221,7 +221,7 @@ def _search(
     missing = {level: digests for level, digests in missing.items() if digests}
     if not missing:
         return
-    if sum(dataset.read or 0 for dataset in run.record.datasets.values()) >= PARTITION_FROM:
+    if run.record.embedded >= PARTITION_FROM:
         search_in_parts(run, missing, graph, _dataset_rows(run, graph), k, device, connect, progress, title)
         return
     jobs = [

@@ -44,7 +44,7 @@ _RUN_ROWS = 1024
 """Rows that lie together on disk: as many are read for one of them."""
 _MAX_RUNS = 32
 _MIN_TRAINING_ROWS = 4096
-_IS_REFERENCE = np.uint32(1 << 31)
+_IS_REFERENCE = np.uint64(1 << 63)
 _one_search = threading.Lock()
 """A worker has two jobs at a time. Two searches would only take the processor's cache from each other."""
 
@@ -135,7 +135,7 @@ class PartitionedGraph:
         return np.dtype(
             [
                 ("row", np.int64),
-                ("roles", np.uint32),
+                ("roles", np.uint64),
                 ("identity", np.int64, (len(self.datasets),)),
                 ("embedding", embeddings.dtype, (embeddings.shape[1],)),
             ]
@@ -237,7 +237,7 @@ class SampleChunk:
     chunk: Chunk
 
     def run(self) -> None:
-        """Do it."""
+        """Do the job."""
         graph, chunk = self.graph, self.chunk
         training = self._training_positions()
         view = graph.view(chunk.dataset, chunk.rows)
@@ -247,7 +247,6 @@ class SampleChunk:
             training=read_rows_float32(view.embeddings, chunk.rows[training]).astype(dtype),
             is_reference=chunk.is_reference[training],
             queries=read_rows_float32(view.embeddings, chunk.rows[chunk.queries]).astype(dtype),
-            rows=chunk.rows[chunk.queries],
             identity=chunk.identity(graph.datasets)[chunk.queries],
         )
 
@@ -275,12 +274,11 @@ class FitPartition:
     chunks: tuple[tuple[str, int], ...]
 
     def run(self) -> None:
-        """Do it."""
+        """Do the job."""
         graph = self.graph
-        samples = self._samples()
+        samples = {name: _read_sample(graph, name, self.chunks) for name in graph.datasets}
         # Those of datasets that gave more than their share weigh more; it is a matter of borders only.
-        vectors = {name: graph.view_of(name, own["training"], _none(own["training"])) for name, own in samples.items()}
-        training = {name: view.tile(0, len(view)) for name, view in vectors.items()}
+        training = {name: graph.vectors(name, own["training"]) for name, own in samples.items()}
         parts = count_parts(sum(graph.sizes.values()))
         centroids = fit_centroids(np.concatenate(list(training.values())), parts)
         arrays: dict[str, NDArray[Any]] = {"centroids": centroids}
@@ -291,16 +289,14 @@ class FitPartition:
             is_everywhere = is_small(graph.references[name])
             margins = [np.inf if is_everywhere else margin_of_mean(excess, copies) for copies in COPIES]
             arrays |= {f"parts.{name}": held, f"margins.{name}": np.array(margins)}
-            arrays |= {f"{key}.{name}": own[key] for key in ("queries", "rows", "identity")}
+            arrays |= {f"{key}.{name}": own[key] for key in ("queries", "identity")}
         write_arrays(graph.path("fitted"), **arrays)
 
-    def _samples(self) -> dict[str, dict[str, NDArray[Any]]]:
-        files: dict[str, list[dict[str, NDArray[Any]]]] = {name: [] for name in self.graph.datasets}
-        for name, number in self.chunks:
-            files[name].append(read_arrays(self.graph.path("sample", name, number)))
-        return {
-            name: {key: np.concatenate([file[key] for file in own]) for key in own[0]} for name, own in files.items()
-        }
+
+def _read_sample(graph: PartitionedGraph, dataset: str, chunks: Sequence[tuple[str, int]]) -> dict[str, NDArray[Any]]:
+    """Return what `SampleChunk` wrote of all chunks of a dataset."""
+    files = [read_arrays(graph.path("sample", name, number)) for name, number in chunks if name == dataset]
+    return {key: np.concatenate([file[key] for file in files]) for key in files[0]}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -311,7 +307,7 @@ class FindTrueNeighbors:
     chunk: Chunk
 
     def run(self) -> None:
-        """Do it."""
+        """Do the job."""
         graph, chunk = self.graph, self.chunk
         fitted = read_arrays(graph.path("fitted"))
         number = graph.datasets.index(chunk.dataset)
@@ -359,13 +355,15 @@ class ChooseMargins:
     chunks: tuple[tuple[str, int], ...]
 
     def run(self) -> None:
-        """Do it."""
+        """Do the job."""
         graph = self.graph
         fitted = read_arrays(graph.path("fitted"))
         centroids = fitted["centroids"]
         partition: dict[str, NDArray[Any]] = {"centroids": centroids}
-        truth: dict[str, NDArray[Any]] = {key: value for key, value in fitted.items() if key.startswith("rows.")}
-        training = {name: self._training(name) for name in graph.datasets}
+        truth: dict[str, NDArray[Any]] = {}
+        training = {
+            name: graph.vectors(name, _read_sample(graph, name, self.chunks)["training"]) for name in graph.datasets
+        }
         for name in graph.datasets:
             if not graph.queries_of(name):
                 continue
@@ -395,15 +393,6 @@ class ChooseMargins:
         met = np.take_along_axis(met, order[:, :, None], axis=1)
         return nearest, met[np.isfinite(nearest)]
 
-    def _training(self, dataset: str) -> NDArray[np.float32]:
-        own = [
-            read_arrays(self.graph.path("sample", name, number))["training"]
-            for name, number in self.chunks
-            if name == dataset
-        ]
-        view = self.graph.view_of(dataset, np.concatenate(own), _none(np.concatenate(own)))
-        return view.tile(0, len(view))
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SortChunk:
@@ -416,7 +405,7 @@ class SortChunk:
     chunk: Chunk
 
     def run(self) -> None:
-        """Do it."""
+        """Do the job."""
         graph, chunk = self.graph, self.chunk
         partition = graph.partition()
         identity, is_reference = chunk.identity(graph.datasets), chunk.is_reference
@@ -447,10 +436,10 @@ class SortChunk:
 
     def _roles(
         self, partition: Partition, vectors: NDArray[np.float32], is_reference: NDArray[np.bool_]
-    ) -> NDArray[np.uint32]:
+    ) -> NDArray[np.uint64]:
         """Return (n, parts) what each image is in each part: a bit per dataset that it is compared with there."""
         own = self.chunk.dataset
-        roles = np.zeros((len(vectors), len(partition.centroids)), np.uint32)
+        roles = np.zeros((len(vectors), len(partition.centroids)), np.uint64)
         for number, name in enumerate(self.graph.datasets):
             if name not in partition.parts:
                 continue
@@ -460,10 +449,10 @@ class SortChunk:
             excess, parts = partition.excess(vectors, name), partition.parts[name]
             if asks:
                 visited = excess <= partition.visit_margins[name][own]
-                roles[:, parts] |= np.where(visited, np.uint32(1 << number), np.uint32(0))
+                roles[:, parts] |= np.where(visited, np.uint64(1 << number), np.uint64(0))
             if holds:
                 held = (excess <= partition.copy_margins[name]) & is_reference[:, None]
-                roles[:, parts] |= np.where(held, _IS_REFERENCE, np.uint32(0))
+                roles[:, parts] |= np.where(held, _IS_REFERENCE, np.uint64(0))
         return roles
 
 
@@ -491,7 +480,7 @@ class SearchPart:
         return self.graph.path("found", f"{self.part:06d}", self.number)
 
     def run(self) -> None:
-        """Do it."""
+        """Do the job."""
         graph = self.graph
         queries = _Queries.read(graph, self.queries)
         found = [np.empty(0, graph.found_dtype)]
@@ -545,7 +534,7 @@ class _Queries:
 
     dataset: NDArray[np.uint8]
     rows: NDArray[np.int64]
-    roles: NDArray[np.uint32]
+    roles: NDArray[np.uint64]
     identity: NDArray[np.int64]
     hashes: NDArray[np.uint64]
     vectors: NDArray[np.float32]
@@ -572,7 +561,7 @@ class _Queries:
 
     def take(self, reference: int) -> "_Queries":
         """Return those that search the dataset of this number."""
-        asking = np.flatnonzero(self.roles & np.uint32(1 << reference))
+        asking = np.flatnonzero(self.roles & np.uint64(1 << reference))
         if len(asking) == len(self.rows):
             return self
         return _Queries(**{name: values[asking] for name, values in vars(self).items()})
@@ -606,11 +595,11 @@ class CollectChunk:
     found: tuple[Segment, ...]
 
     def run(self) -> None:
-        """Do it."""
+        """Do the job."""
         graph, chunk = self.graph, self.chunk
         records = read_segments(self.found, graph.found_dtype)
         records = records[np.argsort(records["row"], kind="stable")]
-        queries: dict[str, NDArray[Any]] = {"rows": chunk.rows[chunk.queries]}
+        queries: dict[str, NDArray[Any]] = {}
         for name in graph.references_of(chunk.dataset):
             own = records[records["reference"] == graph.datasets.index(name)]
             if len(np.unique(own["row"])) < len(chunk.rows):
@@ -657,7 +646,3 @@ def run_partition_job(job: PartitionJob) -> Location:
     share_cores(job.graph.processes_per_host)
     job.run()
     return job.graph.folder
-
-
-def _none(values: NDArray[Any]) -> NDArray[np.int64]:
-    return np.full(len(values), -1, np.int64)

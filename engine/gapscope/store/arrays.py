@@ -80,9 +80,18 @@ def read_array(run: RunStore, path: str) -> NDArray[Any]:
     Raises:
         DamageError: a chunk is missing.
     """
+    check_chunks(run, path)
+    return np.asarray(run.array(path)[...])
+
+
+def check_chunks(run: RunStore, path: str) -> None:
+    """Check that an array is there whole, before some of it is read.
+
+    Raises:
+        DamageError: a chunk is missing.
+    """
     if lacks_chunks(run, path):
         raise DamageError(f"{run.path / path} lacks a part; see `gapscope verify {run.path}`")
-    return np.asarray(run.array(path)[...])
 
 
 def take_rows(array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArray[Any]:

@@ -7,7 +7,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.store import checksums, metrics
-from gapscope.store.arrays import array_attributes, is_done, member_names, read_array, take_rows, write_array
+from gapscope.store.arrays import (
+    array_attributes,
+    check_chunks,
+    is_done,
+    member_names,
+    read_array,
+    take_rows,
+    write_array,
+)
 from gapscope.store.classes import remove_class_table
 from gapscope.store.gaps import remove_gaps
 from gapscope.store.heat_maps import remove_heat_maps
@@ -63,15 +71,26 @@ def read_layout(run: RunStore, level: str) -> tuple[NDArray[np.float32], NDArray
 def read_layout_rows(
     run: RunStore, level: str, dataset: str, rows: NDArray[np.int64]
 ) -> tuple[NDArray[np.float32], NDArray[np.int32]]:
-    """Return the coordinates (n, 3) and clusters (n,) of rows of a dataset, in any order."""
+    """Return the coordinates (n, 3) and clusters (n,) of rows of a dataset, in any order.
+
+    Raises:
+        DamageError: a chunk is missing.
+    """
     first = run.record.row_slices[dataset].start
+    for store in (LAYOUT, CLUSTERS):
+        check_chunks(run, f"{store}/{level}")
     coordinates, clusters = (take_rows(run.array(f"{store}/{level}"), first + rows) for store in (LAYOUT, CLUSTERS))
     return coordinates, clusters
 
 
 def read_clusters(run: RunStore, level: str, dataset: str) -> NDArray[np.int32]:
-    """Return the clusters (rows,) of a dataset at a level."""
+    """Return the clusters (rows,) of a dataset at a level.
+
+    Raises:
+        DamageError: a chunk is missing.
+    """
     part = run.record.row_slices[dataset]
+    check_chunks(run, f"{CLUSTERS}/{level}")
     return np.asarray(run.array(f"{CLUSTERS}/{level}")[part])
 
 

@@ -19,6 +19,7 @@ from gapscope.store.arrays import (
     mark_array_done,
     read_array,
     take_ascending,
+    take_rows,
     write_array,
 )
 from gapscope.store.datasets import Graph, Pair
@@ -166,10 +167,8 @@ def read_nearest(
     run: RunStore, level: str, pair: Pair, rows: NDArray[np.int64], k: int, reading: Reading = "as-is"
 ) -> DistancesAndIndices:
     """Return the distances and indices, (n, at most k), of query `rows` in any order; of each group one image."""
-    order = np.argsort(rows, kind="stable")
-    inverse = np.argsort(order, kind="stable")
-    distances, indices = read_group_neighbor_rows(run, level, pair, rows[order], reading)
-    return distances[inverse, :k], indices[inverse, :k]
+    distances, indices = _open(run, level, pair, run.record.graph(pair, reading))
+    return take_rows(distances, rows)[:, :k], take_rows(indices, rows)[:, :k]
 
 
 def _open(

@@ -362,6 +362,11 @@ class RunRecord:
         return sum(dataset.listed for dataset in self.datasets.values())
 
     @property
+    def embedded(self) -> int:
+        """How many images of all datasets together were embedded."""
+        return sum(dataset.read or 0 for dataset in self.datasets.values())
+
+    @property
     def row_slices(self) -> dict[str, slice]:
         """Where each dataset's rows lie in an array of all rows, such as a layout's."""
         return concatenated_slices({name: dataset.listed for name, dataset in self.datasets.items()})

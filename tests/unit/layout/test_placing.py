@@ -32,7 +32,6 @@ def blobs_run(folder: Path) -> RunStore:
 def in_jobs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(layout, "PARTITION_FROM", 1)
     monkeypatch.setattr(layout, "_PLACED_ROWS", 150)
-    # The landmarks are so few here that they are searched exactly.
 
 
 def assert_same_maps(run: RunStore, expected: RunStore) -> None:

@@ -107,19 +107,19 @@ class _Labels:
         return cls(ClassRule("none"), [], np.empty(0, np.int64), np.empty(0, np.int64))
 
     @classmethod
-    def of_codes(cls, rule: ClassRule, codes: NDArray[np.int32], names: list[str]) -> "_Labels":
-        """Return the labels of images that have one number of a name each, -1 for none."""
+    def of_codes(
+        cls, rule: ClassRule, codes: NDArray[np.integer], names: list[str], image: NDArray[np.int64] | None = None
+    ) -> "_Labels":
+        """Return the labels of images that have one number of a name each, -1 for none, or of entries of `image`."""
         known = np.flatnonzero(codes >= 0)
-        return cls(rule, names, known, codes[known].astype(np.int64))
+        return cls(rule, names, known if image is None else image[known], codes[known].astype(np.int64))
 
     @classmethod
     def of_texts(cls, rule: ClassRule, texts: pa.Array, image: NDArray[np.int64] | None = None) -> "_Labels":
         """Return the labels of images that have one text each, or of entries of `image` likewise; null is no class."""
-        stripped = pc.utf8_trim_whitespace(texts)
-        encoded = pc.if_else(pc.equal(stripped, ""), None, stripped).dictionary_encode()
-        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
-        known = np.flatnonzero(codes >= 0)
-        return cls(rule, encoded.dictionary.to_pylist(), known if image is None else image[known], codes[known])
+        encoded = _trimmed(texts).dictionary_encode()
+        codes = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False)
+        return cls.of_codes(rule, codes, encoded.dictionary.to_pylist(), image)
 
 
 def _labels(run: RunStore, dataset: str, rows: NDArray[np.int64], rule: ClassRule) -> _Labels:
@@ -138,7 +138,7 @@ def _labels(run: RunStore, dataset: str, rows: NDArray[np.int64], rule: ClassRul
                 return own
     # Folders that hardly repeat are no classes, unless the user says so.
     limit = None if rule.source == "folder" or len(rows) < _MANY_ROWS else len(rows) // 2
-    encoded = SourceMetadata.open(run, dataset).codes("uri", rows, limit, _folder_names)
+    encoded = SourceMetadata.open(run, dataset).codes("uri", rows, limit, lambda uris: _trimmed(last_folders(uris)))
     return _Labels.none() if encoded is None else _Labels.of_codes(ClassRule("folder"), *encoded)
 
 
@@ -169,9 +169,10 @@ def _texts(values: pa.Array) -> pa.Array:
     )
 
 
-def _folder_names(uris: pa.Array) -> pa.Array:
-    folders = pc.utf8_trim_whitespace(last_folders(uris))
-    return pc.if_else(pc.equal(folders, ""), None, folders)
+def _trimmed(texts: pa.Array) -> pa.Array:
+    """Return texts without the spaces around them; null where nothing else is there."""
+    stripped = pc.utf8_trim_whitespace(texts)
+    return pc.if_else(pc.equal(stripped, ""), None, stripped)
 
 
 def last_folders(uris: pa.Array) -> pa.Array:
