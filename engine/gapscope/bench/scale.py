@@ -29,7 +29,7 @@ def scale(
     points: Path | None = None,
     device: str = "auto",
     cluster: str = "local",
-    landmarks: int | None = 50_000,
+    landmarks: int = 50_000,
     timeout: float = 36_000,
     progress: Progress | None = None,
 ) -> dict[str, Any]:

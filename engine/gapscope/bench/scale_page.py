@@ -21,7 +21,7 @@ def write_scale_page(file: Path, result: Mapping[str, Any]) -> None:
     summary = (
         f"{describe_machine(result['machine'])} Embeddings: {settings['embeddings']}, {settings['dims']} dimensions, "
         f"two datasets, one level; device {settings['device']}, cluster {settings['cluster']}, "
-        f"{settings['landmarks'] or 'all'} landmarks."
+        f"{settings['landmarks']:,} landmarks."
     )
     measured = [case for case in result["cases"] if "failed" not in case]
     plots = _figure(measured).to_html(include_plotlyjs=True, full_html=False) if measured else ""
@@ -98,5 +98,6 @@ def _figure(cases: list[dict[str, Any]]) -> go.Figure:
             )
     figure.update_xaxes(type="log", title="rows")
     figure.update_yaxes(type="log", row=1, col=1)
+    figure.update_yaxes(rangemode="tozero", row=1, col=2)
     figure.update_layout(height=520, template="plotly_white")
     return figure
