@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _NLIST_PER_ROOT = 3
-_FAST_NLIST_PER_ROOT = 1.5
+_FAST_NLIST_PER_ROOT = 1.0
 _TRAINING_POINTS = 40
 _ITERATIONS = 6
-_K_FACTOR = 4
+_K_FACTOR = 2
 """Of so many times k vectors that are nearest by their codes, the distances are measured."""
 
 

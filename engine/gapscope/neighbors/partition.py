@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 PARTITION_FROM = 1_000_000
 """Images of all datasets from which on neighbors are searched in parts. Fewer are searched in one piece."""
 
-PART_ROWS = 2**17
-MAX_PARTS = 1024
-TRAINING_ROWS = 256
+PART_ROWS = 2**18
+MAX_PARTS = 4096
+TRAINING_ROWS = 128
 """Rows per part that centroids are fitted to."""
 
 SMALL_ROWS = 2**15
@@ -33,13 +33,13 @@ MIN_PART_ROWS = 2**13
 COVERAGE = 0.98
 """Share of a sample's true neighbors that must be in the parts that their queries visit."""
 
-PART_RECALL = 0.975
+PART_RECALL = 0.97
 """Share of the neighbors within the parts that a search finds there: the other half of the promise."""
 
 PART_SAMPLE = 200
 """Queries by which a search within a part measures that share."""
 
-COPIES = (1.0, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0, 6.0, 8.0)
+COPIES = (1.0, 1.1, 1.2, 1.35, 1.5, 1.75, 2.0, 2.25, 2.5, 2.75, 3.0, 3.5, 4.0, 5.0, 6.0, 8.0)
 """Mean numbers of parts that a reference image may be copied to."""
 
 MAX_VISITS = 8.0
@@ -90,7 +90,7 @@ def count_parts(rows: int) -> int:
 
     Example:
         >>> count_parts(1_000_000), count_parts(10**9)
-        (8, 1024)
+        (4, 3815)
     """
     return max(1, min(MAX_PARTS, -(-rows // PART_ROWS)))
 

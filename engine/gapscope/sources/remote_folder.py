@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.entry import Entry, Kind
@@ -13,8 +13,12 @@ from gapscope.sources.folder import is_aside, names_aside, note_aside
 from gapscope.sources.formats import has_image_suffix
 from gapscope.sources.notes import ListingNotes
 from gapscope.sources.patterns import glob_to_regex
+from gapscope.sources.remote_listing import files_below
 from gapscope.sources.source import without_prefix
 from gapscope.urls import remote
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
 
 
 @dataclass(frozen=True)
@@ -57,20 +61,12 @@ class RemoteFolder:
         """
         notes = notes or ListingNotes()
         fs, path = remote(self.root)
-        try:
-            files: dict[str, dict[str, Any]] = fs.find(path, detail=True)
-            if not files:
-                # `find` returns nothing for a folder that does not exist on some file systems; `ls` raises.
-                fs.ls(path, detail=False)
-        # The exceptions of a remote file system depend on the package that implements it.
-        except Exception as error:
-            raise SourceError(f"{self.root} cannot be listed: {one_line(error)}") from error
         named = without_prefix(self.location)
         pattern, takes_all = None, False
         if named != self.root:
             # A file system accepts a name in several spellings and returns it in one: the pattern has to use that one.
             pattern, takes_all = re.compile(glob_to_regex(remote(named)[1])), names_aside(named)
-        for name in sorted(files):
+        for name, info in self._files(fs, path):
             url = str(fs.unstrip_protocol(name))
             matches = pattern.match(name) if pattern else has_image_suffix(url)
             below = name.removeprefix(path).strip("/")
@@ -78,10 +74,23 @@ class RemoteFolder:
                 if has_image_suffix(url):
                     note_aside(below, url, notes)
             elif matches:
-                size = files[name].get("size")
-                yield Entry(url, -1 if size is None else int(size), _modified_ns(files[name]))
+                size = info.get("size")
+                yield Entry(url, -1 if size is None else int(size), _modified_ns(info))
             elif pattern is None:
                 notes.pass_over_file(url)
+
+    def _files(self, fs: "AbstractFileSystem", path: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        found = False
+        try:
+            for file in files_below(fs, path):
+                found = True
+                yield file
+            if not found:
+                # Some file systems list nothing of a folder that does not exist, and others refuse.
+                fs.ls(path, detail=False)
+        # The exceptions of a remote file system depend on the package that implements it.
+        except Exception as error:
+            raise SourceError(f"{self.root} cannot be listed: {one_line(error)}") from error
 
     def read(self, entry: Entry) -> bytes:
         """Return the bytes of the entry's file."""

@@ -19,6 +19,7 @@ import zarr
 from gapscope.errors import SourceError
 from gapscope.sources import Entry, Source, files, open_source
 from gapscope.sources.rejects import Rejected
+from gapscope.sources.remote_listing import files_below
 from gapscope.stages.listing import check_not_empty
 
 Picture = Callable[[int], bytes]
@@ -168,3 +169,44 @@ def test_a_server_that_is_not_there_is_told_from_an_empty_folder(web: str, tmp_p
     ):
         with pytest.raises(SourceError, match=message):
             check_not_empty("real", open_source("real", location))
+
+
+_KEYS = [
+    f"{folder}{name}"
+    for folder in ("", "a/", "a/b/", "a-b/", "a.b/", "a/b/c/d/", "z/", "Ä/")
+    for name in ("1.png", "a.png", "a-1.png", "a.b.png", "b", "é.png")
+]
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2, 7, 1000])
+def test_a_bucket_is_listed_page_by_page_in_the_order_of_all_names(
+    s3: str, at_a_time: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fs = fsspec.filesystem("s3")
+    root = f"{s3.removeprefix('s3://')}/pages{at_a_time}"
+    keys = [f"{root}/{key}" for key in (*_KEYS, "a//two.png", "/three.png")]
+    fs.pipe(dict.fromkeys((*keys, f"{root}/a/"), b"x"))
+    ask, requests = fs.call_s3, []
+
+    def few(method: str, **options: Any) -> Any:
+        requests.append(options["Prefix"])
+        return ask(method, MaxKeys=at_a_time, **options)
+
+    monkeypatch.setattr(fs, "call_s3", few)
+    assert [path for path, _ in files_below(fs, root)] == sorted(keys)
+    listing = files_below(fs, root)
+    requests.clear()
+    assert next(listing)[0] == min(keys)
+    listing.close()
+    assert len(requests) <= 2 + len({key.split("/")[0] for key in _KEYS})
+
+
+def test_a_folder_in_memory_is_listed_in_the_order_of_all_names() -> None:
+    fs = fsspec.filesystem("memory")
+    # There a file cannot have the name of a folder.
+    keys = [f"/ordered/{key}" for key in _KEYS if not key.endswith("b")]
+    fs.pipe(dict.fromkeys(keys, b"x"))
+    assert [path for path, _ in files_below(fs, "/ordered")] == sorted(keys)
+    fs.rm("/ordered", recursive=True)
+    with pytest.raises(FileNotFoundError):
+        next(files_below(fs, "/ordered"))
