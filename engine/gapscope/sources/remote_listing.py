@@ -1,7 +1,7 @@
 """The files below a folder of a remote file system, in the order of their names, without holding all of them."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,7 +14,7 @@ _AHEAD = 16
 """Subfolders of a folder that are asked for before it is their turn."""
 
 
-def files_below(fs: "AbstractFileSystem", folder: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def files_below(fs: "AbstractFileSystem", folder: str) -> Generator[tuple[str, Mapping[str, Any]], None, None]:
     """Yield the path and fsspec's info of every file below a folder, by ascending path.
 
     Several folders are asked for at a time. Of S3 a page of a listing is held at a time, a thousand names, and of other

@@ -15,9 +15,11 @@ from gapscope.errors import SourceError, one_line
 from gapscope.sources.annotations.annotation import Annotation, Edges, ImageAnnotations, Outline
 from gapscope.sources.annotations.image_file import read_image_file
 from gapscope.sources.annotations.shapes import mask_of_pixels
-from gapscope.sources.coco.annotation_file import CocoAnnotation, CocoFile, CocoImage, read_annotations, shown, shown_id
+from gapscope.sources.coco.annotation_file import CocoFile, CocoImage, read_annotations
+from gapscope.sources.coco.annotation_rows import CocoAnnotation
 from gapscope.sources.coco.boxes import given_edges, number
 from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder
+from gapscope.sources.coco.shown import shown, shown_id
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import read_file
 from gapscope.sources.folder import utf8_safe
@@ -92,7 +94,7 @@ class Panoptic:
 
 def is_panoptic(content: CocoFile) -> bool:
     """Tell whether a COCO file has panoptic segments."""
-    return bool(content.annotations) and "segments_info" in content.annotations[0]
+    return "segments_info" in next(iter(content.annotations), {})
 
 
 def open_panoptic(path: str, part: str | None, location: str) -> Panoptic:
@@ -127,13 +129,12 @@ class _Segments:
 
     def __init__(self, content: CocoFile, folder: str, notes: ListingNotes, *, outlines: bool) -> None:
         self._content, self._folder, self._notes, self._outlines = content, folder, notes, outlines
-        self._by_image = content.by_image()
         self._unknown = Counter[Any]()
 
     def of(self, image: CocoImage, size: tuple[float, float]) -> Iterator[Annotation]:
         """Yield the objects in an image of this size, in the order of the file."""
         name = shown(image["file_name"])
-        for annotation in self._by_image.get(image.get("id"), ()):
+        for annotation in self._content.annotations.of(image.get("id")):
             segments = annotation.get("segments_info") or []
             things = [each for each in segments if each["category_id"] not in self._content.stuff]
             if len(things) < len(segments):

@@ -1,18 +1,27 @@
-"""Reading a COCO annotation file: its structure is checked, and its ids are matched as they are meant."""
+"""Reading a COCO annotation file: its structure is checked, and its ids are matched as they are meant.
 
+The file is read piece by piece. In memory are the names, ids and sizes of its images, its categories, and where its
+annotations are.
+"""
+
+import io
 import json
-import math
 import os
 import posixpath
-import re
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NotRequired, TypedDict, cast
+from itertools import chain
+from typing import IO, Any, NotRequired, TypedDict, cast
 
 from gapscope.errors import SourceError, one_line
+from gapscope.sources.coco.annotation_rows import AnnotationPlaces, AnnotationRows
+from gapscope.sources.coco.ids import IdKey, has_plain_ids, id_key, match_ids, meaning, without_odd_ids
 from gapscope.sources.coco.json_layouts import other_layout
+from gapscope.sources.coco.json_stream import read_pieces
+from gapscope.sources.coco.shown import shown, shown_id
 from gapscope.sources.files import open_container, path_bytes
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.notes import ListingNotes
@@ -20,8 +29,6 @@ from gapscope.urls import is_url
 
 UNKNOWN_IMAGES = "annotations of unknown images"
 """What notes call annotations whose image is not in the file."""
-
-_SHOWN = 200
 
 
 class CocoImage(TypedDict):
@@ -33,47 +40,24 @@ class CocoImage(TypedDict):
     height: NotRequired[Any]
 
 
-class CocoAnnotation(TypedDict):
-    """An annotated object, or the segments of an image: a list of objects with a `category_id`.
-
-    The ids are numbers, text or None; the other values may be anything.
-    """
-
-    image_id: Any
-    id: NotRequired[Any]
-    category_id: NotRequired[Any]
-    bbox: NotRequired[Any]
-    segmentation: NotRequired[Any]
-    area: NotRequired[Any]
-    iscrowd: NotRequired[Any]
-    segments_info: NotRequired[Any]
-
-
 @dataclass(frozen=True)
 class CocoFile:
     """The content of an annotation file, as far as it is used.
 
     Attributes:
         images: every image once; those that have an id have one each.
-        annotations: of these images. `image_id` equals the id of the image, and `category_id` a key of `categories`,
-            where that is what they mean.
+        annotations: of these images, read from the file as they are needed. `image_id` equals the id of the image, and
+            `category_id` a key of `categories`, where that is what they mean.
         categories: the names of the categories, by id.
         stuff: the ids of those that are no things, such as sky, as panoptic files tell.
         notes: what was passed over, and how ids were understood.
     """
 
     images: Sequence[CocoImage]
-    annotations: Sequence[CocoAnnotation]
+    annotations: AnnotationRows
     categories: Mapping[Any, str]
     stuff: frozenset[Any]
     notes: ListingNotes
-
-    def by_image(self) -> dict[Any, list[CocoAnnotation]]:
-        """Return the annotations of each image that has some, by the image's id."""
-        grouped: dict[Any, list[CocoAnnotation]] = {}
-        for annotation in self.annotations:
-            grouped.setdefault(annotation["image_id"], []).append(annotation)
-        return grouped
 
 
 def read_annotations(location: str) -> CocoFile:
@@ -107,31 +91,145 @@ def parse_json(location: str) -> Any:
             raise SourceError(f"{location}: cannot be read as JSON ({one_line(error)})") from error
 
 
-def shown(value: Any) -> str:
-    r"""Return a value of a JSON file as one line for a message.
-
-    Example:
-        >>> print(shown("a\nb.jpg"), shown(17), shown(None))
-        a b.jpg 17 null
-    """
-    text = value if isinstance(value, str) else json.dumps(value)
-    return " ".join(utf8_safe(text).split())[:_SHOWN]
+_IMAGE_KEYS = ("file_name", "id", "width", "height")
+_LISTS = {"images": "file_name", "annotations": "image_id", "categories": "name"}
+"""The lists that are read, with what each of their objects has."""
 
 
-def shown_id(value: Any) -> str:
-    """Return an id for a message, so that text can be told from a number.
-
-    Example:
-        >>> print(shown_id("3"), shown_id(3))
-        "3" 3
-    """
-    return f'"{shown(value)}"' if isinstance(value, str) else shown(value)
+class _UnusualError(ValueError):
+    """A file is no COCO annotation file in UTF-8, or one that has to be read as a whole to say what it is."""
 
 
 # Opening and listing a dataset read the same file.
 @lru_cache(maxsize=2)
 def _read(location: str, _version: tuple[int, int] | None) -> CocoFile:
-    content = parse_json(location)
+    file = _opened(location)
+    try:
+        return _read_pieces(file, location)
+    except (_UnusualError, RecursionError, MemoryError):
+        file.close()
+        content = _check(parse_json(location), location)
+    except BaseException:
+        file.close()
+        raise
+    return _read_pieces(_temporary(io.BytesIO(json.dumps(content).encode()), location), location)
+
+
+def _opened(location: str) -> IO[bytes]:
+    """Return the file, or a copy of one behind a URL, since it is read in many places."""
+    file = open_container(location)
+    return _temporary(file, location) if is_url(location) else file
+
+
+def _temporary(file: IO[bytes], location: str) -> IO[bytes]:
+    """Return a copy of a file, which is closed, that goes when it is closed itself."""
+    # It stays open as long as annotations are read from it.
+    copy = tempfile.TemporaryFile()  # noqa: SIM115
+    try:
+        with file:
+            shutil.copyfileobj(file, copy)
+    # The exceptions of a remote file system depend on the package that implements it.
+    except Exception as error:
+        copy.close()
+        raise SourceError(f"{location}: cannot be read ({one_line(error)})") from error
+    copy.seek(0)
+    return copy
+
+
+def _read_pieces(file: IO[bytes], location: str) -> CocoFile:
+    notes = ListingNotes()
+    content = _Content()
+    try:
+        for key, in_list, value, start, stop in read_pieces(file):
+            content.add(key, value, start, stop, in_list=in_list)
+    except _UnusualError:
+        raise
+    except ValueError as error:
+        raise _UnusualError(str(error)) from error
+    if "images" not in content.keys:
+        raise _UnusualError("it has no images")
+    images, twice = _each_once(content.images, location, notes)
+    categories = _category_names(content.categories, notes)
+    stuff = frozenset(row.get("id") for row in content.categories if row.get("isthing") in (0, "0"))
+    ids = {image["id"]: None for image in images if image.get("id") is not None}
+    others = match_ids(_values(content.places.image_ids), "image_id", ids.keys(), notes)
+    category_ids = match_ids(
+        _values(dict.fromkeys(chain(content.category_ids, content.segment_ids))),
+        "category_id",
+        categories.keys(),
+        notes,
+    )
+    meant = {code: others.get(key, key[1]) for key, code in content.places.image_ids.items()}
+    known = {code: image_id for code, image_id in meant.items() if image_id is not None and image_id in ids}
+    counts = content.places.counts()
+    unknown = [code for code in meant if code not in known]
+    if unknown:
+        count = int(counts[unknown].sum())
+        notes.pass_over(UNKNOWN_IMAGES, f"image_id {shown_id(meant[unknown[0]])}", count)
+    annotations = AnnotationRows(file, content.places, known, category_ids)
+    copies = annotations.without_copies(list(twice)) if twice else []
+    if copies:
+        notes.pass_over("annotations listed twice", f"id {shown_id(copies[0])}", len(copies))
+    return CocoFile(images, annotations, categories, stuff, notes)
+
+
+class _Content:
+    """What is kept of a file while it is read."""
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.images: list[CocoImage] = []
+        self.categories: list[dict[str, Any]] = []
+        self.places = AnnotationPlaces()
+        self.category_ids: dict[IdKey, None] = {}
+        self.segment_ids: dict[IdKey, None] = {}
+
+    def add(self, key: str, value: Any, start: int, stop: int, *, in_list: bool) -> None:
+        if key not in _LISTS:
+            return
+        if not in_list:
+            if key in self.keys or value not in ([], None):
+                raise _UnusualError(f"{key} is there twice, or no list")
+            self.keys.add(key)
+            return
+        row = _plain(value, _LISTS[key])
+        if key == "annotations":
+            self.places.add(row, start, stop)
+            self.category_ids.setdefault(id_key(row.get("category_id")))
+            segments = row.get("segments_info") or []
+            if not isinstance(segments, list):
+                raise _UnusualError("segments are no list")
+            for segment in segments:
+                self.segment_ids.setdefault(id_key(_plain(segment, "category_id")["category_id"]))
+        elif key == "categories":
+            self.categories.append(row)
+        elif not isinstance(row["file_name"], str):
+            raise _UnusualError("a file's name is not text")
+        else:
+            self.images.append(cast("CocoImage", {name: row[name] for name in _IMAGE_KEYS if name in row}))
+
+
+def _plain(row: Any, key: str) -> dict[str, Any]:
+    """Return an object of a list, with ids that can be compared.
+
+    Raises:
+        _UnusualError: it is none, or lacks the key.
+    """
+    if not isinstance(row, dict) or key not in row or not has_plain_ids(row):
+        raise _UnusualError(f"an object without {key}, or with an odd id")
+    return without_odd_ids(row)
+
+
+def _values(keys: Iterable[IdKey]) -> list[Any]:
+    return [value for _, value in keys]
+
+
+def _check(content: Any, location: str) -> dict[str, Any]:
+    """Return what is used of a file's content.
+
+    Raises:
+        SourceError: it is no COCO annotation file; says what it is, or what is wrong with it.
+    """
     layout = other_layout(content)
     if layout:
         raise SourceError(f"{location}: not a COCO annotation file: {layout}")
@@ -139,23 +237,13 @@ def _read(location: str, _version: tuple[int, int] | None) -> CocoFile:
         raise SourceError(f"{location}: not a COCO annotation file: it does not hold a JSON object")
     if "images" not in content:
         raise SourceError(f"{location}: not a COCO annotation file: it has no `images`")
-    notes = ListingNotes()
-    listed = cast("list[CocoImage]", _rows(content, "images", "file_name", location))
-    images, twice = _each_once(listed, location, notes)
-    annotations = cast("list[CocoAnnotation]", _rows(content, "annotations", "image_id", location))
-    category_rows = _rows(content, "categories", "name", location)
-    categories = _category_names(category_rows, notes)
-    stuff = frozenset(row.get("id") for row in category_rows if row.get("isthing") in (0, "0"))
-    ids = {image["id"] for image in images if image.get("id") is not None}
-    _match_ids(annotations, "image_id", ids, notes)
-    _match_ids([*annotations, *_segments(annotations, location)], "category_id", categories.keys(), notes)
-    unknown = [annotation["image_id"] for annotation in annotations if annotation["image_id"] not in ids]
-    if unknown:
-        notes.pass_over(UNKNOWN_IMAGES, f"image_id {shown_id(unknown[0])}", len(unknown))
-        annotations = [annotation for annotation in annotations if annotation["image_id"] in ids]
-    if twice:
-        annotations = _without_copies(annotations, twice, notes)
-    return CocoFile(images, annotations, categories, stuff, notes)
+    checked = {name: _rows(content, name, key, location) for name, key in _LISTS.items()}
+    lists = [annotation.get("segments_info") or [] for annotation in checked["annotations"]]
+    if not all(isinstance(own, list) for own in lists):
+        raise SourceError(f"{location}: not a COCO annotation file: a `segments_info` is not a list")
+    segments = [each for own in lists for each in own]
+    _rows({"segments_info": segments}, "segments_info", "category_id", location)
+    return checked
 
 
 def _rows(content: dict[str, Any], name: str, key: str, location: str) -> list[dict[str, Any]]:
@@ -171,32 +259,14 @@ def _rows(content: dict[str, Any], name: str, key: str, location: str) -> list[d
         raise SourceError(f"{wrong} `{name}` is not a list of objects with `{key}`: one has {_keys(without)}")
     if name == "images" and not all(isinstance(row[key], str) for row in rows):
         raise SourceError(f"{wrong} a `{key}` is not text")
-    for id_key in ("id", "image_id", "category_id"):
-        types = {type(row.get(id_key)) for row in rows}
-        if types & {dict, list}:
-            raise SourceError(f"{wrong} `{id_key}` in `{name}` is neither a number nor text")
-        if types & {bool, float}:
-            for row in rows:
-                if not _can_be_id(row.get(id_key)):
-                    row[id_key] = None
+    for id_name in ("id", "image_id", "category_id"):
+        if any(isinstance(row.get(id_name), dict | list) for row in rows):
+            raise SourceError(f"{wrong} `{id_name}` in `{name}` is neither a number nor text")
     return rows
-
-
-def _segments(annotations: Sequence[CocoAnnotation], location: str) -> list[dict[str, Any]]:
-    """Return all segments of panoptic annotations."""
-    lists = [annotation.get("segments_info") or [] for annotation in annotations]
-    if not all(isinstance(own, list) for own in lists):
-        raise SourceError(f"{location}: not a COCO annotation file: a `segments_info` is not a list")
-    return _rows({"segments_info": [each for own in lists for each in own]}, "segments_info", "category_id", location)
 
 
 def _keys(row: dict[str, Any]) -> str:
     return f"only {shown(', '.join(row))}" if row else "nothing"
-
-
-def _can_be_id(value: Any) -> bool:
-    # True equals 1, and NaN does not equal itself.
-    return not isinstance(value, bool) and not (isinstance(value, float) and not math.isfinite(value))
 
 
 def _each_once(images: list[CocoImage], location: str, notes: ListingNotes) -> tuple[list[CocoImage], set[Any]]:
@@ -209,7 +279,7 @@ def _each_once(images: list[CocoImage], location: str, notes: ListingNotes) -> t
     # Whether 7 and "007" are one id need not be asked where all ids are numbers, or all are text.
     types = {type(value) for value in ids}
     if str in types and types & {int, float}:
-        ids = [_meaning(value) for value in ids]
+        ids = [meaning(value) for value in ids]
     by_id: dict[Any, CocoImage] = {}
     kept, twice = [], set()
     for own_id, image in zip(ids, images, strict=True):
@@ -226,21 +296,6 @@ def _each_once(images: list[CocoImage], location: str, notes: ListingNotes) -> t
                 "its own, or each merged file as a dataset of its own"
             )
     return kept, twice
-
-
-def _without_copies(annotations: list[CocoAnnotation], twice: set[Any], notes: ListingNotes) -> list[CocoAnnotation]:
-    """Return annotations without those that a merged file has once more together with their image."""
-    first: dict[Any, CocoAnnotation] = {}
-    kept = []
-    for annotation in annotations:
-        image_id, own_id = annotation["image_id"], annotation.get("id")
-        if image_id in twice and own_id is not None:
-            earlier = first.setdefault((image_id, own_id), annotation)
-            if earlier is not annotation and earlier == annotation:
-                notes.pass_over("annotations listed twice", f"id {shown_id(own_id)}")
-                continue
-        kept.append(annotation)
-    return kept
 
 
 def _same_file(name: str, other: str) -> bool:
@@ -264,40 +319,3 @@ def _category_names(categories: list[dict[str, Any]], notes: ListingNotes) -> di
     if twice:
         notes.guess(twice)
     return names
-
-
-def _match_ids(annotations: Sequence[Any], key: str, ids: Collection[Any], notes: ListingNotes) -> None:
-    """Give annotations the id that theirs means, where no id is exactly theirs but one reads as the same number."""
-    rows = cast("list[dict[str, Any]]", annotations)
-    values = {row.get(key) for row in rows}
-    values.discard(None)
-    unknown = {value for value in values if value not in ids}
-    if not unknown and set(map(type, values)) == set(map(type, ids)):
-        return
-    meanings = Counter(map(_meaning, ids)) if unknown else Counter[Any]()
-    by_meaning = {_meaning(value): value for value in ids if meanings[_meaning(value)] == 1}
-    meant = {value: by_meaning[_meaning(value)] for value in unknown if _meaning(value) in by_meaning}
-    stored = {value: value for value in ids}
-    told = False
-    for row in rows:
-        value = row.get(key)
-        row[key] = own = meant.get(value, stored.get(value, value))
-        if not told and (type(own), own) != (type(value), value):
-            told = True
-            notes.guess(
-                f"ids that are written differently are taken for the same, such as {key} {shown_id(value)} and id "
-                f"{shown_id(own)}"
-            )
-
-
-_WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
-
-
-def _meaning(value: Any) -> Any:
-    """Return the whole number that an id reads as, such as 3 for `"3"`, 3.0 or `"003"`; otherwise the id."""
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, str):
-        text = value.strip()
-        return int(text.partition(".")[0]) if _WHOLE_NUMBER.fullmatch(text) else text
-    return value

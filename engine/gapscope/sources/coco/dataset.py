@@ -9,14 +9,13 @@ from gapscope.sources.annotations.annotation import Annotation, Edges, ImageAnno
 from gapscope.sources.annotations.image_file import read_image_file
 from gapscope.sources.coco.annotation_file import (
     UNKNOWN_IMAGES,
-    CocoAnnotation,
     CocoFile,
     read_annotations,
-    shown,
-    shown_id,
 )
+from gapscope.sources.coco.annotation_rows import CocoAnnotation
 from gapscope.sources.coco.boxes import given_edges, number, segmentation_edges, segmentation_outline
 from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder
+from gapscope.sources.coco.shown import shown, shown_id
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.folder import utf8_safe
 from gapscope.sources.notes import ListingNotes
@@ -59,11 +58,10 @@ class Coco:
             notes.guess(f"{self.rival} has files of the same names, which are not taken")
         files = ImageFiles(self.folder, (image["file_name"] for image in content.images))
         objects = _Objects(content, notes, outlines=outlines)
-        by_image = content.by_image()
         for image in content.images:
             entry = files.entry(image["file_name"])
             size = _positive(image.get("width")), _positive(image.get("height"))
-            own = sorted(by_image.get(image.get("id"), ()), key=_sort_key)
+            own = sorted(content.annotations.of(image.get("id")), key=_sort_key)
             annotated = ImageAnnotations(entry.uri, *size, tuple(objects.annotation(each, size) for each in own))
             yield replace(entry, annotations=annotated)
         files.tell(notes)
@@ -119,7 +117,8 @@ def _check_has_objects(content: CocoFile, location: str) -> None:
         )
     if not content.annotations:
         raise SourceError(f"{location}: has no annotations; give the file that has them, or {whole}")
-    if "caption" in content.annotations[0] and not {"bbox", "segmentation"} & content.annotations[0].keys():
+    first = next(iter(content.annotations))
+    if "caption" in first and not {"bbox", "segmentation"} & first.keys():
         raise SourceError(f"{location}: holds COCO's captions; give the file that has the objects' boxes, or {whole}")
     if all(_is_crowd(annotation) for annotation in content.annotations):
         raise SourceError(f"{location}: all of its annotations are crowds, which are left out; {whole}")

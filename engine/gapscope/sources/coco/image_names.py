@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Literal
 from urllib.parse import unquote
 
-from gapscope.sources.coco.annotation_file import shown
+from gapscope.sources.coco.shown import shown
 from gapscope.sources.entry import Entry
 from gapscope.sources.files import path_bytes
 from gapscope.sources.folder import file_entry, utf8_safe

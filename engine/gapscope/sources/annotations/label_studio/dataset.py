@@ -12,8 +12,9 @@ from gapscope.sources.annotations.image_file import read_image_file
 from gapscope.sources.annotations.image_size import size_of_local_file
 from gapscope.sources.annotations.label_studio.regions import image_size, objects_of
 from gapscope.sources.annotations.label_studio.tasks import TaskImage, is_label_studio, task_images
-from gapscope.sources.coco.annotation_file import parse_json, shown
+from gapscope.sources.coco.annotation_file import parse_json
 from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder
+from gapscope.sources.coco.shown import shown
 from gapscope.sources.entry import Entry, Kind
 from gapscope.sources.files import path_bytes
 from gapscope.sources.lists.named_file import Names
