@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from gapscope.bench.backend_names import BACKEND_NAMES
 from gapscope_cli.errors import reported_errors
 from gapscope_cli.options import Command
 from gapscope_cli.progress import shown_progress
@@ -27,7 +28,10 @@ def reduce(
         typer.Option(metavar="FILE.npy", help="Take the first rows of these (n, dims) in place of made-up ones."),
     ] = None,
     backends: Annotated[
-        str | None, typer.Option(metavar="A;B", help="Some of the ways to draw a map; all by default.")
+        str | None,
+        typer.Option(
+            metavar="A;B", help=f"Some of the ways to draw a map; all by default: {'; '.join(BACKEND_NAMES)}."
+        ),
     ] = None,
     repeats: Annotated[int, typer.Option(metavar="N", help="How often each case is measured.")] = 3,
     timeout: Annotated[float, typer.Option(metavar="SECONDS", help="That a case may take.")] = 3600,
@@ -124,20 +128,35 @@ def _counts(rows: str) -> list[int]:
 
 @bench.command(cls=Command)
 def compare(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier result, JSON.", show_default=False)],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="The later result.", show_default=False)],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="OLD NEW [MORE]...", help="Results, JSON, the earlier first.", show_default=False),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Write all results side by side there, as of several machines."),
+    ] = None,
 ) -> None:
     """Say what got slower, larger or worse from one benchmark result to another, beyond the noise of their repeats.
 
     Any file under benchmarks/results will do. A measure is worse if its median moved by 5% or more, and a one-sided
     Mann-Whitney test of the repeats gives p <= 0.05; fewer than three repeats say nothing. The exit code is 4 if
     something is worse.
+
+    With --out, and of more than two results, joined.json and joined.html have every measure of all of them instead:
+    those of several machines, with their plots over the number of rows.
+
+    Example: gapscope bench compare laptop.json h200.json cluster.json --out machines
     """
+    if out is not None or len(files) != 2:
+        _join(files, out or Path("gapscope-bench"))
+        return
     with reported_errors():
         from gapscope.bench.measures import read_result
         from gapscope.bench.verdict import compare_results, differences
         from gapscope.errors import OptionError
 
+        old, new = files
         before, after = read_result(old), read_result(new)
         verdicts = compare_results(before, after)
         if not verdicts:
@@ -147,6 +166,17 @@ def compare(
     _print(verdicts)
     if any(verdict.word == "worse" for verdict in verdicts):
         raise typer.Exit(_WORSE)
+
+
+def _join(files: list[Path], out: Path) -> None:
+    with reported_errors():
+        from gapscope.bench.joined import join_results
+
+        joined = join_results(files, out)
+    for measure in joined["measures"]:
+        values = ", ".join(f"{name} {value:,.4g}" for name, value in measure["medians"].items())
+        typer.echo(f"{measure['measure']}, {measure['unit']}: {values}")
+    typer.echo(f"\n{out / 'joined.html'} has the plots, {out / 'joined.json'} every number")
 
 
 def _print(verdicts: "list[Verdict]") -> None:

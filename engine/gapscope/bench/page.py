@@ -11,6 +11,8 @@ from plotly.subplots import make_subplots
 
 COLUMNS = {
     "seconds": "seconds",
+    "cold_seconds": "seconds, cold",
+    "rows_per_second": "rows per second",
     "peak_gib": "peak memory, GiB",
     "peak_gpu_gib": "peak GPU memory, GiB",
     "trustworthiness": "trustworthiness",
@@ -57,7 +59,8 @@ def write_page(file: Path, result: Mapping[str, Any]) -> None:
     figure = _figure(result["cases"]).to_html(include_plotlyjs=True, full_html=False)
     file.write_text(
         f"{HEAD}<title>Embeddings to maps</title><h1>Embeddings to maps</h1><p>{escape(summary)} "
-        "Medians over the repeats; each repeat ran in its own process.</p>"
+        "Medians over the repeats; each repeat ran in its own process, after a small map. Cold is the first map "
+        "of a process, with what it imports and compiles.</p>"
         f"<table><tr>{head}</tr>{rows}</table>{figure}</html>\n",
         encoding="utf-8",
     )

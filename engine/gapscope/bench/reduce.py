@@ -1,4 +1,7 @@
-"""Measures time, memory and quality of maps on this machine; each repeat of each case runs in its own process."""
+"""Measures time, memory and quality of maps on this machine; each repeat of each case runs in its own process.
+
+A case is also measured once cold, as the first map of a process is: with what it imports and compiles.
+"""
 
 import json
 import tempfile
@@ -38,7 +41,7 @@ def reduce(
         dims: dimensions of the made-up embeddings, 3 or more.
         points: .npy file of (n, dims) floats; its first rows are used instead of made-up embeddings.
         backends: keys of `BACKENDS`; all by default.
-        repeats: how often each case is measured.
+        repeats: how often each case is measured, beside the once that it is measured cold.
         timeout: seconds after which a repeat is stopped and its case counts as failed.
         progress: receives progress and notes.
 
@@ -105,8 +108,8 @@ def _measure(name: str, file: Path, repeats: int, timeout: float) -> dict[str, A
     if missing:
         return {"not_run": missing}
     measures: dict[str, list[Any]] = {}
-    for _ in range(repeats):
-        succeeded, output = in_child("-m", "gapscope.bench.case", name, str(file), timeout=timeout)
+    for cold in (["cold"], *[[]] * repeats):
+        succeeded, output = in_child("-m", "gapscope.bench.case", name, str(file), *cold, timeout=timeout)
         if not succeeded:
             return {"failed": output, **measures}
         for measure, value in json.loads(output.splitlines()[-1]).items():
