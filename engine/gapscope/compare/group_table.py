@@ -28,7 +28,7 @@ def group_table(scores: OutlierScores, max_outliers: int | None, metadata: Sourc
             "rank": np.arange(1, len(numbers) + 1),
             "group": group_names(scores.groups, numbers, metadata),
             "listed": scores.listed[numbers],
-            "reason": scores.reason[numbers],
+            "reason": scores.reason_of(numbers),
             "images": scores.groups.lengths[numbers],
             "uri": metadata.uris(scores.groups.representative_rows[numbers]),
             "row": scores.groups.representative_rows[numbers],

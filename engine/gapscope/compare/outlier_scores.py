@@ -1,9 +1,11 @@
 """What is known of the query images of one level and pair, all of it read from the neighbor graph."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
@@ -31,6 +33,37 @@ Basis = Literal["calibrated", "suggested", "ranking"]
 _FRIENDS = 15
 
 
+@dataclass(frozen=True)
+class FewValues:
+    """Numbers of which few are distinct: a code of two bytes or four for each.
+
+    Attributes:
+        values: (d,) the distinct numbers.
+        codes: (n,) positions in `values`.
+
+    Example:
+        >>> few = FewValues.of(np.array([0.5, 1.0, 0.5]))
+        >>> few[:].tolist(), few[np.array([1, 2])].tolist(), few.codes.itemsize
+        ([0.5, 1.0, 0.5], [1.0, 0.5], 2)
+    """
+
+    values: NDArray[np.float64]
+    codes: NDArray[np.uint16] | NDArray[np.uint32]
+
+    @classmethod
+    def of(cls, numbers: NDArray[np.float64]) -> "FewValues":
+        """Return these numbers."""
+        encoded = pa.array(numbers).dictionary_encode()
+        codes = encoded.indices.to_numpy()
+        return cls(
+            encoded.dictionary.to_numpy(), codes.astype(np.uint16 if len(encoded.dictionary) < 2**16 else np.uint32)
+        )
+
+    def __getitem__(self, positions: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Return the numbers at some positions."""
+        return self.values[self.codes[positions]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class OutlierScores:
     """The scores of n query images in m groups, against a reference of r groups.
@@ -51,7 +84,7 @@ class OutlierScores:
         reference_distance: (r,) distance of each reference group's representative to the k-th nearest other group.
         reference_group_distance: (r,) median of a reference group's images.
         outside_p: (m,) p-value of being outside the reference's support, and `outside_q` its q-value.
-        under_p: (m,) p-value of being under-represented in the reference, and `under_q` its q-value.
+        under: (m,) p-value of being under-represented in the reference, and `under_corrected` its q-value.
         copied: (m,) whether the reference has an exact or near copy: `outside_p` is 1.
         first: (m,) number of the first of the clones in the query that each group belongs to, its own where it has
             none; None where there are no clones. Clones count once wherever tests are counted.
@@ -84,8 +117,8 @@ class OutlierScores:
     reference_group_distance: NDArray[np.float32]
     outside_p: NDArray[np.float64]
     outside_q: NDArray[np.float64]
-    under_p: NDArray[np.float64]
-    under_q: NDArray[np.float64]
+    under: FewValues
+    under_corrected: FewValues
     copied: NDArray[np.bool_]
     first: NDArray[np.int64] | None
     fdr: float
@@ -115,11 +148,19 @@ class OutlierScores:
         return self.groups.rows
 
     @property
+    def under_p(self) -> NDArray[np.float64]:
+        """(m,) p-value of being under-represented in the reference."""
+        return self.under[:]
+
+    @property
+    def under_q(self) -> NDArray[np.float64]:
+        """(m,) its q-value."""
+        return self.under_corrected[:]
+
+    @property
     def p(self) -> NDArray[np.float64]:
         """(m,) the smaller p-value of the two tests, corrected for there being two; or the suggested one."""
-        if self.suggested_p is not None:
-            return self.suggested_p
-        return np.minimum(1.0, 2.0 * np.minimum(self.outside_p, self.under_p))
+        return self.p_of(slice(None))
 
     @property
     def q(self) -> NDArray[np.float64]:
@@ -128,21 +169,31 @@ class OutlierScores:
         Each list then holds false entries at an expected share of f / 2 at most, and the two together of f at most.
         Where p is suggested, its own q-value.
         """
-        if self.suggested_q is not None:
-            return self.suggested_q
-        return np.minimum(1.0, 2.0 * np.minimum(self.outside_q, self.under_q))
+        return self.q_of(slice(None))
 
-    @property
+    def p_of(self, groups: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Return `p` of groups by number."""
+        if self.suggested_p is not None:
+            return self.suggested_p[groups]
+        return np.minimum(1.0, 2.0 * np.minimum(self.outside_p[groups], self.under[groups]))
+
+    def q_of(self, groups: NDArray[np.int64] | slice) -> NDArray[np.float64]:
+        """Return `q` of groups by number."""
+        if self.suggested_q is not None:
+            return self.suggested_q[groups]
+        return np.minimum(1.0, 2.0 * np.minimum(self.outside_q[groups], self.under_corrected[groups]))
+
+    @cached_property
     def outside(self) -> NDArray[np.bool_]:
         """(m,) whether a group is listed as outside the reference's support."""
         return np.asarray((2 * self.outside_q <= self.fdr) & (self.basis == "calibrated"))
 
-    @property
+    @cached_property
     def under_represented(self) -> NDArray[np.bool_]:
         """(m,) whether a group is listed as under-represented in the reference."""
         return np.asarray((2 * self.under_q <= self.fdr) & (self.basis == "calibrated"))
 
-    @property
+    @cached_property
     def listed(self) -> NDArray[np.bool_]:
         """(m,) whether either test lists a group, or it is suggested."""
         if self.basis == "suggested":
@@ -152,15 +203,25 @@ class OutlierScores:
     @property
     def reason(self) -> NDArray[np.str_]:
         """(m,) why a group is listed: `outside`, `under-represented`, `both`, or `suggested`; empty where it is not."""
+        return self.reason_of(slice(None))
+
+    def reason_of(self, groups: NDArray[np.int64] | slice) -> NDArray[np.str_]:
+        """Return `reason` of groups by number."""
         if self.suggested_p is not None:
-            return np.where(self.listed, "suggested", "")
-        outside, under = self.outside, self.under_represented
+            return np.where(self.listed[groups], "suggested", "")
+        outside, under = self.outside[groups], self.under_represented[groups]
         return np.where(outside & under, "both", np.where(outside, "outside", np.where(under, "under-represented", "")))
 
     def p_and_q(self, groups: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """Return the columns of a manifest that hold p- and q-values, for groups by number."""
-        columns = ("p", "q", "outside_p", "outside_q", "under_p", "under_q")
-        return {name: getattr(self, name)[groups] for name in columns}
+        return {
+            "p": self.p_of(groups),
+            "q": self.q_of(groups),
+            "outside_p": self.outside_p[groups],
+            "outside_q": self.outside_q[groups],
+            "under_p": self.under[groups],
+            "under_q": self.under_corrected[groups],
+        }
 
     @property
     def share_outside(self) -> Interval:
@@ -293,8 +354,8 @@ def score_outliers(
         reference_group_distance=group_medians(radius, reference_groups),
         outside_p=outside,
         outside_q=q_values(outside, first),
-        under_p=under,
-        under_q=q_values(under, first),
+        under=FewValues.of(under),
+        under_corrected=FewValues.of(q_values(under, first)),
         copied=copied,
         first=first,
         fdr=settings.fdr,

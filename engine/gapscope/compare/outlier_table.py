@@ -34,7 +34,7 @@ def rank_groups(scores: OutlierScores, numbers: NDArray[np.int64] | None = None)
     farthest = -scores.group_score[numbers]
     if is_saturated:
         return numbers[np.lexsort((numbers, farthest))]
-    return numbers[np.lexsort((numbers, farthest, scores.p[numbers], scores.q[numbers]))]
+    return numbers[np.lexsort((numbers, farthest, scores.p_of(numbers), scores.q_of(numbers)))]
 
 
 def rank_outliers(scores: OutlierScores, max_outliers: int | None, unlisted: int = 0) -> NDArray[np.int64]:
@@ -106,7 +106,7 @@ def _outlier_table(
             "uri": own["uri"],
             "row": rows,
             "listed": scores.of_images(scores.listed, positions),
-            "reason": scores.of_images(scores.reason, positions),
+            "reason": scores.reason_of(scores.groups.group[positions]),
             "score": scores.score[positions],
             "distance": scores.distance[positions],
             **scores.p_and_q(scores.groups.group[positions]),

@@ -84,7 +84,7 @@ class Nominations:
             reading=reading,
             basis=scores.basis,
             listed=listed,
-            p=scores.p[listed],
+            p=scores.p_of(listed),
             first=listed if scores.first is None else scores.first[listed],
             tests=len(scores.groups),
             from_reference=scores.groups.of_representatives(scores.from_reference),

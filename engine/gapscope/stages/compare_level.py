@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,6 +81,43 @@ def compare_level(
         across_levels: per pair, gets what this level says of each image as it is.
         task: is told of every pair that is done.
     """
+    pairs, clusters = _compare_as_is(
+        run, name, groups, metadata, settings, device, few, nominations, across_levels, task
+    )
+    style_aside: dict[Pair, StyleAsideMetrics] = {}
+    if settings.reads("style-aside"):
+        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, finer, nominations, task)
+    every_pair = all_pairs(list(run.record.datasets))
+    return {
+        "pairs": {pair.name: pairs[pair] for pair in run.pairs},
+        "style_aside": {pair.name: style_aside[pair] for pair in run.pairs if pair in style_aside},
+        "clusters": clusters,
+        "matrix": _matrix(run, pairs),
+        "neighbors": {pair.name: neighbor_search_info(run, name, pair) for pair in every_pair},
+        "group_neighbors": {
+            pair.name: neighbor_search_info(run, name, pair, "groups")
+            for pair in every_pair
+            if run.record.graph(pair) == "groups"
+        },
+        "style_aside_neighbors": {
+            pair.name: neighbor_search_info(run, name, pair, "style-aside") for pair in run.record.style_aside_pairs
+        },
+        "layout": layout_info(run, name),
+    }
+
+
+def _compare_as_is(
+    run: RunStore,
+    name: str,
+    groups: Mapping[str, ImageGroups],
+    metadata: _Metadata,
+    settings: CompareSettings,
+    device: Device,
+    few: Set[Pair],
+    nominations: Mapping[Pair, Nominations],
+    across_levels: dict[Pair, AcrossLevels],
+    task: Task,
+) -> tuple[dict[Pair, PairMetrics], ClusterMetrics]:
     level = _Level.open(run, name, groups, settings, "as-is")
     pairs: dict[Pair, PairMetrics] = {}
     for pair in _unordered(run.pairs):
@@ -94,26 +132,7 @@ def compare_level(
                 across_levels[side] = AcrossLevels.of(own, run.levels)
             across_levels[side].add(run.levels.index(name), own)
             task.advance(1)
-    style_aside: dict[Pair, StyleAsideMetrics] = {}
-    if settings.reads("style-aside"):
-        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, finer, nominations, task)
-    every_pair = all_pairs(list(run.record.datasets))
-    return {
-        "pairs": {pair.name: pairs[pair] for pair in run.pairs},
-        "style_aside": {pair.name: style_aside[pair] for pair in run.pairs if pair in style_aside},
-        "clusters": _clusters(level, metadata),
-        "matrix": _matrix(run, pairs),
-        "neighbors": {pair.name: neighbor_search_info(run, name, pair) for pair in every_pair},
-        "group_neighbors": {
-            pair.name: neighbor_search_info(run, name, pair, "groups")
-            for pair in every_pair
-            if run.record.graph(pair) == "groups"
-        },
-        "style_aside_neighbors": {
-            pair.name: neighbor_search_info(run, name, pair, "style-aside") for pair in run.record.style_aside_pairs
-        },
-        "layout": layout_info(run, name),
-    }
+    return pairs, _clusters(level, metadata)
 
 
 def _compare_style_aside(
@@ -289,7 +308,9 @@ def _pair_metrics(pair: Pair, scores: OutlierScores, measures: dict[str, Measure
         scores.of_images(values) for values in (scores.listed, scores.outside, scores.under_represented)
     )
     share, low, high = scores.share_outside
-    from_reference = np.bincount(scores.groups.group, weights=scores.from_reference) / scores.groups.lengths
+    from_reference: NDArray[Any] = scores.from_reference
+    if not scores.groups.counts_images:
+        from_reference = np.bincount(scores.groups.group, weights=from_reference) / scores.groups.lengths
     share_of_reference = float(np.mean(from_reference)) / max(1, scores.k_local)
     expected = reference_groups / max(1, groups + reference_groups - 1)
     return {

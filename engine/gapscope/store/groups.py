@@ -48,7 +48,9 @@ class ImageGroups:
     @classmethod
     def singles(cls, rows: NDArray[np.int64]) -> "ImageGroups":
         """Return groups of one image each."""
-        positions = np.arange(len(rows), dtype=np.int64)
+        # Where no row was rejected, rows are positions, and take the room of one array.
+        all_read = not len(rows) or rows[-1] == len(rows) - 1
+        positions = rows if all_read else np.arange(len(rows), dtype=np.int64)
         return cls(rows, positions, positions)
 
     @classmethod
@@ -90,6 +92,8 @@ class ImageGroups:
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
         """(m,) number of images of each group."""
+        if self.counts_images:
+            return np.broadcast_to(np.int64(1), len(self))
         return np.bincount(self.group, minlength=len(self))
 
     @cached_property
