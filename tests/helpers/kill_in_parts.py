@@ -39,7 +39,8 @@ def partition_finely(set_attribute: Callable[[Any, str, Any], object]) -> None:
     """Let what is small be partitioned, into many parts, chunks and jobs."""
     set_attribute(neighbors, "PARTITION_FROM", 1)
     set_attribute(partition, "PART_ROWS", 256)
-    set_attribute(partitioned_search, "PART_ROWS", 128)
+    set_attribute(partition, "MIN_PARTS", 1)
+    set_attribute(partitioned_search, "_JOB_QUERIES", 640)
     set_attribute(partition, "SMALL_ROWS", 64)
     set_attribute(partition, "MIN_PART_ROWS", 32)
     set_attribute(partitioned_search, "_MAX_CHUNKS", 1)

@@ -37,8 +37,16 @@ _DASHBOARD_ADDRESS = "127.0.0.1:0"
 # On Python 3.11 Dask's profiler can make a worker hang for ever (python/cpython#106883, dask/distributed#8616), and
 # what it records of a worker in this process is kept as long as the process lives.
 _WITHOUT_PROFILER = {"distributed.worker.profile.enabled": False}
-# A worker would log a traceback of a job that failed. The error also comes back to this process, which shows one line.
-_PROCESSES_CONFIG = {**_WITHOUT_PROFILER, "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical"}
+_PROCESSES_CONFIG = {
+    **_WITHOUT_PROFILER,
+    # A worker would log a traceback of a job that failed. The error also comes back to this process, which shows one
+    # line.
+    "distributed.nanny.pre-spawn-environ.DASK_LOGGING__DISTRIBUTED": "critical",
+    # By Dask's setting a worker gives every array of 128 KiB and more back to the system, and takes it anew, page by
+    # page: a fifth of the time of a search in parts. These are the largest values that the C library takes by itself.
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 2**25,
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 2**26,
+}
 # The worker in this process can be neither lost nor replaced: it must not be taken for lost when the clock jumps, or
 # when work holds the interpreter's lock.
 _INLINE_CONFIG = {**_WITHOUT_PROFILER, "distributed.scheduler.worker-ttl": None}

@@ -20,6 +20,8 @@ PARTITION_FROM = 1_000_000
 """Images of all datasets from which on neighbors are searched in parts. Fewer are searched in one piece."""
 
 PART_ROWS = 2**18
+MIN_PARTS = 24
+"""Fewer parts would leave some of eight workers without any, and two workers gain little by fewer."""
 MAX_PARTS = 4096
 TRAINING_ROWS = 128
 """Rows per part that centroids are fitted to."""
@@ -89,10 +91,10 @@ def count_parts(rows: int) -> int:
     """Return the number of parts for so many images.
 
     Example:
-        >>> count_parts(1_000_000), count_parts(10**9)
-        (4, 3815)
+        >>> count_parts(1_000_000), count_parts(10**8), count_parts(10**10)
+        (24, 382, 4096)
     """
-    return max(1, min(MAX_PARTS, -(-rows // PART_ROWS)))
+    return min(MAX_PARTS, max(MIN_PARTS, -(-rows // PART_ROWS)))
 
 
 def fit_centroids(vectors: NDArray[np.float32], parts: int) -> NDArray[np.float32]:

@@ -458,21 +458,23 @@ class SortChunk:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SearchPart:
-    """Search a part for some of the queries that visit it, and write what they find by dataset and row.
+    """Search the references of a part for some queries that visit it, and write what they find by dataset and row.
 
     Attributes:
         graph: what all jobs share.
         part: the part's number.
         number: of the job among those of this part.
         queries: per dataset, where the queries are, among other records.
-        references: per dataset that is searched there, where its references are, among other records.
+        reference: the dataset that is searched.
+        references: where its references are, among other records.
     """
 
     graph: PartitionedGraph
     part: int
     number: int
     queries: Mapping[str, tuple[Segment, ...]]
-    references: Mapping[str, tuple[Segment, ...]]
+    reference: str
+    references: tuple[Segment, ...]
 
     @property
     def path(self) -> Location:
@@ -482,25 +484,22 @@ class SearchPart:
     def run(self) -> None:
         """Do the job."""
         graph = self.graph
-        queries = _Queries.read(graph, self.queries)
-        found = [np.empty(0, graph.found_dtype)]
-        for name, segments in self.references.items():
-            asking = queries.take(graph.datasets.index(name))
-            if len(asking.rows):
-                references = read_segments(segments, graph.record_dtype(name))
-                references = references[(references["roles"] & _IS_REFERENCE) > 0]
-                with _one_search:
-                    found.append(self._search(asking, _few_of_equals(references, graph.k + 1), name))
-        merged = np.concatenate(found)
-        merged = merged[np.lexsort((merged["reference"], merged["row"], merged["query"]))]
-        chunks = graph.chunk_offsets[merged["query"]] + merged["row"] // graph.chunk_rows
-        write_segments(self.path, merged, np.searchsorted(chunks, np.arange(graph.chunk_offsets[-1] + 1)))
+        queries = _Queries.read(graph, self.queries, self.reference)
+        references = read_segments(self.references, graph.record_dtype(self.reference))
+        references = _few_of_equals(references[(references["roles"] & _IS_REFERENCE) > 0], graph.k + 1)
+        found = np.empty(0, graph.found_dtype)
+        if len(queries.rows):
+            with _one_search:
+                found = self._search(queries, references)
+        found = found[np.lexsort((found["row"], found["query"]))]
+        chunks = graph.chunk_offsets[found["query"]] + found["row"] // graph.chunk_rows
+        write_segments(self.path, found, np.searchsorted(chunks, np.arange(graph.chunk_offsets[-1] + 1)))
 
-    def _search(self, asking: "_Queries", references: Records, name: str) -> Records:
-        graph, number = self.graph, self.graph.datasets.index(name)
-        vectors = graph.vectors(name, references["embedding"])
+    def _search(self, asking: "_Queries", references: Records) -> Records:
+        graph, number = self.graph, self.graph.datasets.index(self.reference)
+        vectors = graph.vectors(self.reference, references["embedding"])
         reference = graph.view_of_vectors(vectors, references["identity"][:, number])
-        identity = asking.identity[:, number]
+        identity = asking.identity
         _, first, copy = np.unique(asking.hashes, return_index=True, return_inverse=True)
         if len(first) < _REPEATED * len(identity):
             # Equal queries find the same but for themselves, which one more neighbor makes up for.
@@ -521,50 +520,41 @@ class SearchPart:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Queries:
-    """Images of all datasets that look for neighbors.
+    """Images of all datasets that look for neighbors in one of them.
 
     Attributes:
         dataset: (n,) the dataset's number.
         rows: (n,) row in the dataset.
-        roles: (n,) a bit per dataset that is searched.
-        identity: (n, datasets) what each is among each dataset's references.
+        identity: (n,) what each is among the references.
         hashes: (n,) equal for equal embeddings of one dataset.
         vectors: (n, channels).
     """
 
     dataset: NDArray[np.uint8]
     rows: NDArray[np.int64]
-    roles: NDArray[np.uint64]
     identity: NDArray[np.int64]
     hashes: NDArray[np.uint64]
     vectors: NDArray[np.float32]
 
     @classmethod
-    def read(cls, graph: PartitionedGraph, segments: Mapping[str, tuple[Segment, ...]]) -> "_Queries":
+    def read(cls, graph: PartitionedGraph, segments: Mapping[str, tuple[Segment, ...]], reference: str) -> "_Queries":
         parts = []
+        searched = graph.datasets.index(reference)
         for name, own in segments.items():
             records = read_segments(own, graph.record_dtype(name))
-            records = records[(records["roles"] & ~_IS_REFERENCE) > 0]
+            records = records[(records["roles"] & np.uint64(1 << searched)) > 0]
             number = graph.datasets.index(name)
             parts.append(
                 (
                     np.full(len(records), number, np.uint8),
                     records["row"],
-                    records["roles"],
-                    records["identity"],
+                    records["identity"][:, searched],
                     hash_rows(records["embedding"]) + np.uint64(number),
                     graph.vectors(name, records["embedding"]),
                 )
             )
-        dataset, rows, roles, identity, hashes, vectors = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return cls(dataset=dataset, rows=rows, roles=roles, identity=identity, hashes=hashes, vectors=vectors)
-
-    def take(self, reference: int) -> "_Queries":
-        """Return those that search the dataset of this number."""
-        asking = np.flatnonzero(self.roles & np.uint64(1 << reference))
-        if len(asking) == len(self.rows):
-            return self
-        return _Queries(**{name: values[asking] for name, values in vars(self).items()})
+        dataset, rows, identity, hashes, vectors = (np.concatenate(each) for each in zip(*parts, strict=True))
+        return cls(dataset=dataset, rows=rows, identity=identity, hashes=hashes, vectors=vectors)
 
 
 def _few_of_equals(records: Records, count: int) -> Records:

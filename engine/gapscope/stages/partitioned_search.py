@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from gapscope.cluster import Connect, run_jobs, workers_per_host
 from gapscope.device import Device
-from gapscope.neighbors.partition import PART_ROWS
 from gapscope.neighbors.result import recall
 from gapscope.progress import Progress
 from gapscope.stages.partition_jobs import (
@@ -41,9 +40,11 @@ _QUERIES = 512
 """Images of each dataset whose true neighbors are found, to measure how many of them are found otherwise."""
 _MAX_CHUNKS = 4
 _CHUNK_BYTES = 2**27
+_MIN_JOBS = 16
+"""Chunks that a million images are divided into at least, so that eight workers have work."""
 _MIN_RECALL = 0.95
-_JOB_PARTS = 5
-"""A part's images, with the copies that others have given it, are searched by one job unless it is far too large."""
+_JOB_QUERIES = 2**20
+"""The queries of a part are searched by one job unless they are more, as those of a part that cannot be split."""
 
 Digests = Mapping[Pair, str]
 
@@ -168,7 +169,8 @@ def _chunk_rows(run: RunStore, level: str) -> int:
         for name in run.record.datasets
         for embeddings in [open_embeddings(run, name, level)]
     ]
-    return CHUNK_ROWS * max(1, min(_MAX_CHUNKS, _CHUNK_BYTES // (CHUNK_ROWS * max(sizes))))
+    chunks = min(_MAX_CHUNKS, _CHUNK_BYTES // (CHUNK_ROWS * max(sizes)), run.record.listed // (CHUNK_ROWS * _MIN_JOBS))
+    return CHUNK_ROWS * max(1, chunks)
 
 
 def _key(run: RunStore, level: str, digests: Digests, datasets: Mapping[str, DatasetRows], k: int) -> str:
@@ -290,10 +292,22 @@ class _Search:
                 )
                 for name in graph.datasets
             }
-            references = {name: own for name, own in segments.items() if part in partition.parts.get(name, ())}
+            jobs = [
+                (name, queries)
+                for name, held in partition.parts.items()
+                if part in held
+                for queries in _split({query: segments[query] for query in graph.queries_of(name)})
+            ]
             searches += [
-                SearchPart(graph=graph, part=part, number=number, queries=queries, references=references)
-                for number, queries in enumerate(_split(segments) if references else ())
+                SearchPart(
+                    graph=graph,
+                    part=part,
+                    number=number,
+                    queries=queries,
+                    reference=name,
+                    references=segments[name],
+                )
+                for number, (name, queries) in enumerate(jobs)
             ]
         # The longest first, so that none of them is left alone at the end.
         return sorted(searches, key=lambda search: -_records(search.queries))
@@ -338,13 +352,13 @@ def _records(segments: Mapping[str, Sequence[Segment]]) -> int:
 
 
 def _split(segments: Mapping[str, Sequence[Segment]]) -> Iterator[dict[str, tuple[Segment, ...]]]:
-    """Yield the segments of all datasets in turns of `_JOB_PARTS` parts' images or so; none without records."""
+    """Yield the segments of all datasets in turns of `_JOB_QUERIES` images or so; none without records."""
     turn: dict[str, tuple[Segment, ...]] = {}
     for name, own in segments.items():
         for segment in own:
             if segment.start < segment.stop:
                 turn[name] = (*turn.get(name, ()), segment)
-                if _records(turn) >= _JOB_PARTS * PART_ROWS:
+                if _records(turn) >= _JOB_QUERIES:
                     yield turn
                     turn = {}
     if turn:
