@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 PARTITION_FROM = 1_000_000
 """Images of all datasets from which on neighbors are searched in parts. Fewer are searched in one piece."""
 
-PART_ROWS = 2**18
+PART_ROWS = 2**17
 MIN_PARTS = 24
 """Fewer parts would leave some of eight workers without any, and two workers gain little by fewer."""
 MAX_PARTS = 4096
@@ -92,7 +92,7 @@ def count_parts(rows: int) -> int:
 
     Example:
         >>> count_parts(1_000_000), count_parts(10**8), count_parts(10**10)
-        (24, 382, 4096)
+        (24, 763, 4096)
     """
     return min(MAX_PARTS, max(MIN_PARTS, -(-rows // PART_ROWS)))
 

@@ -40,6 +40,8 @@ from gapscope.store.run_store import RunStore
 from gapscope.store.shuffle import Records, Segment, read_arrays, read_segments, write_arrays, write_segments
 
 _TILE_ROWS = 8192
+_TILE_NUMBERS = 2**22
+"""Distances to centroids that are in memory at a time."""
 _RUN_ROWS = 1024
 """Rows that lie together on disk: as many are read for one of them."""
 _MAX_RUNS = 32
@@ -338,12 +340,14 @@ def _meeting(
     if not len(wanted):
         return met
     near = reference.take(wanted)
-    of_references = centroid_excess(near.tile(0, len(near)), centroids)
+    vectors = near.tile(0, len(near))
     of_queries = centroid_excess(sample.tile(0, len(sample)), centroids)
     column = np.full(indices.shape, -1)
     column[indices >= 0] = columns
     for query, own in enumerate(column):
-        met[query, own >= 0] = meeting_excess(of_queries[query], of_references[own[own >= 0]], margins)
+        # Of one query's neighbors at a time: of all, to every centroid, they would be too many.
+        of_references = centroid_excess(vectors[own[own >= 0]], centroids)
+        met[query, own >= 0] = meeting_excess(of_queries[query], of_references, margins)
     return met
 
 
@@ -412,8 +416,9 @@ class SortChunk:
         view = graph.view(chunk.dataset, chunk.rows)
         embeddings = np.empty((len(view), view.channels), view.embeddings.dtype)
         positions, parts, roles = [], [], []
-        for start in range(0, len(view), _TILE_ROWS):
-            tile = read_rows_float32(view.embeddings, view.rows[start : start + _TILE_ROWS])
+        tile_rows = min(_TILE_ROWS, _TILE_NUMBERS // len(partition.centroids))
+        for start in range(0, len(view), tile_rows):
+            tile = read_rows_float32(view.embeddings, view.rows[start : start + tile_rows])
             embeddings[start : start + len(tile)] = tile
             vectors = view.transform(tile)
             of_tile = self._roles(partition, vectors, is_reference[start : start + len(tile)])
