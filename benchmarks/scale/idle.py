@@ -8,6 +8,7 @@ there. So two cores can tell how eight workers would wait for each other.
 """
 
 import heapq
+import sys
 import tempfile
 import time
 from collections import deque
@@ -17,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from benchmarks.harness import argument_parser, write_result
 
 import gapscope.stages.layout as layout_stage
 import gapscope.stages.neighbors as neighbors_stage
@@ -26,6 +26,10 @@ from gapscope.bench.mixture import fit_mixture
 from gapscope.bench.points import made_points
 from gapscope.bench.scale_case import StageTimes
 from gapscope.stages.pipeline import compare
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from harness import argument_parser, write_result
 
 
 class VirtualWorkers:
@@ -46,7 +50,7 @@ class VirtualWorkers:
         def run(_client: object, work: Callable[[Any], Any], jobs: Any, **_: object) -> Iterator[Any]:
             waiting = jobs if isinstance(jobs, deque) else deque(jobs)
             running: list[tuple[float, int, Any]] = []
-            own = self.stages.setdefault(stage, {"seconds": 0.0, "work": 0.0, "jobs": 0, "longest": 0.0})
+            own = self.stages.setdefault(stage, {"seconds": 0.0, "work": 0.0, "jobs": 0.0, "longest": 0.0})
             now = 0.0
             while waiting or running:
                 while waiting and len(running) < self.count:
@@ -54,11 +58,11 @@ class VirtualWorkers:
                     start = time.perf_counter()
                     result = work(job)
                     seconds = time.perf_counter() - start
-                    own["jobs"] += 1
+                    own["jobs"] += 1.0
                     own["work"] += seconds
                     own["longest"] = max(own["longest"], seconds)
                     heapq.heappush(running, (now + seconds, int(own["jobs"]), result))
-                now, _, finished = heapq.heappop(running)
+                now, _number, finished = heapq.heappop(running)
                 yield finished
             own["seconds"] += now
 

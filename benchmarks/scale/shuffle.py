@@ -7,6 +7,7 @@ part's records are read once. Random parts are the worst case for both.
 """
 
 import os
+import sys
 import tempfile
 import time
 from functools import partial
@@ -17,13 +18,16 @@ import dask.dataframe as dd
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from benchmarks.harness import argument_parser, write_result
 from distributed import Client
 from numpy.typing import NDArray
 
 from gapscope.bench.watch import ProcessWatch
 from gapscope.cluster import lazy_cluster, run_jobs
 from gapscope.store.shuffle import Segment, read_segments, segment_starts, write_segments
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from harness import argument_parser, write_result
 
 _CHANNELS = 64
 _COPIES = 3
