@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from gapscope.errors import SourceError
 from gapscope.sources.coco import json_stream
 from gapscope.sources.coco.annotation_file import read_annotations
 from gapscope.sources.coco.json_stream import read_pieces
@@ -92,3 +93,16 @@ def test_annotations_take_no_memory_but_for_their_places(tmp_path: Path) -> None
     tracemalloc.stop()
     assert peak < 12_000_000
     assert len(coco.annotations.of(2)) == 10_000
+
+
+def test_a_file_that_changes_while_it_is_read_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg"}],
+        "annotations": [{"id": 5, "image_id": 1, "bbox": [1, 2, 3, 4]}],
+    }
+    file.write_text(json.dumps(content))
+    coco = read_annotations(str(file))
+    file.write_text(" " * file.stat().st_size)
+    with pytest.raises(SourceError, match="changed while it was read"):
+        coco.annotations.of(1)

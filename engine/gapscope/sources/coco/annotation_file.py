@@ -144,7 +144,7 @@ def _read_pieces(file: IO[bytes], location: str) -> CocoFile:
             content.add(key, value, start, stop, in_list=in_list)
     except _UnusualError:
         raise
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise _UnusualError(str(error)) from error
     if "images" not in content.keys:
         raise _UnusualError("it has no images")
@@ -166,7 +166,7 @@ def _read_pieces(file: IO[bytes], location: str) -> CocoFile:
     if unknown:
         count = int(counts[unknown].sum())
         notes.pass_over(UNKNOWN_IMAGES, f"image_id {shown_id(meant[unknown[0]])}", count)
-    annotations = AnnotationRows(file, content.places, known, category_ids)
+    annotations = AnnotationRows(file, location, content.places, known, category_ids)
     copies = annotations.without_copies(list(twice)) if twice else []
     if copies:
         notes.pass_over("annotations listed twice", f"id {shown_id(copies[0])}", len(copies))

@@ -10,6 +10,7 @@ from typing import IO, Any, NotRequired, TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.errors import SourceError
 from gapscope.sources.coco.ids import IdKey, id_key, without_odd_ids
 
 
@@ -53,6 +54,7 @@ class AnnotationRows:
 
     Args:
         file: that they are read from; is closed when this object goes.
+        location: path or URL of the annotation file.
         places: of all annotations in the file.
         image_ids: the id of an image that each of the file's image ids means, by code; those that mean none are absent.
         category_ids: the category that an id of one means, where it is another one.
@@ -61,10 +63,12 @@ class AnnotationRows:
     def __init__(
         self,
         file: IO[bytes],
+        location: str,
         places: AnnotationPlaces,
         image_ids: Mapping[int, Any],
         category_ids: Mapping[IdKey, Any],
     ) -> None:
+        self._location = location
         self._file, self._image_ids, self._category_ids = file, image_ids, category_ids
         weakref.finalize(self, file.close)
         self._starts = np.frombuffer(places.starts, np.int64)
@@ -119,8 +123,11 @@ class AnnotationRows:
 
     def _read(self, place: int) -> CocoAnnotation:
         self._file.seek(int(self._starts[place]))
-        text = self._file.read(int(self._lengths[place])).decode("utf-8", "surrogatepass")
-        annotation: CocoAnnotation = without_odd_ids(json.loads(text))
+        data = self._file.read(int(self._lengths[place]))
+        try:
+            annotation: CocoAnnotation = without_odd_ids(json.loads(data.decode("utf-8", "surrogatepass")))
+        except ValueError as error:
+            raise SourceError(f"{self._location}: changed while it was read; give the same command again") from error
         annotation["image_id"] = self._image_ids[int(self._codes[place])]
         for row in (annotation, *(annotation.get("segments_info") or ())):
             if row is not annotation:
