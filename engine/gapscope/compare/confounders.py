@@ -11,7 +11,7 @@ from gapscope.compare.interval import rounded
 from gapscope.compare.registry import format_share
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
-from gapscope.store.index import read_index
+from gapscope.store.index import take_rows
 from gapscope.store.metrics import Confounder, ConfounderMetrics, LevelMetrics
 from gapscope.store.run_store import RunStore
 
@@ -41,7 +41,7 @@ def file_properties(run: RunStore, dataset: str, groups: ImageGroups) -> pd.Data
     positions = _sample(groups)
     rows = groups.rows[positions]
     names = _COLUMNS + [f"{statistic}_{channel}" for statistic in ("mean", "std") for channel in _CHANNELS]
-    index = read_index(run, dataset, names).take(rows).to_pandas()
+    index = take_rows(run, dataset, rows, names).to_pandas()
     means, stds = (index[[f"{statistic}_{channel}" for channel in _CHANNELS]] for statistic in ("mean", "std"))
     pixels = index["width"].astype(float) * index["height"]
     return pd.DataFrame(

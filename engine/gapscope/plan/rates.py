@@ -84,7 +84,7 @@ class Rates:
     rows: int
     neighbor_seconds: float
     layout_seconds: float
-    part_seconds: float = 1.1e-6
+    part_seconds: float = 0.9e-6
     placed_seconds: float = 2e-5
 
 

@@ -8,6 +8,7 @@ from typing import Literal, cast
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.appearance import STATS, odd_looks
@@ -31,7 +32,7 @@ from gapscope.store import checksums, classes, gaps, metrics
 from gapscope.store.cause_metrics import Cause, WantedColumn
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
-from gapscope.store.index import SourceMetadata, read_entries, read_index, rows_rejected
+from gapscope.store.index import SourceMetadata, read_entries, row_groups, rows_rejected
 from gapscope.store.location import relative_name
 from gapscope.store.manifests import write_across_levels
 from gapscope.store.metrics import (
@@ -195,38 +196,44 @@ def _dataset_metrics(run: RunStore, classes: Mapping[str, ImageClasses]) -> dict
 
 def _warnings(run: RunStore, dataset: str) -> list[DatasetWarning]:
     """Return what to look at in a dataset: pictures that look odd, damaged files, and images without a range."""
-    table = read_index(run, dataset, ["status", "damage", *STATS])
-    status = table["status"]
+    pictures, stats = [np.empty(0, np.int64)], [np.empty((0, len(STATS)), np.float32)]
+    damaged, without_range = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+    listed = 0
+    for table in row_groups(run, dataset, ["status", "damage", *STATS]):
+        status = table["status"]
+        # Of embeddings that do not come from images nothing is known.
+        read = _rows_where(pc.and_(pc.equal(status, "ok"), pc.is_valid(table[STATS[0]])))
+        stats.append(np.stack([table[name].to_numpy()[read] for name in STATS], axis=1))
+        pictures.append(listed + read)
+        damaged.append(listed + _rows_where(pc.or_(pc.equal(status, "damaged"), pc.is_valid(table["damage"]))))
+        without_range.append(listed + _rows_where(pc.equal(status, "no-range")))
+        listed += len(table)
     warnings: list[DatasetWarning] = []
-    # Of embeddings that do not come from images nothing is known.
-    if table[STATS[0]].null_count < len(table):
-        has_picture = pc.and_(pc.equal(status, "ok"), pc.is_valid(table[STATS[0]]))
-        read = np.flatnonzero(has_picture.to_numpy())
-        stats = np.stack([table[name].to_numpy()[read] for name in STATS], axis=1)
-        for odd in odd_looks(stats):
-            example = read_entries(run, dataset, read[odd.rows[:1]])[0].uri
-            sentence = odd.describe(dataset, example)
-            warnings.append(_warning(odd.look, len(odd.rows), odd.pictures, example, sentence))
+    of_picture = np.concatenate(pictures)
+    for odd in odd_looks(np.concatenate(stats)) if len(of_picture) else ():
+        example = read_entries(run, dataset, of_picture[odd.rows[:1]])[0].uri
+        sentence = odd.describe(dataset, example)
+        warnings.append(_warning(odd.look, len(odd.rows), odd.pictures, example, sentence))
     fate = "kept and marked" if run.record.config.embed.keep_damaged else "left out"
-    left_out: tuple[tuple[Literal["damaged", "no-range"], pa.ChunkedArray, str], ...] = (
-        (
-            "damaged",
-            pc.or_(pc.equal(status, "damaged"), pc.is_valid(table["damage"])),
-            f"are damaged inside and {fate}",
-        ),
+    left_out: tuple[tuple[Literal["damaged", "no-range"], list[NDArray[np.int64]], str], ...] = (
+        ("damaged", damaged, f"are damaged inside and {fate}"),
         (
             "no-range",
-            pc.equal(status, "no-range"),
+            without_range,
             "have values of a kind that was not in the sample, and are left out: give a value range by hand",
         ),
     )
-    for what, are_so, words in left_out:
-        rows = np.flatnonzero(are_so.to_numpy())
+    for what, parts, words in left_out:
+        rows = np.concatenate(parts)
         if len(rows):
             example = read_entries(run, dataset, rows[:1])[0].uri
-            sentence = f"{len(rows):,} of {len(table):,} images of {dataset} {words}, such as {example}"
-            warnings.append(_warning(what, len(rows), len(table), example, sentence))
+            sentence = f"{len(rows):,} of {listed:,} images of {dataset} {words}, such as {example}"
+            warnings.append(_warning(what, len(rows), listed, example, sentence))
     return warnings
+
+
+def _rows_where(are_so: pa.ChunkedArray) -> NDArray[np.int64]:
+    return np.flatnonzero(are_so.to_numpy()).astype(np.int64)
 
 
 def _warning(what: WarningKind, images: int, of: int, example: str, sentence: str) -> DatasetWarning:

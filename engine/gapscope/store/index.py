@@ -313,5 +313,5 @@ def rows_read(run: RunStore, dataset: str) -> NDArray[np.int64]:
 
 def rows_rejected(run: RunStore, dataset: str) -> pa.Table:
     """Return the rows whose image was not embedded: row, uri, status and error."""
-    table = read_index(run, dataset, ["row", "uri", "status", "error"])
-    return table.filter(pc.not_equal(table["status"], "ok"))
+    tables = row_groups(run, dataset, ["row", "uri", "status", "error"])
+    return pa.concat_tables([table.filter(pc.not_equal(table["status"], "ok")) for table in tables])
