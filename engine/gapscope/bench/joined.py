@@ -94,12 +94,13 @@ def _machine(result: Mapping[str, Any]) -> str:
 
 def _row(measure: Mapping[str, Any], names: Sequence[str]) -> str:
     medians = measure["medians"]
+    differ = len(set(medians.values())) > 1
     best = (max if measure["higher_is_better"] else min)(medians.values())
     cells = ""
     for name in names:
         value = medians.get(name)
         shown = "" if value is None else f"{value:,.4g}"
-        cells += f"<td>{f'<b>{shown}</b>' if value == best else shown}</td>"
+        cells += f"<td>{f'<b>{shown}</b>' if differ and value == best else shown}</td>"
     return f"<tr><td>{escape(measure['measure'])}</td><td>{escape(measure['unit'])}</td>{cells}</tr>"
 
 
