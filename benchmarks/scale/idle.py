@@ -24,7 +24,6 @@ import gapscope.stages.neighbors as neighbors_stage
 import gapscope.stages.partitioned_search as search_stage
 from gapscope.bench.mixture import fit_mixture
 from gapscope.bench.points import made_points
-from gapscope.bench.scale_case import StageTimes
 from gapscope.stages.pipeline import compare
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -94,7 +93,6 @@ def main() -> None:
             device="cpu",
             cluster="local",
             landmarks=50_000,
-            progress=StageTimes(),
         )
     stages = {
         stage: own | {"idle_share": 1 - own["work"] / (workers.count * own["seconds"])}

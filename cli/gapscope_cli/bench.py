@@ -130,7 +130,7 @@ def _counts(rows: str) -> list[int]:
 def compare(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="OLD NEW [MORE]...", help="Results, JSON, the earlier first.", show_default=False),
+        typer.Argument(metavar="OLD NEW [MORE]", help="Results, JSON, the earlier first.", show_default=False),
     ],
     out: Annotated[
         Path | None,

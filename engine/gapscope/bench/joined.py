@@ -11,21 +11,14 @@ import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
 from gapscope.bench.measures import Measure, measures_of, read_result
-from gapscope.bench.page import HEAD, describe_machine
+from gapscope.bench.page import COLORS, COLUMNS, HEAD, describe_machine
+from gapscope.bench.scale_page import QUALITY
 from gapscope.errors import OptionError
 
-_PLOTTED = {
-    "seconds": "seconds",
-    "rows_per_second": "rows per second",
-    "trustworthiness": "trustworthiness",
-    "peak_gib": "peak memory, GiB",
-    "peak_gpu_gib": "peak GPU memory, GiB",
-    "command_gib": "memory of the command, GiB",
-    "worker_gib": "memory of a worker, GiB",
+_PLOTTED = {key: COLUMNS[key] for key in ("seconds", "rows_per_second", "peak_gib", "peak_gpu_gib")} | {
+    key: QUALITY[key] for key in ("trustworthiness", "command_gib", "worker_gib", "gpu_gib")
 }
 """Measure of a case with `rows` to the title of its plot."""
-
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 
 
 def join_results(files: Sequence[Path], out: Path) -> dict[str, Any]:
@@ -43,7 +36,7 @@ def join_results(files: Sequence[Path], out: Path) -> dict[str, Any]:
         OptionError: a file cannot be read, two are one, or no measure is in two of them.
     """
     if len(set(files)) < max(2, len(files)):
-        raise OptionError("give two results or more, each once", argument="files", value=", ".join(map(str, files)))
+        raise OptionError(f"{', '.join(map(str, files))}: give two results or more, each once")
     results = {str(file.with_suffix("")): read_result(file) for file in files}
     measured = {name: measures_of(result) for name, result in results.items()}
     joined = {
@@ -58,7 +51,7 @@ def join_results(files: Sequence[Path], out: Path) -> dict[str, Any]:
         ],
     }
     if not joined["measures"]:
-        raise OptionError("these results have no measure in common", argument="files", value=", ".join(map(str, files)))
+        raise OptionError(f"{', '.join(map(str, files))} have no measure in common")
     out.mkdir(parents=True, exist_ok=True)
     (out / "joined.json").write_text(json.dumps(joined, indent=2) + "\n", encoding="utf-8")
     (out / "joined.html").write_text(_page(joined, results), encoding="utf-8")
@@ -130,7 +123,7 @@ def _figure(results: Mapping[str, Mapping[str, Any]]) -> go.Figure | None:
                 name=line,
                 legendgroup=line,
                 showlegend=line not in {trace.name for trace in figure.data},
-                line={"color": _COLORS[lines.index(line) % len(_COLORS)]},
+                line={"color": COLORS[lines.index(line) % len(COLORS)]},
                 row=place // 2 + 1,
                 col=place % 2 + 1,
             )

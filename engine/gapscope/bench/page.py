@@ -20,6 +20,9 @@ COLUMNS = {
 }
 """Measure to column title, in the order of the table."""
 
+COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+"""Of lines in plots: those of Okabe and Ito, which the color-blind can tell apart, and a gray."""
+
 _PLOTS = ("seconds", "peak_gib", "peak_gpu_gib", "trustworthiness")
 
 
@@ -82,9 +85,8 @@ def _figure(cases: list[dict[str, Any]]) -> go.Figure:
     measures = [measure for measure in _PLOTS if any(middle(case, measure) is not None for case in measured)]
     figure = make_subplots(rows=2, cols=2, subplot_titles=[COLUMNS[measure] for measure in measures])
     names = list(dict.fromkeys(case["case"] for case in measured))
-    colors = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999"]
     for index, measure in enumerate(measures):
-        for name, color in zip(names, colors, strict=False):
+        for name, color in zip(names, COLORS, strict=False):
             named = [case for case in measured if case["case"] == name and middle(case, measure) is not None]
             figure.add_scatter(
                 x=[case["rows"] for case in named],

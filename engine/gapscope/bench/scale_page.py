@@ -8,9 +8,8 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from gapscope.bench.page import HEAD, describe_machine
+from gapscope.bench.page import COLORS, HEAD, describe_machine
 
-_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 _MIN_SECONDS = 1.0
 """A stage that never takes as long is not drawn."""
 
@@ -50,7 +49,7 @@ def _table(result: Mapping[str, Any]) -> str:
     return f"<table><tr><th>stage</th>{head}<th>exponent</th></tr>{''.join(rows)}</table>"
 
 
-_QUALITY = {
+QUALITY = {
     "recall_within": "neighbors found within datasets",
     "recall_between": "neighbors found between datasets",
     "trustworthiness": "trustworthiness",
@@ -58,16 +57,17 @@ _QUALITY = {
     "worker_gib": "peak memory of a worker, GiB",
     "gpu_gib": "peak GPU memory, GiB",
 }
+"""Measure of a size to its title."""
 
 
 def _quality(cases: list[dict[str, Any]]) -> str:
-    head = "".join(f"<th>{escape(title)}</th>" for title in _QUALITY.values())
+    head = "".join(f"<th>{escape(title)}</th>" for title in QUALITY.values())
     rows = []
     for case in cases:
         if "failed" in case:
-            cells = f'<td colspan="{len(_QUALITY)}">{escape(case["failed"])}</td>'
+            cells = f'<td colspan="{len(QUALITY)}">{escape(case["failed"])}</td>'
         else:
-            values = (case.get(name) for name in _QUALITY)
+            values = (case.get(name) for name in QUALITY)
             cells = "".join(f"<td>{'' if value is None else f'{value:.3g}'}</td>" for value in values)
         rows.append(f"<tr><td>{case['rows']:,}</td>{cells}</tr>")
     return f"<table><tr><th>rows</th>{head}</tr>{''.join(rows)}</table>"
@@ -82,7 +82,7 @@ def _figure(cases: list[dict[str, Any]]) -> go.Figure:
         for stage in stages
         if max(case["stages"].get(stage, {}).get("seconds", 0) for case in cases) >= _MIN_SECONDS
     ]
-    for stage, color in zip(shown, _COLORS * 3, strict=False):
+    for stage, color in zip(shown, COLORS * 3, strict=False):
         seconds = [case["stages"].get(stage, {}).get("seconds") for case in cases]
         figure.add_scatter(x=rows, y=seconds, mode="lines+markers", name=stage, line={"color": color}, row=1, col=1)
     for name, color in (("command_gib", "#000000"), ("worker_gib", "#0072b2"), ("gpu_gib", "#d55e00")):
@@ -91,7 +91,7 @@ def _figure(cases: list[dict[str, Any]]) -> go.Figure:
                 x=rows,
                 y=[case.get(name) for case in cases],
                 mode="lines+markers",
-                name=_QUALITY[name],
+                name=QUALITY[name],
                 line={"color": color},
                 row=1,
                 col=2,

@@ -84,7 +84,7 @@ class OutlierScores:
         reference_distance: (r,) distance of each reference group's representative to the k-th nearest other group.
         reference_group_distance: (r,) median of a reference group's images.
         outside_p: (m,) p-value of being outside the reference's support, and `outside_q` its q-value.
-        under: (m,) p-value of being under-represented in the reference, and `under_corrected` its q-value.
+        coded_under_p: (m,) p-value of being under-represented in the reference, and `coded_under_q` its q-value.
         copied: (m,) whether the reference has an exact or near copy: `outside_p` is 1.
         first: (m,) number of the first of the clones in the query that each group belongs to, its own where it has
             none; None where there are no clones. Clones count once wherever tests are counted.
@@ -117,8 +117,8 @@ class OutlierScores:
     reference_group_distance: NDArray[np.float32]
     outside_p: NDArray[np.float64]
     outside_q: NDArray[np.float64]
-    under: FewValues
-    under_corrected: FewValues
+    coded_under_p: FewValues
+    coded_under_q: FewValues
     copied: NDArray[np.bool_]
     first: NDArray[np.int64] | None
     fdr: float
@@ -150,12 +150,12 @@ class OutlierScores:
     @property
     def under_p(self) -> NDArray[np.float64]:
         """(m,) p-value of being under-represented in the reference."""
-        return self.under[:]
+        return self.coded_under_p[:]
 
     @property
     def under_q(self) -> NDArray[np.float64]:
         """(m,) its q-value."""
-        return self.under_corrected[:]
+        return self.coded_under_q[:]
 
     @property
     def p(self) -> NDArray[np.float64]:
@@ -175,13 +175,13 @@ class OutlierScores:
         """Return `p` of groups by number."""
         if self.suggested_p is not None:
             return self.suggested_p[groups]
-        return np.minimum(1.0, 2.0 * np.minimum(self.outside_p[groups], self.under[groups]))
+        return np.minimum(1.0, 2.0 * np.minimum(self.outside_p[groups], self.coded_under_p[groups]))
 
     def q_of(self, groups: NDArray[np.int64] | slice) -> NDArray[np.float64]:
         """Return `q` of groups by number."""
         if self.suggested_q is not None:
             return self.suggested_q[groups]
-        return np.minimum(1.0, 2.0 * np.minimum(self.outside_q[groups], self.under_corrected[groups]))
+        return np.minimum(1.0, 2.0 * np.minimum(self.outside_q[groups], self.coded_under_q[groups]))
 
     @cached_property
     def outside(self) -> NDArray[np.bool_]:
@@ -219,8 +219,8 @@ class OutlierScores:
             "q": self.q_of(groups),
             "outside_p": self.outside_p[groups],
             "outside_q": self.outside_q[groups],
-            "under_p": self.under[groups],
-            "under_q": self.under_corrected[groups],
+            "under_p": self.coded_under_p[groups],
+            "under_q": self.coded_under_q[groups],
         }
 
     @property
@@ -354,8 +354,8 @@ def score_outliers(
         reference_group_distance=group_medians(radius, reference_groups),
         outside_p=outside,
         outside_q=q_values(outside, first),
-        under=FewValues.of(under),
-        under_corrected=FewValues.of(q_values(under, first)),
+        coded_under_p=FewValues.of(under),
+        coded_under_q=FewValues.of(q_values(under, first)),
         copied=copied,
         first=first,
         fdr=settings.fdr,

@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,8 +18,8 @@ _AHEAD = 16
 def files_below(fs: "AbstractFileSystem", folder: str) -> Generator[tuple[str, Mapping[str, Any]], None, None]:
     """Yield the path and fsspec's info of every file below a folder, by ascending path.
 
-    Several folders are asked for at a time. Of S3 a page of a listing is held at a time, a thousand names, and of other
-    file systems the names of one folder.
+    Several folders are asked for at a time. What is held are the names of these: of S3 at most a page of each folder,
+    which has a thousand, and of other file systems all names of each.
 
     Args:
         fs: the file system, which may raise anything.
@@ -115,7 +116,7 @@ def _read_s3_page(fs: "AbstractFileSystem", folder: str, following: str) -> _Pag
     folders = [
         _Child(f"{bucket}/{each['Prefix'].removesuffix('/')}", True, {}) for each in answer.get("CommonPrefixes", ())
     ]
-    return _Page(sorted((*files, *folders), key=_key), answer.get("NextContinuationToken", ""))
+    return _Page(sorted((*files, *folders), key=attrgetter("key")), answer.get("NextContinuationToken", ""))
 
 
 def _read_folder(fs: "AbstractFileSystem", folder: str, _following: str) -> _Page:
@@ -129,8 +130,4 @@ def _read_folder(fs: "AbstractFileSystem", folder: str, _following: str) -> _Pag
         # Some file systems list the folder itself too.
         if path.startswith(below) and len(path) > len(below):
             children[path] = _Child(path, info["type"] == "directory", info)
-    return _Page(sorted(children.values(), key=_key), "")
-
-
-def _key(child: _Child) -> str:
-    return child.key
+    return _Page(sorted(children.values(), key=attrgetter("key")), "")

@@ -81,12 +81,15 @@ def compare_level(
         across_levels: per pair, gets what this level says of each image as it is.
         task: is told of every pair that is done.
     """
-    pairs, clusters = _compare_as_is(
-        run, name, groups, metadata, settings, device, few, nominations, across_levels, task
-    )
+    # What one reading holds of every image goes before the next is opened.
+    as_is = _Level.open(run, name, groups, settings, "as-is")
+    pairs = _compare_as_is(as_is, metadata, device, few, nominations, across_levels, task)
+    clusters = _clusters(as_is, metadata)
+    del as_is
     style_aside: dict[Pair, StyleAsideMetrics] = {}
     if settings.reads("style-aside"):
-        style_aside = _compare_style_aside(run, name, groups, metadata, settings, device, finer, nominations, task)
+        level = _Level.open(run, name, groups, settings, "style-aside")
+        style_aside = _compare_style_aside(level, metadata, device, finer, nominations, task)
     every_pair = all_pairs(list(run.record.datasets))
     return {
         "pairs": {pair.name: pairs[pair] for pair in run.pairs},
@@ -107,46 +110,40 @@ def compare_level(
 
 
 def _compare_as_is(
-    run: RunStore,
-    name: str,
-    groups: Mapping[str, ImageGroups],
+    level: "_Level",
     metadata: _Metadata,
-    settings: CompareSettings,
     device: Device,
     few: Set[Pair],
     nominations: Mapping[Pair, Nominations],
     across_levels: dict[Pair, AcrossLevels],
     task: Task,
-) -> tuple[dict[Pair, PairMetrics], ClusterMetrics]:
-    level = _Level.open(run, name, groups, settings, "as-is")
+) -> dict[Pair, PairMetrics]:
+    levels = level.run.levels
     pairs: dict[Pair, PairMetrics] = {}
-    for pair in _unordered(run.pairs):
+    for pair in _unordered(level.run.pairs):
         for side, (own, measures) in _tested(level, pair, device).items():
-            if settings.reads("as-is"):
+            if level.settings.reads("as-is"):
                 _write_tables(level, side, own, metadata)
             pairs[side] = _pair_metrics(side, own, measures)
             if side in few:
                 pairs[side]["ranking"] = ranking(own, metadata[side.query])
-            nominations[side].add(name, "as-is", own)
+            nominations[side].add(level.name, "as-is", own)
             if side not in across_levels:
-                across_levels[side] = AcrossLevels.of(own, run.levels)
-            across_levels[side].add(run.levels.index(name), own)
+                across_levels[side] = AcrossLevels.of(own, levels)
+            across_levels[side].add(levels.index(level.name), own)
             task.advance(1)
-    return pairs, _clusters(level, metadata)
+    return pairs
 
 
 def _compare_style_aside(
-    run: RunStore,
-    name: str,
-    groups: Mapping[str, ImageGroups],
+    level: "_Level",
     metadata: _Metadata,
-    settings: CompareSettings,
     device: Device,
     finer: Mapping[str, LevelMetrics],
     nominations: Mapping[Pair, Nominations],
     task: Task,
 ) -> dict[Pair, StyleAsideMetrics]:
-    level = _Level.open(run, name, groups, settings, "style-aside")
+    run, name, groups = level.run, level.name, level.groups
     # The coarsest of the other levels says what content is.
     judge = next((other for other in reversed(run.levels) if other != name), None)
     judge_content = {pair.name: MIN_CONTENT for pair in run.pairs}

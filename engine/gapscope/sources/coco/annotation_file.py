@@ -18,9 +18,9 @@ from typing import IO, Any, NotRequired, TypedDict, cast
 
 from gapscope.errors import SourceError, one_line
 from gapscope.sources.coco.annotation_rows import AnnotationPlaces, AnnotationRows
-from gapscope.sources.coco.ids import IdKey, has_plain_ids, id_key, match_ids, meaning, without_odd_ids
+from gapscope.sources.coco.ids import ID_NAMES, IdKey, has_plain_ids, id_key, match_ids, meaning, without_odd_ids
 from gapscope.sources.coco.json_layouts import other_layout
-from gapscope.sources.coco.json_stream import read_pieces
+from gapscope.sources.coco.json_stream import Piece, read_pieces
 from gapscope.sources.coco.shown import shown, shown_id
 from gapscope.sources.files import open_container, path_bytes
 from gapscope.sources.folder import utf8_safe
@@ -103,16 +103,11 @@ class _UnusualError(ValueError):
 # Opening and listing a dataset read the same file.
 @lru_cache(maxsize=2)
 def _read(location: str, _version: tuple[int, int] | None) -> CocoFile:
-    file = _opened(location)
     try:
-        return _read_pieces(file, location)
+        return _read_open(_opened(location), location)
     except (_UnusualError, RecursionError, MemoryError):
-        file.close()
         content = _check(parse_json(location), location)
-    except BaseException:
-        file.close()
-        raise
-    return _read_pieces(_temporary(io.BytesIO(json.dumps(content).encode()), location), location)
+    return _read_open(_temporary(io.BytesIO(json.dumps(content).encode()), location), location)
 
 
 def _opened(location: str) -> IO[bytes]:
@@ -136,12 +131,21 @@ def _temporary(file: IO[bytes], location: str) -> IO[bytes]:
     return copy
 
 
+def _read_open(file: IO[bytes], location: str) -> CocoFile:
+    """Return the content of an open file, which stays open unless this fails."""
+    try:
+        return _read_pieces(file, location)
+    except BaseException:
+        file.close()
+        raise
+
+
 def _read_pieces(file: IO[bytes], location: str) -> CocoFile:
     notes = ListingNotes()
     content = _Content()
     try:
-        for key, in_list, value, start, stop in read_pieces(file):
-            content.add(key, value, start, stop, in_list=in_list)
+        for piece in read_pieces(file):
+            content.add(piece)
     except _UnusualError:
         raise
     except (ValueError, OSError) as error:
@@ -184,17 +188,18 @@ class _Content:
         self.category_ids: dict[IdKey, None] = {}
         self.segment_ids: dict[IdKey, None] = {}
 
-    def add(self, key: str, value: Any, start: int, stop: int, *, in_list: bool) -> None:
+    def add(self, piece: Piece) -> None:
+        key = piece.key
         if key not in _LISTS:
             return
-        if not in_list:
-            if key in self.keys or value not in ([], None):
+        if not piece.in_list:
+            if key in self.keys or piece.value not in ([], None):
                 raise _UnusualError(f"{key} is there twice, or no list")
             self.keys.add(key)
             return
-        row = _plain(value, _LISTS[key])
+        row = _plain(piece.value, _LISTS[key])
         if key == "annotations":
-            self.places.add(row, start, stop)
+            self.places.add(row, piece.start, piece.stop)
             self.category_ids.setdefault(id_key(row.get("category_id")))
             segments = row.get("segments_info") or []
             if not isinstance(segments, list):
@@ -259,7 +264,7 @@ def _rows(content: dict[str, Any], name: str, key: str, location: str) -> list[d
         raise SourceError(f"{wrong} `{name}` is not a list of objects with `{key}`: one has {_keys(without)}")
     if name == "images" and not all(isinstance(row[key], str) for row in rows):
         raise SourceError(f"{wrong} a `{key}` is not text")
-    for id_name in ("id", "image_id", "category_id"):
+    for id_name in ID_NAMES:
         if any(isinstance(row.get(id_name), dict | list) for row in rows):
             raise SourceError(f"{wrong} `{id_name}` in `{name}` is neither a number nor text")
     return rows

@@ -46,7 +46,7 @@ class AnnotationPlaces:
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many annotations each image id has, by code."""
-        return np.bincount(np.frombuffer(self.codes, np.int64), minlength=len(self.image_ids)).astype(np.int64)
+        return np.bincount(np.frombuffer(self.codes, np.int64), minlength=len(self.image_ids))
 
 
 class AnnotationRows:
@@ -74,19 +74,22 @@ class AnnotationRows:
         self._starts = np.frombuffer(places.starts, np.int64)
         self._lengths = np.frombuffer(places.lengths, np.int64)
         self._codes = np.frombuffer(places.codes, np.int64)
-        numbers = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids.values()))}
+        self._image_numbers = {image_id: number for number, image_id in enumerate(dict.fromkeys(image_ids.values()))}
         of_code = np.full(len(places.image_ids), -1, np.int64)
         for code, image_id in image_ids.items():
-            of_code[code] = numbers[image_id]
-        self._numbers = numbers
-        self._group(of_code[self._codes] if len(self._codes) else np.empty(0, np.int64))
+            of_code[code] = self._image_numbers[image_id]
+        self._group(of_code[self._codes])
 
-    def _group(self, number: NDArray[np.int64]) -> None:
-        """Keep annotations whose image has a number, together by image and in the order of the file within one."""
-        self._number = number
-        kept = np.flatnonzero(number >= 0)
-        self._order = kept[np.argsort(number[kept], kind="stable")]
-        self._bounds = np.searchsorted(number[self._order], np.arange(len(self._numbers) + 1))
+    def _group(self, images: NDArray[np.int64]) -> None:
+        """Keep annotations whose image has a number, together by image and in the order of the file within one.
+
+        Args:
+            images: (annotations in the file,) number of each one's image, -1 for none.
+        """
+        self._images = images
+        kept = np.flatnonzero(images >= 0)
+        self._order = kept[np.argsort(images[kept], kind="stable")]
+        self._bounds = np.searchsorted(images[self._order], np.arange(len(self._image_numbers) + 1))
 
     def __len__(self) -> int:
         return len(self._order)
@@ -97,41 +100,41 @@ class AnnotationRows:
 
     def of(self, image_id: Any) -> list[CocoAnnotation]:
         """Return the annotations of an image, in the order of the file."""
-        number = None if image_id is None else self._numbers.get(image_id)
-        return [] if number is None else [self._read(each) for each in self._of_number(number)]
+        return [self._read(place) for place in self._places_of(image_id)]
 
     def without_copies(self, image_ids: Sequence[Any]) -> list[Any]:
         """Leave out annotations of these images that equal an earlier one with their id; return their ids in order."""
         copies: list[tuple[int, Any]] = []
         for image_id in image_ids:
             first: dict[Any, CocoAnnotation] = {}
-            number = self._numbers.get(image_id)
-            for each in [] if number is None else self._of_number(number):
-                annotation = self._read(each)
+            for place in self._places_of(image_id):
+                annotation = self._read(place)
                 own_id = annotation.get("id")
                 earlier = annotation if own_id is None else first.setdefault(own_id, annotation)
                 if earlier is not annotation and earlier == annotation:
-                    copies.append((each, own_id))
+                    copies.append((place, own_id))
         if copies:
-            self._number[[place for place, _ in copies]] = -1
-            self._group(self._number)
+            self._images[[place for place, _ in copies]] = -1
+            self._group(self._images)
         return [own_id for _, own_id in sorted(copies, key=itemgetter(0))]
 
-    def _of_number(self, number: int) -> list[int]:
-        kept: list[int] = self._order[slice(*self._bounds[number : number + 2])].tolist()
-        return kept
+    def _places_of(self, image_id: Any) -> list[int]:
+        number = self._image_numbers.get(image_id)
+        if number is None:
+            return []
+        places: list[int] = self._order[slice(*self._bounds[number : number + 2])].tolist()
+        return places
 
     def _read(self, place: int) -> CocoAnnotation:
         self._file.seek(int(self._starts[place]))
         data = self._file.read(int(self._lengths[place]))
         try:
-            annotation: CocoAnnotation = without_odd_ids(json.loads(data.decode("utf-8", "surrogatepass")))
+            annotation: CocoAnnotation = json.loads(data.decode("utf-8", "surrogatepass"))
         except ValueError as error:
             raise SourceError(f"{self._location}: changed while it was read; give the same command again") from error
-        annotation["image_id"] = self._image_ids[int(self._codes[place])]
         for row in (annotation, *(annotation.get("segments_info") or ())):
-            if row is not annotation:
-                without_odd_ids(row)
+            without_odd_ids(row)
             if "category_id" in row:
                 row["category_id"] = self._category_ids.get(id_key(row["category_id"]), row["category_id"])
+        annotation["image_id"] = self._image_ids[int(self._codes[place])]
         return annotation

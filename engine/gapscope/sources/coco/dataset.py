@@ -7,11 +7,7 @@ from typing import Any
 from gapscope.errors import SourceError
 from gapscope.sources.annotations.annotation import Annotation, Edges, ImageAnnotations, Outline
 from gapscope.sources.annotations.image_file import read_image_file
-from gapscope.sources.coco.annotation_file import (
-    UNKNOWN_IMAGES,
-    CocoFile,
-    read_annotations,
-)
+from gapscope.sources.coco.annotation_file import UNKNOWN_IMAGES, CocoFile, read_annotations
 from gapscope.sources.coco.annotation_rows import CocoAnnotation
 from gapscope.sources.coco.boxes import given_edges, number, segmentation_edges, segmentation_outline
 from gapscope.sources.coco.image_names import ImageFiles, find_folder, named_folder

@@ -12,7 +12,8 @@ from gapscope.sources.notes import ListingNotes
 IdKey = tuple[type, Any]
 """Tells 3 from 3.0, which are equal."""
 
-_ID_NAMES = ("id", "image_id", "category_id")
+ID_NAMES = ("id", "image_id", "category_id")
+"""Keys of what is an id in any object of a file."""
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]{1,18}(\.0*)?")
 
 _Row = TypeVar("_Row", bound=Any)
@@ -25,7 +26,7 @@ def id_key(value: Any) -> IdKey:
 
 def without_odd_ids(row: _Row) -> _Row:
     """Return a row of a file, with None for ids that cannot be any, as True, which equals 1, and NaN."""
-    for name in _ID_NAMES:
+    for name in ID_NAMES:
         value = row.get(name)
         if isinstance(value, bool) or (isinstance(value, float) and not math.isfinite(value)):
             row[name] = None
@@ -79,4 +80,4 @@ def meaning(value: Any) -> Any:
 
 def has_plain_ids(row: Mapping[str, Any]) -> bool:
     """Return whether the ids of a row are numbers, text, or missing."""
-    return not any(isinstance(row.get(name), dict | list) for name in _ID_NAMES)
+    return not any(isinstance(row.get(name), dict | list) for name in ID_NAMES)
