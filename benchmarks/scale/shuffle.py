@@ -62,12 +62,12 @@ def _sort(folder: Path, chunk: int) -> Path:
     records, part = records_of(chunk)
     order = np.argsort(part, kind="stable")
     path = folder / f"{chunk:06d}"
-    write_segments(path, records[order], np.searchsorted(part[order], np.arange(_PARTS + 1)))
+    write_segments(path, [records[order]], np.searchsorted(part[order], np.arange(_PARTS + 1)))
     return path
 
 
 def _read(segments: list[Segment]) -> int:
-    return len(read_segments(segments, _RECORD))
+    return sum(map(len, read_segments(segments, _RECORD)))
 
 
 def by_p2p(client: Client, chunks: int, _folder: Path) -> int:

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_TILE_ROWS = 8192
+
 
 def hash_rows(embeddings: NDArray[Any]) -> NDArray[np.uint64]:
     """Return (n,) a hash of each row's bytes as float32: their product with odd numbers modulo 2^64.
@@ -16,9 +18,13 @@ def hash_rows(embeddings: NDArray[Any]) -> NDArray[np.uint64]:
         >>> first == third, first == second
         (True, False)
     """
-    channels = embeddings.shape[1]
+    rows, channels = embeddings.shape
     factors = np.random.default_rng(1).integers(0, 2**63, channels, dtype=np.uint64) * 2 + 1
-    return np.asarray(embeddings.astype(np.float32).view(np.uint32).astype(np.uint64) @ factors)
+    hashes = np.empty(rows, np.uint64)
+    for start in range(0, rows, _TILE_ROWS):
+        tile = slice(start, start + _TILE_ROWS)
+        hashes[tile] = embeddings[tile].astype(np.float32).view(np.uint32).astype(np.uint64) @ factors
+    return hashes
 
 
 def rank_among_equals(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:

@@ -6,7 +6,7 @@ sample -> fit -> true neighbors -> margins -> sort -> search -> collect
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -151,7 +151,6 @@ class PartitionedGraph:
             [
                 ("query", np.uint8),
                 ("row", np.int64),
-                ("reference", np.uint8),
                 ("distances", np.float32, (self.k,)),
                 ("indices", np.int32 if rows < 2**31 else np.int64, (self.k,)),
             ]
@@ -433,11 +432,19 @@ class SortChunk:
         role = np.where(copies[position] > graph.k, role & ~_IS_REFERENCE, role)
         kept = np.flatnonzero(role)
         order = kept[np.argsort(part[kept], kind="stable")]
-        records = np.empty(len(order), graph.record_dtype(chunk.dataset))
-        records["row"], records["roles"] = chunk.rows[position[order]], role[order]
-        records["identity"], records["embedding"] = identity[position[order]], embeddings[position[order]]
+        dtype = graph.record_dtype(chunk.dataset)
+
+        def pieces() -> Iterator[Records]:
+            # There may be many copies of an image.
+            for start in range(0, len(order), _TILE_ROWS):
+                tile = order[start : start + _TILE_ROWS]
+                records = np.empty(len(tile), dtype)
+                records["row"], records["roles"] = chunk.rows[position[tile]], role[tile]
+                records["identity"], records["embedding"] = identity[position[tile]], embeddings[position[tile]]
+                yield records
+
         starts = np.searchsorted(part[order], np.arange(len(partition.centroids) + 1))
-        write_segments(graph.path("sorted", chunk.dataset, chunk.number), records, starts)
+        write_segments(graph.path("sorted", chunk.dataset, chunk.number), pieces(), starts)
 
     def _roles(
         self, partition: Partition, vectors: NDArray[np.float32], is_reference: NDArray[np.bool_]
@@ -489,21 +496,22 @@ class SearchPart:
     def run(self) -> None:
         """Do the job."""
         graph = self.graph
-        queries = _Queries.read(graph, self.queries, self.reference)
-        references = read_segments(self.references, graph.record_dtype(self.reference))
-        references = _few_of_equals(references[(references["roles"] & _IS_REFERENCE) > 0], graph.k + 1)
+        searched = graph.datasets.index(self.reference)
+        queries = _PartImages.read(graph, self.queries, np.uint64(1 << searched), searched)
+        references = _PartImages.read(graph, {self.reference: self.references}, _IS_REFERENCE, searched)
+        references = references.few_of_equals(graph.k + 1)
         found = np.empty(0, graph.found_dtype)
         if len(queries.rows):
             with _one_search:
                 found = self._search(queries, references)
-        found = found[np.lexsort((found["row"], found["query"]))]
+        # Queries are in order: of one dataset after the other, and by row.
         chunks = graph.chunk_offsets[found["query"]] + found["row"] // graph.chunk_rows
-        write_segments(self.path, found, np.searchsorted(chunks, np.arange(graph.chunk_offsets[-1] + 1)))
+        starts = np.searchsorted(chunks, np.arange(graph.chunk_offsets[-1] + 1))
+        write_segments(self.path, [found], starts)
 
-    def _search(self, asking: "_Queries", references: Records) -> Records:
-        graph, number = self.graph, self.graph.datasets.index(self.reference)
-        vectors = graph.vectors(self.reference, references["embedding"])
-        reference = graph.view_of_vectors(vectors, references["identity"][:, number])
+    def _search(self, asking: "_PartImages", references: "_PartImages") -> Records:
+        graph = self.graph
+        reference = graph.view_of_vectors(references.vectors, references.identity)
         identity = asking.identity
         _, first, copy = np.unique(asking.hashes, return_index=True, return_inverse=True)
         if len(first) < _REPEATED * len(identity):
@@ -517,20 +525,20 @@ class SearchPart:
             nearest = graph.device.neighbors_in_part(query, reference, graph.k, same=True)
             distances, positions = nearest.distances, nearest.indices
         found = np.empty(len(identity), graph.found_dtype)
-        found["query"], found["row"], found["reference"] = asking.dataset, asking.rows, number
+        found["query"], found["row"] = asking.dataset, asking.rows
         found["distances"] = distances
-        found["indices"] = np.where(positions >= 0, references["row"][positions], -1)
+        found["indices"] = np.where(positions >= 0, references.rows[positions], -1)
         return found
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class _Queries:
-    """Images of all datasets that look for neighbors in one of them.
+class _PartImages:
+    """Images of a part that take part in the search of one dataset, one dataset after the other and by row.
 
     Attributes:
-        dataset: (n,) the dataset's number.
+        dataset: (n,) the number of each image's dataset.
         rows: (n,) row in the dataset.
-        identity: (n,) what each is among the references.
+        identity: (n,) what each is among the images that are searched.
         hashes: (n,) equal for equal embeddings of one dataset.
         vectors: (n, channels).
     """
@@ -542,30 +550,54 @@ class _Queries:
     vectors: NDArray[np.float32]
 
     @classmethod
-    def read(cls, graph: PartitionedGraph, segments: Mapping[str, tuple[Segment, ...]], reference: str) -> "_Queries":
-        parts = []
-        searched = graph.datasets.index(reference)
+    def read(
+        cls, graph: PartitionedGraph, segments: Mapping[str, Sequence[Segment]], role: np.uint64, searched: int
+    ) -> "_PartImages":
+        """Read the images of this role.
+
+        Args:
+            graph: of the search.
+            segments: per dataset, in the run's order, where its images are, by row and among others.
+            role: the bit that they have.
+            searched: number of the dataset that is searched.
+        """
+        most = sum(segment.stop - segment.start for own in segments.values() for segment in own)
+        channels = max(graph.record_dtype(name)["embedding"].shape[0] for name in segments)
+        # Pages that stay empty take no memory.
+        images = cls(
+            dataset=np.empty(most, np.uint8),
+            rows=np.empty(most, np.int64),
+            identity=np.empty(most, np.int64),
+            hashes=np.empty(most, np.uint64),
+            vectors=np.empty((most, channels), np.float32),
+        )
+        count = 0
         for name, own in segments.items():
-            records = read_segments(own, graph.record_dtype(name))
-            records = records[(records["roles"] & np.uint64(1 << searched)) > 0]
             number = graph.datasets.index(name)
-            parts.append(
-                (
-                    np.full(len(records), number, np.uint8),
-                    records["row"],
-                    records["identity"][:, searched],
-                    hash_rows(records["embedding"]) + np.uint64(number),
-                    graph.vectors(name, records["embedding"]),
-                )
-            )
-        dataset, rows, identity, hashes, vectors = (np.concatenate(each) for each in zip(*parts, strict=True))
-        return cls(dataset=dataset, rows=rows, identity=identity, hashes=hashes, vectors=vectors)
+            for records in read_segments(own, graph.record_dtype(name)):
+                chosen = records[(records["roles"] & role) > 0]
+                part = slice(count, count + len(chosen))
+                images.dataset[part], images.rows[part] = number, chosen["row"]
+                images.identity[part] = chosen["identity"][:, searched]
+                images.hashes[part] = hash_rows(chosen["embedding"]) + np.uint64(number)
+                images.vectors[part] = graph.vectors(name, chosen["embedding"])
+                count = part.stop
+        return images.take(slice(count))
 
+    def take(self, positions: NDArray[np.int64] | slice) -> "_PartImages":
+        """Return the images at these ascending positions alone."""
+        return _PartImages(
+            dataset=self.dataset[positions],
+            rows=self.rows[positions],
+            identity=self.identity[positions],
+            hashes=self.hashes[positions],
+            vectors=self.vectors[positions],
+        )
 
-def _few_of_equals(records: Records, count: int) -> Records:
-    """Return records, by ascending row, of which at most `count` are equal."""
-    records = records[np.argsort(records["row"], kind="stable")]
-    return records[rank_among_equals(hash_rows(records["embedding"])) < count]
+    def few_of_equals(self, count: int) -> "_PartImages":
+        """Return images of which at most `count` are equal."""
+        few = rank_among_equals(self.hashes) < count
+        return self if few.all() else self.take(np.flatnonzero(few))
 
 
 def _without_own(
@@ -583,54 +615,82 @@ def _without_own(
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CollectChunk:
-    """Merge what a chunk's images found in all parts, and write it to the run by row."""
+    """Merge what a chunk's images found in all parts, and write it to the run by row.
+
+    Attributes:
+        graph: what all jobs share.
+        chunk: the chunk.
+        found: per dataset that was searched, where the neighbors are that were found in each part.
+    """
 
     graph: PartitionedGraph
     chunk: Chunk
-    found: tuple[Segment, ...]
+    found: Mapping[str, tuple[Segment, ...]]
 
     def run(self) -> None:
         """Do the job."""
         graph, chunk = self.graph, self.chunk
-        records = read_segments(self.found, graph.found_dtype)
-        records = records[np.argsort(records["row"], kind="stable")]
         queries: dict[str, NDArray[Any]] = {}
         for name in graph.references_of(chunk.dataset):
-            own = records[records["reference"] == graph.datasets.index(name)]
-            if len(np.unique(own["row"])) < len(chunk.rows):
+            nearest = _NearestSoFar.none_yet(len(chunk.rows), graph.k)
+            for records in read_segments(self.found[name], graph.found_dtype):
+                nearest.merge(np.searchsorted(chunk.rows, records["row"]), records["distances"], records["indices"])
+            if not nearest.asked.all():
                 raise DamageError(
                     f"{graph.folder} lacks neighbors of {chunk.dataset}: remove this folder, and give the same command"
                 )
-            distances, indices = _merge(own, chunk.rows, graph.k)
+            pair = Pair(chunk.dataset, name)
             write_neighbor_rows(
-                graph.run, graph.level, Pair(chunk.dataset, name), chunk.rows, distances, indices, graph.graph
+                graph.run, graph.level, pair, chunk.rows, nearest.distances, nearest.indices, graph.graph
             )
-            queries[name] = distances[chunk.queries]
+            queries[name] = nearest.distances[chunk.queries]
         write_arrays(graph.path("collected", chunk.dataset, chunk.number), **queries)
 
 
-def _merge(records: Records, rows: NDArray[np.int64], k: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return the k nearest (n, k) of ascending rows, each once, from records by ascending row."""
-    distances = np.full((len(rows), k), np.inf, np.float32)
-    indices = np.full((len(rows), k), -1, np.int64)
-    starts = np.searchsorted(records["row"], rows)
-    counts = np.searchsorted(records["row"], rows, side="right") - starts
-    for visit in range(int(counts.max(initial=0))):
-        asking = np.flatnonzero(counts > visit)
-        of_visit = records[starts[asking] + visit]
-        if not visit:
-            distances[asking], indices[asking] = of_visit["distances"], of_visit["indices"]
-            continue
-        both = np.concatenate([distances[asking], of_visit["distances"]], axis=1)
-        positions = np.concatenate([indices[asking], of_visit["indices"]], axis=1)
-        by_row = np.argsort(positions, axis=1, kind="stable")
-        both, positions = np.take_along_axis(both, by_row, 1), np.take_along_axis(positions, by_row, 1)
-        both[:, 1:][positions[:, 1:] == positions[:, :-1]] = np.inf
-        nearest = np.argsort(both, axis=1, kind="stable")[:, :k]
-        distances[asking] = np.take_along_axis(both, nearest, 1)
-        indices[asking] = np.take_along_axis(positions, nearest, 1)
-    indices[~np.isfinite(distances)] = -1
-    return distances, indices
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _NearestSoFar:
+    """The nearest that images have found in some of the parts.
+
+    Attributes:
+        distances: (n, k) ascending; infinite where there is no neighbor.
+        indices: (n, k) rows of the neighbors; -1 for none.
+        asked: (n,) whether an image has searched any part.
+    """
+
+    distances: NDArray[np.float32]
+    indices: NDArray[np.int64]
+    asked: NDArray[np.bool_]
+
+    @classmethod
+    def none_yet(cls, images: int, k: int) -> "_NearestSoFar":
+        return cls(
+            distances=np.full((images, k), np.inf, np.float32),
+            indices=np.full((images, k), -1, np.int64),
+            asked=np.zeros(images, bool),
+        )
+
+    def merge(
+        self, positions: NDArray[np.int64], distances: NDArray[np.float32], indices: NDArray[np.integer[Any]]
+    ) -> None:
+        """Keep what is nearest of these and of what was found before, each neighbor once.
+
+        Args:
+            positions: (m,) of the images, each once.
+            distances: (m, k) ascending.
+            indices: (m, k) rows; -1 for none.
+        """
+        is_first = ~self.asked[positions]
+        self.asked[positions] = True
+        self.distances[positions[is_first]], self.indices[positions[is_first]] = distances[is_first], indices[is_first]
+        again = positions[~is_first]
+        both = np.concatenate([self.distances[again], distances[~is_first]], axis=1)
+        rows = np.concatenate([self.indices[again], indices[~is_first]], axis=1)
+        by_row = np.argsort(rows, axis=1, kind="stable")
+        both, rows = np.take_along_axis(both, by_row, 1), np.take_along_axis(rows, by_row, 1)
+        both[:, 1:][rows[:, 1:] == rows[:, :-1]] = np.inf
+        nearest = np.argsort(both, axis=1, kind="stable")[:, : self.distances.shape[1]]
+        self.distances[again] = np.take_along_axis(both, nearest, 1)
+        self.indices[again] = np.where(np.isfinite(self.distances[again]), np.take_along_axis(rows, nearest, 1), -1)
 
 
 PartitionJob = SampleChunk | FitPartition | FindTrueNeighbors | ChooseMargins | SortChunk | SearchPart | CollectChunk

@@ -243,18 +243,22 @@ class _Search:
         searches = self._searches()
         self.is_at_last_steps = True
         yield 0.6, [search for search in searches if not has_segments(search.path, graph.found_dtype)]
-        starts = {search.path: segment_starts(search.path).tolist() for search in searches}
+        starts = [(search.reference, search.path, segment_starts(search.path).tolist()) for search in searches]
         yield (
             0.1,
             [
                 CollectChunk(
                     graph=graph,
                     chunk=each,
-                    found=tuple(
-                        Segment(path, *own[first + each.number : first + each.number + 2])
-                        for path, own in starts.items()
-                        for first in [graph.chunk_offsets[graph.datasets.index(each.dataset)]]
-                    ),
+                    found={
+                        name: tuple(
+                            Segment(path, *own[number : number + 2])
+                            for reference, path, own in starts
+                            if reference == name
+                        )
+                        for number in [graph.chunk_offsets[graph.datasets.index(each.dataset)] + each.number]
+                        for name in graph.references_of(each.dataset)
+                    },
                 )
                 for each in chunks
                 if not _exists(graph, "collected", each)

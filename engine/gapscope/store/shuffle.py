@@ -4,8 +4,9 @@ It is scratch space of a search that is under way. A file holds records one segm
 beside it, which is written last, says where the segments begin.
 """
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -29,10 +30,11 @@ class Segment(NamedTuple):
     stop: int
 
 
-def write_segments(path: Location, records: Records, starts: NDArray[np.int64]) -> None:
-    """Write records (n,), of which segment i is `starts[i]` to `starts[i + 1]`; whole or not at all."""
-    with replacing(path) as temporary:
-        records.tofile(temporary)
+def write_segments(path: Location, pieces: Iterable[Records], starts: NDArray[np.int64]) -> None:
+    """Write pieces of records (n,), of which segment i is `starts[i]` to `starts[i + 1]`; whole or not at all."""
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        for records in pieces:
+            file.write(records.view(np.uint8).data)
     write_arrays(_starts_path(path), starts=starts)
 
 
@@ -54,17 +56,22 @@ def has_segments(path: Location, dtype: np.dtype[Any]) -> bool:
         return False
 
 
-def read_segments(segments: Sequence[Segment], dtype: np.dtype[Any]) -> Records:
-    """Return the records of segments, one after the other.
+def read_segments(segments: Iterable[Segment], dtype: np.dtype[Any]) -> Iterator[Records]:
+    """Yield the records of each segment that has any, in order; some of the next are read meanwhile.
 
     Raises:
         FileNotFoundError: a file is not there.
     """
-    wanted = [segment for segment in segments if segment.start < segment.stop]
-    if not wanted:
-        return np.empty(0, dtype)
     with ThreadPoolExecutor(_READERS) as readers:
-        return np.concatenate(list(readers.map(lambda segment: _read_segment(segment, dtype), wanted)))
+        under_way: deque[Future[Records]] = deque()
+        for segment in segments:
+            if segment.start == segment.stop:
+                continue
+            under_way.append(readers.submit(_read_segment, segment, dtype))
+            if len(under_way) > _READERS:
+                yield under_way.popleft().result()
+        while under_way:
+            yield under_way.popleft().result()
 
 
 def _read_segment(segment: Segment, dtype: np.dtype[Any]) -> Records:
