@@ -21,6 +21,7 @@ from gapscope.compare.duplicates import write_duplicates
 from gapscope.compare.headline import headline, level_ranking, limit_message
 from gapscope.compare.limits import ListingLimit, listing_limit
 from gapscope.device import Device
+from gapscope.device.memory import return_free_memory
 from gapscope.kinds.nominations import Nominations
 from gapscope.progress import Progress
 from gapscope.settings import CompareSettings, EmbedSettings
@@ -92,6 +93,8 @@ def compare_datasets(
     boxes = box_pairs(run, groups, progress)
     causes, wanted = _explain(run, groups, of_images, progress)
     find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
+    del nominations
+    return_free_memory()
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
     write_metrics(
         run.path,

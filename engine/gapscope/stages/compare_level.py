@@ -24,6 +24,7 @@ from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_out
 from gapscope.compare.outlier_table import outlier_tables, rank_outliers
 from gapscope.compare.style_aside import MIN_CONTENT, Residual, with_basis
 from gapscope.device import Device
+from gapscope.device.memory import return_free_memory
 from gapscope.kinds.nominations import Nominations
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view
 from gapscope.progress import Task
@@ -131,6 +132,7 @@ def _compare_as_is(
             if side not in across_levels:
                 across_levels[side] = AcrossLevels.of(own, levels)
             across_levels[side].add(levels.index(level.name), own)
+            return_free_memory()
             task.advance(1)
     return pairs
 
@@ -165,6 +167,7 @@ def _compare_style_aside(
             _write_tables(level, side, scores, metadata)
             nominations[side].add(name, "style-aside", scores)
             numbers[side] = _style_aside_metrics(level, side, scores, residual, content, measures)
+            return_free_memory()
             task.advance(1)
     return numbers
 
@@ -181,6 +184,7 @@ def _tested(level: "_Level", pair: Pair, device: Device) -> dict[Pair, tuple[Out
     for (side, own), of_side in zip(both.items(), distances, strict=True):
         measures = {key: distance_metric(key, distance) for key, distance in of_side.items()}
         tested[side] = own, measures | _graph_measures(level, side, own, both[side.reversed])
+    return_free_memory()
     return tested
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gapscope.compare.sample import sample
 from gapscope.device import Device
+from gapscope.device.memory import return_free_memory
 from gapscope.kinds.examples import TYPICAL, choose_examples
 from gapscope.kinds.grouping import group_nominated
 from gapscope.kinds.names import Labels, Name, name_kind, read_labels
@@ -91,6 +92,7 @@ def find_kinds(
                     _kind(run, pair, members, q, profile, groups, metadata, own)
                     for (members, q), profile in zip(kept, profiles, strict=True)
                 ]
+            return_free_memory()
             task.advance(1)
     mirrors = _find_mirrors(run, found, groups)
     found = _in_order(found, mirrors)
@@ -295,14 +297,15 @@ def _mark_manifests(
     """Write in every manifest which kind each image is of."""
     for pair in run.pairs:
         own = groups[pair.query]
-        number = np.zeros(len(own), np.int64)
+        number = np.zeros(len(own), np.int32)
         ids = [""]
         for kind in found:
             if kind.pair == pair:
                 number[kind.members] = len(ids)
                 ids.append(kind.gap["id"])
-        kind_of_row = np.zeros(int(own.rows[-1]) + 1 if len(own.rows) else 0, np.int64)
+        kind_of_row = np.zeros(int(own.rows[-1]) + 1 if len(own.rows) else 0, np.int32)
         kind_of_row[own.rows] = number[own.group]
         for reading in settings.listed_readings:
             for level in (*run.levels, *([ALL] if reading == "as-is" else [])):
                 write_kinds(run.path, level, pair, reading, ids, kind_of_row)
+                return_free_memory()

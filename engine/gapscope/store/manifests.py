@@ -167,7 +167,7 @@ def _write_without_kinds(path: Location, tables: Iterable[pd.DataFrame], own: pa
 
 
 def write_kinds(
-    run: Location, level: str, pair: Pair, reading: Reading, ids: Sequence[str], kind_of_row: NDArray[np.int64]
+    run: Location, level: str, pair: Pair, reading: Reading, ids: Sequence[str], kind_of_row: NDArray[np.int32]
 ) -> None:
     """Write which kind each image of a manifest is of: in the Parquet file, and with it the CSV and the plain list.
 
