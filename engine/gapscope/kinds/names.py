@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from gapscope.sources.archives.members import MEMBER_SEPARATOR
 from gapscope.store.groups import ImageGroups, ranges
 from gapscope.store.index import PREFIX, SourceMetadata
 
@@ -107,8 +108,26 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _folders(metadata: SourceMetadata, rows: NDArray[np.int64]) -> Iterator[Labels | None]:
-    """Yield the folder of each image below the folder that holds all of them: the uppermost, the two uppermost, ..."""
-    encoded = metadata.codes("uri", rows, _MAX_VALUES, lambda uris: pc.replace_substring_regex(uris, r"/?[^/]*$", ""))
+    """Yield the folder of each image below the folder that holds all of them: the uppermost, the two uppermost, ...
+
+    Of members of archives those inside an archive come first: in which of its shards an image lies says nothing of it.
+    """
+    if pc.any(pc.match_substring(metadata.take(rows[:1], ["uri"])["uri"], MEMBER_SEPARATOR)).as_py():
+        yield from _by_depth(metadata.codes("uri", rows, _MAX_VALUES, lambda uris: _parents(_inside(uris))))
+    yield from _by_depth(metadata.codes("uri", rows, _MAX_VALUES, _parents))
+
+
+def _inside(uris: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(uris, pattern=f"^.*{MEMBER_SEPARATOR}", replacement="")
+
+
+def _parents(paths: pa.Array) -> pa.Array:
+    # A member of an archive lies in a folder of the archive, or in the archive itself.
+    return pc.replace_substring_regex(paths, pattern=rf"^(?:(.*)(?:{MEMBER_SEPARATOR}|/))?[^/]*$", replacement=r"\1")
+
+
+def _by_depth(encoded: tuple[NDArray[np.int32], list[str]] | None) -> Iterator[Labels | None]:
+    """Yield the uppermost folders, the two uppermost, ..., of the paths of folders, from where these differ."""
     if encoded is None or len(encoded[1]) < 2:
         return
     codes, folders = encoded

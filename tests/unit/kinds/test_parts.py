@@ -178,6 +178,14 @@ def test_a_folder_names_a_kind_and_so_does_one_further_down_where_that_says_more
     assert named(metadata(folders), list(range(0, 60, 6))) is None
 
 
+def test_a_folder_inside_archives_names_a_kind_whichever_shards_it_lies_in() -> None:
+    inside = ["cat"] * 40 + ["dog"] * 20
+    table = metadata([f"shard-{number % 3}.tar::{folder}" for number, folder in enumerate(inside)])
+    assert named(table, list(range(40, 60))) == ("dog", "folder")
+    flat = pa.table({"uri": [f"/data/{name}.tar::{number}.png" for number, name in enumerate(inside)]})
+    assert named(flat, list(range(40, 60))) == ("dog.tar", "folder")
+
+
 def test_a_column_of_a_thousand_values_or_of_missing_ones_names_nothing_by_chance() -> None:
     random = np.random.default_rng(0)
     many = [f"{value}" for value in random.integers(0, 1000, 3000)]
