@@ -34,6 +34,7 @@ class EmbeddingView:
         metric: `cosine` scales each vector to length 1; `euclidean` leaves its length.
         identity: (n,) what each image is: in a search within one dataset, images of the same identity are not each
             other's neighbors. Ascending in a reference; by default the row, so that an image is not its own neighbor.
+        is_standardized: whether the embeddings are vectors already.
     """
 
     embeddings: zarr.Array[Any] | NDArray[Any]
@@ -42,6 +43,7 @@ class EmbeddingView:
     std: NDArray[np.float32]
     metric: Metric = "cosine"
     identity: NDArray[np.int64] | None = None
+    is_standardized: bool = False
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -70,6 +72,8 @@ class EmbeddingView:
 
     def transform(self, embeddings: NDArray[Any]) -> NDArray[np.float32]:
         """Return embeddings (n, channels), which need not be of this dataset, as vectors of this view."""
+        if self.is_standardized:
+            return embeddings.astype(np.float32, copy=False)
         return standardize(embeddings, self.mean, self.std, self.metric)
 
     def take(self, positions: NDArray[np.int64] | slice) -> "EmbeddingView":
@@ -102,7 +106,12 @@ def standardize(
 
 
 def read_rows_float32(embeddings: zarr.Array[Any] | NDArray[Any], rows: NDArray[np.int64]) -> NDArray[np.float32]:
-    """Return ascending `rows` of an array (rows, channels) as float32, reading a chunk at a time."""
+    """Return ascending `rows` of an array (rows, channels) as float32, reading a chunk at a time.
+
+    Consecutive rows of float32 numbers in memory are not copied.
+    """
+    if isinstance(embeddings, np.ndarray) and len(rows) and rows[-1] - rows[0] == len(rows) - 1:
+        return embeddings[rows[0] : rows[-1] + 1].astype(np.float32, copy=False)
     values = np.empty((len(rows), embeddings.shape[1]), np.float32)
     first = 0
     while first < len(rows):

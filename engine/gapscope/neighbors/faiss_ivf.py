@@ -16,6 +16,8 @@ _ONE_QUERY_AT_A_TIME = 11
 _TRAINING_POINTS = 40
 _ITERATIONS = 6
 _FAST_TILE = 4096
+_MAX_CODES, _MIN_CODES = 160, 64
+"""Codes per vector: more of them make many channels slow to scan, and fewer cannot tell neighbors apart."""
 _K_FACTORS = (2, 4, 8, 16)
 """Of so many times k vectors that are nearest by their codes, the distances are measured: the least that suffices."""
 _SUFFICES = 0.985
@@ -43,7 +45,9 @@ class FaissIvf:
 
 
 class FaissFastScan:
-    """An IndexIVFPQFastScan with 4 bits per channel, whose best candidates are measured exactly.
+    """An IndexIVFPQFastScan, whose best candidates are measured exactly.
+
+    A code of 4 bits stands for a channel, or for a few where there are many channels.
 
     The codes of 32 vectors are compared at a time in the processor's registers (Andre, Kermarrec and Le Scouarnec 2017,
     "Accelerated nearest neighbor search with Quick ADC").
@@ -56,7 +60,8 @@ class FaissFastScan:
 
         self.nlist = max(1, int(_FAST_NLIST_PER_ROOT * len(vectors) ** 0.5))
         channels = vectors.shape[1]
-        ivf = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(channels), channels, self.nlist, channels, 4, faiss.METRIC_L2)
+        codes = _count_codes(channels)
+        ivf = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(channels), channels, self.nlist, codes, 4, faiss.METRIC_L2)
         ivf.implem = _ONE_QUERY_AT_A_TIME
         self._index, self._ivf = _train_and_add(faiss.IndexRefineFlat(ivf), ivf, vectors)
         self._index.k_factor = self._choose_k_factor(vectors)
@@ -80,6 +85,18 @@ class FaissFastScan:
         found = [_search(self._index, self._ivf, tile, k, nprobe) for tile in tiles]
         half_squares, positions = zip(*found, strict=True)
         return torch.cat(half_squares), torch.cat(positions)
+
+
+def _count_codes(channels: int) -> int:
+    """Return the number of codes that stand for so many channels, each for equally many.
+
+    Example:
+        >>> [_count_codes(channels) for channels in (24, 256, 320, 768, 1280, 499)]
+        [24, 128, 160, 128, 160, 499]
+    """
+    divisors = [codes for codes in range(1, channels + 1) if channels % codes == 0]
+    fitting = [codes for codes in divisors if _MIN_CODES <= codes <= _MAX_CODES]
+    return max(fitting, default=min(codes for codes in divisors if codes >= min(channels, _MIN_CODES)))
 
 
 def _train_and_add(index: Any, ivf: Any, vectors: NDArray[np.float32]) -> tuple[Any, Any]:

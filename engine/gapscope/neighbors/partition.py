@@ -20,6 +20,8 @@ PARTITION_FROM = 1_000_000
 """Images of all datasets from which on neighbors are searched in parts. Fewer are searched in one piece."""
 
 PART_ROWS = 2**17
+PART_BYTES = 2**27
+"""Bytes of a part's vectors, but for copies: of more than 256 channels a part has fewer rows."""
 MIN_PARTS = 24
 """Fewer parts would leave some of eight workers without any, and two workers gain little by fewer."""
 MAX_PARTS = 4096
@@ -87,14 +89,15 @@ def centroid_excess(vectors: NDArray[np.float32], centroids: NDArray[np.float32]
     return np.asarray(squares - squares.min(axis=1, keepdims=True))
 
 
-def count_parts(rows: int) -> int:
-    """Return the number of parts for so many images.
+def count_parts(rows: int, channels: int) -> int:
+    """Return the number of parts for so many images with vectors of so many channels.
 
     Example:
-        >>> count_parts(1_000_000), count_parts(10**8), count_parts(10**10)
-        (24, 763, 4096)
+        >>> count_parts(1_000_000, 64), count_parts(10**8, 256), count_parts(10**8, 1280), count_parts(10**10, 64)
+        (24, 763, 3815, 4096)
     """
-    return min(MAX_PARTS, max(MIN_PARTS, -(-rows // PART_ROWS)))
+    part_rows = min(PART_ROWS, PART_BYTES // (channels * np.dtype(np.float32).itemsize))
+    return min(MAX_PARTS, max(MIN_PARTS, -(-rows // part_rows)))
 
 
 def fit_centroids(vectors: NDArray[np.float32], parts: int) -> NDArray[np.float32]:

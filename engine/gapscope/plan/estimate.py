@@ -22,6 +22,8 @@ _LANDMARKS = 250_000
 """Images that UMAP lays out of a million and more; on a GPU they are a million."""
 _SEARCHED_ROWS = 2**18
 """Images that a job of a search in parts takes."""
+_PART_GROWTH = 0.2
+"""By which power of the number of images the work per image of a search in parts grows, from a million on."""
 _SHARD_COPIES = 2
 
 # Estimated from runs of 683 and of 60,000 images on two cores.
@@ -132,9 +134,10 @@ def estimate(
     )
     laid_out, held_rows = total, max(images.values())
     if total >= PARTITION_FROM:
-        searched_seconds = min(searched_seconds, rates.part_seconds * total * len(names))
+        growth = (total / PARTITION_FROM) ** _PART_GROWTH
+        searched_seconds = rates.part_seconds * total * len(names) * growth / workers
         held_rows = _SEARCHED_ROWS
-        searched, laid_out = f"{_TYPICAL}, in proportion: in parts", min(total, _LANDMARKS)
+        searched, laid_out = f"{_TYPICAL}: in parts, whose work grows a little faster", min(total, _LANDMARKS)
     graph_bytes = total * len(names) * levels * k * _PER_NEIGHBOR_BYTES * readings
     mean_channels = sum(channels.values()) / levels
     pairs, searches = len(names) * (len(names) - 1), len(names) ** 2 * levels * readings
@@ -174,7 +177,8 @@ def estimate(
             name="layout",
             seconds=levels
             * (
-                rates.layout_seconds * laid_out * math.log(max(laid_out, 2)) + rates.placed_seconds * (total - laid_out)
+                rates.layout_seconds * laid_out * math.log(max(laid_out, 2))
+                + rates.placed_seconds * (total - laid_out) / workers
             ),
             disk_bytes=total * levels * 16,
             memory_bytes=laid_out * _GRAPH_NEIGHBORS * _PER_NEIGHBOR_BYTES * _GRAPH_COPIES,

@@ -36,6 +36,7 @@ from gapscope.settings import Reading
 from gapscope.store.datasets import Graph, Pair
 from gapscope.store.location import Location
 from gapscope.store.neighbors import write_neighbor_rows
+from gapscope.store.pyramid import open_embeddings
 from gapscope.store.run_store import RunStore
 from gapscope.store.shuffle import Records, Segment, read_arrays, read_segments, write_arrays, write_segments
 
@@ -129,6 +130,7 @@ class PartitionedGraph:
             std=np.ones(channels, np.float32),
             metric=self.run.record.config.neighbors.metric,
             identity=identity,
+            is_standardized=True,
         )
 
     def record_dtype(self, dataset: str) -> np.dtype[Any]:
@@ -162,10 +164,15 @@ class PartitionedGraph:
         listed = [self.run.record.datasets[name].listed for name in self.datasets]
         return np.cumsum([0, *(-(-rows // self.chunk_rows) for rows in listed)])
 
+    def count_parts(self) -> int:
+        """Return how many parts the embeddings are divided into."""
+        channels = max(open_embeddings(self.run, name, self.level).shape[1] for name in self.datasets)
+        return count_parts(sum(self.sizes.values()), channels)
+
     def training_rows(self, dataset: str) -> int:
         """Return how many images of a dataset centroids are fitted to."""
         total = sum(self.sizes.values())
-        share = count_parts(total) * TRAINING_ROWS * self.sizes[dataset] // total
+        share = self.count_parts() * TRAINING_ROWS * self.sizes[dataset] // total
         return min(self.sizes[dataset], max(share, _MIN_TRAINING_ROWS))
 
     def path(self, step: str, dataset: str = "", number: int = 0) -> Location:
@@ -280,8 +287,7 @@ class FitPartition:
         samples = {name: _read_sample(graph, name, self.chunks) for name in graph.datasets}
         # Those of datasets that gave more than their share weigh more; it is a matter of borders only.
         training = {name: graph.vectors(name, own["training"]) for name, own in samples.items()}
-        parts = count_parts(sum(graph.sizes.values()))
-        centroids = fit_centroids(np.concatenate(list(training.values())), parts)
+        centroids = fit_centroids(np.concatenate(list(training.values())), graph.count_parts())
         arrays: dict[str, NDArray[Any]] = {"centroids": centroids}
         for name, own in samples.items():
             references = training[name][own["is_reference"]]
