@@ -2,7 +2,7 @@
 
 The images are crops, 64 pixels wide, of two folders of photographs with a subfolder per class. The command is killed
 with all its workers when half of the images are embedded, and again when half of the neighbors are found; each time the
-same command goes on. The result is every stage's time.
+same command goes on. The result is every stage's time. If the benchmark itself is stopped, the same command goes on.
 
 Takes some two hours on two cores, and 25 GB of `--folder`.
 
@@ -12,6 +12,7 @@ Takes some two hours on two cores, and 25 GB of `--folder`.
 import argparse
 import csv
 import io
+import json
 import os
 import re
 import signal
@@ -96,14 +97,14 @@ class Attempt(NamedTuple):
         killed_in: title of the work in which it was killed; None if it went on to its end.
         seconds: from the start to the end.
         stages: title of a piece of work, and its seconds and count.
-        facts: of each stage that was killed, what had been done of it.
+        reached: if it was killed, what was last told of how much was done.
         peaks: memory of the command and of the largest worker, in GiB.
     """
 
     killed_in: str | None
     seconds: float
     stages: dict[str, dict[str, float]]
-    facts: dict[str, int]
+    reached: dict[str, int]
     peaks: dict[str, float]
 
 
@@ -112,27 +113,30 @@ def run_until(command: list[str], log: Path, kill: tuple[str, float] | None) -> 
     start = time.perf_counter()
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
     stages: dict[str, dict[str, float]] = {}
-    facts: dict[str, int] = {}
-    killed_in, last_end = None, start
+    reached: dict[str, int] = {}
+    killed_in, last_end, under_way = None, start, ""
     with ProcessWatch(process.pid, start) as watch:
         for line in _logged_lines(process, log, start):
             if ended := _ENDED.match(line):
                 seconds, done = float(ended["seconds"].replace(",", "")), int(ended["done"].replace(",", ""))
                 stages[ended["title"]] = {"seconds": seconds, "done": done}
                 last_end = time.perf_counter()
-            elif kill and killed_in is None and (found := _UNDER_WAY.match(line)):
+            elif found := _UNDER_WAY.match(line):
+                under_way = found["title"]
                 done, total = (int(found[name].replace(",", "")) for name in ("done", "total"))
-                if found["title"] == kill[0] and done >= kill[1] * total:
+                reached = {"done": done, "total": total}
+                if kill and under_way == kill[0] and done >= kill[1] * total:
                     os.killpg(process.pid, signal.SIGKILL)
-                    killed_in = found["title"]
-                    facts = {"done": done, "total": total}
-                    stages[killed_in] = {"seconds": round(time.perf_counter() - last_end, 1), "done": done}
         code = process.wait()
-        seconds = time.perf_counter() - start
+        ended_at = time.perf_counter()
+        seconds = ended_at - start
         peaks = watch.peaks(0.0, seconds)
-    if code != (-signal.SIGKILL if killed_in else 0):
+    if code not in (0, -signal.SIGKILL):
         raise SystemExit(f"the command ended with exit code {code}; see {log}")
-    return Attempt(killed_in, round(seconds, 1), stages, facts, peaks)
+    if code:
+        killed_in = under_way
+        stages[killed_in] = {"seconds": round(ended_at - last_end, 1), "done": reached["done"]}
+    return Attempt(killed_in, round(seconds, 1), stages, reached if code else {}, peaks)
 
 
 def _logged_lines(process: subprocess.Popen[str], log: Path, start: float) -> Iterator[str]:
@@ -172,11 +176,20 @@ def main() -> None:
     patterns = [f"{name}={options.folder / name / '*.tar'}" for name in ("real", "synthetic")]
     command = [str(Path(sys.executable).parent / "gapscope"), "compare", *patterns, "--out", str(run)]
     command += ["--model", "bundled", "--size", str(_SIDE), "--cluster", "local", "--device", "cpu"]
-    attempts = []
-    for kill in (*_KILLS, None):
+    attempts = _attempts_before(options)
+    while not attempts or attempts[-1].killed_in:
+        kill = _KILLS[len(attempts)] if len(attempts) < len(_KILLS) else None
         attempts.append(run_until(command, options.folder / "million.log", kill))
         write_result(options.out, _result(attempts, options))
     write_result(options.out, {**_result(attempts, options), **_answers(run)})
+
+
+def _attempts_before(options: argparse.Namespace) -> list[Attempt]:
+    """Return the attempts of a benchmark that was stopped."""
+    if not (options.folder / "run").exists() or not options.out.exists():
+        return []
+    before = json.loads(options.out.read_text(encoding="utf-8"))
+    return [Attempt(**attempt) for attempt in before["attempts"]]
 
 
 def _result(attempts: list[Attempt], options: argparse.Namespace) -> dict[str, Any]:
