@@ -21,7 +21,7 @@ from gapscope.compare.interval import Interval, share_outside
 from gapscope.compare.outlier_tests import count_reference_neighbors
 from gapscope.compare.support import in_any_ball, in_ball, possible_k
 from gapscope.settings import CompareSettings, Reading
-from gapscope.store.arrays import row_slices
+from gapscope.store.arrays import positions_of, row_slices
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.neighbors import read_group_neighbor_rows
@@ -334,7 +334,7 @@ def score_outliers(
         ball_counts[part] = hits.sum(axis=1)
         graph_k = other.shape[1]
         # The reverse direction finds images whose own list is full of nearer ones with smaller balls.
-        in_support[np.searchsorted(query_rows, indices[hits])] = True
+        in_support[positions_of(query_rows, indices[hits])] = True
 
     score = _smoothed(run, level, pair.query, far, friends, query_groups, reading)
     copied = is_copied(nearest, query_groups, spacing)
@@ -388,7 +388,7 @@ def _smoothed(
     for part in row_slices(len(values)):
         _, near = read_group_neighbor_rows(run, level, Pair(dataset, dataset), groups.rows[part], reading)
         near = near[:, :friends]
-        of_friends = np.where(near >= 0, of_representatives[np.searchsorted(rows, near).clip(max=len(rows) - 1)], 0)
+        of_friends = np.where(near >= 0, of_representatives[positions_of(rows, near)], 0)
         count = 1 + (near >= 0).sum(axis=1)
         smoothed[part] = (values[part] + of_friends.sum(axis=1, dtype=np.float64)) / count
     return smoothed

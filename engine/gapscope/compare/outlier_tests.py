@@ -74,10 +74,17 @@ def count_reference_neighbors(
     Returns:
         The counts (n_A,), and how many nearest images were counted, which is fewer where there are fewer images in all.
     """
-    order = merged_order(own, other)
-    finite = np.isfinite(other).sum(axis=1) + np.isfinite(own).sum(axis=1)
+    finite = np.count_nonzero(np.isfinite(other), axis=1) + np.count_nonzero(np.isfinite(own), axis=1)
     size = min(k_local, int(finite.min(initial=k_local)))
-    return (order[:, :size] < other.shape[1]).sum(axis=1), size
+    # The c-th of the reference is among them if at most size - c of the query are nearer; so are all before it.
+    counts = np.count_nonzero(_first(other, size) <= _first(own, size)[:, ::-1], axis=1)
+    return np.asarray(counts), size
+
+
+def _first(distances: NDArray[np.float32], count: int) -> NDArray[np.float32]:
+    """Return the first distances (n, count), infinite where there are no more."""
+    missing = max(0, count - distances.shape[1])
+    return np.pad(distances[:, :count], ((0, 0), (0, missing)), constant_values=np.inf)
 
 
 def merged_order(own: NDArray[np.float32], other: NDArray[np.float32]) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from gapscope.compare.outlier_tests import merged_order
 from gapscope.settings import Reading
+from gapscope.store.arrays import positions_of
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.neighbors import read_group_neighbor_rows
@@ -47,8 +48,8 @@ def nearest_of_both(
         )
         own_distances, own_indices = read_group_neighbor_rows(run, level, Pair(own, own), own_rows[chosen], reading)
         numbers = [
-            first_other + np.searchsorted(other_rows, other_indices),
-            first_own + np.searchsorted(own_rows, own_indices),
+            first_other + positions_of(other_rows, other_indices),
+            first_own + positions_of(own_rows, own_indices),
         ]
         order = merged_order(own_distances, other_distances)[:, :k]
         neighbors.append(np.take_along_axis(np.concatenate(numbers, axis=1), order, axis=1))

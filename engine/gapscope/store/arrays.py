@@ -29,6 +29,20 @@ def row_slices(count: int) -> Iterator[slice]:
         yield slice(start, min(start + CHUNK_ROWS, count))
 
 
+def positions_of(rows: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return at which position in ascending `rows` each of those wanted is; some position for what is not there.
+
+    Where no row is left out, as is usual, nothing has to be searched.
+
+    Example:
+        >>> positions_of(np.array([0, 1, 2]), np.array([2, -1])), positions_of(np.array([4, 7]), np.array([7, 9]))
+        (array([2, 0]), array([1, 1]))
+    """
+    last = len(rows) - 1
+    found = wanted if rows[0] == 0 and rows[-1] == last else np.searchsorted(rows, wanted)
+    return found.clip(0, last)
+
+
 def create_array(
     run: RunStore, path: str, shape: tuple[int, ...], dtype: np.dtype[Any], fill_value: float | None = None
 ) -> zarr.Array[Any]:

@@ -58,6 +58,20 @@ def test_crowd_counts_the_nearest_of_both_without_the_image_itself() -> None:
     np.testing.assert_array_equal(counts, expected)
 
 
+few_distances = st.lists(st.sampled_from([0.0, 0.5, 1.0, 2.0, np.inf]), min_size=1, max_size=7).map(sorted)
+
+
+@given(few_distances, few_distances, st.integers(1, 7))
+def test_neighbors_are_counted_as_by_sorting_equal_distances_of_the_reference_first(
+    own: list[float], other: list[float], k_local: int
+) -> None:
+    k_local = min(k_local, max(len(own), len(other)))
+    ranked = sorted([*((each, 0) for each in other), *((each, 1) for each in own)])
+    nearest = [side for distance, side in ranked if np.isfinite(distance)][:k_local]
+    counts, size = count_reference_neighbors(np.array([own], np.float32), np.array([other], np.float32), k_local)
+    assert (counts.tolist(), size) == ([nearest.count(0)], len(nearest))
+
+
 def test_small_datasets_have_a_small_crowd() -> None:
     random = np.random.default_rng(0)
     counts, size = k_local(random.normal(size=(4, 3)), random.normal(size=(5, 3)), 30)
