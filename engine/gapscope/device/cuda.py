@@ -307,7 +307,8 @@ _POOL_SHARE = 0.5
 class _CuvsIvf:
     """A cuVS IVF-Flat index; distances are recomputed from differences, to be exactly 0 for equal vectors."""
 
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
+    def __init__(self, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
+        del queries
         import cupy
         from cuvs.neighbors import ivf_flat
 

@@ -21,7 +21,7 @@ _MAX_CODES, _MIN_CODES = 160, 64
 _K_FACTORS = (2, 4, 8, 16)
 """Of so many times k vectors that are nearest by their codes, the distances are measured: the least that suffices."""
 _SUFFICES = 0.985
-_TRIED_VECTORS = 128
+_TRIED_QUERIES = 200
 _TRIED_K = 32
 _TRIED_NPROBE = 16
 
@@ -29,8 +29,9 @@ _TRIED_NPROBE = 16
 class FaissIvf:
     """An IndexIVFFlat: the vectors in its lists are not compressed, and the same vectors give the same centroids."""
 
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
-        """Train centroids on vectors (n, channels) and add a copy of all of them."""
+    def __init__(self, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
+        """Train centroids on vectors (n, channels) and add a copy of all of them; it is the same for all queries."""
+        del queries
         # The import starts faiss's threads.
         import faiss
 
@@ -53,8 +54,12 @@ class FaissFastScan:
     "Accelerated nearest neighbor search with Quick ADC").
     """
 
-    def __init__(self, vectors: NDArray[np.float32]) -> None:
-        """Train centroids and codes on vectors (n, channels), n at least 1,000, and add a copy of all of them."""
+    def __init__(self, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
+        """Train centroids and codes on vectors (n, channels), n at least 1,000, and add a copy of all of them.
+
+        Of how many candidates distances are measured is chosen by queries (m, channels) such as those to come: queries
+        of another dataset take more of them.
+        """
         # The import starts faiss's threads.
         import faiss
 
@@ -64,11 +69,10 @@ class FaissFastScan:
         ivf = faiss.IndexIVFPQFastScan(faiss.IndexFlatL2(channels), channels, self.nlist, codes, 4, faiss.METRIC_L2)
         ivf.implem = _ONE_QUERY_AT_A_TIME
         self._index, self._ivf = _train_and_add(faiss.IndexRefineFlat(ivf), ivf, vectors)
-        self._index.k_factor = self._choose_k_factor(vectors)
+        self._index.k_factor = self._choose_k_factor(queries[:_TRIED_QUERIES])
 
-    def _choose_k_factor(self, vectors: NDArray[np.float32]) -> int:
+    def _choose_k_factor(self, tried: NDArray[np.float32]) -> int:
         """Return the least factor that loses hardly any of what the largest finds in the same lists."""
-        tried = vectors[:: max(1, len(vectors) // _TRIED_VECTORS)]
         self._index.k_factor = _K_FACTORS[-1]
         nearest, _ = self.search(tried, _TRIED_K, _TRIED_NPROBE)
         for k_factor in _K_FACTORS[:-1]:

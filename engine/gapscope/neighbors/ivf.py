@@ -40,6 +40,9 @@ class Ivf(Protocol):
         """
 
 
+BuildIndex = Callable[[NDArray[np.float32], NDArray[np.float32]], Ivf]
+"""Builds an index of vectors (n, channels), to be asked by queries such as the second ones (m, channels)."""
+
 Search = Callable[[EmbeddingView], Neighbors]
 """Finds the nearest vectors of a reference, which was indexed before, for each vector of a query."""
 
@@ -50,7 +53,7 @@ def ivf_neighbors(
     k: int,
     *,
     same: bool,
-    build_index: Callable[[NDArray[np.float32]], Ivf],
+    build_index: BuildIndex,
     device: torch.device,
     min_recall: float = RECALL,
     sample_size: int = _SAMPLE,
@@ -66,7 +69,7 @@ def ivf_neighbors(
         reference: the vectors to search, with the query's metric.
         k: number of neighbors; a smaller reference gives fewer.
         same: whether images of the same identity are not each other's neighbors.
-        build_index: builds an index of vectors (n, channels).
+        build_index: builds an index.
         device: where the sample is searched exactly.
         min_recall: share of the true neighbors that the search must find for the sample.
         sample_size: number of queries in the sample.
@@ -81,7 +84,7 @@ def ivf_neighbors(
         part = reference.take(slice(first, first + _PART_ROWS))
         exact_part = exact_neighbors(sample, part, k, same=same, device=device).distances
         exact = np.sort(np.concatenate([exact, exact_part], axis=1), axis=1)[:, :k]
-        index = build_index(part.tile(0, len(part)))
+        index = build_index(part.tile(0, len(part)), sample.tile(0, len(sample)))
         nprobe = _choose_nprobe(index, sample, part, k, exact_part, same=same, min_recall=min_recall, step=step)
         nearest.merge(query, _IndexedPart(first, part, index, nprobe), same=same)
     found = nearest.to_neighbors(query)
@@ -92,7 +95,7 @@ def ivf_search(
     reference: EmbeddingView,
     k: int,
     *,
-    build_index: Callable[[NDArray[np.float32]], Ivf],
+    build_index: BuildIndex,
     device: torch.device,
 ) -> Search:
     """Index a reference once, and return a function that finds nearly the k nearest vectors of it for each query.
@@ -102,14 +105,14 @@ def ivf_search(
     Args:
         reference: the vectors to search.
         k: number of neighbors; a smaller reference gives fewer.
-        build_index: builds an index of vectors (n, channels).
+        build_index: builds an index.
         device: where the sample is searched exactly.
     """
     parts = []
     for first in range(0, len(reference), _PART_ROWS):
         part = reference.take(slice(first, first + _PART_ROWS))
-        index = build_index(part.tile(0, len(part)))
         sample = part.take(np.linspace(0, len(part) - 1, min(_SAMPLE, len(part)), dtype=np.int64))
+        index = build_index(part.tile(0, len(part)), sample.tile(0, len(sample)))
         exact = exact_neighbors(sample, part, k, same=True, device=device).distances
         parts.append(_IndexedPart(first, part, index, _choose_nprobe(index, sample, part, k, exact, same=True)))
 
