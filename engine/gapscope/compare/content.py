@@ -8,7 +8,7 @@ from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
-from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.neighbors import read_group_indices
 from gapscope.store.run_store import RunStore
 
 _IMAGES = 500
@@ -104,7 +104,7 @@ def _chance_of_nearest(
         random: draws the random images.
         reading: whose neighbors.
     """
-    _, near = read_group_neighbor_rows(run, level, pair, rows, reading)
+    near = read_group_indices(run, level, pair, rows, reading)
     strangers = judge.take(sample(groups.representative, _RANDOM, random))
     return _chance(images, near[:, :_NEAREST], judge, strangers.tile(0, len(strangers)))
 

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
-from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.neighbors import read_group_distances
 from gapscope.store.run_store import RunStore
 
 NEAR = 0.25
@@ -26,7 +26,7 @@ def typical_spacing(
         reading: whose neighbors.
     """
     sample = rows[:: max(1, len(rows) // _SAMPLE_ROWS)]
-    distances, _ = read_group_neighbor_rows(run, level, Pair(dataset, dataset), sample, reading)
+    distances = read_group_distances(run, level, Pair(dataset, dataset), sample, reading)
     return median_spacing(distances[:, 0])
 
 

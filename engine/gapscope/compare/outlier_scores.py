@@ -24,7 +24,7 @@ from gapscope.settings import CompareSettings, Reading
 from gapscope.store.arrays import positions_of, row_slices
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
-from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.neighbors import read_group_distances, read_group_indices, read_group_neighbor_rows
 from gapscope.store.run_store import RunStore
 
 Basis = Literal["calibrated", "suggested", "ranking"]
@@ -248,7 +248,7 @@ def knn_radius(
     radius = np.empty(len(rows), np.float32)
     k = possible_k(k, len(groups))
     for part in row_slices(len(rows)):
-        distances, _ = read_group_neighbor_rows(run, level, Pair(dataset, dataset), rows[part], reading)
+        distances = read_group_distances(run, level, Pair(dataset, dataset), rows[part], reading)
         radius[part] = distances[:, k - 1]
     return radius
 
@@ -386,7 +386,7 @@ def _smoothed(
     smoothed = np.empty(len(values), np.float32)
     of_representatives, rows = groups.of_representatives(values), groups.representative_rows
     for part in row_slices(len(values)):
-        _, near = read_group_neighbor_rows(run, level, Pair(dataset, dataset), groups.rows[part], reading)
+        near = read_group_indices(run, level, Pair(dataset, dataset), groups.rows[part], reading)
         near = near[:, :friends]
         of_friends = np.where(near >= 0, of_representatives[positions_of(rows, near)], 0)
         count = 1 + (near >= 0).sum(axis=1)

@@ -16,7 +16,7 @@ from gapscope.settings import Reading
 from gapscope.store.cause_metrics import Cause, ValueGap
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
-from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.neighbors import read_group_indices
 from gapscope.store.run_store import RunStore
 from gapscope.store.scores import read_scores
 
@@ -123,7 +123,7 @@ def _draw_gaps(
     rows = own.representative_rows
     pair_of_own = Pair(pair.query, pair.query)
     nearest = [
-        np.searchsorted(rows, read_group_neighbor_rows(run, level, pair_of_own, rows[chosen], reading)[1][:, :k])
+        np.searchsorted(rows, read_group_indices(run, level, pair_of_own, rows[chosen], reading)[:, :k])
         for reading, level in parts
     ]
 

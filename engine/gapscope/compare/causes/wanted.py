@@ -18,7 +18,7 @@ from gapscope.settings import Reading
 from gapscope.store.cause_metrics import WantedColumn, WantedValue
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
-from gapscope.store.neighbors import read_group_neighbor_rows
+from gapscope.store.neighbors import read_group_indices
 from gapscope.store.run_store import RunStore
 
 _NEAREST = (5, 20)
@@ -143,9 +143,7 @@ def _wishes(
     for name, own_strata in zip(pair, strata, strict=True):
         own = groups[name]
         chosen = chosen_groups(len(own))
-        _, rows = read_group_neighbor_rows(
-            run, level, Pair(name, pair.reference), own.representative_rows[chosen], reading
-        )
+        rows = read_group_indices(run, level, Pair(name, pair.reference), own.representative_rows[chosen], reading)
         number = np.where(rows >= 0, np.searchsorted(reference.representative_rows, rows), -1)
         same = (number >= 0) & (strata[1][number] == own_strata[chosen][:, None])
         nearest.append(np.where(same, number, -1))
