@@ -11,7 +11,7 @@ from gapscope.device import cpu
 from gapscope.neighbors import embedding_view, ivf
 from gapscope.neighbors.embedding_view import EmbeddingView, read_rows_float32
 from gapscope.neighbors.exact import exact_neighbors
-from gapscope.neighbors.faiss_ivf import FaissIvf
+from gapscope.neighbors.faiss_ivf import FaissFastScan, FaissIvf
 from gapscope.neighbors.result import Neighbors, recall
 from gapscope.settings import Metric
 
@@ -119,3 +119,17 @@ def test_euclidean_tells_lengths_apart_and_cosine_does_not() -> None:
     distances, indices = fitted.kneighbors()
     np.testing.assert_allclose(euclidean.distances, distances, rtol=1e-5)
     np.testing.assert_array_equal(euclidean.indices, indices)
+
+
+@pytest.mark.parametrize("channels", [16, 200])
+def test_codes_find_the_neighbors_of_queries_from_elsewhere_too(channels: int) -> None:
+    random = np.random.default_rng(0)
+    basis = random.normal(size=(12, channels))
+    values = (random.normal(size=(2000, 12)) @ basis).astype(np.float32)
+    elsewhere = (random.normal(size=(500, 12)) @ basis + 2 * random.normal(size=channels)).astype(np.float32)
+    query, reference = rows_of(elsewhere, "euclidean"), rows_of(values, "euclidean")
+    actual = ivf.ivf_neighbors(
+        query, reference, 10, same=False, build_index=FaissFastScan, device=CPU, min_recall=ivf.RECALL
+    )
+    exact = exact_neighbors(query, reference, 10, same=False, device=CPU)
+    assert recall(actual.distances, exact.distances) >= ivf.RECALL - 0.02
