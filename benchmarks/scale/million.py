@@ -156,6 +156,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="folder for the archives and the run")
     parser.add_argument("--images", type=int, default=1_000_000, help="of both datasets (default: 1,000,000)")
     parser.add_argument("--leave-out", help="name of a class that the synthetic dataset lacks")
+    parser.add_argument("--levels", default="P2,P3,P4,P5,P6", help="levels to compare (default: all)")
     options = parser.parse_args()
     each = options.images // 2
     with ProcessPoolExecutor(_WORKERS) as pool:
@@ -176,6 +177,7 @@ def main() -> None:
     patterns = [f"{name}={options.folder / name / '*.tar'}" for name in ("real", "synthetic")]
     command = [str(Path(sys.executable).parent / "gapscope"), "compare", *patterns, "--out", str(run)]
     command += ["--model", "bundled", "--size", str(_SIDE), "--cluster", "local", "--device", "cpu"]
+    command += ["--levels", options.levels]
     attempts = _attempts_before(options)
     while not attempts or attempts[-1].killed_in:
         kill = _KILLS[len(attempts)] if len(attempts) < len(_KILLS) else None
@@ -203,6 +205,7 @@ def _result(attempts: list[Attempt], options: argparse.Namespace) -> dict[str, A
             "side": _SIDE,
             "workers": _WORKERS,
             "leave_out": options.leave_out,
+            "levels": options.levels,
             "kills": [{"stage": stage, "share": share} for stage, share in _KILLS],
         },
         "rows": options.images,
