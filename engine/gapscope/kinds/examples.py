@@ -1,6 +1,8 @@
 """The pictures that stand for a kind: typical ones, then a diverse few, each with its nearest in the reference."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +19,8 @@ from gapscope.store.run_store import RunStore
 TYPICAL, DIVERSE = 4, 4
 
 _MAX_SEEN = 2000
+_SEEN_AT_ONCE = 2**16
+"""Images of several kinds that are read together, since they lie in the same places."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +46,10 @@ def choose_examples(
     pair: Pair,
     reading: Reading,
     groups: ImageGroups,
-    members: NDArray[np.int64],
+    kinds: Sequence[NDArray[np.int64]],
     view: EmbeddingView,
-) -> Examples:
-    """Return up to four typical images of a kind, and four that are as unlike each other as its images are.
+) -> list[Examples]:
+    """Return up to four typical images of each kind, and four that are as unlike each other as its images are.
 
     Typical are those nearest to the kind's mean, and diverse those that are farthest from all that were chosen before.
     Near copies of one that was chosen are left out.
@@ -56,18 +60,39 @@ def choose_examples(
         pair: of datasets.
         reading: whose neighbors and vectors.
         groups: of the query.
-        members: numbers of the kind's groups, ascending.
+        kinds: of each, the numbers of its groups, ascending.
         view: of the query, at this level and reading.
     """
-    positions = groups.representative[sample(members, _MAX_SEEN)]
-    rows = groups.rows[positions]
-    own, _ = read_nearest(run, level, Pair(pair.query, pair.query), rows, 1, reading)
-    spacing = median_spacing(own)
-    vectors = view.take(positions).tile(0, len(positions))
-    near = float(view.to_half_squares(np.array([NEAR * spacing], np.float32))[0])
-    chosen = rows[_typical_then_diverse(vectors, near)]
-    distances, nearest = read_nearest(run, level, pair, chosen, 1, reading)
-    return Examples(rows=chosen, counterparts=nearest[:, 0], distances=distances[:, 0], spacing=spacing)
+    chosen: list[NDArray[np.int64]] = []
+    spacings: list[float] = []
+    for seen in _batches([groups.representative[sample(members, _MAX_SEEN)] for members in kinds]):
+        together = np.unique(np.concatenate(seen))
+        rows = groups.rows[together]
+        own, _ = read_nearest(run, level, Pair(pair.query, pair.query), rows, 1, reading)
+        vectors = view.take(together).tile(0, len(together))
+        for positions in seen:
+            places = np.searchsorted(together, positions)
+            spacings.append(median_spacing(own[places]))
+            near = float(view.to_half_squares(np.array([NEAR * spacings[-1]], np.float32))[0])
+            chosen.append(rows[places[_typical_then_diverse(vectors[places], near)]])
+    distances, nearest = read_nearest(run, level, pair, np.concatenate(chosen), 1, reading)
+    starts = np.cumsum([0, *map(len, chosen)]).tolist()
+    return [
+        Examples(rows=rows, counterparts=nearest[start:stop, 0], distances=distances[start:stop, 0], spacing=spacing)
+        for rows, spacing, (start, stop) in zip(chosen, spacings, pairwise(starts), strict=True)
+    ]
+
+
+def _batches(parts: Sequence[NDArray[np.int64]]) -> Iterator[list[NDArray[np.int64]]]:
+    """Yield the parts, so many at a time that they hold `_SEEN_AT_ONCE` images or a few more."""
+    batch: list[NDArray[np.int64]] = []
+    for part in parts:
+        batch.append(part)
+        if sum(map(len, batch)) >= _SEEN_AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
 
 
 def _typical_then_diverse(vectors: NDArray[np.float32], near: float) -> list[int]:

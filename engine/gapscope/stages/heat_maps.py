@@ -55,7 +55,7 @@ class _Wanted:
     row: int
     uri: str
     level: str
-    nearest: Sequence[int]
+    nearest: Sequence[int] = ()
 
     @property
     def columns(self) -> Row:
@@ -84,6 +84,7 @@ def make_heat_maps(
     settled = {key_of(row) for row in earlier if row["reason"] in (None, _TOO_MANY)}
     if {image.key for image in wanted} <= settled:
         return
+    wanted = _with_nearest(run, wanted)
     rows = _without_network(run, embed, wanted)
     if rows is None:
         rows = _make(run, wanted, embed or embed_settings_of(run), device or choose_device("auto"), progress)
@@ -112,7 +113,7 @@ def _in_turn(parts: Iterable[Iterable[_Wanted]]) -> Iterator[_Wanted]:
 def _pictures(run: RunStore, gap: Gap) -> Iterator[_Wanted]:
     """Yield the pictures of a kind, typical and diverse ones in turn, as the page shows about as many of both."""
     images = [
-        _want(run, Pair(gap["query"], gap["reference"]), gap["level"], picture["row"], picture["uri"])
+        _Wanted(Pair(gap["query"], gap["reference"]), picture["row"], picture["uri"], gap["level"])
         for picture in gap["pictures"]
     ]
     yield from _in_turn((images[: gap["typical"]], images[gap["typical"] :]))
@@ -132,11 +133,17 @@ def _outliers(run: RunStore, pair: Pair) -> Iterator[_Wanted]:
             ):
                 best[row] = min(best.get(row, (rank, level, uri)), (rank, level, uri))
     for row, (_, level, uri) in sorted(best.items(), key=lambda item: (item[1][0], item[0]))[:_OUTLIERS]:
-        yield _want(run, pair, level, row, uri)
+        yield _Wanted(pair, row, uri, level)
 
 
-def _want(run: RunStore, pair: Pair, level: str, row: int, uri: str) -> _Wanted:
-    return _Wanted(pair, row, uri, level, _nearest(run, pair, level, [row])[0])
+def _with_nearest(run: RunStore, wanted: Sequence[_Wanted]) -> list[_Wanted]:
+    """Return the images with what is near to them, which is read once for all that are in one place."""
+    nearest: dict[Key, list[int]] = {}
+    for pair, level in dict.fromkeys((image.pair, image.level) for image in wanted):
+        images = [image for image in wanted if (image.pair, image.level) == (pair, level)]
+        found = _nearest(run, pair, level, [image.row for image in images])
+        nearest |= {image.key: near for image, near in zip(images, found, strict=True)}
+    return [replace(image, nearest=nearest[image.key]) for image in wanted]
 
 
 def _nearest(run: RunStore, pair: Pair, level: str, rows: Sequence[int]) -> list[list[int]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gapscope.compare.sample import sample
 from gapscope.device import Device
 from gapscope.device.memory import return_free_memory
-from gapscope.kinds.examples import TYPICAL, choose_examples
+from gapscope.kinds.examples import TYPICAL, Examples, choose_examples
 from gapscope.kinds.grouping import group_nominated
 from gapscope.kinds.names import Labels, Name, name_kind, read_labels
 from gapscope.kinds.nominations import Nominations
@@ -18,7 +18,7 @@ from gapscope.kinds.profile import LevelOrder, Profile, level_order, profile_kin
 from gapscope.kinds.sentences import advice, look_sentence, pair_sentence, title
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.progress import Progress
-from gapscope.settings import CompareSettings, EmbedSettings
+from gapscope.settings import CompareSettings, EmbedSettings, Reading
 from gapscope.stages.network_names import name_by_network
 from gapscope.store.annotations import read_annotations
 from gapscope.store.datasets import Pair
@@ -88,10 +88,8 @@ def find_kinds(
                 own = described[pair.query]
                 members_of = [members for members, _ in kept]
                 profiles = profile_kinds(run, pair, nominations[pair], members_of, own.order, groups[pair.reference])
-                found += [
-                    _kind(run, pair, members, q, profile, groups, metadata, own)
-                    for (members, q), profile in zip(kept, profiles, strict=True)
-                ]
+                examples = _examples(run, pair, members_of, profiles, groups[pair.query], _content_level(own))
+                found += _kinds(run, pair, kept, profiles, examples, groups, metadata, own)
             return_free_memory()
             task.advance(1)
     mirrors = _find_mirrors(run, found, groups)
@@ -156,38 +154,78 @@ def _look(run: RunStore, pair: Pair, nominations: Nominations) -> list[Look]:
     return [{"query": pair.query, "reference": pair.reference, "levels": levels, "share": share, "sentence": sentence}]
 
 
+def _content_level(described: _Described) -> str:
+    """Return the level that sees content best: there kinds are shown."""
+    order = described.order
+    return max(order.content, key=lambda name: order.seen[name])
+
+
+def _examples(
+    run: RunStore,
+    pair: Pair,
+    kinds: Sequence[NDArray[np.int64]],
+    profiles: Sequence[Profile],
+    groups: ImageGroups,
+    level: str,
+) -> list[Examples]:
+    """Return the examples of each kind, in its reading."""
+    examples: dict[int, Examples] = {}
+    for reading in sorted({profile.reading for profile in profiles}):
+        numbers = [number for number, profile in enumerate(profiles) if profile.reading == reading]
+        members = [kinds[number] for number in numbers]
+        view = open_view(run, pair.query, level, reading)
+        chosen = choose_examples(run, level, pair, reading, groups, members, view)
+        examples |= zip(numbers, chosen, strict=True)
+    return [examples[number] for number in range(len(kinds))]
+
+
+def _kinds(
+    run: RunStore,
+    pair: Pair,
+    kept: Sequence[tuple[NDArray[np.int64], float | None]],
+    profiles: Sequence[Profile],
+    examples: Sequence[Examples],
+    groups: Mapping[str, ImageGroups],
+    metadata: Mapping[str, SourceMetadata],
+    described: _Described,
+) -> list[_Kind]:
+    shown = np.unique(np.concatenate([own.rows for own in examples]))
+    uris = dict(zip(shown.tolist(), metadata[pair.query].uris(shown), strict=True))
+    counterparts = np.unique(np.concatenate([own.counterparts for own in examples]))
+    counterparts = counterparts[counterparts >= 0]
+    counterpart_uris = dict(zip(counterparts.tolist(), metadata[pair.reference].uris(counterparts), strict=True))
+    found = []
+    for (members, q), profile, own in zip(kept, profiles, examples, strict=True):
+        pictures: list[Picture] = [
+            {
+                "uri": uris[row],
+                "row": row,
+                "counterpart": counterpart_uris.get(counterpart),
+                "counterpart_row": counterpart if counterpart >= 0 else None,
+                "distance": round(distance, 4) if counterpart >= 0 else None,
+            }
+            for row, counterpart, distance in zip(
+                own.rows.tolist(), own.counterparts.tolist(), own.distances.tolist(), strict=True
+            )
+        ]
+        found.append(_kind(run, pair, members, q, profile, pictures, own.spacing, groups[pair.query], described))
+    return found
+
+
 def _kind(
     run: RunStore,
     pair: Pair,
     members: NDArray[np.int64],
     q: float | None,
     profile: Profile,
-    groups: Mapping[str, ImageGroups],
-    metadata: Mapping[str, SourceMetadata],
+    pictures: list[Picture],
+    spacing: float,
+    own: ImageGroups,
     described: _Described,
 ) -> _Kind:
-    own, order = groups[pair.query], described.order
     here = _is_held_against(run, pair)
-    sort = sort_of(profile, order, here=here)
-    level = max(order.content, key=lambda name: order.seen[name])
-    view = open_view(run, pair.query, level, profile.reading)
-    examples = choose_examples(run, level, pair, profile.reading, own, members, view)
+    sort = sort_of(profile, described.order, here=here)
     name = name_kind(described.labels, members, len(own)) or Name("", "")
-    uris = metadata[pair.query].uris(examples.rows)
-    counterparts = np.unique(examples.counterparts[examples.counterparts >= 0])
-    counterpart_uris = dict(zip(counterparts.tolist(), metadata[pair.reference].uris(counterparts), strict=True))
-    pictures: list[Picture] = [
-        {
-            "uri": uri,
-            "row": row,
-            "counterpart": counterpart_uris.get(counterpart),
-            "counterpart_row": counterpart if counterpart >= 0 else None,
-            "distance": round(distance, 4) if counterpart >= 0 else None,
-        }
-        for uri, row, counterpart, distance in zip(
-            uris, examples.rows.tolist(), examples.counterparts.tolist(), examples.distances.tolist(), strict=True
-        )
-    ]
     gap: Gap = {
         "id": "",
         "sort": sort,
@@ -202,10 +240,10 @@ def _kind(
         "levels": list(profile.levels),
         "readings": list(profile.readings),
         "q": q,
-        "level": level,
+        "level": _content_level(described),
         "typical": min(TYPICAL, len(pictures)),
         "pictures": pictures,
-        "spacing": round(examples.spacing, 4),
+        "spacing": round(spacing, 4),
         "mirror": None,
         "title": title(sort, *pair, here=here),
         "advice": advice(sort, *pair, here=here),
@@ -253,11 +291,16 @@ def _find_mirrors(run: RunStore, found: Sequence[_Kind], groups: Mapping[str, Im
 
     Two kinds with a counterpart are one seen from both sides where the nearest of either are mostly of the other.
     """
-    nearest = {}
+    asked: dict[tuple[str, Pair, Reading], list[_Kind]] = {}
     for kind in found:
         if kind.gap["sort"] in ("looks-different", "arranged-differently"):
-            rows = sample(groups[kind.pair.query].representative_rows[kind.members], _MIRROR_SAMPLE)
-            nearest[kind] = read_nearest(run, kind.gap["level"], kind.pair, rows, 1, kind.profile.reading)[1][:, 0]
+            asked.setdefault((kind.gap["level"], kind.pair, kind.profile.reading), []).append(kind)
+    nearest: dict[_Kind, NDArray[np.int64]] = {}
+    for (level, pair, reading), kinds in asked.items():
+        own = groups[pair.query].representative_rows
+        rows = [sample(own[kind.members], _MIRROR_SAMPLE) for kind in kinds]
+        near = read_nearest(run, level, pair, np.concatenate(rows), 1, reading)[1][:, 0]
+        nearest |= zip(kinds, np.split(near, np.cumsum([len(part) for part in rows])[:-1]), strict=True)
 
     def leads_to(kind: _Kind, other: _Kind) -> bool:
         rows = groups[other.pair.query].representative_rows[other.members]
@@ -280,14 +323,20 @@ def _in_order(found: Sequence[_Kind], mirrors: Mapping[_Kind, _Kind]) -> list[_K
 def _write_members(
     run: RunStore, found: Sequence[_Kind], groups: Mapping[str, ImageGroups], metadata: Mapping[str, SourceMetadata]
 ) -> None:
+    rows = [own.rows[own.images_of(kind.members)] for kind in found for own in [groups[kind.pair.query]]]
+    uris: dict[str, tuple[NDArray[np.int64], pa.Array]] = {}
+    for dataset in dict.fromkeys(kind.pair.query for kind in found):
+        # All of a dataset at a time: kinds lie scattered over it.
+        every = np.unique(
+            np.concatenate([own for own, kind in zip(rows, found, strict=True) if kind.pair.query == dataset])
+        )
+        uris[dataset] = every, metadata[dataset].take(every, ["uri"])["uri"].combine_chunks().cast(pa.string())
     tables = [pa.table({name: [] for name in MEMBERS_SCHEMA.names}, schema=MEMBERS_SCHEMA)]
-    for kind in found:
-        dataset = kind.pair.query
-        own = groups[dataset]
-        rows = own.rows[own.images_of(kind.members)]
-        uris = metadata[dataset].take(rows, ["uri"])["uri"].combine_chunks().cast(pa.string())
-        columns = [pa.array([text] * len(rows), pa.string()) for text in (kind.gap["id"], dataset)]
-        tables.append(pa.table([*columns, pa.array(rows), uris], schema=MEMBERS_SCHEMA))
+    for kind, own in zip(found, rows, strict=True):
+        every, texts = uris[kind.pair.query]
+        columns = [pa.array([text] * len(own), pa.string()) for text in (kind.gap["id"], kind.pair.query)]
+        named = texts.take(pa.array(np.searchsorted(every, own)))
+        tables.append(pa.table([*columns, pa.array(own), named], schema=MEMBERS_SCHEMA))
     write_members(run.path, pa.concat_tables(tables))
 
 
