@@ -124,7 +124,7 @@ def find_kinds(
     }
     write_gaps(run.path, gaps)
     _write_members(run, found, groups, metadata)
-    _mark_manifests(run, settings, found, groups)
+    _mark_manifests(run, settings, found, groups, progress)
 
 
 @dataclass(frozen=True)
@@ -341,20 +341,35 @@ def _write_members(
 
 
 def _mark_manifests(
-    run: RunStore, settings: CompareSettings, found: Sequence[_Kind], groups: Mapping[str, ImageGroups]
+    run: RunStore,
+    settings: CompareSettings,
+    found: Sequence[_Kind],
+    groups: Mapping[str, ImageGroups],
+    progress: Progress,
 ) -> None:
     """Write in every manifest which kind each image is of."""
-    for pair in run.pairs:
-        own = groups[pair.query]
-        number = np.zeros(len(own), np.int32)
-        ids = [""]
-        for kind in found:
-            if kind.pair == pair:
-                number[kind.members] = len(ids)
-                ids.append(kind.gap["id"])
-        kind_of_row = np.zeros(int(own.rows[-1]) + 1 if len(own.rows) else 0, np.int32)
-        kind_of_row[own.rows] = number[own.group]
-        for reading in settings.listed_readings:
-            for level in (*run.levels, *([ALL] if reading == "as-is" else [])):
+    lists = [
+        (reading, level)
+        for reading in settings.listed_readings
+        for level in (*run.levels, *([ALL] if reading == "as-is" else []))
+    ]
+    with progress.task("manifests", len(lists) * len(run.pairs), "list") as task:
+        for pair in run.pairs:
+            kind_of_row, ids = _kind_of_row(found, pair, groups[pair.query])
+            for reading, level in lists:
                 write_kinds(run.path, level, pair, reading, ids, kind_of_row)
                 return_free_memory()
+                task.advance(1)
+
+
+def _kind_of_row(found: Sequence[_Kind], pair: Pair, own: ImageGroups) -> tuple[NDArray[np.int32], list[str]]:
+    """Return the number of the kind of each row of the query, and the kinds' ids, of which the first is of none."""
+    number = np.zeros(len(own), np.int32)
+    ids = [""]
+    for kind in found:
+        if kind.pair == pair:
+            number[kind.members] = len(ids)
+            ids.append(kind.gap["id"])
+    kind_of_row = np.zeros(int(own.rows[-1]) + 1 if len(own.rows) else 0, np.int32)
+    kind_of_row[own.rows] = number[own.group]
+    return kind_of_row, ids

@@ -163,7 +163,7 @@ def test_a_second_command_at_every_stage(
 
     quick_compare(folders, run, progress=Meddler(second))
     assert {title.split()[0] for title, *_ in refused} == {
-        "listing", "embedding", "neighbors", "layout", "outliers", "classes", "columns", "kinds",
+        "listing", "embedding", "neighbors", "layout", "outliers", "classes", "columns", "kinds", "manifests",
         "thumbnails", "likeness",
     }  # fmt: skip
     assert read_run_files(run) == undisturbed
