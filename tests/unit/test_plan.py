@@ -60,14 +60,15 @@ def test_stages_grow_as_their_work_does() -> None:
     assert by_name["neighbors"].disk_bytes == 4000 * 2 * 2 * 30 * 12
 
 
-def test_a_million_images_and_more_are_searched_and_placed_in_proportion() -> None:
+def test_a_million_images_and_more_are_searched_and_placed_nearly_in_proportion() -> None:
     first, second = make_plan({"a": 500_000, "b": 500_000}), make_plan({"a": 5_000_000, "b": 5_000_000})
     before, after = ({stage.name: stage for stage in plan.stages} for plan in (first, second))
+    assert after["layout"].seconds < 10 * before["layout"].seconds
+    # Measured: between the first and the 1.3rd power.
+    assert 10 <= after["neighbors"].seconds / before["neighbors"].seconds < 20
     for name in ("neighbors", "layout"):
-        assert after[name].seconds < 10 * before[name].seconds
         assert (after[name].memory_bytes or 0) <= 2 * (before[name].memory_bytes or 0)
-    assert after["neighbors"].seconds > 9 * before["neighbors"].seconds
-    assert "in proportion" in after["neighbors"].how
+    assert "in parts" in after["neighbors"].how
     assert "250,000 landmarks" in after["layout"].how
 
 
@@ -75,11 +76,11 @@ def test_the_landmarks_of_a_plan_are_those_of_a_job() -> None:
     assert Cpu().max_landmarks == plan_estimate._LANDMARKS
 
 
-def test_workers_share_embedding_and_are_all_paid() -> None:
+def test_workers_share_embedding_and_the_search_in_parts_and_are_all_paid() -> None:
     one, four = make_plan({"a": 10**6, "b": 10**6}), make_plan({"a": 10**6, "b": 10**6}, workers=4)
     by_name = [{stage.name: stage.seconds for stage in plan.stages} for plan in (one, four)]
     assert by_name[1]["embedding"] == by_name[0]["embedding"] / 4
-    assert by_name[1]["neighbors"] == by_name[0]["neighbors"]
+    assert by_name[1]["neighbors"] == pytest.approx(by_name[0]["neighbors"] / 4, rel=0.01)
     assert by_name[0]["starting"] == 5.0
     assert four.cost == pytest.approx(four.seconds / 3600 * 4 * 3)
     assert replace(one, price_per_hour=None).cost is None
