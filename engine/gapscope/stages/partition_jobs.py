@@ -96,12 +96,12 @@ class PartitionedGraph:
         return [name for name in self.run.record.datasets if name in named]
 
     def references_of(self, query: str) -> list[str]:
-        """Return the datasets that a dataset's images are compared with."""
-        return [pair.reference for pair in self.pairs if pair.query == query]
+        """Return the datasets that a dataset's images are compared with, in the run's order."""
+        return [name for name in self.datasets if Pair(query, name) in self.pairs]
 
     def queries_of(self, reference: str) -> list[str]:
-        """Return the datasets whose images are compared with a dataset."""
-        return [pair.query for pair in self.pairs if pair.reference == reference]
+        """Return the datasets whose images are compared with a dataset, in the run's order."""
+        return [name for name in self.datasets if Pair(name, reference) in self.pairs]
 
     def is_own(self, pair: Pair) -> bool:
         """Return whether images of a pair may be the same, or of the same group."""

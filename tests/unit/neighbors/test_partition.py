@@ -24,7 +24,12 @@ from gapscope.run import Run
 from gapscope.settings import Metric
 from gapscope.stages import neighbors, partition_jobs, partitioned_search
 from gapscope.store.datasets import Pair, all_pairs
-from gapscope.store.neighbors import has_neighbors, neighbor_search_info, read_neighbor_rows
+from gapscope.store.neighbors import (
+    has_neighbors,
+    neighbor_search_info,
+    read_group_neighbor_rows,
+    read_neighbor_rows,
+)
 from gapscope.store.run_store import RunStore, open_store
 from gapscope.store.shuffle import write_segments
 
@@ -209,6 +214,20 @@ def test_groups_and_style_aside_list_what_they_list_without_parts(
     assert len(whole["real as-is"]) > 100
     for name, rows in whole.items():
         assert len(rows & parts[name]) >= 0.95 * len(rows | parts[name]), name
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_style_aside_neighbors_are_found_in_whatever_order_datasets_are_given(tmp_path: Path) -> None:
+    run = run_of(tmp_path, synthetic=clustered(2500, 1), real=clustered(1800, 2))
+    with lazy_cluster("inline", "cpu", 0) as connect:
+        neighbors.find_style_aside_neighbors(run, Cpu(), K, connect, RecordingProgress())
+    assert len(run.record.style_aside_pairs) == 4
+    for pair in run.record.style_aside_pairs:
+        query, reference = (open_view(run, name, "P", "style-aside") for name in pair)
+        own = pair.query == pair.reference
+        true = exact_neighbors(query, reference, K, same=own, device=torch.device("cpu")).distances
+        distances, _ = read_group_neighbor_rows(run, "P", pair, query.rows, "style-aside")
+        assert recall(distances, true) >= 0.95, pair
 
 
 def assert_same_neighbors(run: RunStore, expected: RunStore) -> None:
