@@ -12,6 +12,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from gapscope.compare.near import NEAR, typical_spacing
+from gapscope.store.arrays import positions_of
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import SourceMetadata
@@ -141,7 +142,7 @@ def _is_own_group(own: ImageGroups, tile: slice, indices: NDArray[np.int64]) -> 
     """Return which neighbors (n, k), given as rows, are of their image's own group."""
     if own.counts_images:
         return np.zeros(indices.shape, bool)
-    positions = np.minimum(np.searchsorted(own.rows, indices), len(own.rows) - 1)
+    positions = positions_of(own.rows, indices)
     return np.asarray(own.group[positions] == own.group[tile, None])
 
 

@@ -76,7 +76,7 @@ def count_reference_neighbors(
     """
     finite = np.count_nonzero(np.isfinite(other), axis=1) + np.count_nonzero(np.isfinite(own), axis=1)
     size = min(k_local, int(finite.min(initial=k_local)))
-    # The c-th of the reference is among them if at most size - c of the query are nearer; so are all before it.
+    # The c-th reference image is among them if at most size - c query images are nearer; so are all before it.
     counts = np.count_nonzero(_first(other, size) <= _first(own, size)[:, ::-1], axis=1)
     return np.asarray(counts), size
 

@@ -10,8 +10,8 @@ import pyarrow as pa
 def return_free_memory() -> None:
     """Give memory that nothing uses any more back to the system, where the allocators can do so (Arrow's, glibc's).
 
-    They keep what was freed for the next request. Freed by the threads that read arrays, it is of little use to others,
-    and steps that each take some of it for a moment would add up.
+    Allocators keep freed memory for the next request, a share of it for each thread. What the threads that read arrays
+    freed is of little use to other threads, so that the needs of steps one after the other would add up.
     """
     pa.default_memory_pool().release_unused()
     if sys.platform == "linux":

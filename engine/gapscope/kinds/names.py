@@ -1,6 +1,6 @@
 """What a kind is called: the value of the user's own columns and folders that it has far more of than other images."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 from scipy.stats import norm
 
+from gapscope.sources.archives.folders import folders_of, paths_in_archives
 from gapscope.sources.archives.members import MEMBER_SEPARATOR
+from gapscope.store.arrays import positions_of
 from gapscope.store.groups import ImageGroups, ranges
 from gapscope.store.index import PREFIX, SourceMetadata
 
@@ -110,20 +112,15 @@ def _is_number(kind: pa.DataType) -> bool:
 def _folders(metadata: SourceMetadata, rows: NDArray[np.int64]) -> Iterator[Labels | None]:
     """Yield the folder of each image below the folder that holds all of them: the uppermost, the two uppermost, ...
 
-    Of members of archives those inside an archive come first: in which of its shards an image lies says nothing of it.
+    In archives, the folders inside an archive come first: the shard that an image lies in says nothing about it.
     """
-    if pc.any(pc.match_substring(metadata.take(rows[:1], ["uri"])["uri"], MEMBER_SEPARATOR)).as_py():
-        yield from _by_depth(metadata.codes("uri", rows, _MAX_VALUES, lambda uris: _parents(_inside(uris))))
-    yield from _by_depth(metadata.codes("uri", rows, _MAX_VALUES, _parents))
 
+    def encoded(paths_of: Callable[[pa.Array], pa.Array]) -> tuple[NDArray[np.int32], list[str]] | None:
+        return metadata.codes("uri", rows, _MAX_VALUES, lambda uris: pc.fill_null(folders_of(paths_of(uris)), ""))
 
-def _inside(uris: pa.Array) -> pa.Array:
-    return pc.replace_substring_regex(uris, pattern=f"^.*{MEMBER_SEPARATOR}", replacement="")
-
-
-def _parents(paths: pa.Array) -> pa.Array:
-    # A member of an archive lies in a folder of the archive, or in the archive itself.
-    return pc.replace_substring_regex(paths, pattern=rf"^(?:(.*)(?:{MEMBER_SEPARATOR}|/))?[^/]*$", replacement=r"\1")
+    if any(MEMBER_SEPARATOR in uri for uri in metadata.uris(rows[:1])):
+        yield from _by_depth(encoded(paths_in_archives))
+    yield from _by_depth(encoded(lambda uris: uris))
 
 
 def _by_depth(encoded: tuple[NDArray[np.int32], list[str]] | None) -> Iterator[Labels | None]:
@@ -153,7 +150,7 @@ def _categories(groups: ImageGroups, annotations: pa.Table) -> Labels | None:
         return None
     number = np.array([names.index(name) for name in encoded.dictionary.to_pylist()], np.int64)
     rows, row = groups.representative_rows, named["row"].to_numpy()
-    group = np.minimum(np.searchsorted(rows, row), len(rows) - 1)
+    group = positions_of(rows, row)
     own = rows[group] == row
     keys = np.unique(group[own] * len(names) + number[encoded.indices.to_numpy()[own]])
     return Labels("category", names, keys // len(names), keys % len(names))

@@ -48,7 +48,7 @@ class FaissIvf:
 class FaissFastScan:
     """An IndexIVFPQFastScan, whose best candidates are measured exactly.
 
-    A code of 4 bits stands for a channel, or for a few where there are many channels.
+    A code of 4 bits stands for one channel, or for several where there are many.
 
     The codes of 32 vectors are compared at a time in the processor's registers (Andre, Kermarrec and Le Scouarnec 2017,
     "Accelerated nearest neighbor search with Quick ADC").
@@ -57,8 +57,8 @@ class FaissFastScan:
     def __init__(self, vectors: NDArray[np.float32], queries: NDArray[np.float32]) -> None:
         """Train centroids and codes on vectors (n, channels), n at least 1,000, and add a copy of all of them.
 
-        Of how many candidates distances are measured is chosen by queries (m, channels) such as those to come: queries
-        of another dataset take more of them.
+        Queries (m, channels) such as those to come decide how many candidates are measured: queries of another dataset
+        need more.
         """
         # The import starts faiss's threads.
         import faiss

@@ -41,7 +41,7 @@ class Ivf(Protocol):
 
 
 BuildIndex = Callable[[NDArray[np.float32], NDArray[np.float32]], Ivf]
-"""Builds an index of vectors (n, channels), to be asked by queries such as the second ones (m, channels)."""
+"""Builds an index of the first vectors (n, channels) for queries like the second (m, channels)."""
 
 Search = Callable[[EmbeddingView], Neighbors]
 """Finds the nearest vectors of a reference, which was indexed before, for each vector of a query."""

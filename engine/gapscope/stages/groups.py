@@ -16,6 +16,7 @@ from gapscope.neighbors.bursts import ClipScale, clip_scale, find_clips
 from gapscope.progress import Progress
 from gapscope.settings import GroupRule, GroupValues, parse_group_rule
 from gapscope.sources import Folder, Source
+from gapscope.sources.archives.folders import folders_of
 from gapscope.sources.archives.members import MEMBER_SEPARATOR
 from gapscope.sources.relocated import original
 from gapscope.sources.remote_folder import RemoteFolder
@@ -144,7 +145,7 @@ def _listed_values(run: RunStore, name: str, rules: GroupRules, progress: Progre
     if source == "objects":
         return pc.replace_substring_regex(uris, pattern=r"#[^#/]*$", replacement="")
     if source == "folder":
-        return _parent_folders(uris)
+        return pc.coalesce(folders_of(uris), uris)
     if source == "tar":
         return _sample_keys(uris, name)
     if source == "column":
@@ -158,13 +159,6 @@ def _listed_values(run: RunStore, name: str, rules: GroupRules, progress: Progre
             f"matches no image of {name}, such as {uris[0]}", argument="group", value=f"pattern:{rule.argument}"
         )
     return _with_uris(pa.array(captured, pa.large_string()), uris, name, "the pattern does not match", progress)
-
-
-def _parent_folders(uris: pa.Array) -> pa.Array:
-    # A member of an archive lies in a folder of the archive, or in the archive itself.
-    of_archive = pc.replace_substring_regex(uris, pattern=f"{MEMBER_SEPARATOR}[^/]*$", replacement="")
-    of_file = pc.replace_substring_regex(uris, pattern=r"/[^/]*$", replacement="")
-    return pc.if_else(pc.equal(of_archive, uris), of_file, of_archive)
 
 
 def _sample_keys(uris: pa.Array, name: str) -> pa.Array:

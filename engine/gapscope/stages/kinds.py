@@ -189,6 +189,7 @@ def _kinds(
     metadata: Mapping[str, SourceMetadata],
     described: _Described,
 ) -> list[_Kind]:
+    """Return the kinds of a pair with their pictures, whose uris are read once for all kinds."""
     shown = np.unique(np.concatenate([own.rows for own in examples]))
     uris = dict(zip(shown.tolist(), metadata[pair.query].uris(shown), strict=True))
     counterparts = np.unique(np.concatenate([own.counterparts for own in examples]))

@@ -103,6 +103,11 @@ class PartitionedGraph:
         """Return the datasets whose images are compared with a dataset, in the run's order."""
         return [name for name in self.datasets if Pair(name, reference) in self.pairs]
 
+    @property
+    def channels(self) -> int:
+        """Length of each embedding."""
+        return int(open_embeddings(self.run, self.datasets[0], self.level).shape[1])
+
     def is_own(self, pair: Pair) -> bool:
         """Return whether images of a pair may be the same, or of the same group."""
         return self.graph != "images" or pair.query == pair.reference
@@ -166,8 +171,7 @@ class PartitionedGraph:
 
     def count_parts(self) -> int:
         """Return how many parts the embeddings are divided into."""
-        channels = max(open_embeddings(self.run, name, self.level).shape[1] for name in self.datasets)
-        return count_parts(sum(self.sizes.values()), channels)
+        return count_parts(sum(self.sizes.values()), self.channels)
 
     def training_rows(self, dataset: str) -> int:
         """Return how many images of a dataset centroids are fitted to."""
@@ -510,7 +514,7 @@ class SearchPart:
         if len(queries.rows):
             with _one_search:
                 found = self._search(queries, references)
-        # Queries are in order: of one dataset after the other, and by row.
+        # Queries are in the order of the records: of one dataset after the other, and by row.
         chunks = graph.chunk_offsets[found["query"]] + found["row"] // graph.chunk_rows
         starts = np.searchsorted(chunks, np.arange(graph.chunk_offsets[-1] + 1))
         write_segments(self.path, [found], starts)
@@ -568,14 +572,13 @@ class _PartImages:
             searched: number of the dataset that is searched.
         """
         most = sum(segment.stop - segment.start for own in segments.values() for segment in own)
-        channels = max(graph.record_dtype(name)["embedding"].shape[0] for name in segments)
         # Pages that stay empty take no memory.
         images = cls(
             dataset=np.empty(most, np.uint8),
             rows=np.empty(most, np.int64),
             identity=np.empty(most, np.int64),
             hashes=np.empty(most, np.uint64),
-            vectors=np.empty((most, channels), np.float32),
+            vectors=np.empty((most, graph.channels), np.float32),
         )
         count = 0
         for name, own in segments.items():

@@ -30,9 +30,9 @@ def row_slices(count: int) -> Iterator[slice]:
 
 
 def positions_of(rows: NDArray[np.int64], wanted: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return at which position in ascending `rows` each of those wanted is; some position for what is not there.
+    """Return the position of each wanted row in ascending distinct `rows`; any position for a row that is not there.
 
-    Where no row is left out, as is usual, nothing has to be searched.
+    Where no row is left out, which is usual, nothing is searched.
 
     Example:
         >>> positions_of(np.array([0, 1, 2]), np.array([2, -1])), positions_of(np.array([4, 7]), np.array([7, 9]))

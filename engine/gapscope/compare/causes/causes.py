@@ -13,6 +13,7 @@ from gapscope.compare.causes.metadata import MIN_GROUPS, Bins, MetadataColumn, b
 from gapscope.compare.classes.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
 from gapscope.settings import Reading
+from gapscope.store.arrays import positions_of
 from gapscope.store.cause_metrics import Cause, ValueGap
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
@@ -123,7 +124,7 @@ def _draw_gaps(
     rows = own.representative_rows
     pair_of_own = Pair(pair.query, pair.query)
     nearest = [
-        np.searchsorted(rows, read_group_indices(run, level, pair_of_own, rows[chosen], reading)[:, :k])
+        positions_of(rows, read_group_indices(run, level, pair_of_own, rows[chosen], reading)[:, :k])
         for reading, level in parts
     ]
 

@@ -15,6 +15,7 @@ from gapscope.compare.classes.image_classes import ImageClasses
 from gapscope.compare.interval import rounded
 from gapscope.compare.registry import format_share
 from gapscope.settings import Reading
+from gapscope.store.arrays import positions_of
 from gapscope.store.cause_metrics import WantedColumn, WantedValue
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
@@ -144,7 +145,7 @@ def _wishes(
         own = groups[name]
         chosen = chosen_groups(len(own))
         rows = read_group_indices(run, level, Pair(name, pair.reference), own.representative_rows[chosen], reading)
-        number = np.where(rows >= 0, np.searchsorted(reference.representative_rows, rows), -1)
+        number = np.where(rows >= 0, positions_of(reference.representative_rows, rows), -1)
         same = (number >= 0) & (strata[1][number] == own_strata[chosen][:, None])
         nearest.append(np.where(same, number, -1))
         askers.append(chosen)

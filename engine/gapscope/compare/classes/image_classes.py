@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from gapscope.settings import ClassRule, parse_class_rule
-from gapscope.sources.archives.members import MEMBER_SEPARATOR
+from gapscope.sources.archives.folders import paths_in_archives
 from gapscope.store.annotations import read_annotations
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import PREFIX, SourceMetadata, read_index
@@ -183,7 +183,7 @@ def last_folders(uris: pa.Array) -> pa.Array:
         >>> last_folders(pa.array(uris, pa.large_string())).to_pylist()
         ['cat', 'dog', None]
     """
-    inside = pc.replace_substring_regex(uris, pattern=f"^.*{MEMBER_SEPARATOR}", replacement="")
+    inside = paths_in_archives(uris)
     folders = pc.replace_substring_regex(inside, pattern=r"^(?:.*/)?([^/]+)/[^/]*$", replacement=r"\1")
     return pc.if_else(pc.match_substring(inside, "/"), pc.if_else(pc.equal(folders, inside), None, folders), None)
 
