@@ -43,6 +43,7 @@ from harness import argument_parser, case_arguments, run_case, write_result
 _K = 30
 _QUERIES = 1000
 _RECALL = 0.95
+_EMBED = "embed"
 _OTHERS = 2000
 """Images of the second dataset, which a run needs."""
 
@@ -118,6 +119,16 @@ def measure(name: str, folder: str) -> dict[str, Any]:
     return {"seconds": seconds, "recall": recall(found, exact), **peaks}
 
 
+def embed(real: str, other: str, folder: str) -> None:
+    """Make the run, up to its embeddings.
+
+    In a process of its own: a cluster of workers sets the number of threads of all that its process starts later.
+    """
+    with suppress(_EmbeddedError):
+        datasets = {"real": f"vectors:{real}", "other": f"vectors:{other}"}
+        compare(datasets, out=folder, device="cpu", progress=_Embedded())
+
+
 def _vectors(run: RunStore, level: str, rows: NDArray[np.int64]) -> Vectors:
     if open_embeddings(run, "real", level).shape[0] != len(rows):
         raise GapscopeError("some images were rejected")
@@ -128,7 +139,11 @@ def _vectors(run: RunStore, level: str, rows: NDArray[np.int64]) -> Vectors:
 def main() -> None:
     """Measure, and write the result."""
     if arguments := case_arguments():
-        print(json.dumps(measure(*arguments)))
+        if arguments[0] == _EMBED:
+            embed(*arguments[1:])
+            print("{}")
+        else:
+            print(json.dumps(measure(*arguments)))
         return
     parser = argument_parser(__doc__, repeats=2)
     parser.add_argument("--rows", type=int, default=1_000_000, help="embeddings")
@@ -143,9 +158,9 @@ def main() -> None:
         files = {name: Path(folder) / f"{name}.npy" for name in ("real", "other")}
         mixture.write(files["real"], options.rows, seed=1)
         mixture.write(files["other"], _OTHERS, seed=2)
-        datasets = {name: f"vectors:{file}" for name, file in files.items()}
-        with suppress(_EmbeddedError):
-            compare(datasets, out=run, device="cpu", progress=_Embedded())
+        embedded = run_case(__file__, _EMBED, *map(str, [*files.values(), run]), timeout=7200)
+        if embedded:
+            sys.exit(f"the run was not made: {embedded['failed']}")
         for name in list(METHODS) * options.repeats:
             measured = run_case(__file__, name, str(run), timeout=7200)
             case = next((each for each in cases if each["case"] == name), None)

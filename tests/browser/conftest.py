@@ -127,6 +127,8 @@ _AGAIN = """() => new Promise((done) => {
   location.hash = `again=${performance.now()}`;
   scrollTo(0, 0);
 })"""
+# Views that measure themselves are drawn a frame later.
+_IS_DRAWN = """() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))"""
 _IS_LOADED = """() => {
   const { level, levelNumber, reading } = gapscope.state;
   return level.value?.number === levelNumber.value && level.value.reading === reading.value;
@@ -156,6 +158,7 @@ class _Watched:
     def open(self, path: Path) -> "Page":
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("body[data-level]", timeout=60_000)
+        self.page.evaluate(_IS_DRAWN)
         return self.page
 
     def check(self) -> None:

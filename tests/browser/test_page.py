@@ -302,20 +302,18 @@ def test_the_page_may_neither_fetch_nor_run_what_is_injected(browser: "Browser",
 
 
 def contrast(page: "Page", selector: str) -> float:
-    """Contrast of a text with what is behind it (WCAG 2)."""
-    ratio: float = page.evaluate(
-        """(selector) => {
+    """Contrast of a text with what is behind it (WCAG 2). Waits for the text: views are drawn one after another."""
+    ratio: float = page.locator(selector).first.evaluate(
+        """(element) => {
       const numbers = (color) => color.match(/[\\d.]+/g).map(Number);
       const light = (color) => numbers(color).slice(0, 3).map((v) => v / 255)
         .map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
         .reduce((sum, v, at) => sum + v * [0.2126, 0.7152, 0.0722][at], 0);
-      const element = document.querySelector(selector);
       let behind = element;
       while (numbers(getComputedStyle(behind).backgroundColor)[3] === 0) behind = behind.parentElement;
       const both = [light(getComputedStyle(element).color), light(getComputedStyle(behind).backgroundColor)];
       return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
-    }""",
-        selector,
+    }"""
     )
     return ratio
 
@@ -363,7 +361,7 @@ def test_both_themes_can_be_read(visit: Visit, measured_page: Path, scheme: str)
 @pytest.mark.parametrize("name", ["plain_page", "hostile_page", "many_page"])
 def test_nothing_is_wider_than_the_window(visit: Visit, request: pytest.FixtureRequest, name: str) -> None:
     page = visit(request.getfixturevalue(name))
-    page.evaluate("document.querySelector('.item').click()")
+    page.locator(".item").first.evaluate("(item) => item.click()")
     page.wait_for_selector("#pinned.filled")
     for width in (1920, 1280, 1101, 768, 390):
         page.set_viewport_size({"width": width, "height": 900})
