@@ -18,7 +18,7 @@ from gapscope.compare.outlier_scores import OutlierScores, knn_radius, score_out
 from gapscope.compare.style_aside import MIN_CONTENT, Residual, with_basis
 from gapscope.compare.style_scaler import MAX_SAMPLE, Scalers, trimmed_style_scalers
 from gapscope.kinds.grouping import group_nominated
-from gapscope.kinds.nominations import Nominations
+from gapscope.kinds.nominations import LevelList, Nominations
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.exact import exact_neighbors
 from gapscope.neighbors.result import Neighbors
@@ -151,7 +151,7 @@ class TwoDatasets:
         for level in self._levels:
             for reading in readings:
                 for own, compared in zip(gathered.values(), self.compare(level, reading), strict=True):
-                    own.add(level, reading, compared.scores)
+                    own.add(LevelList.of(level, reading, compared.scores))
         for pair, own in gathered.items():
             for nominating in own.nominating:
                 graph.arrays |= self._find_neighbors(nominating.level, nominating.reading).arrays

@@ -90,7 +90,7 @@ def _nominations(groups: dict[str, ImageGroups], levels: list[str]) -> Nominatio
             p=np.full(len(listed), 1e-9),
             first=listed,
             tests=count,
-            from_reference=np.zeros(count, np.int16),
+            from_reference=np.zeros(count, np.uint8),
             k_local=_K,
             outside=np.ones(count, bool),
         )

@@ -8,7 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from gapscope.compare.fdr import q_values
-from gapscope.compare.outlier_scores import OutlierScores
 from gapscope.compare.outlier_table import TABLE_ROWS, group_names
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import SourceMetadata
@@ -20,7 +19,7 @@ class AcrossLevels:
     """What the levels say of each query image of an ordered pair, added level by level.
 
     Attributes:
-        levels: the levels' names, in the order in which they are added.
+        levels: the levels' names, fine to coarse.
         fdr: bound on the expected share of false entries.
         groups: the query's groups, m of them.
         p: (m,) the smallest p-value of any level so far.
@@ -28,6 +27,7 @@ class AcrossLevels:
         listed: (m, levels) which levels list a group.
         first: (m,) number of the first of the clones that a group belongs to at every level so far: they count once.
             None where there are none.
+        added: how many levels were added.
     """
 
     levels: Sequence[str]
@@ -36,31 +36,41 @@ class AcrossLevels:
     p: NDArray[np.float64]
     level: NDArray[np.int8]
     listed: NDArray[np.bool_]
-    first: NDArray[np.int64] | None
+    first: NDArray[np.int64] | None = None
+    added: int = 0
 
     @classmethod
-    def of(cls, scores: OutlierScores, levels: Sequence[str]) -> "AcrossLevels":
-        """Return an object for the query images of `scores`, to which no level was added yet."""
-        groups = len(scores.groups)
+    def of(cls, groups: ImageGroups, levels: Sequence[str], fdr: float) -> "AcrossLevels":
+        """Return an object for the images of a query, to which no level was added yet."""
         return cls(
             levels=levels,
-            fdr=scores.fdr,
-            groups=scores.groups,
-            p=np.full(groups, np.inf),
-            level=np.zeros(groups, np.int8),
-            listed=np.zeros((groups, len(levels)), bool),
-            first=scores.first,
+            fdr=fdr,
+            groups=groups,
+            p=np.full(len(groups), np.inf),
+            level=np.zeros(len(groups), np.int8),
+            listed=np.zeros((len(groups), len(levels)), bool),
         )
 
-    def add(self, level: int, scores: OutlierScores) -> None:
-        """Add the scores of level number `level`."""
-        p = scores.p
+    def add(
+        self, level: str, p: NDArray[np.float64], listed: NDArray[np.int64], first: NDArray[np.int64] | None
+    ) -> None:
+        """Add what a level says.
+
+        Args:
+            level: its name.
+            p: (m,) p-values.
+            listed: (l,) numbers of the groups that it lists.
+            first: (m,) as of `OutlierScores`.
+        """
+        number = self.levels.index(level)
         smaller = p < self.p
-        self.p[smaller], self.level[smaller] = p[smaller], level
-        self.listed[:, level] = scores.listed
-        if self.first is not None:
-            own = np.arange(len(self.first))
-            self.first = None if scores.first is None else np.where(self.first == scores.first, self.first, own)
+        self.p[smaller], self.level[smaller] = p[smaller], number
+        self.listed[listed, number] = True
+        if self.added == 0 or first is None:
+            self.first = first
+        elif self.first is not None:
+            self.first = np.where(self.first == first, self.first, np.arange(len(first)))
+        self.added += 1
 
     def _corrected(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         p = np.minimum(1.0, len(self.levels) * self.p)

@@ -119,7 +119,7 @@ def first_clones(edges: NDArray[np.int64], groups: int) -> NDArray[np.int64] | N
 
 
 def group_under_p(
-    from_reference: NDArray[np.int16],
+    from_reference: NDArray[np.integer],
     k_local: int,
     query: ImageGroups,
     references: int,
@@ -177,7 +177,7 @@ def group_medians(
     return np.asarray(np.where(low == high, low, low / 2 + high / 2), np.float32)
 
 
-def _upper_medians(values: NDArray[np.int16], groups: ImageGroups) -> NDArray[np.int16]:
+def _upper_medians(values: NDArray[np.integer], groups: ImageGroups) -> NDArray[np.integer]:
     """Return (m,) the median value of each group's images, the larger of two."""
     if groups.counts_images:
         return values

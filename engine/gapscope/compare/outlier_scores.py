@@ -21,6 +21,7 @@ from gapscope.compare.interval import Interval, share_outside
 from gapscope.compare.outlier_tests import count_reference_neighbors
 from gapscope.compare.support import in_any_ball, in_ball, possible_k
 from gapscope.settings import CompareSettings, Reading
+from gapscope.store.ahead import map_ahead
 from gapscope.store.arrays import positions_of, row_slices
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
@@ -123,13 +124,13 @@ class OutlierScores:
     first: NDArray[np.int64] | None
     fdr: float
     k: int
-    from_reference: NDArray[np.int16]
+    from_reference: NDArray[np.unsignedinteger]
     k_local: int
     nearest_distance: NDArray[np.float32]
     in_support: NDArray[np.bool_]
-    own_neighbors: NDArray[np.int16]
+    own_neighbors: NDArray[np.unsignedinteger]
     reference_to_query: NDArray[np.float32]
-    ball_counts: NDArray[np.int32]
+    ball_counts: NDArray[np.uint16]
     graph_k: int
     suggested_p: NDArray[np.float64] | None = None
     suggested_q: NDArray[np.float64] | None = None
@@ -175,13 +176,13 @@ class OutlierScores:
         """Return `p` of groups by number."""
         if self.suggested_p is not None:
             return self.suggested_p[groups]
-        return np.minimum(1.0, 2.0 * np.minimum(self.outside_p[groups], self.coded_under_p[groups]))
+        return _doubled(np.minimum(self.outside_p[groups], self.coded_under_p[groups]))
 
     def q_of(self, groups: NDArray[np.int64] | slice) -> NDArray[np.float64]:
         """Return `q` of groups by number."""
         if self.suggested_q is not None:
             return self.suggested_q[groups]
-        return np.minimum(1.0, 2.0 * np.minimum(self.outside_q[groups], self.coded_under_q[groups]))
+        return _doubled(np.minimum(self.outside_q[groups], self.coded_under_q[groups]))
 
     @cached_property
     def outside(self) -> NDArray[np.bool_]:
@@ -236,6 +237,12 @@ class OutlierScores:
         return values[self.groups.group[positions]]
 
 
+def _doubled(numbers: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return twice the numbers, but 1 at most, in their own place: these are large arrays."""
+    numbers *= 2.0
+    return np.minimum(numbers, 1.0, out=numbers)
+
+
 def knn_radius(
     run: RunStore, level: str, dataset: str, k: int, groups: ImageGroups, reading: Reading = "as-is"
 ) -> NDArray[np.float32]:
@@ -245,12 +252,12 @@ def knn_radius(
     a single group.
     """
     rows = groups.rows
-    radius = np.empty(len(rows), np.float32)
     k = possible_k(k, len(groups))
-    for part in row_slices(len(rows)):
-        distances = read_group_distances(run, level, Pair(dataset, dataset), rows[part], reading)
-        radius[part] = distances[:, k - 1]
-    return radius
+
+    def read(part: slice) -> NDArray[np.float32]:
+        return read_group_distances(run, level, Pair(dataset, dataset), rows[part], reading)[:, k - 1].copy()
+
+    return np.concatenate(list(map_ahead(read, row_slices(len(rows)))))
 
 
 def matched_counts(count: int, own: int, other: int, most: int) -> tuple[int, int]:
@@ -295,50 +302,57 @@ def score_outliers(
     """
     query_groups, reference_groups = groups
     rows, reference_rows = query_groups.rows, reference_groups.representative_rows
-    query_rows = query_groups.representative_rows
+    query_rows, images = query_groups.representative_rows, len(rows)
+    within = Pair(pair.query, pair.query)
     shared = query_groups.find_in(reference_groups)
     k = possible_k(settings.k, len(reference_groups))
     k_local = min(settings.k_local, len(query_groups) + len(reference_groups) - 1 - bool((shared >= 0).any()))
     radius_by_row = np.zeros(int(reference_rows[-1]) + 1, np.float32)
     radius_by_row[reference_rows] = reference_groups.of_representatives(radius)
 
-    images = len(rows)
     score_k, friends = k, min(_FRIENDS, len(query_groups) - 1)
     if reading == "style-aside":
         sizes = len(query_groups), len(reference_groups)
         score_k = possible_k(matched_counts(settings.k, *sizes, settings.graph_k)[1], len(reference_groups))
         friends = min(matched_counts(_FRIENDS, *sizes, settings.graph_k)[0], len(query_groups) - 1)
     distance, nearest = np.empty(images, np.float32), np.empty(images, np.float32)
-    far = np.empty(images, np.float32)
-    from_reference, own_neighbors = np.empty(images, np.int16), np.empty(images, np.int16)
+    far = distance if score_k == k else np.empty(images, np.float32)
+    # One byte each where that is enough: there are as many of these as images.
+    from_reference, own_neighbors = (np.empty(images, np.min_scalar_type(most)) for most in (k_local, settings.k))
     in_support = np.zeros(images, bool)
-    clones = [np.empty((0, 2), np.int64)]
-    for part in row_slices(images):
+
+    def score_part(part: slice) -> tuple[int, NDArray[np.int64]]:
+        # Parts are disjoint, so threads do not get in each other's way.
         other, indices = read_group_neighbor_rows(run, level, pair, rows[part], reading)
-        own, own_indices = read_group_neighbor_rows(run, level, Pair(pair.query, pair.query), rows[part], reading)
+        own = read_group_distances(run, level, within, rows[part], reading)
         distance[part], nearest[part], far[part] = other[:, k - 1], other[:, 0], other[:, score_k - 1]
-        from_reference[part], k_local = count_reference_neighbors(own, other, k_local)
+        from_reference[part], counted_local = count_reference_neighbors(own, other, k_local)
         reference_count, counted = count_reference_neighbors(own, other, settings.k)
         own_neighbors[part] = counted - reference_count
         in_support[part] = in_any_ball(other, indices, radius_by_row)
-        clones.append(clone_edges(own, own_indices, query_groups.group[part], query_groups, query_rows))
+        return counted_local, _clones(run, level, within, own, part, query_groups, reading)
+
+    scored = list(map_ahead(score_part, row_slices(images)))
+    k_local = min(counted for counted, _ in scored)
     in_support = query_groups.of_representatives(in_support)
 
     reference_to_query = np.empty(len(reference_rows), np.float32)
-    ball_counts = np.empty(len(reference_rows), np.int32)
-    graph_k = 0
-    for part in row_slices(len(reference_rows)):
+    ball_counts = np.empty(len(reference_rows), np.uint16)
+
+    def look_back(part: slice) -> int:
         other, indices = read_group_neighbor_rows(run, level, pair.reversed, reference_rows[part], reading)
         reference_to_query[part] = other[:, 0]
         hits = in_ball(other, radius_by_row[reference_rows[part]])
         ball_counts[part] = hits.sum(axis=1)
-        graph_k = other.shape[1]
         # The reverse direction finds images whose own list is full of nearer ones with smaller balls.
         in_support[positions_of(query_rows, indices[hits])] = True
+        return int(other.shape[1])
+
+    graph_k = max(map_ahead(look_back, row_slices(len(reference_rows))))
 
     score = _smoothed(run, level, pair.query, far, friends, query_groups, reading)
     copied = is_copied(nearest, query_groups, spacing)
-    first = first_clones(np.concatenate(clones), len(query_groups))
+    first = first_clones(np.concatenate([edges for _, edges in scored]), len(query_groups))
     outside = group_outside_p(distance, query_groups, radius, reference_groups, shared)
     outside[copied] = 1.0
     under = group_under_p(from_reference, k_local, query_groups, len(reference_groups), shared)
@@ -371,6 +385,21 @@ def score_outliers(
     )
 
 
+def _clones(
+    run: RunStore,
+    level: str,
+    within: Pair,
+    distances: NDArray[np.float32],
+    part: slice,
+    groups: ImageGroups,
+    reading: Reading,
+) -> NDArray[np.int64]:
+    """Return (e, 2) `clone_edges` of images at some positions; only of those that have clones neighbors are read."""
+    own = np.flatnonzero(distances[:, 0] == 0) if distances.shape[1] else np.empty(0, np.int64)
+    indices = read_group_indices(run, level, within, groups.rows[part][own], reading)
+    return clone_edges(distances[own], indices, groups.group[part][own], groups, groups.representative_rows)
+
+
 def _smoothed(
     run: RunStore,
     level: str,
@@ -383,12 +412,13 @@ def _smoothed(
     """Return (n,) values of images, averaged with those of the nearest groups' representatives in their dataset."""
     if friends < 1:
         return values
-    smoothed = np.empty(len(values), np.float32)
     of_representatives, rows = groups.of_representatives(values), groups.representative_rows
-    for part in row_slices(len(values)):
+
+    def smooth(part: slice) -> NDArray[np.float32]:
         near = read_group_indices(run, level, Pair(dataset, dataset), groups.rows[part], reading)
         near = near[:, :friends]
         of_friends = np.where(near >= 0, of_representatives[positions_of(rows, near)], 0)
         count = 1 + (near >= 0).sum(axis=1)
-        smoothed[part] = (values[part] + of_friends.sum(axis=1, dtype=np.float64)) / count
-    return smoothed
+        return np.asarray((values[part] + of_friends.sum(axis=1, dtype=np.float64)) / count, np.float32)
+
+    return np.concatenate(list(map_ahead(smooth, row_slices(len(values)))))

@@ -32,7 +32,7 @@ def outside_p(scores: NDArray[np.float32], reference_scores: NDArray[np.float32]
 
 
 def under_p(
-    from_reference: NDArray[np.signedinteger], k_local: int, query_size: int, reference_size: int
+    from_reference: NDArray[np.integer], k_local: int, query_size: int, reference_size: int
 ) -> NDArray[np.float64]:
     """Return p-values of "the reference has too few images like this one".
 

@@ -1,7 +1,6 @@
 """Which of the nominated images are alike: communities of their neighbor graph, over all lists that hold them."""
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -10,6 +9,7 @@ from scipy import sparse
 
 from gapscope.compare.sample import sample
 from gapscope.kinds.nominations import LevelList, Nominations
+from gapscope.store.ahead import map_ahead
 from gapscope.store.arrays import row_slices
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups
@@ -25,7 +25,6 @@ _NEAREST = 15
 _MERGED = 0.08
 _AMONG_LISTED = 1 / 3
 _MEMBER = 0.25
-_READERS = 2
 _MAX_LISTS = 3
 _LINKS, _MIN_VOTES, _ROUNDS = 8, 2, 5
 
@@ -95,11 +94,9 @@ def _edges(
         edges = np.full(len(image), weight), (image, place[image, nth].astype(np.int32))
         return sparse.csr_array(edges, shape=(len(near), len(grouped)))
 
-    # Reading and decompressing take most of the time.
-    with ThreadPoolExecutor(_READERS) as pool:
-        for own in lists:
-            parts = pool.map(partial(edges_of, own), row_slices(len(nominated)))
-            graph = graph + sparse.vstack(list(parts), format="csr")
+    for own in lists:
+        parts = map_ahead(partial(edges_of, own), row_slices(len(nominated)))
+        graph = graph + sparse.vstack(list(parts), format="csr")
     if not is_whole:
         sums = np.asarray(graph.sum(axis=1)).ravel()
         graph = sparse.csr_array(sparse.diags_array(among / np.where(sums > 0, sums, 1)) @ graph)
@@ -211,8 +208,8 @@ def _links(
         links[part] = -1
         links[part, : first.shape[1]] = np.take_along_axis(places, first, axis=1)
 
-    with ThreadPoolExecutor(_READERS) as pool:
-        list(pool.map(fill, row_slices(len(nominated))))
+    for _ in map_ahead(fill, row_slices(len(nominated))):
+        pass
     return links
 
 

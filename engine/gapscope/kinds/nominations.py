@@ -38,9 +38,26 @@ class LevelList:
     p: NDArray[np.float64]
     first: NDArray[np.int64]
     tests: int
-    from_reference: NDArray[np.int16]
+    from_reference: NDArray[np.unsignedinteger]
     k_local: int
     outside: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, level: str, reading: Reading, scores: OutlierScores) -> "LevelList":
+        """Return what a level and reading say by these scores."""
+        listed = np.flatnonzero(scores.listed)
+        return cls(
+            level=level,
+            reading=reading,
+            basis=scores.basis,
+            listed=listed,
+            p=scores.p_of(listed),
+            first=listed if scores.first is None else scores.first[listed],
+            tests=len(scores.groups),
+            from_reference=scores.groups.of_representatives(scores.from_reference),
+            k_local=scores.k_local,
+            outside=scores.outside_p <= _OUTSIDE,
+        )
 
     @property
     def share(self) -> float:
@@ -76,21 +93,9 @@ class Nominations:
     readings: Sequence[Reading]
     lists: dict[tuple[str, Reading], LevelList] = field(default_factory=dict)
 
-    def add(self, level: str, reading: Reading, scores: OutlierScores) -> None:
+    def add(self, own: LevelList) -> None:
         """Add what a level and reading say."""
-        listed = np.flatnonzero(scores.listed)
-        self.lists[level, reading] = LevelList(
-            level=level,
-            reading=reading,
-            basis=scores.basis,
-            listed=listed,
-            p=scores.p_of(listed),
-            first=listed if scores.first is None else scores.first[listed],
-            tests=len(scores.groups),
-            from_reference=scores.groups.of_representatives(scores.from_reference),
-            k_local=scores.k_local,
-            outside=scores.outside_p <= _OUTSIDE,
-        )
+        self.lists[own.level, own.reading] = own
 
     @property
     def saturated(self) -> list[LevelList]:

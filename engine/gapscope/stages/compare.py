@@ -27,10 +27,12 @@ from gapscope.progress import Progress
 from gapscope.settings import CompareSettings, EmbedSettings
 from gapscope.stages.boxes import box_pairs
 from gapscope.stages.compare_level import compare_level
+from gapscope.stages.compared import ComparedReading, comparison_key
 from gapscope.stages.kinds import find_kinds
 from gapscope.stages.probes import probe_pairs
 from gapscope.store import checksums, classes, gaps, metrics
 from gapscope.store.cause_metrics import Cause, WantedColumn
+from gapscope.store.compared import remove_compared
 from gapscope.store.datasets import Pair
 from gapscope.store.groups import ImageGroups, read_all_groups
 from gapscope.store.index import SourceMetadata, read_entries, row_groups, rows_rejected
@@ -67,7 +69,7 @@ def compare_datasets(
     groups = read_all_groups(run)
     limits = {pair: _limit(groups, pair, settings) for pair in run.pairs}
     few = {pair for pair, limit in limits.items() if limit.few}
-    across_levels: dict[Pair, AcrossLevels] = {}
+    across_levels = {pair: AcrossLevels.of(groups[pair.query], run.levels, settings.fdr) for pair in run.pairs}
     levels: dict[str, LevelMetrics] = {}
     nominations = {
         pair: Nominations(
@@ -78,22 +80,28 @@ def compare_datasets(
         )
         for pair in run.pairs
     }
+    key = comparison_key(run, settings, groups, device)
+
+    def tell(compared: ComparedReading) -> None:
+        compared.tell(nominations, across_levels)
+
     with progress.task("outliers", len(run.levels) * len(run.pairs) * len(settings.readings_compared), "pair") as task:
         for name in run.levels:
-            levels[name] = compare_level(
-                run, name, groups, metadata, settings, device, few, levels, nominations, across_levels, task
-            )
+            levels[name] = compare_level(run, name, groups, metadata, settings, device, few, levels, key, tell, task)
     if settings.reads("as-is"):
         for pair, across in across_levels.items():
             own = metadata[pair.query]
             write_across_levels(run.path, pair, across.tables(own, settings.max_outliers), own.schema)
+    listed_across = {pair.name: across.counts() for pair, across in across_levels.items()}
+    # What is known of every image goes as soon as it is written: it is most of the memory that a run needs.
+    across_levels.clear()
     of_images = read_image_classes(run, groups)
     _write_classes(run, groups, of_images, levels, progress)
     probes = probe_pairs(run, groups, of_images, device, progress)
     boxes = box_pairs(run, groups, progress)
     causes, wanted = _explain(run, groups, of_images, progress)
     find_kinds(run, settings, groups, metadata, nominations, embed, device, progress)
-    del nominations
+    nominations.clear()
     return_free_memory()
     rankings = {pair: level_ranking(pair, levels) for pair in run.pairs}
     write_metrics(
@@ -106,7 +114,7 @@ def compare_datasets(
             "shared_groups": run.record.shared_groups,
             "confounders": _confounders(run, groups, levels),
             "duplicates": write_duplicates(run, metadata, groups),
-            "across_levels": {pair.name: across.counts() for pair, across in across_levels.items()},
+            "across_levels": listed_across,
             "probes": probes,
             "boxes": boxes,
             "causes": causes,
@@ -127,6 +135,7 @@ def compare_datasets(
             "rejects.csv",
         ],
     )
+    remove_compared(run)
 
 
 def _write_classes(

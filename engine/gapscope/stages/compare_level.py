@@ -1,13 +1,12 @@
 """One level of the comparison: its tests, tables and numbers, in every reading."""
 
-from collections.abc import Mapping, Set
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gapscope.compare.across_levels import AcrossLevels
 from gapscope.compare.clusters import cluster_metrics, typical_images
 from gapscope.compare.content import content_agreement
 from gapscope.compare.group_table import group_table, ranking
@@ -25,10 +24,11 @@ from gapscope.compare.outlier_table import outlier_tables, rank_outliers
 from gapscope.compare.style_aside import MIN_CONTENT, Residual, with_basis
 from gapscope.device import Device
 from gapscope.device.memory import return_free_memory
-from gapscope.kinds.nominations import Nominations
+from gapscope.kinds.nominations import LevelList
 from gapscope.neighbors.embedding_view import EmbeddingView, open_view
 from gapscope.progress import Task
 from gapscope.settings import CompareSettings, Reading
+from gapscope.stages.compared import ComparedReading
 from gapscope.store.datasets import Pair, all_pairs
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import SourceMetadata
@@ -61,13 +61,14 @@ def compare_level(
     device: Device,
     few: Set[Pair],
     finer: Mapping[str, LevelMetrics],
-    nominations: Mapping[Pair, Nominations],
-    across_levels: dict[Pair, AcrossLevels],
+    key: str,
+    tell: Callable[[ComparedReading], None],
     task: Task,
 ) -> LevelMetrics:
     """Write a level's manifests and tables of scores, and return its numbers.
 
-    The numbers as it is are always computed; its tables are written where that reading lists.
+    The numbers as it is are always computed; its tables are written where that reading lists. A reading that is
+    finished is kept in the run, and read where it was finished before.
 
     Args:
         run: the run.
@@ -78,24 +79,35 @@ def compare_level(
         device: where the distances of whole datasets are computed.
         few: pairs with too few groups to be sure of any, which get a ranking.
         finer: the numbers of all finer levels.
-        nominations: per pair, gets what every reading lists.
-        across_levels: per pair, gets what this level says of each image as it is.
+        key: what all of it is computed from.
+        tell: is told what each reading says.
         task: is told of every pair that is done.
     """
-    # What one reading holds of every image goes before the next is opened.
-    as_is = _Level.open(run, name, groups, settings, "as-is")
-    pairs = _compare_as_is(as_is, metadata, device, few, nominations, across_levels, task)
-    clusters = _clusters(as_is, metadata)
-    del as_is
-    style_aside: dict[Pair, StyleAsideMetrics] = {}
-    if settings.reads("style-aside"):
-        level = _Level.open(run, name, groups, settings, "style-aside")
-        style_aside = _compare_style_aside(level, metadata, device, finer, nominations, task)
+    found: dict[Reading, Any] = {}
+    for reading in settings.readings_compared:
+        own = ComparedReading.read(run, name, reading, key)
+        if own is not None:
+            task.advance(len(run.pairs))
+        else:
+            # What one reading holds of every image goes before the next is opened.
+            level = _Level.open(run, name, groups, settings, reading)
+            if reading == "as-is":
+                own = _compare_as_is(level, metadata, device, few, task)
+            else:
+                own = _compare_style_aside(level, metadata, device, finer, task)
+            del level
+            own.write(run, key)
+            return_free_memory()
+        tell(own)
+        found[reading] = own.numbers
+        del own
+    pairs: dict[str, PairMetrics] = found["as-is"]["pairs"]
+    style_aside: dict[str, StyleAsideMetrics] = found["style-aside"]["pairs"] if "style-aside" in found else {}
     every_pair = all_pairs(list(run.record.datasets))
     return {
-        "pairs": {pair.name: pairs[pair] for pair in run.pairs},
-        "style_aside": {pair.name: style_aside[pair] for pair in run.pairs if pair in style_aside},
-        "clusters": clusters,
+        "pairs": {pair.name: pairs[pair.name] for pair in run.pairs},
+        "style_aside": {pair.name: style_aside[pair.name] for pair in run.pairs if style_aside},
+        "clusters": found["as-is"]["clusters"],
         "matrix": _matrix(run, pairs),
         "neighbors": {pair.name: neighbor_search_info(run, name, pair) for pair in every_pair},
         "group_neighbors": {
@@ -110,41 +122,29 @@ def compare_level(
     }
 
 
-def _compare_as_is(
-    level: "_Level",
-    metadata: _Metadata,
-    device: Device,
-    few: Set[Pair],
-    nominations: Mapping[Pair, Nominations],
-    across_levels: dict[Pair, AcrossLevels],
-    task: Task,
-) -> dict[Pair, PairMetrics]:
-    levels = level.run.levels
-    pairs: dict[Pair, PairMetrics] = {}
+def _compare_as_is(level: "_Level", metadata: _Metadata, device: Device, few: Set[Pair], task: Task) -> ComparedReading:
+    pairs: dict[str, PairMetrics] = {}
+    compared = ComparedReading(level=level.name, reading="as-is", numbers={"pairs": pairs}, lists={})
     for pair in _unordered(level.run.pairs):
         for side, (own, measures) in _tested(level, pair, device).items():
             if level.settings.reads("as-is"):
                 _write_tables(level, side, own, metadata)
-            pairs[side] = _pair_metrics(side, own, measures)
+            pairs[side.name] = _pair_metrics(side, own, measures)
             if side in few:
-                pairs[side]["ranking"] = ranking(own, metadata[side.query])
-            nominations[side].add(level.name, "as-is", own)
-            if side not in across_levels:
-                across_levels[side] = AcrossLevels.of(own, levels)
-            across_levels[side].add(levels.index(level.name), own)
+                pairs[side.name]["ranking"] = ranking(own, metadata[side.query])
+            compared.lists[side] = LevelList.of(level.name, "as-is", own)
+            compared.p[side] = own.p
+            if own.first is not None:
+                compared.first[side] = own.first
             return_free_memory()
             task.advance(1)
-    return pairs
+    compared.numbers["clusters"] = _clusters(level, metadata)
+    return compared
 
 
 def _compare_style_aside(
-    level: "_Level",
-    metadata: _Metadata,
-    device: Device,
-    finer: Mapping[str, LevelMetrics],
-    nominations: Mapping[Pair, Nominations],
-    task: Task,
-) -> dict[Pair, StyleAsideMetrics]:
+    level: "_Level", metadata: _Metadata, device: Device, finer: Mapping[str, LevelMetrics], task: Task
+) -> ComparedReading:
     run, name, groups = level.run, level.name, level.groups
     # The coarsest of the other levels says what content is.
     judge = next((other for other in reversed(run.levels) if other != name), None)
@@ -154,7 +154,8 @@ def _compare_style_aside(
     judges = (
         {} if judge is None else {key: open_view(run, key, judge, "style-aside", groups[key].rows) for key in groups}
     )
-    numbers: dict[Pair, StyleAsideMetrics] = {}
+    numbers: dict[str, StyleAsideMetrics] = {}
+    compared = ComparedReading(level=name, reading="style-aside", numbers={"pairs": numbers}, lists={})
     for pair in _unordered(run.pairs):
         tested = _tested(level, pair, device)
         for side, (own, measures) in tested.items():
@@ -165,11 +166,11 @@ def _compare_style_aside(
                 content = content_agreement(run, name, side, (groups[side.query], groups[side.reference]), sides)
             scores, residual = with_basis(own, tested[side.reversed][0], content)
             _write_tables(level, side, scores, metadata)
-            nominations[side].add(name, "style-aside", scores)
-            numbers[side] = _style_aside_metrics(level, side, scores, residual, content, measures)
+            compared.lists[side] = LevelList.of(name, "style-aside", scores)
+            numbers[side.name] = _style_aside_metrics(level, side, scores, residual, content, measures)
             return_free_memory()
             task.advance(1)
-    return numbers
+    return compared
 
 
 def _tested(level: "_Level", pair: Pair, device: Device) -> dict[Pair, tuple[OutlierScores, dict[str, Measure]]]:
@@ -281,7 +282,7 @@ def _write_tables(level: _Level, pair: Pair, scores: OutlierScores, metadata: _M
         scores.score,
         scores.of_images(scores.p),
         scores.of_images(scores.listed),
-        (scores.from_reference / np.float32(max(1, scores.k_local))).astype(np.float32),
+        np.divide(scores.from_reference, max(1, scores.k_local), dtype=np.float32),
     )
     if scores.groups.counts_images:
         remove_groups_manifest(run, level.name, pair, level.reading)
@@ -371,9 +372,9 @@ def _clusters(level: _Level, metadata: _Metadata) -> ClusterMetrics:
     return cluster_metrics(labels, typical)
 
 
-def _matrix(run: RunStore, pairs: Mapping[Pair, PairMetrics]) -> PairMatrix:
+def _matrix(run: RunStore, pairs: Mapping[str, PairMetrics]) -> PairMatrix:
     names = list(run.record.datasets)
-    rows = [[pairs.get(Pair(query, reference)) for reference in names] for query in names]
+    rows = [[pairs.get(Pair(query, reference).name) for reference in names] for query in names]
     return {
         "datasets": names,
         "outlier_share": [[cell and cell["outlier_share"] for cell in row] for row in rows],

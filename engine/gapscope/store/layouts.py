@@ -17,6 +17,7 @@ from gapscope.store.arrays import (
     write_array,
 )
 from gapscope.store.classes import remove_class_table
+from gapscope.store.compared import NAME as COMPARED
 from gapscope.store.gaps import remove_gaps
 from gapscope.store.heat_maps import remove_heat_maps
 from gapscope.store.location import remove_tree
@@ -132,7 +133,7 @@ def remove_results(run: RunStore, *, neighbors: bool = True) -> None:
     """
     mark_unfinished(run)
     _retire_layouts(run)
-    for store in (*([NEIGHBORS] if neighbors else []), LAYOUT, CLUSTERS, SHUFFLE, "manifests", "scores"):
+    for store in (*([NEIGHBORS] if neighbors else []), LAYOUT, CLUSTERS, SHUFFLE, COMPARED, "manifests", "scores"):
         remove_tree(run.path / store)
         run.close(store)
     remove_gaps(run.path)

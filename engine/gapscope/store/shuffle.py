@@ -4,15 +4,14 @@ It is scratch space of a search that is under way. A file holds records one segm
 beside it, which is written last, says where the segments begin.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gapscope.store.ahead import map_ahead
 from gapscope.store.atomic import replacing
 from gapscope.store.location import Location, file_system, is_remote
 
@@ -62,16 +61,8 @@ def read_segments(segments: Iterable[Segment], dtype: np.dtype[Any]) -> Iterator
     Raises:
         FileNotFoundError: a file is not there.
     """
-    with ThreadPoolExecutor(_READERS) as readers:
-        under_way: deque[Future[Records]] = deque()
-        for segment in segments:
-            if segment.start == segment.stop:
-                continue
-            under_way.append(readers.submit(_read_segment, segment, dtype))
-            if len(under_way) > _READERS:
-                yield under_way.popleft().result()
-        while under_way:
-            yield under_way.popleft().result()
+    filled = (segment for segment in segments if segment.start < segment.stop)
+    yield from map_ahead(lambda segment: _read_segment(segment, dtype), filled, _READERS)
 
 
 def _read_segment(segment: Segment, dtype: np.dtype[Any]) -> Records:

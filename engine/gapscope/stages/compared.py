@@ -1,0 +1,135 @@
+"""What a comparison has finished, a reading of a level at a time, so that a run that was stopped goes on from there."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gapscope.compare.across_levels import AcrossLevels
+from gapscope.device import Device
+from gapscope.kinds.nominations import LevelList, Nominations
+from gapscope.settings import CompareSettings, Reading
+from gapscope.store.arrays import chunk_checksums, has_array
+from gapscope.store.compared import read_compared, write_compared
+from gapscope.store.datasets import Pair, all_pairs
+from gapscope.store.groups import ImageGroups
+from gapscope.store.index import index_path
+from gapscope.store.layouts import CLUSTERS, LAYOUT
+from gapscope.store.manifests import manifest_path
+from gapscope.store.neighbors import neighbor_arrays
+from gapscope.store.run_store import RunStore
+from gapscope.store.scores import scores_path
+
+_FORMAT = 1
+"""Of what is kept; another one is computed again."""
+_FOOTER_BYTES = 2**16
+_ARRAYS = [own.name for own in fields(LevelList) if own.name not in ("level", "reading", "basis", "tests", "k_local")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ComparedReading:
+    """What one reading of a level says of every ordered pair.
+
+    Attributes:
+        level: the level's name.
+        reading: as it is, or style aside.
+        numbers: of the pairs, by name, as metrics.json has them; as it is, of the clusters as well.
+        lists: what is listed.
+        p: (m,) p-values of all groups; as it is alone.
+        first: (m,) numbers of the groups' first clones, of pairs that have any; as it is alone.
+    """
+
+    level: str
+    reading: Reading
+    numbers: dict[str, Any]
+    lists: dict[Pair, LevelList]
+    p: dict[Pair, NDArray[np.float64]] = field(default_factory=dict)
+    first: dict[Pair, NDArray[np.int64]] = field(default_factory=dict)
+
+    def tell(self, nominations: Mapping[Pair, Nominations], across_levels: Mapping[Pair, AcrossLevels]) -> None:
+        """Add what is listed to what other levels and readings list."""
+        for pair, own in self.lists.items():
+            nominations[pair].add(own)
+            if self.reading == "as-is":
+                across_levels[pair].add(self.level, self.p[pair], own.listed, self.first.get(pair))
+
+    def write(self, run: RunStore, key: str) -> None:
+        """Keep this in the run, until the comparison is finished."""
+        arrays = {_name(pair, name): getattr(own, name) for pair, own in self.lists.items() for name in _ARRAYS}
+        for name, values in (("all_p", self.p), ("all_first", self.first)):
+            arrays |= {_name(pair, name): own for pair, own in values.items()}
+        lists = {
+            pair.name: {"basis": own.basis, "tests": own.tests, "k_local": own.k_local}
+            for pair, own in self.lists.items()
+        }
+        write_compared(run, self.level, self.reading, key, {"numbers": self.numbers, "lists": lists}, arrays)
+
+    @classmethod
+    def read(cls, run: RunStore, level: str, reading: Reading, key: str) -> "ComparedReading | None":
+        """Return what was kept; None where there is nothing, or of something else, or a table of it is gone."""
+        found = read_compared(run, level, reading, key)
+        if found is None or not _has_tables(run, level, reading):
+            return None
+        header, arrays = found
+        lists = {}
+        for pair in run.pairs:
+            values: dict[str, Any] = {name: arrays[_name(pair, name)] for name in _ARRAYS}
+            lists[pair] = LevelList(level=level, reading=reading, **header["lists"][pair.name], **values)
+        p, first = (
+            {pair: arrays[_name(pair, name)] for pair in lists if _name(pair, name) in arrays}
+            for name in ("all_p", "all_first")
+        )
+        return cls(level=level, reading=reading, numbers=header["numbers"], lists=lists, p=p, first=first)
+
+
+def _name(pair: Pair, array: str) -> str:
+    return f"{pair.name}/{array}"
+
+
+def _has_tables(run: RunStore, level: str, reading: Reading) -> bool:
+    if not run.record.config.compare.reads(reading):
+        return True
+    paths = (path(run.path, level, pair, reading) for pair in run.pairs for path in (manifest_path, scores_path))
+    return all(path.exists() for path in paths)
+
+
+def comparison_key(run: RunStore, settings: CompareSettings, groups: Mapping[str, ImageGroups], device: Device) -> str:
+    """Return a hash of all that a comparison is computed from: settings, groups, neighbors, maps and indexes.
+
+    Of arrays it takes the checksums of their chunks, and of an index the end, where its own are.
+    """
+    digest = hashlib.sha256()
+    told = (_FORMAT, version("gapscope"), settings, run.record.config, run.levels, run.record.style_scaler, device.name)
+    digest.update(repr(told).encode())
+    for name, own in groups.items():
+        for values in (own.rows, own.group, own.representative):
+            digest.update(np.ascontiguousarray(values).data)
+        for buffer in [] if own.names is None else own.names.buffers():
+            digest.update(b"" if buffer is None else buffer)
+        digest.update(_end_of_index(run, name))
+    for level in run.levels:
+        for path in _arrays_of(run, level):
+            digest.update(path.encode() + chunk_checksums(run, path))
+    return digest.hexdigest()
+
+
+def _arrays_of(run: RunStore, level: str) -> list[str]:
+    neighbors = [
+        path
+        for pair in all_pairs(list(run.record.datasets))
+        for graph in ("images", "groups", "style-aside")
+        for path in neighbor_arrays(level, pair, graph)
+    ]
+    return [path for path in (f"{LAYOUT}/{level}", f"{CLUSTERS}/{level}", *neighbors) if has_array(run, path)]
+
+
+def _end_of_index(run: RunStore, dataset: str) -> bytes:
+    path = index_path(run.path, dataset)
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(0, size - _FOOTER_BYTES))
+        return str(size).encode() + file.read()
