@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gapscope.kinds.grouping import group_nominated
-from gapscope.kinds.nominations import LevelList, Nominations
+from gapscope.kinds.nominations import LevelList, Nominations, OfGroups
 from gapscope.kinds.profile import LevelOrder, profile_kinds
 from gapscope.store.arrays import CHUNK_ROWS
 from gapscope.store.datasets import Pair
@@ -81,6 +81,7 @@ def _nominations(groups: dict[str, ImageGroups], levels: list[str]) -> Nominatio
     nominations = Nominations(
         groups=groups[_QUERY], references=len(groups[_REFERENCE]), levels=levels, readings=("as-is",)
     )
+    of_groups = OfGroups(np.zeros(count, np.uint8), np.ones(count, bool))
     for level in levels:
         nominations.lists[level, "as-is"] = LevelList(
             level=level,
@@ -90,9 +91,8 @@ def _nominations(groups: dict[str, ImageGroups], levels: list[str]) -> Nominatio
             p=np.full(len(listed), 1e-9),
             first=listed,
             tests=count,
-            from_reference=np.zeros(count, np.uint8),
             k_local=_K,
-            outside=np.ones(count, bool),
+            of_groups=lambda: of_groups,
         )
     return nominations
 

@@ -93,7 +93,6 @@ class OutlierScores:
         k: the k of the scores: as it was asked for, or less where the reference is small.
         from_reference: (n,) how many of the `k_local` nearest groups are the reference's.
         k_local: how many nearest groups were counted.
-        nearest_distance: (n,) distance to the nearest group of the reference.
         in_support: (m,) whether a representative lies no farther from one of the reference than that one's own k-th
             neighbor.
         own_neighbors: (m,) how many of the k nearest of a representative in both datasets are the query's own.
@@ -126,7 +125,6 @@ class OutlierScores:
     k: int
     from_reference: NDArray[np.unsignedinteger]
     k_local: int
-    nearest_distance: NDArray[np.float32]
     in_support: NDArray[np.bool_]
     own_neighbors: NDArray[np.unsignedinteger]
     reference_to_query: NDArray[np.float32]
@@ -376,7 +374,6 @@ def score_outliers(
         k=k,
         from_reference=from_reference,
         k_local=k_local,
-        nearest_distance=nearest,
         in_support=in_support,
         own_neighbors=query_groups.of_representatives(own_neighbors),
         reference_to_query=reference_to_query,

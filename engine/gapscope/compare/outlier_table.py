@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from gapscope.compare.outlier_scores import OutlierScores
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import SourceMetadata
+from gapscope.store.neighbors import DistancesAndIndices
 
 SATURATED = 0.5
 """Where more than this share is listed, nearly everything differs, and the list is in the order of distance."""
@@ -66,7 +67,7 @@ def outlier_tables(
     positions: NDArray[np.int64],
     metadata: SourceMetadata,
     reference: SourceMetadata,
-    read_nearest: Callable[[NDArray[np.int64]], NDArray[np.int64]],
+    read_nearest: Callable[[NDArray[np.int64]], DistancesAndIndices],
     read_map: Callable[[NDArray[np.int64]], tuple[NDArray[np.float32], NDArray[np.int32]]],
 ) -> Iterator[pd.DataFrame]:
     """Yield the manifest's rows for images that are listed, some at a time; one empty table where there are none.
@@ -76,13 +77,15 @@ def outlier_tables(
         positions: of the images, in the order of their rank.
         metadata: of the query.
         reference: of the reference.
-        read_nearest: returns, for rows of the query, the rows (m, k) of their nearest in the reference, -1 for none.
+        read_nearest: returns, for rows of the query, the distances (m, k) of their nearest in the reference, and the
+            rows of these, -1 for none.
         read_map: returns, for rows of the query, their coordinates (m, 3) and clusters (m,) on the level's map.
     """
     for first in range(0, max(1, len(positions)), TABLE_ROWS):
         part = positions[first : first + TABLE_ROWS]
         rows = scores.rows[part]
-        yield _outlier_table(scores, first, part, metadata, reference, read_nearest(rows), *read_map(rows))
+        nearest = read_nearest(rows)
+        yield _outlier_table(scores, first, part, metadata, reference, nearest, *read_map(rows))
 
 
 def _outlier_table(
@@ -91,14 +94,15 @@ def _outlier_table(
     positions: NDArray[np.int64],
     metadata: SourceMetadata,
     reference: SourceMetadata,
-    nearest: NDArray[np.int64],
+    nearest: DistancesAndIndices,
     coordinates: NDArray[np.float32],
     clusters: NDArray[np.int32],
 ) -> pd.DataFrame:
     rows = scores.rows[positions]
     own: pd.DataFrame = metadata.take(rows).to_pandas()
-    exists = nearest >= 0
-    uris = np.array(reference.uris(nearest[exists]), dtype=object)
+    distances, indices = nearest
+    exists = indices >= 0
+    uris = np.array(reference.uris(indices[exists]), dtype=object)
     neighbors = [part.tolist() for part in np.split(uris, np.cumsum(exists.sum(axis=1))[:-1])] if len(rows) else []
     table = pd.DataFrame(
         {
@@ -110,7 +114,7 @@ def _outlier_table(
             "score": scores.score[positions],
             "distance": scores.distance[positions],
             **scores.p_and_q(scores.groups.group[positions]),
-            "nearest_distance": scores.nearest_distance[positions],
+            "nearest_distance": distances[:, 0],
             # As objects also where there are none, or pandas takes the column for numbers.
             "neighbors": pd.Series(neighbors, dtype=object),
             "x": coordinates[:, 0],

@@ -1,7 +1,8 @@
 """What all levels and readings list of an ordered pair, gathered level by level, for kinds to be made of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,18 @@ from gapscope.settings import Reading
 from gapscope.store.groups import ImageGroups
 
 _OUTSIDE = 0.05
+
+
+class OfGroups(NamedTuple):
+    """What a level and reading say of each of the m groups of the query.
+
+    Attributes:
+        from_reference: (m,) how many of the `k_local` nearest of a group's representative are the reference's.
+        outside: (m,) whether a group lies outside of 95% of the reference.
+    """
+
+    from_reference: NDArray[np.unsignedinteger]
+    outside: NDArray[np.bool_]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +39,9 @@ class LevelList:
         p: (l,) their p-values.
         first: (l,) number of the first of the clones that each belongs to.
         tests: m.
-        from_reference: (m,) how many of the `k_local` nearest of a group's representative are the reference's.
         k_local: how many nearest were counted.
-        outside: (m,) whether a group lies outside of 95% of the reference.
+        of_groups: returns what is said of every group. It may read that from the run: there are as many lists as levels
+            and readings, and together they would take the more memory the more there are.
     """
 
     level: str
@@ -38,14 +51,14 @@ class LevelList:
     p: NDArray[np.float64]
     first: NDArray[np.int64]
     tests: int
-    from_reference: NDArray[np.unsignedinteger]
     k_local: int
-    outside: NDArray[np.bool_]
+    of_groups: Callable[[], OfGroups]
 
     @classmethod
     def of(cls, level: str, reading: Reading, scores: OutlierScores) -> "LevelList":
         """Return what a level and reading say by these scores."""
         listed = np.flatnonzero(scores.listed)
+        of_groups = OfGroups(scores.groups.of_representatives(scores.from_reference), scores.outside_p <= _OUTSIDE)
         return cls(
             level=level,
             reading=reading,
@@ -54,9 +67,8 @@ class LevelList:
             p=scores.p_of(listed),
             first=listed if scores.first is None else scores.first[listed],
             tests=len(scores.groups),
-            from_reference=scores.groups.of_representatives(scores.from_reference),
             k_local=scores.k_local,
-            outside=scores.outside_p <= _OUTSIDE,
+            of_groups=lambda: of_groups,
         )
 
     @property

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from gapscope.compare.content import content_seen
 from gapscope.compare.sample import sample
 from gapscope.kinds.grouping import most_frequent
-from gapscope.kinds.nominations import Nominations
+from gapscope.kinds.nominations import LevelList, Nominations, OfGroups
 from gapscope.neighbors.embedding_view import open_view
 from gapscope.settings import Reading
 from gapscope.store.datasets import Pair
@@ -129,7 +129,7 @@ def profile_kinds(
         order: of the query's levels.
         reference: the reference's groups.
     """
-    profiles = [_profile(nominations, members) for members in kinds]
+    profiles = _profiles(nominations, kinds)
     # The levels that see most are enough for a median.
     seeing = sorted(order.content, key=lambda level: order.seen[level], reverse=True)[:_MAX_SEEING]
     for reading in nominations.readings:
@@ -147,32 +147,48 @@ def profile_kinds(
     return profiles
 
 
-def _profile(nominations: Nominations, members: NDArray[np.int64]) -> Profile:
-    """Return how a kind stands at every level, but for its counterparts."""
-    by_reading: dict[Reading, float] = {}
-    highest: dict[str, float] = {}
-    for own in nominations.nominating:
-        share = len(own.find(members)) / len(members)
-        by_reading[own.reading] = by_reading.get(own.reading, 0.0) + share
-        highest[own.level] = max(highest.get(own.level, 0.0), share)
-    # What style aside lists is content, whatever it looks like.
-    reading = max(by_reading, key=lambda name: (by_reading[name], name == "style-aside"))
-    evidence = {}
-    for level in nominations.levels:
-        of_level = nominations.lists[level, reading]
-        expected = nominations.references / max(1, nominations.references + of_level.tests - 1)
-        share = float(of_level.from_reference[members].mean()) / max(1, of_level.k_local)
-        evidence[level] = LevelEvidence(
-            listed=highest.get(level, 0.0),
-            lacking=float(np.clip(1 - share / max(expected, 1e-9), 0, 1)),
-            outside=float(of_level.outside[members].mean()),
+def _profiles(nominations: Nominations, kinds: Sequence[NDArray[np.int64]]) -> list[Profile]:
+    """Return how each kind stands at every level, but for its counterparts."""
+    profiles, listed = [], []
+    for members in kinds:
+        by_reading: dict[Reading, float] = {}
+        highest: dict[str, float] = {}
+        for own in nominations.nominating:
+            share = len(own.find(members)) / len(members)
+            by_reading[own.reading] = by_reading.get(own.reading, 0.0) + share
+            highest[own.level] = max(highest.get(own.level, 0.0), share)
+        shows = min(_SHOWS, max(highest.values()))
+        profiles.append(
+            Profile(
+                # What style aside lists is content, whatever it looks like.
+                reading=max(by_reading, key=lambda name: (by_reading[name], name == "style-aside")),
+                readings=[name for name in ("as-is", "style-aside") if by_reading.get(name)],
+                levels=[level for level, share in highest.items() if share >= shows],
+                evidence={},
+            )
         )
-    shows = min(_SHOWS, max(highest.values()))
-    return Profile(
-        reading=reading,
-        readings=[name for name in ("as-is", "style-aside") if by_reading.get(name)],
-        levels=[level for level, share in highest.items() if share >= shows],
-        evidence=evidence,
+        listed.append(highest)
+    evidence: list[dict[str, LevelEvidence]] = [{} for _ in kinds]
+    for level in nominations.levels:
+        for reading in dict.fromkeys(profile.reading for profile in profiles):
+            of_level = nominations.lists[level, reading]
+            of_groups = of_level.of_groups()
+            for number, members in enumerate(kinds):
+                if profiles[number].reading == reading:
+                    share = listed[number].get(level, 0.0)
+                    evidence[number][level] = _evidence(nominations, of_level, of_groups, members, share)
+    return [replace(profile, evidence=own) for profile, own in zip(profiles, evidence, strict=True)]
+
+
+def _evidence(
+    nominations: Nominations, of_level: LevelList, of_groups: OfGroups, members: NDArray[np.int64], listed: float
+) -> LevelEvidence:
+    expected = nominations.references / max(1, nominations.references + of_level.tests - 1)
+    share = float(of_groups.from_reference[members].mean()) / max(1, of_level.k_local)
+    return LevelEvidence(
+        listed=listed,
+        lacking=float(np.clip(1 - share / max(expected, 1e-9), 0, 1)),
+        outside=float(of_groups.outside[members].mean()),
     )
 
 

@@ -85,22 +85,21 @@ def compare_level(
     """
     found: dict[Reading, Any] = {}
     for reading in settings.readings_compared:
-        own = ComparedReading.read(run, name, reading, key)
-        if own is not None:
+        if ComparedReading.is_kept(run, name, reading, key):
             task.advance(len(run.pairs))
         else:
             # What one reading holds of every image goes before the next is opened.
             level = _Level.open(run, name, groups, settings, reading)
             if reading == "as-is":
-                own = _compare_as_is(level, metadata, device, few, task)
+                _compare_as_is(level, metadata, device, few, task).write(run, key)
             else:
-                own = _compare_style_aside(level, metadata, device, finer, task)
+                _compare_style_aside(level, metadata, device, finer, task).write(run, key)
             del level
-            own.write(run, key)
             return_free_memory()
-        tell(own)
-        found[reading] = own.numbers
-        del own
+        compared = ComparedReading.read(run, name, reading)
+        tell(compared)
+        found[reading] = compared.numbers
+        del compared
     pairs: dict[str, PairMetrics] = found["as-is"]["pairs"]
     style_aside: dict[str, StyleAsideMetrics] = found["style-aside"]["pairs"] if "style-aside" in found else {}
     every_pair = all_pairs(list(run.record.datasets))
@@ -269,7 +268,7 @@ def _write_tables(level: _Level, pair: Pair, scores: OutlierScores, metadata: _M
         positions,
         metadata[query],
         metadata[reference],
-        lambda rows: read_nearest(level.run, level.name, pair, rows, level.settings.k, level.reading)[1],
+        lambda rows: read_nearest(level.run, level.name, pair, rows, level.settings.k, level.reading),
         lambda rows: read_layout_rows(level.run, level.name, query, rows),
     )
     write_manifest(run, level.name, pair, level.reading, tables, metadata[query].schema)

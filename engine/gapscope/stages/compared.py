@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 
 from gapscope.compare.across_levels import AcrossLevels
 from gapscope.device import Device
-from gapscope.kinds.nominations import LevelList, Nominations
+from gapscope.errors import DamageError
+from gapscope.kinds.nominations import LevelList, Nominations, OfGroups
 from gapscope.settings import CompareSettings, Reading
 from gapscope.store.arrays import chunk_checksums, has_array
-from gapscope.store.compared import read_compared, write_compared
+from gapscope.store.compared import read_compared_array, read_compared_header, write_compared
 from gapscope.store.datasets import Pair, all_pairs
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import index_path
@@ -27,7 +29,7 @@ from gapscope.store.scores import scores_path
 _FORMAT = 1
 """Of what is kept; another one is computed again."""
 _FOOTER_BYTES = 2**16
-_ARRAYS = [own.name for own in fields(LevelList) if own.name not in ("level", "reading", "basis", "tests", "k_local")]
+_OF_LIST = ("listed", "p", "first")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,31 +61,61 @@ class ComparedReading:
 
     def write(self, run: RunStore, key: str) -> None:
         """Keep this in the run, until the comparison is finished."""
-        arrays = {_name(pair, name): getattr(own, name) for pair, own in self.lists.items() for name in _ARRAYS}
-        for name, values in (("all_p", self.p), ("all_first", self.first)):
-            arrays |= {_name(pair, name): own for pair, own in values.items()}
+        arrays: dict[str, NDArray[Any]] = {}
+        for pair, own in self.lists.items():
+            arrays |= {_name(pair, name): getattr(own, name) for name in _OF_LIST}
+            arrays |= {_name(pair, name): values for name, values in own.of_groups()._asdict().items()}
+        for name, of_pairs in (("all_p", self.p), ("all_first", self.first)):
+            arrays |= {_name(pair, name): own for pair, own in of_pairs.items()}
         lists = {
-            pair.name: {"basis": own.basis, "tests": own.tests, "k_local": own.k_local}
+            pair.name: {"basis": own.basis, "tests": own.tests, "k_local": own.k_local, "clones": pair in self.first}
             for pair, own in self.lists.items()
         }
-        write_compared(run, self.level, self.reading, key, {"numbers": self.numbers, "lists": lists}, arrays)
+        header = {"key": key, "numbers": self.numbers, "lists": lists}
+        write_compared(run, self.level, self.reading, header, arrays)
+
+    @staticmethod
+    def is_kept(run: RunStore, level: str, reading: Reading, key: str) -> bool:
+        """Return whether a level and reading are kept, computed from what the key says, and their tables are there."""
+        header = read_compared_header(run, level, reading)
+        return header is not None and header["key"] == key and _has_tables(run, level, reading)
 
     @classmethod
-    def read(cls, run: RunStore, level: str, reading: Reading, key: str) -> "ComparedReading | None":
-        """Return what was kept; None where there is nothing, or of something else, or a table of it is gone."""
-        found = read_compared(run, level, reading, key)
-        if found is None or not _has_tables(run, level, reading):
-            return None
-        header, arrays = found
-        lists = {}
+    def read(cls, run: RunStore, level: str, reading: Reading) -> "ComparedReading":
+        """Return what is kept; what is said of every group is read when it is asked for.
+
+        Raises:
+            DamageError: the file is damaged, or gone.
+        """
+        header = read_compared_header(run, level, reading)
+        if header is None:
+            raise DamageError(
+                f"{run.path}: the comparison of {level} was kept and is gone; give the same command again"
+            )
+
+        def array(pair: Pair, name: str) -> NDArray[Any]:
+            return read_compared_array(run, level, reading, _name(pair, name))
+
+        def of_groups(pair: Pair) -> OfGroups:
+            return OfGroups(*(array(pair, name) for name in OfGroups._fields))
+
+        compared = cls(level=level, reading=reading, numbers=header["numbers"], lists={})
         for pair in run.pairs:
-            values: dict[str, Any] = {name: arrays[_name(pair, name)] for name in _ARRAYS}
-            lists[pair] = LevelList(level=level, reading=reading, **header["lists"][pair.name], **values)
-        p, first = (
-            {pair: arrays[_name(pair, name)] for pair in lists if _name(pair, name) in arrays}
-            for name in ("all_p", "all_first")
-        )
-        return cls(level=level, reading=reading, numbers=header["numbers"], lists=lists, p=p, first=first)
+            own = header["lists"][pair.name]
+            compared.lists[pair] = LevelList(
+                level=level,
+                reading=reading,
+                basis=own["basis"],
+                tests=own["tests"],
+                k_local=own["k_local"],
+                of_groups=partial(of_groups, pair),
+                **{name: array(pair, name) for name in _OF_LIST},
+            )
+            if reading == "as-is":
+                compared.p[pair] = array(pair, "all_p")
+            if own["clones"]:
+                compared.first[pair] = array(pair, "all_first")
+        return compared
 
 
 def _name(pair: Pair, array: str) -> str:

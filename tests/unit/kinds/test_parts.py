@@ -14,7 +14,7 @@ from scipy import sparse
 from gapscope.compare.outlier_scores import Basis
 from gapscope.kinds import grouping
 from gapscope.kinds.names import Labels, name_kind, read_labels
-from gapscope.kinds.nominations import LevelList, Nominations
+from gapscope.kinds.nominations import LevelList, Nominations, OfGroups
 from gapscope.kinds.profile import LevelEvidence, LevelOrder, Profile, sort_of
 from gapscope.kinds.sentences import levels_of, none_sentence
 from gapscope.settings import Reading
@@ -43,9 +43,8 @@ def level_list(
         p=p[listed],
         first=listed if first is None else first[listed],
         tests=len(p),
-        from_reference=np.zeros(len(p), np.int16),
         k_local=30,
-        outside=np.zeros(len(p), bool),
+        of_groups=lambda: OfGroups(np.zeros(len(p), np.uint8), np.zeros(len(p), bool)),
     )
 
 

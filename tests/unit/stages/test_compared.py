@@ -115,30 +115,33 @@ def test_what_is_lost_is_computed_again(run: RunStore, opened: list[tuple[str, s
 def test_a_reading_is_restored_as_it_was(run: RunStore) -> None:
     restored: list[ComparedReading] = []
     written: list[ComparedReading] = []
+    restored_groups = []
     with pytest.MonkeyPatch.context() as patch:
         real = ComparedReading.write
 
         def writes(own: ComparedReading, store: RunStore, key: str) -> None:
             real(own, store, key)
-            found = ComparedReading.read(store, own.level, own.reading, key)
-            assert found is not None
+            assert ComparedReading.is_kept(store, own.level, own.reading, key)
             written.append(own)
-            restored.append(found)
+            restored.append(ComparedReading.read(store, own.level, own.reading))
+            restored_groups.append({pair: of.of_groups() for pair, of in restored[-1].lists.items()})
 
         patch.setattr(ComparedReading, "write", writes)
         compare_again(run)
     assert len(written) == 4
-    for before, after in zip(written, restored, strict=True):
+    for before, after, of_groups in zip(written, restored, restored_groups, strict=True):
         assert after.numbers == before.numbers
         for name in ("p", "first"):
             own, again = getattr(before, name), getattr(after, name)
             assert own.keys() == again.keys()
             assert all((own[pair] == again[pair]).all() for pair in own)
         for pair in (FIRST, SECOND):
-            for name, value in vars(before.lists[pair]).items():
-                again = getattr(after.lists[pair], name)
-                assert np.array_equal(again, value)
-                assert getattr(again, "dtype", None) == getattr(value, "dtype", None)
+            was, now = before.lists[pair], after.lists[pair]
+            for name in ("level", "reading", "basis", "listed", "p", "first", "tests", "k_local"):
+                assert np.array_equal(getattr(now, name), getattr(was, name))
+            for own, again in zip(was.of_groups(), of_groups[pair], strict=True):
+                assert np.array_equal(again, own)
+                assert again.dtype == own.dtype
 
 
 def test_the_key_changes_with_whatever_a_comparison_is_computed_from(run: RunStore) -> None:
