@@ -15,9 +15,9 @@ from gapscope.device import Device
 from gapscope.errors import DamageError
 from gapscope.kinds.nominations import LevelList, Nominations, OfGroups
 from gapscope.settings import CompareSettings, Reading
-from gapscope.store.arrays import chunk_checksums, has_array
+from gapscope.store.arrays import chunk_checksums
 from gapscope.store.compared import read_compared_array, read_compared_header, write_compared
-from gapscope.store.datasets import Pair, all_pairs
+from gapscope.store.datasets import Graph, Pair, all_pairs
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import index_path
 from gapscope.store.layouts import CLUSTERS, LAYOUT
@@ -29,7 +29,6 @@ from gapscope.store.scores import scores_path
 _FORMAT = 1
 """Of what is kept; another one is computed again."""
 _FOOTER_BYTES = 2**16
-_OF_LIST = ("listed", "p", "first")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,12 +62,19 @@ class ComparedReading:
         """Keep this in the run, until the comparison is finished."""
         arrays: dict[str, NDArray[Any]] = {}
         for pair, own in self.lists.items():
-            arrays |= {_name(pair, name): getattr(own, name) for name in _OF_LIST}
-            arrays |= {_name(pair, name): values for name, values in own.of_groups()._asdict().items()}
+            of_list = {"listed": own.listed, "p": own.p, **own.of_groups()._asdict()}
+            if own.first is not own.listed:
+                of_list["first"] = own.first
+            arrays |= {_name(pair, name): values for name, values in of_list.items()}
         for name, of_pairs in (("all_p", self.p), ("all_first", self.first)):
             arrays |= {_name(pair, name): own for pair, own in of_pairs.items()}
         lists = {
-            pair.name: {"basis": own.basis, "tests": own.tests, "k_local": own.k_local, "clones": pair in self.first}
+            pair.name: {
+                "basis": own.basis,
+                "tests": own.tests,
+                "k_local": own.k_local,
+                "clones": own.first is not own.listed,
+            }
             for pair, own in self.lists.items()
         }
         header = {"key": key, "numbers": self.numbers, "lists": lists}
@@ -101,20 +107,22 @@ class ComparedReading:
 
         compared = cls(level=level, reading=reading, numbers=header["numbers"], lists={})
         for pair in run.pairs:
-            own = header["lists"][pair.name]
+            own, listed = header["lists"][pair.name], array(pair, "listed")
             compared.lists[pair] = LevelList(
                 level=level,
                 reading=reading,
                 basis=own["basis"],
+                listed=listed,
+                p=array(pair, "p"),
+                first=array(pair, "first") if own["clones"] else listed,
                 tests=own["tests"],
                 k_local=own["k_local"],
                 of_groups=partial(of_groups, pair),
-                **{name: array(pair, name) for name in _OF_LIST},
             )
             if reading == "as-is":
                 compared.p[pair] = array(pair, "all_p")
-            if own["clones"]:
-                compared.first[pair] = array(pair, "all_first")
+                if own["clones"]:
+                    compared.first[pair] = array(pair, "all_first")
         return compared
 
 
@@ -150,13 +158,12 @@ def comparison_key(run: RunStore, settings: CompareSettings, groups: Mapping[str
 
 
 def _arrays_of(run: RunStore, level: str) -> list[str]:
-    neighbors = [
-        path
-        for pair in all_pairs(list(run.record.datasets))
-        for graph in ("images", "groups", "style-aside")
-        for path in neighbor_arrays(level, pair, graph)
-    ]
-    return [path for path in (f"{LAYOUT}/{level}", f"{CLUSTERS}/{level}", *neighbors) if has_array(run, path)]
+    every_pair = all_pairs(list(run.record.datasets))
+    graphs: list[tuple[Pair, Graph]] = [(pair, "images") for pair in every_pair]
+    graphs += [(pair, "groups") for pair in every_pair if pair.name in run.record.grouped_pairs]
+    graphs += [(pair, "style-aside") for pair in run.record.style_aside_pairs]
+    neighbors = [path for pair, graph in graphs for path in neighbor_arrays(level, pair, graph)]
+    return [f"{LAYOUT}/{level}", f"{CLUSTERS}/{level}", *neighbors]
 
 
 def _end_of_index(run: RunStore, dataset: str) -> bytes:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import zarr
 
+from gapscope.store.compared import remove_compared
 from gapscope.store.datasets import Pair
 from gapscope.store.gaps import remove_gaps
 from gapscope.store.given import remove_given
@@ -101,6 +102,7 @@ def _remove_previous(run: RunStore, level: str, name: str) -> None:
 
 
 def _remove_comparison(run: RunStore) -> None:
+    remove_compared(run)
     remove_tree(run.path / "manifests")
     remove_tree(run.path / "scores")
     remove_gaps(run.path)

@@ -1,5 +1,6 @@
 """A comparison that was stopped goes on with the reading at which it was, and takes nothing that is stale."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,8 +30,8 @@ class _StoppedError(Exception):
     pass
 
 
-@pytest.fixture(params=[False, True], ids=["images", "clips with copies"])
-def run(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
+@pytest.fixture(scope="module", params=[False, True], ids=["images", "clips with copies"])
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(3)
     sizes = {"real": 90, "synthetic": 60}
     vectors = {name: {level: random.normal(size=(size, 6)) for level in LEVELS} for name, size in sizes.items()}
@@ -39,7 +40,14 @@ def run(request: pytest.FixtureRequest, tmp_path: Path) -> RunStore:
         vectors["real"][level][20:23] = vectors["real"][level][20]
     clips = {name: [number // 3 for number in range(size)] for name, size in sizes.items()}
     group = {name: [f"{name}-{clip}" for clip in own] for name, own in clips.items()} if request.param else None
-    compare_vectors(tmp_path / "run", vectors, group=group, broken={"synthetic": 2})
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    compare_vectors(folder, vectors, group=group, broken={"synthetic": 2})
+    return folder
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> RunStore:
+    shutil.copytree(finished, tmp_path / "run")
     return open_store(tmp_path / "run")
 
 
@@ -148,7 +156,6 @@ def test_the_key_changes_with_whatever_a_comparison_is_computed_from(run: RunSto
     groups, settings = read_all_groups(run), run.record.config.compare
 
     def key(**changed: Any) -> str:
-        # Opened anew: an array is read once in a session.
         given: dict[str, Any] = {"settings": settings, "groups": groups, "device": Cpu()} | changed
         return comparison_key(open_store(run.path), given["settings"], given["groups"], given["device"])
 
