@@ -26,7 +26,11 @@ _ROWS_PER_CHUNK = 2**18
 _RANGE_BYTES = 8 * 2**20
 """Bytes of an archive that are read at a time."""
 _ONE_FILE_EACH, _IN_ARCHIVES = "images, one file each", "or images in tar archives, in ranges of 8 MiB"
-_ONE_PROCESS = {"listing": ("listing real", "listing synthetic"), "comparison": ("outliers",), "kinds": ("kinds", "manifests")}
+_ONE_PROCESS = {
+    "listing": ("listing real", "listing synthetic"),
+    "comparison": ("outliers",),
+    "kinds": ("kinds", "manifests"),
+}
 """Stages of the process of the command, and the pieces of work that were measured."""
 
 
