@@ -18,10 +18,12 @@ def map_ahead(
 ) -> Iterator[_Result]:
     """Yield what a function returns for each item, in order; threads work on the next few items meanwhile.
 
-    Unlike with `Executor.map`, no more results wait than there are threads.
+    Unlike with `Executor.map`, no more results wait than there are threads. The first item is worked on alone, in the
+    thread that asks: what it opens, such as the arrays of a run, the others find open. In another thread an object
+    store would be connected to anew.
 
     Args:
-        function: is called from several threads at a time.
+        function: is called from several threads at a time, after the first call.
         items: are taken one by one.
         threads: how many there are.
 
@@ -29,6 +31,10 @@ def map_ahead(
         >>> list(map_ahead(len, ["a", "bcd", "ef"]))
         [1, 3, 2]
     """
+    items = iter(items)
+    for item in items:
+        yield function(item)
+        break
     pool = ThreadPoolExecutor(threads)
     try:
         under_way: deque[Future[_Result]] = deque()

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
+from s3_sessions import close_s3_sessions
 
 from gapscope.errors import SourceError
 from gapscope.sources import Entry, Source, files, open_source
@@ -40,7 +41,7 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         fsspec.filesystem("s3").mkdir("bucket")
         yield "s3://bucket"
-        fsspec.filesystem("s3").clear_instance_cache()
+        close_s3_sessions()
     server.stop()
 
 

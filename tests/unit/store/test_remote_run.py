@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from embed_only import LEVELS, list_and_embed, read_run_arrays
 from PIL import Image
+from s3_sessions import close_s3_sessions
 from typer.testing import CliRunner
-from zarr.core.sync import sync
 
 import gapscope
 from gapscope.progress import Silent
@@ -73,11 +73,7 @@ def s3() -> Iterator[Server]:
         fsspec.filesystem("s3").clear_instance_cache()
         fsspec.filesystem("s3").makedirs("bucket", exist_ok=True)
         yield server
-        for fs in list(fsspec.get_filesystem_class("s3")._cache.values()):
-            # Nobody closes those that Zarr uses before the process ends, and here that would be a warning.
-            if fs.asynchronous and fs._s3 is not None:
-                sync(fs._s3creator.__aexit__(None, None, None))
-        fsspec.filesystem("s3").clear_instance_cache()
+        close_s3_sessions()
     server.released.set()
     serving.shutdown()
     thread.join()
