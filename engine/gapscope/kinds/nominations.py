@@ -40,8 +40,8 @@ class LevelList:
         first: (l,) number of the first of the clones that each belongs to.
         tests: m.
         k_local: how many nearest were counted.
-        of_groups: returns what is said of every group. It may read that from the run: there are as many lists as levels
-            and readings, and together they would take the more memory the more there are.
+        of_groups: returns what is said of every group. It may read that from the run, which saves memory: every level
+            and reading has such arrays.
     """
 
     level: str

@@ -93,7 +93,7 @@ def compare_datasets(
             own = metadata[pair.query]
             write_across_levels(run.path, pair, across.tables(own, settings.max_outliers), own.schema)
     listed_across = {pair.name: across.counts() for pair, across in across_levels.items()}
-    # What is known of every image goes as soon as it is written: it is most of the memory that a run needs.
+    # It has numbers for every image, and nothing needs them any more.
     across_levels.clear()
     of_images = read_image_classes(run, groups)
     _write_classes(run, groups, of_images, levels, progress)

@@ -67,8 +67,8 @@ def compare_level(
 ) -> LevelMetrics:
     """Write a level's manifests and tables of scores, and return its numbers.
 
-    The numbers as it is are always computed; its tables are written where that reading lists. A reading that is
-    finished is kept in the run, and read where it was finished before.
+    The numbers as it is are always computed; its tables are written where that reading lists. A finished reading is
+    kept in the run, so that a stopped comparison does not compute it again.
 
     Args:
         run: the run.
@@ -79,8 +79,8 @@ def compare_level(
         device: where the distances of whole datasets are computed.
         few: pairs with too few groups to be sure of any, which get a ranking.
         finer: the numbers of all finer levels.
-        key: what all of it is computed from.
-        tell: is told what each reading says.
+        key: of the comparison; see `gapscope.stages.compared.comparison_key`.
+        tell: is called with what each reading says.
         task: is told of every pair that is done.
     """
     found: dict[Reading, Any] = {}
@@ -88,7 +88,7 @@ def compare_level(
         if ComparedReading.is_kept(run, name, reading, key):
             task.advance(len(run.pairs))
         else:
-            # What one reading holds of every image goes before the next is opened.
+            # What one reading holds of every image is freed before the next is opened.
             level = _Level.open(run, name, groups, settings, reading)
             if reading == "as-is":
                 _compare_as_is(level, metadata, device, few, task).write(run, key)

@@ -1,4 +1,4 @@
-"""What a comparison has finished, a reading of a level at a time, so that a run that was stopped goes on from there."""
+"""What a comparison has finished, a reading of a level at a time, so that a stopped run continues from there."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from gapscope.errors import DamageError
 from gapscope.kinds.nominations import LevelList, Nominations, OfGroups
 from gapscope.settings import CompareSettings, Reading
 from gapscope.store.arrays import chunk_checksums
-from gapscope.store.compared import read_compared_array, read_compared_header, write_compared
+from gapscope.store.compared import open_compared, write_compared
 from gapscope.store.datasets import Graph, Pair, all_pairs
 from gapscope.store.groups import ImageGroups
 from gapscope.store.index import index_path
@@ -40,8 +40,8 @@ class ComparedReading:
         reading: as it is, or style aside.
         numbers: of the pairs, by name, as metrics.json has them; as it is, of the clusters as well.
         lists: what is listed.
-        p: (m,) p-values of all groups; as it is alone.
-        first: (m,) numbers of the groups' first clones, of pairs that have any; as it is alone.
+        p: only as it is: (m,) p-values of all groups.
+        first: only as it is, of pairs with clones: (m,) numbers of the groups' first clones.
     """
 
     level: str
@@ -83,46 +83,45 @@ class ComparedReading:
     @staticmethod
     def is_kept(run: RunStore, level: str, reading: Reading, key: str) -> bool:
         """Return whether a level and reading are kept, computed from what the key says, and their tables are there."""
-        header = read_compared_header(run, level, reading)
-        return header is not None and header["key"] == key and _has_tables(run, level, reading)
+        try:
+            with open_compared(run, level, reading) as (header, _):
+                fits = bool(header["key"] == key)
+        except (FileNotFoundError, DamageError):
+            return False
+        return fits and _has_tables(run, level, reading)
 
     @classmethod
     def read(cls, run: RunStore, level: str, reading: Reading) -> "ComparedReading":
         """Return what is kept; what is said of every group is read when it is asked for.
 
         Raises:
-            DamageError: the file is damaged, or gone.
+            FileNotFoundError: nothing is kept of this level and reading.
+            DamageError: the file is damaged.
         """
-        header = read_compared_header(run, level, reading)
-        if header is None:
-            raise DamageError(
-                f"{run.path}: the comparison of {level} was kept and is gone; give the same command again"
-            )
-
-        def array(pair: Pair, name: str) -> NDArray[Any]:
-            return read_compared_array(run, level, reading, _name(pair, name))
 
         def of_groups(pair: Pair) -> OfGroups:
-            return OfGroups(*(array(pair, name) for name in OfGroups._fields))
+            with open_compared(run, level, reading) as (_, arrays):
+                return OfGroups(*(arrays[_name(pair, name)] for name in OfGroups._fields))
 
-        compared = cls(level=level, reading=reading, numbers=header["numbers"], lists={})
-        for pair in run.pairs:
-            own, listed = header["lists"][pair.name], array(pair, "listed")
-            compared.lists[pair] = LevelList(
-                level=level,
-                reading=reading,
-                basis=own["basis"],
-                listed=listed,
-                p=array(pair, "p"),
-                first=array(pair, "first") if own["clones"] else listed,
-                tests=own["tests"],
-                k_local=own["k_local"],
-                of_groups=partial(of_groups, pair),
-            )
-            if reading == "as-is":
-                compared.p[pair] = array(pair, "all_p")
-                if own["clones"]:
-                    compared.first[pair] = array(pair, "all_first")
+        with open_compared(run, level, reading) as (header, arrays):
+            compared = cls(level=level, reading=reading, numbers=header["numbers"], lists={})
+            for pair in run.pairs:
+                own, listed = header["lists"][pair.name], arrays[_name(pair, "listed")]
+                compared.lists[pair] = LevelList(
+                    level=level,
+                    reading=reading,
+                    basis=own["basis"],
+                    listed=listed,
+                    p=arrays[_name(pair, "p")],
+                    first=arrays[_name(pair, "first")] if own["clones"] else listed,
+                    tests=own["tests"],
+                    k_local=own["k_local"],
+                    of_groups=partial(of_groups, pair),
+                )
+                if reading == "as-is":
+                    compared.p[pair] = arrays[_name(pair, "all_p")]
+                    if own["clones"]:
+                        compared.first[pair] = arrays[_name(pair, "all_first")]
         return compared
 
 
@@ -140,7 +139,7 @@ def _has_tables(run: RunStore, level: str, reading: Reading) -> bool:
 def comparison_key(run: RunStore, settings: CompareSettings, groups: Mapping[str, ImageGroups], device: Device) -> str:
     """Return a hash of all that a comparison is computed from: settings, groups, neighbors, maps and indexes.
 
-    Of arrays it takes the checksums of their chunks, and of an index the end, where its own are.
+    It reads the checksums of the arrays' chunks, and the end of each index, where Parquet describes its columns.
     """
     digest = hashlib.sha256()
     told = (_FORMAT, version("gapscope"), settings, run.record.config, run.levels, run.record.style_scaler, device.name)

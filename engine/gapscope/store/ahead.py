@@ -18,9 +18,9 @@ def map_ahead(
 ) -> Iterator[_Result]:
     """Yield what a function returns for each item, in order; threads work on the next few items meanwhile.
 
-    Unlike with `Executor.map`, no more results wait than there are threads. The first item is worked on alone, in the
-    thread that asks: what it opens, such as the arrays of a run, the others find open. In another thread an object
-    store would be connected to anew.
+    Unlike `Executor.map`, it lets no more results wait than there are threads. The calling thread works on the first
+    item, before any other begins: so the arrays of a run are opened once, and not once per thread, each of which would
+    connect to an object store again.
 
     Args:
         function: is called from several threads at a time, after the first call.

@@ -23,7 +23,7 @@ CHUNK_ROWS = 65536
 _CRC_BYTES = 4
 _REQUESTS = 16
 _WORTH_THREADS = 3
-"""Chunks."""
+"""Threads read an array from so many chunks on."""
 
 
 def row_slices(count: int) -> Iterator[slice]:
@@ -146,9 +146,9 @@ def _take_from_chunk(array: "zarr.Array[Any]", rows: NDArray[np.int64]) -> NDArr
 
 
 def chunk_checksums(run: RunStore, path: str) -> bytes:
-    """Return the CRC-32C of each chunk of an array, four bytes each, which change with whatever is in it.
+    """Return the CRC-32C of each chunk of an array, four bytes each: they change with the content.
 
-    They stand at the chunks' ends, so that little is read. Of a chunk that is not there they are missing.
+    A chunk ends with its checksum, so little is read. A chunk that is missing adds nothing.
     """
     array = run.array(path)
     store, folder = array.store, array.path

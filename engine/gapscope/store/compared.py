@@ -1,7 +1,8 @@
-"""compared/: what a comparison has finished, a reading of a level at a time, until all of it is."""
+"""compared/: what a comparison has finished, a reading of a level at a time, until all of it is finished."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from zipfile import BadZipFile
 
@@ -16,7 +17,6 @@ from gapscope.store.shuffle import write_arrays
 
 NAME = "compared"
 _HEADER = "header"
-_DAMAGED = (BadZipFile, EOFError, KeyError, ValueError)
 
 
 def _path(run: RunStore, level: str, reading: Reading) -> Location:
@@ -33,40 +33,30 @@ def write_compared(
         level: the level's name.
         reading: as it is, or style aside.
         header: what JSON can hold.
-        arrays: named.
+        arrays: by name.
     """
     text = np.frombuffer(json.dumps(header).encode(), np.uint8)
     write_arrays(_path(run, level, reading), **{_HEADER: text}, **arrays)
 
 
-def read_compared_header(run: RunStore, level: str, reading: Reading) -> dict[str, Any] | None:
-    """Return the header of a level and reading; None where there is none, or it is damaged."""
-    try:
-        header: dict[str, Any] = json.loads(_read(run, level, reading, _HEADER).tobytes())
-    except (FileNotFoundError, *_DAMAGED):
-        return None
-    return header
-
-
-def read_compared_array(run: RunStore, level: str, reading: Reading, name: str) -> NDArray[Any]:
-    """Return one of the arrays of a level and reading.
+@contextmanager
+def open_compared(
+    run: RunStore, level: str, reading: Reading
+) -> Iterator[tuple[dict[str, Any], Mapping[str, NDArray[Any]]]]:
+    """Yield the header of a level and reading, and its arrays by name, each of which is read when it is asked for.
 
     Raises:
-        DamageError: the file is damaged, or gone.
+        FileNotFoundError: nothing is kept of this level and reading.
+        DamageError: the file is damaged.
     """
+    path = _path(run, level, reading)
     try:
-        return _read(run, level, reading, name)
-    except (FileNotFoundError, *_DAMAGED) as error:
-        path = _path(run, level, reading)
+        with path.open("rb") as file, np.load(file) as arrays:
+            yield json.loads(arrays[_HEADER].tobytes()), arrays
+    except (BadZipFile, EOFError, KeyError, ValueError) as error:
         raise DamageError(f"{path} is damaged: remove it, and give the same command again") from error
 
 
-def _read(run: RunStore, level: str, reading: Reading, name: str) -> NDArray[Any]:
-    with _path(run, level, reading).open("rb") as file, np.load(file) as arrays:
-        values: NDArray[Any] = arrays[name]
-    return values
-
-
 def remove_compared(run: RunStore) -> None:
-    """Remove all of it: the comparison is finished."""
+    """Remove all that is kept: the comparison is finished, or has to begin anew."""
     remove_tree(run.path / NAME)
