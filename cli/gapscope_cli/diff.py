@@ -30,9 +30,15 @@ def diff(
     """
     with reported_errors(reading=f"{before} or {after}"):
         from gapscope import open_run
-        from gapscope.diff import describe_left_out, diff_runs, level_verdicts
-        from gapscope.diff_classes import describe_classes, diff_classes
-        from gapscope.diff_kinds import describe_kinds, diff_kinds
+        from gapscope.diff import (
+            describe_classes,
+            describe_kinds,
+            describe_left_out,
+            diff_classes,
+            diff_kinds,
+            diff_runs,
+            level_verdicts,
+        )
 
         runs = open_run(before), open_run(after)
         kinds = diff_kinds(*runs)

@@ -22,8 +22,7 @@ from gapscope.errors import (
 
 if TYPE_CHECKING:
     from gapscope.config_file import read_config
-    from gapscope.diff import diff_runs
-    from gapscope.diff_kinds import diff_kinds
+    from gapscope.diff import diff_kinds, diff_runs
     from gapscope.pyramid.model import Model
     from gapscope.pyramid.models import MODELS
     from gapscope.run import Run, open_run
@@ -61,7 +60,7 @@ _LAZY = {
     "Model": "gapscope.pyramid.model",
     "Run": "gapscope.run",
     "compare": "gapscope.stages.pipeline",
-    "diff_kinds": "gapscope.diff_kinds",
+    "diff_kinds": "gapscope.diff",
     "diff_runs": "gapscope.diff",
     "open_run": "gapscope.run",
     "read_config": "gapscope.config_file",
@@ -100,7 +99,7 @@ def dask_setup(worker: object) -> None:
 class _Package(ModuleType):
     """Keeps modules from hiding functions.
 
-    `compare`, `diff_kinds` and `verify` are functions of this package and modules in it; importing such a module would
+    `compare` and `verify` are functions of this package and modules in it; importing such a module would
     set the package's attribute to the module.
     """
 

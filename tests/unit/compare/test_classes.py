@@ -14,7 +14,7 @@ from vector_run import compare_vectors
 import gapscope
 from gapscope.compare.classes.image_classes import read_image_classes
 from gapscope.compare.classes.noise import ClassGraph, beyond_noise
-from gapscope.diff_classes import describe_classes, diff_classes
+from gapscope.diff.classes import describe_classes, diff_classes
 from gapscope.errors import OptionError
 from gapscope.run import Run
 from gapscope.sources import Entry

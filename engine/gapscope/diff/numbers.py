@@ -1,28 +1,25 @@
 """Has a gap closed from one run to another? Level by level, and only what is beyond the error bars of all numbers."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import pandas as pd
 
 from gapscope.compare.interval import Interval
 from gapscope.compare.registry import METRICS, Metric
-from gapscope.errors import RunError
+from gapscope.diff.chance import SURE, change_p, holm
+from gapscope.diff.comparable import alike_style_aside, check_comparable
 from gapscope.run import Run
 from gapscope.store.datasets import Pair
-from gapscope.store.metrics import Measure, PairMetrics, StyleAsideMetrics
+from gapscope.store.metrics import Measure, PairMetrics
 
 SMALLER, LARGER, SAME = "smaller", "larger", "no change"
 NUMBERS = (METRICS["share_outside"], METRICS["kid"])
 """The numbers that are compared: those that do not grow or shrink with the number of images."""
 AS_IS, STYLE_ASIDE = "as-is", "style-aside"
-SURE = 0.05
-"""How likely any verdict of a diff is at most where nothing changed."""
 
 _BOTH_WAYS = "kid"
 """The number that is the same for a pair and the pair reversed."""
-_NORMAL_95 = 1.96
 
 
 class Change(NamedTuple):
@@ -71,20 +68,48 @@ def diff_runs(before: Run, after: Run) -> pd.DataFrame:
     pairs = [pair for pair in before.pairs if pair in after.pairs]
     changes: list[Change] = []
     for level in (level for level in before.levels if level in after.levels):
-        remeasured = _remeasure(before, after, level, pairs)
+        as_is = [as_is_intervals(run, level, pairs, before) for run in (before, after)]
         for pair in pairs:
-            as_is = [_intervals(run.metrics["levels"][level]["pairs"][pair.name]) for run in (before, after)]
-            as_is[1] = remeasured.get(pair, as_is[1])
-            aside = [_intervals(_style_aside(run, level, pair)) for run in (before, after)]
-            if not _alike_style_aside(before, after, level, pair):
-                aside = [{}, {}]
-            for reading, (first, second) in ((AS_IS, as_is), (STYLE_ASIDE, aside)):
+            alike = alike_style_aside(before, after, level, pair)
+            aside = [style_aside_intervals(run, level, pair) if alike else {} for run in (before, after)]
+            of_pair = [intervals[pair] for intervals in as_is]
+            for reading, (first, second) in ((AS_IS, of_pair), (STYLE_ASIDE, aside)):
                 changes += [
                     Change(level, *pair, reading, number.name, first[number.name], second[number.name])
                     for number in NUMBERS
                     if number.name in first and number.name in second
                 ]
     return judge(changes)
+
+
+def as_is_intervals(run: Run, level: str, pairs: Sequence[Pair], first: Run) -> dict[Pair, dict[str, Interval]]:
+    """Return the numbers of `NUMBERS` that a level has as it is, by the scaler and k of another run.
+
+    Where these are the run's own, they are those of metrics.json; else they are measured once more.
+
+    Args:
+        run: the run.
+        level: that both runs have.
+        pairs: of the run's datasets.
+        first: the run whose scaler and k are taken.
+
+    Returns:
+        By pair and number; a number without an interval is left out.
+    """
+    numbers = {pair: _intervals(run.metrics["levels"][level]["pairs"][pair.name]) for pair in pairs}
+    scaler, k = first.record.scaler[level], first.record.config.compare.k
+    if (run.record.scaler[level], run.record.config.compare.k) == (scaler, k):
+        return numbers
+    # Not at the top: torch takes a second, and runs of the same datasets do without.
+    from gapscope.compare.remeasure import remeasure
+
+    in_order = [pair for pair in run.pairs if pair in pairs]
+    return numbers | remeasure(run.store, level, in_order, scaler, k)
+
+
+def style_aside_intervals(run: Run, level: str, pair: Pair) -> dict[str, Interval]:
+    """Return the numbers of `NUMBERS` that a level and pair have style aside, by the run's own scalers."""
+    return _intervals(run.metrics["levels"][level]["style_aside"].get(pair.name))
 
 
 def judge(changes: Sequence[Change]) -> pd.DataFrame:
@@ -112,36 +137,6 @@ def judge(changes: Sequence[Change]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["level", "query", "reference", "reading", "number", *ends, "p", "verdict"])
 
 
-def change_p(before: Interval, after: Interval) -> float:
-    """Return the two-sided p-value of a difference that is normal, with the standard errors of `judge`.
-
-    Example:
-        >>> round(change_p((0.5, 0.4, 0.6), (0.3, 0.2, 0.4)), 4)
-        0.0056
-    """
-    if after[0] == before[0]:
-        return 1.0
-    smaller = after[0] < before[0]
-    widths = (before[0] - before[1], after[2] - after[0]) if smaller else (before[2] - before[0], after[0] - after[1])
-    error = math.hypot(*widths) / _NORMAL_95
-    return math.erfc(abs(after[0] - before[0]) / error / math.sqrt(2)) if error else 0.0
-
-
-def holm(p: Mapping[Any, float]) -> dict[Any, float]:
-    """Return p-values by the same keys, corrected for their number (Holm 1979).
-
-    Example:
-        >>> holm({"a": 0.01, "b": 0.5, "c": 0.02})
-        {'a': 0.03, 'c': 0.04, 'b': 0.5}
-    """
-    corrected: dict[Any, float] = {}
-    largest = 0.0
-    for number, key in enumerate(sorted(p, key=lambda key: p[key])):
-        largest = max(largest, min(1.0, (len(p) - number) * p[key]))
-        corrected[key] = largest
-    return corrected
-
-
 def level_verdicts(changes: pd.DataFrame) -> pd.DataFrame:
     """Return a row per level, ordered pair and reading, with what its numbers say together.
 
@@ -157,45 +152,6 @@ def level_verdicts(changes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "verdict"])
 
 
-def check_comparable(before: Run, after: Run) -> None:
-    """Check that two runs embed alike, and compare two datasets of the same names.
-
-    Raises:
-        RunError: they do not.
-    """
-    if not {*before.pairs} & {*after.pairs}:
-        raise RunError(
-            f"{before.path} compares {', '.join(before.datasets)} and {after.path} {', '.join(after.datasets)}: "
-            "a dataset must have the same name in both runs"
-        )
-    if not {*before.levels} & {*after.levels}:
-        raise RunError(f"{before.path} and {after.path} have no level in common")
-    first, second = (run.record.config.embed for run in (before, after))
-    for name in ("model", "size", "fit", "pool"):
-        if getattr(first, name) != getattr(second, name):
-            raise RunError(
-                f"{before.path} embeds with {name} {getattr(first, name)}, {after.path} with {getattr(second, name)}: "
-                "compare like with like"
-            )
-    if before.record.model.weights_sha256 != after.record.model.weights_sha256:
-        raise RunError(f"{before.path} and {after.path} embed with different weights: compare like with like")
-    metrics = [run.record.config.neighbors.metric for run in (before, after)]
-    if metrics[0] != metrics[1]:
-        raise RunError(
-            f"{before.path} measures {metrics[0]} distances, {after.path} {metrics[1]}: compare like with like"
-        )
-
-
-def describe_left_out(before: Run, after: Run) -> str | None:
-    """Return which datasets only one of the two runs has, and that they are left out; None for none."""
-    parts = [
-        f"{', '.join(names)} (only in {run.path})"
-        for run, other in ((before, after), (after, before))
-        if (names := [name for name in run.datasets if name not in other.datasets])
-    ]
-    return f"left out: {' and '.join(parts)}" if parts else None
-
-
 def _direction(number: str, verdict: str) -> str:
     better = {"lower": SMALLER, "higher": LARGER}.get(METRICS[number].better)
     return "closing" if verdict == better else "widening"
@@ -205,33 +161,6 @@ def _tested(change: Change) -> tuple[Any, ...]:
     """Return what is equal for two changes that are one."""
     pair = change.query, change.reference
     return change.level, change.reading, change.number, tuple(sorted(pair)) if change.number == _BOTH_WAYS else pair
-
-
-def _remeasure(before: Run, after: Run, level: str, pairs: Sequence[Pair]) -> dict[Pair, dict[str, Interval]]:
-    """Return the later run's numbers by the earlier one's scaler and k; nothing where it has them itself."""
-    scaler, k = before.record.scaler[level], before.record.config.compare.k
-    if (after.record.scaler[level], after.record.config.compare.k) == (scaler, k):
-        return {}
-    # Not at the top: torch takes a second, and runs of the same datasets do without.
-    from gapscope.compare.remeasure import remeasure
-
-    in_order = [pair for pair in after.pairs if pair in pairs]
-    return remeasure(after.store, level, in_order, scaler, k)
-
-
-def _alike_style_aside(before: Run, after: Run, level: str, pair: Pair) -> bool:
-    """Return whether numbers style aside can be compared: by the same k, and by scalers that were trimmed alike."""
-    numbers = [_style_aside(run, level, pair) for run in (before, after)]
-    if numbers[0] is None or numbers[1] is None:
-        return False
-    same_k = before.record.config.compare.k == after.record.config.compare.k
-    any_trimmed = numbers[0]["trimmed"] or numbers[1]["trimmed"]
-    same_others = set(before.datasets) == set(after.datasets)
-    return same_k and numbers[0]["trimmed"] == numbers[1]["trimmed"] and (same_others or not any_trimmed)
-
-
-def _style_aside(run: Run, level: str, pair: Pair) -> StyleAsideMetrics | None:
-    return run.metrics["levels"][level]["style_aside"].get(pair.name)
 
 
 def _intervals(metrics: PairMetrics | None) -> dict[str, Interval]:

@@ -13,7 +13,8 @@ from vector_run import compare_vectors
 
 from gapscope.compare.interval import Interval
 from gapscope.compare.remeasure import Sample, kernel_interval, nearest_groups, remeasure, share_interval
-from gapscope.diff import SAME, SURE, Change, diff_runs, holm, judge, level_verdicts
+from gapscope.diff.chance import SURE, holm
+from gapscope.diff.numbers import SAME, Change, diff_runs, judge, level_verdicts
 from gapscope.neighbors.embedding_view import EmbeddingView
 from gapscope.neighbors.scaler import fit_scaler
 from gapscope.run import Run

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from gapscope.compare.registry import format_share
-from gapscope.diff import STYLE_ASIDE, SURE, change_p, check_comparable, holm
+from gapscope.diff.chance import SURE, change_p, holm
+from gapscope.diff.comparable import check_comparable
+from gapscope.diff.numbers import STYLE_ASIDE
 from gapscope.run import Run
 from gapscope.store.datasets import Pair
 

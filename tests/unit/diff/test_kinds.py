@@ -13,7 +13,7 @@ from vector_run import compare_vectors
 
 import gapscope
 from gapscope import Run, diff_kinds
-from gapscope.diff_kinds import COLUMNS, describe_kinds
+from gapscope.diff.kinds import COLUMNS, describe_kinds
 from gapscope.store.gaps import members_path
 from gapscope.store.index import index_path
 from gapscope.store.location import readable

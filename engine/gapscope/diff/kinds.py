@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from scipy.stats import fisher_exact
 
-from gapscope.diff import SURE, check_comparable, holm
+from gapscope.diff.chance import SURE, holm
+from gapscope.diff.comparable import check_comparable
 from gapscope.run import Run
 from gapscope.store.gaps import Gap, read_members
 from gapscope.store.index import read_index, read_uris
