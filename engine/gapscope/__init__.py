@@ -23,6 +23,7 @@ from gapscope.errors import (
 if TYPE_CHECKING:
     from gapscope.config_file import read_config
     from gapscope.diff import diff_kinds, diff_runs
+    from gapscope.gate import gate
     from gapscope.pyramid.model import Model
     from gapscope.pyramid.models import MODELS
     from gapscope.run import Run, open_run
@@ -48,6 +49,7 @@ __all__ = [
     "compare",
     "diff_kinds",
     "diff_runs",
+    "gate",
     "open_run",
     "read_config",
     "resume",
@@ -62,6 +64,7 @@ _LAZY = {
     "compare": "gapscope.stages.pipeline",
     "diff_kinds": "gapscope.diff",
     "diff_runs": "gapscope.diff",
+    "gate": "gapscope.gate",
     "open_run": "gapscope.run",
     "read_config": "gapscope.config_file",
     "resume": "gapscope.stages.again",
@@ -99,7 +102,7 @@ def dask_setup(worker: object) -> None:
 class _Package(ModuleType):
     """Keeps modules from hiding functions.
 
-    `compare` and `verify` are functions of this package and modules in it; importing such a module would
+    `compare`, `gate` and `verify` are functions of this package and modules in it; importing such a module would
     set the package's attribute to the module.
     """
 

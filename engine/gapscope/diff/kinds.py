@@ -110,10 +110,16 @@ def describe_kinds(kinds: pd.DataFrame) -> list[str]:
     ]
     several = len({*kinds["query"], *kinds["reference"]}) > 2
     changed = kinds[kinds["verdict"] != AS_BEFORE].to_dict("records")
-    return [f"kinds: {', '.join(said)}", *(f"  {_describe(kind, several=several)}" for kind in changed)]
+    return [f"kinds: {', '.join(said)}", *(f"  {describe_kind_change(kind, several=several)}" for kind in changed)]
 
 
-def _describe(kind: Mapping[Hashable, Any], *, several: bool) -> str:
+def describe_kind_change(kind: Mapping[Hashable, Any], *, several: bool = False) -> str:
+    """Return what became of a kind as a line.
+
+    Args:
+        kind: a row of `diff_kinds`.
+        several: whether to name the reference.
+    """
     name = f"looks like {kind['name']}" if kind["name_source"] == _NETWORK else kind["name"] or "no name"
     ids, groups, share = (
         " -> ".join(written(kind[column]) for column in columns if kind[column])

@@ -152,6 +152,16 @@ def level_verdicts(changes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[*columns, "verdict"])
 
 
+def widens(number: str, verdict: str) -> bool:
+    """Return whether a change of a number, `smaller` or `larger`, means a wider gap.
+
+    Example:
+        >>> widens("share_outside", "larger"), widens("share_outside", "no change")
+        (True, False)
+    """
+    return verdict != SAME and _direction(number, verdict) == "widening"
+
+
 def _direction(number: str, verdict: str) -> str:
     better = {"lower": SMALLER, "higher": LARGER}.get(METRICS[number].better)
     return "closing" if verdict == better else "widening"

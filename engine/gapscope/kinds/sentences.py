@@ -147,7 +147,7 @@ def none_sentence(smallest: int | None, levels: Iterable[tuple[float, Basis | No
         >>> none_sentence(6, [(0.97, "ranking")])
         'Nothing can be told beneath the look that remains: this says nothing of what may be missing.'
     """
-    if all(share > SATURATED and basis in (None, "ranking") for share, basis in levels):
+    if _is_hidden(levels):
         return "Nothing can be told beneath the look that remains: this says nothing of what may be missing."
     if smallest is None:
         return "No kind of image stands out, and there are too few images for any to: this says nothing of small gaps."
@@ -155,16 +155,31 @@ def none_sentence(smallest: int | None, levels: Iterable[tuple[float, Basis | No
     return f"No kind of image stands out. A gap of {smallest:,} {images} or more of one kind would have been listed."
 
 
+def nothing_can_be_told(metrics: Metrics, pair: str) -> bool:
+    """Return whether an ordered pair without kinds may lack something all the same, since its look hides the content.
+
+    Args:
+        metrics: of the run.
+        pair: the pair's name.
+    """
+    return _is_hidden(_shares_and_bases(metrics, pair))
+
+
+def _is_hidden(levels: Iterable[tuple[float, Basis | None]]) -> bool:
+    return all(share > SATURATED and basis in (None, "ranking") for share, basis in levels)
+
+
+def _shares_and_bases(metrics: Metrics, pair: str) -> list[tuple[float, Basis | None]]:
+    """Return per level the share that is listed as it is, and what the list style aside rests on."""
+    return [
+        (own["pairs"][pair]["outlier_share"], own["style_aside"][pair]["basis"] if own["style_aside"] else None)
+        for own in metrics["levels"].values()
+    ]
+
+
 def none_sentences(metrics: Metrics) -> dict[str, str]:
     """Return `none_sentence` of every ordered pair, by its name."""
-    by_level = metrics["levels"].values()
     return {
-        name: none_sentence(
-            limit["smallest_gap"],
-            [
-                (own["pairs"][name]["outlier_share"], own["style_aside"][name]["basis"] if own["style_aside"] else None)
-                for own in by_level
-            ],
-        )
+        name: none_sentence(limit["smallest_gap"], _shares_and_bases(metrics, name))
         for name, limit in metrics["limits"].items()
     }

@@ -1,0 +1,19 @@
+"""Gates: whether a run keeps to rules, so that a pipeline stops where a gap grows."""
+
+from gapscope.gate.check import check_names
+from gapscope.gate.judge import gate
+from gapscope.gate.result import WORDS, Finding, GateResult, RuleResult
+from gapscope.gate.rule_file import RuleSet, read_rules
+from gapscope.gate.rules import parse_rule
+
+__all__ = [
+    "WORDS",
+    "Finding",
+    "GateResult",
+    "RuleResult",
+    "RuleSet",
+    "check_names",
+    "gate",
+    "parse_rule",
+    "read_rules",
+]
