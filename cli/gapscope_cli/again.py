@@ -5,11 +5,13 @@ from typing import Annotated, Any
 
 import typer
 
+from gapscope_cli.documents import ConfigDocument
 from gapscope_cli.errors import reported_errors
 from gapscope_cli.options import chosen, with_options
+from gapscope_cli.output import print_document, say
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.sources import parse_datasets
-from gapscope_cli.summary import print_summary
+from gapscope_cli.summary import show_run
 
 _RunArgument = Annotated[str, typer.Argument(metavar="RUN", help="Folder or URL of a run.", show_default=False)]
 _WHERE = chosen("device", "cluster", "cache", "relocate")
@@ -36,7 +38,7 @@ def update(
 
         added = parse_datasets(datasets or [])
         updated = gapscope.update(run, added, drop=drop or (), progress=progress, **options)
-    print_summary(updated)
+    show_run(updated)
 
 
 @with_options(_WHERE)
@@ -49,7 +51,7 @@ def resume(run: _RunArgument, **options: Any) -> None:
         import gapscope
 
         finished = gapscope.resume(run, progress=progress, **options)
-    print_summary(finished)
+    show_run(finished)
 
 
 def config(
@@ -69,4 +71,5 @@ def config(
         text = write_config(run_options(run))
         if out is not None:
             out.write_text(text, encoding="utf-8")
-    typer.echo(text if out is None else out, nl=out is not None)
+    say(text if out is None else str(out), end_line=out is not None)
+    print_document(ConfigDocument(run=run, file=None if out is None else str(out), toml=text))

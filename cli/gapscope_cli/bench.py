@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gapscope.bench.backend_names import BACKEND_NAMES
+from gapscope_cli.documents import BenchCompareDocument, BenchDocument, BenchVerdict
 from gapscope_cli.errors import reported_errors
-from gapscope_cli.options import Command
+from gapscope_cli.options import add_command
+from gapscope_cli.output import print_document, say, warn
 from gapscope_cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ _WORSE = 4
 bench = typer.Typer(help="Measure this machine, and compare measurements.", no_args_is_help=True)
 
 
-@bench.command(cls=Command)
 def reduce(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")] = Path("gapscope-bench"),
     rows: Annotated[str, typer.Option(metavar="1e4,1e6", help="Numbers of embeddings.")] = "1e4",
@@ -57,17 +58,17 @@ def reduce(
             timeout=timeout,
             progress=progress,
         )
-    typer.echo(f"{'method':<28} {'rows':>11}  " + "  ".join(f"{name:>{len(name)}}" for name in COLUMNS.values()))
+    say(f"{'method':<28} {'rows':>11}  " + "  ".join(f"{name:>{len(name)}}" for name in COLUMNS.values()))
     for case in result["cases"]:
         shown = case.get("not_run") or case.get("failed")
         if shown is None:
             values = ((middle(case, measure), len(name)) for measure, name in COLUMNS.items())
             shown = "  ".join(f"{'-' if value is None else f'{value:.3g}':>{width}}" for value, width in values)
-        typer.echo(f"{case['case']:<28} {case['rows']:>11,}  {shown}")
-    typer.echo(f"\nmedians of {repeats}; {out / 'reduce.html'} has the plots, {out / 'reduce.json'} every repeat")
+        say(f"{case['case']:<28} {case['rows']:>11,}  {shown}")
+    say(f"\nmedians of {repeats}; {out / 'reduce.html'} has the plots, {out / 'reduce.json'} every repeat")
+    print_document(BenchDocument(file=str(out / "reduce.json"), result=result))
 
 
-@bench.command(cls=Command)
 def scale(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where results go.")] = Path("gapscope-bench"),
     rows: Annotated[str, typer.Option(metavar="1e5,1e6", help="Numbers of images of both datasets.")] = "1e4,1e5",
@@ -103,9 +104,9 @@ def scale(
         )
     for case in result["cases"]:
         if "failed" in case:
-            typer.echo(f"{case['rows']:>11,} rows: {case['failed']}")
+            say(f"{case['rows']:>11,} rows: {case['failed']}")
             continue
-        typer.echo(
+        say(
             f"{case['rows']:>11,} rows: {case['seconds']:,.0f} s, {case['rows'] / case['seconds']:,.0f} rows/s; "
             f"command {case['command_gib']:.2f} GiB, worker {case['worker_gib']:.2f} GiB; neighbors found "
             f"{case['recall_within']:.1%} within datasets, {case['recall_between']:.1%} between"
@@ -113,8 +114,9 @@ def scale(
         for stage, measured in case["stages"].items():
             rate = case["rows"] / max(measured["seconds"], 1e-9)
             exponent = result["exponent"].get(stage, "-")
-            typer.echo(f"    {stage:<24} {measured['seconds']:>9,.1f} s {rate:>11,.0f} rows/s  exponent {exponent}")
-    typer.echo(f"\n{out / 'scale.html'} has the plots, {out / 'scale.json'} every number")
+            say(f"    {stage:<24} {measured['seconds']:>9,.1f} s {rate:>11,.0f} rows/s  exponent {exponent}")
+    say(f"\n{out / 'scale.html'} has the plots, {out / 'scale.json'} every number")
+    print_document(BenchDocument(file=str(out / "scale.json"), result=result))
 
 
 def _counts(rows: str) -> list[int]:
@@ -126,7 +128,6 @@ def _counts(rows: str) -> list[int]:
         raise OptionError("give numbers such as 1e4,1e6", argument="rows", value=rows) from error
 
 
-@bench.command(cls=Command)
 def compare(
     files: Annotated[
         list[Path],
@@ -161,9 +162,11 @@ def compare(
         verdicts = compare_results(before, after)
         if not verdicts:
             raise OptionError(f"{old} and {new} have no measure in common")
-        for difference in differences(before, after):
-            typer.echo(f"not the same machine, so that differences may be the machines': {difference}", err=True)
+        machines = list(differences(before, after))
+        for difference in machines:
+            warn(f"not the same machine, so that differences may be the machines': {difference}")
     _print(verdicts)
+    print_document(BenchCompareDocument(machines=machines, verdicts=[_verdict(each) for each in verdicts]))
     if any(verdict.word == "worse" for verdict in verdicts):
         raise typer.Exit(_WORSE)
 
@@ -175,17 +178,30 @@ def _join(files: list[Path], out: Path) -> None:
         joined = join_results(files, out)
     for measure in joined["measures"]:
         values = ", ".join(f"{name} {value:,.4g}" for name, value in measure["medians"].items())
-        typer.echo(f"{measure['measure']}, {measure['unit']}: {values}")
-    typer.echo(f"\n{out / 'joined.html'} has the plots, {out / 'joined.json'} every number")
+        say(f"{measure['measure']}, {measure['unit']}: {values}")
+    say(f"\n{out / 'joined.html'} has the plots, {out / 'joined.json'} every number")
+    print_document(BenchDocument(file=str(out / "joined.json"), result=joined))
 
 
 def _print(verdicts: "list[Verdict]") -> None:
     for word in ("worse", "better"):
         for verdict in verdicts:
             if verdict.word == word:
-                typer.echo(f"{word:<7} {_change(verdict)}, p {verdict.p:.3f}: {verdict.old.name}")
+                say(f"{word:<7} {_change(verdict)}, p {verdict.p:.3f}: {verdict.old.name}")
     counts: dict[str, Any] = {word: sum(verdict.word == word for verdict in verdicts) for word in ("same", "unsure")}
-    typer.echo(f"{counts['same']} within the noise, {counts['unsure']} with too few repeats to tell")
+    say(f"{counts['same']} within the noise, {counts['unsure']} with too few repeats to tell")
+
+
+def _verdict(verdict: "Verdict") -> BenchVerdict:
+    return BenchVerdict(
+        measure=verdict.old.name,
+        unit=verdict.old.quantity.unit,
+        verdict=verdict.word,
+        old=list(verdict.old.repeats),
+        new=list(verdict.new.repeats),
+        change=verdict.change,
+        p=verdict.p,
+    )
 
 
 def _change(verdict: "Verdict") -> str:
@@ -193,3 +209,8 @@ def _change(verdict: "Verdict") -> str:
 
     ends = " -> ".join(f"{median(measure.repeats):.4g}" for measure in (verdict.old, verdict.new))
     return f"{ends} {verdict.old.quantity.unit} ({verdict.change:+.0%})"
+
+
+add_command(bench, reduce)
+add_command(bench, scale)
+add_command(bench, compare)

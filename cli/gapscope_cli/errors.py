@@ -11,8 +11,8 @@ import psutil
 import typer
 
 from gapscope.errors import GapscopeError, RunError
-from gapscope.progress import plain_line
 from gapscope.settings import OPTIONS
+from gapscope_cli.output import print_error
 
 _INTERRUPTED = 130
 # Another argument in a library's message: `out`, `update=True` or `device='cpu'`.
@@ -96,11 +96,6 @@ def flag(name: str) -> str:
         '--max-points'
     """
     return "--" + name.replace("_", "-")
-
-
-def print_error(message: str) -> None:
-    """Print one line on stderr, after the program's name."""
-    typer.echo(f"gapscope: {plain_line(message)}", err=True)
 
 
 def _worker_processes() -> list[psutil.Process]:

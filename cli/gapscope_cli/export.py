@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from gapscope.settings import ExportFormat
+from gapscope_cli.documents import ExportDocument
 from gapscope_cli.errors import reported_errors
 from gapscope_cli.options import chosen, with_options
+from gapscope_cli.output import print_document, say
 from gapscope_cli.progress import shown_progress
 
 
@@ -65,4 +67,5 @@ def export(
 
         images = ImageChoice(list=list_, kind=kind, selection=selection, pick=pick)
         written = export_run(gapscope.open_run(run, **options), to, out, progress, images=images)
-    typer.echo(written)
+    say(str(written))
+    print_document(ExportDocument(run=run, to=to, written=str(written)))

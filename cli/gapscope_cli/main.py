@@ -1,6 +1,7 @@
 """The commands."""
 
 import io
+import json
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -13,15 +14,19 @@ from gapscope_cli.again import config, resume, update
 from gapscope_cli.bench import bench
 from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
+from gapscope_cli.documents import ModelEntry, ModelsDocument
 from gapscope_cli.errors import leave_at_once, reported_errors
 from gapscope_cli.export import export
-from gapscope_cli.options import OF_ONE_DATASET, Command, is_given, with_options
+from gapscope_cli.gate import gate
+from gapscope_cli.gating import FailIf, check_fail_if, read_fail_if, show_gated
+from gapscope_cli.options import OF_ONE_DATASET, add_command, is_given, with_options
+from gapscope_cli.output import print_document, say
 from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.report import report
 from gapscope_cli.serve import serve
 from gapscope_cli.sources import parse_datasets, parse_named
-from gapscope_cli.summary import print_summary
+from gapscope_cli.summary import show_run
 from gapscope_cli.verify import verify
 
 app = typer.Typer(
@@ -66,7 +71,6 @@ def _root(
     pass
 
 
-@app.command(cls=Command)
 @with_options(OPTIONS)
 def compare(
     context: typer.Context,
@@ -88,6 +92,7 @@ def compare(
             show_default=False,
         ),
     ] = None,
+    fail_if: FailIf = None,
     **options: Any,
 ) -> None:
     """Compare datasets: embed, map, list outliers, and write the report page.
@@ -97,6 +102,9 @@ def compare(
     with reported_errors(), shown_progress() as progress:
         import gapscope
 
+        # A rule that states nothing must not be found out at the end of a long job.
+        rules = read_fail_if(fail_if)
+
         from_file = {} if config is None else gapscope.read_config(config)
         sources = from_file.pop("datasets", {}) | parse_datasets(datasets or [])
         for option, metavar in OF_ONE_DATASET.items():
@@ -104,11 +112,11 @@ def compare(
         options |= {name: value for name, value in from_file.items() if not is_given(context, name)}
         if options["out"] is None:
             raise gapscope.OptionError("`out` is missing: give the run's folder, such as `out=run`")
+        check_fail_if(rules, sources, options)
         run = gapscope.compare(sources, progress=progress, **options)
-    print_summary(run)
+    show_gated(run, rules)
 
 
-@app.command(cls=Command)
 def models() -> None:
     """List the networks that images can be embedded with."""
     with reported_errors():
@@ -116,12 +124,16 @@ def models() -> None:
 
         for name, model in MODELS.items():
             levels = f"{model.levels[0].name} to {model.levels[-1].name}"
-            typer.echo(f"{name:<38} {levels}  {model.size:>4} pixels  {model.about}")
-    typer.echo(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny,")
-    typer.echo(f"{'':<38} or a vision transformer, such as timm:vit_small_patch14_dinov2")
+            say(f"{name:<38} {levels}  {model.size:>4} pixels  {model.about}")
+    entries = [
+        ModelEntry(name=name, levels=[level.name for level in model.levels], size=model.size, about=model.about)
+        for name, model in MODELS.items()
+    ]
+    print_document(ModelsDocument(models=entries))
+    say(f"{'timm:NAME':<38} any backbone of timm with maps at strides 4 to 64, such as timm:convnext_tiny,")
+    say(f"{'':<38} or a vision transformer, such as timm:vit_small_patch14_dinov2")
 
 
-@app.command(cls=Command)
 def demo(
     out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where images and run go.")] = Path("gapscope-demo"),
 ) -> None:
@@ -133,18 +145,45 @@ def demo(
         from gapscope.demo import run_demo
 
         finished = run_demo(out, progress)
-    typer.echo(f"\n{finished.summary()}")
-    print_summary(finished.run)
+    say(f"\n{finished.summary()}")
+    show_run(finished.run)
 
 
-app.command(cls=Command)(update)
-app.command(cls=Command)(resume)
-app.command(cls=Command)(config)
-app.command(cls=Command)(report)
-app.command(cls=Command)(serve)
-app.command(cls=Command)(export)
-app.command(cls=Command)(diff)
-app.command(cls=Command)(plan)
-app.command(cls=Command)(doctor)
-app.command(cls=Command)(verify)
+def schema(
+    command: Annotated[
+        str | None, typer.Argument(metavar="[COMMAND]", help="Such as compare, or 'bench reduce'.", show_default=False)
+    ] = None,
+) -> None:
+    """Print the JSON Schema of what a command prints with --json; without a command, list them.
+
+    Example: gapscope schema gate
+    """
+    with reported_errors():
+        from gapscope.errors import OptionError
+        from gapscope_cli.documents import DOCUMENTS, schema_of
+
+        if command is not None and command not in DOCUMENTS:
+            raise OptionError(f"{command!r} is no command: choose one of {', '.join(DOCUMENTS)}")
+        lines = [*DOCUMENTS] if command is None else [json.dumps(schema_of(command), indent=2)]
+    typer.echo("\n".join(lines))
+
+
+for each in (
+    compare,
+    update,
+    resume,
+    config,
+    report,
+    serve,
+    export,
+    gate,
+    diff,
+    plan,
+    doctor,
+    verify,
+    models,
+    demo,
+    schema,
+):
+    add_command(app, each)
 app.add_typer(bench, name="bench")

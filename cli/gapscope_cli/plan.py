@@ -1,12 +1,15 @@
 """`gapscope plan`: what a whole job would take, before it is begun."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from gapscope.settings import PlanSettings, options_of
+from gapscope_cli.documents import PlanDocument, PlanStage
 from gapscope_cli.errors import reported_errors
 from gapscope_cli.options import chosen, with_options
+from gapscope_cli.output import print_document, say
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.sources import parse_datasets
 
@@ -31,28 +34,42 @@ def plan(
 
         estimate = gapscope.plan.plan(parse_datasets(datasets), progress=progress, **options)
     _print(estimate)
+    print_document(
+        PlanDocument(
+            images=dict(estimate.images),
+            device=estimate.device,
+            images_per_second=estimate.images_per_second,
+            workers=estimate.workers,
+            stages=[PlanStage(**asdict(stage)) for stage in estimate.stages],
+            seconds=estimate.seconds,
+            slowest=estimate.slowest.name,
+            limit=estimate.limit,
+            cost=estimate.cost,
+            planning_seconds=estimate.planning_seconds,
+        )
+    )
 
 
 def _print(plan: "Plan") -> None:
     counts = ", ".join(f"{name} {count:,}" for name, count in plan.images.items())
-    typer.echo(f"images     {counts}")
+    say(f"images     {counts}")
     if plan.device:
-        typer.echo(f"measured   {plan.images_per_second:,.1f} images/s on one worker ({plan.device})")
+        say(f"measured   {plan.images_per_second:,.1f} images/s on one worker ({plan.device})")
     else:
-        typer.echo(f"estimated  {plan.images_per_second:,.1f} images/s; too short a job to measure, or give --sample")
-    typer.echo(f"workers    {plan.workers}, each taken to be as fast as that one\n")
-    typer.echo(f"{'stage':<10} {'time':>10} {'disk':>9} {'memory':>9}  from")
+        say(f"estimated  {plan.images_per_second:,.1f} images/s; too short a job to measure, or give --sample")
+    say(f"workers    {plan.workers}, each taken to be as fast as that one\n")
+    say(f"{'stage':<10} {'time':>10} {'disk':>9} {'memory':>9}  from")
     for stage in plan.stages:
-        typer.echo(
+        say(
             f"{stage.name:<10} {_time(stage.seconds):>10} {_size(stage.disk_bytes):>9} {_size(stage.memory_bytes):>9}"
             f"  {stage.how}"
         )
     disk = sum(stage.disk_bytes or 0 for stage in plan.stages)
-    typer.echo(f"{'all':<10} {_time(plan.seconds):>10} {_size(disk):>9}\n")
-    typer.echo(f"slowest    {plan.slowest.name}; embedding waits most for: {plan.limit}")
-    typer.echo(f"planning   {_time(plan.planning_seconds)}")
+    say(f"{'all':<10} {_time(plan.seconds):>10} {_size(disk):>9}\n")
+    say(f"slowest    {plan.slowest.name}; embedding waits most for: {plan.limit}")
+    say(f"planning   {_time(plan.planning_seconds)}")
     if plan.cost is not None:
-        typer.echo(f"cost       {plan.cost:,.2f}, all workers held from the first stage to the last")
+        say(f"cost       {plan.cost:,.2f}, all workers held from the first stage to the last")
 
 
 def _time(seconds: float) -> str:

@@ -6,8 +6,10 @@ from typing import Annotated, Any
 import typer
 
 from gapscope.settings import ReportSettings, options_of
+from gapscope_cli.documents import ReportDocument
 from gapscope_cli.errors import reported_errors
 from gapscope_cli.options import chosen, with_options
+from gapscope_cli.output import print_document, say
 from gapscope_cli.progress import shown_progress
 
 
@@ -31,4 +33,6 @@ def report(
         out = None if single_file is None else single_file.expanduser().absolute()
         relocate = options.pop("relocate")
         page = rewrite_report(run, progress, ReportSettings(**options), out, relocate)
-    typer.echo(page if single_file is None else single_file)
+    written = str(page if single_file is None else single_file)
+    say(written)
+    print_document(ReportDocument(run=run, page=written))

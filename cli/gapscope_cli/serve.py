@@ -4,8 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
+from gapscope_cli.documents import ServeDocument
 from gapscope_cli.errors import reported_errors
 from gapscope_cli.options import chosen, with_options
+from gapscope_cli.output import output, print_document, say
 
 
 @with_options(chosen("relocate"))
@@ -27,10 +29,12 @@ def serve(
         from gapscope.report.serve import ReportServer
 
         with ReportServer(gapscope.open_run(run, **options).store, host=host, port=port) as server:
-            typer.echo(server.url)
+            say(server.url)
+            print_document(ServeDocument(run=run, url=server.url))
             if browser:
                 typer.launch(server.url)
             try:
                 server.serve_forever()
             except KeyboardInterrupt:
-                typer.echo("stopped", err=True)
+                if output().is_for_people:
+                    typer.echo("stopped", err=True)

@@ -1,15 +1,15 @@
-"""The summary that ends a comparison."""
+"""The summary that ends a comparison: words for people, or the run as a JSON document."""
 
 from typing import TYPE_CHECKING
 
-import typer
-
 from gapscope.progress import plain_line
+from gapscope_cli.output import output, print_document, say
 
 if TYPE_CHECKING:
     from gapscope.run import Run
     from gapscope.store.datasets import Pair
     from gapscope.store.metrics import PairMatrix, PairMetrics
+    from gapscope_cli.documents import Gate
 
 
 _N_RANKED = 3
@@ -17,7 +17,23 @@ _N_KINDS = 12
 _NAME_WIDTH = 40
 
 
-def print_summary(run: "Run") -> None:
+def show_run(run: "Run", *, gate: "Gate | None" = None, tracked: str | None = None) -> None:
+    """Print a finished run, in words or as a document.
+
+    Args:
+        run: the run.
+        gate: what its rules came to; None for no rules.
+        tracked: address of the tracker's run; None for none.
+    """
+    if output().is_for_people:
+        _print_summary(run)
+    if output().as_json:
+        from gapscope_cli.run_document import run_document
+
+        print_document(run_document(run, gate, tracked))
+
+
+def _print_summary(run: "Run") -> None:
     """Print the kinds, then per ordered pair the outliers by level, warnings, and the report page's path."""
     from gapscope.compare.headline import describe_duplicates, describe_repeats
     from gapscope.store.datasets import all_pairs
@@ -27,33 +43,33 @@ def print_summary(run: "Run") -> None:
     metrics = run.metrics
     by_level = metrics["levels"]
     for pair in run.pairs:
-        typer.echo(f"\n{pair.query} {run.record.row_unit(pair.query)}s that {pair.reference} lacks:")
+        say(f"\n{pair.query} {run.record.row_unit(pair.query)}s that {pair.reference} lacks:")
         _print_levels(run, pair)
     if len(run.datasets) > 2:
         for level in run.levels:
             _print_matrix(level, by_level[level]["matrix"])
     _print_classes(run)
     _print_causes(run)
-    typer.echo("")
+    say()
     for pair in run.pairs:
-        typer.echo(metrics["headlines"][pair.name])
+        say(metrics["headlines"][pair.name])
         if (message := metrics["limits"][pair.name]["message"]) is not None:
-            typer.echo(f"{message}; here is the ranking: {_ranking(run, pair)}")
+            say(f"{message}; here is the ranking: {_ranking(run, pair)}")
     for name, repeats in metrics["duplicates"]["repeats"].items():
         if (sentence := describe_repeats(run.record, name, repeats)) is not None:
-            typer.echo(sentence)
+            say(sentence)
     for pair in all_pairs(run.datasets):
         counts = metrics["duplicates"]["pairs"].get(pair.name)
         if counts is not None and (sentence := describe_duplicates(run.record, pair, counts)) is not None:
-            typer.echo(sentence)
+            say(sentence)
     for sentence in warning_sentences(metrics):
-        typer.echo(f"warning: {plain_line(sentence)}")
+        say(f"warning: {plain_line(sentence)}")
     max_outliers = run.record.config.compare.max_outliers
     capped = "" if max_outliers is None else f" (the {max_outliers:,} surest of each list)"
-    typer.echo(f"\nkinds      {run.path / 'gaps.csv'}")
+    say(f"\nkinds      {run.path / 'gaps.csv'}")
     if any(own["class_rule"] != "none" for own in metrics["datasets"].values()):
-        typer.echo(f"classes    {run.path / 'classes.csv'}")
-    typer.echo(f"manifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
+        say(f"classes    {run.path / 'classes.csv'}")
+    say(f"manifests  {run.path / 'manifests'}{capped}\nreport     {run.report}")
 
 
 def _print_kinds(run: "Run") -> None:
@@ -62,13 +78,13 @@ def _print_kinds(run: "Run") -> None:
     from gapscope.kinds.sentences import levels_of, name_of, none_sentences, sureness
 
     gaps = run.gaps_record
-    typer.echo("")
+    say()
     for look in gaps["looks"]:
-        typer.echo(look["sentence"])
+        say(look["sentence"])
     if not gaps["kinds"]:
         sentences = none_sentences(run.metrics)
         for pair in run.pairs:
-            typer.echo(f"{gaps['sentences'][pair.name]}. {sentences[pair.name]}")
+            say(f"{gaps['sentences'][pair.name]}. {sentences[pair.name]}")
         return
     rows = []
     for gap in gaps["kinds"][:_N_KINDS]:
@@ -83,7 +99,7 @@ def _print_kinds(run: "Run") -> None:
         )
     _print_columns(rows)
     if (more := len(gaps["kinds"]) - _N_KINDS) > 0:
-        typer.echo(f"  and {more:,} more in {run.path / 'gaps.csv'}")
+        say(f"  and {more:,} more in {run.path / 'gaps.csv'}")
 
 
 def _print_classes(run: "Run") -> None:
@@ -121,9 +137,9 @@ def _print_causes(run: "Run") -> None:
 def _print_paragraph(lines: "list[str]") -> None:
     """Print lines behind an empty one; nothing for none."""
     if lines:
-        typer.echo("")
+        say()
     for line in lines:
-        typer.echo(line)
+        say(line)
 
 
 def _short(name: str) -> str:
@@ -133,7 +149,7 @@ def _short(name: str) -> str:
 def _print_columns(rows: "list[list[str]]") -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     for row in rows:
-        typer.echo("  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
 def _ranking(run: "Run", pair: "Pair") -> str:
@@ -187,8 +203,8 @@ def _print_matrix(level: str, matrix: "PairMatrix") -> None:
 
     names = matrix["datasets"]
     width = max(8, *map(len, names))
-    typer.echo(f"\n{level}, share of the row's images that the column lacks:")
-    typer.echo(f"  {'':<{width}}" + "".join(f"  {name:>{width}}" for name in names))
+    say(f"\n{level}, share of the row's images that the column lacks:")
+    say(f"  {'':<{width}}" + "".join(f"  {name:>{width}}" for name in names))
     for name, row in zip(names, matrix["outlier_share"], strict=True):
         cells = "".join(f"  {'' if share is None else format_share(share):>{width}}" for share in row)
-        typer.echo(f"  {name:<{width}}{cells}")
+        say(f"  {name:<{width}}{cells}")

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from gapscope_cli.documents import VerifyCheck, VerifyDocument, VerifyFault
 from gapscope_cli.errors import replace_arguments, reported_errors
+from gapscope_cli.output import output, print_document, print_error, say
 from gapscope_cli.progress import shown_progress
 
 if TYPE_CHECKING:
@@ -29,12 +31,33 @@ def verify(
 
         result = gapscope.verify(run, repair=repair, progress=progress)
     for check in result.checks:
-        typer.echo(_line(check))
+        say(_line(check))
     for fault in result.faults:
-        typer.echo(f"broken: {replace_arguments(str(fault))}", err=True)
-    typer.echo(f"\n{_summary(result)}")
+        if output().log_format == "text":
+            typer.echo(f"broken: {replace_arguments(str(fault))}", err=True)
+        else:
+            print_error(f"broken: {replace_arguments(str(fault))}")
+    say(f"\n{_summary(result)}")
+    print_document(_document(run, result))
     if not (result.sound or result.repaired):
         raise typer.Exit(1)
+
+
+def _document(run: str, result: "Verified") -> VerifyDocument:
+    return VerifyDocument(
+        run=run,
+        sound=result.sound,
+        finished=result.finished,
+        repaired=result.repaired,
+        checks=[
+            VerifyCheck(what=check.what, count=check.count, unit=check.unit, waiting=check.waiting)
+            for check in result.checks
+        ],
+        faults=[
+            VerifyFault(path=fault.path, problem=fault.problem, remedy=replace_arguments(fault.remedy))
+            for fault in result.faults
+        ],
+    )
 
 
 def _line(check: "Check") -> str:

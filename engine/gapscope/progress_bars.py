@@ -1,11 +1,13 @@
-"""Long work as bars on a terminal or in a notebook, and as plain lines in a pipe or a log."""
+"""Long work as bars on a terminal or in a notebook, as plain lines in a pipe or a log, or as JSON for programs."""
 
 import html
+import json
 import sys
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from typing import Any
 
 from rich.console import Console
@@ -110,10 +112,14 @@ class _Count:
         return f"{self.rejected:,} rejected" if self.rejected else ""
 
     @property
-    def left(self) -> str:
+    def seconds_left(self) -> float | None:
         if not (self.total and self.done) or self.done >= self.total:
-            return ""
-        return f"{self.seconds * (self.total - self.done) / self.done:,.0f} s left"
+            return None
+        return round(self.seconds * (self.total - self.done) / self.done, 3)
+
+    @property
+    def left(self) -> str:
+        return "" if self.seconds_left is None else f"{self.seconds_left:,.0f} s left"
 
 
 class _OnTerminal:
@@ -182,6 +188,63 @@ def _print_line(title: str, count: _Count) -> None:
     of = f" of {count.total:,}" if count.total else ""
     facts = [f"{count.done:,}{of} {count.unit}s", count.rate, count.rejects, count.fact, count.left]
     print(f"{title}: {', '.join(fact for fact in facts if fact)}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+class JsonLines:
+    """A JSON object per line on stderr: notes, how long work goes on, and its end.
+
+    Each has `time` and `event`. A `note` has `message`; `progress` and `done` have `task`, `done`, `total` (null where
+    it is not known), `unit`, `rejected`, `seconds`, `seconds_left` (null where it is not known) and `fact`.
+    """
+
+    def __init__(self, translate: Callable[[str], str] = str) -> None:
+        self._translate = translate
+
+    @contextmanager
+    def _task(self, title: str, total: int, unit: str) -> Iterator[Task]:
+        count = _Count(total, unit)
+        yield _JsonLine(title, count)
+        _print_record("done", **_record(title, count))
+
+    def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
+        """Log a task while the returned context is open."""
+        return self._task(title, total, unit)
+
+    def note(self, message: str) -> None:
+        """Log a note."""
+        _print_record("note", message=self._translate(message))
+
+
+class _JsonLine:
+    def __init__(self, title: str, count: _Count) -> None:
+        self._title, self._count, self._last = title, count, time.monotonic()
+
+    def advance(self, done: int, rejected: int = 0) -> None:
+        self._count.add(done, rejected)
+        if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = time.monotonic()
+            _print_record("progress", **_record(self._title, self._count))
+
+    def show(self, fact: str) -> None:
+        self._count.fact = fact
+
+
+def _record(title: str, count: _Count) -> dict[str, Any]:
+    return {
+        "task": title,
+        "done": count.done,
+        "total": count.total or None,
+        "unit": count.unit,
+        "rejected": count.rejected,
+        "seconds": round(count.seconds, 3),
+        "seconds_left": count.seconds_left,
+        "fact": count.fact,
+    }
+
+
+def _print_record(event: str, **fields: Any) -> None:
+    record = {"time": datetime.now(UTC).isoformat(), "event": event, **fields}
+    print(json.dumps(record, ensure_ascii=False), file=sys.stderr, flush=True)  # noqa: T201
 
 
 @contextmanager

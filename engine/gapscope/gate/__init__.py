@@ -1,6 +1,6 @@
 """Gates: whether a run keeps to rules, so that a pipeline stops where a gap grows."""
 
-from gapscope.gate.check import check_names
+from gapscope.gate.before import check_before
 from gapscope.gate.judge import gate
 from gapscope.gate.result import WORDS, Finding, GateResult, RuleResult
 from gapscope.gate.rule_file import RuleSet, read_rules
@@ -12,7 +12,7 @@ __all__ = [
     "GateResult",
     "RuleResult",
     "RuleSet",
-    "check_names",
+    "check_before",
     "gate",
     "parse_rule",
     "read_rules",
