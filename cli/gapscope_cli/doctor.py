@@ -4,9 +4,13 @@ from typing import Annotated
 
 import typer
 
+from gapscope.errors import OptionError
+from gapscope.progress import Silent, plain_line
 from gapscope_cli.errors import replace_arguments, reported_errors
 
 _LABELS = {True: "ok", False: "FAILS", None: "-"}
+_WAIT_SECONDS = 60.0
+_INTERRUPTED = 130
 
 
 def doctor(
@@ -16,6 +20,20 @@ def doctor(
             metavar="WHERE", help="Check this cluster too: a scheduler's address or its file.", show_default=False
         ),
     ] = None,
+    wait: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            min=0,
+            help="Give the cluster this long to start: its scheduler, and its workers until no other joins; 0 looks "
+            "once.",
+            show_default=f"{_WAIT_SECONDS:g}",
+        ),
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Wait until the cluster has this many workers.", show_default=False),
+    ] = None,
 ) -> None:
     """Print what works on this machine: GPUs, driver, cuML, decoders, weights, and a cluster.
 
@@ -23,11 +41,35 @@ def doctor(
     """
     failed = False
     with reported_errors():
+        _check_cluster_given(cluster, wait=wait, workers=workers)
         from gapscope.cluster import check_cluster
         from gapscope.doctor import examine
 
-        for finding in examine(None if cluster is None else check_cluster(cluster)):
-            typer.echo(f"{_LABELS[finding.works]:<6} {finding.name:<17} {replace_arguments(finding.message)}")
-            failed = failed or finding.works is False
+        seconds = _WAIT_SECONDS if wait is None else wait
+        if cluster is not None:
+            check_cluster(cluster, starting=seconds > 0)
+        try:
+            for finding in examine(cluster, seconds, workers, _PlainNotes()):
+                typer.echo(f"{_LABELS[finding.works]:<6} {finding.name:<17} {replace_arguments(finding.message)}")
+                failed = failed or finding.works is False
+        except KeyboardInterrupt as error:
+            # There is nothing that another command could go on from.
+            raise typer.Exit(_INTERRUPTED) from error
     if failed:
         raise typer.Exit(1)
+
+
+class _PlainNotes(Silent):
+    """Shows notes on stderr: bars would catch what goes to stdout."""
+
+    def note(self, message: str) -> None:
+        """Print one line."""
+        typer.echo(plain_line(message), err=True)
+
+
+def _check_cluster_given(cluster: str | None, **options: float | None) -> None:
+    for name, value in options.items():
+        if cluster is None and value is not None:
+            raise OptionError(
+                "there is no cluster to wait for; name one with `cluster`", argument=name, value=f"{value:g}"
+            )

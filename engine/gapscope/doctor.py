@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from PIL import Image, features
 
-from gapscope.cluster import open_cluster
+from gapscope.cluster import wait_for_workers
 from gapscope.decode.children import thumbnail_in_subprocess
 from gapscope.device import choose_device
 from gapscope.errors import GapscopeError
+from gapscope.progress import Progress
 from gapscope.pyramid.models import MODELS
 from gapscope.settings import Preprocess
 from gapscope.sources.rejects import Rejected
@@ -41,12 +42,20 @@ class Finding:
     message: str
 
 
-def examine(cluster: str | None = None) -> Iterator[Finding]:
+def examine(
+    cluster: str | None = None,
+    wait_seconds: float = 0,
+    n_workers: int | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Finding]:
     """Check everything that a run may need, and yield one finding after the other. Downloads nothing.
 
     Args:
         cluster: a Dask scheduler's address or scheduler file, or another name that `gapscope.cluster.open_cluster`
             knows, to be checked too.
+        wait_seconds: how long its scheduler and workers may take to start.
+        n_workers: how many workers it is to have; None for any number.
+        progress: is told what is waited for.
     """
     yield Finding("gapscope", True, f"{version('gapscope')}, torch {torch.__version__}, Dask {version('dask')}")
     yield Finding("CPU", True, f"{len(os.sched_getaffinity(0))} cores, {_memory()}")
@@ -66,7 +75,7 @@ def examine(cluster: str | None = None) -> Iterator[Finding]:
         yield check()
     yield from _weights()
     if cluster is not None:
-        yield _cluster(cluster)
+        yield _cluster(cluster, wait_seconds, n_workers, progress)
 
 
 def _memory() -> str:
@@ -105,7 +114,7 @@ def _gpu_decoder() -> Finding:
 
 
 def _dashboard() -> Finding:
-    return _package("dashboard", "bokeh", ("bokeh",), "Dask draws it with Bokeh: pip install bokeh")
+    return _package("dashboard", "bokeh", ("bokeh",), 'Dask draws it with Bokeh: pip install "gapscope[dashboard]"')
 
 
 def _package(name: str, module: str, distributions: tuple[str, ...], missing: str) -> Finding:
@@ -169,14 +178,14 @@ def _weights() -> Iterator[Finding]:
         yield Finding("weights to fetch", None, f"on first use: {', '.join(missing)}")
 
 
-def _cluster(cluster: str) -> Finding:
+def _cluster(cluster: str, wait_seconds: float, n_workers: int | None, progress: Progress | None) -> Finding:
     try:
-        with open_cluster(cluster, "cpu", 0) as client:
-            workers = client.scheduler_info(n_workers=-1)["workers"]
+        joined = wait_for_workers(cluster, wait_seconds, n_workers, progress)
     except GapscopeError as error:
-        return Finding("cluster", False, str(error))
-    if not workers:
-        return Finding("cluster", False, f"{cluster}: a scheduler, but no worker")
-    hosts = len({worker["host"] for worker in workers.values()})
-    message = f"{cluster}: {len(workers)} workers on {hosts} machines, all with gapscope {version('gapscope')}"
-    return Finding("cluster", True, message)
+        return Finding("cluster", False, f"{cluster}: {error.message}")
+    workers, machines = _count(len(joined), "worker"), _count(len(set(joined.values())), "machine")
+    return Finding("cluster", True, f"{cluster}: {workers} on {machines}, all with gapscope {version('gapscope')}")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

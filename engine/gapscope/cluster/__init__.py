@@ -1,15 +1,10 @@
 """The Dask cluster that works on a run's blocks: this process, processes of this machine, or other machines."""
 
+from gapscope.cluster.address import CLUSTERS, check_cluster
 from gapscope.cluster.interrupt import finishing_on_interrupt
 from gapscope.cluster.jobs import run_jobs
-from gapscope.cluster.launch import (
-    CLUSTERS,
-    Connect,
-    check_cluster,
-    lazy_cluster,
-    open_cluster,
-    workers_per_host,
-)
+from gapscope.cluster.launch import Connect, lazy_cluster, open_cluster, workers_per_host
+from gapscope.cluster.wait import wait_for_workers
 from gapscope.cluster.worker_setup import setup_workers
 
 __all__ = [
@@ -21,5 +16,6 @@ __all__ = [
     "open_cluster",
     "run_jobs",
     "setup_workers",
+    "wait_for_workers",
     "workers_per_host",
 ]

@@ -1,8 +1,8 @@
 """Starts a Dask cluster on this machine, or connects to one that is running."""
 
-import json
 import logging
 import os
+import ssl
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -13,15 +13,14 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster
 
-from gapscope.cluster.address import check_address
+from gapscope.cluster.address import CLUSTERS, is_scheduler_file
 from gapscope.cluster.interrupt import start_without_sigint
 from gapscope.cluster.jobs import Stopped
 from gapscope.cluster.worker_setup import check_versions
 from gapscope.device.cuda import local_cuda_cluster
-from gapscope.errors import ClusterError, OptionError
+from gapscope.errors import ClusterError, one_line
 from gapscope.progress import Progress, Silent
 
-CLUSTERS = ("auto", "inline", "local", "cuda")
 Connect = Callable[[], Client]
 """Returns the client of a run's cluster; the first call starts the cluster."""
 
@@ -52,30 +51,8 @@ _PROCESSES_CONFIG = {
 _INLINE_CONFIG = {**_WITHOUT_PROFILER, "distributed.scheduler.worker-ttl": None}
 
 
-def check_cluster(cluster: str) -> str:
-    """Return `cluster` if it names one: one of `CLUSTERS`, a scheduler's address, or the path of a scheduler file.
-
-    Nothing is connected to or started.
-
-    Raises:
-        OptionError: `cluster` is none of these, the file does not exist or is no scheduler file, or Dask has no TLS
-            keys for the address.
-
-    Example:
-        >>> check_cluster("tcp://host:8786")
-        'tcp://host:8786'
-    """
-    if _is_scheduler_file(cluster):
-        check_address(_read_address(cluster))
-    elif cluster in CLUSTERS or "://" in cluster:
-        check_address(cluster)
-    else:
-        raise OptionError(
-            f"choose one of {', '.join(CLUSTERS)}, an address like tcp://host:8786, or a scheduler file (.json)",
-            argument="cluster",
-            value=cluster,
-        )
-    return cluster
+class NoSchedulerError(ClusterError):
+    """No scheduler answers at the address; it may be starting."""
 
 
 @contextmanager
@@ -102,6 +79,8 @@ def open_cluster(
     images: int,
     progress: Progress | None = None,
     release: Callable[[], object] | None = None,
+    *,
+    connect_seconds: float | None = None,
 ) -> Iterator[Client]:
     """Start a cluster or connect to a running one; at the end close what was started, and leave a running one alone.
 
@@ -112,14 +91,16 @@ def open_cluster(
         images: number of images to be processed.
         progress: is told the choice of `auto`, and the addresses of the scheduler and of the dashboard.
         release: is called at the end by every worker of a running cluster, to give back what it holds.
+        connect_seconds: how long a scheduler may take to answer; None for 10.
 
     Yields:
         A client of the cluster.
 
     Raises:
         OptionError: `cluster` is `cuda` and dask-cuda is not installed.
-        ClusterError: no scheduler answers, a worker process cannot be started, or a worker or the scheduler has
-            another version of gapscope.
+        NoSchedulerError: no scheduler answers.
+        ClusterError: a worker process cannot be started, the scheduler refuses the TLS keys, or a worker or the
+            scheduler has another version of gapscope.
     """
     progress = progress or Silent()
     if cluster == "auto":
@@ -130,10 +111,11 @@ def open_cluster(
         for name in ("distributed", "tornado.application"):
             stack.enter_context(_silenced(name))
         try:
-            client = stack.enter_context(_connect(stack, cluster))
+            client = stack.enter_context(_connect(stack, cluster, connect_seconds or _CONNECT_SECONDS))
         except (OSError, TimeoutError, ValueError) as error:
-            raise ClusterError(
-                f"no Dask scheduler answers there ({error})", argument="cluster", value=cluster
+            kind = NoSchedulerError if _may_pass(error) else ClusterError
+            raise kind(
+                f"no Dask scheduler answers there ({one_line(error)})", argument="cluster", value=cluster
             ) from error
         # Dask stops waiting for some of its requests to workers. When these fail, even later, asyncio would print
         # tracebacks.
@@ -146,23 +128,6 @@ def open_cluster(
             with suppress(Exception):
                 client.run(release)
             progress.note(f"scheduler {cluster}: free again; what follows needs no worker")
-
-
-def _is_scheduler_file(cluster: str) -> bool:
-    return cluster.endswith(".json") and "://" not in cluster
-
-
-def _read_address(file: str) -> str:
-    try:
-        return str(json.loads(Path(file).expanduser().read_text(encoding="utf-8"))["address"])
-    except OSError as error:
-        raise OptionError(
-            "there is no such scheduler file; `dask scheduler` writes it", argument="cluster", value=file
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise OptionError(
-            "this is not a scheduler file; `dask scheduler` writes one", argument="cluster", value=file
-        ) from error
 
 
 def _resolve_auto(device: str, images: int) -> tuple[str, str]:
@@ -178,9 +143,18 @@ def _local_processes() -> int:
     return max(2, len(os.sched_getaffinity(0)) // 4)
 
 
-def _connect(stack: ExitStack, cluster: str) -> Client:
-    options: dict[str, Any] = {"timeout": _CONNECT_SECONDS, "set_as_default": False}
-    if _is_scheduler_file(cluster):
+def _may_pass(error: BaseException | None) -> bool:
+    """Tell whether a later try may succeed: not where the address is malformed, or TLS keys are refused."""
+    while error is not None:
+        if isinstance(error, ValueError | ssl.SSLError):
+            return False
+        error = error.__cause__ or error.__context__
+    return True
+
+
+def _connect(stack: ExitStack, cluster: str, seconds: float) -> Client:
+    options: dict[str, Any] = {"timeout": seconds, "set_as_default": False}
+    if is_scheduler_file(cluster):
         return Client(scheduler_file=str(Path(cluster).expanduser()), **options)
     if cluster not in CLUSTERS:
         return Client(cluster, **options)
