@@ -75,8 +75,8 @@ wheel: $(READY)
 	$(BIN)/python -m build
 
 lock: $(TOOLS_READY)
-	$(TOOLS)/uv pip compile pyproject.toml --extra cloud --extra demo --extra stills --constraints constraints.txt \
-		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
+	$(TOOLS)/uv pip compile pyproject.toml --extra cloud --extra dashboard --extra demo --extra stills \
+		--constraints constraints.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
 		--quiet --output-file $(LOCKED)
 
 # Strict: a package that could not be looked up is no clean one.
