@@ -27,6 +27,7 @@ from gapscope_cli.report import report
 from gapscope_cli.serve import serve
 from gapscope_cli.sources import parse_datasets, parse_named
 from gapscope_cli.summary import show_run
+from gapscope_cli.track import track
 from gapscope_cli.verify import verify
 
 app = typer.Typer(
@@ -178,6 +179,7 @@ for each in (
     export,
     gate,
     diff,
+    track,
     plan,
     doctor,
     verify,

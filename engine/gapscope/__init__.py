@@ -16,6 +16,7 @@ from gapscope.errors import (
     OptionError,
     RunError,
     SourceError,
+    TrackerError,
     UserError,
     WeightsError,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from gapscope.run import Run, open_run
     from gapscope.stages.again import resume, update
     from gapscope.stages.pipeline import compare
+    from gapscope.track import TrackedRun, track_run
     from gapscope.verify import verify
 
     __version__: str
@@ -43,6 +45,8 @@ __all__ = [
     "Run",
     "RunError",
     "SourceError",
+    "TrackedRun",
+    "TrackerError",
     "UserError",
     "WeightsError",
     "__version__",
@@ -53,6 +57,7 @@ __all__ = [
     "open_run",
     "read_config",
     "resume",
+    "track_run",
     "update",
     "verify",
 ]
@@ -61,6 +66,7 @@ _LAZY = {
     "MODELS": "gapscope.pyramid.models",
     "Model": "gapscope.pyramid.model",
     "Run": "gapscope.run",
+    "TrackedRun": "gapscope.track",
     "compare": "gapscope.stages.pipeline",
     "diff_kinds": "gapscope.diff",
     "diff_runs": "gapscope.diff",
@@ -68,6 +74,7 @@ _LAZY = {
     "open_run": "gapscope.run",
     "read_config": "gapscope.config_file",
     "resume": "gapscope.stages.again",
+    "track_run": "gapscope.track",
     "update": "gapscope.stages.again",
     "verify": "gapscope.verify",
 }

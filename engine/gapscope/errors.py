@@ -64,6 +64,10 @@ class ClusterError(GapscopeError):
     """The Dask cluster cannot be reached, or has lost a block for good."""
 
 
+class TrackerError(GapscopeError):
+    """An experiment tracker cannot be reached, or refuses what it is sent."""
+
+
 def one_line(error: BaseException) -> str:
     r"""Return the message of an error as one line of at most 200 characters; its class name if it has no message.
 
