@@ -46,10 +46,19 @@ def describe_left_out(before: Run, after: Run) -> str | None:
 
 def alike_style_aside(before: Run, after: Run, level: str, pair: Pair) -> bool:
     """Return whether numbers style aside can be compared: by the same k, and by scalers that were trimmed alike."""
+    return style_aside_difference(before, after, level, pair) is None
+
+
+def style_aside_difference(before: Run, after: Run, level: str, pair: Pair) -> str | None:
+    """Return why numbers style aside of two runs cannot be compared, as the end of a sentence; None where they can."""
     numbers = [run.metrics["levels"][level]["style_aside"].get(pair.name) for run in (before, after)]
     if numbers[0] is None or numbers[1] is None:
-        return False
-    same_k = before.record.config.compare.k == after.record.config.compare.k
-    any_trimmed = numbers[0]["trimmed"] or numbers[1]["trimmed"]
-    same_others = set(before.datasets) == set(after.datasets)
-    return same_k and numbers[0]["trimmed"] == numbers[1]["trimmed"] and (same_others or not any_trimmed)
+        return "not both have numbers style aside"
+    k = [run.record.config.compare.k for run in (before, after)]
+    if k[0] != k[1]:
+        return f"their k differs ({k[0]} and {k[1]})"
+    if numbers[0]["trimmed"] != numbers[1]["trimmed"]:
+        return "only one of them has trimmed scalers"
+    if numbers[0]["trimmed"] and set(before.datasets) != set(after.datasets):
+        return "their scalers are trimmed beside other datasets"
+    return None
