@@ -20,6 +20,14 @@ def diff(
     csv: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write all numbers to this CSV file too.", show_default=False)
     ] = None,
+    page: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write both versions side by side, with pictures, as one HTML file.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Say whether the gap between datasets closed from one run to another, beyond the error bars.
 
@@ -46,6 +54,10 @@ def diff(
         changes = diff_runs(*runs)
         if csv is not None:
             changes.to_csv(csv, index=False)
+        if page is not None:
+            from gapscope.diff.page import write_diff_page
+
+            write_diff_page(page.expanduser().absolute(), *runs, kinds, classes, changes)
     for line in [*describe_kinds(kinds), *describe_classes(classes)]:
         typer.echo(plain_line(line))
     if (left_out := describe_left_out(*runs)) is not None:
@@ -57,6 +69,8 @@ def diff(
         for level, reading, verdict in verdicts[["level", "reading", "verdict"]].itertuples(index=False):
             described = "   ".join(_describe(row) for _, row in numbers[level, query, reference, reading].iterrows())
             typer.echo(f"  {level}  {reading:<{_WIDTH}}  {verdict:<10} {described}")
+    if page is not None:
+        typer.echo(f"\n{page}")
 
 
 def _describe(row: "pd.Series[Any]") -> str:

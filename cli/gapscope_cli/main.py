@@ -28,6 +28,7 @@ from gapscope_cli.serve import serve
 from gapscope_cli.sources import parse_datasets, parse_named
 from gapscope_cli.summary import show_run
 from gapscope_cli.track import track
+from gapscope_cli.history import history
 from gapscope_cli.verify import verify
 
 app = typer.Typer(
@@ -180,6 +181,7 @@ for each in (
     gate,
     diff,
     track,
+    history,
     plan,
     doctor,
     verify,

@@ -1,1 +1,1 @@
-"""What HTML pages are built of that need no script and no network: markup, style, tables, charts and pictures of kinds."""
+"""What HTML pages without script and network are built of: markup, style, tables, charts and pictures of kinds."""

@@ -105,6 +105,15 @@ def interval_cell(metric: Metric, interval: Interval | None) -> Html:
     return joined([element("span", value), element("span", ends, class_="interval")], " ")
 
 
+_DIRECTIONS = {"smaller": "better", "larger": "worse", "closing": "better", "widening": "worse", "both": "worse"}
+
+
+def verdict_words(verdict: str) -> Html:
+    """Return the verdict of a number whose lower values are better, or of a level; good and bad news have colors."""
+    words = "numbers disagree" if verdict == "both" else verdict
+    return element("span", words, class_=_DIRECTIONS.get(verdict, "quiet"))
+
+
 def notes(lines: Sequence[str]) -> Html | None:
     """Return lines that a reader should know, as a list; None for no lines."""
     return element("ul", *(element("li", line) for line in lines), class_="notes") if lines else None

@@ -9,7 +9,7 @@ from gapscope.pages.markup import Html, element
 
 _WIDTH, _HEIGHT, _PAD = 200.0, 48.0, 5.0
 _MANY = 24
-_DUMBBELL_WIDTH, _DUMBBELL_HEIGHT = 260.0, 34.0
+_DUMBBELL_WIDTH, _DUMBBELL_HEIGHT = 208.0, 34.0
 
 
 @dataclass(frozen=True)

@@ -62,12 +62,12 @@ tbody th {{ font-weight: 560; }}
 tr > th:first-child {{ position: sticky; left: 0; z-index: 1; background: var(--surface); min-width: 44px; }}
 tbody:last-child tr:last-child > * {{ border-bottom: 0; }}
 .number {{ text-align: right; white-space: nowrap; }}
-.words {{ min-width: 96px; }}
+.words {{ min-width: 84px; }}
 td .interval {{ color: var(--quiet); }}
 
 svg.chart {{ display: block; overflow: visible; }}
 .spark {{ width: 200px; height: 48px; }}
-.dumbbell {{ width: 260px; height: 34px; }}
+.dumbbell {{ width: 208px; height: 34px; }}
 @media (max-width: 1200px) {{ .spark {{ width: 150px; height: 36px; }} }}
 .chart .base {{ stroke: var(--rule); stroke-width: 1; }}
 .chart .band {{ fill: var(--color); fill-opacity: 0.2; stroke: none; }}
@@ -78,7 +78,7 @@ svg.chart {{ display: block; overflow: visible; }}
 .chart .hit {{ fill: var(--text); fill-opacity: 0; }}
 .chart g:hover > .hit {{ fill-opacity: 0.08; }}
 
-.cards {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 600px), 1fr)); gap: 14px; }}
+.cards {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 600px), 1fr)); gap: 14px; }}
 .cards {{ margin-top: 14px; align-items: start; }}
 .card {{ display: grid; gap: 10px; padding: 14px 16px; border: 1px solid var(--rule); border-radius: 10px; }}
 .card {{ background: var(--surface); min-width: 0; }}
@@ -99,6 +99,9 @@ svg.chart {{ display: block; overflow: visible; }}
 details {{ margin-top: 14px; }}
 summary {{ cursor: pointer; font-weight: 560; }}
 
+.visually-hidden {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
+.visually-hidden {{ white-space: nowrap; padding: 0; }}
+.key {{ white-space: nowrap; }}
 .timeline {{ width: auto; min-width: 100%; }}
 .timeline thead th.version {{ padding: 8px 2px; vertical-align: bottom; text-align: center; }}
 .timeline .version span {{

@@ -1,0 +1,57 @@
+"""`gapscope history`: how the gap went over many versions."""
+
+from typing import Annotated
+
+import typer
+
+from gapscope.errors import RunError
+from gapscope.progress import plain_line
+from gapscope_cli.errors import reported_errors
+from gapscope_cli.progress import shown_progress
+
+
+def history(
+    runs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="RUN...",
+            help="Runs, the oldest first, or folders or bucket URLs whose direct subfolders are runs.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[str, typer.Option(metavar="FOLDER", help="Where the page and the tables go.", show_default=False)],
+    skip_unlike: Annotated[
+        bool, typer.Option("--skip-unlike", help="Leave out runs that cannot be compared with the first one.")
+    ] = False,
+) -> None:
+    """Show how the gap went over many versions: numbers with their intervals, and the kinds that came and went.
+
+    Runs in a folder are taken in the order in which they were begun. Called again with the same FOLDER, it
+    measures only versions that are new or have changed.
+
+    Example: gapscope history runs --out history
+    """
+    with reported_errors(reading=", ".join(runs)):
+        from gapscope.history.find_runs import find_runs
+        from gapscope.history.kept import NAME
+        from gapscope.history.read import read_history
+        from gapscope.history.write import check_out, describe_history, write_history
+        from gapscope.store.location import resolve_location
+
+        folder = resolve_location(out)
+        check_out(folder)
+        with shown_progress() as progress:
+            opened = find_runs(runs, skip_unlike=skip_unlike, progress=progress)
+            try:
+                read = read_history(opened, kept=folder / NAME, skip_unlike=skip_unlike, progress=progress)
+            except RunError as error:
+                error.message = error.message.replace("`skip_unlike=True`", "--skip-unlike")
+                raise
+            written = write_history(read, folder)
+    for line in describe_history(read):
+        typer.echo(plain_line(line))
+    typer.echo()
+    for note in read.notes:
+        typer.echo(plain_line(note))
+    for path in written:
+        typer.echo(path)

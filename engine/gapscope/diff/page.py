@@ -1,0 +1,229 @@
+"""The page of a diff: two versions side by side, in one HTML file without script or network."""
+
+import math
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from gapscope.compare.interval import Interval
+from gapscope.compare.registry import METRICS, format_share
+from gapscope.diff.classes import SAME
+from gapscope.diff.comparable import describe_left_out
+from gapscope.diff.headline import READING_WORDS, kinds_sentence, levels_sentences
+from gapscope.diff.kind_cards import KindCards
+from gapscope.diff.kinds import AS_BEFORE
+from gapscope.diff.numbers import NUMBERS, level_verdicts
+from gapscope.pages.blocks import (
+    Column,
+    dataset_class,
+    interval_cell,
+    interval_text,
+    notes,
+    pair_tags,
+    table,
+    verdict_words,
+)
+from gapscope.pages.charts import Scale, dumbbell
+from gapscope.pages.document import document
+from gapscope.pages.markup import Html, element, joined
+from gapscope.run import Run
+from gapscope.store.atomic import write_text
+from gapscope.store.location import Location
+
+
+def write_diff_page(
+    file: Location, before: Run, after: Run, kinds: pd.DataFrame, classes: pd.DataFrame, changes: pd.DataFrame
+) -> None:
+    """Write what two runs differ in as one HTML file, which holds the pictures too.
+
+    Args:
+        file: to write.
+        before: the earlier run.
+        after: the later run.
+        kinds: what `diff_kinds` returns for both.
+        classes: what `diff_classes` returns for both.
+        changes: what `diff_runs` returns for both.
+
+    Example:
+        >>> import gapscope
+        >>> from pathlib import Path
+        >>> from gapscope.diff import diff_classes
+        >>> runs = gapscope.open_run("runs/monday"), gapscope.open_run("runs/tuesday")
+        >>> tables = gapscope.diff_kinds(*runs), diff_classes(*runs), gapscope.diff_runs(*runs)
+        >>> write_diff_page(Path("diff.html"), *runs, *tables)
+        >>> Path("diff.html").read_text(encoding="utf-8")[:15]
+        '<!doctype html>'
+    """
+    names = _names(before, after)
+    title = f"{names[0]} to {names[1]}"
+    left_out = describe_left_out(before, after)
+    body = [
+        element("h1", element("bdi", names[0]), element("span", " to ", class_="quiet"), element("bdi", names[1])),
+        element("p", kinds_sentence(kinds), class_="lead"),
+        *(element("p", sentence, class_="lead") for sentence in levels_sentences(changes)),
+        _versions(before, after, names),
+        notes([left_out] if left_out else []),
+        _kinds(KindCards(before, after, names, kinds), kinds),
+        *_numbers(before, names, changes),
+        _classes(names, classes),
+    ]
+    write_text(file, document(title, [part for part in body if part]))
+
+
+def _names(before: Run, after: Run) -> tuple[str, str]:
+    """Return the names of the runs' folders, or their paths where both folders have one name."""
+    short = before.path.name, after.path.name
+    return short if short[0] != short[1] else (str(before.path), str(after.path))
+
+
+def _versions(before: Run, after: Run, names: tuple[str, str]) -> Html:
+    said = [
+        joined(
+            [
+                element("bdi", name),
+                f", begun {run.record.created[:10]}: ",
+                ", ".join(
+                    f"{own} {run.record.datasets[own].read or 0:,} {run.record.row_unit(own)}s" for own in run.datasets
+                ),
+            ]
+        )
+        for run, name in zip((before, after), names, strict=True)
+    ]
+    return element("p", joined(said, " · "), class_="caption")
+
+
+def _kinds(cards: KindCards, kinds: pd.DataFrame) -> Html | None:
+    if kinds.empty:
+        return None
+    changed = [cards.card(row) for row in kinds[kinds["verdict"] != AS_BEFORE].to_dict("records")]
+    same = [cards.card(row) for row in kinds[kinds["verdict"] == AS_BEFORE].to_dict("records")]
+    folded = element("details", element("summary", f"As before: {len(same):,}"), element("div", *same, class_="cards"))
+    return element(
+        "section",
+        element("h2", "Kinds of image"),
+        element(
+            "p",
+            "What one dataset has and the other lacks, has too few of or shows differently, in both versions: the "
+            "worst news first. Shares are of all that the dataset has.",
+            class_="caption",
+        ),
+        element("div", *changed, class_="cards") if changed else None,
+        folded if same else None,
+    )
+
+
+def _numbers(before: Run, names: tuple[str, str], changes: pd.DataFrame) -> Iterator[Html]:
+    """Yield a section per ordered pair: a table per reading and number, with a row per level."""
+    verdicts = level_verdicts(changes)
+    for (query, reference), own in changes.groupby(["query", "reference"], sort=False):
+        together = verdicts[(verdicts["query"] == query) & (verdicts["reference"] == reference)]
+        scales = {
+            number: Scale.of(interval for row in rows.to_dict("records") for interval in _ends(row))
+            for number, rows in own.groupby("number")
+        }
+        tables = [
+            _number_table(rows.to_dict("records"), number.name, reading, names, scales[number.name])
+            for number in NUMBERS
+            for reading in READING_WORDS
+            if len(rows := own[(own["reading"] == reading) & (own["number"] == number.name)])
+        ]
+        yield element(
+            "section",
+            element("h2", "Numbers: ", pair_tags(query, reference, before.datasets)),
+            *(_together(reading, together) for reading in READING_WORDS),
+            element(
+                "p",
+                "Lines are 95% intervals; the ring is the earlier version, the dot below it the later one. Charts of "
+                "one number have one scale.",
+                class_="caption",
+            ),
+            element("div", *tables, class_="sides"),
+            class_=dataset_class(before.datasets.index(query)),
+        )
+
+
+def _together(reading: str, verdicts: pd.DataFrame) -> Html | None:
+    own = verdicts[verdicts["reading"] == reading]
+    if own.empty:
+        return None
+    said = [
+        joined([f"{level} ", verdict_words(verdict)])
+        for level, verdict in own[["level", "verdict"]].itertuples(index=False)
+    ]
+    return element("p", f"{READING_WORDS[reading].capitalize()}: ", joined(said, ", "))
+
+
+def _number_table(
+    rows: list[dict[Hashable, Any]], name: str, reading: str, names: tuple[str, str], scale: Scale
+) -> Html:
+    metric = METRICS[name]
+    cells = []
+    for row in rows:
+        before, after = _ends(row)
+        said = [f"{which}: {interval_text(metric, own)}" for which, own in zip(names, (before, after), strict=True)]
+        label = f"{metric.label} at {row['level']}: {said[0]}; {said[1]}; {row['verdict']}"
+        chart = dumbbell(before, after, scale, (said[0], said[1]), label)
+        cells.append(
+            [
+                row["level"],
+                verdict_words(row["verdict"]),
+                chart,
+                interval_cell(metric, before),
+                interval_cell(metric, after),
+            ]
+        )
+    ends = f"{metric.format_value(scale.low)} to {metric.format_value(scale.high)}"
+    columns = [
+        Column(head="level"),
+        Column(head="verdict", class_="words"),
+        Column(head=ends),
+        Column(head=names[0], class_="number"),
+        Column(head=names[1], class_="number"),
+    ]
+    label = metric.label[0].upper() + metric.label[1:]
+    return table(f"{label}, {READING_WORDS[reading]}", columns, cells)
+
+
+def _classes(names: tuple[str, str], classes: pd.DataFrame) -> Html | None:
+    """Return the classes that changed, each at every level where it did."""
+    changed = classes[classes["verdict"] != SAME]
+    if changed.empty:
+        return None
+    rows = [
+        [
+            element("bdi", str(row["class"])),
+            f"{row['query']} against {row['reference']}",
+            f"{row['level']}, {READING_WORDS[row['reading']]}",
+            *(_gap_cell(row, when) for when in ("before", "after")),
+            f"{row['reference_images_before']:,} to {row['reference_images_after']:,}",
+            verdict_words(row["verdict"]),
+        ]
+        for row in changed.to_dict("records")
+    ]
+    columns = [
+        Column(head="class"),
+        Column(head="pair"),
+        Column(head="level, reading"),
+        Column(head=f"gap in {names[0]}", class_="number"),
+        Column(head=f"gap in {names[1]}", class_="number"),
+        Column(head="images in reference", class_="number"),
+        Column(head="verdict", class_="words"),
+    ]
+    return element(
+        "section",
+        element("h2", "Classes that changed"),
+        table("How much of the reference is missing among the nearest of each class", columns, rows),
+    )
+
+
+def _gap_cell(row: Mapping[Hashable, Any], when: str) -> Html:
+    gap, low, high = (row[f"{end}_{when}"] for end in ("gap", "gap_low", "gap_high"))
+    # An end is missing where there are too few images to tell.
+    ends = "" if math.isnan(low) or math.isnan(high) else f" [{format_share(low)}, {format_share(high)}]"
+    return joined([format_share(gap), element("span", ends, class_="interval")])
+
+
+def _ends(row: Mapping[Hashable, Any]) -> tuple[Interval, Interval]:
+    before, after = (tuple(row[f"{when}{end}"] for end in ("", "_low", "_high")) for when in ("before", "after"))
+    return before, after
