@@ -7,9 +7,23 @@ import typer
 
 from gapscope.progress import plain_line
 from gapscope_cli.errors import reported_errors
+from gapscope_cli.gating import (
+    FailIf,
+    MarkdownFile,
+    Pictures,
+    PicturesUrl,
+    gate_document,
+    judge,
+    leave_by_gate,
+    print_gate,
+    read_fail_if,
+)
+from gapscope_cli.output import output, print_document, say
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from gapscope.run import Run
 
 _WIDTH = len("style-aside")
 
@@ -28,6 +42,10 @@ def diff(
             show_default=False,
         ),
     ] = None,
+    markdown: MarkdownFile = None,
+    pictures: Pictures = None,
+    pictures_url: PicturesUrl = None,
+    fail_if: FailIf = None,
 ) -> None:
     """Say whether the gap between datasets closed from one run to another, beyond the error bars.
 
@@ -37,16 +55,9 @@ def diff(
     changed, one diff in twenty says at most that any number did. Example: gapscope diff run-v1 run-v2
     """
     with reported_errors(reading=f"{before} or {after}"):
+        rules = read_fail_if(fail_if, earlier=before)
         from gapscope import open_run
-        from gapscope.diff import (
-            describe_classes,
-            describe_kinds,
-            describe_left_out,
-            diff_classes,
-            diff_kinds,
-            diff_runs,
-            level_verdicts,
-        )
+        from gapscope.diff import diff_classes, diff_kinds, diff_runs
 
         runs = open_run(before), open_run(after)
         kinds = diff_kinds(*runs)
@@ -58,19 +69,52 @@ def diff(
             from gapscope.diff.page import write_diff_page
 
             write_diff_page(page.expanduser().absolute(), *runs, kinds, classes, changes)
+        if markdown is not None:
+            from gapscope.diff.markdown import diff_markdown
+            from gapscope.pages.markdown import PictureFolder, append_markdown
+
+            folder = PictureFolder.beside(markdown, pictures, pictures_url)
+            append_markdown(markdown, diff_markdown(*runs, kinds, classes, changes, folder))
+        result = None if rules is None else judge(runs[1], rules, earlier=runs[0])
+    if output().is_for_people:
+        _print(*runs, kinds, classes, changes)
+    if page is not None:
+        say(f"\n{page}")
+    if result is not None:
+        say()
+        print_gate(result)
+    if output().as_json:
+        from gapscope_cli.diff_document import diff_document
+
+        document = diff_document(
+            *runs,
+            kinds,
+            classes,
+            changes,
+            page=None if page is None else str(page),
+            markdown=None if markdown is None else str(markdown),
+            gate=None if result is None else gate_document(result),
+        )
+        print_document(document)
+    leave_by_gate(result)
+
+
+def _print(
+    before: "Run", after: "Run", kinds: "pd.DataFrame", classes: "pd.DataFrame", changes: "pd.DataFrame"
+) -> None:
+    from gapscope.diff import describe_classes, describe_kinds, describe_left_out, level_verdicts
+
     for line in [*describe_kinds(kinds), *describe_classes(classes)]:
-        typer.echo(plain_line(line))
-    if (left_out := describe_left_out(*runs)) is not None:
-        typer.echo(left_out)
+        say(plain_line(line))
+    if (left_out := describe_left_out(before, after)) is not None:
+        say(left_out)
     keys = ["level", "query", "reference", "reading"]
     numbers = dict(iter(changes.groupby(keys, sort=False)))
     for (query, reference), verdicts in level_verdicts(changes).groupby(["query", "reference"], sort=False):
-        typer.echo(f"\n{query} images against {reference}:")
+        say(f"\n{query} images against {reference}:")
         for level, reading, verdict in verdicts[["level", "reading", "verdict"]].itertuples(index=False):
             described = "   ".join(_describe(row) for _, row in numbers[level, query, reference, reading].iterrows())
-            typer.echo(f"  {level}  {reading:<{_WIDTH}}  {verdict:<10} {described}")
-    if page is not None:
-        typer.echo(f"\n{page}")
+            say(f"  {level}  {reading:<{_WIDTH}}  {verdict:<10} {described}")
 
 
 def _describe(row: "pd.Series[Any]") -> str:

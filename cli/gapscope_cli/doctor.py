@@ -5,8 +5,11 @@ from typing import Annotated
 import typer
 
 from gapscope.errors import OptionError
-from gapscope.progress import Silent, plain_line
+from gapscope.progress import Progress, Silent, plain_line
+from gapscope.progress_bars import JsonLines
+from gapscope_cli.documents import DoctorDocument, DoctorFinding
 from gapscope_cli.errors import replace_arguments, reported_errors
+from gapscope_cli.output import output, print_document, say
 
 _LABELS = {True: "ok", False: "FAILS", None: "-"}
 _WAIT_SECONDS = 60.0
@@ -39,7 +42,7 @@ def doctor(
 
     The exit code is 1 if a part fails that a run would need.
     """
-    failed = False
+    findings: list[DoctorFinding] = []
     with reported_errors():
         _check_cluster_given(cluster, wait=wait, workers=workers)
         from gapscope.cluster import check_cluster
@@ -49,14 +52,23 @@ def doctor(
         if cluster is not None:
             check_cluster(cluster, starting=seconds > 0)
         try:
-            for finding in examine(cluster, seconds, workers, _PlainNotes()):
-                typer.echo(f"{_LABELS[finding.works]:<6} {finding.name:<17} {replace_arguments(finding.message)}")
-                failed = failed or finding.works is False
+            for finding in examine(cluster, seconds, workers, _notes()):
+                message = replace_arguments(finding.message)
+                say(f"{_LABELS[finding.works]:<6} {finding.name:<17} {message}")
+                findings.append(DoctorFinding(name=finding.name, works=finding.works, message=message))
         except KeyboardInterrupt as error:
             # There is nothing that another command could go on from.
             raise typer.Exit(_INTERRUPTED) from error
+    failed = any(finding.works is False for finding in findings)
+    print_document(DoctorDocument(works=not failed, findings=findings))
     if failed:
         raise typer.Exit(1)
+
+
+def _notes() -> Progress:
+    if output().is_quiet:
+        return Silent()
+    return JsonLines(replace_arguments) if output().log_format == "json" else _PlainNotes()
 
 
 class _PlainNotes(Silent):

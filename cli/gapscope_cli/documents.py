@@ -308,6 +308,66 @@ class VerifyDocument(Document, kw_only=True, frozen=True):
     faults: list[VerifyFault]
 
 
+class TrackDocument(Document, kw_only=True, frozen=True):
+    """Where a tracker has a run."""
+
+    format: Literal["gapscope.track/1"] = "gapscope.track/1"
+    run: str
+    url: str
+    run_id: Annotated[str, Meta(description="The tracker's own id of it.")]
+    left_out: Annotated[list[str], Meta(description="Files that were too large.")]
+
+
+class HistoryVersion(Struct, kw_only=True, frozen=True):
+    """A version of a comparison."""
+
+    name: str
+    run: str
+    created: str
+    images: Annotated[dict[str, int], Meta(description="By dataset.")]
+    kinds: Annotated[dict[str, int], Meta(description="By ordered pair.")]
+
+
+class HistoryNumber(Struct, kw_only=True, frozen=True):
+    """A number of one version, level, ordered pair and reading."""
+
+    version: str
+    query: str
+    reference: str
+    level: str
+    reading: Literal["as-is", "style-aside"]
+    number: str
+    value: float
+    low: float
+    high: float
+
+
+class HistoryKind(Struct, kw_only=True, frozen=True):
+    """A kind that was followed, at one version; groups and share are 0 where that version lacks it."""
+
+    kind: str
+    query: str
+    reference: str
+    name: str
+    name_source: str
+    version: str
+    id: Annotated[str, Meta(description="In that version; empty where it lacks the kind.")]
+    groups: int
+    share: float
+    event: Annotated[str, Meta(description="What happened at this version: appeared, vanished, or nothing.")]
+
+
+class HistoryDocument(Document, kw_only=True, frozen=True):
+    """How the gap went over versions, the oldest first."""
+
+    format: Literal["gapscope.history/1"] = "gapscope.history/1"
+    files: Annotated[list[str], Meta(description="The page and the tables that were written.")]
+    versions: list[HistoryVersion]
+    numbers: list[HistoryNumber]
+    kinds: list[HistoryKind]
+    notes: list[str]
+
+
 class BenchDocument(Document, kw_only=True, frozen=True):
     """What a benchmark measured, as in the file that it wrote; docs/benchmarks.md says what it holds."""
 
@@ -343,6 +403,8 @@ DOCUMENTS: dict[str, type[Document]] = {
     "demo": RunDocument,
     "gate": GateDocument,
     "diff": DiffDocument,
+    "history": HistoryDocument,
+    "track": TrackDocument,
     "models": ModelsDocument,
     "config": ConfigDocument,
     "report": ReportDocument,

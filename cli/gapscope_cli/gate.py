@@ -7,7 +7,7 @@ import typer
 
 from gapscope_cli.documents import GateDocument
 from gapscope_cli.errors import reported_errors
-from gapscope_cli.gating import gate_document, leave_by_gate, print_gate
+from gapscope_cli.gating import Earlier, MarkdownFile, Pictures, PicturesUrl, gate_document, leave_by_gate, print_gate
 from gapscope_cli.output import print_document
 
 
@@ -26,23 +26,10 @@ def gate(
         list[Path] | None,
         typer.Option("--rules", metavar="FILE", help="TOML file with a list `rules`.", show_default=False),
     ] = None,
-    earlier: Annotated[
-        str | None,
-        typer.Option(metavar="RUN_BEFORE", help="Earlier run, for rules on what is new or wider.", show_default=False),
-    ] = None,
-    markdown: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE",
-            help="Append the result as Markdown to this file, such as $GITHUB_STEP_SUMMARY; pictures of kinds lie "
-            "beside it.",
-            show_default=False,
-        ),
-    ] = None,
-    pictures_url: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Where the pictures of the Markdown will be published.", show_default=False),
-    ] = None,
+    earlier: Earlier = None,
+    markdown: MarkdownFile = None,
+    pictures: Pictures = None,
+    pictures_url: PicturesUrl = None,
 ) -> None:
     """Say whether a run keeps to rules, by the 95% intervals of its numbers.
 
@@ -58,7 +45,16 @@ def gate(
         texts = [*(rules or ()), *map(str, file or ())]
         if not texts:
             raise gapscope.OptionError("give a rule, such as 'P5 share < 5%', or a file of them with `rules`")
-        result = gapscope.gate(gapscope.open_run(run), read_rules(texts, earlier=earlier))
+        opened = gapscope.open_run(run)
+        result = gapscope.gate(opened, read_rules(texts, earlier=earlier))
+        if markdown is not None:
+            from gapscope.gate import gate_markdown
+            from gapscope.pages.markdown import PictureFolder, append_markdown
+
+            folder = PictureFolder.beside(markdown, pictures, pictures_url)
+            append_markdown(markdown, gate_markdown(opened, result, folder))
     print_gate(result)
-    print_document(GateDocument(run=run, gate=gate_document(result), markdown=None))
+    print_document(
+        GateDocument(run=run, gate=gate_document(result), markdown=None if markdown is None else str(markdown))
+    )
     leave_by_gate(result)

@@ -1,6 +1,7 @@
 """Rules of a gate on the command line: read before a job begins, held against its run at its end."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -8,8 +9,9 @@ import typer
 from gapscope.errors import GapscopeError
 from gapscope.progress import plain_line
 from gapscope_cli.documents import Finding, Gate, RuleResult
-from gapscope_cli.errors import reported_errors
-from gapscope_cli.output import say
+from gapscope_cli.errors import as_command_line, reported_errors
+from gapscope_cli.output import say, warn
+from gapscope_cli.progress import shown_progress
 from gapscope_cli.summary import show_run
 
 if TYPE_CHECKING:
@@ -27,6 +29,33 @@ FailIf = Annotated[
         "rules. Exit code 1 where one does not hold, 3 where that cannot be told. More than one may be "
         "given.",
         show_default=False,
+    ),
+]
+
+Earlier = Annotated[
+    str | None,
+    typer.Option(
+        metavar="RUN_BEFORE", help="Earlier run, for rules on what is new, larger or wider.", show_default=False
+    ),
+]
+MarkdownFile = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        help="Append the result as Markdown to this file, such as $GITHUB_STEP_SUMMARY.",
+        show_default=False,
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER", help="Where pictures of kinds go; beside the Markdown file by default.", show_default=False
+    ),
+]
+PicturesUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL", help="Where that folder will be published, for the Markdown's links.", show_default=False
     ),
 ]
 
@@ -71,13 +100,18 @@ def print_gate(result: "GateResult") -> None:
             say(f"{'':<{width}}    and {more:,} more")
 
 
-def read_fail_if(texts: Sequence[str] | None) -> "RuleSet | None":
-    """Return the rules of `--fail-if`; None for none."""
+def read_fail_if(texts: Sequence[str] | None, *, earlier: str | None = None) -> "RuleSet | None":
+    """Return the rules of `--fail-if`; None for none.
+
+    Args:
+        texts: rules and files of rules.
+        earlier: the run that rules compare with which name none.
+    """
     if not texts:
         return None
     from gapscope.gate import read_rules
 
-    return read_rules(texts, is_failure=True)
+    return read_rules(texts, earlier=earlier, is_failure=True)
 
 
 def check_fail_if(rules: "RuleSet | None", datasets: Mapping[str, str], options: Mapping[str, Any]) -> None:
@@ -88,29 +122,62 @@ def check_fail_if(rules: "RuleSet | None", datasets: Mapping[str, str], options:
         check_before(rules, datasets, options)
 
 
-def show_gated(run: "Run", rules: "RuleSet | None") -> None:
+def check_tracker() -> None:
+    """Check, before a job begins, that what a tracker needs is installed."""
+    from gapscope.track.process import check_installed
+
+    check_installed()
+
+
+def show_gated(run: "Run", rules: "RuleSet | None", tracker: str | None) -> None:
     """Print a finished run and what its rules came to, and leave with the gate's exit code.
 
-    A gate that cannot be held, as for a class that is not there, does not lose the run: it is shown all the same.
+    What fails now does not lose the run: a rule that cannot be held, as on a class that is not there, is an error when
+    the run is shown, and a tracker that cannot be reached is a warning.
+
+    Args:
+        run: the run.
+        rules: of the gate; None for none.
+        tracker: that the run goes to; None for none.
     """
+    tracked = None if tracker is None else _track(run, tracker)
     result = None
     with reported_errors():
         try:
-            result = None if rules is None else _gate(run, rules)
+            result = None if rules is None else judge(run, rules)
         except GapscopeError:
-            show_run(run)
+            show_run(run, tracked=tracked)
             raise
-    show_run(run, gate=None if result is None else gate_document(result))
+    show_run(run, gate=None if result is None else gate_document(result), tracked=tracked)
     if result is not None:
         say()
         print_gate(result)
     leave_by_gate(result)
 
 
-def _gate(run: "Run", rules: "RuleSet") -> "GateResult":
+def judge(run: "Run", rules: "RuleSet", *, earlier: "Run | None" = None) -> "GateResult":
+    """Hold a finished run against rules.
+
+    Args:
+        run: the run.
+        rules: the rules.
+        earlier: the run that rules compare with which name none, where it is open already.
+    """
     import gapscope
 
-    return gapscope.gate(run, rules)
+    return gapscope.gate(run, rules, earlier=earlier)
+
+
+def _track(run: "Run", uri: str) -> str | None:
+    """Put a run on a tracker, and return where it is; None where that fails."""
+    import gapscope
+
+    try:
+        with reported_errors(), shown_progress() as progress:
+            return gapscope.track_run(run, uri, progress=progress).url
+    except gapscope.GapscopeError as error:
+        warn(f"the run is finished, and not tracked: {as_command_line(error)}")
+        return None
 
 
 def leave_by_gate(result: "GateResult | None") -> None:

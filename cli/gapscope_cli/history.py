@@ -1,13 +1,19 @@
 """`gapscope history`: how the gap went over many versions."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from gapscope.errors import RunError
 from gapscope.progress import plain_line
+from gapscope_cli.documents import HistoryDocument, HistoryKind, HistoryNumber, HistoryVersion
 from gapscope_cli.errors import reported_errors
+from gapscope_cli.output import print_document, say
 from gapscope_cli.progress import shown_progress
+
+if TYPE_CHECKING:
+    from gapscope.history import History
 
 
 def history(
@@ -49,9 +55,34 @@ def history(
                 raise
             written = write_history(read, folder)
     for line in describe_history(read):
-        typer.echo(plain_line(line))
-    typer.echo()
+        say(plain_line(line))
+    say()
     for note in read.notes:
-        typer.echo(plain_line(note))
+        say(plain_line(note))
     for path in written:
-        typer.echo(path)
+        say(str(path))
+    print_document(_document(read, [str(path) for path in written]))
+
+
+def _document(read: "History", files: list[str]) -> HistoryDocument:
+    numbers = read.numbers_table()[list(HistoryNumber.__struct_fields__)]
+    kinds = read.kinds_table()[list(HistoryKind.__struct_fields__)]
+    return HistoryDocument(
+        files=files,
+        versions=[
+            HistoryVersion(
+                name=version.name,
+                run=str(version.run.path),
+                created=version.measured.created,
+                images=dict(version.measured.images),
+                kinds={
+                    pair.name: sum(kind.pair == pair for kind in version.measured.kinds)
+                    for pair in version.measured.pairs
+                },
+            )
+            for version in read.versions
+        ],
+        numbers=msgspec.convert(numbers.to_dict("records"), list[HistoryNumber]),
+        kinds=msgspec.convert(kinds.to_dict("records"), list[HistoryKind]),
+        notes=list(read.notes),
+    )

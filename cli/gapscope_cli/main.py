@@ -18,7 +18,8 @@ from gapscope_cli.documents import ModelEntry, ModelsDocument
 from gapscope_cli.errors import leave_at_once, reported_errors
 from gapscope_cli.export import export
 from gapscope_cli.gate import gate
-from gapscope_cli.gating import FailIf, check_fail_if, read_fail_if, show_gated
+from gapscope_cli.gating import Earlier, FailIf, check_fail_if, check_tracker, read_fail_if, show_gated
+from gapscope_cli.history import history
 from gapscope_cli.options import OF_ONE_DATASET, add_command, is_given, with_options
 from gapscope_cli.output import print_document, say
 from gapscope_cli.plan import plan
@@ -28,7 +29,6 @@ from gapscope_cli.serve import serve
 from gapscope_cli.sources import parse_datasets, parse_named
 from gapscope_cli.summary import show_run
 from gapscope_cli.track import track
-from gapscope_cli.history import history
 from gapscope_cli.verify import verify
 
 app = typer.Typer(
@@ -95,6 +95,16 @@ def compare(
         ),
     ] = None,
     fail_if: FailIf = None,
+    earlier: Earlier = None,
+    track: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URI",
+            help="Put the finished run on this MLflow tracker, as `gapscope track` does. If it cannot be reached, that is "
+            "a warning.",
+            show_default=False,
+        ),
+    ] = None,
     **options: Any,
 ) -> None:
     """Compare datasets: embed, map, list outliers, and write the report page.
@@ -105,7 +115,7 @@ def compare(
         import gapscope
 
         # A rule that states nothing must not be found out at the end of a long job.
-        rules = read_fail_if(fail_if)
+        rules = read_fail_if(fail_if, earlier=earlier)
 
         from_file = {} if config is None else gapscope.read_config(config)
         sources = from_file.pop("datasets", {}) | parse_datasets(datasets or [])
@@ -115,8 +125,10 @@ def compare(
         if options["out"] is None:
             raise gapscope.OptionError("`out` is missing: give the run's folder, such as `out=run`")
         check_fail_if(rules, sources, options)
+        if track is not None:
+            check_tracker()
         run = gapscope.compare(sources, progress=progress, **options)
-    show_gated(run, rules)
+    show_gated(run, rules, track)
 
 
 def models() -> None:

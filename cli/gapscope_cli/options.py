@@ -109,7 +109,7 @@ def _variable(command: str, option: str) -> str:
     name = option.removeprefix("--").replace("-", "_")
     # The run that one command writes is not what another one writes.
     is_shared = name in OPTIONS and (name != "out" or command == "compare")
-    words = (name,) if is_shared or command == "compare" or name in _FOR_ALL else (command, name)
+    words = (name,) if is_shared or command == "compare" or name in (*_FOR_ALL, *_OF_GATES) else (command, name)
     return "_".join(("gapscope", *words)).replace("-", "_").upper()
 
 
@@ -136,6 +136,10 @@ def add_command(app: typer.Typer, function: Callable[..., None], *, name: str | 
 
 
 _FOR_ALL = ("json", "quiet", "log_format")
+"""Options of every command."""
+
+_OF_GATES = ("fail_if", "earlier", "pictures", "pictures_url")
+"""Options of commands that hold a run against rules."""
 
 
 def _with_output(command: Callable[..., None]) -> Callable[..., None]:

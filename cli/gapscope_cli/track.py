@@ -5,7 +5,9 @@ from typing import Annotated
 import typer
 
 from gapscope.errors import OptionError
+from gapscope_cli.documents import TrackDocument
 from gapscope_cli.errors import reported_errors
+from gapscope_cli.output import print_document, say
 from gapscope_cli.progress import shown_progress
 
 
@@ -40,7 +42,8 @@ def track(
         tracked = gapscope.track_run(
             gapscope.open_run(run), to, experiment=experiment, name=name, tags=tags, max_mb=max_mb, progress=progress
         )
-    typer.echo(tracked.url)
+    say(tracked.url)
+    print_document(TrackDocument(run=run, url=tracked.url, run_id=tracked.run_id, left_out=list(tracked.left_out)))
 
 
 def _parse_tags(given: list[str]) -> dict[str, str]:

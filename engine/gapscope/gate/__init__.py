@@ -2,6 +2,7 @@
 
 from gapscope.gate.before import check_before
 from gapscope.gate.judge import gate
+from gapscope.gate.markdown import gate_markdown
 from gapscope.gate.result import WORDS, Finding, GateResult, RuleResult
 from gapscope.gate.rule_file import RuleSet, read_rules
 from gapscope.gate.rules import parse_rule
@@ -14,6 +15,7 @@ __all__ = [
     "RuleSet",
     "check_before",
     "gate",
+    "gate_markdown",
     "parse_rule",
     "read_rules",
 ]
