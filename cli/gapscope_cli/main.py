@@ -100,8 +100,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="URI",
-            help="Put the finished run on this MLflow tracker, as `gapscope track` does. If it cannot be reached, that is "
-            "a warning.",
+            help="Put the finished run on this MLflow tracker, as `gapscope track` does. That it cannot be "
+            "reached is a warning.",
             show_default=False,
         ),
     ] = None,
