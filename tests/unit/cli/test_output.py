@@ -14,6 +14,7 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 import gapscope
+from gapscope.bench.backend_names import BACKEND_NAMES
 from gapscope_cli.documents import DOCUMENTS, schema_of
 from gapscope_cli.main import app
 
@@ -108,30 +109,23 @@ def test_an_error_is_a_document_too_and_a_line_on_stderr(tmp_path: Path) -> None
 def test_a_quiet_command_says_nothing_and_a_log_of_json_has_a_time_and_an_event_per_line(
     two_folders: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "gapscope_cli", "compare", f"real={two_folders[0]}", f"synthetic={two_folders[1]}"]
-    command += [
-        "--out",
-        tmp_path / "run",
-        "--model",
-        "bundled",
-        "--size",
-        "64",
-        "--levels",
-        "P5",
-        "--cluster",
-        "inline",
-    ]  # type: ignore[list-item]
-    logged = subprocess.run([*command, "--log-format", "json"], capture_output=True, text=True, check=True, timeout=200)
+    datasets = [f"real={two_folders[0]}", f"synthetic={two_folders[1]}", "--out", str(tmp_path / "run")]
+    options = ["--model", "bundled", "--size", "64", "--levels", "P5", "--cluster"]
+    command = [sys.executable, "-m", "gapscope_cli", "compare", *datasets, *options]
+
+    def run(*last: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([*command, *last], capture_output=True, text=True, check=False, timeout=200)
+
+    logged = run("inline", "--log-format", "json")
     records = [json.loads(line) for line in logged.stderr.splitlines()]
     assert all(_DATE.fullmatch(record["time"]) for record in records)
     assert {record["event"] for record in records} == {"note", "done"}
     (embedding,) = (record for record in records if record.get("task") == "embedding")
     assert (embedding["done"], embedding["total"], embedding["rejected"]) == (135, 135, 3)
     assert "real: 75 listed = 72 read + 3 rejected" in [record.get("message") for record in records]
-    quiet = subprocess.run([*command, "--quiet"], capture_output=True, text=True, check=True, timeout=200)
-    assert (quiet.stdout, quiet.stderr) == ("", "")
-    wrong = subprocess.run([*command[:-2], "--cluster", "x", "--quiet", "--log-format", "json"], capture_output=True, text=True, check=False)  # fmt: skip
-    assert json.loads(wrong.stderr)["event"] == "error"
+    quiet = run("inline", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+    assert json.loads(run("nowhere", "--quiet", "--log-format", "json").stderr)["event"] == "error"
 
 
 def test_options_stand_in_the_environment_and_the_command_counts_first(small_run: gapscope.Run, tmp_path: Path) -> None:
@@ -159,7 +153,8 @@ def test_options_stand_in_the_environment_and_the_command_counts_first(small_run
 
 def test_the_environment_counts_before_a_config_file(two_folders: tuple[Path, Path], tmp_path: Path) -> None:
     file = tmp_path / "compare.toml"
-    file.write_text(f'out = "run"\nmodel = "bundled"\nsize = 100\n[datasets]\na = "{two_folders[0]}"\nb = "{two_folders[1]}"\n')  # fmt: skip
+    sources = "\n".join(f'{name} = "{folder}"' for name, folder in zip("ab", two_folders, strict=True))
+    file.write_text(f'out = "run"\nmodel = "bundled"\nsize = 100\n[datasets]\n{sources}\n')
     assert "--size 100" in invoke("compare", "--config", file).stderr
     assert "--size 99" in invoke("compare", "--config", file, env={"GAPSCOPE_SIZE": "99"}).stderr
 
@@ -181,7 +176,8 @@ def test_serve_says_where_it_listens_as_a_document(small_run: gapscope.Run) -> N
 @pytest.mark.slow
 def test_the_long_commands_print_their_documents(tmp_path: Path) -> None:
     assert document("demo", invoke("demo", "--out", tmp_path / "demo", "--json", "--quiet"))["kinds"]
-    reduced = invoke("bench", "reduce", "--rows", "300", "--dims", "8", "--repeats", "1", "--out", tmp_path, "--backends", "landmarks", "--json")  # fmt: skip
+    options = ["--rows", "300", "--dims", "8", "--repeats", "1", "--json", "--backends"]
+    reduced = invoke("bench", "reduce", *options, BACKEND_NAMES[0], "--out", tmp_path)
     assert document("bench reduce", reduced)["file"] == str(tmp_path / "reduce.json")
 
 
