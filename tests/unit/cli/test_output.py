@@ -61,8 +61,9 @@ def test_a_finished_run_is_a_document_with_the_numbers_of_metrics_json(
     assert [dataset["rejected"] for dataset in found["datasets"]] == [3, 0]
     for pair in found["pairs"]:
         for numbers in pair["levels"]:
-            reading = "pairs" if numbers["reading"] == "as-is" else "style_aside"
-            kept = small_run.metrics["levels"][numbers["level"]][reading][f"{pair['query']}-vs-{pair['reference']}"]
+            own: Any = small_run.metrics["levels"][numbers["level"]]
+            by_pair = own["pairs" if numbers["reading"] == "as-is" else "style_aside"]
+            kept = by_pair[f"{pair['query']}-vs-{pair['reference']}"]
             assert numbers["share"]["value"] == kept["share_outside"]
     assert [kind["id"] for kind in found["kinds"]] == small_run.gaps["id"].tolist()
     assert document("resume", invoke("resume", small_run.path, "--json"))["report"] == str(small_run.report)
@@ -163,7 +164,7 @@ def test_serve_says_where_it_listens_as_a_document(small_run: gapscope.Run) -> N
     command = [sys.executable, "-m", "gapscope_cli", "serve", str(small_run.path), "--port", "0", "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"}) as server:
         assert server.stdout is not None
-        lines = []
+        lines: list[bytes] = []
         while not lines or lines[-1] != b"}\n":
             lines.append(server.stdout.readline())
             assert lines[-1]
