@@ -11,6 +11,9 @@ READY := .venv/.ready
 # Tools that check dependencies have an environment of their own.
 TOOLS := .venv-tools/bin
 TOOLS_READY := .venv-tools/.ready
+# MLflow's client and server fit into no environment with the versions that constraints.txt pins.
+MLFLOW := .venv-mlflow
+MLFLOW_READY := $(MLFLOW)/.ready
 LOCKED := requirements/locked.txt
 # The page's sources are TypeScript; what a browser runs is built from them and kept in the repository.
 PAGE := engine/page
@@ -19,13 +22,14 @@ PAGE_READY := $(PAGE)/node_modules/.ready
 NPM := PATH="$(CURDIR)/.venv/bin:$$PATH" npm --prefix $(PAGE)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo bench page test test-slow test-exports lint format wheel lock audit licenses sbom clean
+.PHONY: help demo bench page test test-slow test-exports test-tracking lint format wheel lock audit licenses sbom clean
 
 help:
 	@echo "make demo    compare photographs with rendered images, into $(DEMO)/, and say where the report is"
 	@echo "make test    make lint, and the tests but those that take long"
 	@echo "make test-slow  the tests that take long, and the examples in docstrings"
 	@echo "make test-exports  the tools that exports are for read them, each in an environment of its own (11 GB)"
+	@echo "make test-tracking  the tests of gapscope track with MLflow's client and server, in environments of their own (1 GB)"
 	@echo "make lint    ruff, import-linter, mypy, and for the page eslint, tsc and its unit tests"
 	@echo "make page    build the report's page from $(PAGE) into engine/gapscope/report/assets"
 	@echo "make format  let ruff mend and format the code"
@@ -53,6 +57,9 @@ test-slow: $(READY)
 
 test-exports: $(READY)
 	$(BIN)/python tests/exports/round_trips.py --envs .venv-exports
+
+test-tracking: $(READY) $(MLFLOW_READY)
+	GAPSCOPE_MLFLOW_SERVER=$(CURDIR)/$(MLFLOW)/server/bin/mlflow $(MLFLOW)/client/bin/python -m pytest -n 2 --dist loadfile tests/unit/track
 
 page: $(PAGE_READY)
 	$(NPM) run build
@@ -93,7 +100,7 @@ sbom: $(TOOLS_READY)
 		--output-file dist/gapscope.cdx.json
 
 clean:
-	rm -rf .venv .venv-tools .venv-exports $(PAGE)/node_modules $(PAGE)/build dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-tools .venv-exports $(MLFLOW) $(PAGE)/node_modules $(PAGE)/build dist $(DEMO) .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find engine cli tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
@@ -106,6 +113,10 @@ $(READY): pyproject.toml constraints.txt
 	@echo "Setting up .venv, once: some minutes, and 7 GB of disk, mostly for torch and the CUDA libraries that it brings."
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev,demo]"
+	@touch $@
+
+$(MLFLOW_READY): tests/helpers/mlflow_environments.py $(READY)
+	$(BIN)/python tests/helpers/mlflow_environments.py $(MLFLOW)
 	@touch $@
 
 $(PAGE_READY): $(PAGE)/package-lock.json $(READY)

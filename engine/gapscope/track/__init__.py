@@ -18,7 +18,7 @@ from gapscope.store.metrics import NAME as METRICS
 from gapscope.track.artifacts import FOLDERS, KINDS, PAGE, TOP_FILES, Artifact, collect_artifacts
 from gapscope.track.numbers import describe_left_out_classes, run_numbers
 from gapscope.track.parameters import IDENTITY, PER_DATASET, run_parameters, run_tags
-from gapscope.track.process import call_client, check_installed, public_uri
+from gapscope.track.process import call_client, check_installed, check_uri, public_uri
 from gapscope.verify.diagnose import diagnose_damage
 
 __all__ = ["TrackedRun", "track_run"]
@@ -99,6 +99,7 @@ def track_run(
         raise OptionError("no tracker is named: give its address, or set MLFLOW_TRACKING_URI")
     if not experiment.strip():
         raise OptionError("must not be empty", argument="experiment", value=experiment)
+    check_uri(address)
     check_installed()
     with tempfile.TemporaryDirectory(prefix="gapscope-") as scratch:
         with diagnose_damage(run.path):

@@ -71,20 +71,20 @@ def _files(run: Run, scratch: Path) -> Iterator[tuple[Location, str]]:
         # A run without classes has a table without rows.
         if (run.path / name).exists() and not (name == CLASSES and run.classes().empty):
             yield run.path / name, ""
-    for path in sorted((run.path / "manifests").iterdir(), key=lambda path: path.name):
+    manifests: list[Location] = list((run.path / "manifests").iterdir())
+    for path in sorted(manifests, key=lambda path: path.name):
         if path.suffix in (".csv", ".txt"):
             yield path, "manifests"
-    folder = scratch / "kinds"
-    folder.mkdir()
+    (scratch / "kinds").mkdir()
     kinds = run.gaps_record["kinds"]
     (scratch / KINDS).write_text(json.dumps(_table(kinds), ensure_ascii=False), encoding="utf-8")
     yield scratch / KINDS, "kinds"
     for gap in kinds:
         sheet = contact_sheet(run.store, gap)
         if sheet is not None:
-            path = folder / f"{gap['id']}.jpg"
-            path.write_bytes(sheet)
-            yield path, "kinds"
+            picture = scratch / "kinds" / f"{gap['id']}.jpg"
+            picture.write_bytes(sheet)
+            yield picture, "kinds"
 
 
 def _table(kinds: list[Gap]) -> dict[str, object]:

@@ -20,7 +20,17 @@ _BATCH, _TEXTS = 500, 100
 _UPLOAD_SECONDS = "60"
 """How long the tracker may keep silent over one file, which it may have to pass on to a storage."""
 
+_REFUSED = (401, 403)
 _HTTP_STATUS = re.compile(r"error code (\d{3})|too many (\d{3}) error responses")
+
+_ADDRESSES = {
+    "got unsupported URI": (
+        "MLflow's client takes no such address; give that of a server, http:// or https://, or for a database install "
+        "the whole of MLflow: pip install mlflow"
+    ),
+    "MLFLOW_ALLOW_FILE_STORE": "MLflow takes folders only where MLFLOW_ALLOW_FILE_STORE=true is set",
+}
+"""What MLflow's own messages mean, whose sentences are long."""
 
 
 def main() -> None:
@@ -44,7 +54,7 @@ def main() -> None:
     try:
         say(**_track(MlflowClient(tracking_uri=request["uri"]), request, say))
     except Exception as error:  # noqa: BLE001 - Storages raise errors of their own kinds.
-        say(error=_describe(error), status=_http_status(error))
+        say(**_refusal(error))
 
 
 def _track(client: Any, request: dict[str, Any], say: Callable[..., None]) -> dict[str, Any]:
@@ -154,9 +164,9 @@ def _log(client: Any, run: Any, request: dict[str, Any], say: Callable[..., None
     os.environ["MLFLOW_HTTP_REQUEST_TIMEOUT"] = before
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen = list[BaseException]()
-    at: BaseException | None = error
+def _chain(error: Any) -> Iterator[Any]:
+    """Return an error and those behind it."""
+    seen, at = list[Any](), error
     while at is not None and at not in seen:
         seen.append(at)
         yield at
@@ -164,25 +174,23 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         at = at.__cause__ or at.__context__ or (reason if isinstance(reason, BaseException) else None)
 
 
-def _http_status(error: BaseException) -> int | None:
-    """Return the status with which the tracker refused; None if it was not that."""
+def _refusal(error: BaseException) -> dict[str, Any]:
+    """Return what is wrong in words, whether the tracker could not be reached, and the HTTP status of its answer."""
     for each in _chain(error):
         match = _HTTP_STATUS.search(str(each))
         if match:
-            return int(match[1] or match[2])
-    return None
-
-
-def _describe(error: BaseException) -> str:
-    """Return what is wrong in words: the system's own, where it cannot reach the tracker."""
-    for each in _chain(error):
+            return {"error": str(error), "status": int(match[1] or match[2])}
+        # A tracker that says in JSON why it refuses.
+        if type(each).__name__ == "RestException" and (status := each.get_http_status_code()) in _REFUSED:
+            return {"error": str(error), "status": status}
         if isinstance(each, socket.gaierror):
-            return "the name of its host is not known"
+            return {"error": "the name of its host is not known", "unreachable": True}
         if isinstance(each, TimeoutError) or "Timeout" in type(each).__name__:
-            return "it does not answer in time"
+            return {"error": "it does not answer in time", "unreachable": True}
         if isinstance(each, ConnectionError) and each.strerror:
-            return each.strerror
-    return str(error) or type(error).__name__
+            return {"error": each.strerror, "unreachable": True}
+    text = str(error) or type(error).__name__
+    return {"error": next((words for sign, words in _ADDRESSES.items() if sign in text), text)}
 
 
 if __name__ == "__main__":

@@ -73,7 +73,7 @@ def run_tags(run: Run, given: Mapping[str, str]) -> dict[str, str]:
                 f"tag {name!r}: its value has {len(value):,} characters, of {MAX_TAG:,} that MLflow takes"
             )
     own = {
-        IDENTITY: _identity(run),
+        IDENTITY: run_identity(run),
         "gapscope.run": str(run.path),
         "gapscope.version": run.record.versions.get("gapscope", ""),
         "gapscope.device": run.record.device,
@@ -83,7 +83,7 @@ def run_tags(run: Run, given: Mapping[str, str]) -> dict[str, str]:
     return {name: _unicode(value)[:MAX_TAG] for name, value in {**own, **given}.items() if value}
 
 
-def _identity(run: Run) -> str:
+def run_identity(run: Run) -> str:
     """Return a text that stays the same while a run is updated and differs between runs."""
     begun = json.dumps([str(run.path), run.record.created])
     return hashlib.sha256(begun.encode()).hexdigest()[:32]

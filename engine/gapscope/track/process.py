@@ -8,6 +8,7 @@ import importlib.util
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
 import threading
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from gapscope.errors import OptionError, TrackerError, one_line
 from gapscope.progress import plain_line
@@ -41,6 +42,10 @@ _ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 _SECRETS = ("MLFLOW_TRACKING_PASSWORD", "MLFLOW_TRACKING_TOKEN", "DATABRICKS_TOKEN", "AWS_SECRET_ACCESS_KEY")
+_SHORTEST_SECRET = 4
+"""A shorter one is part of words, so that hiding it would tell it."""
+
+_USER = re.compile(r"://[^/\s'\"]*@")
 _REFUSED = (401, 403)
 
 
@@ -55,16 +60,32 @@ def check_installed() -> None:
 
 
 def public_uri(uri: str) -> str:
-    """Return a tracker's address without user, password and query.
+    """Return a tracker's address without user, password and query, even if these are not written as they should be.
 
     Example:
         >>> public_uri("https://me:secret@mlflow.example:5000/base/?token=x")
         'https://mlflow.example:5000/base/'
     """
-    parts = urlsplit(uri)
-    if not parts.netloc:
+    scheme, separator, rest = uri.partition("://")
+    if not separator:
         return uri.partition("?")[0]
-    return SplitResult(parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", "").geturl()
+    return f"{scheme}://{rest.rpartition('@')[2]}".partition("?")[0].partition("#")[0]
+
+
+def check_uri(uri: str) -> None:
+    """Check that a tracker's address can be told from the user and the password in it.
+
+    Raises:
+        OptionError: it cannot, or it is no address.
+    """
+    try:
+        parts = urlsplit(uri)
+    except ValueError as error:
+        raise OptionError(f"the tracker's address {public_uri(uri)}: {one_line(error)}") from None
+    if parts.netloc and "@" in uri and "@" not in parts.netloc:
+        raise OptionError(
+            f"the tracker's address {public_uri(uri)}: write the characters / ? # of a password as %2F %3F %23"
+        )
 
 
 def call_client(uri: str, request: dict[str, Any], sent: Callable[[str], None]) -> dict[str, Any]:
@@ -81,6 +102,7 @@ def call_client(uri: str, request: dict[str, Any], sent: Callable[[str], None]) 
     tracker = f"the tracker {public_uri(uri)}"
     address, environment = _credentials(uri)
     secrets = [*environment.values(), *(os.environ.get(name, "") for name in _SECRETS), urlsplit(uri).password or ""]
+    secrets = [secret for secret in {*secrets, *map(unquote, secrets)} if len(secret) >= _SHORTEST_SECRET]
     sizes = {file["name"]: os.path.getsize(file["path"]) for file in request["files"]}
     waiting = iter(sizes.values())
     limit = _IMPORT_SECONDS
@@ -155,10 +177,12 @@ def _read_lines(pipe: IO[bytes], answers: "queue.Queue[bytes | None]") -> None:
 
 
 def _error(tracker: str, answer: dict[str, Any], secrets: list[str]) -> TrackerError:
-    text = str(answer["error"])
-    for secret in filter(None, {*secrets, *map(unquote, secrets)}):
+    text = _USER.sub("://", str(answer["error"]))
+    for secret in secrets:
         text = text.replace(secret, "***")
     text = plain_line(one_line(ValueError(text)))
+    if answer.get("unreachable"):
+        return TrackerError(f"{tracker} cannot be reached: {text}")
     status = answer.get("status")
     if status is None:
         return TrackerError(f"{tracker} does not take the run: {text}")
