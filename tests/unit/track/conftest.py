@@ -11,11 +11,18 @@ from collections.abc import Callable, Iterator, Sequence
 from threading import Thread
 
 import pytest
-from trackers import Stub, Tracker
+from trackers import Stub, Tracker, make_run
 
+from gapscope.run import Run
 from gapscope.track import process
 
 HOW = "`make test-tracking` makes an environment that has it"
+
+
+@pytest.fixture(scope="session")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run with invented numbers and kinds, which no test changes."""
+    return make_run(tmp_path_factory.mktemp("fake"))
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from trackers import Stub, make_run
+from trackers import Stub
 from typer.testing import CliRunner
 
 from gapscope.errors import OptionError, TrackerError
@@ -13,11 +13,6 @@ from gapscope.run import Run
 from gapscope.track import process, track_run
 from gapscope.track.process import check_uri, public_uri
 from gapscope_cli.main import app
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    return make_run(tmp_path)
 
 
 def clients() -> list[psutil.Process]:

@@ -7,6 +7,7 @@ from trackers import make_run
 
 from gapscope.compare.registry import METRICS
 from gapscope.errors import OptionError
+from gapscope.run import Run
 from gapscope.store.metrics import read_metrics
 from gapscope.track import numbers
 from gapscope.track.artifacts import collect_artifacts
@@ -20,8 +21,7 @@ CLASSED = {
 }
 
 
-def test_every_number_of_the_registry_is_tracked_with_its_interval(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
+def test_every_number_of_the_registry_is_tracked_with_its_interval(run: Run) -> None:
     tracked = run_numbers(run)
     for level, of_level in run.metrics["levels"].items():
         for reading, pairs in (("as-is", of_level["pairs"]), ("style-aside", of_level["style_aside"])):
@@ -126,9 +126,9 @@ def test_a_run_keeps_its_identity_while_it_is_updated_and_shares_it_with_no_othe
     assert run_identity(run) != before
 
 
-def test_tags_say_what_the_run_is_and_in_words_what_it_found(tmp_path: Path) -> None:
-    tags = run_tags(make_run(tmp_path), {"version": "7"})
-    assert tags["gapscope.run"] == str(tmp_path / "run")
+def test_tags_say_what_the_run_is_and_in_words_what_it_found(run: Run) -> None:
+    tags = run_tags(run, {"version": "7"})
+    assert tags["gapscope.run"] == str(run.path)
     assert tags["gapscope.version"] == "0.1.0"
     assert tags["version"] == "7"
     assert "- what real-vs-syn says" in tags["mlflow.note.content"]
@@ -144,10 +144,10 @@ def test_tags_say_what_the_run_is_and_in_words_what_it_found(tmp_path: Path) -> 
     ],
 )
 def test_a_tag_that_mlflow_refuses_is_told_before_anything_is_sent(
-    tmp_path: Path, tags: dict[str, str], message: str
+    run: Run, tags: dict[str, str], message: str
 ) -> None:
     with pytest.raises(OptionError, match=message):
-        run_tags(make_run(tmp_path), tags)
+        run_tags(run, tags)
 
 
 def test_a_file_that_is_too_large_is_left_out_by_name(tmp_path: Path) -> None:
@@ -165,10 +165,8 @@ def test_a_file_that_is_too_large_is_left_out_by_name(tmp_path: Path) -> None:
     assert not any(name.endswith(".jpg") for name in names)
 
 
-def test_the_kinds_are_a_table_in_the_form_of_mlflow(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "run")
-    (tmp_path / "scratch").mkdir()
-    artifacts, _ = collect_artifacts(run, tmp_path / "scratch", 100)
+def test_the_kinds_are_a_table_in_the_form_of_mlflow(run: Run, tmp_path: Path) -> None:
+    artifacts, _ = collect_artifacts(run, tmp_path, 100)
     (path,) = (artifact.path for artifact in artifacts if artifact.name == "kinds/kinds.json")
     table = json.loads(path.read_text(encoding="utf-8"))
     rows = [dict(zip(table["columns"], row, strict=True)) for row in table["data"]]
