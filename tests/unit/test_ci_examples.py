@@ -86,16 +86,16 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> DemoData:
 def repository(data: DemoData, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository with half of the demo's photographs; its versions of renders are the demo's, and photographs."""
     folder = tmp_path_factory.mktemp("repository")
-    photographs = sorted(path for path in data.real.rglob("*") if path.is_file())
+    photographs = sorted(path for path in data.photographs.rglob("*") if path.is_file())
     order = np.random.default_rng(0).permutation(len(photographs))
     halves = [[photographs[place] for place in order[half::2].tolist()] for half in (0, 1)]
     versions = {"real": halves[0], "better": halves[1], "undecided": halves[1][:30]}
     for name, files in versions.items():
         for file in files:
-            target = folder / "versions" / name / file.relative_to(data.real)
+            target = folder / "versions" / name / file.relative_to(data.photographs)
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
-    shutil.copytree(data.synthetic, folder / "versions" / "worse")
+    shutil.copytree(data.rendered, folder / "versions" / "worse")
     shutil.copy(CI / "gate.toml", folder)
     # A render of this repository takes the version that is checked out.
     (folder / "render.sh").write_text('#!/bin/sh\nrm -rf "$1" && cp -r "versions/$(cat version)" "$1"\n')

@@ -46,19 +46,41 @@ def describe_left_out(before: Run, after: Run) -> str | None:
 
 def alike_style_aside(before: Run, after: Run, level: str, pair: Pair) -> bool:
     """Return whether numbers style aside can be compared: by the same k, and by scalers that were trimmed alike."""
-    return style_aside_difference(before, after, level, pair) is None
+    return _style_aside_difference(before, after, level, pair) is None
 
 
-def style_aside_difference(before: Run, after: Run, level: str, pair: Pair) -> str | None:
+def describe_style_aside_left_out(before: Run, after: Run) -> list[str]:
+    """Return at which levels numbers style aside of the earlier run are not compared, a line for each reason."""
+    reasons: dict[str, dict[str, list[Pair]]] = {}
+    pairs = [pair for pair in before.pairs if pair in after.pairs]
+    for level in (level for level in before.levels if level in after.levels):
+        for pair in pairs:
+            # Without such numbers in the earlier run, none are missed.
+            if pair.name not in before.metrics["levels"][level]["style_aside"]:
+                continue
+            if (reason := _style_aside_difference(before, after, level, pair)) is not None:
+                reasons.setdefault(reason, {}).setdefault(level, []).append(pair)
+    places = {
+        why: ", ".join(_place(level, own, pairs) for level, own in levels.items()) for why, levels in reasons.items()
+    }
+    return [f"numbers style aside at {where} are left out: {why}" for why, where in places.items()]
+
+
+def _place(level: str, of: list[Pair], pairs: list[Pair]) -> str:
+    named = ", ".join(f"{pair.query} against {pair.reference}" for pair in of)
+    return level if of == pairs else f"{level} ({named})"
+
+
+def _style_aside_difference(before: Run, after: Run, level: str, pair: Pair) -> str | None:
     """Return why numbers style aside of two runs cannot be compared, as the end of a sentence; None where they can."""
     numbers = [run.metrics["levels"][level]["style_aside"].get(pair.name) for run in (before, after)]
     if numbers[0] is None or numbers[1] is None:
-        return "not both have numbers style aside"
+        return "not both runs have them"
     k = [run.record.config.compare.k for run in (before, after)]
     if k[0] != k[1]:
-        return f"their k differs ({k[0]} and {k[1]})"
+        return f"the runs have another k ({k[0]} and {k[1]})"
     if numbers[0]["trimmed"] != numbers[1]["trimmed"]:
-        return "only one of them has trimmed scalers"
+        return "only one of both runs has trimmed scalers"
     if numbers[0]["trimmed"] and set(before.datasets) != set(after.datasets):
-        return "their scalers are trimmed beside other datasets"
+        return "scalers are trimmed, and the runs have other datasets"
     return None

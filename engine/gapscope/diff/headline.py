@@ -51,7 +51,7 @@ def levels_sentences(changes: pd.DataFrame) -> list[str]:
 def _levels_sentence(reading: str, verdicts: pd.DataFrame) -> str:
     levels = [*dict.fromkeys(verdicts["level"])]
     of = f"{len(levels)} level{'' if len(levels) == 1 else 's'}"
-    said = []
+    said: list[str] = []
     for words, wanted in (("closes", "closing"), ("widens", "widening"), ("has numbers that disagree", "both")):
         own = [*dict.fromkeys(verdicts.loc[verdicts["verdict"] == wanted, "level"])]
         if own:

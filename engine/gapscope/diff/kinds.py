@@ -82,7 +82,8 @@ def diff_kinds(before: Run, after: Run) -> pd.DataFrame:
 
 def kinds_table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Return rows as the table of `diff_kinds`: the worst news first, and else in their order."""
-    table = pd.DataFrame(sorted(rows, key=lambda row: _WORST_FIRST.index(row["verdict"])), columns=list(COLUMNS))
+    ordered = sorted(rows, key=lambda row: _WORST_FIRST.index(row["verdict"]))
+    table = pd.DataFrame(ordered, columns=list(COLUMNS))
     return table.astype(dict.fromkeys(COLUMNS[-4:-2], "int64") | dict.fromkeys(COLUMNS[-2:], "float64"))
 
 

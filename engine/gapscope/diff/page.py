@@ -9,7 +9,7 @@ import pandas as pd
 from gapscope.compare.interval import Interval
 from gapscope.compare.registry import METRICS, format_share
 from gapscope.diff.classes import SAME
-from gapscope.diff.comparable import describe_left_out
+from gapscope.diff.comparable import describe_left_out, describe_style_aside_left_out
 from gapscope.diff.headline import READING_WORDS, kinds_sentence, levels_sentences
 from gapscope.diff.kind_cards import KindCards
 from gapscope.diff.kinds import AS_BEFORE
@@ -29,7 +29,7 @@ from gapscope.pages.document import document
 from gapscope.pages.markup import Html, element, joined
 from gapscope.run import Run
 from gapscope.store.atomic import write_text
-from gapscope.store.location import Location
+from gapscope.store.location import Location, unique_names
 
 
 def write_diff_page(
@@ -55,7 +55,8 @@ def write_diff_page(
         >>> Path("diff.html").read_text(encoding="utf-8")[:15]
         '<!doctype html>'
     """
-    names = _names(before, after)
+    first, second = unique_names([before.path, after.path])
+    names = first, second
     title = f"{names[0]} to {names[1]}"
     left_out = describe_left_out(before, after)
     body = [
@@ -63,18 +64,12 @@ def write_diff_page(
         element("p", kinds_sentence(kinds), class_="lead"),
         *(element("p", sentence, class_="lead") for sentence in levels_sentences(changes)),
         _versions(before, after, names),
-        notes([left_out] if left_out else []),
+        notes([*([left_out] if left_out else []), *describe_style_aside_left_out(before, after)]),
         _kinds(KindCards(before, after, names, kinds), kinds),
         *_numbers(before, names, changes),
         _classes(names, classes),
     ]
     write_text(file, document(title, [part for part in body if part]))
-
-
-def _names(before: Run, after: Run) -> tuple[str, str]:
-    """Return the names of the runs' folders, or their paths where both folders have one name."""
-    short = before.path.name, after.path.name
-    return short if short[0] != short[1] else (str(before.path), str(after.path))
 
 
 def _versions(before: Run, after: Run, names: tuple[str, str]) -> Html:
@@ -116,7 +111,8 @@ def _kinds(cards: KindCards, kinds: pd.DataFrame) -> Html | None:
 def _numbers(before: Run, names: tuple[str, str], changes: pd.DataFrame) -> Iterator[Html]:
     """Yield a section per ordered pair: a table per reading and number, with a row per level."""
     verdicts = level_verdicts(changes)
-    for (query, reference), own in changes.groupby(["query", "reference"], sort=False):
+    for query, reference in dict.fromkeys(zip(changes["query"], changes["reference"], strict=True)):
+        own = changes[(changes["query"] == query) & (changes["reference"] == reference)]
         together = verdicts[(verdicts["query"] == query) & (verdicts["reference"] == reference)]
         scales = {
             number: Scale.of(interval for row in rows.to_dict("records") for interval in _ends(row))

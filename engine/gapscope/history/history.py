@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import pandas as pd
 
@@ -57,7 +58,7 @@ class History:
         for version in self.versions:
             for note in version.measured.notes:
                 names.setdefault(note, []).append(version.name)
-        return [*self.left_out, *(f"{_some(own)}: {note}" for note, own in names.items())]
+        return [*self.left_out, *(f"{_some(own)}, against {self.first.name}: {note}" for note, own in names.items())]
 
     @property
     def pairs(self) -> tuple[Pair, ...]:
@@ -67,14 +68,18 @@ class History:
     @property
     def keys(self) -> list[NumberKey]:
         """Level, query, reference, reading and number of all numbers that any version has, in its order."""
-        return [*dict.fromkeys(key for version in range(len(self.versions)) for key in self.numbers(version))]
+        return [*dict.fromkeys(key for own in self.numbers for key in own)]
 
-    def numbers(self, version: int) -> dict[NumberKey, Interval]:
-        """Return the numbers of a version, by what they are."""
-        return {
-            (own.level, own.query, own.reference, own.reading, own.number): own.interval
-            for own in self.versions[version].measured.numbers
-        }
+    @cached_property
+    def numbers(self) -> list[dict[NumberKey, Interval]]:
+        """The numbers of each version, by what they are."""
+        return [
+            {
+                (own.level, own.query, own.reference, own.reading, own.number): own.interval
+                for own in version.measured.numbers
+            }
+            for version in self.versions
+        ]
 
     def compared(self, pair: Pair) -> list[bool]:
         """Return per version whether it compares an ordered pair."""
@@ -86,7 +91,7 @@ class History:
         From the first version on, they are those of `diff_runs`. Between two others they may differ from these, since
         both are measured by the scaler of the first one.
         """
-        first, second = self.numbers(before), self.numbers(after)
+        first, second = self.numbers[before], self.numbers[after]
         return judge([Change(*key, first[key], second[key]) for key in first if key in second])
 
     def kind_changes(self, before: int, after: int) -> pd.DataFrame:

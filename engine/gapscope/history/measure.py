@@ -1,7 +1,7 @@
 """Measures a version beside the first one: numbers by the first one's scaler, and its kinds."""
 
 from gapscope.compare.interval import Interval
-from gapscope.diff.comparable import style_aside_difference
+from gapscope.diff.comparable import alike_style_aside, describe_style_aside_left_out
 from gapscope.diff.numbers import AS_IS, NUMBERS, STYLE_ASIDE, as_is_intervals, style_aside_intervals
 from gapscope.history.versions import Measured, VersionKind, VersionNumber
 from gapscope.run import Run
@@ -17,18 +17,12 @@ def measure_version(run: Run, first: Run) -> Measured:
     """
     pairs = [pair for pair in first.pairs if pair in run.pairs]
     numbers: list[VersionNumber] = []
-    reasons: dict[str, list[str]] = {}
     for level in (level for level in first.levels if level in run.levels):
         as_is = as_is_intervals(run, level, pairs, first)
         for pair in pairs:
             numbers += _numbers(level, pair, AS_IS, as_is[pair])
-            # Where the first version has no numbers style aside, none are missed.
-            if pair.name not in first.metrics["levels"][level]["style_aside"]:
-                continue
-            if (reason := style_aside_difference(first, run, level, pair)) is not None:
-                reasons.setdefault(reason, []).append(f"{level} of {pair.query} against {pair.reference}")
-                continue
-            numbers += _numbers(level, pair, STYLE_ASIDE, style_aside_intervals(run, level, pair))
+            if alike_style_aside(first, run, level, pair):
+                numbers += _numbers(level, pair, STYLE_ASIDE, style_aside_intervals(run, level, pair))
     return Measured(
         created=run.record.created,
         images={name: run.record.datasets[name].read or 0 for name in run.datasets},
@@ -38,7 +32,7 @@ def measure_version(run: Run, first: Run) -> Measured:
         notes=[
             *_other_datasets(run, first),
             *_other_settings(run, first),
-            *(f"numbers style aside at {', '.join(places)} are left out: {why}" for why, places in reasons.items()),
+            *describe_style_aside_left_out(first, run),
         ],
     )
 

@@ -77,8 +77,8 @@ def _pair_section(history: History, pair: Pair, names: Sequence[str]) -> Html:
     scales = {
         number.name: Scale.of(
             interval
-            for version in range(len(names))
-            for key, interval in history.numbers(version).items()
+            for own in history.numbers
+            for key, interval in own.items()
             if key[1:3] == pair and key[4] == number.name
         )
         for number in NUMBERS
@@ -109,7 +109,7 @@ def _pair_section(history: History, pair: Pair, names: Sequence[str]) -> Html:
 
 def _verdicts(changes: pd.DataFrame) -> dict[NumberKey, str]:
     columns = ["level", "query", "reference", "reading", "number"]
-    return {tuple(row[name] for name in columns): row["verdict"] for row in changes.to_dict("records")}  # type: ignore[misc]
+    return {tuple(row[name] for name in columns): row["verdict"] for row in changes.to_dict("records")}
 
 
 def _numbers_table(
@@ -123,7 +123,7 @@ def _numbers_table(
     rows = []
     for key in keys:
         metric = METRICS[key[4]]
-        intervals = [history.numbers(version).get(key) for version in range(len(names))]
+        intervals = [own.get(key) for own in history.numbers]
         titles = [
             f"{name}: {interval_text(metric, own) if own else 'no number'}"
             for name, own in zip(names, intervals, strict=True)
@@ -134,7 +134,7 @@ def _numbers_table(
                 joined([key[0], element("br"), element("span", metric.label, class_="small")]),
                 sparkline(intervals, titles, scales[key[4]], label),
                 *(
-                    interval_cell(metric, own)
+                    interval_cell(metric, own, lines=2)
                     for own in (intervals if len(names) == 1 else [intervals[0], intervals[-1]])
                 ),
                 *(verdict_words(own.get(key, "not compared")) for own in changes if len(names) > 1),
@@ -167,8 +167,8 @@ def _versions(history: History) -> Html:
             ]
         )
     columns = [
-        Column(head="version"),
-        Column(head="begun (UTC)"),
+        Column(head="version", class_="once"),
+        Column(head="begun (UTC)", class_="once"),
         *(Column(head=f"images of {name}", class_="number") for name in datasets),
         *(Column(head=f"kinds of {pair.query} against {pair.reference}", class_="number") for pair in history.pairs),
     ]

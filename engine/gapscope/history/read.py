@@ -9,10 +9,10 @@ from gapscope.history.follow import follow_kinds
 from gapscope.history.history import History
 from gapscope.history.kept import read_kept, run_key, write_kept
 from gapscope.history.measure import measure_version
-from gapscope.history.versions import Measured, Version, unique_names
+from gapscope.history.versions import Measured, Version
 from gapscope.progress import Progress, Silent
 from gapscope.run import Run
-from gapscope.store.location import Location
+from gapscope.store.location import Location, unique_names
 
 
 def read_history(
@@ -52,12 +52,13 @@ def read_history(
     names = unique_names([run.path for run in alike])
     keys = [run_key(run) for run in alike]
     known = {} if kept is None else read_kept(kept, keys[0])
-    with shown.task("measure versions", total=len(alike), unit="versions") as task:
+    first = Run(alike[0].store)
+    with shown.task("measure versions", total=len(alike), unit="version") as task:
         for name, key, run in zip(names, keys, alike, strict=True):
             task.show(name)
             if key not in known:
                 # What a run has read of its files goes with the copy of it.
-                known[key] = measure_version(Run(run.store), Run(alike[0].store))
+                known[key] = measure_version(Run(run.store), first)
                 _keep(kept, keys, names, known)
             task.advance(1)
     measured = [known[key] for key in keys]
@@ -68,7 +69,7 @@ def read_history(
             own[keys[before]] = _shared_images(alike[before], alike[after])
         return own[keys[before]]
 
-    with shown.task("follow kinds", total=len(alike), unit="versions") as task:
+    with shown.task("follow kinds", total=len(alike), unit="version") as task:
         kinds = follow_kinds([own.kinds for own in measured], shared, task)
     _keep(kept, keys, names, known)
     versions = [

@@ -14,6 +14,10 @@ _SMALLEST = 0.12
 """Side of the smallest square, as a share of the largest: it must be seen."""
 
 
+_MANY = 16
+"""Versions from which on columns are narrow, so that fifty are seen at once."""
+
+
 def timeline(history: History) -> Iterator[Html]:
     """Yield a section per ordered pair that has kinds in any version."""
     pictures = _pictures(history)
@@ -64,7 +68,7 @@ def _section(history: History, pair: Pair, kinds: Sequence[FollowedKind], pictur
         element("caption", caption, class_="visually-hidden"),
         element("thead", head),
         element("tbody", *rows),
-        class_="timeline",
+        class_="timeline many" if len(history.versions) > _MANY else "timeline",
     )
     return element(
         "section",
@@ -93,10 +97,10 @@ def _cell(history: History, kind: FollowedKind, number: int, compared: Sequence[
     what = event(kind, number, compared)
     said = element("span", what, class_="event better" if what == VANISHED else "event worse") if what else None
     if own is None:
-        dash = element("span", "\N{EN DASH}", class_="quiet", title=f"{name}: none")
-        return element("td", element("span", element("span", dash, class_="box"), said, class_="cell"))
+        dash = element("span", "\N{EN DASH}", class_="box quiet", title=f"{name}: none")
+        return element("td", element("span", dash, said, class_="cell"))
     side = max(_SMALLEST, (own.share / largest) ** 0.5)
     title = f"{name}: {own.id}, {own.groups:,} of {own.of_groups:,}, {own.share:.1%}"
-    square = element("span", element("span", style=f"--side:{side:.3f}"), class_="box", title=title)
+    square = element("span", element("span", class_="square", style=f"--side:{side:.3f}"), class_="box", title=title)
     text = element("span", f"{own.share:.0%}" if own.share >= 0.0095 else "<1%")
     return element("td", element("span", square, text, said, class_="cell"))

@@ -1,13 +1,11 @@
 """What a history keeps of a version: its images, numbers and kinds, without its arrays."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from gapscope.compare.interval import Interval
 from gapscope.run import Run
 from gapscope.store.datasets import Pair
-from gapscope.store.location import Location
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,28 +100,6 @@ class Version:
     name: str
     run: Run
     measured: Measured
-
-
-def unique_names(paths: Sequence[Location]) -> list[str]:
-    """Return the shortest ends of paths that are different from each other.
-
-    Example:
-        >>> from pathlib import Path
-        >>> unique_names([Path("/a/monday/run"), Path("/a/tuesday/run"), Path("/a/base")])
-        ['monday/run', 'tuesday/run', 'base']
-    """
-    # An object store's parts begin with the bucket, which ends in a slash.
-    parts = [[part.strip("/") for part in path.parts] for path in paths]
-    lengths = [1] * len(paths)
-    while True:
-        names = ["/".join(own[-length:]) for own, length in zip(parts, lengths, strict=True)]
-        longer = [
-            min(length + 1, len(own)) if names.count(name) > 1 else length
-            for name, own, length in zip(names, parts, lengths, strict=True)
-        ]
-        if longer == lengths:
-            return names
-        lengths = longer
 
 
 def time_of(created: str) -> datetime:

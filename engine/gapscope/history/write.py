@@ -83,7 +83,7 @@ def describe_history(history: History) -> list[str]:
 def _row(history: History, key: NumberKey, shown: Sequence[int]) -> tuple[str, ...]:
     level, _, _, reading, number = key
     cells = [
-        interval_text(METRICS[number], interval) if (interval := history.numbers(version).get(key)) else "none"
+        interval_text(METRICS[number], interval) if (interval := history.numbers[version].get(key)) else "none"
         for version in shown
     ]
     return level, READING_WORDS[reading], METRICS[number].label, *cells

@@ -97,12 +97,14 @@ def interval_text(metric: Metric, interval: Interval) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def interval_cell(metric: Metric, interval: Interval | None) -> Html:
-    """Return a number with its interval, or that there is none."""
+def interval_cell(metric: Metric, interval: Interval | None, lines: int = 1) -> Html:
+    """Return a number with its interval, beside or below it, or that there is none."""
     if interval is None:
         return element("span", "none", class_="quiet")
     value, ends = interval_text(metric, interval).split(" ", maxsplit=1)
-    return joined([element("span", value), element("span", ends, class_="interval")], " ")
+    return joined(
+        [element("span", value), element("span", ends, class_="interval")], Html("<br>" if lines > 1 else " ")
+    )
 
 
 _DIRECTIONS = {"smaller": "better", "larger": "worse", "closing": "better", "widening": "worse", "both": "worse"}

@@ -55,20 +55,19 @@ section section {{ margin-top: 24px; }}
 .newest-first > * {{ direction: ltr; }}
 table {{ width: 100%; border-collapse: separate; border-spacing: 0; font-size: 13px; line-height: 1.4; }}
 caption {{ padding: 10px 12px 6px; text-align: left; font-size: 14px; font-weight: 620; }}
-th, td {{ padding: 7px 10px; text-align: left; vertical-align: middle; border-bottom: 1px solid var(--rule); }}
+th, td {{ padding: 7px 8px; text-align: left; vertical-align: middle; border-bottom: 1px solid var(--rule); }}
 th {{ font-weight: 400; }}
 thead th {{ color: var(--quiet); vertical-align: bottom; }}
 tbody th {{ font-weight: 560; }}
 tr > th:first-child {{ position: sticky; left: 0; z-index: 1; background: var(--surface); min-width: 44px; }}
 tbody:last-child tr:last-child > * {{ border-bottom: 0; }}
 .number {{ text-align: right; white-space: nowrap; }}
-.words {{ min-width: 84px; }}
-td .interval {{ color: var(--quiet); }}
+.words {{ min-width: 72px; }}
+td .interval {{ color: var(--quiet); font-size: 12px; }}
 
 svg.chart {{ display: block; overflow: visible; }}
-.spark {{ width: 200px; height: 48px; }}
+.spark {{ width: 150px; height: 36px; }}
 .dumbbell {{ width: 208px; height: 34px; }}
-@media (max-width: 1200px) {{ .spark {{ width: 150px; height: 36px; }} }}
 .chart .base {{ stroke: var(--rule); stroke-width: 1; }}
 .chart .band {{ fill: var(--color); fill-opacity: 0.2; stroke: none; }}
 .chart .line {{ fill: none; stroke: var(--color); stroke-width: 1.6; stroke-linejoin: round; }}
@@ -101,30 +100,37 @@ summary {{ cursor: pointer; font-weight: 560; }}
 
 .visually-hidden {{ position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); }}
 .visually-hidden {{ white-space: nowrap; padding: 0; }}
-.key {{ white-space: nowrap; }}
+.key {{ min-width: 112px; }}
+.once {{ white-space: nowrap; }}
+th .small {{ font-weight: 400; }}
 .timeline {{ width: auto; min-width: 100%; }}
 .timeline thead th.version {{ padding: 8px 2px; vertical-align: bottom; text-align: center; }}
 .timeline .version span {{
   display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg); max-height: 130px; overflow: hidden;
   white-space: nowrap; text-overflow: ellipsis; font-size: 12px;
 }}
-.timeline td {{ padding: 4px 3px; min-width: 38px; text-align: center; font-size: 11px; line-height: 1.25; }}
+.timeline td {{ vertical-align: top; padding: 10px 2px 6px; min-width: 56px; text-align: center; }}
+.timeline td {{ font-size: 11px; line-height: 1.25; }}
 .timeline td.fill, .timeline thead th.fill {{ width: 100%; min-width: 0; padding: 0; }}
 .timeline .cell {{ display: grid; justify-items: center; gap: 2px; }}
 .timeline .box {{ display: grid; place-items: center; width: 26px; height: 26px; }}
-.timeline .box > span {{
+.timeline .square {{
   width: calc(26px * var(--side)); height: calc(26px * var(--side)); background: var(--color); border-radius: 2px;
 }}
 .timeline .event {{ font-weight: 620; font-size: 10.5px; }}
-.timeline .event.quiet {{ font-weight: 400; }}
+.timeline.many td {{ min-width: 23px; padding: 10px 1px 6px; font-size: 10px; letter-spacing: -0.02em; }}
+.timeline.many .box {{ width: 21px; height: 21px; }}
+.timeline.many .square {{ width: calc(21px * var(--side)); height: calc(21px * var(--side)); }}
+.timeline.many .event {{ writing-mode: vertical-rl; transform: rotate(180deg); letter-spacing: 0; }}
 .kind-row {{ display: grid; grid-template-columns: 48px minmax(0, 1fr); gap: 10px; align-items: center; width: 250px; }}
+.many .kind-row {{ width: 180px; }}
 .kind-row .name {{ font-size: 14px; line-height: 1.3; }}
 .kind-row .picture, .kind-row .no-picture {{ width: 48px; }}
 
 @media (max-width: 700px) {{
   section {{ margin-top: 34px; }}
   .before-after {{ grid-template-columns: minmax(0, 1fr); }}
-  .kind-row {{ width: 132px; grid-template-columns: 36px minmax(0, 1fr); gap: 7px; }}
+  .kind-row, .many .kind-row {{ width: 126px; grid-template-columns: 36px minmax(0, 1fr); gap: 7px; }}
   .kind-row .picture, .kind-row .no-picture {{ width: 36px; }}
   .kind-row .no-picture {{ font-size: 0; }}
   th, td {{ padding: 6px 8px; }}

@@ -2,7 +2,7 @@
 
 import io
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from os import PathLike, fspath
 from pathlib import Path
@@ -63,6 +63,27 @@ def relative_name(path: Location, folder: Location) -> str:
         'manifests/P5.csv'
     """
     return "/".join(path.parts[len(folder.parts) :])
+
+
+def unique_names(paths: Sequence[Location]) -> list[str]:
+    """Return the shortest ends of paths that are different from each other.
+
+    Example:
+        >>> unique_names([Path("/a/monday/run"), Path("/a/tuesday/run"), Path("/a/base")])
+        ['monday/run', 'tuesday/run', 'base']
+    """
+    # An object store's parts begin with the bucket, which ends in a slash.
+    parts = [[part.strip("/") for part in path.parts] for path in paths]
+    lengths = [1] * len(paths)
+    while True:
+        names = ["/".join(own[-length:]) for own, length in zip(parts, lengths, strict=True)]
+        longer = [
+            min(length + 1, len(own)) if names.count(name) > 1 else length
+            for name, own, length in zip(names, parts, lengths, strict=True)
+        ]
+        if longer == lengths:
+            return names
+        lengths = longer
 
 
 def options_of(url: str) -> dict[str, Any]:

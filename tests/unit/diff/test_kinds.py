@@ -4,10 +4,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
-from numpy.typing import NDArray
+from kind_runs import PLAIN, compare_kinds, points
 from typer.testing import CliRunner
 from vector_run import compare_vectors
 
@@ -20,30 +19,6 @@ from gapscope.store.location import readable
 from gapscope.store.tables import read_whole, write_whole
 from gapscope_cli.main import app
 
-PLAIN = 120
-
-
-def points(seed: int, counts: dict[str, int]) -> tuple[NDArray[np.float64], list[str]]:
-    """Images of one cloud and, after them, as many of each kind, which lie close together and far from the cloud."""
-    random = np.random.default_rng(seed)
-    parts, names = [random.normal(size=(PLAIN, 16))], ["plain"] * PLAIN
-    for axis, (name, count) in enumerate(counts.items()):
-        part = 0.3 * random.normal(size=(count, 16))
-        part[:, axis] += 9
-        parts.append(part)
-        names += [name] * count
-    return np.concatenate(parts), names
-
-
-def compared(folder: Path, real: dict[str, int], synthetic: dict[str, int]) -> Run:
-    datasets = {"real": points(1, real), "synthetic": points(2, synthetic)}
-    return compare_vectors(
-        folder,
-        {name: {"P3": own} for name, (own, _) in datasets.items()},
-        metadata={name: [*names] for name, (_, names) in datasets.items()},
-        metric="euclidean",
-    )
-
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -53,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def lacking(folder: Path) -> Run:
     """A run in which the renders have neither cats nor dogs."""
-    return compared(folder / "lacking", {"cat": 60, "dog": 20}, {})
+    return compare_kinds(folder / "lacking", {"cat": 60, "dog": 20}, {})
 
 
 def moved(run: Run, to: Path, rename: Callable[[str], str], dataset: str = "real") -> Run:
@@ -70,7 +45,7 @@ def moved(run: Run, to: Path, rename: Callable[[str], str], dataset: str = "real
 
 
 def test_a_gap_that_was_filled_is_closed_and_one_that_was_made_is_new(folder: Path, lacking: Run) -> None:
-    filled = compared(folder / "filled", {"cat": 60, "dog": 20}, {"cat": 60, "dog": 0, "bird": 25})
+    filled = compare_kinds(folder / "filled", {"cat": 60, "dog": 20}, {"cat": 60, "dog": 0, "bird": 25})
     forth = diff_kinds(lacking, filled)
     assert forth.columns.tolist() == list(COLUMNS)
     before, after = (run.gaps.set_index("name") for run in (lacking, filled))
@@ -97,7 +72,7 @@ def test_a_gap_that_was_filled_is_closed_and_one_that_was_made_is_new(folder: Pa
 
 
 def test_only_a_share_that_differs_beyond_chance_is_smaller_or_larger(folder: Path) -> None:
-    many, few, fewer = (compared(folder / str(count), {"cat": count}, {}) for count in (60, 24, 20))
+    many, few, fewer = (compare_kinds(folder / str(count), {"cat": count}, {}) for count in (60, 24, 20))
     for before, after, verdict in (
         (many, few, "smaller"),
         (few, many, "larger"),
@@ -171,7 +146,7 @@ def test_of_two_kinds_that_share_images_with_one_it_is_that_which_shares_more(tm
 
 
 def test_without_kinds_one_line_says_so_and_other_runs_are_refused(folder: Path) -> None:
-    alike = compared(folder / "alike", {}, {})
+    alike = compare_kinds(folder / "alike", {}, {})
     kinds = diff_kinds(alike, alike)
     assert (len(kinds), kinds.columns.tolist()) == (0, list(COLUMNS))
     said = CliRunner().invoke(app, ["diff", str(alike.path), str(alike.path)]).stdout.splitlines()
