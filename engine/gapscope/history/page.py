@@ -120,7 +120,7 @@ def _numbers_table(
     scales: dict[str, Scale],
     changes: Sequence[dict[NumberKey, str]],
 ) -> Html:
-    rows = []
+    rows, last = [], len(names) - 1
     for key in keys:
         metric = METRICS[key[4]]
         intervals = [own.get(key) for own in history.numbers]
@@ -133,19 +133,16 @@ def _numbers_table(
             [
                 joined([key[0], element("br"), element("span", metric.label, class_="small")]),
                 sparkline(intervals, titles, scales[key[4]], label),
-                *(
-                    interval_cell(metric, own, lines=2)
-                    for own in (intervals if len(names) == 1 else [intervals[0], intervals[-1]])
-                ),
-                *(verdict_words(own.get(key, "not compared")) for own in changes if len(names) > 1),
+                # The last version first, which a phone shows beside the chart.
+                *(interval_cell(metric, intervals[version], lines=2) for version in dict.fromkeys((last, 0))),
+                *(verdict_words(own.get(key, "not compared")) for own in changes if last),
             ]
         )
-    ends = names if len(names) == 1 else [names[0], names[-1]]
-    since = [names[before] for before in dict.fromkeys((0, max(0, len(names) - 2)))] if len(names) > 1 else []
+    since = [names[before] for before in dict.fromkeys((0, last - 1))] if last else []
     columns = [
         Column(head="level and number", class_="key"),
         Column(head="over versions"),
-        *(Column(head=name, class_="number") for name in ends),
+        *(Column(head=names[version], class_="number") for version in dict.fromkeys((last, 0))),
         *(Column(head=f"since {name}", class_="words") for name in since),
     ]
     return table(READING_WORDS[reading].capitalize(), columns, rows)

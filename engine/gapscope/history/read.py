@@ -31,8 +31,8 @@ def read_history(
         runs: the versions, the oldest first. They are only read.
         kept: a file that holds what was measured, and is written after each version that is new or has changed; with
             none, all are measured.
-        skip_unlike: leave out versions that cannot be compared with the first one, and name them.
-        progress: shows the versions that are measured, and gets a line for what is left out.
+        skip_unlike: leave out versions that cannot be compared with the first one; `History.notes` names them.
+        progress: shows the versions that are measured.
 
     Raises:
         RunError: there is no run, or one that cannot be compared with the first one.
@@ -40,15 +40,15 @@ def read_history(
     Example:
         >>> import gapscope
         >>> history = read_history([gapscope.open_run("runs/monday"), gapscope.open_run("runs/tuesday")])
-        >>> history.numbers_table().groupby("version").size().to_dict()
-        {'monday': 16, 'tuesday': 16}
+        >>> number = ("P5", "real", "synthetic", "as-is", "kid")
+        >>> monday, tuesday = (own[number] for own in history.numbers)
+        >>> monday[0] > tuesday[0]
+        True
     """
     if not runs:
         raise RunError("there is no run to make a history of")
     shown = progress or Silent()
     alike, left_out = _comparable(runs, skip_unlike=skip_unlike)
-    for line in left_out:
-        shown.note(line)
     names = unique_names([run.path for run in alike])
     keys = [run_key(run) for run in alike]
     known = {} if kept is None else read_kept(kept, keys[0])

@@ -109,6 +109,7 @@ th .small {{ font-weight: 400; }}
   display: inline-block; writing-mode: vertical-rl; transform: rotate(180deg); max-height: 130px; overflow: hidden;
   white-space: nowrap; text-overflow: ellipsis; font-size: 12px;
 }}
+.timeline tbody th {{ vertical-align: top; }}
 .timeline td {{ vertical-align: top; padding: 10px 2px 6px; min-width: 56px; text-align: center; }}
 .timeline td {{ font-size: 11px; line-height: 1.25; }}
 .timeline td.fill, .timeline thead th.fill {{ width: 100%; min-width: 0; padding: 0; }}
