@@ -32,8 +32,8 @@ def history(
 ) -> None:
     """Show how the gap went over many versions: numbers with their intervals, and the kinds that came and went.
 
-    Runs in a folder are taken in the order in which they were begun. Called again with the same FOLDER, it
-    measures only versions that are new or have changed.
+    Runs in a folder are taken in the order in which they were begun. With the same FOLDER again, only versions that are
+    new or have changed are measured.
 
     Example: gapscope history runs --out history
     """
