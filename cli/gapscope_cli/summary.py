@@ -26,14 +26,14 @@ def show_run(run: "Run", *, gate: "Gate | None" = None, tracked: str | None = No
         tracked: address of the tracker's run; None for none.
     """
     if output().is_for_people:
-        _print_summary(run)
+        print_summary(run)
     if output().as_json:
         from gapscope_cli.run_document import run_document
 
         print_document(run_document(run, gate, tracked))
 
 
-def _print_summary(run: "Run") -> None:
+def print_summary(run: "Run") -> None:
     """Print the kinds, then per ordered pair the outliers by level, warnings, and the report page's path."""
     from gapscope.compare.headline import describe_duplicates, describe_repeats
     from gapscope.store.datasets import all_pairs

@@ -115,9 +115,7 @@ def runner_of(repository: Path, files: Path, version: str) -> Runner:
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_better_worse_and_undecided_versions_end_with_0_1_and_3(
-    repository: Path, tmp_path: Path
-) -> None:
+def test_better_worse_and_undecided_versions_end_with_0_1_and_3(repository: Path, tmp_path: Path) -> None:
     job = read_yaml(CI / "pull-request.yml")["jobs"]["gap"]
     nightly = read_yaml(CI / "nightly.yml")["jobs"]["gap"]
 
