@@ -13,7 +13,7 @@ import pytest
 from actions_runner import Runner, read_yaml
 from typer.main import get_command
 
-from gapscope.demo import DemoData, make_demo_data
+from gapscope.demo import make_demo_data
 from gapscope.gate import read_rules
 from gapscope_cli.main import app
 
@@ -78,24 +78,22 @@ def test_the_rules_of_the_example_are_rules_and_the_image_is_the_workflows() -> 
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> DemoData:
-    return make_demo_data(tmp_path_factory.mktemp("demo"))
+def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository with the demo's photographs as real images, and three versions of renders.
 
-
-@pytest.fixture(scope="module")
-def repository(data: DemoData, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository with half of the demo's photographs; its versions of renders are the demo's, and photographs."""
+    The worse ones are the demo's own, the better ones other photographs of the same, and the undecided ones are few of
+    these.
+    """
     folder = tmp_path_factory.mktemp("repository")
-    photographs = sorted(path for path in data.photographs.rglob("*") if path.is_file())
-    order = np.random.default_rng(0).permutation(len(photographs))
-    halves = [[photographs[place] for place in order[half::2].tolist()] for half in (0, 1)]
-    versions = {"real": halves[0], "better": halves[1], "undecided": halves[1][:30]}
-    for name, files in versions.items():
-        for file in files:
-            target = folder / "versions" / name / file.relative_to(data.photographs)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(file, target)
-    shutil.copytree(data.rendered, folder / "versions" / "worse")
+    data = make_demo_data(tmp_path_factory.mktemp("demo"))
+    others = make_demo_data(tmp_path_factory.mktemp("others"), seed=1)
+    for version, files in {"real": data.photographs, "better": others.photographs, "worse": data.rendered}.items():
+        shutil.copytree(files, folder / "versions" / version)
+    photographs = sorted(path for path in others.photographs.rglob("*") if path.is_file())
+    for file in np.random.default_rng(0).choice(np.array(photographs), 30, replace=False).tolist():
+        target = folder / "versions" / "undecided" / file.relative_to(others.photographs)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
     shutil.copy(CI / "gate.toml", folder)
     # A render of this repository takes the version that is checked out.
     (folder / "render.sh").write_text('#!/bin/sh\nrm -rf "$1" && cp -r "versions/$(cat version)" "$1"\n')
