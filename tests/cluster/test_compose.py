@@ -1,6 +1,7 @@
 """The scheduler, workers and job of docker/compose.yaml, with TLS between them, give the bytes of one process."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +10,12 @@ import dask
 import pytest
 from compose_services import DOCKER, LocalServices, read_services
 from dask_processes import DaskProcesses
-from embed_only import NAMES
+from embed_only import NAMES, list_and_embed
+from image_server import ImageServer
+from recording_progress import RecordingProgress
 
 import gapscope
-from gapscope.cluster import open_cluster
+from gapscope.cluster import open_cluster, wait_for_workers
 
 pytestmark = pytest.mark.cluster
 
@@ -34,8 +37,7 @@ def test_compose_with_tls_gives_the_bytes_of_one_process(
     # A container listens at an address of its own; this machine also has addresses that others can reach.
     scheduler = host.service(compose["scheduler"], "--host", "127.0.0.1")
     processes.start("scheduler", scheduler.command, scheduler.environment)
-    while subprocess.run(scheduler.health, check=False, capture_output=True).returncode:
-        assert processes.by_name["scheduler"].poll() is None
+    processes.wait_until_healthy("scheduler", scheduler.health)
     workers = [host.service(compose["worker"]) for _ in range(compose["worker"]["deploy"]["replicas"])]
     for number, worker in enumerate(workers):
         processes.start(f"worker-{number}", worker.command, worker.environment)
@@ -52,6 +54,37 @@ def test_compose_with_tls_gives_the_bytes_of_one_process(
     for worker in workers:
         subprocess.run(worker.health, check=True, capture_output=True)
     check_refused(address, tmp_path / "strangers", monkeypatch)
+
+
+@pytest.mark.slow
+def test_a_worker_that_was_killed_is_started_again_and_goes_on(
+    image_server: ImageServer, processes: DaskProcesses, same: Same, tmp_path: Path
+) -> None:
+    compose, host = read_services("compose.yaml"), LocalServices(tmp_path)
+    scheduler = host.service(compose["scheduler"], "--host", "127.0.0.1")
+    processes.start("scheduler", scheduler.command, scheduler.environment)
+    processes.wait_until_healthy("scheduler", scheduler.health)
+    # It is the only worker: without it nothing is finished.
+    worker, address = host.service(compose["worker"]), host.service(compose["job"]).command[-1]
+    processes.start("worker", worker.command, worker.environment)
+    wait_for_workers(address, 60, n_workers=1)
+
+    def kill() -> None:
+        container = processes.by_name["worker"]
+        os.killpg(container.pid, signal.SIGKILL)
+        assert worker.restarts(container.wait())
+        processes.start("worker", worker.command, worker.environment)
+
+    image_server.before("real/040.png", kill)
+    progress = RecordingProgress()
+    list_and_embed(tmp_path / "run", image_server.write_url_lists(tmp_path), address, progress)
+    same(tmp_path / "run")
+    assert len([note for note in progress.notes if "has joined" in note]) == 1
+
+    # Nobody wants back what was stopped.
+    container = processes.by_name["worker"]
+    container.terminate()
+    assert not worker.restarts(container.wait(60))
 
 
 def check_refused(address: str, keys: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import re
 import socket
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 DOCKER = Path(__file__).parents[2] / "docker"
+_RESTARTS: dict[str, Callable[[int], bool]] = {"no": lambda _: False, "on-failure": bool}
 _VARIABLE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 
@@ -35,11 +36,21 @@ def _value(match: re.Match[str], variables: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The command that starts a service on this machine, its environment variables, and its health check."""
+    """The command that starts a service on this machine, and what else the file says of it.
+
+    Attributes:
+        command: starts it.
+        environment: the variables that it gets in addition.
+        health: its health check; empty if it has none.
+        published: the addresses (host and port) at which this machine reaches it.
+        restarts: tells by the exit code whether an engine starts it again.
+    """
 
     command: list[str]
     environment: dict[str, str]
     health: list[str]
+    published: list[str]
+    restarts: Callable[[int], bool]
 
 
 class LocalServices:
@@ -49,7 +60,8 @@ class LocalServices:
     """
 
     def __init__(self, keys: Path) -> None:
-        self._replacements = {"//scheduler:": "//127.0.0.1:", "8786": _free_port(), "/keys": str(keys)}
+        names = {"//scheduler:": "//127.0.0.1:", "0.0.0.0:": "127.0.0.1:"}
+        self._replacements = names | {"8786": _free_port(), "/keys": str(keys)}
 
     def service(self, definition: dict[str, Any], *options: str) -> Service:
         """Return a service as a local process, with more options; without an entrypoint, the program is gapscope."""
@@ -70,6 +82,8 @@ class LocalServices:
                 name: localize(value) for name, value in definition["environment"].items() if value is not None
             },
             health=[sys.executable, *health[2:]] if health[:2] == ["CMD", "python"] else [],
+            published=[localize(ports).rpartition(":")[0] for ports in definition.get("ports", [])],
+            restarts=_RESTARTS[definition["restart"]],
         )
 
 

@@ -43,6 +43,11 @@ class DaskProcesses:
         client.wait_for_workers(workers, timeout=60)
         return client
 
+    def wait_until_healthy(self, name: str, health: list[str]) -> None:
+        """Wait until the command of a health check succeeds, for as long as the process lives."""
+        while subprocess.run(health, check=False, capture_output=True).returncode:
+            assert self.by_name[name].poll() is None, (self._folder / f"{name}.log").read_text()
+
     def start(self, name: str, command: list[str], env: dict[str, str]) -> None:
         # docs/cluster.md recommends this for Python 3.11.
         env = {"DASK_DISTRIBUTED__WORKER__PROFILE__ENABLED": "False"} | env

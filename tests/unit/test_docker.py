@@ -3,11 +3,14 @@
 import re
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from compose_services import DOCKER, read_services
+
+from gapscope.errors import UserError
 
 ROOT = DOCKER.parent
 DOCKERFILES = ("Dockerfile", "Dockerfile.cuda")
@@ -48,6 +51,7 @@ def test_an_image_uses_extras_versions_and_files_that_exist(file: str) -> None:
     instructions = read_instructions(file)
     (extras,) = {extra for _, text in instructions for extra in re.findall(r'"\.\[([\w,]+)\]"', text)}
     assert set(extras.split(",")) <= project["optional-dependencies"].keys()
+    assert "dashboard" in extras.split(",")
     defaults = [arguments for keyword, arguments in instructions if keyword == "ARG"]
     (minor,) = {minor for default in defaults for minor in re.findall(r"python:3\.(\d+)-slim", default)}
     assert f"Programming Language :: Python :: 3.{minor}" in project["classifiers"]
@@ -70,6 +74,42 @@ def test_compose_names_dockerfiles_and_services_that_exist() -> None:
             assert set(services[other].get("profiles", service["profiles"])) == set(service["profiles"])
     assert {tuple(service.get("profiles", [])) for service in services.values()} == {(), ("cpu",), ("gpu",)}
     assert services["job"]["command"] == services["gpu-job"]["command"]
+
+
+def test_compose_publishes_only_the_dashboard_and_only_on_this_machine() -> None:
+    services = read_services("compose.yaml")
+    assert {name for name, service in services.items() if "ports" in service} == {"scheduler"}
+    assert services["scheduler"]["ports"] == ["127.0.0.1:8787:8787"]
+    moved = read_services("compose.yaml", "compose.tls.yaml", GAPSCOPE_DASHBOARD="9000", **KEYS)
+    assert moved["scheduler"]["ports"] == ["127.0.0.1:9000:8787"]
+    # The job's log names the address at which the dashboard answers.
+    link = moved["job"]["environment"]["DASK_DISTRIBUTED__DASHBOARD__LINK"]
+    assert link == "http://127.0.0.1:9000/status"
+    # Workers answer health checks of their own, and show nothing.
+    for name in ("worker", "gpu-worker"):
+        assert "--no-dashboard" in services[name]["entrypoint"]
+        assert "0.0.0.0:8787" not in services[name]["entrypoint"]
+
+
+def test_only_workers_are_started_again() -> None:
+    services = read_services("compose.yaml", "compose.tls.yaml", **KEYS)
+    assert {name: service["restart"] for name, service in services.items()} == {
+        "scheduler": "no",
+        "worker": "on-failure",
+        "job": "no",
+        "gpu-worker": "on-failure",
+        "gpu-job": "no",
+    }
+
+
+@pytest.mark.parametrize("file", [DOCKER / "compose.yaml", ROOT / "docs" / "cloud.md"])
+def test_a_worker_that_dies_does_not_end_the_job(file: Path) -> None:
+    # With --exit-code-from, Compose ends everything as soon as a container ends that it watches, and it watches those
+    # that are named at the end of the command, or else all.
+    commands = re.findall(r"docker compose .* up .*", file.read_text(encoding="utf-8"))
+    assert len(commands) >= 2
+    for command in commands:
+        assert re.search(r"--exit-code-from ((?:gpu-)?job) \1$", command), command
 
 
 def test_compose_with_tls_gives_every_service_the_keys() -> None:
@@ -128,6 +168,50 @@ def test_kubernetes_runs_the_commands_of_compose() -> None:
     assert [word for word in services["gpu-job"]["command"] if word.startswith("--")] == [
         word for word in [*job[:-2], "--model", *job[-2:]] if word.startswith("--")
     ]
+
+
+def test_a_scheduler_of_kubernetes_is_healthy_where_its_dashboard_answers() -> None:
+    compose = read_services("compose.yaml")["scheduler"]["entrypoint"]
+    services = {
+        port["targetPort"] for _, document in manifests() for port in service_ports(document) if port["port"] == 8787
+    }
+    schedulers = [
+        container
+        for _, document in manifests()
+        for _, pod in pods(document)
+        for container in pod["containers"]
+        if container["name"] == "scheduler"
+    ]
+    assert len(schedulers) == 2
+    for container in schedulers:
+        # Compose names the protocol too, which TLS changes.
+        assert container["command"] == [*compose[:2], *compose[4:]]
+        (port,) = (port["name"] for port in container["ports"] if port["containerPort"] == 8787)
+        assert port in services
+        for probe in ("readinessProbe", "livenessProbe"):
+            assert container[probe]["httpGet"] == {"path": "/health", "port": port}
+
+
+def service_ports(document: dict[str, Any]) -> list[dict[str, Any]]:
+    if document["kind"] == "DaskCluster":
+        return list(document["spec"]["scheduler"]["service"]["ports"])
+    return list(document["spec"]["ports"]) if document["kind"] == "Service" else []
+
+
+def test_kubernetes_repeats_a_job_that_failed_but_no_mistake() -> None:
+    (job,) = (document["spec"] for _, document in manifests() if document["kind"] == "Job")
+    pod = job["template"]["spec"]
+    # The policy holds only for pods that are not restarted themselves.
+    assert pod["restartPolicy"] == "Never"
+    ends, ignores = job["podFailurePolicy"]["rules"]
+    assert ends["action"] == "FailJob"
+    assert ends["onExitCodes"] == {
+        "containerName": pod["containers"][0]["name"],
+        "operator": "In",
+        "values": [UserError.exit_code],
+    }
+    assert ignores["action"] == "Ignore"
+    assert job["backoffLimit"] > 0
 
 
 def test_the_job_connects_to_a_service_that_exists() -> None:

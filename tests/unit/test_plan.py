@@ -176,10 +176,10 @@ def test_the_doctor_says_what_works_and_what_does_not(tmp_path: Path, monkeypatc
     unreachable = tmp_path / "scheduler.json"
     unreachable.write_text(json.dumps({"address": "tcp://127.0.0.1:1"}))
     for address in ("tcp://127.0.0.1:1", str(unreachable)):
-        invocation = CliRunner().invoke(app, ["doctor", "--cluster", address])
+        invocation = CliRunner().invoke(app, ["doctor", "--cluster", address, "--wait", "0"])
         assert invocation.exit_code == 1
         assert "FAILS  cluster" in invocation.stdout
         assert "no Dask scheduler answers there" in invocation.stdout
-    invocation = CliRunner().invoke(app, ["doctor", "--cluster", str(tmp_path / "none.json")])
+    invocation = CliRunner().invoke(app, ["doctor", "--cluster", str(tmp_path / "none.json"), "--wait", "0"])
     assert invocation.exit_code == 2
     assert "no such scheduler file" in invocation.stderr

@@ -21,6 +21,8 @@ MISSING_FILES = {"ca-file": "/nowhere/ca.pem", "client.cert": "/nowhere/cert.pem
         ("auto", {"require-encryption": True}, "require encryption"),
         ("carrier-pigeon://host", {}, "unknown address scheme"),
         ("nonsense", {}, "choose one of"),
+        ("tcp://host", {}, "no address with a host and a port, like tcp://host:8786"),
+        ("tcp://host:port", {}, "no address with a host and a port"),
     ],
 )
 def test_unusable_addresses_are_refused_before_connecting(
