@@ -83,8 +83,8 @@ wheel: $(READY)
 
 lock: $(TOOLS_READY)
 	$(TOOLS)/uv pip compile pyproject.toml --extra cloud --extra dashboard --extra demo --extra stills \
-		--constraints constraints.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header \
-		--quiet --output-file $(LOCKED)
+		--constraints constraints.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-annotate --no-header --quiet --output-file $(LOCKED)
 
 # Strict: a package that could not be looked up is no clean one.
 audit: $(TOOLS_READY)

@@ -108,7 +108,7 @@ def open_cluster(
         progress.note(f"cluster auto: {cluster}, {reason}")
     with ExitStack() as stack:
         # They log lost connections and closed workers, which gapscope reports in one line or nobody can act on.
-        for name in ("distributed", "tornado.application"):
+        for name in ("distributed", "distributed.client", "tornado.application"):
             stack.enter_context(_silenced(name))
         try:
             client = stack.enter_context(_connect(stack, cluster, connect_seconds or _CONNECT_SECONDS))

@@ -88,13 +88,14 @@ def _joined(client: Client, cluster: str, n_workers: int | None, wait: _Wait) ->
     workers: dict[str, str] = {}
     changed = time.monotonic()
     while True:
-        known = client.scheduler_info(n_workers=-1)["workers"]
+        info = client.scheduler_info(n_workers=-1)
         if client.status != "running":
-            # What it knows is from before the connection was lost.
+            # What the client knows is from before the connection was lost, or nothing.
             raise NoSchedulerError("the connection to it is lost", argument="cluster", value=cluster)
-        if known.keys() != workers.keys():
+        if info["workers"].keys() != workers.keys():
             check_versions(client, Silent())
-            workers, changed = {address: worker["host"] for address, worker in known.items()}, time.monotonic()
+            workers = {address: worker["host"] for address, worker in info["workers"].items()}
+            changed = time.monotonic()
         if n_workers is not None:
             if len(workers) >= n_workers:
                 return workers

@@ -100,6 +100,20 @@ def test_a_scheduler_file_that_appears_later_is_read_then(tmp_path: Path, monkey
     assert re.fullmatch(r"waiting up to \d+ s for the scheduler", progress.notes[0])
 
 
+def test_a_scheduler_that_goes_away_is_waited_for_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "_MAX_CONNECT_SECONDS", 0.3)
+    file = tmp_path / "scheduler.json"
+    with cluster(0) as first, cluster(1) as second:
+        file.write_text(json.dumps({"address": first.scheduler_address}))
+
+        def replace() -> None:
+            file.write_text(json.dumps({"address": second.scheduler_address}))
+            first.close()
+
+        with meanwhile(0.5, replace):
+            assert wait_for_workers(str(file), 30, 1).keys() == second.scheduler_info["workers"].keys()
+
+
 @pytest.mark.parametrize(
     ("named", "message"),
     [("none.json", r"no scheduler wrote this file within 0\.3 s"), (NOBODY, r"no scheduler answered within 0\.3 s \(")],
