@@ -29,7 +29,7 @@ help:
 	@echo "make test    make lint, and the tests but those that take long"
 	@echo "make test-slow  the tests that take long, and the examples in docstrings"
 	@echo "make test-exports  the tools that exports are for read them, each in an environment of its own (11 GB)"
-	@echo "make test-tracking  the tests of gapscope track with MLflow's client and server, in environments of their own (1 GB)"
+	@echo "make test-tracking  the tests of gapscope track with MLflow's own server, in an environment of its own (1 GB)"
 	@echo "make lint    ruff, import-linter, mypy, and for the page eslint, tsc and its unit tests"
 	@echo "make page    build the report's page from $(PAGE) into engine/gapscope/report/assets"
 	@echo "make format  let ruff mend and format the code"
@@ -59,7 +59,7 @@ test-exports: $(READY)
 	$(BIN)/python tests/exports/round_trips.py --envs .venv-exports
 
 test-tracking: $(READY) $(MLFLOW_READY)
-	GAPSCOPE_MLFLOW_SERVER=$(CURDIR)/$(MLFLOW)/server/bin/mlflow $(MLFLOW)/client/bin/python -m pytest -n 2 --dist loadfile tests/unit/track
+	GAPSCOPE_MLFLOW_SERVER=$(CURDIR)/$(MLFLOW)/bin/mlflow $(BIN)/python -m pytest -n 2 --dist loadfile tests/unit/track
 
 page: $(PAGE_READY)
 	$(NPM) run build
@@ -82,7 +82,7 @@ wheel: $(READY)
 	$(BIN)/python -m build
 
 lock: $(TOOLS_READY)
-	$(TOOLS)/uv pip compile pyproject.toml --extra cloud --extra dashboard --extra demo --extra stills \
+	$(TOOLS)/uv pip compile pyproject.toml --extra cloud --extra dashboard --extra demo --extra mlflow --extra stills \
 		--constraints constraints.txt --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-annotate --no-header --quiet --output-file $(LOCKED)
 
@@ -115,8 +115,10 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --disable-pip-version-check --quiet -c constraints.txt -e ".[dev,demo]"
 	@touch $@
 
-$(MLFLOW_READY): tests/helpers/mlflow_environments.py $(READY)
-	$(BIN)/python tests/helpers/mlflow_environments.py $(MLFLOW)
+# Its server wants an older pyarrow than gapscope is tested with.
+$(MLFLOW_READY):
+	$(PYTHON) -m venv $(MLFLOW)
+	$(MLFLOW)/bin/python -m pip install --disable-pip-version-check --quiet mlflow==3.17.2
 	@touch $@
 
 $(PAGE_READY): $(PAGE)/package-lock.json $(READY)

@@ -1,6 +1,5 @@
 import importlib.util
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -73,8 +72,8 @@ def stub() -> Iterator[Callable[[int, bytes], Stub]]:
 
 
 def server_command() -> str | None:
-    """The server's program: GAPSCOPE_MLFLOW_SERVER, or what the search path has."""
-    return os.environ.get("GAPSCOPE_MLFLOW_SERVER") or shutil.which("mlflow")
+    """The server's program, of an environment of its own: the client's package has one of the same name, without it."""
+    return os.environ.get("GAPSCOPE_MLFLOW_SERVER")
 
 
 @pytest.fixture(scope="session")
