@@ -122,11 +122,12 @@ def check_fail_if(rules: "RuleSet | None", datasets: Mapping[str, str], options:
         check_before(rules, datasets, options)
 
 
-def check_tracker() -> None:
-    """Check, before a job begins, that what a tracker needs is installed."""
-    from gapscope.track.process import check_installed
+def check_tracker(uri: str) -> None:
+    """Check, before a job begins, that what a tracker needs is installed, and that its address is one."""
+    from gapscope.track.process import check_installed, check_uri
 
     check_installed()
+    check_uri(uri)
 
 
 def show_gated(run: "Run", rules: "RuleSet | None", tracker: str | None) -> None:
@@ -172,12 +173,13 @@ def _track(run: "Run", uri: str) -> str | None:
     """Put a run on a tracker, and return where it is; None where that fails."""
     import gapscope
 
-    try:
-        with reported_errors(), shown_progress() as progress:
-            return gapscope.track_run(run, uri, progress=progress).url
-    except gapscope.GapscopeError as error:
-        warn(f"the run is finished, and not tracked: {as_command_line(error)}")
-        return None
+    with reported_errors():
+        try:
+            with shown_progress() as progress:
+                return gapscope.track_run(run, uri, progress=progress).url
+        except GapscopeError as error:
+            warn(f"the run is finished, and not tracked: {as_command_line(error)}")
+    return None
 
 
 def leave_by_gate(result: "GateResult | None") -> None:

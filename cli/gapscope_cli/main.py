@@ -126,7 +126,7 @@ def compare(
             raise gapscope.OptionError("`out` is missing: give the run's folder, such as `out=run`")
         check_fail_if(rules, sources, options)
         if track is not None:
-            check_tracker()
+            check_tracker(track)
         run = gapscope.compare(sources, progress=progress, **options)
     show_gated(run, rules, track)
 

@@ -77,6 +77,7 @@ def test_a_closed_port_is_an_error_in_one_line_and_leaves_no_process(
     assert clients() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client", "hasty")
 def test_a_port_that_says_nothing_is_given_up(run: Run, silent: str, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(TrackerError, match="cannot be reached: it does not answer in time"):
@@ -85,6 +86,7 @@ def test_a_port_that_says_nothing_is_given_up(run: Run, silent: str, capfd: pyte
     assert clients() == []
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 def test_a_client_that_does_not_come_back_is_ended(run: Run, silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process, "ANSWER_SECONDS", 0.5)
@@ -101,6 +103,7 @@ def test_with_the_real_limits_a_silent_port_is_given_up_within_a_minute(run: Run
         track_run(run, silent)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client", "hasty")
 @pytest.mark.parametrize(
     ("status", "body", "message"),
@@ -160,12 +163,14 @@ def test_the_command_ends_in_one_line_and_exit_code_1(run: Run, closed_port: str
     assert "Traceback" not in done.output
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client")
 def test_an_address_that_mlflow_takes_no_more_is_told_in_few_words(run: Run, tmp_path: Path) -> None:
     with pytest.raises(TrackerError, match="MLFLOW_ALLOW_FILE_STORE=true"):
         track_run(run, str(tmp_path / "mlruns"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("client", "hasty")
 def test_nobody_but_the_tracker_is_called(
     run: Run, stub: Callable[[int, bytes], Stub], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
