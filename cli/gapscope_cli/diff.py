@@ -12,6 +12,7 @@ from gapscope_cli.gating import (
     MarkdownFile,
     Pictures,
     PicturesUrl,
+    check_finished,
     gate_document,
     judge,
     leave_by_gate,
@@ -57,12 +58,12 @@ def diff(
     with reported_errors(reading=f"{before} or {after}"):
         rules = read_fail_if(fail_if, earlier=before)
         from gapscope import open_run
-        from gapscope.diff import diff_classes, diff_kinds, diff_runs
+        from gapscope.diff import Versions
 
         runs = open_run(before), open_run(after)
-        kinds = diff_kinds(*runs)
-        classes = diff_classes(*runs)
-        changes = diff_runs(*runs)
+        check_finished(rules, runs[1])
+        versions = Versions(*runs)
+        kinds, classes, changes = versions.kinds, versions.classes, versions.numbers
         if csv is not None:
             changes.to_csv(csv, index=False)
         if page is not None:
@@ -75,7 +76,7 @@ def diff(
 
             folder = PictureFolder.beside(markdown, pictures, pictures_url)
             append_markdown(markdown, diff_markdown(*runs, kinds, classes, changes, folder))
-        result = None if rules is None else judge(runs[1], rules, earlier=runs[0])
+        result = None if rules is None else judge(runs[1], rules, versions)
     if output().is_for_people:
         _print(*runs, kinds, classes, changes)
     if page is not None:

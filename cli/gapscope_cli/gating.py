@@ -15,6 +15,7 @@ from gapscope_cli.progress import shown_progress
 from gapscope_cli.summary import show_run
 
 if TYPE_CHECKING:
+    from gapscope.diff import Versions
     from gapscope.gate import GateResult, RuleSet
     from gapscope.run import Run
 
@@ -156,17 +157,25 @@ def show_gated(run: "Run", rules: "RuleSet | None", tracker: str | None) -> None
     leave_by_gate(result)
 
 
-def judge(run: "Run", rules: "RuleSet", *, earlier: "Run | None" = None) -> "GateResult":
+def check_finished(rules: "RuleSet | None", run: "Run") -> None:
+    """Check that rules name what a finished run has."""
+    if rules is not None:
+        from gapscope.gate import check_run
+
+        check_run(rules, run)
+
+
+def judge(run: "Run", rules: "RuleSet", versions: "Versions | None" = None) -> "GateResult":
     """Hold a finished run against rules.
 
     Args:
         run: the run.
         rules: the rules.
-        earlier: the run that rules compare with which name none, where it is open already.
+        versions: the run with the one that rules compare with which name none, where both are open already.
     """
     import gapscope
 
-    return gapscope.gate(run, rules, earlier=earlier)
+    return gapscope.gate(run, rules, earlier=versions)
 
 
 def _track(run: "Run", uri: str) -> str | None:

@@ -4,8 +4,10 @@ from gapscope.diff.classes import describe_classes, diff_classes
 from gapscope.diff.comparable import describe_left_out
 from gapscope.diff.kinds import describe_kinds, diff_kinds
 from gapscope.diff.numbers import diff_runs, level_verdicts
+from gapscope.diff.versions import Versions
 
 __all__ = [
+    "Versions",
     "describe_classes",
     "describe_kinds",
     "describe_left_out",

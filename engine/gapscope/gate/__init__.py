@@ -1,6 +1,7 @@
 """Gates: whether a run keeps to rules, so that a pipeline stops where a gap grows."""
 
 from gapscope.gate.before import check_before
+from gapscope.gate.check import check_run
 from gapscope.gate.judge import gate
 from gapscope.gate.markdown import gate_markdown
 from gapscope.gate.result import WORDS, Finding, GateResult, RuleResult
@@ -14,6 +15,7 @@ __all__ = [
     "RuleResult",
     "RuleSet",
     "check_before",
+    "check_run",
     "gate",
     "gate_markdown",
     "parse_rule",

@@ -44,12 +44,14 @@ def check_names(
             raise _error(rule, f"nothing is compared {scope.reading}", scope.reading, readings)
 
 
-def check_run_names(rules: RuleSet, run: Run) -> None:
-    """Check that rules name classes that a finished run has.
+def check_run(rules: RuleSet, run: Run) -> None:
+    """Check that rules name what a finished run has: pairs, levels, readings and classes.
 
     Raises:
         OptionError: one does not.
     """
+    readings = run.record.config.compare.readings_compared
+    check_names(rules, datasets=run.datasets, pairs=run.pairs, levels=run.levels, readings=readings)
     for rule in rules.rules:
         if rule.scope.class_name is None or len(classes_in(run, rule.scope)):
             continue

@@ -7,9 +7,11 @@ from os import PathLike
 
 from gapscope.compare.interval import Interval
 from gapscope.compare.registry import format_share
+from gapscope.diff import Versions
 from gapscope.diff.comparable import check_comparable
 from gapscope.errors import OptionError
-from gapscope.gate.check import check_names, check_run_names
+from gapscope.gate.changes import judge_kinds, judge_wider, measure_changes, pairs_of_both
+from gapscope.gate.check import check_run
 from gapscope.gate.measured import (
     Measured,
     describe_kind,
@@ -25,12 +27,15 @@ from gapscope.gate.measured import (
 from gapscope.gate.result import Finding, GateResult, RuleResult, Verdict, format_interval, sorted_findings
 from gapscope.gate.rule_file import RuleSet, read_rules
 from gapscope.gate.rules import AnyRule, KindRule, LimitRule, NoiseRule, Operator, Scope, WiderRule
-from gapscope.gate.versions import Versions, judge_kinds, judge_wider, measure_changes
 from gapscope.run import Run, open_run
+from gapscope.store.location import resolve_location
 
 
 def gate(
-    run: Run, rules: RuleSet | Sequence[str | PathLike[str]], *, earlier: Run | str | PathLike[str] | None = None
+    run: Run,
+    rules: RuleSet | Sequence[str | PathLike[str]],
+    *,
+    earlier: Run | Versions | str | PathLike[str] | None = None,
 ) -> GateResult:
     """Hold a finished run against rules.
 
@@ -40,7 +45,7 @@ def gate(
     Args:
         run: the run.
         rules: lines of text, files of rules (`.toml`), or what `read_rules` returns.
-        earlier: the run that those rules compare with that name none.
+        earlier: the run that those rules compare with that name none; or both runs, where what they differ in is known.
 
     Raises:
         OptionError: a rule states nothing, or is about a level, pair, reading or class that the run does not have.
@@ -53,18 +58,18 @@ def gate(
         >>> found.verdict, [rule.verdict for rule in found.rules]
         ('holds', ['holds', 'holds'])
     """
+    given = Versions(earlier, run) if isinstance(earlier, Run) else earlier if isinstance(earlier, Versions) else None
     if not isinstance(rules, RuleSet):
-        known = None if earlier is None else str(earlier.path if isinstance(earlier, Run) else earlier)
-        rules = read_rules(rules, earlier=known)
-    check_names(rules, datasets=run.datasets, pairs=run.pairs, levels=run.levels, readings=_readings(run))
-    check_run_names(rules, run)
+        path = earlier if given is None else given.before.path
+        rules = read_rules(rules, earlier=None if path is None else str(path))
+    check_run(rules, run)
 
     @cache
     def versions(path: str) -> Versions:
-        is_given = isinstance(earlier, Run) and path == str(earlier.path)
-        other = earlier if is_given and isinstance(earlier, Run) else open_run(path)
-        check_comparable(other, run)
-        return Versions(other, run)
+        is_given = given is not None and str(resolve_location(path)) == str(given.before.path)
+        both = given if given is not None and is_given else Versions(open_run(path), run)
+        check_comparable(both.before, run)
+        return both
 
     results = []
     for rule in rules.rules:
@@ -75,10 +80,6 @@ def gate(
             raise OptionError(f"rule {rule.text!r}: {run.path} has nothing that it is about")
         results.append(RuleResult(rule=rule.text, findings=findings))
     return GateResult(run=str(run.path), rules=tuple(results))
-
-
-def _readings(run: Run) -> tuple[str, ...]:
-    return run.record.config.compare.readings_compared
 
 
 def _judge(run: Run, rule: AnyRule, versions: Versions | None) -> Iterator[Finding]:
@@ -165,7 +166,7 @@ def _judge_change(versions: Versions, rule: LimitRule) -> Iterator[Finding]:
             high=interval[2],
         )
     if not is_any:
-        for pair in versions.pairs(rule.scope):
+        for pair in pairs_of_both(versions, rule.scope):
             reason = f"no {rule.number.name} of both runs can be compared"
             yield Finding(where=pair.name, verdict="undecided", reason=reason)
 

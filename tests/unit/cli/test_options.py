@@ -66,7 +66,7 @@ def test_a_wrong_choice_is_one_line_with_the_choices_of_the_settings(name: str) 
 
 
 def test_compare_has_no_option_that_the_settings_lack() -> None:
-    of_the_command = {"config", "fail_if", "json", "quiet", "log_format"}
+    of_the_command = {"config", "fail_if", "earlier", "track", "json", "quiet", "log_format"}
     assert set(command_options("compare")) == set(OPTIONS) | of_the_command
 
 

@@ -10,9 +10,9 @@ import gapscope
 from gapscope import Run
 from gapscope.errors import OptionError, RunError
 from gapscope.gate import GateResult
+from gapscope.gate.changes import difference
 from gapscope.gate.judge import judge_interval
 from gapscope.gate.measured import share_interval
-from gapscope.gate.versions import difference
 
 PLAIN = 400
 

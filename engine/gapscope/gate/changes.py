@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Hashable, Iterator
-from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
 from gapscope.compare.interval import Interval
-from gapscope.diff import diff_classes, diff_kinds, diff_runs
+from gapscope.diff import Versions
 from gapscope.diff.classes import LARGER as LARGER_CLASS
 from gapscope.diff.classes import VANISHED
 from gapscope.diff.kinds import LARGER, NEW, describe_kind_change
@@ -17,7 +16,6 @@ from gapscope.gate.measured import kinds_in, matches, pairs_in, untold_kinds
 from gapscope.gate.numbers import OF_CLASSES, OF_LEVELS
 from gapscope.gate.result import Finding, format_interval
 from gapscope.gate.rules import KindRule, LimitRule, Scope, WiderRule
-from gapscope.run import Run
 from gapscope.store.datasets import Pair
 
 Row = dict[Hashable, Any]
@@ -27,38 +25,17 @@ _FEW = "too few groups to tell"
 _BY_KEY = {number.key: number for number in OF_LEVELS.values()}
 
 
-class Versions:
-    """An earlier run and the run itself; what they differ in is worked out once, when it is first asked for."""
-
-    def __init__(self, earlier: Run, run: Run) -> None:
-        self.earlier, self.run = earlier, run
-
-    @cached_property
-    def numbers(self) -> pd.DataFrame:
-        """The table of `gapscope.diff.diff_runs`."""
-        return diff_runs(self.earlier, self.run)
-
-    @cached_property
-    def classes(self) -> pd.DataFrame:
-        """The table of `gapscope.diff.diff_classes`."""
-        return diff_classes(self.earlier, self.run)
-
-    @cached_property
-    def kinds(self) -> pd.DataFrame:
-        """The table of `gapscope.diff.diff_kinds`."""
-        return diff_kinds(self.earlier, self.run)
-
-    def pairs(self, scope: Scope) -> list[Pair]:
-        """Return the ordered pairs of both runs that a rule is about."""
-        return [pair for pair in pairs_in(self.run, scope) if pair in self.earlier.pairs]
+def pairs_of_both(versions: Versions, scope: Scope) -> list[Pair]:
+    """Return the ordered pairs of both runs that a rule is about."""
+    return [pair for pair in pairs_in(versions.after, scope) if pair in versions.before.pairs]
 
 
 def judge_kinds(versions: Versions, rule: KindRule) -> Iterator[Finding]:
     """Yield, per pair, the kinds that are new or larger, or that there are none."""
-    for pair in versions.pairs(rule.scope):
+    for pair in pairs_of_both(versions, rule.scope):
         kinds = _kinds_of(versions, pair, rule.scope)
         bad = [kind for kind in kinds if kind["verdict"] == rule.verdict]
-        unsure = rule.verdict == NEW and untold_kinds(versions.earlier, pair)
+        unsure = rule.verdict == NEW and untold_kinds(versions.before, pair)
         for kind in bad:
             yield Finding(
                 where=pair.name,
@@ -68,7 +45,7 @@ def judge_kinds(versions: Versions, rule: KindRule) -> Iterator[Finding]:
                 kind=kind["after"],
             )
         if not bad:
-            untold = "" if kinds_in(versions.run, Scope(pair=pair)) else untold_kinds(versions.run, pair)
+            untold = "" if kinds_in(versions.after, Scope(pair=pair)) else untold_kinds(versions.after, pair)
             reason = untold or f"no {rule.verdict} kind"
             yield Finding(where=pair.name, verdict="undecided" if untold else "holds", reason=reason)
 
@@ -80,7 +57,7 @@ def judge_wider(versions: Versions, rule: WiderRule) -> Iterator[Finding]:
     is_classes = scope.class_name is not None
     # A kind's share is not of one level or reading.
     with_kinds = is_kinds or not (is_classes or scope.level or scope.reading)
-    for pair in versions.pairs(scope):
+    for pair in pairs_of_both(versions, scope):
         numbers = _rows(versions.numbers, pair, scope) if not (is_kinds or is_classes) else []
         classes = _rows(versions.classes, pair, scope) if not is_kinds else []
         kinds = _kinds_of(versions, pair, scope) if with_kinds else []
@@ -96,7 +73,7 @@ def judge_wider(versions: Versions, rule: WiderRule) -> Iterator[Finding]:
         yield from bad
         if bad:
             continue
-        few = any(run.metrics["limits"][pair.name]["message"] is not None for run in (versions.earlier, versions.run))
+        few = any(run.metrics["limits"][pair.name]["message"] is not None for run in (versions.before, versions.after))
         if few or not (numbers or classes or with_kinds):
             reason = _FEW if few else "no number of both runs can be compared"
             yield Finding(where=pair.name, verdict="undecided", reason=reason)
@@ -111,7 +88,7 @@ def judge_wider(versions: Versions, rule: WiderRule) -> Iterator[Finding]:
 
 def measure_changes(versions: Versions, rule: LimitRule) -> Iterator[tuple[str, Interval]]:
     """Yield where a number changed, and by how much, with its interval."""
-    for pair in versions.pairs(rule.scope):
+    for pair in pairs_of_both(versions, rule.scope):
         for row in _rows(versions.numbers, pair, rule.scope):
             if row["number"] == rule.number.key:
                 before, after = (_interval(row, when) for when in ("before", "after"))
