@@ -8,7 +8,7 @@ import typer
 from gapscope.bench.backend_names import BACKEND_NAMES
 from gapscope_cli.documents import BenchCompareDocument, BenchDocument, BenchVerdict
 from gapscope_cli.errors import reported_errors
-from gapscope_cli.options import add_command
+from gapscope_cli.options import BenchCommand, add_command
 from gapscope_cli.output import print_document, say, warn
 from gapscope_cli.progress import shown_progress
 
@@ -211,6 +211,5 @@ def _change(verdict: "Verdict") -> str:
     return f"{ends} {verdict.old.quantity.unit} ({verdict.change:+.0%})"
 
 
-add_command(bench, reduce)
-add_command(bench, scale)
-add_command(bench, compare)
+for each in (reduce, scale, compare):
+    add_command(bench, each, BenchCommand)

@@ -61,7 +61,12 @@ class Command(TyperCommand):
     `--model` is `GAPSCOPE_MODEL`, for every command that has an option of `gapscope compare`. Options of one command
     alone have its name too: `--to` of `gapscope export` is `GAPSCOPE_EXPORT_TO`. An option that may be given several
     times has a line for each.
+
+    Attributes:
+        group: the commands that it is one of, such as `bench`; empty for those of gapscope itself.
     """
+
+    group = ""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -70,7 +75,7 @@ class Command(TyperCommand):
         for parameter in options:
             if parameter.name == "help":
                 continue
-            variable = _variable(str(self.name), parameter.opts[0])
+            variable = _variable(f"{self.group} {self.name}".strip(), parameter.opts[0])
             if getattr(parameter, "multiple", False):
                 # Typer would split it at every blank, which paths and rules have inside.
                 self._of_lines[parameter.opts[0]] = variable
@@ -103,14 +108,14 @@ def _variable(command: str, option: str) -> str:
     """Return the environment variable of an option.
 
     Example:
-        >>> _variable("compare", "--n-neighbors"), _variable("export", "--pick")
-        ('GAPSCOPE_N_NEIGHBORS', 'GAPSCOPE_EXPORT_PICK')
+        >>> _variable("compare", "--n-neighbors"), _variable("export", "--pick"), _variable("bench compare", "--out")
+        ('GAPSCOPE_N_NEIGHBORS', 'GAPSCOPE_EXPORT_PICK', 'GAPSCOPE_BENCH_COMPARE_OUT')
     """
     name = option.removeprefix("--").replace("-", "_")
     # The run that one command writes is not what another one writes.
     is_shared = name in OPTIONS and (name != "out" or command == "compare")
     words = (name,) if is_shared or command == "compare" or name in (*_FOR_ALL, *_OF_GATES) else (command, name)
-    return "_".join(("gapscope", *words)).replace("-", "_").upper()
+    return " ".join(("gapscope", *words)).replace("-", "_").replace(" ", "_").upper()
 
 
 def _output_of(context: Any, args: Sequence[str]) -> Output:
@@ -118,7 +123,9 @@ def _output_of(context: Any, args: Sequence[str]) -> Output:
     is_json = any(each == "json" for before, each in pairwise(args) if before == "--log-format")
     is_json |= "--log-format=json" in args or os.environ.get("GAPSCOPE_LOG_FORMAT") == "json"
     as_json = "--json" in args or os.environ.get("GAPSCOPE_JSON", "").lower() in ("1", "true", "yes", "on")
-    return Output(command=context.info_name, as_json=as_json, log_format="json" if is_json else "text")
+    return Output(
+        command=context.command_path.partition(" ")[2], as_json=as_json, log_format="json" if is_json else "text"
+    )
 
 
 def _from_environment(error: typer.BadParameter) -> str:
@@ -130,9 +137,15 @@ def _from_environment(error: typer.BadParameter) -> str:
     return f" (from {parameter.envvar})" if source is not None and source.name == "ENVIRONMENT" else ""
 
 
-def add_command(app: typer.Typer, function: Callable[..., None], *, name: str | None = None) -> None:
+class BenchCommand(Command):
+    """A command of `gapscope bench`."""
+
+    group = "bench"
+
+
+def add_command(app: typer.Typer, function: Callable[..., None], kind: type[Command] = Command) -> None:
     """Add a function to the commands, with the options that say how every command prints."""
-    app.command(name, cls=Command)(_with_output(function))
+    app.command(cls=kind)(_with_output(function, kind.group))
 
 
 _FOR_ALL = ("json", "quiet", "log_format")
@@ -142,7 +155,7 @@ _OF_GATES = ("fail_if", "earlier", "pictures", "pictures_url")
 """Options of commands that hold a run against rules."""
 
 
-def _with_output(command: Callable[..., None]) -> Callable[..., None]:
+def _with_output(command: Callable[..., None], group: str) -> Callable[..., None]:
     """Give a command `--json`, `--quiet` and `--log-format`."""
     signature = inspect.signature(command)
     context = next((each.name for each in signature.parameters.values() if each.annotation is typer.Context), None)
@@ -154,7 +167,9 @@ def _with_output(command: Callable[..., None]) -> Callable[..., None]:
     def run(**arguments: Any) -> None:
         name = arguments[context].info_name if context else arguments.pop("_context").info_name
         as_json, is_quiet, log_format = (arguments.pop(each) for each in _FOR_ALL)
-        with use_output(Output(command=name, as_json=as_json, is_quiet=is_quiet, log_format=log_format)):
+        with use_output(
+            Output(command=f"{group} {name}".strip(), as_json=as_json, is_quiet=is_quiet, log_format=log_format)
+        ):
             command(**arguments)
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]

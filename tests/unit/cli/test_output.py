@@ -164,6 +164,22 @@ def test_options_stand_in_the_environment_and_the_command_counts_first(small_run
     assert "rule 'any thing'" in invoke("compare", *datasets, "--fail-if", "any thing", env=rules).stderr
 
 
+def test_every_option_of_every_command_has_a_variable_and_none_writes_where_another_does() -> None:
+    commands: Any = get_command(app)
+    groups = {"": commands.commands, "bench": commands.commands["bench"].commands}
+    outs = {}
+    for group, members in groups.items():
+        for name, command in members.items():
+            if name == "bench":
+                continue
+            options = [each for each in command.params if each.param_type_name == "option" and each.name != "help"]
+            variables = {each.opts[0]: each.envvar or command._of_lines[each.opts[0]] for each in options}
+            assert all(variable.startswith("GAPSCOPE_") for variable in variables.values())
+            if "--out" in variables:
+                outs[f"{group} {name}"] = variables["--out"]
+    assert len(set(outs.values())) == len(outs)
+
+
 def test_the_environment_counts_before_a_config_file(two_folders: tuple[Path, Path], tmp_path: Path) -> None:
     file = tmp_path / "compare.toml"
     sources = "\n".join(f'{name} = "{folder}"' for name, folder in zip("ab", two_folders, strict=True))
