@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from gapscope.bench.backend_names import BACKEND_NAMES
+from gapscope_cli.command import BenchCommand, add_command
 from gapscope_cli.documents import BenchCompareDocument, BenchDocument, BenchVerdict
 from gapscope_cli.errors import reported_errors
-from gapscope_cli.options import BenchCommand, add_command
 from gapscope_cli.output import print_document, say, warn
 from gapscope_cli.progress import shown_progress
 

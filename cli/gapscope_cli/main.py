@@ -12,6 +12,7 @@ import typer
 from gapscope.settings import OPTIONS
 from gapscope_cli.again import config, resume, update
 from gapscope_cli.bench import bench
+from gapscope_cli.command import add_command
 from gapscope_cli.diff import diff
 from gapscope_cli.doctor import doctor
 from gapscope_cli.documents import ModelEntry, ModelsDocument
@@ -20,7 +21,7 @@ from gapscope_cli.export import export
 from gapscope_cli.gate import gate
 from gapscope_cli.gating import Earlier, FailIf, check_fail_if, check_tracker, read_fail_if, show_gated
 from gapscope_cli.history import history
-from gapscope_cli.options import OF_ONE_DATASET, add_command, is_given, with_options
+from gapscope_cli.options import OF_ONE_DATASET, is_given, with_options
 from gapscope_cli.output import print_document, say
 from gapscope_cli.plan import plan
 from gapscope_cli.progress import shown_progress
