@@ -11,6 +11,7 @@ import yaml
 from compose_services import DOCKER, read_services
 
 from gapscope.errors import UserError
+from gapscope.gate.result import EXIT_CODES
 
 ROOT = DOCKER.parent
 DOCKERFILES = ("Dockerfile", "Dockerfile.cuda")
@@ -198,7 +199,7 @@ def service_ports(document: dict[str, Any]) -> list[dict[str, Any]]:
     return list(document["spec"]["ports"]) if document["kind"] == "Service" else []
 
 
-def test_kubernetes_repeats_a_job_that_failed_but_no_mistake() -> None:
+def test_kubernetes_repeats_a_job_that_failed_but_no_mistake_and_no_rule_that_cannot_be_told() -> None:
     (job,) = (document["spec"] for _, document in manifests() if document["kind"] == "Job")
     pod = job["template"]["spec"]
     # The policy holds only for pods that are not restarted themselves.
@@ -208,7 +209,7 @@ def test_kubernetes_repeats_a_job_that_failed_but_no_mistake() -> None:
     assert ends["onExitCodes"] == {
         "containerName": pod["containers"][0]["name"],
         "operator": "In",
-        "values": [UserError.exit_code],
+        "values": [UserError.exit_code, EXIT_CODES["undecided"]],
     }
     assert ignores["action"] == "Ignore"
     assert job["backoffLimit"] > 0
