@@ -180,7 +180,7 @@ def _join(files: list[Path], out: Path) -> None:
         values = ", ".join(f"{name} {value:,.4g}" for name, value in measure["medians"].items())
         say(f"{measure['measure']}, {measure['unit']}: {values}")
     say(f"\n{out / 'joined.html'} has the plots, {out / 'joined.json'} every number")
-    print_document(BenchDocument(file=str(out / "joined.json"), result=joined))
+    print_document(BenchCompareDocument(file=str(out / "joined.json"), joined=joined))
 
 
 def _print(verdicts: "list[Verdict]") -> None:

@@ -392,8 +392,10 @@ class BenchCompareDocument(Document, kw_only=True, frozen=True):
     """What became slower, larger or worse from one result to another."""
 
     format: Literal["gapscope.bench-compare/1"] = "gapscope.bench-compare/1"
-    machines: Annotated[list[str], Meta(description="What differs between the two machines.")]
-    verdicts: list[BenchVerdict]
+    machines: Annotated[list[str], Meta(description="What differs between the two machines.")] = []
+    verdicts: list[BenchVerdict] = []
+    file: Annotated[str | None, Meta(description="With --out or more than two results: where they are joined.")] = None
+    joined: Annotated[dict[str, Any] | None, Meta(description="The content of that file.")] = None
 
 
 DOCUMENTS: dict[str, type[Document]] = {

@@ -4,9 +4,9 @@ from gapscope.gate.before import check_before
 from gapscope.gate.check import check_run
 from gapscope.gate.judge import gate
 from gapscope.gate.markdown import gate_markdown
+from gapscope.gate.parse import parse_rule
 from gapscope.gate.result import WORDS, Finding, GateResult, RuleResult
 from gapscope.gate.rule_file import RuleSet, read_rules
-from gapscope.gate.rules import parse_rule
 
 __all__ = [
     "WORDS",

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gapscope.errors import OptionError, one_line
-from gapscope.gate.rules import AnyRule, parse_rule
+from gapscope.gate.parse import parse_rule
+from gapscope.gate.rules import AnyRule
 from gapscope.urls import is_url
 
 _KEYS = ("rules", "earlier")

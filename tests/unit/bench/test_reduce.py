@@ -1,6 +1,7 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import numpy as np
 import pytest
 import torch
@@ -8,6 +9,7 @@ from typer.testing import CliRunner
 
 from gapscope.bench.measures import measures_of
 from gapscope.bench.points import made_points
+from gapscope_cli.documents import schema_of
 from gapscope_cli.main import app
 
 
@@ -15,9 +17,12 @@ from gapscope_cli.main import app
 def test_every_backend_is_measured_or_says_why_not(tmp_path: Path) -> None:
     out = tmp_path / "out"
     options = ["--rows", "1e3", "--dims", "16", "--backends", "gapscope, cpu; cuML, nn_descent", "--repeats", "1"]
-    invocation = CliRunner().invoke(app, ["bench", "reduce", *options, "--out", str(out)])
+    invocation = CliRunner().invoke(app, ["bench", "reduce", *options, "--out", str(out), "--json"])
     assert invocation.exit_code == 0, invocation.output
+    document = json.loads(invocation.stdout)
+    jsonschema.validate(document, schema_of("bench reduce"))
     result = json.loads((out / "reduce.json").read_text())
+    assert document["result"] == result
     assert result["machine"]["cores"] > 0
     gapscope_cpu, cuml = result["cases"]
     for measure in ("seconds", "peak_gib", "trustworthiness"):
@@ -26,7 +31,6 @@ def test_every_backend_is_measured_or_says_why_not(tmp_path: Path) -> None:
         assert f"cases / case gapscope, cpu, rows 1000 / {measure}" in measures_of(result)
     if not torch.cuda.is_available():
         assert cuml["not_run"] == "no GPU"
-        assert "no GPU" in invocation.stdout
     page = (out / "reduce.html").read_text()
     assert "gapscope, cpu" in page
     assert "<script src=" not in page

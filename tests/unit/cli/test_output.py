@@ -14,7 +14,6 @@ from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 import gapscope
-from gapscope.bench.backend_names import BACKEND_NAMES
 from gapscope_cli.documents import DOCUMENTS, schema_of
 from gapscope_cli.main import app
 
@@ -82,6 +81,7 @@ def test_a_finished_run_is_a_document_with_the_numbers_of_metrics_json(
         ("plan", ["a={real}", "b={real}", "--model", "bundled", "--size", "64"]),
         ("doctor", []),
         ("bench compare", ["{result}", "{result}"]),
+        ("bench compare", ["{result}", "{other}", "--out", "{tmp}/joined"]),
     ],
 )
 def test_a_command_prints_one_document_and_nothing_else(
@@ -90,7 +90,9 @@ def test_a_command_prints_one_document_and_nothing_else(
     result_file = tmp_path / "result.json"
     machine = {"processor": "a", "cores": 2, "memory_gib": 4, "gpu": None, "time": "2026-01-01"}
     result_file.write_text(json.dumps({"machine": machine, "case": {"seconds": [1.0, 1.1, 1.2]}}))
-    places = {"run": small_run.path, "tmp": tmp_path, "real": two_folders[0], "result": result_file}
+    other = tmp_path / "other.json"
+    other.write_text(result_file.read_text())
+    places = {"other": other, "run": small_run.path, "tmp": tmp_path, "real": two_folders[0], "result": result_file}
     result = invoke(*command.split(), *(argument.format(**places) for argument in arguments), "--json")
     assert result.exit_code in (0, 1, 3), result.output
     assert document(command, result)["format"].endswith("/1")
@@ -203,8 +205,5 @@ def test_serve_says_where_it_listens_as_a_document(small_run: gapscope.Run) -> N
 
 
 @pytest.mark.slow
-def test_the_long_commands_print_their_documents(tmp_path: Path) -> None:
+def test_the_demo_prints_its_run(tmp_path: Path) -> None:
     assert document("demo", invoke("demo", "--out", tmp_path / "demo", "--json", "--quiet"))["kinds"]
-    options = ["--rows", "300", "--dims", "8", "--repeats", "1", "--json", "--backends"]
-    reduced = invoke("bench", "reduce", *options, BACKEND_NAMES[0], "--out", tmp_path)
-    assert document("bench reduce", reduced)["file"] == str(tmp_path / "reduce.json")

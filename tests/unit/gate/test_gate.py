@@ -1,9 +1,11 @@
 """Gates on runs with planted gaps: what holds, what does not, and what cannot be told."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from unprivileged import unprivileged
 from vector_run import compare_vectors
 
 import gapscope
@@ -142,6 +144,21 @@ def test_the_gates_verdict_is_the_worst(lacking: Run) -> None:
     assert result("images > 1").exit_code == 0
     assert result("images > 1", "probe > 50%").exit_code == 3
     assert result("images > 1", "probe > 50%", "any kind").exit_code == 1
+
+
+def test_runs_that_may_only_be_read_are_judged(lacking: Run, filled: Run, tmp_path: Path) -> None:
+    copies = []
+    for name, run in (("before", filled), ("after", lacking)):
+        shutil.copytree(str(run.path), tmp_path / name)
+        folders = [tmp_path / name, *(path for path in (tmp_path / name).rglob("*") if path.is_dir())]
+        for folder in folders:
+            folder.chmod(0o555)
+        copies.append(folders)
+    with unprivileged():
+        found = gapscope.gate(gapscope.open_run(tmp_path / "after"), ["nothing wider"], earlier=tmp_path / "before")
+    for folder in [folder for folders in copies for folder in folders]:
+        folder.chmod(0o755)
+    assert found.verdict == "fails"
 
 
 @pytest.mark.slow
