@@ -19,6 +19,7 @@ from gapscope.settings import (
 )
 from gapscope.sources.relocated import parse_relocations
 from gapscope.stages.levels import choose_levels, open_dataset, with_vectors
+from gapscope.stages.resolve import NO_NETWORK
 from gapscope.store.datasets import Pair, ordered_pairs
 from gapscope.store.location import resolve_location
 
@@ -86,10 +87,10 @@ def _check_earlier(earlier: Run, pairs: Sequence[Pair], options: Mapping[str, An
             f"{earlier.path} compares {', '.join(earlier.datasets)}: a dataset must have the same name in both runs"
         )
     embed, model = earlier.record.config.embed, options.get("model", ModelSettings.model)
+    # Vectors alone need no network, and whether these datasets bring them is known when they are listed.
+    if embed.model == NO_NETWORK:
+        return
     if embed.model != model:
-        # Vectors alone need no network, whatever its name.
-        if not all(level.channels and level.name in _names_of(model) for level in earlier.record.model.levels):
-            return
         raise RunError(f"{earlier.path} embeds with model {embed.model}, this comparison with {model}: take the same")
     size = options.get("size") or find_model(model).size
     own = {
@@ -101,7 +102,3 @@ def _check_earlier(earlier: Run, pairs: Sequence[Pair], options: Mapping[str, An
     for name, (there, here) in own.items():
         if there != here:
             raise RunError(f"{earlier.path} has {name} {there}, and this comparison {here}: compare like with like")
-
-
-def _names_of(model: str) -> set[str]:
-    return {level.name for level in find_model(model).levels}

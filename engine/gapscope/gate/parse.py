@@ -52,7 +52,7 @@ def parse_rule(text: str, *, is_failure: bool = False) -> AnyRule:
         rest, earlier, is_diff = match["rule"], match["run"], True
     words = _Words(text, _TOKEN.findall(rest))
     if not words.left:
-        raise _error(text, f"is empty: write a rule, {_FORMS}")
+        raise _error(text, f"is empty: write a rule {_FORMS}")
     scope = words.take_scope()
     rule = _parse_number(words, scope, is_failure=is_failure) if words.has_number else _parse_never(words, scope)
     if is_diff and not rule.needs_earlier:
@@ -120,7 +120,9 @@ class _Words:
         if not self.left:
             return scope
         if len(self.left) > 1 or scope.level is not None:
-            raise _error(self.text, f"{self.left[-1]!r} is not understood; {_FORMS}{_close(self.left[-1])}")
+            raise _error(
+                self.text, f"{self.left[-1]!r} is not understood: write a rule {_FORMS}{_close(self.left[-1])}"
+            )
         return replace(scope, level=self.left.pop())
 
 
@@ -214,7 +216,7 @@ def _parse_never(words: _Words, scope: Scope) -> KindRule | WiderRule:
     verdict = words.take("new", "larger")
     if never is None or not (wider or has_kind):
         unknown = words.left[-1] if words.left else words.text
-        raise _error(words.text, f"is no rule: write one, {_FORMS}{_close(unknown)}")
+        raise _error(words.text, f"is no rule: write one {_FORMS}{_close(unknown)}")
     scope = words.take_level(scope)
     if wider:
         if verdict is not None:
