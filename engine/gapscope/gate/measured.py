@@ -137,8 +137,13 @@ def matches(name: str, pattern: str) -> bool:
 
 
 def measure_classes(run: Run, scope: Scope, number: RuleNumber) -> Iterator[Measured]:
-    """Yield a number of classes, wherever a rule looks."""
-    for row in classes_in(run, scope).to_dict("records"):
+    """Yield a number of classes, wherever a rule looks.
+
+    A query without any image of a class says nothing of it, so that its rows count only where there are no others.
+    """
+    table = classes_in(run, scope)
+    present = table[table["images"] > 0]
+    for row in (table if present.empty else present).to_dict("records"):
         where = f"{row['query']}-vs-{row['reference']} {row['level']} {row['reading']} class {row['class']}"
         value = row[number.key]
         if pd.isna(value):

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fake_run import FakeRunSpec, write_fake_run
 from unprivileged import unprivileged
 from vector_run import compare_vectors
 
@@ -135,6 +136,24 @@ def test_names_that_are_not_there_are_the_users_mistake(lacking: Run, folder: Pa
     other = compared(folder / "other", {}, {}, metric="cosine")
     with pytest.raises(RunError, match="compare like with like"):
         gapscope.gate(lacking, ["nothing wider"], earlier=other)
+
+
+def test_classes_are_judged_where_the_query_has_them(tmp_path: Path) -> None:
+    files = {
+        "real": [f"{name}/{number}.png" for name in ("car", "bus") for number in range(6)],
+        "synthetic": [f"car/{number}.png" for number in range(6)],
+    }
+    run = write_fake_run(tmp_path, FakeRunSpec(images=files, acting=True, levels=("P3",), readings="as-is"))
+    table = run.classes().set_index(["query", "class"])
+    (bus,) = gapscope.gate(run, ["class:bus gap < 5%"]).rules[0].findings
+    assert (bus.where, bus.verdict) == ("real-vs-synthetic P3 as-is class bus", "fails")
+    assert (bus.value, bus.low, bus.high) == tuple(table.loc[("real", "bus"), ["gap", "gap_low", "gap_high"]])
+    every = gapscope.gate(run, ["class:* gap < 5%"]).rules[0].findings
+    assert {finding.where.split()[-1] for finding in every} == {"car", "bus"}
+    (nothing,) = gapscope.gate(run, ["synthetic-vs-real class:bus gap < 5%"]).rules[0].findings
+    assert (nothing.verdict, nothing.reason) == ("undecided", "synthetic has no image of it")
+    with pytest.raises(OptionError, match="there is no class buss; did you mean bus"):
+        gapscope.gate(run, ["class:buss gap < 5%"])
 
 
 def test_the_gates_verdict_is_the_worst(lacking: Run) -> None:
