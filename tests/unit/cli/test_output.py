@@ -137,9 +137,10 @@ def test_a_log_of_json_has_a_time_and_an_event_per_line_and_a_quiet_command_says
 
     updated = document("update", invoke("update", run, "--cluster", "inline", "--json"))
     assert [dataset["listed"] for dataset in updated["datasets"]] == [75, 60]
-    quiet = invoke("resume", run, "--cluster", "inline", "--quiet")
+    assert document("resume", invoke("resume", run, "--cluster", "inline", "--json"))["run"] == str(run)
+    quiet = invoke("report", run, "--quiet")
     assert (quiet.exit_code, quiet.stdout, quiet.stderr) == (0, "", "")
-    wrong = invoke("resume", run, "--cluster", "nowhere", "--quiet", "--log-format", "json")
+    wrong = invoke("report", run / "nowhere", "--quiet", "--log-format", "json")
     assert json.loads(wrong.stderr)["event"] == "error"
 
 

@@ -199,6 +199,7 @@ def test_permutation_p_is_uniform_whichever_images_are_drawn_as_centers() -> Non
         assert kstest(p_values, "uniform").pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_two_sample_p_of_unequal_datasets_of_which_a_part_is_drawn_means_what_it_says(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ def listed(run: Run) -> dict[str, set[int]]:
     }
 
 
+@pytest.mark.slow
 def test_groups_and_style_aside_list_what_they_list_without_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -3,12 +3,18 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
+import typer
 from trackers import Tracker
 from typer.testing import CliRunner
 
 import gapscope
+from gapscope.gate import read_rules
+from gapscope_cli.documents import schema_of
+from gapscope_cli.gating import show_gated
 from gapscope_cli.main import app
+from gapscope_cli.output import Output, use_output
 
 
 def compare_again(run: gapscope.Run, folders: tuple[Path, Path], *options: str) -> tuple[int, str, str]:
@@ -20,16 +26,22 @@ def compare_again(run: gapscope.Run, folders: tuple[Path, Path], *options: str) 
 
 @pytest.mark.usefixtures("client", "hasty")
 def test_a_tracker_that_cannot_be_reached_is_a_warning_and_the_gate_decides(
-    small_run: gapscope.Run, two_folders: tuple[Path, Path], closed_port: str
+    small_run: gapscope.Run, closed_port: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     address = closed_port.replace("//", "//me:hunter22@")
-    for rule, code in (("images > 1000", 0), ("images < 1000", 1)):
-        found, out, errors = compare_again(small_run, two_folders, "--track", address, "--fail-if", rule)
+    for rule, code in (("images > 10", 0), ("images > 1000", 1), ("probe > 50%", 3)):
+        with use_output(Output(command="compare", as_json=True, is_quiet=True)):
+            found = 0
+            try:
+                show_gated(small_run, read_rules([rule]), address)
+            except typer.Exit as end:
+                found = end.exit_code
+        shown = capsys.readouterr()
         assert found == code
-        (line,) = errors.splitlines()
+        (line,) = shown.err.splitlines()
         assert line.startswith("gapscope: warning: the run is finished, and not tracked: ")
-        assert "hunter22" not in out + errors
-        assert json.loads(out)["tracked"] is None
+        assert "hunter22" not in shown.out + shown.err
+        assert json.loads(shown.out)["tracked"] is None
 
 
 def test_what_the_tracker_needs_is_looked_for_before_the_job(
@@ -50,4 +62,8 @@ def test_a_finished_comparison_is_on_the_tracker(
 ) -> None:
     code, out, errors = compare_again(small_run, two_folders, "--track", tracker.url)
     assert (code, errors) == (0, "")
-    assert json.loads(out)["tracked"].startswith(tracker.url)
+    address = json.loads(out)["tracked"]
+    assert address.startswith(tracker.url)
+    again = json.loads(CliRunner().invoke(app, ["track", str(small_run.path), "--to", tracker.url, "--json"]).stdout)
+    jsonschema.validate(again, schema_of("track"))
+    assert again["url"] == address
