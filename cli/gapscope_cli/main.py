@@ -91,7 +91,7 @@ def compare(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="TOML file with options, and datasets as [datasets]; what stands in the command counts before it.",
+            help="TOML file with options, and datasets in a table `datasets`; what stands in the command counts before it.",
             show_default=False,
         ),
     ] = None,
@@ -101,8 +101,8 @@ def compare(
         str | None,
         typer.Option(
             metavar="URI",
-            help="Put the finished run on this MLflow tracker, as `gapscope track` does. That it cannot be "
-            "reached is a warning.",
+            help="Put the finished run on this MLflow tracker, as `gapscope track` does; an unreachable one is a "
+            "warning.",
             show_default=False,
         ),
     ] = None,
@@ -185,21 +185,21 @@ def schema(
 
 for each in (
     compare,
+    demo,
+    models,
     update,
     resume,
     config,
     report,
     serve,
     export,
-    gate,
     diff,
-    track,
     history,
+    gate,
+    track,
     plan,
     doctor,
     verify,
-    models,
-    demo,
     schema,
 ):
     add_command(app, each)
