@@ -91,7 +91,8 @@ def compare(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="TOML file with options, and datasets in a table `datasets`; what stands in the command counts before it.",
+            help="TOML file with options, and datasets in a table `datasets`; what stands in the command counts "
+            "before it.",
             show_default=False,
         ),
     ] = None,

@@ -32,7 +32,7 @@ def track(
 ) -> None:
     """Put the numbers, lists and pictures of a run on an MLflow tracker, and print where they are.
 
-    The same run tracked again does not make a second MLflow run. Needs gapscope[mlflow].
+    The same run tracked again does not make a second MLflow run. Needs the extra `mlflow`.
     Example: gapscope track run --to http://mlflow.example:5000 --tag version=7
     """
     with reported_errors(reading=run), shown_progress() as progress:

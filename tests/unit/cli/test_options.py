@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -148,3 +149,12 @@ def test_a_shell_completes_commands_options_and_choices(words: str, expected: se
         timeout=60,
     )
     assert set(done.stdout.split()) == expected
+
+
+def test_no_help_has_brackets_that_a_terminal_takes_for_markup() -> None:
+    commands: Any = get_command(app)
+    every = [*commands.commands.values(), *commands.commands["bench"].commands.values()]
+    texts = [
+        text for command in every for text in (command.help, *(getattr(each, "help", "") for each in command.params))
+    ]
+    assert [text for text in texts if re.search(r"\[[a-z/@#]", text or "")] == []
