@@ -1,6 +1,7 @@
-"""The pictures in README.md and docs/kinds.md, taken from the demo's report.
+"""The pictures in README.md, docs/kinds.md and docs/history.md, taken from the demo's report, and from a history.
 
-python docs/pictures.py gapscope-demo/run
+python docs/pictures.py gapscope-demo/run                        # those of the report
+python docs/pictures.py gapscope-demo/run history/index.html     # and the one of a history of versions of the demo
 
 Needs Chromium and Playwright. Show no other images here than those of the demo, which anybody may copy.
 """
@@ -43,7 +44,18 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         for name, how in PICTURES.items():
             write(HERE / name, take(browser, page, **how))
+        for path in map(Path, sys.argv[2:]):
+            write(HERE / "history.png", take_top(browser, path.absolute(), (1440, 1900)))
         browser.close()
+
+
+def take_top(browser: "Browser", path: Path, size: tuple[int, int]) -> bytes:
+    """Return the top of a page without script."""
+    page = browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme="light")
+    page.goto(path.as_uri())
+    picture = page.screenshot()
+    page.close()
+    return picture
 
 
 def take(
