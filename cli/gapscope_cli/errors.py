@@ -15,6 +15,9 @@ from gapscope.settings import OPTIONS
 from gapscope_cli.output import print_error
 
 _INTERRUPTED = 130
+_OF_COMMANDS = ("earlier", "skip_unlike")
+"""Arguments of the library that some commands have as options, beside those of `gapscope compare`."""
+
 # Another argument in a library's message: `out`, `update=True` or `device='cpu'`.
 _MENTIONED = re.compile(r"`([a-z_]+)(?:=([^`]*))?`")
 
@@ -76,7 +79,7 @@ def replace_arguments(message: str) -> str:
 
 def _mentioned_option(match: re.Match[str]) -> str:
     name, value = match[1], match[2]
-    if name not in OPTIONS:
+    if name not in OPTIONS and name not in _OF_COMMANDS:
         return match[0]
     return flag(name) if value in (None, "True") else f"{flag(name)} {value.strip(chr(39))}"
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from gapscope.errors import RunError
 from gapscope.progress import plain_line
 from gapscope_cli.documents import HistoryDocument, HistoryKind, HistoryNumber, HistoryVersion
 from gapscope_cli.errors import reported_errors
@@ -48,11 +47,7 @@ def history(
         check_out(folder)
         with shown_progress() as progress:
             opened = find_runs(runs, skip_unlike=skip_unlike, progress=progress)
-            try:
-                read = read_history(opened, kept=folder / NAME, skip_unlike=skip_unlike, progress=progress)
-            except RunError as error:
-                error.message = error.message.replace("`skip_unlike=True`", "--skip-unlike")
-                raise
+            read = read_history(opened, kept=folder / NAME, skip_unlike=skip_unlike, progress=progress)
             written = write_history(read, folder)
     for line in describe_history(read):
         say(plain_line(line))

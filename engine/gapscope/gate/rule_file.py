@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ def read_rules(
 ) -> RuleSet:
     r"""Return the rules that texts state; a text that ends in `.toml` is a file of them.
 
-    A file has a list `rules`, and may have `earlier`, the earlier run, as a path that starts at the file's folder.
+    A file has a list `rules`, and may have `earlier`, the earlier run. Paths of runs in it start at the file's folder.
 
     Args:
         texts: rules and files of rules.
@@ -57,23 +57,25 @@ def read_rules(
         if not str(text).endswith(".toml"):
             rules.append(parse_rule(str(text), is_failure=is_failure))
             continue
-        content = _read(Path(text))
-        rules += [parse_rule(rule, is_failure=is_failure) for rule in content["rules"]]
-        earlier = earlier or content.get("earlier")
+        file = Path(text).expanduser().absolute()
+        content = _read(file)
+        rules += [_rule_of_file(each, file, is_failure=is_failure) for each in content["rules"]]
+        if earlier is None and "earlier" in content:
+            earlier = _from_folder(content["earlier"], file)
     named = {rule.earlier for rule in rules if rule.earlier is not None}
     if earlier is None and len(named) == 1:
         (earlier,) = named
     for rule in rules:
         if rule.needs_earlier and rule.earlier is None and earlier is None:
             raise OptionError(
-                f"rule {rule.text!r}: it needs an earlier run to compare with: write 'diff RUN: {rule.text}'"
+                f"rule {rule.text!r}: it needs an earlier run: write 'diff RUN: {rule.text}', or give `earlier`"
             )
     return RuleSet(tuple(rules), earlier)
 
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = tomllib.loads(file.expanduser().read_text(encoding="utf-8"))
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"{file} cannot be read ({error.strerror})") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -83,10 +85,17 @@ def _read(file: Path) -> dict[str, Any]:
             raise OptionError(f"{file}: there is no key {key}; it has {' and '.join(_KEYS)}")
     rules, earlier = content.get("rules"), content.get("earlier")
     if not (isinstance(rules, list) and rules and all(isinstance(rule, str) for rule in rules)):
-        raise OptionError(f'{file}: `rules` must be a list of rules, such as rules = ["P5 share < 5%"]')
-    if earlier is not None:
-        if not isinstance(earlier, str):
-            raise OptionError(f"{file}: `earlier` must be the path or URL of a run")
-        if not is_url(earlier):
-            content["earlier"] = str(file.expanduser().absolute().parent / Path(earlier).expanduser())
+        raise OptionError(f'{file}: it must have a list of rules, such as rules = ["P5 share < 5%"]')
+    if earlier is not None and not isinstance(earlier, str):
+        raise OptionError(f"{file}: the key earlier must be the path or URL of a run")
     return content
+
+
+def _rule_of_file(text: str, file: Path, *, is_failure: bool) -> AnyRule:
+    rule = parse_rule(text, is_failure=is_failure)
+    return rule if rule.earlier is None else replace(rule, earlier=_from_folder(rule.earlier, file))
+
+
+def _from_folder(path: str, file: Path) -> str:
+    """Return a path that begins at a file's folder where it is not absolute; a URL stays as it is."""
+    return path if is_url(path) else str(file.parent / Path(path).expanduser())

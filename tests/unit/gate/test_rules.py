@@ -115,6 +115,8 @@ def test_rules_come_from_a_file_whose_paths_begin_at_its_folder(tmp_path: Path) 
     assert [rule.text for rule in found.rules] == ["any kind", "share < 5%", "nothing wider"]
     assert found.earlier == str(tmp_path / "runs" / "v1")
     assert read_rules([file], earlier="s3://other").earlier == "s3://other"
+    file.write_text('rules = ["diff v0: nothing wider", "diff s3://v0: any new kind"]\n')
+    assert [rule.earlier for rule in read_rules([file]).rules] == [str(tmp_path / "v0"), "s3://v0"]
     # A rule that names no run takes the one that the others name.
     assert read_rules(["diff v1: nothing wider", "any new kind"]).earlier == "v1"
 
@@ -123,10 +125,10 @@ def test_rules_come_from_a_file_whose_paths_begin_at_its_folder(tmp_path: Path) 
     ("content", "words"),
     [
         ("rules = [", "is no TOML file"),
-        ("rules = []", "`rules` must be a list of rules"),
-        ("rules = [1]", "`rules` must be a list of rules"),
+        ("rules = []", "it must have a list of rules"),
+        ("rules = [1]", "it must have a list of rules"),
         ('rule = ["share < 5%"]', "there is no key rule"),
-        ('earlier = 3\nrules = ["any kind"]', "`earlier` must be"),
+        ('earlier = 3\nrules = ["any kind"]', "the key earlier must be"),
         ('rules = ["nothing wider"]', "needs an earlier run"),
         ('rules = ["P5 shar < 5%"]', "names no number"),
     ],
