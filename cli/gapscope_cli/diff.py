@@ -1,5 +1,6 @@
 """`gapscope diff`: has the gap closed from one run to the next?"""
 
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +13,7 @@ from gapscope_cli.gating import (
     MarkdownFile,
     Pictures,
     PicturesUrl,
-    check_finished,
     gate_document,
-    judge,
     leave_by_gate,
     print_gate,
     read_fail_if,
@@ -22,9 +21,7 @@ from gapscope_cli.gating import (
 from gapscope_cli.output import output, print_document, say
 
 if TYPE_CHECKING:
-    import pandas as pd
-
-    from gapscope.run import Run
+    from gapscope.diff import Versions
 
 _WIDTH = len("style-aside")
 
@@ -51,80 +48,77 @@ def diff(
     """Say whether the gap between datasets closed from one run to another, beyond the error bars.
 
     First come the kinds of image that are closed, smaller, larger or new, then the classes whose gap changed, then the
-    numbers level by level. Both runs
-    must embed alike and name their datasets alike. As they are, both are measured by the scaler of RUN1. Where nothing
-    changed, one diff in twenty says at most that any number did. Example: gapscope diff run-v1 run-v2
+    numbers level by level. Both runs must embed alike and name their datasets alike. As they are, both are measured by
+    the scaler of RUN1. Where nothing changed, one diff in twenty says at most that any number did.
+
+    Example: gapscope diff run-v1 run-v2
     """
     with reported_errors(reading=f"{before} or {after}"):
         rules = read_fail_if(fail_if, earlier=before)
-        from gapscope import open_run
+        import gapscope
         from gapscope.diff import Versions
 
-        runs = open_run(before), open_run(after)
-        check_finished(rules, runs[1])
-        versions = Versions(*runs)
-        kinds, classes, changes = versions.kinds, versions.classes, versions.numbers
+        versions = Versions(gapscope.open_run(before), gapscope.open_run(after))
+        # First, since it looks at the names in rules before anything is computed.
+        result = None if rules is None else gapscope.gate(versions.after, rules, earlier=versions)
         if csv is not None:
-            changes.to_csv(csv, index=False)
+            versions.numbers.to_csv(csv, index=False)
         if page is not None:
             from gapscope.diff.page import write_diff_page
 
-            write_diff_page(page.expanduser().absolute(), *runs, kinds, classes, changes)
+            write_diff_page(page.expanduser().absolute(), versions)
         if markdown is not None:
             from gapscope.diff.markdown import diff_markdown
             from gapscope.pages.markdown import PictureFolder, append_markdown
 
             folder = PictureFolder.beside(markdown, pictures, pictures_url)
-            append_markdown(markdown, diff_markdown(*runs, kinds, classes, changes, folder))
-        result = None if rules is None else judge(runs[1], rules, versions)
-    if output().is_for_people:
-        _print(*runs, kinds, classes, changes)
+            append_markdown(markdown, diff_markdown(versions, folder))
+        # What is printed is computed while damage is still told in one line.
+        lines = _lines(versions)
+        document = None
+        if output().as_json:
+            from gapscope_cli.diff_document import diff_document
+
+            document = diff_document(
+                versions,
+                page=None if page is None else str(page),
+                markdown=None if markdown is None else str(markdown),
+                gate=None if result is None else gate_document(result),
+            )
+    for line in lines:
+        say(line)
     if page is not None:
         say(f"\n{page}")
     if result is not None:
         say()
         print_gate(result)
-    if output().as_json:
-        from gapscope_cli.diff_document import diff_document
-
-        document = diff_document(
-            *runs,
-            kinds,
-            classes,
-            changes,
-            page=None if page is None else str(page),
-            markdown=None if markdown is None else str(markdown),
-            gate=None if result is None else gate_document(result),
-        )
+    if document is not None:
         print_document(document)
     leave_by_gate(result)
 
 
-def _print(
-    before: "Run", after: "Run", kinds: "pd.DataFrame", classes: "pd.DataFrame", changes: "pd.DataFrame"
-) -> None:
+def _lines(versions: "Versions") -> list[str]:
     from gapscope.diff import describe_classes, describe_kinds, describe_left_out, level_verdicts
 
-    for line in [*describe_kinds(kinds), *describe_classes(classes)]:
-        say(plain_line(line))
-    if (left_out := describe_left_out(before, after)) is not None:
-        say(left_out)
+    lines = [plain_line(line) for line in (*describe_kinds(versions.kinds), *describe_classes(versions.classes))]
+    if (left_out := describe_left_out(versions.before, versions.after)) is not None:
+        lines.append(left_out)
     keys = ["level", "query", "reference", "reading"]
+    changes = versions.numbers
     numbers = dict(iter(changes.groupby(keys, sort=False)))
     for (query, reference), verdicts in level_verdicts(changes).groupby(["query", "reference"], sort=False):
-        say(f"\n{query} images against {reference}:")
+        lines.append(f"\n{query} images against {reference}:")
         for level, reading, verdict in verdicts[["level", "reading", "verdict"]].itertuples(index=False):
-            described = "   ".join(_describe(row) for _, row in numbers[level, query, reference, reading].iterrows())
-            say(f"  {level}  {reading:<{_WIDTH}}  {verdict:<10} {described}")
+            rows = numbers[level, query, reference, reading].to_dict("records")
+            described = "   ".join(_describe(row) for row in rows)
+            lines.append(f"  {level}  {reading:<{_WIDTH}}  {verdict:<10} {described}")
+    return lines
 
 
-def _describe(row: "pd.Series[Any]") -> str:
-    from gapscope.compare.registry import METRICS
+def _describe(row: Mapping[Hashable, Any]) -> str:
+    from gapscope.compare.registry import METRICS, format_interval
+    from gapscope.diff.numbers import interval_at
 
     metric = METRICS[row["number"]]
-    before, after = (
-        f"{metric.format_value(row[when])} "
-        f"[{metric.format_value(row[f'{when}_low'])}, {metric.format_value(row[f'{when}_high'])}]"
-        for when in ("before", "after")
-    )
+    before, after = (format_interval(metric, interval_at(row, when)) for when in ("before", "after"))
     return f"{metric.label} {before} -> {after} ({row['verdict']})"

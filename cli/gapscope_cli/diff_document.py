@@ -4,33 +4,24 @@ import math
 from collections.abc import Hashable, Mapping
 from typing import Any
 
-import pandas as pd
+import msgspec
 
-from gapscope.diff import describe_left_out
+from gapscope.compare.interval import Interval
+from gapscope.diff import Versions, describe_left_out
 from gapscope.diff.classes import SAME
-from gapscope.diff.numbers import widens
-from gapscope.run import Run
+from gapscope.diff.numbers import interval_at, widens
 from gapscope_cli.documents import ClassChange, DiffDocument, Estimate, Gate, KindChange, NumberChange
 
 
-def diff_document(
-    before: Run,
-    after: Run,
-    kinds: pd.DataFrame,
-    classes: pd.DataFrame,
-    changes: pd.DataFrame,
-    *,
-    page: str | None,
-    markdown: str | None,
-    gate: Gate | None,
-) -> DiffDocument:
+def diff_document(versions: Versions, *, page: str | None, markdown: str | None, gate: Gate | None) -> DiffDocument:
     """Return what two runs differ in as a document."""
+    classes = versions.classes
     return DiffDocument(
-        before=str(before.path),
-        after=str(after.path),
-        left_out=describe_left_out(before, after),
-        numbers=[_number(row) for row in changes.to_dict("records")],
-        kinds=[KindChange(**{str(name): value for name, value in row.items()}) for row in kinds.to_dict("records")],
+        before=str(versions.before.path),
+        after=str(versions.after.path),
+        left_out=describe_left_out(versions.before, versions.after),
+        numbers=[_number(row) for row in versions.numbers.to_dict("records")],
+        kinds=msgspec.convert(versions.kinds.to_dict("records"), list[KindChange]),
         classes=[_class(row) for row in classes[classes["verdict"] != SAME].to_dict("records")],
         page=page,
         markdown=markdown,
@@ -45,8 +36,8 @@ def _number(row: Mapping[Hashable, Any]) -> NumberChange:
         level=row["level"],
         reading=row["reading"],
         number=row["number"],
-        before=Estimate(value=row["before"], low=row["before_low"], high=row["before_high"]),
-        after=Estimate(value=row["after"], low=row["after_low"], high=row["after_high"]),
+        before=_estimate(interval_at(row, "before")),
+        after=_estimate(interval_at(row, "after")),
         p=row["p"],
         verdict=row["verdict"],
         widens=widens(row["number"], row["verdict"]),
@@ -54,12 +45,9 @@ def _number(row: Mapping[Hashable, Any]) -> NumberChange:
 
 
 def _class(row: Mapping[Hashable, Any]) -> ClassChange:
-    ends = {
-        when: Estimate(
-            value=row[f"gap_{when}"], low=_known(row[f"gap_low_{when}"]), high=_known(row[f"gap_high_{when}"])
-        )
-        for when in ("before", "after")
-    }
+    before, after = (
+        _estimate((row[f"gap_{when}"], row[f"gap_low_{when}"], row[f"gap_high_{when}"])) for when in ("before", "after")
+    )
     return ClassChange(
         verdict=row["verdict"],
         query=row["query"],
@@ -67,10 +55,13 @@ def _class(row: Mapping[Hashable, Any]) -> ClassChange:
         level=row["level"],
         reading=row["reading"],
         name=row["class"],
-        before=ends["before"],
-        after=ends["after"],
+        before=before,
+        after=after,
     )
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def _estimate(interval: Interval) -> Estimate:
+    # The ends are missing where there are too few to tell.
+    value, low, high = (None if math.isnan(end) else end for end in interval)
+    assert value is not None
+    return Estimate(value=value, low=low, high=high)

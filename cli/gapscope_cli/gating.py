@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import msgspec
 import typer
 
 from gapscope.errors import GapscopeError
 from gapscope.progress import plain_line
-from gapscope_cli.documents import Finding, Gate, RuleResult
+from gapscope_cli.documents import Gate
 from gapscope_cli.errors import as_command_line, reported_errors
 from gapscope_cli.output import say, warn
 from gapscope_cli.progress import shown_progress
 from gapscope_cli.summary import show_run
 
 if TYPE_CHECKING:
-    from gapscope.diff import Versions
     from gapscope.gate import GateResult, RuleSet
     from gapscope.run import Run
 
@@ -63,26 +63,7 @@ PicturesUrl = Annotated[
 
 def gate_document(result: "GateResult") -> Gate:
     """Return what a gate found as a part of a document."""
-    rules = [
-        RuleResult(
-            rule=rule.rule,
-            verdict=rule.verdict,
-            findings=[
-                Finding(
-                    where=each.where,
-                    verdict=each.verdict,
-                    value=each.value,
-                    low=each.low,
-                    high=each.high,
-                    reason=each.reason,
-                    kind=each.kind,
-                )
-                for each in rule.findings
-            ],
-        )
-        for rule in result.rules
-    ]
-    return Gate(verdict=result.verdict, exit_code=result.exit_code, rules=rules)  # type: ignore[arg-type]
+    return msgspec.convert(result, Gate, from_attributes=True)
 
 
 def print_gate(result: "GateResult") -> None:
@@ -118,7 +99,7 @@ def read_fail_if(texts: Sequence[str] | None, *, earlier: str | None = None) -> 
 def check_fail_if(rules: "RuleSet | None", datasets: Mapping[str, str], options: Mapping[str, Any]) -> None:
     """Check rules before a job begins, as far as what they name is known."""
     if rules is not None:
-        from gapscope.gate import check_before
+        from gapscope.gate.before import check_before
 
         check_before(rules, datasets, options)
 
@@ -142,11 +123,13 @@ def show_gated(run: "Run", rules: "RuleSet | None", tracker: str | None) -> None
         rules: of the gate; None for none.
         tracker: that the run goes to; None for none.
     """
+    import gapscope
+
     tracked = None if tracker is None else _track(run, tracker)
     result = None
     with reported_errors():
         try:
-            result = None if rules is None else judge(run, rules)
+            result = None if rules is None else gapscope.gate(run, rules)
         except GapscopeError:
             show_run(run, tracked=tracked)
             raise
@@ -155,27 +138,6 @@ def show_gated(run: "Run", rules: "RuleSet | None", tracker: str | None) -> None
         say()
         print_gate(result)
     leave_by_gate(result)
-
-
-def check_finished(rules: "RuleSet | None", run: "Run") -> None:
-    """Check that rules name what a finished run has."""
-    if rules is not None:
-        from gapscope.gate import check_run
-
-        check_run(rules, run)
-
-
-def judge(run: "Run", rules: "RuleSet", versions: "Versions | None" = None) -> "GateResult":
-    """Hold a finished run against rules.
-
-    Args:
-        run: the run.
-        rules: the rules.
-        versions: the run with the one that rules compare with which name none, where both are open already.
-    """
-    import gapscope
-
-    return gapscope.gate(run, rules, earlier=versions)
 
 
 def _track(run: "Run", uri: str) -> str | None:

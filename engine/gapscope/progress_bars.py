@@ -159,7 +159,7 @@ class _Lines:
     @contextmanager
     def _task(self, title: str, total: int, unit: str) -> Iterator[Task]:
         count = _Count(total, unit)
-        yield _Line(title, count)
+        yield _Line(count, lambda: _print_line(title, count))
         if count.done:
             _print_line(f"{title} done in {count.seconds:.1f} s", count)
 
@@ -171,14 +171,14 @@ class _Lines:
 
 
 class _Line:
-    def __init__(self, title: str, count: _Count) -> None:
-        self._title, self._count, self._last = title, count, time.monotonic()
+    def __init__(self, count: _Count, print_count: Callable[[], None]) -> None:
+        self._count, self._print, self._last = count, print_count, time.monotonic()
 
     def advance(self, done: int, rejected: int = 0) -> None:
         self._count.add(done, rejected)
         if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
             self._last = time.monotonic()
-            _print_line(self._title, self._count)
+            self._print()
 
     def show(self, fact: str) -> None:
         self._count.fact = fact
@@ -203,7 +203,7 @@ class JsonLines:
     @contextmanager
     def _task(self, title: str, total: int, unit: str) -> Iterator[Task]:
         count = _Count(total, unit)
-        yield _JsonLine(title, count)
+        yield _Line(count, lambda: _print_record("progress", **_record(title, count)))
         _print_record("done", **_record(title, count))
 
     def task(self, title: str, total: int, unit: str) -> AbstractContextManager[Task]:
@@ -213,20 +213,6 @@ class JsonLines:
     def note(self, message: str) -> None:
         """Log a note."""
         _print_record("note", message=self._translate(message))
-
-
-class _JsonLine:
-    def __init__(self, title: str, count: _Count) -> None:
-        self._title, self._count, self._last = title, count, time.monotonic()
-
-    def advance(self, done: int, rejected: int = 0) -> None:
-        self._count.add(done, rejected)
-        if time.monotonic() - self._last >= _SECONDS_BETWEEN_LINES:
-            self._last = time.monotonic()
-            _print_record("progress", **_record(self._title, self._count))
-
-    def show(self, fact: str) -> None:
-        self._count.fact = fact
 
 
 def _record(title: str, count: _Count) -> dict[str, Any]:

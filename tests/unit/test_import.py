@@ -46,6 +46,7 @@ def test_commands_that_only_read_numbers_do_without_torch(small_run: gapscope.Ru
     path = str(small_run.path)
     assert "torch" not in imported(COMMAND, "verify", path)
     assert "torch" not in imported(COMMAND, "diff", path, path)
+    assert "torch" not in imported(COMMAND, "gate", path, "images > 1")
     assert "torch" not in imported(f"import gapscope\ngapscope.open_run({path!r}).layout('P3')")
 
 

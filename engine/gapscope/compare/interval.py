@@ -38,11 +38,22 @@ def bootstrap_mean(values: NDArray[np.generic]) -> tuple[float, float] | None:
     drawn = np.random.default_rng(0).multinomial(total, counts / total, size=_DRAWS)
     low, high = (float(end) for end in np.quantile(drawn @ distinct / total, _TAILS))
     if values.dtype == bool:
-        from scipy.stats import beta
+        least, most = clopper_pearson(int(np.count_nonzero(values)), total)
+        low, high = min(low, least), max(high, most)
+    return low, high
 
-        trues = int(np.count_nonzero(values))
-        low = min(low, float(beta.ppf(_TAILS[0], trues, total + 1 - trues)) if trues else 0.0)
-        high = max(high, float(beta.ppf(_TAILS[1], trues + 1, total - trues)) if trues < total else 1.0)
+
+def clopper_pearson(count: int, total: int) -> tuple[float, float]:
+    """Return the 95% interval of a share, `count` of `total`, that of Clopper and Pearson (1934).
+
+    Example:
+        >>> [round(end, 4) for end in clopper_pearson(10, 100)]
+        [0.049, 0.1762]
+    """
+    from scipy.stats import beta
+
+    low = float(beta.ppf(_TAILS[0], count, total + 1 - count)) if count else 0.0
+    high = float(beta.ppf(_TAILS[1], count + 1, total - count)) if count < total else 1.0
     return low, high
 
 
@@ -87,7 +98,6 @@ def share_interval(
     if not len(scores) or not len(reference_scores):
         return 0.0, 1.0
     # Not at the top: importing scipy.stats takes half a second.
-    from scipy.stats import beta
 
     random = np.random.default_rng(0)
     query, images = np.sort(scores), len(scores)
@@ -101,6 +111,5 @@ def share_interval(
     ends = np.quantile(low, _TAILS[0]), np.quantile(high, _TAILS[1])
     # Where the query lies closer together than the reference, the estimate is far below 0, but none of n outside may
     # still be a small share of them.
-    count = round(value * images)
-    most_by_count = float(beta.ppf(_TAILS[1], count + 1, images - count)) if count < images else 1.0
+    _, most_by_count = clopper_pearson(round(value * images), images)
     return float(np.clip(min(ends[0], value), 0, 1)), float(np.clip(max(ends[1], value, most_by_count), 0, 1))

@@ -1,7 +1,7 @@
 """Every number of a comparison, described once: the page, the console, `diff` and docs/comparison.md read it here."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 Format = Literal["count", "percent", "number"]
 Better = Literal["lower", "higher", "neither"]
@@ -42,9 +42,37 @@ class Metric:
             >>> METRICS["share_outside"].format_value(0.1234)
             '12%'
         """
-        if self.format == "percent":
-            return format_share(value)
-        return f"{value:,.0f}" if self.format == "count" else f"{value:.3g}"
+        return format_number(value, self.format)
+
+
+class Formatted(Protocol):
+    """A number that knows how its values are written."""
+
+    def format_value(self, value: float) -> str:
+        """Return a value as text."""
+
+
+def format_number(value: float, how: Format) -> str:
+    """Return a number as text: a count, a share in whole percent, or three digits.
+
+    Example:
+        >>> [format_number(1234.5, how) for how in ("count", "number")], format_number(0.1234, "percent")
+        (['1,234', '1.23e+03'], '12%')
+    """
+    if how == "percent":
+        return format_share(value)
+    return f"{value:,.0f}" if how == "count" else f"{value:.3g}"
+
+
+def format_interval(number: Formatted, interval: tuple[float, float, float]) -> str:
+    """Return a number with its interval as text.
+
+    Example:
+        >>> format_interval(METRICS["share_outside"], (0.25, 0.2, 0.3))
+        '25% [20%, 30%]'
+    """
+    value, low, high = map(number.format_value, interval)
+    return f"{value} [{low}, {high}]"
 
 
 def format_share(share: float) -> str:

@@ -5,40 +5,31 @@ from typing import Any
 
 import pandas as pd
 
-from gapscope.compare.registry import METRICS, format_share
+from gapscope.compare.registry import METRICS, format_interval
 from gapscope.diff.classes import describe_classes
 from gapscope.diff.headline import kinds_sentence, levels_sentences
 from gapscope.diff.kinds import AS_BEFORE, CLOSED, shown_name
-from gapscope.diff.numbers import SAME, level_verdicts
+from gapscope.diff.numbers import SAME, interval_at, level_verdicts
+from gapscope.diff.versions import Versions
 from gapscope.pages.markdown import PictureFolder, escape, folded, md_table
 from gapscope.run import Run
 
 _MOST_PICTURES = 8
 
 
-def diff_markdown(
-    before: Run,
-    after: Run,
-    kinds: pd.DataFrame,
-    classes: pd.DataFrame,
-    changes: pd.DataFrame,
-    pictures: PictureFolder,
-) -> list[str]:
+def diff_markdown(versions: Versions, pictures: PictureFolder) -> list[str]:
     """Return what two runs differ in as lines of Markdown, and write the pictures of kinds that changed.
 
     Args:
-        before: the earlier run.
-        after: the later run.
-        kinds: what `diff_kinds` returns for both.
-        classes: what `diff_classes` returns for both.
-        changes: what `diff_runs` returns for both.
+        versions: both runs.
         pictures: where pictures go.
     """
+    before, after, kinds, changes = versions.before, versions.after, versions.kinds, versions.numbers
     sentences = " ".join([kinds_sentence(kinds), *levels_sentences(changes)])
     title = f"## gapscope: {escape(before.path.name)} to {escape(after.path.name)}"
     changed = [kind for kind in kinds.to_dict("records") if kind["verdict"] != AS_BEFORE]
     lines = [title, "", escape(sentences), "", *_kinds(before, after, changed, pictures)]
-    if told := describe_classes(classes):
+    if told := describe_classes(versions.classes):
         lines += ["", *folded("Classes", [f"- {escape(line)}" for line in told])]
     return [*lines, "", *folded("Numbers", _numbers(changes))]
 
@@ -90,9 +81,5 @@ def _numbers(changes: pd.DataFrame) -> list[str]:
 
 def _number(row: Mapping[Hashable, Any]) -> str:
     metric = METRICS[row["number"]]
-    shown = format_share if metric.format == "percent" else metric.format_value
-    ends = (
-        f"{shown(row[when])} [{shown(row[f'{when}_low'])}, {shown(row[f'{when}_high'])}]"
-        for when in ("before", "after")
-    )
-    return f"{metric.label} {' to '.join(ends)}, {row['verdict']}"
+    before, after = (format_interval(metric, interval_at(row, when)) for when in ("before", "after"))
+    return f"{metric.label} {before} to {after}, {row['verdict']}"

@@ -1,7 +1,7 @@
 """Has a gap closed from one run to another? Level by level, and only what is beyond the error bars of all numbers."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -135,6 +135,11 @@ def judge(changes: Sequence[Change]) -> pd.DataFrame:
         rows.append([*change[:5], *change.before, *change.after, p, moved if p <= SURE else SAME])
     ends = [f"{which}{end}" for which in ("before", "after") for end in ("", "_low", "_high")]
     return pd.DataFrame(rows, columns=["level", "query", "reference", "reading", "number", *ends, "p", "verdict"])
+
+
+def interval_at(row: Mapping[Hashable, Any], when: Literal["before", "after"]) -> Interval:
+    """Return the number of a row of `diff_runs` in one of both runs, with the ends of its interval."""
+    return row[when], row[f"{when}_low"], row[f"{when}_high"]
 
 
 def level_verdicts(changes: pd.DataFrame) -> pd.DataFrame:

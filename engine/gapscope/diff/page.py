@@ -2,23 +2,22 @@
 
 import math
 from collections.abc import Hashable, Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 
-from gapscope.compare.interval import Interval
-from gapscope.compare.registry import METRICS, format_share
+from gapscope.compare.registry import METRICS, format_interval, format_share
 from gapscope.diff.classes import SAME
 from gapscope.diff.comparable import describe_left_out, describe_style_aside_left_out
 from gapscope.diff.headline import READING_WORDS, kinds_sentence, levels_sentences
 from gapscope.diff.kind_cards import KindCards
 from gapscope.diff.kinds import AS_BEFORE
-from gapscope.diff.numbers import NUMBERS, level_verdicts
+from gapscope.diff.numbers import NUMBERS, interval_at, level_verdicts
+from gapscope.diff.versions import Versions
 from gapscope.pages.blocks import (
     Column,
     dataset_class,
     interval_cell,
-    interval_text,
     notes,
     pair_tags,
     table,
@@ -31,30 +30,25 @@ from gapscope.run import Run
 from gapscope.store.atomic import write_text
 from gapscope.store.location import Location, unique_names
 
+_BOTH: tuple[Literal["before", "after"], ...] = ("before", "after")
 
-def write_diff_page(
-    file: Location, before: Run, after: Run, kinds: pd.DataFrame, classes: pd.DataFrame, changes: pd.DataFrame
-) -> None:
+
+def write_diff_page(file: Location, versions: Versions) -> None:
     """Write what two runs differ in as one HTML file, which holds the pictures too.
 
     Args:
         file: to write.
-        before: the earlier run.
-        after: the later run.
-        kinds: what `diff_kinds` returns for both.
-        classes: what `diff_classes` returns for both.
-        changes: what `diff_runs` returns for both.
+        versions: both runs.
 
     Example:
         >>> import gapscope
         >>> from pathlib import Path
-        >>> from gapscope.diff import diff_classes
-        >>> runs = gapscope.open_run("runs/monday"), gapscope.open_run("runs/tuesday")
-        >>> tables = gapscope.diff_kinds(*runs), diff_classes(*runs), gapscope.diff_runs(*runs)
-        >>> write_diff_page(Path("diff.html"), *runs, *tables)
+        >>> versions = Versions(gapscope.open_run("runs/monday"), gapscope.open_run("runs/tuesday"))
+        >>> write_diff_page(Path("diff.html"), versions)
         >>> Path("diff.html").read_text(encoding="utf-8")[:15]
         '<!doctype html>'
     """
+    before, after, kinds, changes = versions.before, versions.after, versions.kinds, versions.numbers
     first, second = unique_names([before.path, after.path])
     names = first, second
     title = f"{names[0]} to {names[1]}"
@@ -67,7 +61,7 @@ def write_diff_page(
         notes([*([left_out] if left_out else []), *describe_style_aside_left_out(before, after)]),
         _kinds(KindCards(before, after, names, kinds), kinds),
         *_numbers(before, names, changes),
-        _classes(names, classes),
+        _classes(names, versions.classes),
     ]
     write_text(file, document(title, [part for part in body if part]))
 
@@ -115,7 +109,7 @@ def _numbers(before: Run, names: tuple[str, str], changes: pd.DataFrame) -> Iter
         own = changes[(changes["query"] == query) & (changes["reference"] == reference)]
         together = verdicts[(verdicts["query"] == query) & (verdicts["reference"] == reference)]
         scales = {
-            number: Scale.of(interval for row in rows.to_dict("records") for interval in _ends(row))
+            number: Scale.of(interval_at(row, when) for row in rows.to_dict("records") for when in _BOTH)
             for number, rows in own.groupby("number")
         }
         tables = [
@@ -156,8 +150,8 @@ def _number_table(
     metric = METRICS[name]
     cells = []
     for row in rows:
-        before, after = _ends(row)
-        said = [f"{which}: {interval_text(metric, own)}" for which, own in zip(names, (before, after), strict=True)]
+        before, after = (interval_at(row, when) for when in _BOTH)
+        said = [f"{which}: {format_interval(metric, own)}" for which, own in zip(names, (before, after), strict=True)]
         label = f"{metric.label} at {row['level']}: {said[0]}; {said[1]}; {row['verdict']}"
         chart = dumbbell(before, after, scale, (said[0], said[1]), label)
         cells.append(
@@ -218,8 +212,3 @@ def _gap_cell(row: Mapping[Hashable, Any], when: str) -> Html:
     # An end is missing where there are too few images to tell.
     ends = "" if math.isnan(low) or math.isnan(high) else f" [{format_share(low)}, {format_share(high)}]"
     return joined([format_share(gap), element("span", ends, class_="interval")])
-
-
-def _ends(row: Mapping[Hashable, Any]) -> tuple[Interval, Interval]:
-    before, after = (tuple(row[f"{when}{end}"] for end in ("", "_low", "_high")) for when in ("before", "after"))
-    return before, after

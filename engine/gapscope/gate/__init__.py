@@ -1,7 +1,5 @@
 """Gates: whether a run keeps to rules, so that a pipeline stops where a gap grows."""
 
-from gapscope.gate.before import check_before
-from gapscope.gate.check import check_run
 from gapscope.gate.judge import gate
 from gapscope.gate.markdown import gate_markdown
 from gapscope.gate.parse import parse_rule
@@ -14,8 +12,6 @@ __all__ = [
     "GateResult",
     "RuleResult",
     "RuleSet",
-    "check_before",
-    "check_run",
     "gate",
     "gate_markdown",
     "parse_rule",

@@ -7,14 +7,15 @@ from typing import Any
 import pandas as pd
 
 from gapscope.compare.interval import Interval
+from gapscope.compare.registry import format_interval
 from gapscope.diff import Versions
 from gapscope.diff.classes import LARGER as LARGER_CLASS
 from gapscope.diff.classes import VANISHED
 from gapscope.diff.kinds import LARGER, NEW, describe_kind_change
-from gapscope.diff.numbers import widens
+from gapscope.diff.numbers import interval_at, widens
 from gapscope.gate.measured import kinds_in, matches, pairs_in, untold_kinds
 from gapscope.gate.numbers import OF_CLASSES, OF_LEVELS
-from gapscope.gate.result import Finding, format_interval
+from gapscope.gate.result import Finding
 from gapscope.gate.rules import KindRule, LimitRule, Scope, WiderRule
 from gapscope.store.datasets import Pair
 
@@ -91,7 +92,7 @@ def measure_changes(versions: Versions, rule: LimitRule) -> Iterator[tuple[str, 
     for pair in pairs_of_both(versions, rule.scope):
         for row in _rows(versions.numbers, pair, rule.scope):
             if row["number"] == rule.number.key:
-                before, after = (_interval(row, when) for when in ("before", "after"))
+                before, after = interval_at(row, "before"), interval_at(row, "after")
                 yield f"{pair.name} {row['level']} {row['reading']}", difference(before, after)
 
 
@@ -135,14 +136,9 @@ def _change_of(kind: Row) -> str:
     return " ".join(describe_kind_change(kind).split())
 
 
-def _interval(row: Row, when: str) -> Interval:
-    value, low, high = (float(row[f"{when}{end}"]) for end in ("", "_low", "_high"))
-    return value, low, high
-
-
 def _number_finding(row: Row) -> Finding:
     number = _BY_KEY[str(row["number"])]
-    before, after = (_interval(row, when) for when in ("before", "after"))
+    before, after = interval_at(row, "before"), interval_at(row, "after")
     where = f"{row['query']}-vs-{row['reference']} {row['level']} {row['reading']}"
     reason = f"{number.name} {format_interval(number, before)} -> {format_interval(number, after)}"
     return Finding(where=where, verdict="fails", reason=reason, value=after[0], low=after[1], high=after[2])

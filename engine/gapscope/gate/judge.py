@@ -6,7 +6,7 @@ from functools import cache
 from os import PathLike
 
 from gapscope.compare.interval import Interval
-from gapscope.compare.registry import format_share
+from gapscope.compare.registry import format_interval, format_share
 from gapscope.diff import Versions
 from gapscope.diff.comparable import check_comparable
 from gapscope.errors import OptionError
@@ -24,7 +24,7 @@ from gapscope.gate.measured import (
     places_in,
     untold_kinds,
 )
-from gapscope.gate.result import Finding, GateResult, RuleResult, Verdict, format_interval, sorted_findings
+from gapscope.gate.result import Finding, GateResult, RuleResult, Verdict, sorted_findings
 from gapscope.gate.rule_file import RuleSet, read_rules
 from gapscope.gate.rules import AnyRule, KindRule, LimitRule, NoiseRule, Operator, Scope, WiderRule
 from gapscope.run import Run, open_run

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import pandas as pd
-from scipy.stats import beta
 
-from gapscope.compare.interval import Interval, rounded
+from gapscope.compare.interval import Interval, clopper_pearson, rounded
 from gapscope.gate.numbers import RuleNumber
 from gapscope.gate.rules import Scope
 from gapscope.kinds.sentences import name_of, nothing_can_be_told
@@ -17,7 +16,6 @@ from gapscope.store.datasets import Pair
 from gapscope.store.gaps import Gap
 from gapscope.store.metrics import PairMetrics
 
-_TAILS = (0.025, 0.975)
 _FEW = "too few groups for an interval"
 
 
@@ -211,7 +209,5 @@ def share_interval(share: float, groups: int) -> Interval:
         >>> share_interval(0.1, 100)
         (0.1, 0.0490047, 0.176223)
     """
-    count = round(share * groups)
-    low = beta.ppf(_TAILS[0], count, groups + 1 - count) if count else 0.0
-    high = beta.ppf(_TAILS[1], count + 1, groups - count) if count < groups else 1.0
-    return share, rounded(float(low)), rounded(float(high))
+    low, high = clopper_pearson(round(share * groups), groups)
+    return share, rounded(low), rounded(high)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from gapscope.compare.registry import METRICS, Better, Format, format_share
+from gapscope.compare.registry import METRICS, Better, Format, format_number
 
 Of = Literal["level", "class", "kind"]
 """What a number is of: an ordered pair as a whole or at a level, one of its classes, or one of its kinds."""
@@ -39,9 +39,7 @@ class RuleNumber:
 
     def format_value(self, value: float) -> str:
         """Return a value as text."""
-        if self.is_share:
-            return format_share(value)
-        return f"{value:,.0f}" if self.format == "count" else f"{value:.3g}"
+        return format_number(value, self.format)
 
     def format_change(self, change: float) -> str:
         """Return how much a value changed as text; a share changes by points of a hundred.

@@ -4,9 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from gapscope.compare.interval import Interval
-from gapscope.gate.numbers import RuleNumber
-
 Verdict = Literal["holds", "fails", "undecided"]
 """Whether a rule holds; `undecided` where the images are too few to tell, or an interval has the limit inside."""
 
@@ -94,15 +91,3 @@ def sorted_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Return findings, those that fail first, then those that are undecided."""
     order: Sequence[Verdict] = ("fails", "undecided", "holds")
     return tuple(sorted(findings, key=lambda finding: order.index(finding.verdict)))
-
-
-def format_interval(number: RuleNumber, interval: Interval) -> str:
-    """Return a number with its interval as text.
-
-    Example:
-        >>> from gapscope.gate.numbers import OF_LEVELS
-        >>> format_interval(OF_LEVELS["share"], (0.32, 0.12, 0.52))
-        '32% [12%, 52%]'
-    """
-    value, low, high = map(number.format_value, interval)
-    return f"{value} [{low}, {high}]"

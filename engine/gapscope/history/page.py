@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from gapscope.compare.registry import METRICS
+from gapscope.compare.registry import METRICS, format_interval
 from gapscope.diff.headline import READING_WORDS, kinds_sentence, levels_sentences
 from gapscope.diff.numbers import NUMBERS
 from gapscope.history.history import History, NumberKey
@@ -13,7 +13,6 @@ from gapscope.pages.blocks import (
     Column,
     dataset_class,
     interval_cell,
-    interval_text,
     notes,
     pair_tags,
     table,
@@ -125,7 +124,7 @@ def _numbers_table(
         metric = METRICS[key[4]]
         intervals = [own.get(key) for own in history.numbers]
         titles = [
-            f"{name}: {interval_text(metric, own) if own else 'no number'}"
+            f"{name}: {format_interval(metric, own) if own else 'no number'}"
             for name, own in zip(names, intervals, strict=True)
         ]
         label = f"{metric.label} at {key[0]}, {READING_WORDS[reading]}: {titles[0]}; {titles[-1]}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from gapscope.compare.registry import METRICS
+from gapscope.compare.registry import METRICS, format_interval
 from gapscope.diff.headline import READING_WORDS
 from gapscope.diff.kinds import shown_name
 from gapscope.errors import RunError
@@ -10,7 +10,6 @@ from gapscope.history.follow import FollowedKind, event
 from gapscope.history.history import History, NumberKey
 from gapscope.history.kept import NAME as KEPT
 from gapscope.history.page import history_page
-from gapscope.pages.blocks import interval_text
 from gapscope.store.atomic import write_text
 from gapscope.store.location import Location, reason_of
 from gapscope.store.run_record import NAME as RECORD
@@ -83,7 +82,7 @@ def describe_history(history: History) -> list[str]:
 def _row(history: History, key: NumberKey, shown: Sequence[int]) -> tuple[str, ...]:
     level, _, _, reading, number = key
     cells = [
-        interval_text(METRICS[number], interval) if (interval := history.numbers[version].get(key)) else "none"
+        format_interval(METRICS[number], interval) if (interval := history.numbers[version].get(key)) else "none"
         for version in shown
     ]
     return level, READING_WORDS[reading], METRICS[number].label, *cells

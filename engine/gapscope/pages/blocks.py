@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gapscope.compare.interval import Interval
-from gapscope.compare.registry import Metric
+from gapscope.compare.registry import Metric, format_interval
 from gapscope.pages.markup import Html, element, joined
 from gapscope.report.palette import LIGHT
 
@@ -85,23 +85,11 @@ def table(caption: str, columns: Sequence[Column], rows: Sequence[Sequence[str]]
     return element("div", whole, class_="scroller", tabindex="0", role="region", aria_label=caption)
 
 
-def interval_text(metric: Metric, interval: Interval) -> str:
-    """Return a number with its interval as text.
-
-    Example:
-        >>> from gapscope.compare.registry import METRICS
-        >>> interval_text(METRICS["share_outside"], (0.25, 0.2, 0.3))
-        '25% [20%, 30%]'
-    """
-    value, low, high = map(metric.format_value, interval)
-    return f"{value} [{low}, {high}]"
-
-
 def interval_cell(metric: Metric, interval: Interval | None, lines: int = 1) -> Html:
     """Return a number with its interval, beside or below it, or that there is none."""
     if interval is None:
         return element("span", "none", class_="quiet")
-    value, ends = interval_text(metric, interval).split(" ", maxsplit=1)
+    value, ends = format_interval(metric, interval).split(" ", maxsplit=1)
     return joined(
         [element("span", value), element("span", ends, class_="interval")], Html("<br>" if lines > 1 else " ")
     )

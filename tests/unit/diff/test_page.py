@@ -8,7 +8,7 @@ from fake_versions import LEVELS, write_fake_version
 from page_checks import Page, check_page
 from typer.testing import CliRunner
 
-from gapscope.diff import diff_classes, diff_kinds, diff_runs
+from gapscope.diff import Versions, diff_runs
 from gapscope.diff.page import write_diff_page
 from gapscope.run import Run
 from gapscope_cli.main import app
@@ -22,8 +22,7 @@ def versions(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, Run]:
 
 
 def page_of(file: Path, before: Run, after: Run) -> Page:
-    tables = diff_kinds(before, after), diff_classes(before, after), diff_runs(before, after)
-    write_diff_page(file, before, after, *tables)
+    write_diff_page(file, Versions(before, after))
     return check_page(file.read_text(encoding="utf-8"))
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import gapscope
 from gapscope.errors import OptionError, RunError
-from gapscope.gate import check_before, read_rules
+from gapscope.gate import read_rules
+from gapscope.gate.before import check_before
 
 
 def check(tmp_path: Path, *rules: str, datasets: dict[str, str] | None = None, **options: Any) -> None:

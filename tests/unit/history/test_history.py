@@ -10,7 +10,7 @@ import fsspec
 import pytest
 from kind_runs import compare_kinds
 from recording_progress import RecordingProgress
-from s3_sessions import close_s3_sessions
+from s3_sessions import empty_bucket
 from typer.testing import CliRunner, Result
 from unprivileged import unprivileged
 
@@ -198,21 +198,8 @@ def test_runs_are_only_read(runs: Path, tmp_path: Path) -> None:
 @pytest.fixture
 def bucket() -> Iterator[str]:
     """The URL of an empty bucket of a server that speaks S3."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        fsspec.filesystem("s3").clear_instance_cache()
-        fsspec.filesystem("s3").mkdir("bucket")
-        yield "s3://bucket"
-        close_s3_sessions()
-    server.stop()
+    with empty_bucket() as url:
+        yield url
 
 
 @pytest.mark.slow

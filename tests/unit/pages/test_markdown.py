@@ -8,7 +8,7 @@ from fake_run import FakeRunSpec, write_fake_run
 from PIL import Image
 
 import gapscope
-from gapscope.diff import diff_classes, diff_kinds, diff_runs
+from gapscope.diff import Versions
 from gapscope.diff.markdown import diff_markdown
 from gapscope.gate import gate_markdown
 from gapscope.pages.markdown import PictureFolder, append_markdown, code, escape
@@ -41,8 +41,7 @@ def test_pictures_are_named_by_where_they_will_be_published(small_run: gapscope.
 
 
 def test_the_markdown_of_a_diff_says_what_changed(small_run: gapscope.Run, tmp_path: Path) -> None:
-    tables = (diff_kinds(small_run, small_run), diff_classes(small_run, small_run), diff_runs(small_run, small_run))
-    lines = diff_markdown(small_run, small_run, *tables, PictureFolder.beside(tmp_path / "s.md"))
+    lines = diff_markdown(Versions(small_run, small_run), PictureFolder.beside(tmp_path / "s.md"))
     assert lines[0] == "## gapscope: small to small"
     assert "No kind closed, opened or changed beyond chance; 1 is as before" in lines[2]
     assert not (tmp_path / "s-pictures").exists()

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zarr
-from s3_sessions import close_s3_sessions
+from s3_sessions import empty_bucket
 
 from gapscope.errors import SourceError
 from gapscope.sources import Entry, Source, files, open_source
@@ -27,22 +27,10 @@ Picture = Callable[[int], bytes]
 
 
 @pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def s3() -> Iterator[str]:
     """The URL of an empty bucket of a server that speaks S3."""
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-        patch.setenv("AWS_ACCESS_KEY_ID", "nobody")
-        patch.setenv("AWS_SECRET_ACCESS_KEY", "nothing")
-        patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
-        fsspec.filesystem("s3").mkdir("bucket")
-        yield "s3://bucket"
-        close_s3_sessions()
-    server.stop()
+    with empty_bucket() as url:
+        yield url
 
 
 def everything(folder: Path, picture: Picture) -> None:
